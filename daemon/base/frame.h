@@ -1,0 +1,25 @@
+/*
+ * Frames between a worker and whoever started it: a little-endian u32 length, then as
+ * many bytes of one protobuf message (proto/worker.proto).
+ */
+#ifndef BASE_FRAME_H
+#define BASE_FRAME_H
+
+#include "buf.h"
+
+#define FRAME_LEN_MAX (1u << 20)
+
+/* Appends a frame's four bytes of length; the message follows. */
+void frame_begin(struct buf *b, size_t message_len);
+
+/*
+ * Looks for a whole frame at the start of the bytes received so far: 1 with *ret pointing
+ * into them, 0 when more are needed, E_WORKER_PROTOCOL for a length beyond the maximum.
+ * The caller then drops 4 + *ret_len bytes.
+ */
+int frame_find(const struct buf *b, const uint8_t **ret, size_t *ret_len, struct err *e);
+
+/* Blocking read of one frame into `b` (message only): 1, 0 at a clean end of file, or an error. */
+int frame_read(int fd, struct buf *b, struct err *e);
+
+#endif

@@ -1,0 +1,382 @@
+#include "fs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/mman.h>
+#include <sys/statvfs.h>
+
+#include "str.h"
+
+static int
+regular_open(const char *path, int code, int *ret_fd, uint64_t *ret_len, struct err *e)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+
+	/* O_NONBLOCK: a FIFO must not hang us before its type is seen. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return err_errno(e, code, errno, "cannot open '%s'", path);
+	if (fstat(fd, &st) < 0)
+		return err_errno(e, code, errno, "cannot stat '%s'", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, code, "'%s' is not a regular file", path);
+	*ret_len = (uint64_t)st.st_size;
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+int
+fs_map_open(const char *path, int code, struct fs_map *ret, struct err *e)
+{
+	_cleanup_close_ int fd = -1;
+	uint64_t len;
+	void *p = NULL;
+	int r;
+
+	r = regular_open(path, code, &fd, &len, e);
+	if (r < 0)
+		return r;
+	if (len) {
+		p = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0);
+		if (p == MAP_FAILED)
+			return err_errno(e, code, errno, "cannot map '%s'", path);
+	}
+	ret->data = p;
+	ret->len = len;
+	return 0;
+}
+
+void
+fs_map_close(struct fs_map *m)
+{
+	if (m->data)
+		(void)munmap((void *)(uintptr_t)m->data, m->len);
+	m->data = NULL;
+	m->len = 0;
+}
+
+int
+fs_read(const char *path, uint64_t max, int code, char **ret, size_t *ret_len, struct err *e)
+{
+	_cleanup_close_ int fd = -1;
+	_cleanup_free_ char *data = NULL;
+	uint64_t len;
+	size_t n = 0;
+	ssize_t k;
+	int r;
+
+	r = regular_open(path, code, &fd, &len, e);
+	if (r < 0)
+		return r;
+	if (len > max)
+		return err_set(e, code, "'%s' has %llu bytes, more than the %llu allowed", path,
+			       (unsigned long long)len, (unsigned long long)max);
+	data = malloc(len + 1);
+	if (!data)
+		return err_set(e, E_NO_MEMORY, "memory ran out reading '%s'", path);
+	while (n < len) {
+		k = read(fd, data + n, len - n);
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k < 0)
+			return err_errno(e, E_IO, errno, "cannot read '%s'", path);
+		if (k == 0)
+			break;
+		n += (size_t)k;
+	}
+	data[n] = '\0';
+	*ret = TAKE(data);
+	*ret_len = n;
+	return 0;
+}
+
+int
+fs_write_all(int fd, const void *data, size_t len, const char *path, struct err *e)
+{
+	const char *p = data;
+	ssize_t k;
+
+	while (len) {
+		k = write(fd, p, len);
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k < 0)
+			return err_errno(e, E_IO, errno, "cannot write '%s'", path);
+		p += k;
+		len -= (size_t)k;
+	}
+	return 0;
+}
+
+static int
+parent_sync(const char *path, struct err *e)
+{
+	_cleanup_free_ char *dir = strdup(path);
+	char *slash;
+
+	if (!dir)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	slash = strrchr(dir, '/');
+	if (!slash)
+		return fs_sync_dir(".", e);
+	slash[slash == dir] = '\0';
+	return fs_sync_dir(dir, e);
+}
+
+int
+fs_write_file(const char *path, const void *data, size_t len, struct err *e)
+{
+	_cleanup_free_ char *tmp = str_printf("%s.tmp%ld", path, (long)getpid());
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (!tmp)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return err_errno(e, E_IO, errno, "cannot create '%s'", tmp);
+	r = fs_write_all(fd, data, len, tmp, e);
+	if (r == 0 && fsync(fd) < 0)
+		r = err_errno(e, E_IO, errno, "cannot fsync '%s'", tmp);
+	if (r == 0)
+		r = fs_rename(tmp, path, e);
+	if (r < 0)
+		(void)unlink(tmp);
+	return r;
+}
+
+int
+fs_copy(const char *src, const char *dst, struct err *e)
+{
+	_cleanup_close_ int in = -1, out = -1;
+	_cleanup_free_ char *block = NULL;
+	const size_t block_len = 1 << 20;
+	uint64_t len;
+	ssize_t n;
+	int r;
+
+	r = regular_open(src, E_IO, &in, &len, e);
+	if (r < 0)
+		return r;
+	block = malloc(block_len);
+	if (!block)
+		return err_set(e, E_NO_MEMORY, "memory ran out copying '%s'", src);
+	out = open(dst, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (out < 0)
+		return err_errno(e, E_IO, errno, "cannot create '%s'", dst);
+	for (;;) {
+		n = read(in, block, block_len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			r = err_errno(e, E_IO, errno, "cannot read '%s'", src);
+		if (n <= 0 || (r = fs_write_all(out, block, (size_t)n, dst, e)) < 0)
+			break;
+	}
+	if (r == 0 && fsync(out) < 0)
+		r = err_errno(e, E_IO, errno, "cannot fsync '%s'", dst);
+	if (r < 0)
+		(void)unlink(dst);
+	return r;
+}
+
+int
+fs_mkdir(const char *path, mode_t mode, struct err *e)
+{
+	if (mkdir(path, mode) == 0)
+		return parent_sync(path, e);
+	if (errno == EEXIST && fs_is_dir(path))
+		return 0;
+	return err_errno(e, E_IO, errno, "cannot make the folder '%s'", path);
+}
+
+int
+fs_mkdir_p(const char *path, mode_t mode, struct err *e)
+{
+	_cleanup_free_ char *copy = strdup(path);
+	char *p;
+	int r;
+
+	if (!copy)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	for (p = copy + 1; *copy && *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		r = fs_is_dir(copy) ? 0 : fs_mkdir(copy, mode, e);
+		if (r < 0)
+			return r;
+		*p = '/';
+	}
+	return fs_mkdir(path, mode, e);
+}
+
+int
+fs_sync_dir(const char *path, struct err *e)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(e, E_IO, errno, "cannot open the folder '%s'", path);
+	if (fsync(fd) < 0)
+		return err_errno(e, E_IO, errno, "cannot fsync the folder '%s'", path);
+	return 0;
+}
+
+static void
+closedirp(DIR **d)
+{
+	if (*d)
+		(void)closedir(*d);
+}
+
+static bool
+dot_name(const char *name)
+{
+	return str_eq(name, ".") || str_eq(name, "..");
+}
+
+int
+fs_sync_tree(const char *path, struct err *e)
+{
+	_cleanup_(closedirp) DIR *d = opendir(path);
+	struct dirent *ent;
+	int r;
+
+	if (!d)
+		return err_errno(e, E_IO, errno, "cannot open the folder '%s'", path);
+	while ((ent = readdir(d))) {
+		_cleanup_free_ char *sub = NULL;
+		_cleanup_close_ int fd = -1;
+
+		if (dot_name(ent->d_name) || ent->d_type == DT_LNK)
+			continue;
+		sub = fs_join(path, ent->d_name);
+		if (!sub)
+			return err_set(e, E_NO_MEMORY, "memory ran out");
+		if (fs_is_dir(sub)) {
+			r = fs_sync_tree(sub, e);
+			if (r < 0)
+				return r;
+			continue;
+		}
+		fd = open(sub, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		if (fd < 0 || fsync(fd) < 0)
+			return err_errno(e, E_IO, errno, "cannot fsync '%s'", sub);
+	}
+	return fs_sync_dir(path, e);
+}
+
+int
+fs_rename(const char *from, const char *to, struct err *e)
+{
+	int r;
+
+	if (rename(from, to) < 0)
+		return err_errno(e, E_IO, errno, "cannot rename '%s' to '%s'", from, to);
+	r = parent_sync(to, e);
+	return r < 0 ? r : parent_sync(from, e);
+}
+
+static int
+remove_at(int parent, const char *name, const char *path, struct err *e)
+{
+	_cleanup_(closedirp) DIR *d = NULL;
+	struct dirent *ent;
+	int fd, r;
+
+	if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return err_errno(e, E_IO, errno, "cannot remove '%s' in '%s'", name, path);
+	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d) {
+		if (fd >= 0)
+			(void)close(fd);
+		return err_errno(e, E_IO, errno, "cannot open the folder '%s' in '%s'", name, path);
+	}
+	while ((ent = readdir(d))) {
+		if (dot_name(ent->d_name))
+			continue;
+		r = remove_at(dirfd(d), ent->d_name, path, e);
+		if (r < 0)
+			return r;
+	}
+	if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return err_errno(e, E_IO, errno, "cannot remove the folder '%s' in '%s'", name, path);
+	return 0;
+}
+
+int
+fs_remove(const char *path, struct err *e)
+{
+	return remove_at(AT_FDCWD, path, path, e);
+}
+
+bool
+fs_exists(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0;
+}
+
+bool
+fs_is_dir(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+int
+fs_free_bytes(const char *path, uint64_t *ret, struct err *e)
+{
+	struct statvfs vfs;
+
+	if (statvfs(path, &vfs) < 0)
+		return err_errno(e, E_IO, errno, "cannot ask for the free space of '%s'", path);
+	*ret = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+	return 0;
+}
+
+char *
+fs_join(const char *dir, const char *name)
+{
+	return str_printf("%s%s%s", dir, str_ends(dir, "/") ? "" : "/", name);
+}
+
+const char *
+fs_basename(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+bool
+fs_name_ok(const char *name)
+{
+	return *name && !dot_name(name) && !strchr(name, '/') && strlen(name) <= NAME_MAX;
+}
+
+int
+fs_sibling(const char *program, char **ret, struct err *e)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+
+	if (n < 0)
+		return err_errno(e, E_IO, errno, "cannot tell where this program lies");
+	self[n] = '\0';
+	slash = strrchr(self, '/');
+	if (slash)
+		*slash = '\0';
+	*ret = fs_join(self, program);
+	return *ret ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+}

@@ -1,0 +1,65 @@
+/*
+ * Files: whole reads and writes, mappings, folders.
+ *
+ * Everything is O_CLOEXEC at birth. A file that others may see appears by
+ * write, fsync, rename; a folder by rename and fsync of its parent.
+ */
+#ifndef BASE_FS_H
+#define BASE_FS_H
+
+#include <sys/stat.h>
+
+#include "err.h"
+
+/* A regular file mapped read-only. An empty file has data NULL and len 0. */
+struct fs_map {
+	const unsigned char *data;
+	uint64_t len;
+};
+
+/* Fails with `code` when the path is missing, not a regular file or unreadable. */
+int fs_map_open(const char *path, int code, struct fs_map *ret, struct err *e);
+void fs_map_close(struct fs_map *m);
+
+/* The whole of a regular file of at most `max` bytes, NUL-terminated beyond *ret_len. The caller frees it. */
+int fs_read(const char *path, uint64_t max, int code, char **ret, size_t *ret_len, struct err *e);
+
+/* Writes all of `len` bytes, whatever write() takes at a time. */
+int fs_write_all(int fd, const void *data, size_t len, const char *path, struct err *e);
+
+/* Replaces `path` by these bytes: temporary name, fsync, rename, fsync of the folder. */
+int fs_write_file(const char *path, const void *data, size_t len, struct err *e);
+
+/* Copies a regular file; fsynced. `dst` must not exist. */
+int fs_copy(const char *src, const char *dst, struct err *e);
+
+int fs_mkdir(const char *path, mode_t mode, struct err *e);   /* existing folders are fine */
+int fs_mkdir_p(const char *path, mode_t mode, struct err *e); /* with its parents */
+int fs_sync_dir(const char *path, struct err *e);             /* makes the names in it durable */
+int fs_sync_tree(const char *path, struct err *e);            /* every file and folder below, then itself */
+
+/* Renames and makes it durable on both sides. */
+int fs_rename(const char *from, const char *to, struct err *e);
+
+/* Removes a file or a whole folder, following no link. A missing path is success. */
+int fs_remove(const char *path, struct err *e);
+
+bool fs_exists(const char *path);
+bool fs_is_dir(const char *path);
+
+/* Bytes free to us on the file system that holds `path`. */
+int fs_free_bytes(const char *path, uint64_t *ret, struct err *e);
+
+/* "DIR/NAME" on the heap; NULL when memory ran out. */
+char *fs_join(const char *dir, const char *name);
+
+/* The last component of a path, within it. */
+const char *fs_basename(const char *path);
+
+/* A plain file name: not empty, not "." or "..", no '/', at most 255 bytes. */
+bool fs_name_ok(const char *name);
+
+/* Path of one of our programs: beside the running executable. The caller frees it. */
+int fs_sibling(const char *program, char **ret, struct err *e);
+
+#endif

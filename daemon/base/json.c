@@ -1,0 +1,181 @@
+#include "json.h"
+
+#include <inttypes.h>
+
+#include "fs.h"
+
+/* jansson recurses per level: the cap comes before it sees the text. */
+static bool
+depth_ok(const char *s, size_t len)
+{
+	bool in_string = false;
+	size_t i;
+	int depth = 0;
+
+	for (i = 0; i < len; i++) {
+		if (in_string) {
+			if (s[i] == '\\')
+				i++;
+			else if (s[i] == '"')
+				in_string = false;
+		} else if (s[i] == '"') {
+			in_string = true;
+		} else if (s[i] == '{' || s[i] == '[') {
+			if (++depth > JSON_DEPTH_MAX)
+				return false;
+		} else if (s[i] == '}' || s[i] == ']') {
+			depth--;
+		}
+	}
+	return true;
+}
+
+int
+json_parse(const char *text, size_t len, const char *what, int code, json_t **ret, struct err *e)
+{
+	json_error_t je;
+
+	if (!depth_ok(text, len))
+		return err_set(e, code, "%s: nested deeper than %d levels", what, JSON_DEPTH_MAX);
+	*ret = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
+	if (!*ret)
+		return err_set(e, code, "%s: line %d, column %d: %s", what, je.line, je.column, je.text);
+	return 0;
+}
+
+int
+json_read(const char *path, uint64_t max, int code, json_t **ret, struct err *e)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	int r;
+
+	r = fs_read(path, max, code, &text, &len, e);
+	if (r < 0)
+		return r;
+	return json_parse(text, len, path, code, ret, e);
+}
+
+int
+json_write(const char *path, const json_t *j, struct err *e)
+{
+	_cleanup_free_ char *text = json_dumps(j, JSON_INDENT(2));
+
+	if (!text)
+		return err_set(e, E_NO_MEMORY, "memory ran out writing '%s'", path);
+	return fs_write_file(path, text, strlen(text), e);
+}
+
+/* The member, or NULL when it is absent or null and may be. */
+static int
+member_get(const json_t *obj, const char *path, const char *key, enum json_need need, int code, const json_t **ret,
+	   struct err *e)
+{
+	const json_t *v = json_object_get(obj, key);
+
+	*ret = NULL;
+	if (v && !json_is_null(v))
+		*ret = v;
+	else if (need == JSON_REQUIRED)
+		return err_set(e, code, "%s%s%s is missing", path, *path ? "." : "", key);
+	return 0;
+}
+
+static int
+wrong_type(const char *path, const char *key, int code, const char *want, struct err *e)
+{
+	return err_set(e, code, "%s%s%s must be %s", path, *path ? "." : "", key, want);
+}
+
+int
+json_get_int(const json_t *obj, const char *path, const char *key, enum json_need need, int64_t min, int64_t max,
+	     int code, int64_t *ret, struct err *e)
+{
+	const json_t *v;
+	int r = member_get(obj, path, key, need, code, &v, e);
+
+	if (r < 0 || !v)
+		return r;
+	if (!json_is_integer(v))
+		return wrong_type(path, key, code, "a whole number", e);
+	if (json_integer_value(v) < min || json_integer_value(v) > max)
+		return err_set(e, code, "%s%s%s must be from %" PRId64 " to %" PRId64 ", not %" JSON_INTEGER_FORMAT,
+			       path, *path ? "." : "", key, min, max, json_integer_value(v));
+	*ret = json_integer_value(v);
+	return 0;
+}
+
+int
+json_get_double(const json_t *obj, const char *path, const char *key, enum json_need need, int code, double *ret,
+		struct err *e)
+{
+	const json_t *v;
+	int r = member_get(obj, path, key, need, code, &v, e);
+
+	if (r < 0 || !v)
+		return r;
+	if (!json_is_number(v))
+		return wrong_type(path, key, code, "a number", e);
+	*ret = json_number_value(v);
+	return 0;
+}
+
+int
+json_get_bool(const json_t *obj, const char *path, const char *key, enum json_need need, int code, bool *ret,
+	      struct err *e)
+{
+	const json_t *v;
+	int r = member_get(obj, path, key, need, code, &v, e);
+
+	if (r < 0 || !v)
+		return r;
+	if (!json_is_boolean(v))
+		return wrong_type(path, key, code, "true or false", e);
+	*ret = json_is_true(v);
+	return 0;
+}
+
+int
+json_get_str(const json_t *obj, const char *path, const char *key, enum json_need need, int code, const char **ret,
+	     struct err *e)
+{
+	const json_t *v;
+	int r = member_get(obj, path, key, need, code, &v, e);
+
+	if (r < 0 || !v)
+		return r;
+	if (!json_is_string(v))
+		return wrong_type(path, key, code, "a string", e);
+	*ret = json_string_value(v);
+	return 0;
+}
+
+int
+json_get_obj(const json_t *obj, const char *path, const char *key, enum json_need need, int code,
+	     const json_t **ret, struct err *e)
+{
+	const json_t *v;
+	int r = member_get(obj, path, key, need, code, &v, e);
+
+	if (r < 0 || !v)
+		return r;
+	if (!json_is_object(v))
+		return wrong_type(path, key, code, "an object", e);
+	*ret = v;
+	return 0;
+}
+
+int
+json_get_array(const json_t *obj, const char *path, const char *key, enum json_need need, int code,
+	       const json_t **ret, struct err *e)
+{
+	const json_t *v;
+	int r = member_get(obj, path, key, need, code, &v, e);
+
+	if (r < 0 || !v)
+		return r;
+	if (!json_is_array(v))
+		return wrong_type(path, key, code, "an array", e);
+	*ret = v;
+	return 0;
+}

@@ -1,0 +1,42 @@
+/*
+ * JSON from outside: jansson's parser with duplicate keys refused and the nesting
+ * capped, and getters whose errors name the field.
+ *
+ * Getters take the path of the object ("" for the top) to name a field in full:
+ * "vision_config.depth must be a whole number". An absent or null member leaves *ret
+ * as it was, unless the getter is told that the member is required.
+ */
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
+
+#include <jansson.h>
+
+#include "err.h"
+
+#define JSON_DEPTH_MAX 32
+
+enum json_need { JSON_OPTIONAL, JSON_REQUIRED };
+
+/* Parses one document; `what` names it in errors of the given code. */
+int json_parse(const char *text, size_t len, const char *what, int code, json_t **ret, struct err *e);
+
+/* Reads and parses a file of at most `max` bytes. */
+int json_read(const char *path, uint64_t max, int code, json_t **ret, struct err *e);
+
+/* Writes it indented, by fs_write_file. */
+int json_write(const char *path, const json_t *j, struct err *e);
+
+int json_get_int(const json_t *obj, const char *path, const char *key, enum json_need need, int64_t min,
+		 int64_t max, int code, int64_t *ret, struct err *e);
+int json_get_double(const json_t *obj, const char *path, const char *key, enum json_need need, int code,
+		    double *ret, struct err *e); /* whole numbers too */
+int json_get_bool(const json_t *obj, const char *path, const char *key, enum json_need need, int code,
+		  bool *ret, struct err *e);
+int json_get_str(const json_t *obj, const char *path, const char *key, enum json_need need, int code,
+		 const char **ret, struct err *e); /* borrowed from obj */
+int json_get_obj(const json_t *obj, const char *path, const char *key, enum json_need need, int code,
+		 const json_t **ret, struct err *e); /* borrowed from obj */
+int json_get_array(const json_t *obj, const char *path, const char *key, enum json_need need, int code,
+		   const json_t **ret, struct err *e); /* borrowed from obj */
+
+#endif

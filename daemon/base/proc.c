@@ -1,0 +1,142 @@
+#include "proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+extern char **environ;
+
+/* Between fork and exec only calls that are safe after fork in a program with threads. */
+static void
+child_exec(const struct proc_spec *spec, char *const *envp, int fd_null, int fd_fail, pid_t parent)
+{
+	const int want[3] = {spec->fd_in, spec->fd_out, spec->fd_err};
+	sigset_t none;
+	int i, fd[3], errnum;
+
+	if (!spec->keep_group)
+		(void)setpgid(0, 0);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent) /* the parent died before the line above */
+		_exit(127);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)signal(SIGPIPE, SIG_DFL);
+	/* First out of the way of 0, 1 and 2, then into place: the three may be any of these already. */
+	for (i = 0; i < 3; i++) {
+		fd[i] = fcntl(want[i] < 0 ? fd_null : want[i], F_DUPFD_CLOEXEC, 3);
+		if (fd[i] < 0)
+			goto fail;
+	}
+	for (i = 0; i < 3; i++)
+		if (dup2(fd[i], i) < 0)
+			goto fail;
+	(void)execvpe(spec->argv[0], spec->argv, envp);
+fail:
+	errnum = errno;
+	(void)!write(fd_fail, &errnum, sizeof(errnum));
+	_exit(127);
+}
+
+/* Our environment with the child's settings in place of ours; the array is the caller's, the strings are not. */
+static char **
+env_merge(const char *const *over)
+{
+	size_t n = 0, m = 0, i, k, len;
+	char **env;
+
+	while (environ[n])
+		n++;
+	while (over && over[m])
+		m++;
+	env = calloc(n + m + 1, sizeof(*env));
+	if (!env)
+		return NULL;
+	for (i = n = 0; environ[i]; i++) {
+		len = strcspn(environ[i], "=") + 1;
+		for (k = 0; k < m && strncmp(environ[i], over[k], len) != 0; k++)
+			;
+		if (k == m)
+			env[n++] = environ[i];
+	}
+	for (k = 0; k < m; k++)
+		env[n++] = (char *)(uintptr_t)over[k];
+	return env;
+}
+
+int
+proc_spawn(const struct proc_spec *spec, struct proc *ret, struct err *e)
+{
+	_cleanup_close_ int fd_null = -1, fail_r = -1, fail_w = -1;
+	_cleanup_free_ char **envp = env_merge(spec->env);
+	int fail[2], errnum;
+	pid_t pid, parent = getpid();
+	ssize_t n;
+
+	if (!envp)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	fd_null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (fd_null < 0 || pipe2(fail, O_CLOEXEC) < 0)
+		return err_errno(e, E_IO, errno, "cannot start '%s'", spec->argv[0]);
+	fail_r = fail[0];
+	fail_w = fail[1];
+	pid = fork();
+	if (pid < 0)
+		return err_errno(e, E_IO, errno, "cannot start '%s'", spec->argv[0]);
+	if (pid == 0)
+		child_exec(spec, envp, fd_null, fail_w, parent);
+	if (!spec->keep_group)
+		(void)setpgid(pid, pid); /* in both, so that it is done whoever comes first */
+	(void)close(TAKE_FD(fail_w));
+	do
+		n = read(fail_r, &errnum, sizeof(errnum));
+	while (n < 0 && errno == EINTR);
+	if (n == (ssize_t)sizeof(errnum)) {
+		(void)waitpid(pid, NULL, 0);
+		return err_errno(e, E_IO, errnum, "cannot start '%s'", spec->argv[0]);
+	}
+	ret->pid = pid;
+	ret->pidfd = (int)syscall(SYS_pidfd_open, pid, 0); /* close-on-exec by definition */
+	if (ret->pidfd < 0) {
+		errnum = errno;
+		proc_signal(ret, SIGKILL, spec->keep_group);
+		(void)waitpid(pid, NULL, 0);
+		*ret = (struct proc)PROC_INIT;
+		return err_errno(e, E_IO, errnum, "cannot watch '%s'", spec->argv[0]);
+	}
+	return 0;
+}
+
+void
+proc_signal(const struct proc *p, int sig, bool keep_group)
+{
+	if (p->pid > 0)
+		(void)kill(keep_group ? p->pid : -p->pid, sig);
+}
+
+int
+proc_wait(struct proc *p, int *ret_status, struct err *e)
+{
+	pid_t pid;
+
+	do
+		pid = waitpid(p->pid, ret_status, 0);
+	while (pid < 0 && errno == EINTR);
+	if (p->pidfd >= 0)
+		(void)close(p->pidfd);
+	*p = (struct proc)PROC_INIT;
+	return pid < 0 ? err_errno(e, E_IO, errno, "cannot wait for a child") : 0;
+}
+
+const char *
+proc_status_str(int status, char *buf, size_t len)
+{
+	if (WIFSIGNALED(status))
+		(void)snprintf(buf, len, "signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		(void)snprintf(buf, len, "exit status %d", WEXITSTATUS(status));
+	return buf;
+}

@@ -1,0 +1,40 @@
+/*
+ * Child processes: fork only to exec. The child has its own process group, so that
+ * it and all it starts can be stopped together, and dies with its parent.
+ */
+#ifndef BASE_PROC_H
+#define BASE_PROC_H
+
+#include <sys/types.h>
+
+#include "err.h"
+
+struct proc_spec {
+	char *const *argv;      /* argv[0] is looked up in PATH unless it has a '/' */
+	const char *const *env; /* "NAME=value" put over our own environment, NULL-terminated; may be NULL */
+	int fd_in;              /* become 0, 1, 2; -1 is /dev/null; borrowed */
+	int fd_out;
+	int fd_err;
+	bool keep_group;        /* stay in our process group, for a child of the terminal's user */
+};
+
+struct proc {
+	pid_t pid; /* 0: none */
+	int pidfd; /* readable when it has ended; -1: none */
+};
+
+#define PROC_INIT { .pid = 0, .pidfd = -1 }
+
+/* An exec that fails is an error here (E_IO with the program's name), not an odd exit of the child. */
+int proc_spawn(const struct proc_spec *spec, struct proc *ret, struct err *e);
+
+/* A signal to the whole process group (to the process alone with keep_group). */
+void proc_signal(const struct proc *p, int sig, bool keep_group);
+
+/* Waits for the end; *ret_status is as waitpid() gives it. Releases the pidfd. */
+int proc_wait(struct proc *p, int *ret_status, struct err *e);
+
+/* "exit status 3", "signal 9 (Killed)" into buf, which is returned. */
+const char *proc_status_str(int status, char *buf, size_t len);
+
+#endif

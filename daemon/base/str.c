@@ -1,0 +1,182 @@
+#include "str.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+
+bool
+str_starts(const char *s, const char *prefix)
+{
+	return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+bool
+str_ends(const char *s, const char *suffix)
+{
+	size_t n = strlen(s), m = strlen(suffix);
+
+	return n >= m && memcmp(s + n - m, suffix, m) == 0;
+}
+
+char *
+str_vprintf(const char *fmt, va_list ap)
+{
+	char *s;
+
+	return vasprintf(&s, fmt, ap) < 0 ? NULL : s;
+}
+
+char *
+str_printf(const char *fmt, ...)
+{
+	va_list ap;
+	char *s;
+
+	va_start(ap, fmt);
+	s = str_vprintf(fmt, ap);
+	va_end(ap);
+	return s;
+}
+
+int
+str_to_u64(const char *s, uint64_t min, uint64_t max, const char *what, uint64_t *ret, struct err *e)
+{
+	unsigned long long v;
+	char *end;
+
+	if (*s < '0' || *s > '9')
+		return err_set(e, E_USAGE, "%s must be a whole number, not '%s'", what, s);
+	errno = 0;
+	v = strtoull(s, &end, 10);
+	if (*end)
+		return err_set(e, E_USAGE, "%s must be a whole number, not '%s'", what, s);
+	if (errno || v < min || v > max)
+		return err_set(e, E_USAGE, "%s must be from %" PRIu64 " to %" PRIu64 ", not '%s'", what, min, max, s);
+	*ret = v;
+	return 0;
+}
+
+int
+str_to_double(const char *s, const char *what, double *ret, struct err *e)
+{
+	char *end;
+	double v;
+
+	v = strtod(s, &end);
+	if (end == s || *end || !isfinite(v) || v < 0)
+		return err_set(e, E_USAGE, "%s must be a number that is not negative, not '%s'", what, s);
+	*ret = v;
+	return 0;
+}
+
+int
+str_to_bytes(const char *s, const char *what, uint64_t *ret, struct err *e)
+{
+	static const char units[] = "kMGT";
+	const char *u;
+	double v, base = 1000, mul = 1;
+	char *end;
+	int i;
+
+	v = *s >= '0' && *s <= '9' ? strtod(s, &end) : -1;
+	if (v < 0 || !isfinite(v))
+		goto bad;
+	if (*end == ' ')
+		end++;
+	if (*end && *end != 'B') {
+		u = strchr(units, *end == 'K' ? 'k' : *end);
+		if (!u)
+			goto bad;
+		if (*++end == 'i') {
+			base = 1024;
+			end++;
+		}
+		for (i = 0; i <= u - units; i++)
+			mul *= base;
+	}
+	if (*end == 'B')
+		end++;
+	if (*end || v * mul > 9e18)
+		goto bad;
+	*ret = (uint64_t)(v * mul);
+	return 0;
+bad:
+	return err_set(e, E_USAGE, "%s must be a size such as 500MB or 2GiB, not '%s'", what, s);
+}
+
+const char *
+str_bytes(uint64_t n, char *buf, size_t len)
+{
+	static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+	double v = (double)n;
+	size_t u = 0;
+
+	while (v >= 999.5 && u + 1 < ARRAY_LEN(units)) {
+		v /= 1000;
+		u++;
+	}
+	(void)snprintf(buf, len, u == 0 ? "%.0f %s" : v < 10 ? "%.2f %s" : v < 100 ? "%.1f %s" : "%.0f %s", v, units[u]);
+	return buf;
+}
+
+const char *
+str_time(int64_t ms, char *buf, size_t len)
+{
+	time_t t = (time_t)(ms / 1000);
+	struct tm tm;
+	size_t n;
+
+	if (!gmtime_r(&t, &tm) || (n = strftime(buf, len, "%Y-%m-%dT%H:%M:%S", &tm)) == 0) {
+		if (len)
+			buf[0] = '\0';
+		return buf;
+	}
+	(void)snprintf(buf + n, len - n, ".%03dZ", (int)(ms % 1000));
+	return buf;
+}
+
+/* Length of the UTF-8 sequence at `s`, 0 when it is not one (RFC 3629, table 3-7 of Unicode). */
+static size_t
+utf8_len(const unsigned char *s, size_t len)
+{
+	unsigned char lo = 0x80, hi = 0xbf;
+	size_t n, i;
+
+	if (s[0] < 0x80)
+		return s[0] != 0;
+	if (s[0] < 0xc2 || s[0] > 0xf4)
+		return 0;
+	n = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+	if (n > len)
+		return 0;
+	if (s[0] == 0xe0)
+		lo = 0xa0;
+	else if (s[0] == 0xed)
+		hi = 0x9f;
+	else if (s[0] == 0xf0)
+		lo = 0x90;
+	else if (s[0] == 0xf4)
+		hi = 0x8f;
+	if (s[1] < lo || s[1] > hi)
+		return 0;
+	for (i = 2; i < n; i++)
+		if (s[i] < 0x80 || s[i] > 0xbf)
+			return 0;
+	return n;
+}
+
+bool
+str_is_utf8(const char *s, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	size_t n;
+
+	while (len) {
+		n = utf8_len(p, len);
+		if (n == 0)
+			return false;
+		p += n;
+		len -= n;
+	}
+	return true;
+}

@@ -1,0 +1,43 @@
+/*
+ * Strings: numbers from text with their whole range checked, formatted copies, and
+ * the text forms of sizes and times that people read.
+ */
+#ifndef BASE_STR_H
+#define BASE_STR_H
+
+#include <stdarg.h>
+
+#include "err.h"
+
+static inline bool
+str_eq(const char *a, const char *b)
+{
+	return strcmp(a, b) == 0;
+}
+
+bool str_starts(const char *s, const char *prefix);
+bool str_ends(const char *s, const char *suffix);
+
+/* A formatted copy on the heap, or NULL when memory ran out. */
+char *str_printf(const char *fmt, ...) _printf_(1, 2);
+char *str_vprintf(const char *fmt, va_list ap) _printf_(1, 0);
+
+/* Decimal digits only, the whole string, within the range. `what` names the value in the error (E_USAGE). */
+int str_to_u64(const char *s, uint64_t min, uint64_t max, const char *what, uint64_t *ret, struct err *e);
+
+/* A finite decimal number >= 0, the whole string. */
+int str_to_double(const char *s, const char *what, double *ret, struct err *e);
+
+/* "500", "64KiB", "2GB", "1.5GiB": decimal (k, M, G, T) and binary (Ki, Mi, Gi, Ti) units, B optional. */
+int str_to_bytes(const char *s, const char *what, uint64_t *ret, struct err *e);
+
+/* "4.12 GB" and the like into `buf`, which is returned. */
+const char *str_bytes(uint64_t n, char *buf, size_t len);
+
+/* RFC 3339 in UTC with milliseconds, from milliseconds since 1970: "2026-01-31T08:00:00.123Z". */
+const char *str_time(int64_t ms, char *buf, size_t len);
+
+/* Valid UTF-8 with no NUL in `len` bytes: no overlong forms, no surrogates. */
+bool str_is_utf8(const char *s, size_t len);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * Small things every file needs: ownership of locals, sizes, overflow.
+ *
+ * `_cleanup_(f)` calls f(&local) when the scope ends; TAKE(local) moves the value
+ * out, so that the cleanup finds NULL. Objects that travel through a `void *` of a
+ * library start with `unsigned magic` and are checked on arrival with CHECK_OBJ.
+ */
+#ifndef BASE_UTIL_H
+#define BASE_UTIL_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "banned.h"
+
+#define _cleanup_(f) __attribute__((cleanup(f)))
+#define _printf_(fmt, first) __attribute__((format(printf, fmt, first)))
+#define _unused_ __attribute__((unused))
+
+#define TAKE(p) __extension__({ __typeof__(p) take_ = (p); (p) = NULL; take_; })
+#define TAKE_FD(fd) __extension__({ int take_ = (fd); (fd) = -1; take_; })
+
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
+#define ALIGN_UP(n, a) (((n) + (a) - 1) / (a) * (a))
+
+#define CHECK_OBJ(o, m) assert((o) != NULL && (o)->magic == (m))
+
+static inline void
+freep(void *p)
+{
+	free(*(void **)p);
+}
+
+static inline void
+closep(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+}
+
+#define _cleanup_free_ _cleanup_(freep)
+#define _cleanup_close_ _cleanup_(closep)
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * A checkpoint folder: config.json and its weights under canonical names.
+ *
+ * Weights are const views into mapped safetensors files (model.safetensors, else the shards
+ * of model.safetensors.index.json); nobody copies them. Canonical names are those of
+ * names.h, the same for every library version that wrote the file: `vis.*` (vision tower),
+ * `lm.*` (language model), `proj.*` (projection), `mmproj.*`.
+ *
+ * Pickled weights (.bin, .pt, .pth, .ckpt) are never read.
+ */
+#ifndef CHECKPOINT_CHECKPOINT_H
+#define CHECKPOINT_CHECKPOINT_H
+
+#include "base/json.h"
+#include "safetensors.h"
+
+struct weight {
+	const char *name;               /* canonical */
+	const struct st_tensor *tensor; /* dtype, shape, bytes; tensor->name is the name on disk */
+	const struct st_file *file;
+};
+
+struct checkpoint;
+
+/*
+ * Opens and checks everything that can be checked without knowing the architecture.
+ * E_BAD_CHECKPOINT: missing or damaged file, index and shards that disagree, two tensors with
+ * one canonical name, a weight of a dtype that is no floating point number.
+ */
+int checkpoint_open(const char *dir, struct checkpoint **ret, struct err *e);
+void checkpoint_free(struct checkpoint **c);
+
+const char *checkpoint_dir(const struct checkpoint *c);
+const json_t *checkpoint_config(const struct checkpoint *c); /* the parsed config.json, an object */
+
+size_t checkpoint_count(const struct checkpoint *c);
+const struct weight *checkpoint_get(const struct checkpoint *c, size_t i); /* sorted by canonical name */
+const struct weight *checkpoint_find(const struct checkpoint *c, const char *name);
+
+/* Shard files, for the manifest. */
+size_t checkpoint_file_count(const struct checkpoint *c);
+const struct st_file *checkpoint_file(const struct checkpoint *c, size_t i);
+
+/*
+ * The weight of that name with exactly that shape, or E_BAD_CHECKPOINT with a sentence that names
+ * the tensor (canonical and on disk), its file, and the shapes found and wanted.
+ */
+int checkpoint_require(const struct checkpoint *c, const char *name, int rank, const int64_t *shape,
+		       const struct weight **ret, struct err *e);
+
+#endif

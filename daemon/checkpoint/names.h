@@ -1,0 +1,22 @@
+/*
+ * Canonical names of tensors.
+ *
+ * The same weight is spelled differently by every library version that saved it
+ * ("vlm.model.language_model.layers.0...", "model.layers.0...", "language_model.model.layers.0...").
+ * One rule maps all of them to `vis.`, `lm.`, `proj.` and `mmproj.` plus the rest of the name.
+ */
+#ifndef CHECKPOINT_NAMES_H
+#define CHECKPOINT_NAMES_H
+
+#include "base/err.h"
+
+#define NAME_LEN_MAX 512
+
+/*
+ * Writes the canonical form of `name` to ret (NAME_LEN_MAX bytes). Returns 1, 0 when the tensor
+ * plays no part in retrieval (lm_head, rotary tables, position ids), or E_BAD_CHECKPOINT when the
+ * name is too long.
+ */
+int name_canonical(const char *name, char *ret, struct err *e);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * One safetensors file, mapped and checked in full before any tensor is handed out.
+ *
+ * Format: u64 little-endian N | N bytes of JSON header | data. The header maps a name to
+ * {"dtype", "shape", "data_offsets": [begin, end)}, offsets relative to byte 8 + N.
+ * Refused: a header beyond the file or 100 MB, bad UTF-8 or JSON, duplicate names, a tensor
+ * whose bytes are not product(shape) * size, holes, overlaps, trailing or missing bytes.
+ * Data may lie at odd offsets: use memcpy or byte loads.
+ */
+#ifndef CHECKPOINT_SAFETENSORS_H
+#define CHECKPOINT_SAFETENSORS_H
+
+#include "base/err.h"
+
+#define TENSOR_RANK_MAX 8
+
+/* Rows: symbol, name in the header, bytes per element, may be a weight. */
+enum st_dtype {
+#define ST_DTYPE(sym, ...) ST_##sym,
+#include "dtypes.def"
+#undef ST_DTYPE
+	ST_DTYPE_MAX
+};
+
+struct st_tensor {
+	const char *name; /* as in the file; owned by the st_file */
+	enum st_dtype dtype;
+	int rank;                       /* 0 for a scalar */
+	int64_t shape[TENSOR_RANK_MAX]; /* row-major */
+	int64_t count;                  /* elements: product of the shape */
+	const unsigned char *data;      /* in the mapping, any alignment; NULL when count is 0 */
+	uint64_t len;                   /* bytes */
+};
+
+struct st_file;
+
+const char *st_dtype_name(enum st_dtype d);
+size_t st_dtype_size(enum st_dtype d); /* bytes per element */
+bool st_dtype_is_weight(enum st_dtype d);
+
+/* Errors have the code given (E_BAD_CHECKPOINT, E_BAD_REFERENCE) and name the file and the tensor. */
+int st_open(const char *path, int code, struct st_file **ret, struct err *e);
+void st_free(struct st_file **f);
+
+const char *st_path(const struct st_file *f);
+uint64_t st_len(const struct st_file *f); /* bytes of the whole file */
+size_t st_count(const struct st_file *f);
+const struct st_tensor *st_get(const struct st_file *f, size_t i); /* in order of the data */
+const struct st_tensor *st_find(const struct st_file *f, const char *name);
+
+/* Lets the kernel drop the pages of a range that was read: keeps the page tables small, the data stays valid. */
+void st_drop(const struct st_file *f, const unsigned char *data, uint64_t len);
+
+#endif
