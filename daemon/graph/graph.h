@@ -17,7 +17,7 @@ enum ir_op {
 #define OP(sym, ...) OP_##sym,
 #include "ops.def"
 #undef OP
-	OP_MAX
+	OP_COUNT
 };
 
 enum ir_elem { IR_F32, IR_I64, IR_BOOL, IR_ELEM_MAX };
