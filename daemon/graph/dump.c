@@ -39,6 +39,7 @@ attr_put(struct buf *b, const struct ir_node *n)
 	case OP_SHIFT:
 		buf_printf(b, ", axis %d", n->attr.axis);
 		break;
+	case OP_SIZE:
 	case OP_IOTA:
 		buf_puts(b, shape_str(&n->attr.shape, s, sizeof(s)));
 		break;

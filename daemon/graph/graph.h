@@ -35,10 +35,10 @@ enum ir_transform {
 	IR_PLUS_ONE, /* 1 + w, in float32 */
 };
 
-/* Which keys a query may see, besides those that the mask allows. */
+/* Which keys a query may see. A query that may see none gets the mean of all: finite, and nobody looks. */
 enum ir_mask {
-	IR_MASK_FULL,   /* allowed(q, k) = mask[k] or q == k */
-	IR_MASK_CAUSAL, /* allowed(q, k) = (mask[k] and k <= q) or q == k */
+	IR_MASK_FULL,   /* those of the mask; bias [b, 1, 1, s] */
+	IR_MASK_CAUSAL, /* those of the mask at or before the query; bias [b, 1, s, s] */
 };
 
 struct ir_value {

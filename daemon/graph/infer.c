@@ -91,7 +91,8 @@ infer_attention_bias(struct infer *x)
 	if (x->shape.rank != 2 || x->elem != IR_BOOL)
 		return misfit(x, "takes a mask of bools [batch, tokens]");
 	x->elem = IR_F32;
-	x->shape = shape_of(4, x->shape.dim[0], dim_const(1), x->shape.dim[1], x->shape.dim[1]);
+	x->shape = shape_of(4, x->shape.dim[0], dim_const(1),
+			    x->n->attr.i == IR_MASK_CAUSAL ? x->shape.dim[1] : dim_const(1), x->shape.dim[1]);
 	return 0;
 }
 
@@ -224,6 +225,14 @@ infer_slice(struct infer *x)
 		return misfit(x, "the range is not within the axis");
 	x->shape.dim[a->axis] = dim_const(a->end - a->begin);
 	return 0;
+}
+
+static int
+infer_size(struct infer *x)
+{
+	x->elem = IR_I64;
+	x->shape.rank = 0;
+	return x->n->attr.shape.rank == 1 ? 0 : misfit(x, "the shape must have one axis");
 }
 
 static int

@@ -10,6 +10,10 @@
 
 #include "torch/shim.h"
 
+extern "C" {
+#include "graph/graph.h"
+}
+
 using at::Tensor;
 
 struct tt {
@@ -150,21 +154,19 @@ attention(const struct tt_args *a)
 	return at::stack(rows);
 }
 
-/* The diagonal stays allowed, so that a padded row has something to look at. */
 Tensor
 attention_bias(const struct tt_args *a)
 {
 	Tensor mask = in(a, 0);
-	int64_t b = mask.size(0), s = mask.size(1);
+	int64_t b = mask.size(0), s = mask.size(1), rows = a->i == IR_MASK_CAUSAL ? s : 1;
 	auto opt = mask.options();
 
 	if (mask.is_meta())
-		return at::empty({b, 1, s, s}, opt.dtype(at::kFloat));
-	Tensor seen = mask.reshape({b, 1, 1, s}).expand({b, 1, s, s});
-	if (a->i == 1)
+		return at::empty({b, 1, rows, s}, opt.dtype(at::kFloat));
+	Tensor seen = mask.reshape({b, 1, 1, s}).expand({b, 1, rows, s});
+	if (a->i == IR_MASK_CAUSAL)
 		seen = seen.logical_and(at::ones({s, s}, opt).tril());
-	seen = seen.logical_or(at::eye(s, opt.dtype(at::kFloat)).to(at::kBool));
-	return at::zeros({b, 1, s, s}, opt.dtype(at::kFloat)).masked_fill(~seen, -std::numeric_limits<float>::max());
+	return at::zeros(seen.sizes(), opt.dtype(at::kFloat)).masked_fill(~seen, -std::numeric_limits<float>::max());
 }
 
 Tensor
@@ -191,6 +193,12 @@ Tensor
 iota(const struct tt_args *a)
 {
 	return at::arange(a->shape.dim[0], at::TensorOptions().dtype(at::kLong).device(devices[a->device]));
+}
+
+Tensor
+size(const struct tt_args *a)
+{
+	return at::full({}, a->shape.dim[0], at::TensorOptions().dtype(at::kLong).device(devices[a->device]));
 }
 
 Tensor
@@ -287,6 +295,7 @@ SHIM(reshape, reshape)
 SHIM(transpose, transpose)
 SHIM(concat, concat)
 SHIM(slice, slice)
+SHIM(size, size)
 SHIM(iota, iota)
 SHIM(cumsum, cumsum)
 SHIM(sum, sum)

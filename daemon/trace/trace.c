@@ -397,6 +397,12 @@ tr_slice(struct trace *t, struct ir_value *x, int along, int64_t begin, int64_t 
 }
 
 struct ir_value *
+tr_size(struct trace *t, struct dim size)
+{
+	return op_add(t, OP_SIZE, &(struct ir_attr){.shape = shape_of(1, size)}, 0, NULL);
+}
+
+struct ir_value *
 tr_iota(struct trace *t, struct dim count)
 {
 	return op_add(t, OP_IOTA, &(struct ir_attr){.shape = shape_of(1, count)}, 0, NULL);
@@ -424,7 +430,9 @@ static struct ir_block *
 branch_trace(struct trace *t, tr_branch_fn fn, const void *arg)
 {
 	struct ir_block *outer = t->block, *b = graph_block_add(t->g);
+	char scope[NAME_MAX_LEN];
 
+	memcpy(scope, t->scope, sizeof(scope));
 	if (!b) {
 		(void)failed(t, E_NO_MEMORY);
 		return NULL;
@@ -432,6 +440,7 @@ branch_trace(struct trace *t, tr_branch_fn fn, const void *arg)
 	t->block = b;
 	b->result = fn(t, arg);
 	t->block = outer;
+	memcpy(t->scope, scope, sizeof(scope));
 	return b;
 }
 

@@ -80,6 +80,7 @@ struct ir_value *tr_reshape(struct trace *t, struct ir_value *x, struct shape sh
 struct ir_value *tr_transpose(struct trace *t, struct ir_value *x, const int *perm); /* as many as x has axes */
 struct ir_value *tr_concat(struct trace *t, int axis, int count, ...); /* count values */
 struct ir_value *tr_slice(struct trace *t, struct ir_value *x, int axis, int64_t begin, int64_t end);
+struct ir_value *tr_size(struct trace *t, struct dim size);
 struct ir_value *tr_iota(struct trace *t, struct dim count);
 struct ir_value *tr_cumsum(struct trace *t, struct ir_value *x, int axis);
 struct ir_value *tr_sum(struct trace *t, struct ir_value *x, int axis);
