@@ -40,12 +40,21 @@ blk_layer_norm(struct trace *t, struct ir_value *x, double eps, const char *fmt,
 
 static const int swap_middle[] = {0, 2, 1, 3};
 
+/* The last part of a name: "q" of "lm.12.attn.q". */
+static const char *
+leaf(const struct ir_value *x)
+{
+	const char *dot = strrchr(x->name, '.');
+
+	return dot ? dot + 1 : x->name;
+}
+
 struct ir_value *
 blk_heads_split(struct trace *t, struct ir_value *x, int64_t heads)
 {
 	struct shape s = shape_of(4, axis(x, 0), axis(x, 1), n(heads), dim_div(axis(x, 2), heads));
 
-	return tr_transpose(t, tr_reshape(t, x, s), swap_middle);
+	return tr_name(t, tr_transpose(t, tr_name(t, tr_reshape(t, x, s), "%s.split", leaf(x)), swap_middle), "%s.heads", leaf(x));
 }
 
 struct ir_value *
@@ -53,7 +62,7 @@ blk_heads_merge(struct trace *t, struct ir_value *x)
 {
 	struct shape s = shape_of(3, axis(x, 0), axis(x, 2), dim_mul(axis(x, 1), axis(x, 3)));
 
-	return tr_reshape(t, tr_transpose(t, x, swap_middle), s);
+	return tr_name(t, tr_reshape(t, tr_name(t, tr_transpose(t, x, swap_middle), "tokens"), s), "merged");
 }
 
 struct ir_value *

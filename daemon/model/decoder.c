@@ -25,8 +25,8 @@ attention(struct trace *t, const struct decoder *d, struct ir_value *x, struct i
 	q = blk_linear(t, y, d->heads * d->head_dim, b, "q", "lm.layers.%d.self_attn.q_proj", il);
 	k = blk_linear(t, y, d->kv_heads * d->head_dim, b, "k", "lm.layers.%d.self_attn.k_proj", il);
 	v = blk_linear(t, y, d->kv_heads * d->head_dim, b, "v", "lm.layers.%d.self_attn.v_proj", il);
-	q = tr_rope(t, blk_heads_split(t, q, d->heads), cos, sin);    /* [b, heads, s, head_dim] */
-	k = tr_rope(t, blk_heads_split(t, k, d->kv_heads), cos, sin); /* [b, kv_heads, s, head_dim] */
+	q = tr_name(t, tr_rope(t, blk_heads_split(t, q, d->heads), cos, sin), "q.rope");    /* [b, heads, s, head_dim] */
+	k = tr_name(t, tr_rope(t, blk_heads_split(t, k, d->kv_heads), cos, sin), "k.rope"); /* [b, kv_heads, s, head_dim] */
 	v = blk_heads_split(t, v, d->kv_heads);
 	a = tr_attention(t, q, k, v, bias, 1 / sqrt((double)d->head_dim));
 	a = blk_heads_merge(t, a); /* [b, s, heads*head_dim] */

@@ -81,7 +81,7 @@ qkv_part(struct trace *t, const struct tower *v, struct ir_value *qkv, int which
 {
 	struct ir_value *part = tr_slice(t, qkv, 2, which * v->width, (which + 1) * v->width);
 
-	return blk_heads_split(t, part, v->c->vision.num_heads);
+	return blk_heads_split(t, tr_name(t, part, "%c", "qkv"[which]), v->c->vision.num_heads);
 }
 
 static struct ir_value *
@@ -93,8 +93,8 @@ tower_attention(struct trace *t, const struct tower *v, struct ir_value *x, int 
 	tr_scope(t, "vis.%02d.attn", il);
 	a = blk_layer_norm(t, x, VISION_EPS, "vis.blocks.%d.norm1", il);
 	qkv = blk_linear(t, a, 3 * v->width, BLK_BIAS, "qkv", "vis.blocks.%d.attn.qkv", il);
-	q = tr_rope(t, qkv_part(t, v, qkv, 0), v->cos, v->sin);
-	k = tr_rope(t, qkv_part(t, v, qkv, 1), v->cos, v->sin);
+	q = tr_name(t, tr_rope(t, qkv_part(t, v, qkv, 0), v->cos, v->sin), "q.rope");
+	k = tr_name(t, tr_rope(t, qkv_part(t, v, qkv, 1), v->cos, v->sin), "k.rope");
 	a = blk_heads_merge(t, tr_attention(t, q, k, qkv_part(t, v, qkv, 2), v->bias, 1 / sqrt(head_dim)));
 	return tr_name(t, tr_add(t, x, blk_linear(t, a, v->width, BLK_BIAS, "proj", "vis.blocks.%d.attn.proj", il)), "out");
 }

@@ -11,7 +11,7 @@ struct eval {
 	uint32_t *left; /* by value id: uses to come; NULL while a trace grows */
 };
 
-static int (*const shims[])(const struct tt_args *, struct tt **, struct err *) = {
+static int (*const shims[OP_COUNT])(const struct tt_args *, struct tt **, struct err *) = {
 #define OP(sym, name, ...) [OP_##sym] = tt_##name,
 #define OP_CONTROL(...)
 #include "graph/ops.def"
