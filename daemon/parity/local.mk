@@ -1,1 +1,4 @@
-# parity
+# What colconv-parity is made of, apart from its main: the tests link it too.
+noinst_LIBRARIES += libparity.a
+libparity_a_SOURCES = \
+	daemon/parity/compare.c daemon/parity/compare.h

@@ -4,3 +4,7 @@ UNIT_LIBS = $(BASE_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/test_base
 tests_unit_test_base_SOURCES = tests/unit/test_base.c tests/unit/test.h
 tests_unit_test_base_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_compare
+tests_unit_test_compare_SOURCES = tests/unit/test_compare.c tests/unit/test.h
+tests_unit_test_compare_LDADD = libparity.a $(UNIT_LIBS)
