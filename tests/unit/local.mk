@@ -8,3 +8,7 @@ tests_unit_test_base_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test_compare
 tests_unit_test_compare_SOURCES = tests/unit/test_compare.c tests/unit/test.h
 tests_unit_test_compare_LDADD = libparity.a $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_cases
+tests_unit_test_cases_SOURCES = tests/unit/test_cases.c tests/unit/case_file.c tests/unit/case_file.h tests/unit/test.h
+tests_unit_test_cases_LDADD = libparity.a libcheckpoint.a $(UNIT_LIBS)
