@@ -2,4 +2,6 @@
 noinst_LIBRARIES += libparity.a
 libparity_a_SOURCES = \
 	daemon/parity/cases.c daemon/parity/cases.h \
-	daemon/parity/compare.c daemon/parity/compare.h
+	daemon/parity/compare.c daemon/parity/compare.h \
+	daemon/parity/ort.c daemon/parity/ort.h \
+	daemon/parity/ort_abi.c daemon/parity/ort_abi.h daemon/parity/ort_api.def
