@@ -16,13 +16,20 @@ struct ort_session {
 };
 
 #ifdef __SANITIZE_ADDRESS__
-/* The runtime loses a few bytes of a graph that it refuses. */
+/* The runtime loses a few bytes of a graph; that is not ours to report. */
 const char *__lsan_default_suppressions(void);
+const char *__lsan_default_options(void);
 
 const char *
 __lsan_default_suppressions(void)
 {
 	return "leak:libonnxruntime.so";
+}
+
+const char *
+__lsan_default_options(void)
+{
+	return "print_suppressions=0";
 }
 #endif
 

@@ -111,7 +111,8 @@ feed_blank(const struct run *r, const struct ort_input *in, struct ort_tensor *r
 			dim = 0;
 		ret->shape[k] = dim;
 		if (__builtin_mul_overflow(count, (size_t)dim, &count) || count > BLANK_COUNT_MAX)
-			return err_set(e, E_BAD_ONNX, "the dims of input '%s' are too large", in->name);
+			return err_set(e, E_BAD_ONNX, "input '%s' of the %s graph is too large", in->name,
+				       variant_name(r->variant));
 	}
 	ret->data = calloc(count + 1, ort_type_size(in->type));
 	if (!ret->data)
@@ -142,7 +143,8 @@ feed_fill(const struct run *r, const struct ort_input *in, struct ort_tensor *re
 	const struct st_tensor *t = case_input_find(r->c, in->name);
 
 	if (ort_type_size(in->type) == 0)
-		return err_set(e, E_BAD_ONNX, "input '%s' is neither float32 nor int64", in->name);
+		return err_set(e, E_BAD_ONNX, "input '%s' of the %s graph is neither float32 nor int64", in->name,
+			       variant_name(r->variant));
 	if (t)
 		return feed_from_case(r->c, t, in, ret, e);
 	if (r->pixels != PIXELS_CASE && is_pixel_input(in->name))

@@ -120,20 +120,20 @@ model_write(const char *name, struct buf *graph)
 	return path;
 }
 
-/* embeddings [batch, tokens, 1] = input_ids * attention_mask, and with pixels + their sum. */
+/* embeddings [batch, tokens, 1] = input_ids * attention_mask; with pixels (of that dim, if not 0) + their sum. */
 static char *
-graph_write(const char *name, bool pixels, int output_type)
+graph_write(const char *name, int pixel_dim, int output_type)
 {
 	static const char *const ids[] = {"batch", "tokens", NULL}, *const px[] = {"images", "patches", NULL};
 	struct buf g = BUF_INIT;
 
 	graph_node(&g, "Mul", "input_ids", "attention_mask", "masked", NULL, 0, 0);
 	graph_node(&g, "Cast", "masked", NULL, "float", "to", ATTR_INT, (uint64_t)output_type);
-	if (pixels) {
+	if (pixel_dim) {
 		graph_node(&g, "Unsqueeze", "float", NULL, "rows", "axes", ATTR_INTS, 2);
 		graph_node(&g, "ReduceSum", "pixel_values", NULL, "sum", "keepdims", ATTR_INT, 0);
 		graph_node(&g, "Add", "rows", "sum", "embeddings", NULL, 0, 0);
-		graph_value(&g, 11, "pixel_values", ONNX_FLOAT, px, 3);
+		graph_value(&g, 11, "pixel_values", ONNX_FLOAT, px, pixel_dim);
 		graph_value(&g, 11, "image_grid_thw", ONNX_INT64, px, 3);
 	} else {
 		graph_node(&g, "Unsqueeze", "float", NULL, "embeddings", "axes", ATTR_INTS, 2);
@@ -193,7 +193,7 @@ test_text(void **state)
 
 	(void)state;
 	need_runtime();
-	graph = graph_write("text.onnx", /*pixels=*/ false, ONNX_FLOAT);
+	graph = graph_write("text.onnx", /*pixel_dim=*/ 0, ONNX_FLOAT);
 	(void)run_once(graph, VARIANT_TEXT, PIXELS_CASE, good, 3, &r, &e);
 	assert_no_error(&e);
 	assert_no_error(&r.why);
@@ -220,7 +220,7 @@ test_unified(void **state)
 
 	(void)state;
 	need_runtime();
-	graph = graph_write("unified.onnx", /*pixels=*/ true, ONNX_FLOAT);
+	graph = graph_write("unified.onnx", /*pixel_dim=*/ 3, ONNX_FLOAT);
 	(void)run_once(graph, VARIANT_UNIFIED, PIXELS_CASE, image, 5, &r, &e);
 	assert_no_error(&r.why);
 	(void)run_once(graph, VARIANT_UNIFIED, PIXELS_ZEROS, text, 3, &r, &e);
@@ -230,6 +230,11 @@ test_unified(void **state)
 	assert_no_error(&e);
 	assert_int_equal(run_once(graph, VARIANT_TEXT, PIXELS_CASE, text, 3, &r, &e), E_BAD_REFERENCE);
 	assert_error(&e, E_BAD_REFERENCE, "has no 'in.pixel_values', an input of the text graph");
+	err_clear(&e);
+	free(graph);
+	graph = graph_write("huge.onnx", /*pixel_dim=*/ 1 << 30, ONNX_FLOAT);
+	assert_int_equal(run_once(graph, VARIANT_UNIFIED, PIXELS_ZEROS, text, 3, &r, &e), E_BAD_ONNX);
+	assert_error(&e, E_BAD_ONNX, "input 'pixel_values' of the unified graph is too large");
 }
 
 /* Outcomes that fail the case, not the program. */
@@ -246,7 +251,7 @@ test_graph_at_fault(void **state)
 
 	(void)state;
 	need_runtime();
-	graph = graph_write("text.onnx", /*pixels=*/ false, ONNX_FLOAT);
+	graph = graph_write("text.onnx", /*pixel_dim=*/ 0, ONNX_FLOAT);
 	(void)run_once(graph, VARIANT_TEXT, PIXELS_CASE, wide, 3, &r, &e);
 	assert_no_error(&e);
 	assert_error(&r.why, E_PARITY, "the output has the shape [2, 3, 1], not [2, 3, 2]");
@@ -254,7 +259,7 @@ test_graph_at_fault(void **state)
 	assert_no_error(&e);
 	assert_error(&r.why, E_BAD_ONNX, "text.onnx");
 	free(graph);
-	graph = graph_write("double.onnx", /*pixels=*/ false, ONNX_DOUBLE);
+	graph = graph_write("double.onnx", /*pixel_dim=*/ 0, ONNX_DOUBLE);
 	(void)run_once(graph, VARIANT_TEXT, PIXELS_CASE, wide, 3, &r, &e);
 	assert_no_error(&e);
 	assert_error(&r.why, E_BAD_ONNX, "output 'embeddings' is not float32");
@@ -273,7 +278,7 @@ test_case_at_fault(void **state)
 
 	(void)state;
 	need_runtime();
-	graph = graph_write("text.onnx", /*pixels=*/ false, ONNX_FLOAT);
+	graph = graph_write("text.onnx", /*pixel_dim=*/ 0, ONNX_FLOAT);
 	assert_int_equal(run_once(graph, VARIANT_TEXT, PIXELS_CASE, type, 3, &r, &e), E_BAD_REFERENCE);
 	assert_error(&e, E_BAD_REFERENCE, "'in.input_ids' must be I64, not F32");
 	err_clear(&e);
