@@ -3,7 +3,7 @@
 #include "base/str.h"
 
 /* Rows of each side that are scored; more would add time and no doubt. */
-#define RANKING_ROWS_MAX 64
+#define RANKING_ROWS_MAX 32
 
 struct rows {
 	struct row items[RANKING_ROWS_MAX];

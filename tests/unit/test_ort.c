@@ -120,7 +120,7 @@ model_write(const char *name, struct buf *graph)
 	return path;
 }
 
-/* embeddings [batch, tokens, 1] = input_ids * attention_mask; with pixels (of that dim, if not 0) + their sum. */
+/* embeddings [batch, tokens, 1] = input_ids * attention_mask; with pixels (last dim given) + their sum. */
 static char *
 graph_write(const char *name, int pixel_dim, int output_type)
 {
