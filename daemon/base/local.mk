@@ -11,5 +11,6 @@ libbase_a_SOURCES = \
 	daemon/base/rng.h \
 	daemon/base/sha256.c daemon/base/sha256.h \
 	daemon/base/str.c daemon/base/str.h \
-	daemon/base/util.h
+	daemon/base/util.h \
+	daemon/base/variant.c daemon/base/variant.h daemon/base/variants.def
 BASE_LIBS = libbase.a $(JANSSON_LIBS) $(CRYPTO_LIBS) -lm

@@ -7,18 +7,9 @@
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
 
+#include "base/variant.h"
 #include "feeds.h"
 #include "trace/trace.h"
-
-enum variant {
-	VARIANT_TEXT,    /* input_ids, attention_mask */
-	VARIANT_IMAGE,   /* and the pixels: every row has images */
-	VARIANT_UNIFIED, /* the inputs of image; the vision tower runs when a row has image tokens */
-	VARIANT_COUNT
-};
-
-const char *variant_name(enum variant v);
-int variant_from_str(const char *name, enum variant *ret, struct err *e); /* E_BAD_REQUEST */
 
 struct model_options {
 	bool positions_arange; /* positions 0..S-1 for image tokens too, where the model was trained otherwise */

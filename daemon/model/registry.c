@@ -8,31 +8,6 @@ static const struct model *const models[] = {
 #undef MODEL
 };
 
-static const char *const variants[VARIANT_COUNT] = {
-	[VARIANT_TEXT] = "text",
-	[VARIANT_IMAGE] = "image",
-	[VARIANT_UNIFIED] = "unified",
-};
-
-const char *
-variant_name(enum variant v)
-{
-	return variants[v];
-}
-
-int
-variant_from_str(const char *name, enum variant *ret, struct err *e)
-{
-	int v;
-
-	for (v = 0; v < VARIANT_COUNT; v++)
-		if (str_eq(variants[v], name)) {
-			*ret = (enum variant)v;
-			return 0;
-		}
-	return err_set(e, E_BAD_REQUEST, "variants: there is no graph '%s'", name);
-}
-
 int
 model_find(const struct checkpoint *ck, const struct model **ret, struct err *e)
 {

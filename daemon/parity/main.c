@@ -29,6 +29,7 @@ struct args {
 	int threads;
 	bool json;
 	bool progress;
+	bool probe; /* only say which runtime there is */
 };
 
 enum opt {
@@ -45,6 +46,7 @@ enum opt {
 	OPT_PROGRESS,
 	OPT_HELP,
 	OPT_VERSION,
+	OPT_RUNTIME_VERSION,
 };
 
 static const struct option options[] = {
@@ -61,6 +63,7 @@ static const struct option options[] = {
 	{"progress", no_argument, NULL, OPT_PROGRESS},
 	{"help", no_argument, NULL, OPT_HELP},
 	{"version", no_argument, NULL, OPT_VERSION},
+	{"runtime-version", no_argument, NULL, OPT_RUNTIME_VERSION},
 	{0},
 };
 
@@ -80,6 +83,8 @@ static const char help[] =
 	"                       one installed with colconv, else the system's\n"
 	"  --json               print the report as JSON instead of a table\n"
 	"  --progress           print a line 'case N TOTAL NAME' for each run instead of a table\n"
+	"  --runtime-version    print the version of ONNX Runtime that would be used, and where no\n"
+	"                       such library is found, say so\n"
 	"  --help, --version\n"
 	"\n"
 	"Exit status: 0 within the limits, 10 outside them, other numbers for errors.\n";
@@ -94,7 +99,7 @@ model_parse(struct args *a, char *s, struct err *e)
 	if (!eq || !eq[1])
 		return err_set(e, E_USAGE, "--model must be GRAPH=FILE, not '%s'", s);
 	*eq = '\0';
-	r = variant_from_name(s, &v, e);
+	r = variant_from_str(s, E_USAGE, &v, e);
 	if (r < 0)
 		return r;
 	if (a->models[v])
@@ -146,6 +151,9 @@ option_parse(struct args *a, int opt, char *const *argv, struct err *e)
 	case OPT_PROGRESS:
 		a->progress = true;
 		return 0;
+	case OPT_RUNTIME_VERSION:
+		a->probe = true;
+		return 0;
 	case OPT_HELP:
 		(void)fputs(help, stdout);
 		exit(0);
@@ -175,6 +183,8 @@ args_parse(struct args *a, int argc, char **argv, struct err *e)
 	}
 	if (optind < argc)
 		return err_set(e, E_USAGE, "unexpected argument '%s'", argv[optind]);
+	if (a->probe)
+		return 0;
 	for (v = 0; v < VARIANT_MAX; v++)
 		any |= a->models[v] != NULL;
 	if (!any)
@@ -243,6 +253,16 @@ report_write(const struct args *a, const struct report *report, struct err *e)
 }
 
 static int
+probe(const struct args *a, struct err *e)
+{
+	int r = ort_open(a->runtime, e);
+
+	if (r == 0)
+		(void)printf("%s\n", ort_version());
+	return r;
+}
+
+static int
 parity(const struct args *a, struct err *e)
 {
 	_cleanup_(cases_release) struct cases cases = CASES_INIT;
@@ -279,7 +299,7 @@ main(int argc, char **argv)
 
 	r = args_parse(&a, argc, argv, &e);
 	if (r == 0)
-		r = parity(&a, &e);
+		r = a.probe ? probe(&a, &e) : parity(&a, &e);
 	ort_close();
 	free(a.sources);
 	if (r < 0)

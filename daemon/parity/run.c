@@ -11,37 +11,8 @@
 /* Elements of blank images: a graph may declare any dims. */
 #define BLANK_COUNT_MAX ((size_t)1 << 28)
 
-static const struct variant_row {
-	const char *name;
-	bool text;   /* takes cases without pixels */
-	bool pixels; /* takes cases with pixels */
-} variants[] = {
-	[VARIANT_TEXT] = {"text", true, false},
-	[VARIANT_IMAGE] = {"image", false, true},
-	[VARIANT_UNIFIED] = {"unified", true, true},
-};
-
 /* Inputs that a text case may leave out. */
 static const char *const pixel_inputs[] = {"pixel_values", "image_grid_thw"};
-
-const char *
-variant_name(enum variant v)
-{
-	return variants[v].name;
-}
-
-int
-variant_from_name(const char *name, enum variant *ret, struct err *e)
-{
-	int v;
-
-	for (v = 0; v < VARIANT_MAX; v++)
-		if (str_eq(name, variants[v].name)) {
-			*ret = (enum variant)v;
-			return 0;
-		}
-	return err_set(e, E_USAGE, "a graph must be text, image or unified, not '%s'", name);
-}
 
 const char *
 pixels_name(enum pixels p)
@@ -55,8 +26,8 @@ bool
 run_applies(const struct parity_case *c, enum variant v, enum pixels p)
 {
 	if (c->has_pixels)
-		return variants[v].pixels && p == PIXELS_CASE;
-	return variants[v].text && (p != PIXELS_CASE) == variants[v].pixels;
+		return variant_takes(v, /*images=*/ true) && p == PIXELS_CASE;
+	return variant_takes(v, /*images=*/ false) && (p != PIXELS_CASE) == variant_takes(v, /*images=*/ true);
 }
 
 static void

@@ -8,16 +8,10 @@
 #ifndef PARITY_RUN_H
 #define PARITY_RUN_H
 
+#include "base/variant.h"
 #include "cases.h"
 #include "compare.h"
 #include "ort.h"
-
-enum variant {
-	VARIANT_TEXT,
-	VARIANT_IMAGE,
-	VARIANT_UNIFIED,
-	VARIANT_MAX,
-};
 
 enum pixels {
 	PIXELS_CASE, /* those of the case, if it has any */
@@ -35,9 +29,6 @@ struct run {
 	double seconds;     /* of the graph alone */
 	struct err why;     /* why it did not pass: E_PARITY or E_BAD_ONNX */
 };
-
-const char *variant_name(enum variant v);
-int variant_from_name(const char *name, enum variant *ret, struct err *e);
 
 /* Would a graph of this variant run this case so filled? */
 bool run_applies(const struct parity_case *c, enum variant v, enum pixels p);

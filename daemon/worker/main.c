@@ -48,7 +48,7 @@ static void
 result_report(const struct conversion *c)
 {
 	Colconv__Result result = COLCONV__RESULT__INIT;
-	Colconv__GraphSummary graph[VARIANT_COUNT], *ptr[VARIANT_COUNT];
+	Colconv__GraphSummary graph[VARIANT_MAX], *ptr[VARIANT_MAX];
 	const json_t *worst = c->parity ? json_object_get(c->parity, "worst") : NULL;
 	size_t i;
 
@@ -106,7 +106,7 @@ graph_print(const char *variant, const char *dir, struct err *e)
 	enum variant v;
 	int r;
 
-	r = variant_from_str(variant, &v, e);
+	r = variant_from_str(variant, E_USAGE, &v, e);
 	if (r == 0)
 		r = conversion_resolve(&c, dir, e);
 	if (r == 0 && !(c.model->variants & 1u << v))

@@ -107,7 +107,7 @@ graphs_list(const struct conversion *c)
 	size_t i;
 	int v;
 
-	for (v = 0; v < VARIANT_COUNT; v++)
+	for (v = 0; v < VARIANT_MAX; v++)
 		for (i = 0; c->graph[v] && i < onnx_job_graph_count(c->onnx); i++) {
 			info = onnx_job_graph(c->onnx, i);
 			if (str_eq(info->file, variant_file((enum variant)v)))
@@ -167,7 +167,7 @@ conversion_parameters(const struct conversion *c)
 
 	for (i = 0; i < count; i++) {
 		used = false;
-		for (v = 0; v < VARIANT_COUNT && !used; v++)
+		for (v = 0; v < VARIANT_MAX && !used; v++)
 			for (k = 0; c->graph[v] && k < c->graph[v]->n_value && !used; k++)
 				used = c->graph[v]->value[k]->weight == checkpoint_get(c->checkpoint, i);
 		sum += used ? (uint64_t)checkpoint_get(c->checkpoint, i)->tensor->count : 0;

@@ -191,7 +191,7 @@ parity_run(struct conversion *c, struct err *e)
 	args_add_take(&a, str_printf("--output=%s", report));
 	args_add_take(&a, str_printf("--max-abs=%.17g", c->job->limits->max_abs));
 	args_add_take(&a, str_printf("--min-cosine=%.17g", c->job->limits->min_cosine));
-	for (v = 0; v < VARIANT_COUNT; v++)
+	for (v = 0; v < VARIANT_MAX; v++)
 		if (c->graph[v])
 			args_add_take(&a, str_printf("--model=%s=%s/%s", variant_name((enum variant)v), c->job->out_dir,
 						     variant_file((enum variant)v)));

@@ -10,18 +10,6 @@
 #include "parity.h"
 #include "reference.h"
 
-static const char *const files[VARIANT_COUNT] = {
-	[VARIANT_TEXT] = "text.onnx",
-	[VARIANT_IMAGE] = "image.onnx",
-	[VARIANT_UNIFIED] = "model.onnx",
-};
-
-const char *
-variant_file(enum variant v)
-{
-	return files[v];
-}
-
 int
 conversion_resolve(struct conversion *c, const char *dir, struct err *e)
 {
@@ -63,7 +51,7 @@ resolve(struct conversion *c, struct err *e)
 
 	r = conversion_resolve(c, c->job->model, e);
 	for (i = 0; r == 0 && i < c->job->n_variants; i++) {
-		r = variant_from_str(c->job->variants[i], &v, e);
+		r = variant_from_str(c->job->variants[i], E_BAD_REQUEST, &v, e);
 		if (r == 0 && !(c->model->variants & 1u << v))
 			r = err_set(e, E_UNSUPPORTED_MODEL, "%s has no graph '%s'", c->model->title, variant_name(v));
 	}
@@ -84,7 +72,7 @@ trace(struct conversion *c, struct err *e)
 	int r = 0;
 
 	for (i = 0; r == 0 && i < c->job->n_variants; i++) {
-		r = variant_from_str(c->job->variants[i], &v, e);
+		r = variant_from_str(c->job->variants[i], E_BAD_REQUEST, &v, e);
 		if (r == 0)
 			r = conversion_trace(c, v, e);
 		report_progress(c->report, i + 1, c->job->n_variants, "graphs", c->job->variants[i]);
@@ -108,9 +96,9 @@ export(struct conversion *c, struct err *e)
 	r = onnx_job_new(c->job->out_dir, &c->onnx, e);
 	if (r == 0)
 		r = onnx_job_meta(c->onnx, "colconv.architecture", c->model->family, e);
-	for (v = 0; v < VARIANT_COUNT && r == 0; v++)
+	for (v = 0; v < VARIANT_MAX && r == 0; v++)
 		if (c->graph[v])
-			r = onnx_job_add(c->onnx, c->graph[v], files[v], e);
+			r = onnx_job_add(c->onnx, c->graph[v], variant_file((enum variant)v), e);
 	return r < 0 ? r : onnx_job_write(c->onnx, export_progress, c, e);
 }
 
@@ -170,7 +158,7 @@ conversion_release(struct conversion *c)
 
 	json_decref(c->parity);
 	onnx_job_free(&c->onnx);
-	for (v = 0; v < VARIANT_COUNT; v++)
+	for (v = 0; v < VARIANT_MAX; v++)
 		graph_free(&c->graph[v]);
 	free(c->config);
 	checkpoint_free(&c->checkpoint);

@@ -17,7 +17,7 @@ struct conversion {
 	struct checkpoint *checkpoint;
 	const struct model *model;
 	void *config; /* of the model */
-	struct ir_graph *graph[VARIANT_COUNT]; /* NULL: not asked for */
+	struct ir_graph *graph[VARIANT_MAX]; /* NULL: not asked for */
 	struct onnx_job *onnx;
 	char *case_dir;    /* the reference's cases, while they are needed */
 	json_t *parity;    /* the report, when parity was checked */
@@ -31,8 +31,5 @@ int conversion_resolve(struct conversion *c, const char *dir, struct err *e);
 
 /* The graph of one variant. */
 int conversion_trace(struct conversion *c, enum variant v, struct err *e);
-
-/* "text.onnx", "image.onnx", "model.onnx" */
-const char *variant_file(enum variant v);
 
 #endif
