@@ -206,6 +206,7 @@ const struct model model_colqwen2 = {
 	.family = "colqwen2",
 	.title = "ColQwen2",
 	.variants = 1u << VARIANT_TEXT | 1u << VARIANT_IMAGE | 1u << VARIANT_UNIFIED,
+	.any_size = true,
 	.config_size = sizeof(struct qwen2vl_config),
 	.config_read = config_read,
 	.trace_sizes = trace_sizes,

@@ -19,6 +19,7 @@ struct model_options {
 /* What a parity case is made of; the model turns it into inputs. */
 struct case_plan {
 	const char *name;
+	bool any_size; /* about images of different sizes */
 	bool pad_right;
 	int n_rows;
 	struct case_row {
@@ -36,6 +37,7 @@ struct model {
 	const char *family;  /* as config_family() names it */
 	const char *title;   /* for people: "ColQwen2" */
 	unsigned variants;   /* bits 1u << VARIANT_* */
+	bool any_size;       /* takes images of different sizes */
 	size_t config_size;  /* of the struct behind `config` below */
 
 	/* E_BAD_CHECKPOINT or E_UNSUPPORTED_MODEL names the key of config.json or the tensor. */

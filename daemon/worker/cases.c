@@ -4,7 +4,7 @@
 #include "checkpoint/stwriter.h"
 
 static const struct case_plan plans[] = {
-#define CASE(name, right, rows, ...) {name, right, rows, {__VA_ARGS__}},
+#define CASE(name, any_size, right, rows, ...) {name, any_size, right, rows, {__VA_ARGS__}},
 #include "cases.def"
 #undef CASE
 };

@@ -24,12 +24,14 @@ node_done(void *arg, size_t done, size_t total, const struct ir_node *n)
 	return 0;
 }
 
-/* The graph that says what a case's embeddings are: any will do that takes its inputs. */
+/* The graph that says what a case's embeddings are: any will do that takes its inputs. NULL: the case is not for this job. */
 static const struct ir_graph *
 graph_for(const struct conversion *c, const struct case_plan *plan)
 {
 	const struct ir_graph *own = c->graph[plan_has_images(plan) ? VARIANT_IMAGE : VARIANT_TEXT];
 
+	if (plan->any_size && !c->model->any_size)
+		return NULL;
 	return own ? own : c->graph[VARIANT_UNIFIED];
 }
 
