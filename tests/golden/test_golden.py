@@ -10,10 +10,7 @@ import respell
 
 HERE = pathlib.Path(__file__).parent
 BUILD = pathlib.Path(os.environ.get("COLCONV_BUILD", HERE.parent.parent))
-COLCONVCTL = BUILD / "colconvctl"
 MAX_ABS = 1e-5
-
-pytestmark = pytest.mark.skipif(not COLCONVCTL.exists(), reason=f"{COLCONVCTL} is not built")
 
 # A name for the test, the folder, and the layout it is respelled to.
 CHECKPOINTS = [
@@ -22,12 +19,15 @@ CHECKPOINTS = [
     pytest.param("colqwen2-tiny", "engine", id="colqwen2-engine"),
     pytest.param("colqwen2-tiny-bf16-sharded", None, id="colqwen2-bf16-sharded"),
     pytest.param("colqwen2-tiny-bf16-sharded", "hub", id="colqwen2-bf16-sharded-hub"),
+    pytest.param("colpali-tiny", None, id="colpali"),
+    pytest.param("colpali-tiny", "hub", id="colpali-hub"),
 ]
 
 
-def convert(checkpoint, out, *options):
-    argv = [COLCONVCTL, "convert", checkpoint, "-o", out, "--json", *options]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=100)
+def run(program, *args):
+    done = subprocess.run([BUILD / program, *args], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    return done
 
 
 @pytest.fixture
@@ -42,28 +42,30 @@ def make_checkpoint(tmp_path):
 
 
 @pytest.mark.parametrize("name, layout", CHECKPOINTS)
-def test_text_graph_gives_the_originals_embeddings(name, layout, make_checkpoint, tmp_path):
+def test_every_graph_gives_the_originals_embeddings(name, layout, make_checkpoint, tmp_path):
     checkpoint = make_checkpoint(name, layout)
-    cases = sorted(checkpoint.glob("case-text-*.safetensors"))
+    cases = sorted(checkpoint.glob("case-*.safetensors"))
     assert cases
     options = [word for case in cases for word in ("--reference", case)]
 
-    done = convert(checkpoint, tmp_path / "out", "--variants", "text", "--max-abs", str(MAX_ABS), *options)
+    run("colconvctl", "convert", checkpoint, "-o", tmp_path / "out", "--variants", "text,image,unified",
+        "--max-abs", str(MAX_ABS), "--json", *options)
 
-    assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "out" / "parity.json").read_text())
-    assert report["passed"]
-    runs = {pathlib.Path(run["file"]).name: run for run in report["cases"] if run["model"] == "text"}
+    runs = {}
+    for entry in report["cases"]:
+        assert entry["passed"] and entry["max_abs"] <= MAX_ABS and entry["nan"] == 0, entry
+        runs.setdefault(pathlib.Path(entry["file"]).resolve(), set()).add(entry["model"])
     for case in cases:
-        run = runs[case.name]
-        assert run["passed"], run
-        assert run["max_abs"] <= MAX_ABS, run
-        assert run["nan"] == 0, run
+        assert runs[case.resolve()] == {"image" if "image" in case.name else "text", "unified"}
 
 
-def test_an_architecture_that_is_not_converted_is_refused_by_name(tmp_path):
-    done = convert(HERE / "colpali-tiny", tmp_path / "out")
+def test_arange_positions_are_those_of_a_call_without_any(tmp_path):
+    run("colconvctl", "convert", HERE / "colqwen2-tiny", "-o", tmp_path / "out", "--variants", "image,unified",
+        "--positions", "arange", "--json")
 
-    assert done.returncode == 5, done.stderr
-    assert "colpali" in done.stderr.lower()
-    assert not (tmp_path / "out").exists()
+    cases = sorted((HERE / "colqwen2-tiny").glob("case-image-*.safetensors"))
+    assert cases
+    for variant, file in (("image", "image.onnx"), ("unified", "model.onnx")):
+        run("colconv-parity", f"--model={variant}={tmp_path / 'out' / file}", "--expect", "embeddings_arange",
+            "--max-abs", str(MAX_ABS), *[f"--case={case}" for case in cases])
