@@ -1,1 +1,13 @@
-# checkpoint
+noinst_LIBRARIES += libcheckpoint.a
+libcheckpoint_a_SOURCES = \
+	daemon/checkpoint/checkpoint.c daemon/checkpoint/checkpoint.h \
+	daemon/checkpoint/config.c daemon/checkpoint/config.h \
+	daemon/checkpoint/config_paligemma.c \
+	daemon/checkpoint/config_qwen2vl.c \
+	daemon/checkpoint/config_scope.c daemon/checkpoint/config_scope.h \
+	daemon/checkpoint/dtypes.def \
+	daemon/checkpoint/index.c daemon/checkpoint/index.h \
+	daemon/checkpoint/names.c daemon/checkpoint/names.h \
+	daemon/checkpoint/safetensors.c daemon/checkpoint/safetensors.h \
+	daemon/checkpoint/stwriter.c daemon/checkpoint/stwriter.h
+CHECKPOINT_LIBS = libcheckpoint.a $(BASE_LIBS)

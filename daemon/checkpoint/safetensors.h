@@ -5,7 +5,9 @@
  * {"dtype", "shape", "data_offsets": [begin, end)}, offsets relative to byte 8 + N.
  * Refused: a header beyond the file or 100 MB, bad UTF-8 or JSON, duplicate names, a tensor
  * whose bytes are not product(shape) * size, holes, overlaps, trailing or missing bytes.
- * Data may lie at odd offsets: use memcpy or byte loads.
+ * More than TENSOR_RANK_MAX dimensions and names of NAME_LEN_MAX bytes (names.h) are refused too.
+ * Data may lie at odd offsets: use memcpy or byte loads. A file must not shrink while it is
+ * open: reading what was cut off kills the process (SIGBUS).
  */
 #ifndef CHECKPOINT_SAFETENSORS_H
 #define CHECKPOINT_SAFETENSORS_H
@@ -40,6 +42,10 @@ bool st_dtype_is_weight(enum st_dtype d);
 
 /* Errors have the code given (E_BAD_CHECKPOINT, E_BAD_REFERENCE) and name the file and the tensor. */
 int st_open(const char *path, int code, struct st_file **ret, struct err *e);
+
+/* The same for bytes in memory, which stay the caller's and must outlive it; `path` is for errors. */
+int st_open_bytes(const void *bytes, uint64_t len, const char *path, int code, struct st_file **ret,
+		  struct err *e);
 void st_free(struct st_file **f);
 
 const char *st_path(const struct st_file *f);
@@ -48,7 +54,8 @@ size_t st_count(const struct st_file *f);
 const struct st_tensor *st_get(const struct st_file *f, size_t i); /* in order of the data */
 const struct st_tensor *st_find(const struct st_file *f, const char *name);
 
-/* Lets the kernel drop the pages of a range that was read: keeps the page tables small, the data stays valid. */
+/* Lets the kernel drop the pages of a range that was read: keeps the page tables small, the data stays valid.
+ */
 void st_drop(const struct st_file *f, const unsigned char *data, uint64_t len);
 
 #endif

@@ -5,3 +5,11 @@ demo: all tests/tools/mkcheckpoint
 	@COLCONV_BUILD=$(abs_builddir) sh $(srcdir)/tests/tools/demo
 
 .PHONY: demo
+
+noinst_PROGRAMS += tests/tools/mkcheckpoint
+tests_tools_mkcheckpoint_SOURCES = \
+	tests/tools/mkcheckpoint.c tests/tools/mkcheckpoint.h \
+	tests/tools/mkcheckpoint_colpali.c \
+	tests/tools/mkcheckpoint_colqwen2.c \
+	tests/tools/mkcheckpoint_fill.c
+tests_tools_mkcheckpoint_LDADD = $(CHECKPOINT_LIBS)

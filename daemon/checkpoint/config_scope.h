@@ -1,0 +1,57 @@
+/*
+ * What the readers of config.json share: an object with its full path, and getters that
+ * look in it by table.
+ */
+#ifndef CHECKPOINT_CONFIG_SCOPE_H
+#define CHECKPOINT_CONFIG_SCOPE_H
+
+#include "base/json.h"
+
+struct config_scope {
+	const json_t *obj; /* NULL: there is no such object */
+	char path[96];     /* "" for the top */
+};
+
+/* A whole number: key, range, value when absent or null, and where in the caller's struct it goes. */
+struct config_int {
+	const char *key;
+	int64_t min, max;
+	int64_t fallback; /* or CONFIG_REQUIRED */
+	size_t offset;    /* of an int64_t */
+};
+
+#define CONFIG_REQUIRED INT64_MIN
+
+/* Fails with "PATH.KEY WORDS". */
+int config_fail(const struct config_scope *s, const char *key, int code, struct err *e, const char *fmt, ...)
+	_printf_(5, 6);
+
+int config_ints(const struct config_scope *s, const struct config_int *rows, size_t count, void *ret,
+		struct err *e);
+
+/* A number above 0, up to max. */
+int config_double(const struct config_scope *s, const char *key, double fallback, double max, double *ret,
+		  struct err *e);
+
+/* E_UNSUPPORTED_MODEL when the string is there and is neither of the two, which may be the same. */
+int config_only(const struct config_scope *s, const char *key, const char *want, const char *other,
+		struct err *e);
+
+/* The member that is an object; obj is NULL when it is absent and may be. */
+int config_sub(const struct config_scope *s, const char *key, enum json_need need, struct config_scope *ret,
+	       struct err *e);
+
+/* The object that holds the backbone: `vlm_config`, or the top where the engine saved it. */
+int config_backbone(const json_t *config, struct config_scope *ret, struct err *e);
+
+/* `embedding_dim` of the top, 0 when it is not there. */
+int config_embedding_dim(const json_t *config, int64_t *ret, struct err *e);
+
+/*
+ * Rotary settings of a text scope: theta, and the object that more keys are in. Scaled kinds
+ * (linear, dynamic, yarn...) are E_UNSUPPORTED_MODEL.
+ */
+int config_rope(const struct config_scope *text, double theta_fallback, struct config_scope *ret,
+		double *ret_theta, struct err *e);
+
+#endif

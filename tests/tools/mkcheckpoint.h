@@ -1,0 +1,87 @@
+/*
+ * What mkcheckpoint knows about an architecture: sizes, layouts, tensors; and the values.
+ */
+#ifndef TESTS_TOOLS_MKCHECKPOINT_H
+#define TESTS_TOOLS_MKCHECKPOINT_H
+
+#include "base/json.h"
+#include "checkpoint/safetensors.h"
+
+#define MKC_NAME_LEN 96
+#define MKC_TENSORS_MAX 30000
+
+enum mkc_kind {
+	MKC_LINEAR, /* std 1.5 / sqrt(inputs) */
+	MKC_EMBED,  /* std 1 */
+	MKC_NORM,   /* around 1, std 0.2 */
+	MKC_SMALL,  /* around 0, std 0.2: a bias, or a norm that computes 1 + w */
+};
+
+struct mkc_tensor {
+	char name[MKC_NAME_LEN]; /* canonical */
+	enum mkc_kind kind;
+	int rank;
+	int64_t shape[TENSOR_RANK_MAX];
+	uint64_t values;
+};
+
+struct mkc_tensors {
+	struct mkc_tensor tensors[MKC_TENSORS_MAX];
+	size_t count;
+	uint64_t values;
+};
+
+/* One tensor. */
+void mkc_add(struct mkc_tensors *t, enum mkc_kind kind, int rank, const int64_t *shape, const char *name);
+
+/* NAME.weight and, where asked for, NAME.bias. */
+void mkc_linear(struct mkc_tensors *t, int64_t out, int64_t in, bool bias, const char *fmt, ...)
+	_printf_(5, 6);
+void mkc_norm(struct mkc_tensors *t, enum mkc_kind kind, int64_t n, bool bias, const char *fmt, ...)
+	_printf_(5, 6);
+
+/* A JSON text written as it is, no quote escaped. */
+#define MKC_JSON(...) #__VA_ARGS__
+
+struct mkc_prefix {
+	const char *from, *to; /* canonical, on disk */
+};
+
+struct mkc_layout {
+	const char *name; /* NULL ends the list */
+	bool vlm_config;  /* transformers' class, not the engine's */
+	bool text_config; /* ColQwen2: text keys apart; ColPali always has them so */
+	bool v5;          /* rope_parameters and dtype, not rope_scaling and torch_dtype */
+	struct mkc_prefix prefixes[4];
+};
+
+struct mkc_size {
+	const char *name; /* NULL ends the list */
+	const char *dtype;
+	uint64_t shards;
+	const char *params;
+};
+
+struct mkc_arch {
+	const char *name;
+	const struct mkc_size *sizes;
+	const struct mkc_layout *layouts;
+	json_t *(*config)(const json_t *params, const struct mkc_layout *l);
+	int (*tensors)(const json_t *config, int64_t embedding_dim, struct mkc_tensors *ret, struct err *e);
+};
+
+extern const struct mkc_arch mkc_colqwen2, mkc_colpali;
+
+/* Values of one tensor: each is a function of seed, canonical name and position alone. */
+struct mkc_fill {
+	uint64_t key;
+	float mean;
+	float scale;
+};
+
+struct mkc_fill mkc_fill(uint64_t seed, const char *name, enum mkc_kind kind, uint64_t fan_in);
+
+/* Values `at` to `at + count`; `at` is a multiple of 4. */
+void mkc_fill_block(const struct mkc_fill *f, enum st_dtype dtype, uint64_t at, uint64_t count, void *ret);
+
+#endif

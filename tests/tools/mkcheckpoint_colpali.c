@@ -1,0 +1,152 @@
+#include "checkpoint/config.h"
+#include "mkcheckpoint.h"
+
+/* clang-format off */
+static const struct mkc_size sizes[] = {
+	{"tiny", "fp32", 1, MKC_JSON({
+		"embedding_dim": 128, "image_token_index": 301,
+		"text": {
+			"hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 1,
+			"head_dim": 16, "intermediate_size": 128, "vocab_size": 320,
+			"hidden_act": "gelu_pytorch_tanh", "rms_norm_eps": 1e-6, "rope_theta": 10000.0
+		},
+		"vision": {
+			"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 64,
+			"image_size": 56, "patch_size": 14, "vision_use_head": false
+		}
+	})},
+	{"3b", "bf16", 2, MKC_JSON({
+		"embedding_dim": 128, "image_token_index": 257152,
+		"text": {
+			"hidden_size": 2048, "num_hidden_layers": 18, "num_attention_heads": 8, "num_key_value_heads": 1,
+			"head_dim": 256, "intermediate_size": 16384, "vocab_size": 257216,
+			"hidden_act": "gelu_pytorch_tanh", "rms_norm_eps": 1e-6, "rope_theta": 10000.0
+		},
+		"vision": {
+			"hidden_size": 1152, "num_hidden_layers": 27, "num_attention_heads": 16, "intermediate_size": 4304,
+			"image_size": 448, "patch_size": 14, "vision_use_head": false
+		}
+	})},
+	{.name = NULL},
+};
+/* clang-format on */
+
+#define PREFIXES(wrap, vis, lm, proj)                                                             \
+	{                                                                                         \
+		{"vis.", wrap vis}, {"mmproj.", wrap "multi_modal_projector."}, {"lm.", wrap lm}, \
+		{                                                                                 \
+			"proj.", proj "."                                                         \
+		}                                                                                 \
+	}
+#define HF(wrap, vis, lm) PREFIXES(wrap, vis, lm, "embedding_proj_layer")
+#define ENGINE(wrap, vis, lm) PREFIXES(wrap, vis, lm, "custom_text_proj")
+
+static const struct mkc_layout layouts[] = {
+	{"native", true, true, true, HF("vlm.", "vision_tower.", "language_model.")},
+	{"hub", true, true, false, HF("vlm.", "vision_tower.vision_model.", "language_model.model.")},
+	{"saved", true, true, true, HF("vlm.", "vision_tower.", "language_model.model.")},
+	{"fresh", true, true, false, HF("vlm.model.", "vision_tower.vision_model.", "language_model.")},
+	{"engine", false, true, false,
+	 ENGINE("model.", "vision_tower.vision_model.", "language_model.model.")},
+	{"engine5", false, true, true, ENGINE("model.model.", "vision_tower.", "language_model.")},
+	{.name = NULL},
+};
+
+static json_t *
+text_config(const json_t *params, const struct mkc_layout *l)
+{
+	json_t *text = json_deep_copy(json_object_get(params, "text"));
+
+	(void)json_object_set_new(text, "model_type", json_string("gemma"));
+	if (!l->v5)
+		return text;
+	(void)json_object_set_new(text, "rope_parameters",
+				  json_pack("{s:s, s:O}", "rope_type", "default", "rope_theta",
+					    json_object_get(text, "rope_theta")));
+	(void)json_object_del(text, "rope_theta");
+	return text;
+}
+
+static json_t *
+config(const json_t *params, const struct mkc_layout *l)
+{
+	json_t *vision = json_deep_copy(json_object_get(params, "vision")), *vlm;
+
+	(void)json_object_set_new(vision, "model_type", json_string("siglip_vision_model"));
+	vlm = json_pack("{s:s, s:O, s:o, s:o}", "model_type", "paligemma", "image_token_index",
+			json_object_get(params, "image_token_index"), "text_config", text_config(params, l),
+			"vision_config", vision);
+	(void)json_object_set(vlm, "projection_dim",
+			      json_object_get(json_object_get(params, "text"), "hidden_size"));
+	if (!l->vlm_config) {
+		(void)json_object_set_new(vlm, "architectures", json_pack("[s]", "ColPali"));
+		return vlm;
+	}
+	return json_pack("{s:[s], s:s, s:O, s:o}", "architectures", "ColPaliForRetrieval", "model_type",
+			 "colpali", "embedding_dim", json_object_get(params, "embedding_dim"), "vlm_config",
+			 vlm);
+}
+
+static void
+vision_add(struct mkc_tensors *t, const struct paligemma_vision *v)
+{
+	const int64_t patch[] = {v->hidden_size, v->num_channels, v->patch_size, v->patch_size};
+	const int64_t position[] = {v->patches, v->hidden_size};
+	static const char *const attn[] = {"q_proj", "k_proj", "v_proj", "out_proj"};
+	size_t k;
+	int i;
+
+	mkc_add(t, MKC_LINEAR, ARRAY_LEN(patch), patch, "vis.embeddings.patch_embedding.weight");
+	mkc_add(t, MKC_SMALL, 1, patch, "vis.embeddings.patch_embedding.bias");
+	mkc_add(t, MKC_LINEAR, ARRAY_LEN(position), position, "vis.embeddings.position_embedding.weight");
+	for (i = 0; i < v->num_hidden_layers; i++) {
+		mkc_norm(t, MKC_NORM, v->hidden_size, true, "vis.encoder.layers.%d.layer_norm1", i);
+		mkc_norm(t, MKC_NORM, v->hidden_size, true, "vis.encoder.layers.%d.layer_norm2", i);
+		for (k = 0; k < ARRAY_LEN(attn); k++)
+			mkc_linear(t, v->hidden_size, v->hidden_size, true,
+				   "vis.encoder.layers.%d.self_attn.%s", i, attn[k]);
+		mkc_linear(t, v->intermediate_size, v->hidden_size, true, "vis.encoder.layers.%d.mlp.fc1", i);
+		mkc_linear(t, v->hidden_size, v->intermediate_size, true, "vis.encoder.layers.%d.mlp.fc2", i);
+	}
+	mkc_norm(t, MKC_NORM, v->hidden_size, true, "vis.post_layernorm");
+}
+
+/* Gemma's norms multiply by 1 + w: their weights lie around 0. */
+static void
+text_add(struct mkc_tensors *t, const struct paligemma_text *x)
+{
+	const int64_t q = x->num_attention_heads * x->head_dim, kv = x->num_key_value_heads * x->head_dim;
+	const int64_t embed[] = {x->vocab_size, x->hidden_size};
+	int i;
+
+	mkc_add(t, MKC_EMBED, ARRAY_LEN(embed), embed, "lm.embed_tokens.weight");
+	for (i = 0; i < x->num_hidden_layers; i++) {
+		mkc_norm(t, MKC_SMALL, x->hidden_size, false, "lm.layers.%d.input_layernorm", i);
+		mkc_norm(t, MKC_SMALL, x->hidden_size, false, "lm.layers.%d.post_attention_layernorm", i);
+		mkc_linear(t, q, x->hidden_size, false, "lm.layers.%d.self_attn.q_proj", i);
+		mkc_linear(t, kv, x->hidden_size, false, "lm.layers.%d.self_attn.k_proj", i);
+		mkc_linear(t, kv, x->hidden_size, false, "lm.layers.%d.self_attn.v_proj", i);
+		mkc_linear(t, x->hidden_size, q, false, "lm.layers.%d.self_attn.o_proj", i);
+		mkc_linear(t, x->intermediate_size, x->hidden_size, false, "lm.layers.%d.mlp.gate_proj", i);
+		mkc_linear(t, x->intermediate_size, x->hidden_size, false, "lm.layers.%d.mlp.up_proj", i);
+		mkc_linear(t, x->hidden_size, x->intermediate_size, false, "lm.layers.%d.mlp.down_proj", i);
+	}
+	mkc_norm(t, MKC_SMALL, x->hidden_size, false, "lm.norm");
+}
+
+static int
+tensors(const json_t *json, int64_t embedding_dim, struct mkc_tensors *ret, struct err *e)
+{
+	struct paligemma_config c;
+	int r = config_paligemma(json, &c, e);
+
+	if (r < 0)
+		return r;
+	vision_add(ret, &c.vision);
+	mkc_linear(ret, c.text.hidden_size, c.vision.hidden_size, true, "mmproj.linear");
+	text_add(ret, &c.text);
+	mkc_linear(ret, embedding_dim, c.text.hidden_size, true, "proj");
+	return 0;
+}
+
+const struct mkc_arch mkc_colpali = {"colpali", sizes, layouts, config, tensors};
