@@ -23,3 +23,7 @@ tests_unit_test_report_LDADD = $(PARITY_LIBS) $(UNIT_LIBS) -ldl
 check_PROGRAMS += tests/unit/test_ort
 tests_unit_test_ort_SOURCES = tests/unit/test_ort.c tests/unit/case_file.c tests/unit/case_file.h tests/unit/test.h
 tests_unit_test_ort_LDADD = $(PARITY_LIBS) $(UNIT_LIBS) -ldl
+check_PROGRAMS += tests/unit/test_extdata
+tests_unit_test_extdata_SOURCES = tests/unit/test_extdata.c tests/unit/test.h
+tests_unit_test_extdata_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pwrite
+tests_unit_test_extdata_LDADD = $(ONNX_LIBS) $(UNIT_LIBS)
