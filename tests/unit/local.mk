@@ -23,3 +23,15 @@ tests_unit_test_report_LDADD = $(PARITY_LIBS) $(UNIT_LIBS) -ldl
 check_PROGRAMS += tests/unit/test_ort
 tests_unit_test_ort_SOURCES = tests/unit/test_ort.c tests/unit/case_file.c tests/unit/case_file.h tests/unit/test.h
 tests_unit_test_ort_LDADD = $(PARITY_LIBS) $(UNIT_LIBS) -ldl
+check_PROGRAMS += tests/unit/test_extdata
+tests_unit_test_extdata_SOURCES = tests/unit/test_extdata.c tests/unit/test.h
+tests_unit_test_extdata_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pwrite
+tests_unit_test_extdata_LDADD = $(ONNX_LIBS) $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_onnx_file
+tests_unit_test_onnx_file_SOURCES = tests/unit/test_onnx_file.c tests/unit/test.h
+tests_unit_test_onnx_file_LDADD = $(ONNX_LIBS) $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_onnx_lower
+tests_unit_test_onnx_lower_SOURCES = tests/unit/test_onnx_lower.c tests/unit/test.h
+tests_unit_test_onnx_lower_LDADD = $(ONNX_LIBS) $(UNIT_LIBS)

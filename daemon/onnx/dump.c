@@ -1,0 +1,333 @@
+/*
+ * Reads an ONNX file that may come from anywhere. protobuf-c unpacks without a limit on
+ * memory or depth, so both are set here: the allocator has a budget, and the nesting of
+ * branches (model 7, graph 1, node 5, attribute 6, graph 1, ...) is walked beforehand.
+ */
+#include "onnx.h"
+
+#include <inttypes.h>
+
+#include "base/fs.h"
+#include "base/str.h"
+#include "proto/onnx.pb-c.h"
+#include "tally.h"
+
+#define FILE_LEN_MAX (2ull << 30) /* of any protobuf message */
+#define BRANCH_DEPTH_MAX 16
+#define VALUES_SHOWN_MAX 8
+
+/* ---- wire format ---- */
+
+struct wire {
+	const unsigned char *p, *end;
+};
+
+static bool
+varint_get(struct wire *w, uint64_t *ret)
+{
+	int shift;
+
+	*ret = 0;
+	for (shift = 0; shift < 64 && w->p < w->end; shift += 7) {
+		*ret |= (uint64_t)(*w->p & 0x7f) << shift;
+		if ((*w->p++ & 0x80) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+skip(struct wire *w, uint64_t len)
+{
+	if (len > (uint64_t)(w->end - w->p))
+		return false;
+	w->p += len;
+	return true;
+}
+
+/* The next field; *ret_body is empty unless it is a message, string or bytes. */
+static bool
+field_get(struct wire *w, uint64_t *ret_number, struct wire *ret_body)
+{
+	uint64_t tag, n;
+
+	*ret_body = (struct wire){w->p, w->p};
+	if (!varint_get(w, &tag))
+		return false;
+	*ret_number = tag >> 3;
+	switch (tag & 7) {
+	case 0:
+		return varint_get(w, &n);
+	case 1:
+		return skip(w, 8);
+	case 2:
+		if (!varint_get(w, &n) || n > (uint64_t)(w->end - w->p))
+			return false;
+		*ret_body = (struct wire){w->p, w->p + n};
+		return skip(w, n);
+	case 5:
+		return skip(w, 4);
+	default:
+		return false;
+	}
+}
+
+/* Whether branches nest at most `left` deep below a message whose way to the next graph is path[step...]. */
+static bool
+depth_ok(struct wire w, int step, int left)
+{
+	static const unsigned int path[] = {7, 1, 5, 6}; /* model, graph, node, attribute, graph again at 1 */
+	struct wire body;
+	uint64_t number;
+
+	while (w.p < w.end) {
+		if (!field_get(&w, &number, &body))
+			return false;
+		if (number != path[step])
+			continue;
+		if (step == 3 && left == 0)
+			return false;
+		if (!depth_ok(body, step == 3 ? 1 : step + 1, step == 3 ? left - 1 : left))
+			return false;
+	}
+	return true;
+}
+
+static void *
+budget_alloc(void *data, size_t len)
+{
+	uint64_t *left = data;
+
+	if (len > *left)
+		return NULL;
+	*left -= len;
+	return malloc(len);
+}
+
+static void
+budget_free(void *data, void *p)
+{
+	(void)data;
+	free(p);
+}
+
+/* ---- text ---- */
+
+struct dump {
+	struct buf *b;
+	struct tally tally;
+};
+
+static const char *
+or_empty(const char *s)
+{
+	return s ? s : "";
+}
+
+static const char *
+type_name(int32_t type)
+{
+	const ProtobufCEnumValue *v =
+		protobuf_c_enum_descriptor_get_value(&onnx__tensor_proto__data_type__descriptor, type);
+
+	return v ? v->name : "unknown";
+}
+
+static void
+dims_put(struct buf *b, size_t n, const int64_t *dims)
+{
+	size_t i;
+
+	buf_puts(b, " [");
+	for (i = 0; i < n; i++)
+		buf_printf(b, "%s%" PRId64, i ? ", " : "", dims[i]);
+	buf_puts(b, "]");
+}
+
+static void
+value_put(struct buf *b, const char *what, const Onnx__ValueInfoProto *v)
+{
+	const Onnx__TypeProto__Tensor *t = v->type ? v->type->tensor_type : NULL;
+	const Onnx__TensorShapeProto__Dimension *d;
+	size_t i;
+
+	buf_printf(b, "%s %s    %s", what, or_empty(v->name), t ? type_name(t->elem_type) : "");
+	for (i = 0; t && t->shape && i < t->shape->n_dim; i++) {
+		d = t->shape->dim[i];
+		buf_puts(b, i ? ", " : " [");
+		if (d->has_dim_value)
+			buf_printf(b, "%" PRId64, d->dim_value);
+		else
+			buf_puts(b, d->dim_param ? d->dim_param : "?");
+	}
+	buf_puts(b, t && t->shape && t->shape->n_dim ? "]\n" : "\n");
+}
+
+/* The values of a small table that lies in the file. */
+static void
+raw_put(struct buf *b, const Onnx__TensorProto *t)
+{
+	size_t i, size = t->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__INT64 ? 8 : 4;
+	size_t n = t->raw_data.len / size;
+	int64_t whole;
+	float f;
+
+	if (n > VALUES_SHOWN_MAX || (t->data_type != ONNX__TENSOR_PROTO__DATA_TYPE__INT64 &&
+				     t->data_type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT))
+		return;
+	buf_puts(b, " =");
+	for (i = 0; i < n; i++) {
+		if (size == 8) {
+			memcpy(&whole, t->raw_data.data + i * size, size);
+			buf_printf(b, " %" PRId64, whole);
+		} else {
+			memcpy(&f, t->raw_data.data + i * size, size);
+			buf_printf(b, " %.9g", (double)f);
+		}
+	}
+}
+
+static void
+initializer_put(struct buf *b, const Onnx__TensorProto *t)
+{
+	size_t i;
+
+	buf_printf(b, "initializer %s    %s", or_empty(t->name), type_name(t->data_type));
+	dims_put(b, t->n_dims, t->dims);
+	if (t->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
+		for (i = 0; i < t->n_external_data; i++)
+			buf_printf(b, " %s=%s", or_empty(t->external_data[i]->key),
+				   or_empty(t->external_data[i]->value));
+	else if (t->has_raw_data)
+		raw_put(b, t);
+	buf_puts(b, "\n");
+}
+
+static void
+attr_put(struct buf *b, const Onnx__AttributeProto *a)
+{
+	size_t i;
+
+	buf_printf(b, " %s=", or_empty(a->name));
+	if (a->has_i)
+		buf_printf(b, "%" PRId64, a->i);
+	else if (a->has_f)
+		buf_printf(b, "%g", (double)a->f);
+	else if (a->has_s)
+		buf_printf(b, "'%.*s'", (int)MIN(a->s.len, 256), (const char *)a->s.data);
+	for (i = 0; i < a->n_ints; i++)
+		buf_printf(b, "%s%" PRId64, i ? "," : "", a->ints[i]);
+}
+
+static void
+strings_put(struct buf *b, size_t n, char **s)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		buf_printf(b, "%s%s", i ? ", " : "", s[i]);
+}
+
+static bool
+nodes_put(struct dump *d, const Onnx__GraphProto *g, int indent)
+{
+	const Onnx__NodeProto *n;
+	size_t i, k;
+
+	for (i = 0; i < g->n_node; i++) {
+		n = g->node[i];
+		if (!tally_add(&d->tally, or_empty(n->op_type)))
+			return false;
+		buf_printf(d->b, "%*s", indent, "");
+		strings_put(d->b, n->n_output, n->output);
+		buf_printf(d->b, " = %s(", or_empty(n->op_type));
+		strings_put(d->b, n->n_input, n->input);
+		buf_puts(d->b, ")");
+		for (k = 0; k < n->n_attribute; k++)
+			if (!n->attribute[k]->g)
+				attr_put(d->b, n->attribute[k]);
+		buf_puts(d->b, "\n");
+		for (k = 0; k < n->n_attribute; k++) {
+			if (!n->attribute[k]->g)
+				continue;
+			buf_printf(d->b, "%*s%s\n", indent, "", or_empty(n->attribute[k]->name));
+			if (!nodes_put(d, n->attribute[k]->g, indent + 4))
+				return false;
+		}
+	}
+	for (i = 0; indent && i < g->n_output; i++)
+		buf_printf(d->b, "%*s-> %s\n", indent, "", or_empty(g->output[i]->name));
+	return true;
+}
+
+/* Names come from the file: they shall not command the terminal. */
+static void
+text_clean(struct buf *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->len; i++)
+		if (((unsigned char)b->data[i] < 0x20 && b->data[i] != '\n') || b->data[i] == 0x7f)
+			b->data[i] = '?';
+}
+
+static int
+model_put(struct dump *d, const Onnx__ModelProto *m, struct err *e)
+{
+	const Onnx__GraphProto *g = m->graph;
+	struct buf *b = d->b;
+	size_t i;
+
+	buf_printf(b, "graph %s    ir %" PRId64 ", made by %s %s\n", or_empty(g->name), m->ir_version,
+		   or_empty(m->producer_name), or_empty(m->producer_version));
+	for (i = 0; i < m->n_opset_import; i++)
+		buf_printf(b, "opset %" PRId64 "%s%s\n", m->opset_import[i]->version,
+			   m->opset_import[i]->domain ? " of " : "", or_empty(m->opset_import[i]->domain));
+	for (i = 0; i < m->n_metadata_props; i++)
+		buf_printf(b, "meta %s    %s\n", or_empty(m->metadata_props[i]->key),
+			   or_empty(m->metadata_props[i]->value));
+	for (i = 0; i < g->n_input; i++)
+		value_put(b, "input", g->input[i]);
+	for (i = 0; i < g->n_initializer; i++)
+		initializer_put(b, g->initializer[i]);
+	if (!nodes_put(d, g, 0))
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	for (i = 0; i < g->n_output; i++)
+		value_put(b, "output", g->output[i]);
+	tally_sort(&d->tally);
+	buf_printf(b, "%zu nodes\n", d->tally.total);
+	for (i = 0; i < d->tally.n; i++)
+		buf_printf(b, "%8zu %s\n", d->tally.row[i].n, d->tally.row[i].type);
+	text_clean(b);
+	return buf_failed(b, e);
+}
+
+int
+onnx_dump(const char *path, struct buf *ret, struct err *e)
+{
+	_cleanup_(fs_map_close) struct fs_map map = {.data = NULL};
+	uint64_t budget;
+	ProtobufCAllocator allocator = {
+		.alloc = budget_alloc, .free = budget_free, .allocator_data = &budget};
+	struct dump d = {.b = ret};
+	Onnx__ModelProto *m;
+	int r;
+
+	r = fs_map_open(path, E_BAD_ONNX, &map, e);
+	if (r < 0)
+		return r;
+	if (map.len > FILE_LEN_MAX)
+		return err_set(e, E_BAD_ONNX, "'%s' is longer than the 2 GiB that an ONNX file may have",
+			       path);
+	if (!depth_ok((struct wire){map.data, map.data + map.len}, 0, BRANCH_DEPTH_MAX))
+		return err_set(e, E_BAD_ONNX, "'%s' is no ONNX file, or its branches nest too deep", path);
+	budget = (1u << 20) + 32 * map.len; /* a short node takes some ten times its bytes */
+	m = onnx__model_proto__unpack(&allocator, map.len, map.data);
+	if (!m || !m->graph)
+		r = err_set(e, E_BAD_ONNX, "'%s' is no ONNX file", path);
+	else
+		r = model_put(&d, m, e);
+	tally_release(&d.tally);
+	onnx__model_proto__free_unpacked(m, &allocator);
+	return r;
+}

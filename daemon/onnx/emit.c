@@ -1,0 +1,182 @@
+#include "emit_private.h"
+
+#include "base/str.h"
+
+static const int32_t elem_types[IR_ELEM_MAX] = {
+	[IR_F32] = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT,
+	[IR_I64] = ONNX__TENSOR_PROTO__DATA_TYPE__INT64,
+	[IR_BOOL] = ONNX__TENSOR_PROTO__DATA_TYPE__BOOL,
+};
+
+int32_t
+emit_elem_type(enum ir_elem elem)
+{
+	return elem_types[elem];
+}
+
+void
+emit_no_memory(struct emit *em)
+{
+	if (em->code == 0)
+		em->code = err_set(em->e, E_NO_MEMORY, "memory ran out for the ONNX graph '%s'",
+				   em->graph->name);
+}
+
+void *
+emit_take(struct emit *em, size_t len)
+{
+	void *p = em->code ? NULL : arena_alloc(em->arena, len);
+
+	if (!p)
+		emit_no_memory(em);
+	return p;
+}
+
+void *
+emit_take_copy(struct emit *em, const void *data, size_t len)
+{
+	void *p = emit_take(em, len);
+
+	return p ? memcpy(p, data, len) : NULL;
+}
+
+char *
+emit_take_str(struct emit *em, const char *fmt, ...)
+{
+	_cleanup_free_ char *s = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	s = str_vprintf(fmt, ap);
+	va_end(ap);
+	if (!s)
+		emit_no_memory(em);
+	return s ? emit_take_copy(em, s, strlen(s) + 1) : NULL;
+}
+
+void
+emit_list_add(struct emit *em, struct emit_list *l, void *p)
+{
+	size_t cap = MAX(l->cap * 2, 64);
+	void **at;
+
+	if (l->n == l->cap) {
+		at = emit_take(em, cap * sizeof(*at));
+		if (!at)
+			return;
+		if (l->n)
+			memcpy(at, l->at, l->n * sizeof(*at));
+		l->at = at;
+		l->cap = cap;
+	}
+	l->at[l->n++] = p;
+}
+
+const char *
+emit_name(struct emit *em, const char *suffix)
+{
+	return *suffix ? emit_take_str(em, "%s/%s", em->prefix, suffix) : em->prefix;
+}
+
+const char *
+emit_output(struct emit *em, const char *suffix)
+{
+	const char *name = emit_name(em, suffix);
+
+	if (em->code)
+		return "";
+	em->last->output[em->last->n_output++] = STR(name);
+	return name;
+}
+
+const char *
+emit_node(struct emit *em, const char *suffix_node, const char *suffix_out, const char *type,
+	  const char *const *in, size_t n_in)
+{
+	Onnx__NodeProto *n = emit_take(em, sizeof(*n));
+	char **names = emit_take(em, (n_in + 2) * sizeof(*names)); /* inputs, then at most two outputs */
+
+	if (em->code)
+		return "";
+	onnx__node_proto__init(n);
+	n->n_input = n_in;
+	n->input = memcpy(names, in, n_in * sizeof(*names));
+	n->output = names + n_in;
+	n->name = STR(emit_name(em, suffix_node));
+	n->op_type = STR(type);
+	emit_list_add(em, em->nodes, n);
+	if (!tally_add(&em->job->tally, type))
+		emit_no_memory(em);
+	em->last = n;
+	return emit_output(em, suffix_out);
+}
+
+static Onnx__AttributeProto *
+attr_add(struct emit *em, const char *name, Onnx__AttributeProto__AttributeType type)
+{
+	Onnx__AttributeProto *a = emit_take(em, sizeof(*a));
+	Onnx__AttributeProto **all =
+		em->code ? NULL : emit_take(em, (em->last->n_attribute + 1) * sizeof(*all));
+	size_t n;
+
+	if (em->code)
+		return NULL;
+	onnx__attribute_proto__init(a);
+	a->name = STR(name);
+	a->has_type = true;
+	a->type = type;
+	n = em->last->n_attribute++;
+	if (n)
+		memcpy(all, em->last->attribute, n * sizeof(*all));
+	all[n] = a;
+	em->last->attribute = all;
+	return a;
+}
+
+void
+emit_attr_int(struct emit *em, const char *name, int64_t i)
+{
+	Onnx__AttributeProto *a = attr_add(em, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT);
+
+	if (!a)
+		return;
+	a->has_i = true;
+	a->i = i;
+}
+
+void
+emit_attr_elem(struct emit *em, const char *name, enum ir_elem elem)
+{
+	emit_attr_int(em, name, emit_elem_type(elem));
+}
+
+void
+emit_attr_ints(struct emit *em, const char *name, size_t n, const int64_t *i)
+{
+	Onnx__AttributeProto *a = attr_add(em, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS);
+
+	if (!a)
+		return;
+	a->n_ints = n;
+	a->ints = emit_take_copy(em, i, n * sizeof(*i));
+}
+
+void
+emit_attr_float(struct emit *em, const char *name, double f)
+{
+	Onnx__AttributeProto *a = attr_add(em, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT);
+
+	if (!a)
+		return;
+	a->has_f = true;
+	a->f = (float)f;
+}
+
+void
+emit_attr_branch(struct emit *em, const char *name, struct emit_branch *b)
+{
+	Onnx__AttributeProto *a = attr_add(em, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH);
+
+	if (a)
+		a->g = &b->proto;
+}

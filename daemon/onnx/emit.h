@@ -1,0 +1,72 @@
+/*
+ * One ONNX graph in the making: what the lowerings use.
+ *
+ * ONNX values are known by their names, which belong to the graph. The value of an ir node has
+ * the ir value's name; helpers on the way to it are "NAME/suffix", and an ONNX node is named
+ * like its first output. emit_op() adds a helper, emit_result() the last node of a lowering;
+ * attributes go to the node added last. The first failure is remembered and all calls after
+ * it do nothing: write straight code.
+ */
+#ifndef ONNX_EMIT_H
+#define ONNX_EMIT_H
+
+#include "extdata.h"
+#include "graph/graph.h"
+#include "tally.h"
+
+struct emit;
+struct emit_branch;
+
+/* The lowering of a whole graph; what it returns in `packed` is the file. */
+struct emit_job {
+	const struct ir_graph *graph;
+	struct extdata *data;    /* gets the weights that are not there yet */
+	const char *const *meta; /* key, value, key, value, ... NULL */
+	struct buf packed;
+	struct tally tally;
+	uint64_t weight_bytes;
+};
+
+int emit_graph(struct emit_job *job, struct err *e);
+
+#define EMIT_NAMES(...) (const char *const[]){__VA_ARGS__}, ARRAY_LEN(((const char *const[]){__VA_ARGS__}))
+
+/* emit_op(em, "scores", "MatMul", a, b): the name of the output, "NAME/scores". */
+#define emit_op(em, suffix, type, ...) emit_node(em, suffix, suffix, type, EMIT_NAMES(__VA_ARGS__))
+#define emit_result(em, type, ...) emit_node(em, "", "", type, EMIT_NAMES(__VA_ARGS__))
+
+/* Two suffixes, for lowerings where another node than the last does the work and has the plain name. */
+const char *emit_node(struct emit *em, const char *suffix_node, const char *suffix_out, const char *type,
+		      const char *const *in, size_t n_in);
+const char *emit_output(struct emit *em, const char *suffix); /* one more output of the node added last */
+
+void emit_attr_int(struct emit *em, const char *name, int64_t i);
+void emit_attr_ints(struct emit *em, const char *name, size_t n, const int64_t *i);
+void emit_attr_float(struct emit *em, const char *name, double f);
+void emit_attr_elem(struct emit *em, const char *name, enum ir_elem elem); /* the ONNX number of the type */
+void emit_attr_branch(struct emit *em, const char *name, struct emit_branch *b);
+
+/* The nodes of a block, to be given to emit_attr_branch(). */
+struct emit_branch *emit_branch(struct emit *em, const char *suffix, const struct ir_block *b);
+
+/* An input of a lowering. Weights and tables become initializers of the graph when they are first used. */
+const char *emit_in(struct emit *em, const struct ir_value *v);
+
+/* A matrix, transposed; weights are stored so. */
+const char *emit_in_transposed(struct emit *em, const struct ir_value *v);
+
+/* sin of a ROPE with its first half negated; made once where sin itself is made. */
+const char *emit_in_sine(struct emit *em, const struct ir_value *v);
+
+/* Small constants; equal ones are one initializer. */
+const char *emit_i64(struct emit *em, int64_t v);
+const char *emit_i64s(struct emit *em, size_t n, const int64_t *v);
+const char *emit_f32(struct emit *em, double v);
+
+/* A symbolic size at run time: int64 [1]. Computed once, before all other nodes. */
+const char *emit_dim(struct emit *em, struct dim d);
+
+#define emit_i64_list(em, ...) \
+	emit_i64s(em, ARRAY_LEN(((const int64_t[]){__VA_ARGS__})), (const int64_t[]){__VA_ARGS__})
+
+#endif

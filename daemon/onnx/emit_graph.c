@@ -1,0 +1,367 @@
+/* Whole graphs: the nodes of a block in order, branches, run-time sizes, and the file around them. */
+#include "emit_private.h"
+
+#include "base/str.h"
+#include "config.h"
+#include "lower.h"
+
+#define IR_VERSION 8
+#define OPSET 17
+
+static const lower_fn lowerings[] = {
+#define OP(sym, name, ...) lower_##name,
+#include "graph/ops.def"
+#undef OP
+};
+
+struct known_dim {
+	struct dim dim;
+	const char *name;
+};
+
+/* ---- sines ---- */
+
+static void
+sines_mark(struct emit *em)
+{
+	const struct ir_node *n;
+	size_t i;
+
+	for (i = 0; i < em->graph->n_value; i++) {
+		n = em->graph->value[i]->node;
+		if (n && n->op == OP_ROPE)
+			em->value[n->in[2]->id].is_sine = true;
+	}
+}
+
+static const char *
+sine_name(struct emit *em, const struct ir_value *v)
+{
+	return emit_take_str(em, "%s/signed", v->name);
+}
+
+/* sin * [-1, ..., -1, 1, ..., 1], where sin has just been made. */
+static void
+sine_make(struct emit *em, const struct ir_value *v)
+{
+	const struct dim *last = &v->shape.dim[v->shape.rank - 1];
+	const int64_t dims[] = {last->num};
+	float *sign = emit_take(em, (size_t)last->num * sizeof(*sign));
+	int64_t i;
+
+	for (i = 0; sign && i < last->num; i++)
+		sign[i] = i < last->num / 2 ? -1 : 1;
+	if (!sign)
+		return;
+	em->prefix = v->name;
+	(void)emit_op(em, "signed", "Mul", emit_in(em, v), emit_table(em, NULL, IR_F32, 1, dims, sign));
+}
+
+const char *
+emit_in_sine(struct emit *em, const struct ir_value *v)
+{
+	return sine_name(em, v);
+}
+
+/* Sines that no node makes: inputs and tables. */
+static void
+sines_make_given(struct emit *em)
+{
+	size_t i;
+
+	em->nodes = &em->prelude;
+	for (i = 0; i < em->graph->n_value; i++)
+		if (em->value[i].is_sine && em->graph->value[i]->kind != IR_RESULT)
+			sine_make(em, em->graph->value[i]);
+}
+
+/* ---- sizes ---- */
+
+static void
+symbol_emit(struct emit *em, enum symbol s)
+{
+	const struct dim d = dim_symbol(s);
+	const struct ir_value *v;
+	size_t i;
+	int k;
+
+	for (i = 0; i < em->graph->n_value; i++) {
+		v = em->graph->value[i];
+		for (k = 0; v->kind == IR_INPUT && k < v->shape.rank; k++) {
+			if (!dim_eq(v->shape.dim[k], d))
+				continue;
+			(void)emit_result(em, "Shape", v->name);
+			emit_attr_int(em, "start", k);
+			emit_attr_int(em, "end", k + 1);
+			return;
+		}
+	}
+	if (em->code == 0)
+		em->code = err_set(em->e, E_EXPORT, "no input of graph '%s' has an axis of the size '%s'",
+				   em->graph->name, symbol_name(s));
+}
+
+/* One step: all but one factor, or the numerator, is a size of its own. */
+static void
+dim_emit(struct emit *em, struct dim d)
+{
+	struct dim rest = d;
+	int s;
+
+	if (d.den != 1) {
+		rest.den = 1;
+		(void)emit_result(em, "Div", emit_dim(em, rest), emit_i64_list(em, d.den));
+		return;
+	}
+	if (d.num != 1) {
+		rest.num = 1;
+		(void)emit_result(em, "Mul", emit_dim(em, rest), emit_i64_list(em, d.num));
+		return;
+	}
+	for (s = 0; d.pow[s] == 0; s++)
+		;
+	rest.pow[s]--;
+	if (dim_is_const(rest))
+		symbol_emit(em, (enum symbol)s);
+	else
+		(void)emit_result(em, "Mul", emit_dim(em, dim_symbol((enum symbol)s)), emit_dim(em, rest));
+}
+
+const char *
+emit_dim(struct emit *em, struct dim d)
+{
+	struct emit_list *nodes = em->nodes;
+	const char *prefix = em->prefix;
+	struct known_dim *known;
+	char text[128];
+	size_t i;
+
+	if (dim_is_const(d))
+		return emit_i64_list(em, d.num);
+	for (i = 0; i < em->dims.n; i++) {
+		known = em->dims.at[i];
+		if (dim_eq(known->dim, d))
+			return known->name;
+	}
+	known = emit_take(em, sizeof(*known));
+	if (!known)
+		return "";
+	known->dim = d;
+	known->name = emit_take_str(em, "dim.%s", dim_str(d, text, sizeof(text)));
+	emit_list_add(em, &em->dims, known);
+	em->nodes = &em->prelude;
+	em->prefix = known->name;
+	dim_emit(em, d);
+	em->nodes = nodes;
+	em->prefix = prefix;
+	return known->name;
+}
+
+/* ---- graphs ---- */
+
+static Onnx__ValueInfoProto *
+value_info(struct emit *em, const struct ir_value *v, const char *name)
+{
+	struct {
+		Onnx__ValueInfoProto info;
+		Onnx__TypeProto type;
+		Onnx__TypeProto__Tensor tensor;
+		Onnx__TensorShapeProto shape;
+		Onnx__TensorShapeProto__Dimension dim[IR_RANK_MAX], *dims[IR_RANK_MAX];
+	} *p = emit_take(em, sizeof(*p));
+	const struct dim *d;
+	char text[128];
+	int i;
+
+	if (!p)
+		return NULL;
+	onnx__value_info_proto__init(&p->info);
+	onnx__type_proto__init(&p->type);
+	onnx__type_proto__tensor__init(&p->tensor);
+	onnx__tensor_shape_proto__init(&p->shape);
+	p->info.name = STR(name);
+	p->info.type = &p->type;
+	p->type.tensor_type = &p->tensor;
+	p->tensor.has_elem_type = true;
+	p->tensor.elem_type = emit_elem_type(v->elem);
+	p->tensor.shape = &p->shape;
+	p->shape.n_dim = (size_t)v->shape.rank;
+	p->shape.dim = p->dims;
+	for (i = 0; i < v->shape.rank; i++) {
+		d = &v->shape.dim[i];
+		p->dims[i] = &p->dim[i];
+		onnx__tensor_shape_proto__dimension__init(&p->dim[i]);
+		p->dim[i].has_dim_value = dim_is_const(*d);
+		if (p->dim[i].has_dim_value)
+			p->dim[i].dim_value = d->num;
+		else
+			p->dim[i].dim_param = emit_take_str(em, "%s", dim_str(*d, text, sizeof(text)));
+	}
+	return &p->info;
+}
+
+static void
+block_lower(struct emit *em, const struct ir_block *b)
+{
+	const struct ir_node *n;
+	size_t i;
+
+	for (i = 0; i < b->n && em->code == 0; i++) {
+		n = b->node[i];
+		em->prefix = n->out->name;
+		lowerings[n->op](em, n);
+		if (em->value[n->out->id].is_sine)
+			sine_make(em, n->out);
+	}
+}
+
+/* An output must be made by a node of its own graph: one from elsewhere is passed through. */
+static const char *
+result_name(struct emit *em, const struct ir_block *b, const struct ir_value *v, const char *suffix)
+{
+	size_t i;
+
+	for (i = 0; i < b->n; i++)
+		if (b->node[i]->out == v)
+			return v->name;
+	return emit_op(em, suffix, "Identity", emit_in(em, v));
+}
+
+static void
+graph_fill(struct emit *em, Onnx__GraphProto *g, const char *name, const struct emit_list *nodes,
+	   const struct ir_value *v, const char *output)
+{
+	Onnx__ValueInfoProto **info = emit_take(em, sizeof(*info));
+
+	if (!info)
+		return;
+	*info = value_info(em, v, output);
+	g->name = STR(name);
+	g->n_node = nodes->n;
+	g->node = (Onnx__NodeProto **)nodes->at;
+	g->n_output = 1;
+	g->output = info;
+}
+
+struct emit_branch *
+emit_branch(struct emit *em, const char *suffix, const struct ir_block *b)
+{
+	struct emit_branch *branch = emit_take(em, sizeof(*branch));
+	struct emit_list *outer = em->nodes, nodes = {.n = 0};
+	const char *prefix = em->prefix, *output;
+
+	if (!branch)
+		return NULL;
+	onnx__graph_proto__init(&branch->proto);
+	em->nodes = &nodes;
+	block_lower(em, b);
+	em->prefix = prefix;
+	output = result_name(em, b, b->result, suffix);
+	graph_fill(em, &branch->proto, emit_name(em, suffix), &nodes, b->result, output);
+	em->nodes = outer;
+	return branch;
+}
+
+static void
+inputs_fill(struct emit *em, Onnx__GraphProto *g)
+{
+	struct emit_list inputs = {.n = 0};
+	const struct ir_value *v;
+	size_t i;
+
+	for (i = 0; i < em->graph->n_value; i++) {
+		v = em->graph->value[i];
+		if (v->kind == IR_INPUT)
+			emit_list_add(em, &inputs, value_info(em, v, v->name));
+	}
+	g->n_input = inputs.n;
+	g->input = (Onnx__ValueInfoProto **)inputs.at;
+}
+
+static void
+meta_fill(struct emit *em, Onnx__ModelProto *m)
+{
+	Onnx__StringStringEntryProto *entry;
+	struct emit_list all = {.n = 0};
+	const char *const *kv;
+
+	for (kv = em->job->meta; *kv; kv += 2) {
+		entry = emit_take(em, sizeof(*entry));
+		if (!entry)
+			return;
+		onnx__string_string_entry_proto__init(entry);
+		entry->key = STR(kv[0]);
+		entry->value = STR(kv[1]);
+		emit_list_add(em, &all, entry);
+	}
+	m->n_metadata_props = all.n;
+	m->metadata_props = (Onnx__StringStringEntryProto **)all.at;
+}
+
+static int
+model_pack(struct emit *em, Onnx__GraphProto *g)
+{
+	Onnx__OperatorSetIdProto opset = ONNX__OPERATOR_SET_ID_PROTO__INIT, *opsets[] = {&opset};
+	Onnx__ModelProto m = ONNX__MODEL_PROTO__INIT;
+	struct buf *packed = &em->job->packed;
+	void *p;
+
+	opset.has_version = true;
+	opset.version = OPSET;
+	m.has_ir_version = true;
+	m.ir_version = IR_VERSION;
+	m.producer_name = STR(PACKAGE_NAME);
+	m.producer_version = STR(PACKAGE_VERSION);
+	m.n_opset_import = 1;
+	m.opset_import = opsets;
+	m.graph = g;
+	meta_fill(em, &m);
+	if (em->code)
+		return em->code;
+	p = buf_reserve(packed, onnx__model_proto__get_packed_size(&m));
+	if (p)
+		packed->len += onnx__model_proto__pack(&m, p);
+	return buf_failed(packed, em->e);
+}
+
+static int
+graph_emit(struct emit *em)
+{
+	Onnx__GraphProto g = ONNX__GRAPH_PROTO__INIT;
+	struct emit_list nodes = {.n = 0}, all = {.n = 0};
+	const struct ir_value *output = em->graph->output;
+	const char *output_name;
+	size_t i;
+
+	em->value = emit_take(em, (em->graph->n_value + 1) * sizeof(*em->value));
+	if (!em->value)
+		return em->code;
+	sines_mark(em);
+	sines_make_given(em);
+	em->nodes = &nodes;
+	block_lower(em, &em->graph->block);
+	em->prefix = em->graph->name;
+	output_name = result_name(em, &em->graph->block, output, "output");
+	for (i = 0; i < em->prelude.n; i++)
+		emit_list_add(em, &all, em->prelude.at[i]);
+	for (i = 0; i < nodes.n; i++)
+		emit_list_add(em, &all, nodes.at[i]);
+	graph_fill(em, &g, em->graph->name, &all, output, output_name);
+	inputs_fill(em, &g);
+	g.n_initializer = em->initializers.n;
+	g.initializer = (Onnx__TensorProto **)em->initializers.at;
+	tally_sort(&em->job->tally);
+	return model_pack(em, &g);
+}
+
+int
+emit_graph(struct emit_job *job, struct err *e)
+{
+	struct emit em = {.job = job, .graph = job->graph, .e = e};
+	int r;
+
+	em.arena = arena_new();
+	r = em.arena ? graph_emit(&em) : err_set(e, E_NO_MEMORY, "memory ran out");
+	arena_free(&em.arena);
+	return r;
+}

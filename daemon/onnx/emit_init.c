@@ -1,0 +1,199 @@
+/* Initializers: constants within the file, weights by their place in the data file. */
+#include "emit_private.h"
+
+#include <inttypes.h>
+
+static size_t
+tensor_count(size_t n_dims, const int64_t *dims)
+{
+	size_t i, count = 1;
+
+	for (i = 0; i < n_dims; i++)
+		count *= (size_t)dims[i];
+	return count;
+}
+
+static Onnx__TensorProto *
+tensor_add(struct emit *em, const char *name, enum ir_elem elem, size_t n_dims, const int64_t *dims)
+{
+	Onnx__TensorProto *t = emit_take(em, sizeof(*t));
+	int64_t *copy = emit_take(em, n_dims * sizeof(*dims));
+
+	if (em->code)
+		return NULL;
+	onnx__tensor_proto__init(t);
+	t->name = STR(name);
+	t->has_data_type = true;
+	t->data_type = emit_elem_type(elem);
+	t->n_dims = n_dims;
+	t->dims = n_dims ? memcpy(copy, dims, n_dims * sizeof(*dims)) : NULL;
+	emit_list_add(em, &em->initializers, t);
+	return t;
+}
+
+static bool
+tensor_equals(const Onnx__TensorProto *t, enum ir_elem elem, size_t n_dims, const int64_t *dims,
+	      const void *data, size_t len)
+{
+	return t->has_raw_data && t->data_type == emit_elem_type(elem) && t->n_dims == n_dims &&
+	       t->raw_data.len == len &&
+	       (n_dims == 0 || memcmp(t->dims, dims, n_dims * sizeof(*dims)) == 0) &&
+	       memcmp(t->raw_data.data, data, len) == 0;
+}
+
+const char *
+emit_table(struct emit *em, const char *name, enum ir_elem elem, size_t n_dims, const int64_t *dims,
+	   const void *data)
+{
+	size_t i, len = tensor_count(n_dims, dims) * ir_elem_size(elem);
+	Onnx__TensorProto *t;
+
+	if (em->code)
+		return "";
+	for (i = 0; i < em->initializers.n; i++) {
+		t = em->initializers.at[i];
+		if (tensor_equals(t, elem, n_dims, dims, data, len))
+			return t->name;
+	}
+	t = tensor_add(em, name ? name : emit_take_str(em, "const.%zu", em->initializers.n), elem, n_dims,
+		       dims);
+	if (!t)
+		return "";
+	t->has_raw_data = true;
+	t->raw_data.len = len;
+	t->raw_data.data = emit_take_copy(em, data, len);
+	return t->name;
+}
+
+const char *
+emit_i64(struct emit *em, int64_t v)
+{
+	return emit_table(em, NULL, IR_I64, 0, NULL, &v);
+}
+
+const char *
+emit_i64s(struct emit *em, size_t n, const int64_t *v)
+{
+	const int64_t dims[] = {(int64_t)n};
+
+	return emit_table(em, NULL, IR_I64, 1, dims, v);
+}
+
+const char *
+emit_f32(struct emit *em, double v)
+{
+	const float f = (float)v;
+
+	return emit_table(em, NULL, IR_F32, 0, NULL, &f);
+}
+
+static void
+external_set(struct emit *em, Onnx__TensorProto *t, const struct extdata_place *place)
+{
+	const char *const pairs[3][2] = {
+		{"location", ONNX_DATA_FILE},
+		{"offset", emit_take_str(em, "%" PRIu64, place->offset)},
+		{"length", emit_take_str(em, "%" PRIu64, place->len)},
+	};
+	Onnx__StringStringEntryProto *entry = emit_take(em, ARRAY_LEN(pairs) * sizeof(*entry));
+	Onnx__StringStringEntryProto **entries = emit_take(em, ARRAY_LEN(pairs) * sizeof(*entries));
+	size_t i;
+
+	if (em->code)
+		return;
+	for (i = 0; i < ARRAY_LEN(pairs); i++) {
+		onnx__string_string_entry_proto__init(&entry[i]);
+		entry[i].key = STR(pairs[i][0]);
+		entry[i].value = STR(pairs[i][1]);
+		entries[i] = &entry[i];
+	}
+	t->n_external_data = ARRAY_LEN(pairs);
+	t->external_data = entries;
+	t->has_data_location = true;
+	t->data_location = ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL;
+}
+
+/* The sizes of a shape without symbols. */
+static size_t
+dims_get(struct emit *em, const struct ir_value *v, int64_t dims[IR_RANK_MAX])
+{
+	static const struct sizes none;
+	int i;
+
+	for (i = 0; i < v->shape.rank; i++) {
+		dims[i] = dim_eval(v->shape.dim[i], &none);
+		if (dims[i] <= 0 && em->code == 0)
+			em->code = err_set(em->e, E_INTERNAL, "'%s' has no constant shape", v->name);
+	}
+	return (size_t)v->shape.rank;
+}
+
+static const char *
+weight_get(struct emit *em, const struct ir_value *v, bool transposed)
+{
+	struct extdata_form form = {.transform = v->transform};
+	struct extdata_place place = {.len = 0};
+	int64_t dims[IR_RANK_MAX];
+	size_t n_dims = dims_get(em, v, dims);
+	const char *name = v->name;
+	Onnx__TensorProto *t;
+
+	if (em->code)
+		return "";
+	if (tensor_count(n_dims, dims) != (size_t)v->weight->tensor->count) {
+		em->code =
+			err_set(em->e, E_INTERNAL, "'%s' has %" PRId64 " elements, which its shape does not",
+				v->name, v->weight->tensor->count);
+		return "";
+	}
+	if (transposed) {
+		form.rows = dims[0];
+		form.cols = dims[1];
+		dims[0] = form.cols;
+		dims[1] = form.rows;
+		name = emit_take_str(em, "%s.T", v->name);
+	}
+	em->code = extdata_add(em->job->data, v->weight, &form, &place, em->e);
+	t = tensor_add(em, name, v->elem, n_dims, dims);
+	if (!t)
+		return "";
+	external_set(em, t, &place);
+	em->job->weight_bytes += place.len;
+	return name;
+}
+
+const char *
+emit_in(struct emit *em, const struct ir_value *v)
+{
+	struct known_value *known = &em->value[v->id];
+	int64_t dims[IR_RANK_MAX];
+	size_t n_dims;
+
+	if (known->name)
+		return known->name;
+	if (v->kind == IR_WEIGHT) {
+		known->name = weight_get(em, v, /*transposed=*/false);
+	} else if (v->kind == IR_CONST) {
+		n_dims = dims_get(em, v, dims);
+		known->name = emit_table(em, v->name, v->elem, n_dims, dims, v->data);
+	} else {
+		known->name = v->name;
+	}
+	return known->name;
+}
+
+const char *
+emit_in_transposed(struct emit *em, const struct ir_value *v)
+{
+	struct known_value *known = &em->value[v->id];
+	const char *name;
+
+	if (v->kind != IR_WEIGHT) {
+		name = emit_op(em, "weight", "Transpose", emit_in(em, v));
+		emit_attr_ints(em, "perm", 2, (const int64_t[]){1, 0});
+		return name;
+	}
+	if (!known->name_transposed)
+		known->name_transposed = weight_get(em, v, /*transposed=*/true);
+	return known->name_transposed;
+}

@@ -1,0 +1,60 @@
+/* The inside of struct emit, for the files that build it: emit.c, emit_init.c, emit_graph.c. */
+#ifndef ONNX_EMIT_PRIVATE_H
+#define ONNX_EMIT_PRIVATE_H
+
+#include "emit.h"
+#include "graph/arena.h"
+#include "proto/onnx.pb-c.h"
+
+#define STR(s) ((char *)(uintptr_t)(s)) /* protobuf-c's structs are not const; packing changes nothing */
+
+struct emit_list {
+	void **at;
+	size_t n, cap;
+};
+
+/* ONNX names of an ir value; NULL until asked for. */
+struct known_value {
+	const char *name;
+	const char *name_transposed;
+	bool is_sine; /* some ROPE takes it as its sine */
+};
+
+struct emit {
+	struct emit_job *job;
+	const struct ir_graph *graph;
+	struct ir_arena *arena; /* all of the ONNX graph */
+	struct err *e;
+	int code; /* the first failure, or 0 */
+
+	const char *prefix;            /* name of the value at hand */
+	struct emit_list *nodes;       /* where nodes go: the prelude, the graph, or a branch */
+	struct emit_list prelude;      /* what depends on nothing but inputs and initializers */
+	Onnx__NodeProto *last;         /* gets the attributes */
+	struct emit_list initializers; /* Onnx__TensorProto */
+	struct emit_list dims;         /* struct known_dim */
+	struct known_value *value;     /* by id */
+};
+
+struct emit_branch {
+	Onnx__GraphProto proto;
+};
+
+/* Zeroed memory that lives as long as the ONNX graph; NULL after a failure. */
+void *emit_take(struct emit *em, size_t len);
+void *emit_take_copy(struct emit *em, const void *data, size_t len);
+char *emit_take_str(struct emit *em, const char *fmt, ...) _printf_(2, 3);
+void emit_no_memory(struct emit *em);
+
+void emit_list_add(struct emit *em, struct emit_list *l, void *p);
+
+/* The name at hand with "/suffix", or without when that is empty. */
+const char *emit_name(struct emit *em, const char *suffix);
+
+/* A table within the file; `name` NULL: "const.N". Equal tables are one. */
+const char *emit_table(struct emit *em, const char *name, enum ir_elem elem, size_t n_dims,
+		       const int64_t *dims, const void *data);
+
+int32_t emit_elem_type(enum ir_elem elem);
+
+#endif

@@ -1,0 +1,199 @@
+#include "onnx.h"
+
+#include "base/fs.h"
+#include "base/str.h"
+#include "emit.h"
+
+#define META_MAX 16
+
+struct graph {
+	struct emit_job emit;
+	char *name, *file;
+	struct onnx_graph_info info;
+};
+
+struct onnx_job {
+	char *dir;
+	struct extdata *data;
+	char *meta[2 * META_MAX + 1]; /* key, value, ..., NULL */
+	size_t n_meta;
+	struct graph *graph;
+	size_t n_graph;
+	struct onnx_file *file; /* one for each graph, and the data */
+	size_t n_file;
+};
+
+static int
+no_memory(struct err *e)
+{
+	return err_set(e, E_NO_MEMORY, "memory ran out for the ONNX files");
+}
+
+int
+onnx_job_new(const char *dir, struct onnx_job **ret, struct err *e)
+{
+	_cleanup_(onnx_job_free) struct onnx_job *j = calloc(1, sizeof(*j));
+	int r;
+
+	if (!j)
+		return no_memory(e);
+	j->dir = strdup(dir);
+	if (!j->dir)
+		return no_memory(e);
+	r = extdata_new(&j->data, e);
+	if (r < 0)
+		return r;
+	*ret = TAKE(j);
+	return 0;
+}
+
+static void
+graph_release(struct graph *g)
+{
+	buf_release(&g->emit.packed);
+	tally_release(&g->emit.tally);
+	free(g->name);
+	free(g->file);
+}
+
+void
+onnx_job_free(struct onnx_job **jp)
+{
+	struct onnx_job *j = *jp;
+	size_t i;
+
+	if (!j)
+		return;
+	for (i = 0; i < j->n_graph; i++)
+		graph_release(&j->graph[i]);
+	for (i = 0; i < j->n_meta; i++)
+		free(j->meta[i]);
+	extdata_free(&j->data);
+	free(j->graph);
+	free(j->file);
+	free(j->dir);
+	free(j);
+	*jp = NULL;
+}
+
+int
+onnx_job_meta(struct onnx_job *j, const char *key, const char *value, struct err *e)
+{
+	assert(j->n_meta < 2 * META_MAX);
+	j->meta[j->n_meta] = strdup(key);
+	j->meta[j->n_meta + 1] = strdup(value);
+	j->n_meta += 2;
+	return j->meta[j->n_meta - 2] && j->meta[j->n_meta - 1] ? 0 : no_memory(e);
+}
+
+int
+onnx_job_add(struct onnx_job *j, const struct ir_graph *g, const char *file, struct err *e)
+{
+	struct graph *all = realloc(j->graph, (j->n_graph + 1) * sizeof(*all)), *new;
+	int r;
+
+	if (!all)
+		return no_memory(e);
+	j->graph = all;
+	new = &all[j->n_graph];
+	*new = (struct graph){.name = strdup(g->name), .file = strdup(file)};
+	new->emit = (struct emit_job){.graph = g, .data = j->data, .meta = (const char *const *)j->meta};
+	r = new->name &&new->file ? emit_graph(&new->emit, e) : no_memory(e);
+	if (r < 0) {
+		graph_release(new);
+		return r;
+	}
+	new->info = (struct onnx_graph_info){
+		.name = new->name,
+		.file = new->file,
+		.nodes = new->emit.tally.total,
+		.op = new->emit.tally.row,
+		.n_op = new->emit.tally.n,
+		.bytes = new->emit.packed.len,
+		.weight_bytes = new->emit.weight_bytes,
+	};
+	j->n_graph++;
+	return 0;
+}
+
+static int
+data_write(struct onnx_job *j, onnx_progress_fn progress, void *userdata, struct err *e)
+{
+	_cleanup_free_ char *path = fs_join(j->dir, ONNX_DATA_FILE);
+	struct onnx_file *f = &j->file[j->n_file];
+	int r;
+
+	if (!path)
+		return no_memory(e);
+	r = extdata_write(j->data, path, progress, userdata, f->sha256, e);
+	if (r < 0)
+		return r;
+	f->name = ONNX_DATA_FILE;
+	f->size = extdata_len(j->data);
+	j->n_file++;
+	return 0;
+}
+
+static int
+graph_write(struct onnx_job *j, const struct graph *g, struct err *e)
+{
+	_cleanup_free_ char *path = fs_join(j->dir, g->file);
+	_cleanup_(sha256_free) struct sha256 *h = NULL;
+	struct onnx_file *f = &j->file[j->n_file];
+	int r;
+
+	if (!path)
+		return no_memory(e);
+	r = sha256_new(&h, e);
+	if (r == 0)
+		r = fs_write_file(path, g->emit.packed.data, g->emit.packed.len, e);
+	if (r < 0)
+		return r;
+	sha256_add(h, g->emit.packed.data, g->emit.packed.len);
+	sha256_finish(h, f->sha256);
+	f->name = g->file;
+	f->size = g->emit.packed.len;
+	j->n_file++;
+	return 0;
+}
+
+int
+onnx_job_write(struct onnx_job *j, onnx_progress_fn progress, void *userdata, struct err *e)
+{
+	size_t i;
+	int r = 0;
+
+	assert(!j->file);
+	j->file = calloc(j->n_graph + 1, sizeof(*j->file));
+	if (!j->file)
+		return no_memory(e);
+	if (extdata_len(j->data))
+		r = data_write(j, progress, userdata, e);
+	for (i = 0; i < j->n_graph && r == 0; i++)
+		r = graph_write(j, &j->graph[i], e);
+	return r == 0 ? fs_sync_dir(j->dir, e) : r;
+}
+
+size_t
+onnx_job_graph_count(const struct onnx_job *j)
+{
+	return j->n_graph;
+}
+
+const struct onnx_graph_info *
+onnx_job_graph(const struct onnx_job *j, size_t i)
+{
+	return &j->graph[i].info;
+}
+
+size_t
+onnx_job_file_count(const struct onnx_job *j)
+{
+	return j->n_file;
+}
+
+const struct onnx_file *
+onnx_job_file(const struct onnx_job *j, size_t i)
+{
+	return &j->file[i];
+}

@@ -1,0 +1,16 @@
+/* One function per row of graph/ops.def: it adds the ONNX nodes that compute the node's value. */
+#ifndef ONNX_LOWER_H
+#define ONNX_LOWER_H
+
+#include "emit.h"
+
+typedef void (*lower_fn)(struct emit *em, const struct ir_node *n);
+
+#define OP(sym, name, ...) void lower_##name(struct emit *em, const struct ir_node *n);
+#include "graph/ops.def"
+#undef OP
+
+/* A lowering that is one ONNX node with the same inputs. */
+void lower_direct(struct emit *em, const struct ir_node *n, const char *type);
+
+#endif

@@ -1,0 +1,127 @@
+#include <float.h>
+
+#include "lower.h"
+
+void
+lower_linear(struct emit *em, const struct ir_node *n)
+{
+	const char *x = emit_in(em, n->in[0]);
+	const char *weight = emit_in_transposed(em, n->in[1]);
+	const char *product;
+
+	if (n->n_in == 2) {
+		(void)emit_result(em, "MatMul", x, weight);
+		return;
+	}
+	product = emit_node(em, "", "product", "MatMul", EMIT_NAMES(x, weight));
+	(void)emit_node(em, "bias", "", "Add", EMIT_NAMES(product, emit_in(em, n->in[2])));
+}
+
+void
+lower_gather(struct emit *em, const struct ir_node *n)
+{
+	lower_direct(em, n, "Gather"); /* its axis is 0 unless said otherwise */
+}
+
+/* Spelled as ONNX Runtime's fusion to SimplifiedLayerNormalization looks for it. */
+void
+lower_rms_norm(struct emit *em, const struct ir_node *n)
+{
+	const char *x = emit_in(em, n->in[0]);
+	const char *square = emit_op(em, "square", "Pow", x, emit_f32(em, 2));
+	const char *mean = emit_op(em, "mean", "ReduceMean", square);
+	const char *rms;
+
+	emit_attr_ints(em, "axes", 1, (const int64_t[]){-1});
+	rms = emit_op(em, "rms", "Sqrt", emit_op(em, "mean_eps", "Add", mean, emit_f32(em, n->attr.f)));
+	(void)emit_result(em, "Mul", emit_op(em, "unit", "Div", x, rms), emit_in(em, n->in[1]));
+}
+
+void
+lower_layer_norm(struct emit *em, const struct ir_node *n)
+{
+	lower_direct(em, n, "LayerNormalization"); /* its axis is -1 unless said otherwise */
+	emit_attr_float(em, "epsilon", n->attr.f);
+}
+
+/* x*cos + swapped(x)*sine: the halves change places, and the sign of the first is in the sine. */
+void
+lower_rope(struct emit *em, const struct ir_node *n)
+{
+	const char *x = emit_in(em, n->in[0]);
+	const char *first = emit_op(em, "first", "Split", x), *second = emit_output(em, "second");
+	const char *swapped, *by_cos;
+
+	emit_attr_int(em, "axis", -1);
+	swapped = emit_op(em, "swapped", "Concat", second, first);
+	emit_attr_int(em, "axis", -1);
+	by_cos = emit_op(em, "by_cos", "Mul", x, emit_in(em, n->in[1]));
+	(void)emit_result(em, "Add", by_cos,
+			  emit_op(em, "by_sin", "Mul", swapped, emit_in_sine(em, n->in[2])));
+}
+
+/* The same numbers with another split between heads and tokens. */
+static const char *
+regroup(struct emit *em, const char *suffix, const char *x, int64_t heads)
+{
+	return emit_op(em, suffix, "Reshape", x, emit_i64_list(em, 0, heads, -1, 0));
+}
+
+/*
+ * With fewer heads in k than in q, the heads that share a k are laid one after the other:
+ * [b, h, s, d] as [b, kv, h/kv * s, d] is a matter of names, so k and v are never repeated.
+ */
+void
+lower_attention(struct emit *em, const struct ir_node *n)
+{
+	int64_t h = n->in[0]->shape.dim[1].num, kv = n->in[1]->shape.dim[1].num;
+	const char *q = emit_in(em, n->in[0]), *keys, *x;
+
+	if (h != kv)
+		q = regroup(em, "grouped", q, kv);
+	q = emit_op(em, "scaled", "Mul", q, emit_f32(em, n->attr.f));
+	keys = emit_op(em, "keys", "Transpose", emit_in(em, n->in[1]));
+	emit_attr_ints(em, "perm", 4, (const int64_t[]){0, 1, 3, 2});
+	x = emit_op(em, "scores", "MatMul", q, keys);
+	if (n->n_in == 4) {
+		if (h != kv)
+			x = regroup(em, "scores_apart", x, h);
+		x = emit_op(em, "biased", "Add", x, emit_in(em, n->in[3]));
+	}
+	x = emit_op(em, "weights", "Softmax", x);
+	emit_attr_int(em, "axis", -1);
+	if (h == kv) {
+		(void)emit_result(em, "MatMul", x, emit_in(em, n->in[2]));
+		return;
+	}
+	if (n->n_in == 4)
+		x = regroup(em, "weights_grouped", x, kv);
+	x = emit_op(em, "mixed", "MatMul", x, emit_in(em, n->in[2]));
+	(void)regroup(em, "", x, h);
+}
+
+/* The diagonal is always allowed: a row of nothing but padding would give a softmax of nothing. */
+void
+lower_attention_bias(struct emit *em, const struct ir_node *n)
+{
+	const char *mask = emit_op(em, "keys", "Unsqueeze", emit_in(em, n->in[0]), emit_i64_list(em, 1, 2));
+	const char *count =
+		emit_op(em, "count", "Squeeze", emit_dim(em, n->in[0]->shape.dim[1]), emit_i64_list(em, 0));
+	const char *col = emit_op(em, "col", "Range", emit_i64(em, 0), count, emit_i64(em, 1));
+	const char *row = emit_op(em, "row", "Unsqueeze", col, emit_i64_list(em, 1));
+	const char *diagonal = emit_op(em, "diagonal", "Equal", row, col), *allowed = mask;
+
+	if (n->attr.i == IR_MASK_CAUSAL)
+		allowed = emit_op(em, "past", "And", mask, emit_op(em, "causal", "GreaterOrEqual", row, col));
+	allowed = emit_op(em, "allowed", "Or", allowed, diagonal);
+	(void)emit_result(em, "Where", allowed, emit_f32(em, 0), emit_f32(em, -FLT_MAX));
+}
+
+void
+lower_l2_normalize(struct emit *em, const struct ir_node *n)
+{
+	const char *x = emit_in(em, n->in[0]), *length = emit_op(em, "length", "ReduceL2", x);
+
+	emit_attr_ints(em, "axes", 1, (const int64_t[]){-1});
+	(void)emit_result(em, "Div", x, length);
+}

@@ -1,0 +1,166 @@
+#include "lower.h"
+
+/*
+ * Whether `big` is `small` with axes of size 1 put in; their places in `big` then are in `axes`.
+ * Such reshapes need no arithmetic on sizes, and are right for empty tensors too.
+ */
+static bool
+axes_put_in(const struct shape *small, const struct shape *big, int64_t *axes, size_t *ret_n)
+{
+	int i, k = 0;
+
+	*ret_n = 0;
+	for (i = 0; i < big->rank; i++) {
+		if (k < small->rank && dim_eq(big->dim[i], small->dim[k]))
+			k++;
+		else if (dim_is_one(big->dim[i]))
+			axes[(*ret_n)++] = i;
+		else
+			return false;
+	}
+	return k == small->rank && *ret_n > 0;
+}
+
+static bool
+is_symbol(struct dim d)
+{
+	int s;
+
+	for (s = 0; s < SYM_MAX; s++)
+		if (dim_eq(d, dim_symbol((enum symbol)s)))
+			return true;
+	return false;
+}
+
+/*
+ * The target of a Reshape: 0 for a size that stays at its place, a constant as it is, and -1 for one
+ * of the others, rather a product than a plain symbol. Returns how many others are left.
+ */
+static int
+target_make(const struct shape *from, const struct shape *to, int64_t *target)
+{
+	int i, rest = 0, inferred = -1;
+
+	for (i = 0; i < to->rank; i++) {
+		if (dim_is_const(to->dim[i])) {
+			target[i] = to->dim[i].num;
+		} else if (i < from->rank && dim_eq(from->dim[i], to->dim[i])) {
+			target[i] = 0;
+		} else {
+			target[i] = INT64_MIN;
+			if (inferred < 0 || !is_symbol(to->dim[i]))
+				inferred = i;
+			rest++;
+		}
+	}
+	if (inferred < 0)
+		return 0;
+	target[inferred] = -1;
+	return rest - 1;
+}
+
+/* A target with more than one size that only the run knows. */
+static const char *
+target_compute(struct emit *em, const struct shape *to, const int64_t *target)
+{
+	const char *part[IR_RANK_MAX], *shape;
+	int i;
+
+	for (i = 0; i < to->rank; i++)
+		part[i] = target[i] == INT64_MIN ? emit_dim(em, to->dim[i]) : emit_i64s(em, 1, &target[i]);
+	shape = emit_node(em, "shape", "shape", "Concat", part, (size_t)to->rank);
+	emit_attr_int(em, "axis", 0);
+	return shape;
+}
+
+void
+lower_reshape(struct emit *em, const struct ir_node *n)
+{
+	const struct shape *from = &n->in[0]->shape, *to = &n->out->shape;
+	const char *x = emit_in(em, n->in[0]), *shape;
+	int64_t list[IR_RANK_MAX];
+	size_t n_axes;
+
+	if (axes_put_in(from, to, list, &n_axes)) {
+		(void)emit_result(em, "Unsqueeze", x, emit_i64s(em, n_axes, list));
+	} else if (axes_put_in(to, from, list, &n_axes)) {
+		(void)emit_result(em, "Squeeze", x, emit_i64s(em, n_axes, list));
+	} else {
+		shape = target_make(from, to, list) ? target_compute(em, to, list)
+						    : emit_i64s(em, (size_t)to->rank, list);
+		(void)emit_result(em, "Reshape", x, shape);
+	}
+}
+
+void
+lower_transpose(struct emit *em, const struct ir_node *n)
+{
+	int64_t perm[IR_RANK_MAX];
+	int i, rank = n->in[0]->shape.rank;
+
+	for (i = 0; i < rank; i++)
+		perm[i] = n->attr.perm[i];
+	lower_direct(em, n, "Transpose");
+	emit_attr_ints(em, "perm", (size_t)rank, perm);
+}
+
+void
+lower_concat(struct emit *em, const struct ir_node *n)
+{
+	lower_direct(em, n, "Concat");
+	emit_attr_int(em, "axis", n->attr.axis);
+}
+
+void
+lower_slice(struct emit *em, const struct ir_node *n)
+{
+	(void)emit_result(em, "Slice", emit_in(em, n->in[0]), emit_i64_list(em, n->attr.begin),
+			  emit_i64_list(em, n->attr.end), emit_i64_list(em, n->attr.axis));
+}
+
+void
+lower_iota(struct emit *em, const struct ir_node *n)
+{
+	const char *count =
+		emit_op(em, "count", "Squeeze", emit_dim(em, n->attr.shape.dim[0]), emit_i64_list(em, 0));
+
+	(void)emit_result(em, "Range", emit_i64(em, 0), count, emit_i64(em, 1));
+}
+
+void
+lower_cumsum(struct emit *em, const struct ir_node *n)
+{
+	(void)emit_result(em, "CumSum", emit_in(em, n->in[0]), emit_i64(em, n->attr.axis));
+}
+
+void
+lower_sum(struct emit *em, const struct ir_node *n)
+{
+	(void)emit_result(em, "ReduceSum", emit_in(em, n->in[0]), emit_i64_list(em, n->attr.axis));
+	emit_attr_int(em, "keepdims", 0);
+}
+
+/* One element more in front, one less at the end. */
+void
+lower_shift(struct emit *em, const struct ir_node *n)
+{
+	int64_t pads[2 * IR_RANK_MAX] = {0};
+	int axis = n->attr.axis, rank = n->in[0]->shape.rank;
+
+	pads[axis] = 1;
+	pads[rank + axis] = -1;
+	(void)emit_result(em, "Pad", emit_in(em, n->in[0]), emit_i64s(em, 2 * (size_t)rank, pads));
+}
+
+/* By a sum, which an empty tensor has too. */
+void
+lower_any(struct emit *em, const struct ir_node *n)
+{
+	const char *ones = emit_op(em, "ones", "Cast", emit_in(em, n->in[0])), *count;
+
+	emit_attr_elem(em, "to", IR_I64);
+	count = emit_op(em, "count", "ReduceSum", ones);
+	emit_attr_int(em, "keepdims", 0);
+	(void)emit_result(em, "Cast", count);
+	emit_attr_elem(em, "to", IR_BOOL);
+}

@@ -1,0 +1,73 @@
+/*
+ * Graphs as ONNX files (opset 17) that share one file of weights.
+ *
+ *	onnx_job_new ; onnx_job_meta ... ; onnx_job_add ... ; onnx_job_write
+ *
+ * onnx_job_add() lowers at once, so the graph may go; the checkpoint must live until
+ * onnx_job_write() has streamed its weights to ONNX_DATA_FILE. Sizes that users vary are
+ * named dims of the inputs and outputs.
+ */
+#ifndef ONNX_ONNX_H
+#define ONNX_ONNX_H
+
+#include "base/buf.h"
+#include "base/sha256.h"
+
+#define ONNX_DATA_FILE "model.onnx_data"
+
+struct ir_graph;
+struct onnx_job;
+
+struct onnx_op_count {
+	const char *type; /* "MatMul" */
+	size_t n;
+};
+
+struct onnx_graph_info {
+	const char *name; /* of the graph */
+	const char *file;
+	size_t nodes;                   /* those of branches too */
+	const struct onnx_op_count *op; /* by type, most frequent first */
+	size_t n_op;
+	uint64_t bytes;        /* of the file itself */
+	uint64_t weight_bytes; /* of the weights it uses; graphs share them */
+};
+
+struct onnx_file {
+	const char *name;
+	uint64_t size;
+	char sha256[SHA256_HEX_LEN + 1];
+};
+
+/* Bytes written of all that will be, and the weight that is at hand. */
+typedef void (*onnx_progress_fn)(void *userdata, uint64_t done, uint64_t total, const char *name);
+
+int onnx_job_new(const char *dir, struct onnx_job **ret, struct err *e);
+void onnx_job_free(struct onnx_job **j);
+
+/* A metadata property of the graphs added after this. */
+int onnx_job_meta(struct onnx_job *j, const char *key, const char *value, struct err *e);
+
+/* `file` is a plain name such as "text.onnx". */
+int onnx_job_add(struct onnx_job *j, const struct ir_graph *g, const char *file, struct err *e);
+
+/* The weights first, then the graphs, each fsynced. Replaces files of these names. */
+int onnx_job_write(struct onnx_job *j, onnx_progress_fn progress, void *userdata, struct err *e);
+
+size_t onnx_job_graph_count(const struct onnx_job *j);
+const struct onnx_graph_info *onnx_job_graph(const struct onnx_job *j, size_t i);
+
+/* What onnx_job_write() made. */
+size_t onnx_job_file_count(const struct onnx_job *j);
+const struct onnx_file *onnx_job_file(const struct onnx_job *j, size_t i);
+
+/*
+ * An ONNX file as text, a line per node, with the number of nodes of each type at the end:
+ *
+ *	lm.00.mlp.gate = MatMul(lm.00.mlp.norm, lm.layers.0.mlp.gate_proj.weight.T)
+ *
+ * The file may come from anywhere; E_BAD_ONNX when it is damaged.
+ */
+int onnx_dump(const char *path, struct buf *ret, struct err *e);
+
+#endif

@@ -1,0 +1,478 @@
+#include "test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include "base/fs.h"
+#include "base/str.h"
+#include "checkpoint/stwriter.h"
+#include "onnx/convert.h"
+#include "onnx/extdata.h"
+
+#define BIG_ROWS 1701 /* times BIG_COLS: more than one piece of the pipeline */
+#define BIG_COLS 1601
+#define LONG_ROWS 2100001 /* transposed, one row of it is more than a piece */
+
+/* ---- single elements ---- */
+
+static uint32_t
+bits_of(float f)
+{
+	uint32_t u;
+
+	memcpy(&u, &f, sizeof(u));
+	return u;
+}
+
+/* From the definition: sign, five bits of exponent, ten of mantissa. */
+static uint32_t
+f16_reference(uint16_t h)
+{
+	int exponent = h >> 10 & 31, mantissa = h & 1023;
+	uint32_t sign = (uint32_t)(h >> 15) << 31;
+
+	if (exponent == 31)
+		return sign | 0x7f800000 | (uint32_t)mantissa << 13;
+	if (exponent == 0)
+		return sign | bits_of(ldexpf((float)mantissa, -24));
+	return sign | bits_of(ldexpf((float)(1024 + mantissa), exponent - 25));
+}
+
+static void
+test_every_half(void **state)
+{
+	unsigned char *src = malloc(2 * 65536 + 1);
+	float *dst = malloc(65536 * sizeof(*dst));
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 65536; i++)
+		memcpy(src + 1 + 2 * i, &(uint16_t){(uint16_t)i}, 2);
+	convert_f32(ST_BF16, src + 1, 65536, dst);
+	for (i = 0; i < 65536; i++)
+		assert_int_equal(bits_of(dst[i]), i << 16);
+	convert_f32(ST_F16, src + 1, 65536, dst);
+	for (i = 0; i < 65536; i++)
+		assert_int_equal(bits_of(dst[i]), f16_reference((uint16_t)i));
+	free(src);
+	free(dst);
+}
+
+static void
+test_wide_floats(void **state)
+{
+	static const double in[] = {0, -0.0, 1.0 / 3, 1e300, -1e-300, INFINITY, NAN, 0x1p-149, 0x1.000001p0};
+	unsigned char src[sizeof(in) + 3];
+	float dst[ARRAY_LEN(in)];
+	const float third = 1.0f / 3;
+	size_t i;
+
+	(void)state;
+	memcpy(src + 3, in, sizeof(in));
+	convert_f32(ST_F64, src + 3, ARRAY_LEN(in), dst);
+	for (i = 0; i < ARRAY_LEN(in); i++)
+		if (i != 6)
+			assert_int_equal(bits_of(dst[i]), bits_of((float)in[i]));
+	assert_true(isnan(dst[6]));
+	memcpy(src + 1, &third, sizeof(third));
+	convert_f32(ST_F32, src + 1, 1, dst);
+	assert_int_equal(bits_of(dst[0]), bits_of(third));
+}
+
+/* ---- a file of weights ---- */
+
+static char dir[64];
+static char path[96];
+static char ckpt_path[96];
+
+/* Sits at an odd offset: a tensor of one byte comes first. */
+static const struct {
+	const char *name;
+	enum st_dtype dtype;
+	int64_t rows, cols;
+} tensors[] = {
+	{"byte", ST_U8, 1, 1},          {"one", ST_BF16, 1, 1},     {"odd", ST_F16, 9, 15},
+	{"prime", ST_F32, 67, 131},     {"double", ST_F64, 65, 64}, {"big", ST_BF16, BIG_ROWS, BIG_COLS},
+	{"long", ST_F16, LONG_ROWS, 2},
+};
+
+static struct st_file *ckpt;
+static struct weight weights[ARRAY_LEN(tensors)];
+
+static int
+ckpt_write(struct err *e)
+{
+	struct stw *w = NULL;
+	size_t i, k, len;
+	unsigned char *data;
+	int r;
+
+	r = stw_new(ckpt_path, &w, e);
+	for (i = 0; r == 0 && i < ARRAY_LEN(tensors); i++)
+		r = stw_add(w, tensors[i].name, tensors[i].dtype, 2,
+			    (const int64_t[]){tensors[i].rows, tensors[i].cols}, e);
+	if (r == 0)
+		r = stw_begin(w, e);
+	for (i = 0; r == 0 && i < ARRAY_LEN(tensors); i++) {
+		len = (size_t)(tensors[i].rows * tensors[i].cols) * st_dtype_size(tensors[i].dtype);
+		data = malloc(len);
+		assert_non_null(data);
+		/* Finite in every format: the high byte stays below the exponents of infinities. */
+		for (k = 0; k < len; k++)
+			data[k] = (unsigned char)((k * 2654435761u >> 13) & 0x3f);
+		r = stw_data(w, data, len, e);
+		free(data);
+	}
+	if (r == 0)
+		r = stw_finish(w, e);
+	stw_free(&w);
+	return r;
+}
+
+static int
+setup(void **state)
+{
+	struct err e = ERR_INIT;
+	size_t i;
+
+	(void)state;
+	(void)snprintf(dir, sizeof(dir), "test_extdata.XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	(void)snprintf(path, sizeof(path), "%s/model.onnx_data", dir);
+	(void)snprintf(ckpt_path, sizeof(ckpt_path), "%s/model.safetensors", dir);
+	if (ckpt_write(&e) < 0 || st_open(ckpt_path, E_BAD_CHECKPOINT, &ckpt, &e) < 0) {
+		(void)fprintf(stderr, "%s\n", e.msg);
+		return -1;
+	}
+	for (i = 0; i < ARRAY_LEN(tensors); i++)
+		weights[i] = (struct weight){tensors[i].name, st_find(ckpt, tensors[i].name), ckpt};
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	st_free(&ckpt);
+	return fs_remove(dir, NULL);
+}
+
+static const struct weight *
+weight_get(const char *name)
+{
+	size_t i;
+
+	for (i = 0; !str_eq(tensors[i].name, name); i++)
+		;
+	return &weights[i];
+}
+
+static struct extdata_form
+transposed(const struct weight *w)
+{
+	return (struct extdata_form){.rows = w->tensor->shape[0], .cols = w->tensor->shape[1]};
+}
+
+static struct extdata_place
+add(struct extdata *x, const char *name, struct extdata_form form)
+{
+	struct extdata_place place = {.len = 0};
+	struct err e = ERR_INIT;
+
+	(void)extdata_add(x, weight_get(name), &form, &place, &e);
+	assert_no_error(&e);
+	return place;
+}
+
+static double
+element(const struct st_tensor *t, size_t i)
+{
+	const unsigned char *p = t->data + i * st_dtype_size(t->dtype);
+	uint16_t h;
+	uint32_t u;
+	double d;
+	float f;
+
+	memcpy(&h, p, sizeof(h));
+	u = t->dtype == ST_F16 ? f16_reference(h) : (uint32_t)h << 16;
+	memcpy(&f, &u, sizeof(f));
+	if (t->dtype == ST_F32)
+		memcpy(&f, p, sizeof(f));
+	d = f;
+	if (t->dtype == ST_F64)
+		memcpy(&d, p, sizeof(d));
+	return d;
+}
+
+/* What lies at `place`, and the zeros up to the next boundary, against the plain definition. */
+static void
+place_check(const struct fs_map *m, const char *name, struct extdata_form form, struct extdata_place place)
+{
+	const struct st_tensor *t = weight_get(name)->tensor;
+	size_t count = (size_t)t->count, i, source;
+	float got, want;
+
+	assert_int_equal(place.offset % EXTDATA_ALIGN, 0);
+	assert_int_equal(place.len, count * sizeof(float));
+	for (i = 0; i < count; i++) {
+		source = form.rows ? i % (size_t)form.rows * (size_t)form.cols + i / (size_t)form.rows : i;
+		want = (float)element(t, source);
+		if (form.transform == IR_PLUS_ONE)
+			want += 1.0f;
+		memcpy(&got, m->data + place.offset + i * sizeof(got), sizeof(got));
+		if (bits_of(got) != bits_of(want))
+			fail_msg("element %zu of '%s' is %a, not %a", i, name, (double)got, (double)want);
+	}
+	for (i = place.offset + place.len; i % EXTDATA_ALIGN; i++)
+		assert_int_equal(m->data[i], 0);
+}
+
+struct seen {
+	uint64_t done, total;
+	bool wrong;
+};
+
+static void
+progress(void *userdata, uint64_t done, uint64_t total, const char *name)
+{
+	struct seen *s = userdata;
+
+	s->wrong |= done <= s->done || !name;
+	s->done = done;
+	s->total = total;
+}
+
+static void
+test_write(void **state)
+{
+	const struct extdata_form as_is = {.rows = 0}, plus_one = {.transform = IR_PLUS_ONE};
+	char sha256[SHA256_HEX_LEN + 1], sha256_again[SHA256_HEX_LEN + 1];
+	struct extdata_place place[9];
+	struct extdata_form form[9];
+	const char *name[9];
+	struct extdata *x = NULL;
+	struct seen seen = {.done = 0};
+	struct err e = ERR_INIT;
+	struct fs_map map;
+	size_t i, n = 0;
+
+	(void)state;
+	assert_int_equal(extdata_new(&x, &e), 0);
+	for (i = 1; i < ARRAY_LEN(tensors); i++) {
+		name[n] = tensors[i].name;
+		form[n++] = transposed(&weights[i]);
+	}
+	name[n] = "prime";
+	form[n++] = as_is;
+	name[n] = "prime";
+	form[n++] = plus_one;
+	name[n] = "big";
+	form[n++] = as_is;
+	for (i = 0; i < n; i++)
+		place[i] = add(x, name[i], form[i]);
+	(void)extdata_write(x, path, progress, &seen, sha256, &e);
+	assert_no_error(&e);
+	assert_false(seen.wrong);
+	assert_int_equal(seen.done, extdata_len(x));
+	assert_int_equal(seen.total, extdata_len(x));
+	assert_int_equal(sha256_file(path, sha256_again, &e), 0);
+	assert_string_equal(sha256, sha256_again);
+	assert_int_equal(fs_map_open(path, E_IO, &map, &e), 0);
+	assert_int_equal(map.len, extdata_len(x));
+	for (i = 0; i < n; i++)
+		place_check(&map, name[i], form[i], place[i]);
+	fs_map_close(&map);
+	extdata_free(&x);
+}
+
+static void
+test_stored_once(void **state)
+{
+	struct extdata_form t = transposed(weight_get("odd"));
+	struct extdata_place first, second, other;
+	struct extdata *x = NULL;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(extdata_new(&x, &e), 0);
+	first = add(x, "odd", t);
+	other = add(x, "odd", (struct extdata_form){.transform = IR_PLUS_ONE});
+	second = add(x, "odd", t);
+	assert_int_equal(first.offset, second.offset);
+	assert_int_equal(other.offset, EXTDATA_ALIGN);
+	assert_int_equal(extdata_len(x), 2 * EXTDATA_ALIGN);
+	extdata_free(&x);
+}
+
+static void
+test_dtype_refused(void **state)
+{
+	const struct extdata_form as_is = {.rows = 0};
+	struct extdata_place place;
+	struct extdata *x = NULL;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(extdata_new(&x, &e), 0);
+	assert_int_equal(extdata_add(x, weight_get("byte"), &as_is, &place, &e), E_EXPORT);
+	assert_error(&e, E_EXPORT, "weight 'byte' is of dtype U8");
+	extdata_free(&x);
+}
+
+/* A file of that name with another link stays as it is under the other name. */
+static void
+test_links_are_not_written_through(void **state)
+{
+	char other[128], sha256[SHA256_HEX_LEN + 1];
+	struct extdata *x = NULL;
+	struct err e = ERR_INIT;
+	struct stat st;
+
+	(void)state;
+	(void)snprintf(other, sizeof(other), "%s/other", dir);
+	assert_int_equal(fs_write_file(path, "old", 3, &e), 0);
+	assert_int_equal(link(path, other), 0);
+	assert_int_equal(extdata_new(&x, &e), 0);
+	(void)add(x, "one", (struct extdata_form){.rows = 0});
+	(void)extdata_write(x, path, NULL, NULL, sha256, &e);
+	assert_no_error(&e);
+	assert_int_equal(stat(other, &st), 0);
+	assert_int_equal(st.st_size, 3);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_nlink, 1);
+	assert_int_equal(st.st_size, EXTDATA_ALIGN);
+	extdata_free(&x);
+}
+
+/* ---- disks that fail ---- */
+
+static int write_errnum; /* what pwrite() fails with; 0: it works */
+static int write_after;  /* ... once so many calls were made */
+static bool write_short; /* it writes a part, or is interrupted */
+
+ssize_t __real_pwrite(int fd, const void *data, size_t len, off_t offset);
+ssize_t __wrap_pwrite(int fd, const void *data, size_t len, off_t offset);
+
+ssize_t
+__wrap_pwrite(int fd, const void *data, size_t len, off_t offset)
+{
+	static _Thread_local unsigned int turn;
+
+	if (write_errnum && __atomic_sub_fetch(&write_after, 1, __ATOMIC_RELAXED) < 0) {
+		errno = write_errnum;
+		return -1;
+	}
+	if (write_short && ++turn % 2) {
+		errno = EINTR;
+		return -1;
+	}
+	return __real_pwrite(fd, data, write_short ? MIN(len, 3000001) : len, offset);
+}
+
+static void
+fail_check(int want_code, const char *words)
+{
+	char sha256[SHA256_HEX_LEN + 1] = "none";
+	struct extdata *x = NULL;
+	struct err e = ERR_INIT;
+
+	assert_int_equal(extdata_new(&x, &e), 0);
+	(void)add(x, "big", transposed(weight_get("big")));
+	(void)add(x, "long", transposed(weight_get("long")));
+	assert_int_equal(extdata_write(x, path, NULL, NULL, sha256, &e), want_code);
+	assert_error(&e, want_code, words);
+	assert_string_equal(sha256, "none");
+	assert_false(fs_exists(path));
+	extdata_free(&x);
+}
+
+static void
+test_write_fails(void **state)
+{
+	int after;
+
+	(void)state;
+	for (after = 0; after < 4; after++) {
+		write_errnum = after % 2 ? EIO : ENOSPC;
+		write_after = after;
+		fail_check(after % 2 ? E_IO : E_NO_SPACE, "model.onnx_data'");
+	}
+	write_errnum = 0;
+}
+
+static void
+test_write_is_short(void **state)
+{
+	write_short = true;
+	test_write(state);
+	write_short = false;
+}
+
+static void
+test_file_size_limit(void **state)
+{
+	struct rlimit old, small;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	small = old;
+	small.rlim_cur = 1 << 20;
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	fail_check(E_NO_SPACE, "cannot take 27.7 MB for '");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+}
+
+/* No disk has room for a tensor of this size; nothing of it is read. */
+static void
+test_disk_too_small(void **state)
+{
+	struct st_tensor t = {.name = "huge", .dtype = ST_BF16, .rank = 1, .count = INT64_C(1) << 50};
+	struct weight w = {"huge", &t, ckpt};
+	const struct extdata_form as_is = {.rows = 0};
+	char sha256[SHA256_HEX_LEN + 1];
+	struct extdata_place place;
+	struct extdata *x = NULL;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(extdata_new(&x, &e), 0);
+	assert_int_equal(extdata_add(x, &w, &as_is, &place, &e), 0);
+	assert_int_equal(extdata_write(x, path, NULL, NULL, sha256, &e), E_NO_SPACE);
+	assert_error(&e, E_NO_SPACE, "the weights need 4504 TB and '");
+	assert_false(fs_exists(path));
+	extdata_free(&x);
+}
+
+static void
+test_no_folder(void **state)
+{
+	char sha256[SHA256_HEX_LEN + 1];
+	struct extdata *x = NULL;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(extdata_new(&x, &e), 0);
+	assert_int_equal(extdata_write(x, "no-such-folder/data", NULL, NULL, sha256, &e), E_IO);
+	assert_error(&e, E_IO, "cannot create 'no-such-folder/data'");
+	extdata_free(&x);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_half),      cmocka_unit_test(test_wide_floats),
+		cmocka_unit_test(test_write),           cmocka_unit_test(test_stored_once),
+		cmocka_unit_test(test_dtype_refused),   cmocka_unit_test(test_links_are_not_written_through),
+		cmocka_unit_test(test_write_fails),     cmocka_unit_test(test_write_is_short),
+		cmocka_unit_test(test_file_size_limit), cmocka_unit_test(test_disk_too_small),
+		cmocka_unit_test(test_no_folder),
+	};
+
+	return cmocka_run_group_tests_name("extdata", tests, setup, teardown);
+}
