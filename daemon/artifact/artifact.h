@@ -28,7 +28,7 @@ struct artifact_file {
 };
 
 struct artifact_list {
-	struct artifact_file *files; /* by name */
+	struct artifact_file *files; /* sorted by name */
 	size_t n;
 };
 
