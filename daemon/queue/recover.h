@@ -23,7 +23,7 @@ struct recover_report {
 	int artifacts_lost; /* moved to lost/ */
 };
 
-/* Before anything is claimed. An error means that the daemon should not go on. */
+/* After artifact_init(), before anything is claimed. An error means that the daemon should not go on. */
 int recover_run(struct store *s, const char *state_dir, int64_t now, struct recover_report *ret, struct err *e);
 
 #endif

@@ -54,6 +54,10 @@ int store_job_count(struct store *s, enum job_state state, int64_t *ret, struct 
 /* When the next pause of a queued job ends; 0 when none is pausing at `now`. */
 int store_next_due(struct store *s, int64_t now, int64_t *ret, struct err *e);
 
+/* Puts these in the place of the stages that are known of this attempt. */
+int store_stages_set(struct store *s, int64_t id, int attempt, const struct job_stage *stages, size_t n,
+		     struct err *e);
+
 /* The files of a done job by name; empty for others. Released with artifact_list_release(). */
 int store_file_list(struct store *s, int64_t id, struct artifact_list *ret, struct err *e);
 
