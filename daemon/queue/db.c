@@ -52,9 +52,7 @@ db_error(struct store *s, int rc, struct err *e)
 		s->broken = code;
 	if (s->batch && sqlite3_get_autocommit(s->db))
 		s->lost = code;
-	if ((rc & 0xff) == SQLITE_IOERR && sqlite3_system_errno(s->db))
-		return err_errno(e, code, sqlite3_system_errno(s->db), "the queue '%s'", s->path);
-	return err_set(e, code, "the queue '%s': %s", s->path, sqlite3_errmsg(s->db));
+	return err_set(e, code, "the queue '%s': %s (%d)", s->path, sqlite3_errmsg(s->db), rc);
 }
 
 /* A batch that was rolled back must not go on as if each call were a transaction of its own. */

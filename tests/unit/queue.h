@@ -53,10 +53,10 @@ queue_teardown(void **state)
 }
 
 static inline int64_t
-queue_add(void)
+queue_add_model(const char *model)
 {
 	struct spec spec = {
-		.model = (char *)(uintptr_t) "/srv/model",
+		.model = (char *)(uintptr_t)model,
 		.variants = 1u << SPEC_VARIANT_TEXT,
 		.dtype = SPEC_DTYPE_FP32,
 		.layout = SPEC_LAYOUT_SINGLE,
@@ -69,6 +69,12 @@ queue_add(void)
 		id = 0;
 	json_decref(spec.labels);
 	return id;
+}
+
+static inline int64_t
+queue_add(void)
+{
+	return queue_add_model("/srv/model");
 }
 
 static inline json_t *
