@@ -35,7 +35,8 @@ struct artifact_list {
 #define ARTIFACT_LIST_INIT { .files = NULL }
 
 void artifact_list_release(struct artifact_list *l);
-int artifact_list_add(struct artifact_list *l, const char *name, uint64_t size, const char *sha256, struct err *e);
+int artifact_list_add(struct artifact_list *l, const char *name, uint64_t size, const char *sha256,
+		      struct err *e);
 
 /* Makes the folders above. */
 int artifact_init(const char *state_dir, struct err *e);
@@ -54,7 +55,8 @@ int artifact_discard(const char *state_dir, int64_t job, int attempt, struct err
  * replaced. E_MISMATCH: the files are not what the manifest says, or not plain. E_NOT_FOUND:
  * neither folder is there.
  */
-int artifact_publish(const char *state_dir, int64_t job, int attempt, struct artifact_list *ret, struct err *e);
+int artifact_publish(const char *state_dir, int64_t job, int attempt, struct artifact_list *ret,
+		     struct err *e);
 
 /*
  * Keeps parity.json of a failed attempt before the rest is discarded. E_NOT_FOUND when the
@@ -73,7 +75,7 @@ int artifact_open_report(const char *state_dir, int64_t job, int *ret_fd, uint64
 int artifact_purge_staging(const char *state_dir, int *ret_removed, struct err *e);
 int artifact_remove(const char *state_dir, int64_t job, struct err *e);
 
-/* Calls `fn` for every entry of artifacts/; `job` is 0 when the name is no job's id. A negative return ends it. */
+/* For every entry of artifacts/; `job` is 0 when the name is no job's id. A negative return ends it. */
 typedef int (*artifact_fn)(const char *name, int64_t job, void *arg, struct err *e);
 int artifact_each(const char *state_dir, artifact_fn fn, void *arg, struct err *e);
 

@@ -78,8 +78,8 @@ row_add(const char *dir, const json_t *row, struct artifact_list *l, struct err 
 	if (r < 0)
 		return r;
 	if (found != size)
-		return err_set(e, E_MISMATCH, "'%s' has %" PRId64 " bytes, and the manifest says %" PRId64, name, found,
-			       size);
+		return err_set(e, E_MISMATCH, "'%s' has %" PRId64 " bytes, and the manifest says %" PRId64,
+			       name, found, size);
 	return artifact_list_add(l, name, (uint64_t)size, sha256, e);
 }
 

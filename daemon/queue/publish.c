@@ -24,8 +24,8 @@ result_set(struct store *s, int64_t id, const char *nonce, const json_t *result,
 
 /* Step 1. */
 static int
-result_keep(struct store *s, int64_t id, const char *nonce, const json_t *result, const struct job_stage *stages,
-	    size_t n_stages, struct job *ret, struct err *e)
+result_keep(struct store *s, int64_t id, const char *nonce, const json_t *result,
+	    const struct job_stage *stages, size_t n_stages, struct job *ret, struct err *e)
 {
 	int r;
 
@@ -81,8 +81,8 @@ publish_resume(struct store *s, const char *state_dir, const struct job *job, in
 }
 
 int
-publish_job(struct store *s, const char *state_dir, int64_t id, const char *nonce, int64_t now, const json_t *result,
-	    const struct job_stage *stages, size_t n_stages, struct err *e)
+publish_job(struct store *s, const char *state_dir, int64_t id, const char *nonce, int64_t now,
+	    const json_t *result, const struct job_stage *stages, size_t n_stages, struct err *e)
 {
 	_cleanup_(job_release) struct job job = {.id = 0};
 	int r;

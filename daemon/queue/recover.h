@@ -24,6 +24,7 @@ struct recover_report {
 };
 
 /* After artifact_init(), before anything is claimed. An error means that the daemon should not go on. */
-int recover_run(struct store *s, const char *state_dir, int64_t now, struct recover_report *ret, struct err *e);
+int recover_run(struct store *s, const char *state_dir, int64_t now, struct recover_report *ret,
+		struct err *e);
 
 #endif

@@ -74,8 +74,8 @@ schema_migrate(struct store *s, struct err *e)
 	if (r < 0)
 		return r;
 	if (version < 0 || version > (int64_t)ARRAY_LEN(steps))
-		return err_set(e, E_BAD_DATABASE, "'%s' is of version %lld, and this program knows up to %zu", s->path,
-			       (long long)version, ARRAY_LEN(steps));
+		return err_set(e, E_BAD_DATABASE, "'%s' is of version %lld, and this program knows up to %zu",
+			       s->path, (long long)version, ARRAY_LEN(steps));
 	if (version == (int64_t)ARRAY_LEN(steps))
 		return 0;
 	r = db_exec_int(s, "SELECT count(*) FROM sqlite_schema", &tables, e);

@@ -41,7 +41,8 @@ spec_value_to_str(enum spec_value v)
 }
 
 int
-spec_value_from_str(enum spec_kind kind, const char *what, const char *word, enum spec_value *ret, struct err *e)
+spec_value_from_str(enum spec_kind kind, const char *what, const char *word, enum spec_value *ret,
+		    struct err *e)
 {
 	char allowed[256] = "";
 	size_t n = 0;
@@ -54,7 +55,8 @@ spec_value_from_str(enum spec_kind kind, const char *what, const char *word, enu
 			*ret = v;
 			return 0;
 		}
-		n += (size_t)snprintf(allowed + n, sizeof(allowed) - n, "%s%s", n ? ", " : "", values[v].word);
+		n += (size_t)snprintf(allowed + n, sizeof(allowed) - n, "%s%s", n ? ", " : "",
+				      values[v].word);
 		assert(n < sizeof(allowed));
 	}
 	return err_set(e, E_BAD_REQUEST, "%s must be one of %s, not '%.64s'", what, allowed, word);
@@ -109,7 +111,8 @@ text_check(const char *s, size_t len, const char *field, size_t max, struct err 
 	size_t i;
 
 	if (len == 0 || len > max)
-		return err_set(e, E_BAD_REQUEST, "%s must have from 1 to %zu bytes, not %zu", field, max, len);
+		return err_set(e, E_BAD_REQUEST, "%s must have from 1 to %zu bytes, not %zu", field, max,
+			       len);
 	for (i = 0; i < len; i++)
 		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
 			return err_set(e, E_BAD_REQUEST, "%s must not hold control characters", field);
@@ -134,7 +137,8 @@ path_parse(const json_t *v, const char *field, char **ret, struct err *e)
 }
 
 static int
-value_parse(const json_t *j, enum spec_kind kind, const char *key, enum spec_value *ret, char *field, struct err *e)
+value_parse(const json_t *j, enum spec_kind kind, const char *key, enum spec_value *ret, char *field,
+	    struct err *e)
 {
 	const char *word = NULL;
 	int r;
@@ -289,8 +293,9 @@ labels_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 static int
 spec_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 {
-	static const char *const keys[] = {"model",	"variants", "dtype",	 "layout",
-					   "reference", "parity",   "positions", "labels"};
+	static const char *const keys[] = {
+		"model", "variants", "dtype", "layout", "reference", "parity", "positions", "labels",
+	};
 	const json_t *model = json_object_get(j, "model");
 	int r;
 
@@ -374,8 +379,8 @@ spec_to_json(const struct spec *spec)
 	json_t *parity = json_false();
 
 	if (spec->parity)
-		parity = json_pack("{s:f, s:f, s:I}", "max_abs", spec->max_abs, "min_cosine", spec->min_cosine,
-				   "seed", (json_int_t)spec->seed);
+		parity = json_pack("{s:f, s:f, s:I}", "max_abs", spec->max_abs, "min_cosine",
+				   spec->min_cosine, "seed", (json_int_t)spec->seed);
 	/* json_pack() takes over what "o" is given, and fails for a NULL among it. */
 	return json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:s, s:O}", "model", spec->model, "variants",
 			 variants_to_json(spec->variants), "dtype", values[spec->dtype].word, "layout",
@@ -398,7 +403,8 @@ below(const char *root, const char *path)
 }
 
 static int
-root_check(const char *path, int flags, const char *const *roots, size_t n_roots, const char *field, struct err *e)
+root_check(const char *path, int flags, const char *const *roots, size_t n_roots, const char *field,
+	   struct err *e)
 {
 	struct err why = ERR_INIT;
 	size_t i;
@@ -417,8 +423,8 @@ root_check(const char *path, int flags, const char *const *roots, size_t n_roots
 }
 
 int
-spec_check_roots(const struct spec *spec, const char *const *roots, size_t n_roots, char field[SPEC_FIELD_LEN],
-		 struct err *e)
+spec_check_roots(const struct spec *spec, const char *const *roots, size_t n_roots,
+		 char field[SPEC_FIELD_LEN], struct err *e)
 {
 	size_t i;
 	int r = 0;

@@ -26,8 +26,8 @@ enum spec_value {
 };
 
 struct spec {
-	char *model;        /* absolute path of a checkpoint's folder */
-	unsigned variants;  /* bits 1u << SPEC_VARIANT_*; never 0 */
+	char *model;       /* absolute path of a checkpoint's folder */
+	unsigned variants; /* bits 1u << SPEC_VARIANT_*; never 0 */
 	enum spec_value dtype;
 	enum spec_value layout;
 	enum spec_value positions;

@@ -219,8 +219,8 @@ store_job_get(struct store *s, int64_t id, struct job *ret, struct err *e)
 }
 
 int
-store_job_list(struct store *s, const enum job_state *state, int64_t before, int limit, store_job_fn fn, void *arg,
-	       struct err *e)
+store_job_list(struct store *s, const enum job_state *state, int64_t before, int limit, store_job_fn fn,
+	       void *arg, struct err *e)
 {
 	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, state ? STMT_JOB_LIST_STATE : STMT_JOB_LIST);
 	int r;
@@ -270,7 +270,8 @@ store_next_due(struct store *s, int64_t now, int64_t *ret, struct err *e)
 }
 
 static int
-stage_add(struct store *s, int64_t id, int attempt, size_t place, const struct job_stage *stage, struct err *e)
+stage_add(struct store *s, int64_t id, int attempt, size_t place, const struct job_stage *stage,
+	  struct err *e)
 {
 	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_STAGE_ADD);
 
@@ -294,7 +295,8 @@ stages_clear(struct store *s, int64_t id, int attempt, struct err *e)
 }
 
 int
-store_stages_set(struct store *s, int64_t id, int attempt, const struct job_stage *stages, size_t n, struct err *e)
+store_stages_set(struct store *s, int64_t id, int attempt, const struct job_stage *stages, size_t n,
+		 struct err *e)
 {
 	size_t i;
 	int r;

@@ -45,7 +45,7 @@ int store_job_get(struct store *s, int64_t id, struct job *ret, struct err *e);
 /* A negative return ends the listing, which returns it. The job is the callee's to read only. */
 typedef int (*store_job_fn)(const struct job *job, void *arg, struct err *e);
 
-/* Newest first: at most `limit` jobs in `state` (NULL: in any) with ids below `before` (0: from the newest). */
+/* Newest first: at most `limit` jobs in `state` (NULL: any) with ids below `before` (0: no bound). */
 int store_job_list(struct store *s, const enum job_state *state, int64_t before, int limit, store_job_fn fn,
 		   void *arg, struct err *e);
 

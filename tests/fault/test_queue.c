@@ -31,21 +31,22 @@ fault_next(void)
 	if (!fault.armed)
 		return 0;
 	fault.calls++;
-	if (fault.mode == MODE_COUNT || fault.calls < fault.at || (fault.mode == MODE_ERROR && fault.calls > fault.at))
+	if (fault.mode == MODE_COUNT || fault.calls < fault.at ||
+	    (fault.mode == MODE_ERROR && fault.calls > fault.at))
 		return 0;
 	if (fault.mode == MODE_KILL)
 		_exit(0);
 	return fault.mode == MODE_FULL ? ENOSPC : EIO;
 }
 
-#define FAULTY(call)                                                                                         \
-	do {                                                                                                 \
-		const int errnum = fault_next();                                                             \
-		if (errnum) {                                                                                \
-			errno = errnum;                                                                      \
-			return -1;                                                                           \
-		}                                                                                            \
-		return (call);                                                                               \
+#define FAULTY(call)                             \
+	do {                                     \
+		const int errnum = fault_next(); \
+		if (errnum) {                    \
+			errno = errnum;          \
+			return -1;               \
+		}                                \
+		return (call);                   \
 	} while (0)
 
 /* A process that dies in a write has written half of it. */
@@ -149,7 +150,8 @@ run_one(void)
 			(void)publish_job(store, state_dir, job.id, job.nonce, T0, result, NULL, 0, &why);
 		if (why.code == 0)
 			told->done = job.id;
-		else if (!store_broken(store) && job_fail(store, job.id, job.nonce, T0, &why, NULL, 0, NULL) == 0)
+		else if (!store_broken(store) &&
+			 job_fail(store, job.id, job.nonce, T0, &why, NULL, 0, NULL) == 0)
 			(void)artifact_discard(state_dir, job.id, job.attempt, NULL);
 	}
 	json_decref(result);
@@ -238,7 +240,8 @@ check(void)
 			break;
 		result = queue_result();
 		assert_int_equal(worker_fill(job.id, job.attempt), 0);
-		assert_int_equal(publish_job(store, state_dir, job.id, job.nonce, T0, result, NULL, 0, &err), 0);
+		assert_int_equal(publish_job(store, state_dir, job.id, job.nonce, T0, result, NULL, 0, &err),
+				 0);
 		json_decref(result);
 		job_release(&job);
 	}

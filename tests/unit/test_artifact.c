@@ -143,12 +143,14 @@ test_refused(void **state)
 	assert_refused("{", "manifest.json");
 	assert_refused("{}", "files is missing");
 	assert_refused(MANIFEST("1"), "name is missing");
-	assert_refused(MANIFEST("{\"name\": \"text.onnx\", \"size\": 3, \"sha256\": \"beef\"}"), "no SHA-256");
+	assert_refused(MANIFEST("{\"name\": \"text.onnx\", \"size\": 3, \"sha256\": \"beef\"}"),
+		       "no SHA-256");
 	assert_refused(MANIFEST(FILE_ROW("text.onnx", "-3")), "must be from 0");
 	assert_refused(MANIFEST(FILE_ROW("text.onnx", "4")), "has 3 bytes, and the manifest says 4");
 	assert_refused(MANIFEST(FILE_ROW("text.onnx", "3") "," FILE_ROW("gone", "3")), "no file 'gone'");
 	assert_refused(MANIFEST(FILE_ROW("../../lock", "3")), "no file '../../lock'");
-	assert_refused(MANIFEST(FILE_ROW("text.onnx", "3") "," FILE_ROW("text.onnx", "3")), "'text.onnx' twice");
+	assert_refused(MANIFEST(FILE_ROW("text.onnx", "3") "," FILE_ROW("text.onnx", "3")),
+		       "'text.onnx' twice");
 	assert_refused(MANIFEST(""), "'text.onnx' is not in the manifest");
 
 	assert_int_equal(symlink("text.onnx", other), 0);
@@ -186,8 +188,9 @@ test_manifest_link(void **state)
 static void
 test_open_refused(void **state)
 {
-	static const char *const names[] = {"", ".", "..", "../7/text.onnx", "a/b", "link", "fifo", "folder", "hard", "no"};
-	_cleanup_free_ char *dir = NULL, *a = fs_join(top, "artifacts/7/link"), *b = fs_join(top, "artifacts/7/fifo"),
+	static const char *const names[] = {"",     ".",    "..",     "../7/text.onnx", "a/b",
+					    "link", "fifo", "folder", "hard",           "no"};
+	_cleanup_free_ char *a = fs_join(top, "artifacts/7/link"), *b = fs_join(top, "artifacts/7/fifo"),
 			    *c = fs_join(top, "artifacts/7/folder"), *d = fs_join(top, "artifacts/7/hard"),
 			    *outside = fs_join(top, "outside");
 	uint64_t size;

@@ -92,7 +92,8 @@ test_nonce(void **state)
 	assert_string_not_equal(again.nonce, job.nonce);
 	assert_int_equal(job_fail(store, id, job.nonce, T0, &why, NULL, 0, &err), E_CONFLICT);
 	err_clear(&err);
-	assert_int_equal(publish_job(store, state_dir, id, job.nonce, T0, again.spec, NULL, 0, &err), E_CONFLICT);
+	assert_int_equal(publish_job(store, state_dir, id, job.nonce, T0, again.spec, NULL, 0, &err),
+			 E_CONFLICT);
 	assert_string_equal(queue_state(id), "running");
 	job_release(&job);
 	job_release(&again);
@@ -212,7 +213,8 @@ assert_member(json_t *j, const char *key, const char *want)
 static void
 test_json(void **state)
 {
-	const struct job_stage stage = {.name = (char *)(uintptr_t) "trace", .seconds = 0.5, .peak_anon_bytes = 9};
+	const struct job_stage stage = {
+		.name = (char *)(uintptr_t) "trace", .seconds = 0.5, .peak_anon_bytes = 9};
 	const struct err why = {.code = E_TRACE, .msg = "no"};
 	struct job job = {.id = 0};
 	json_t *j;

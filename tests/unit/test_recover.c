@@ -38,7 +38,8 @@ result_kept(const struct job *job)
 	const struct job_stage stage = {.name = (char *)(uintptr_t) "export", .seconds = 3};
 	json_t *result = queue_result();
 
-	assert_int_equal(publish_job(store, state_dir, job->id, job->nonce, T0, result, &stage, 1, NULL), E_NOT_FOUND);
+	assert_int_equal(publish_job(store, state_dir, job->id, job->nonce, T0, result, &stage, 1, NULL),
+			 E_NOT_FOUND);
 	json_decref(result);
 }
 
@@ -241,7 +242,8 @@ test_cancel_was_asked_for(void **state)
 static void
 test_artifacts_without_jobs(void **state)
 {
-	_cleanup_free_ char *a = str_printf("%s/artifacts/3", state_dir), *b = str_printf("%s/artifacts/03", state_dir),
+	_cleanup_free_ char *a = str_printf("%s/artifacts/3", state_dir),
+			    *b = str_printf("%s/artifacts/03", state_dir),
 			    *c = str_printf("%s/lost/3.1", state_dir);
 
 	(void)state;
@@ -280,7 +282,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_after_the_end, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_result_without_files, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_result_with_torn_files, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_artifact_of_a_failed_attempt, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_artifact_of_a_failed_attempt, queue_setup,
+						queue_teardown),
 		cmocka_unit_test_setup_teardown(test_cancel_was_asked_for, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_artifacts_without_jobs, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_many, queue_setup, queue_teardown),

@@ -57,7 +57,8 @@ test_everything(void **state)
 {
 	static const char text[] =
 		"{\"dtype\": \"fp32\", \"labels\": {\"team\": \"search\"}, \"layout\": \"single\", "
-		"\"model\": \"/srv/\\u00fc\", \"parity\": {\"max_abs\": 0.5, \"min_cosine\": 0.25, \"seed\": 7}, "
+		"\"model\": \"/srv/\\u00fc\", \"parity\": {\"max_abs\": 0.5, \"min_cosine\": 0.25, \"seed\": "
+		"7}, "
 		"\"positions\": \"arange\", \"reference\": [\"/a\", \"/b\"], \"variants\": [\"text\"]}";
 	struct spec_proto p;
 	struct err e = ERR_INIT;
@@ -95,8 +96,9 @@ test_parity_off(void **state)
 
 	(void)state;
 	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": false}", &e), 0);
-	assert_json("{\"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"model\": \"/m\", "
-		    "\"parity\": false, \"positions\": \"mrope\", \"reference\": [], \"variants\": [\"text\"]}");
+	assert_json(
+		"{\"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"model\": \"/m\", "
+		"\"parity\": false, \"positions\": \"mrope\", \"reference\": [], \"variants\": [\"text\"]}");
 	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": true}", &e), 0);
 	assert_true(spec.parity && spec.seed == 1);
 }
@@ -232,8 +234,8 @@ test_roots(void **state)
 {
 	char top[] = "/tmp/test_spec.XXXXXX";
 	struct err e = ERR_INIT;
-	_cleanup_free_ char *a = NULL, *b = NULL, *in = NULL, *out = NULL, *file = NULL, *up = NULL, *dots = NULL,
-			    *gone = NULL, *sibling = NULL;
+	_cleanup_free_ char *a = NULL, *b = NULL, *in = NULL, *out = NULL, *file = NULL, *up = NULL,
+			    *dots = NULL, *gone = NULL, *sibling = NULL;
 	const char *roots[2];
 
 	(void)state;

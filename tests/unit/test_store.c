@@ -86,7 +86,8 @@ test_batch(void **state)
 	/* A call that fails undoes its own work, not that of its batch. */
 	assert_int_equal(store_begin(store, &err), 0);
 	id = queue_add();
-	assert_int_equal(job_apply(store, id, JOB_EVENT_REQUEUE, &(struct job_change){.now = T0}, NULL), E_CONFLICT);
+	assert_int_equal(job_apply(store, id, JOB_EVENT_REQUEUE, &(struct job_change){.now = T0}, NULL),
+			 E_CONFLICT);
 	assert_int_equal(store_commit(store, &err), 0);
 	assert_string_equal(queue_state(id), "queued");
 }
