@@ -9,7 +9,9 @@
  *	artifact_stage         and the worker runs there
  *	publish_job            (publish.h) running -> done
  *	  or job_fail          running -> failed, queued again, or cancelled when that was asked for
- *	artifact_discard       when it was not published
+ *	artifact_discard       when it was not published; before it artifact_keep_report, for E_PARITY
+ *
+ * A daemon that stops leaves its running jobs as they are: the next start queues them again (recover.h).
  *
  * Attempts are numbered from 1. A failure for a retryable reason is followed by another attempt
  * after a pause of 2 s, 8 s, ... while attempt < attempts_max. An attempt that ended because the

@@ -84,6 +84,7 @@ field_set(char *field, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(field, SPEC_FIELD_LEN, fmt, ap);
 	va_end(ap);
+	str_clean(field); /* it may have been cut inside a character */
 }
 
 static int

@@ -273,12 +273,16 @@ static int
 stage_add(struct store *s, int64_t id, int attempt, size_t place, const struct job_stage *stage,
 	  struct err *e)
 {
+	_cleanup_free_ char *name = strdup(stage->name);
 	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_STAGE_ADD);
 
+	if (!name)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	str_clean(name); /* it is a worker's, and goes into JSON */
 	db_bind_int(st, 1, id);
 	db_bind_int(st, 2, attempt);
 	db_bind_int(st, 3, (int64_t)place);
-	db_bind_str(st, 4, stage->name);
+	db_bind_str(st, 4, name);
 	db_bind_double(st, 5, stage->seconds);
 	db_bind_int(st, 6, stage->peak_anon_bytes);
 	return db_run(s, st, NULL, e);

@@ -215,6 +215,7 @@ test_json(void **state)
 {
 	const struct job_stage stage = {
 		.name = (char *)(uintptr_t) "trace", .seconds = 0.5, .peak_anon_bytes = 9};
+	const struct job_stage odd = {.name = (char *)(uintptr_t) "\xff!"};
 	const struct err why = {.code = E_TRACE, .msg = "no"};
 	struct job job = {.id = 0};
 	json_t *j;
@@ -240,6 +241,12 @@ test_json(void **state)
 	assert_member(j, "stages", "[{\"name\":\"trace\",\"peak_anon_bytes\":9,\"seconds\":0.5}]");
 	assert_member(j, "reason", "\"trace\"");
 	assert_member(j, "message", "\"no\"");
+	json_decref(j);
+	assert_int_equal(store_stages_set(store, 1, 1, &odd, 1, &err), 0);
+	job_release(&job);
+	assert_int_equal(store_job_get(store, 1, &job, &err), 0);
+	j = job_to_json(&job);
+	assert_member(j, "stages", "[{\"name\":\"?!\",\"peak_anon_bytes\":0,\"seconds\":0.0}]");
 	json_decref(j);
 	job_release(&job);
 }

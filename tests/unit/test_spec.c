@@ -113,6 +113,7 @@ static const struct {
 	{"[]", "", "must be a JSON object"},
 	{"{}", "model", "model is missing"},
 	{"{\"model\": \"/m\", \"modle\": 1}", "modle", "no field 'modle'"},
+	{"{\"\u00fc" A64 A16 "aaaaaaaaaaaa\u00fc\": 1}", "\u00fc" A64 A16 "aaaaaaaaaaaa?", "no field"},
 	{"{\"model\": null}", "model", "model must be a string"},
 	{"{\"model\": 3}", "model", "model must be a string"},
 	{"{\"model\": \"\"}", "model", "from 1 to 4096 bytes, not 0"},
