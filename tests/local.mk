@@ -2,3 +2,22 @@
 # local.mk in tests/unit says what it links; `make check` runs tests/run.
 include tests/unit/local.mk
 include tests/fault/local.mk
+
+# What runs under pytest, and its data.
+EXTRA_DIST += tests/run $(wildcard $(addprefix $(srcdir)/tests/, \
+	api/*.py golden/*.py golden/README.md golden/*/*.json golden/*/*.safetensors))
+
+RUN_TESTS = COLCONV_BUILD=$(abs_builddir) $(PYTHON) $(srcdir)/tests/run
+
+# make check T='base tests/api/test_jobs.py' runs these alone.
+check-local:
+	@$(RUN_TESTS) --programs='$(check_PROGRAMS)' $(T)
+
+clean-local:
+	rm -rf tests/logs demo build-asan
+
+# For tests/run by hand.
+check-programs:
+	@echo $(check_PROGRAMS)
+
+.PHONY: check-programs

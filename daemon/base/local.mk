@@ -8,7 +8,9 @@ libbase_a_SOURCES = \
 	daemon/base/json.c daemon/base/json.h \
 	daemon/base/log.c daemon/base/log.h \
 	daemon/base/proc.c daemon/base/proc.h \
+	daemon/base/rng.h \
 	daemon/base/sha256.c daemon/base/sha256.h \
 	daemon/base/str.c daemon/base/str.h \
-	daemon/base/util.h
+	daemon/base/util.h \
+	daemon/base/variant.c daemon/base/variant.h daemon/base/variants.def
 BASE_LIBS = libbase.a $(JANSSON_LIBS) $(CRYPTO_LIBS) -lm

@@ -1,1 +1,11 @@
-# model
+noinst_LIBRARIES += libmodel.a
+libmodel_a_SOURCES = \
+	daemon/model/blocks.c daemon/model/blocks.h \
+	daemon/model/caseinput.c daemon/model/caseinput.h \
+	daemon/model/colpali.c \
+	daemon/model/colqwen2.c \
+	daemon/model/decoder.c daemon/model/decoder.h \
+	daemon/model/feeds.c daemon/model/feeds.h \
+	daemon/model/model.h daemon/model/models.def \
+	daemon/model/qwen2vl.c daemon/model/qwen2vl.h \
+	daemon/model/registry.c

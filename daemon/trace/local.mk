@@ -1,1 +1,4 @@
-# trace
+noinst_LIBRARIES += libtrace.a
+libtrace_a_SOURCES = \
+	daemon/trace/eval.c daemon/trace/eval.h \
+	daemon/trace/trace.c daemon/trace/trace.h

@@ -1,1 +1,13 @@
-# worker
+bin_PROGRAMS += colconv-worker
+colconv_worker_SOURCES = \
+	daemon/worker/cases.c daemon/worker/cases.def daemon/worker/cases.h \
+	daemon/worker/main.c \
+	daemon/worker/manifest.c daemon/worker/manifest.h \
+	daemon/worker/parity.c daemon/worker/parity.h \
+	daemon/worker/reference.c daemon/worker/reference.h \
+	daemon/worker/report.c daemon/worker/report.h \
+	daemon/worker/stages.c daemon/worker/stages.h
+# The C++ linker: libtorch is C++.
+nodist_EXTRA_colconv_worker_SOURCES = dummy.cxx
+colconv_worker_LDADD = libmodel.a libtrace.a libtorch_shim.a libonnx.a libgraph.a libcheckpoint.a libproto.a \
+	$(BASE_LIBS) $(PROTOBUF_C_LIBS) $(TORCH_LIBS) -lpthread

@@ -24,3 +24,23 @@ tests_unit_test_artifact_LDADD = libartifact.a $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test_recover
 tests_unit_test_recover_SOURCES = tests/unit/test_recover.c tests/unit/queue.h
 tests_unit_test_recover_LDADD = $(QUEUE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_graph
+tests_unit_test_graph_SOURCES = tests/unit/test_graph.c
+tests_unit_test_graph_LDADD = libgraph.a $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_compare
+tests_unit_test_compare_SOURCES = tests/unit/test_compare.c tests/unit/test.h
+tests_unit_test_compare_LDADD = libparity.a $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_cases
+tests_unit_test_cases_SOURCES = tests/unit/test_cases.c tests/unit/case_file.c tests/unit/case_file.h tests/unit/test.h
+tests_unit_test_cases_LDADD = libparity.a libcheckpoint.a $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_report
+tests_unit_test_report_SOURCES = tests/unit/test_report.c tests/unit/test.h
+tests_unit_test_report_LDADD = $(PARITY_LIBS) $(UNIT_LIBS) -ldl
+
+check_PROGRAMS += tests/unit/test_ort
+tests_unit_test_ort_SOURCES = tests/unit/test_ort.c tests/unit/case_file.c tests/unit/case_file.h tests/unit/test.h
+tests_unit_test_ort_LDADD = $(PARITY_LIBS) $(UNIT_LIBS) -ldl

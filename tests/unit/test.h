@@ -25,4 +25,12 @@
 			fail_msg("%s: %s", err_name((e)->code), (e)->msg);                                   \
 	} while (0)
 
+/* |a - b| <= eps, for doubles: cmocka's own compares floats. */
+#define assert_near(a, b, eps)                                                                               \
+	do {                                                                                                 \
+		const double near_a_ = (a), near_b_ = (b);                                                   \
+		if (!(near_a_ - near_b_ <= (eps) && near_b_ - near_a_ <= (eps)))                             \
+			fail_msg("%.17g is not %.17g", near_a_, near_b_);                                    \
+	} while (0)
+
 #endif

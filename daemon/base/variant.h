@@ -1,0 +1,21 @@
+/* The graphs that a model can have. */
+#ifndef BASE_VARIANT_H
+#define BASE_VARIANT_H
+
+#include "err.h"
+
+enum variant {
+#define VARIANT(sym, ...) VARIANT_##sym,
+#include "variants.def"
+#undef VARIANT
+	VARIANT_MAX
+};
+
+const char *variant_name(enum variant v);
+const char *variant_file(enum variant v);
+bool variant_takes(enum variant v, bool images); /* rows with images, or without */
+
+/* An error of the given code lists the names there are. */
+int variant_from_str(const char *name, int code, enum variant *ret, struct err *e);
+
+#endif

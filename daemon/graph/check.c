@@ -1,0 +1,129 @@
+#include "base/str.h"
+#include "graph.h"
+
+struct check {
+	const struct ir_graph *g;
+	bool *made; /* by value id */
+	bool *used;
+	struct err *e;
+};
+
+static int
+name_cmp(const void *a, const void *b)
+{
+	return strcmp((*(struct ir_value *const *)a)->name, (*(struct ir_value *const *)b)->name);
+}
+
+static int
+names_check(const struct check *c)
+{
+	_cleanup_free_ struct ir_value **sorted = malloc((c->g->n_value + 1) * sizeof(*sorted));
+	size_t i;
+
+	if (!sorted)
+		return err_set(c->e, E_NO_MEMORY, "memory ran out");
+	memcpy(sorted, c->g->value, c->g->n_value * sizeof(*sorted));
+	qsort(sorted, c->g->n_value, sizeof(*sorted), name_cmp);
+	for (i = 1; i < c->g->n_value; i++)
+		if (str_eq(sorted[i - 1]->name, sorted[i]->name))
+			return err_set(c->e, E_INTERNAL, "two values are named '%s'", sorted[i]->name);
+	return 0;
+}
+
+static int block_check(struct check *c, const struct ir_block *b);
+
+static int
+use(struct check *c, const struct ir_value *v, const char *by)
+{
+	c->used[v->id] = true;
+	if (!c->made[v->id])
+		return err_set(c->e, E_INTERNAL, "'%s' uses '%s' before it is made", by, v->name);
+	return 0;
+}
+
+/* What a branch makes is not seen outside: it counts as not made again after it. */
+static int
+branch_check(struct check *c, const struct ir_block *b)
+{
+	size_t i;
+	int r;
+
+	if (!b || !b->result)
+		return err_set(c->e, E_INTERNAL, "a branch has no result");
+	r = block_check(c, b);
+	if (r == 0)
+		r = use(c, b->result, "a branch");
+	for (i = 0; i < b->n; i++)
+		c->made[b->node[i]->out->id] = false;
+	return r;
+}
+
+static int
+block_check(struct check *c, const struct ir_block *b)
+{
+	const struct ir_node *n;
+	int k, r = 0;
+	size_t i;
+
+	for (i = 0; i < b->n; i++) {
+		n = b->node[i];
+		for (k = 0; k < n->n_in && r == 0; k++)
+			r = use(c, n->in[k], n->out->name);
+		if (r == 0 && n->op == OP_IF)
+			r = branch_check(c, n->attr.then_block);
+		if (r == 0 && n->op == OP_IF)
+			r = branch_check(c, n->attr.else_block);
+		if (r < 0)
+			return r;
+		c->made[n->out->id] = true;
+	}
+	return 0;
+}
+
+/* Every symbol of the output must be the size of some input, or no user could know it. */
+static int
+output_check(const struct check *c)
+{
+	bool known[SYM_MAX] = {false};
+	size_t i;
+	int k, s;
+
+	if (!c->g->output)
+		return err_set(c->e, E_INTERNAL, "graph '%s' has no output", c->g->name);
+	for (i = 0; i < c->g->n_value; i++)
+		for (k = 0; c->g->value[i]->kind == IR_INPUT && k < c->g->value[i]->shape.rank; k++)
+			for (s = 0; s < SYM_MAX; s++)
+				known[s] |= c->g->value[i]->shape.dim[k].pow[s] > 0;
+	for (k = 0; k < c->g->output->shape.rank; k++)
+		for (s = 0; s < SYM_MAX; s++)
+			if (c->g->output->shape.dim[k].pow[s] && !known[s])
+				return err_set(c->e, E_INTERNAL, "the output has the size '%s', which no input has",
+					       symbol_name((enum symbol)s));
+	return 0;
+}
+
+int
+graph_check(const struct ir_graph *g, struct err *e)
+{
+	_cleanup_free_ bool *made = calloc(g->n_value + 1, sizeof(*made));
+	_cleanup_free_ bool *used = calloc(g->n_value + 1, sizeof(*used));
+	struct check c = {.g = g, .made = made, .used = used, .e = e};
+	size_t i;
+	int r;
+
+	if (!made || !used)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	for (i = 0; i < g->n_value; i++)
+		made[i] = g->value[i]->kind != IR_RESULT;
+	r = output_check(&c);
+	if (r == 0)
+		r = names_check(&c);
+	if (r == 0)
+		r = block_check(&c, &g->block);
+	if (r == 0)
+		r = use(&c, g->output, "the output");
+	for (i = 0; r == 0 && i < g->n_value; i++)
+		if (!used[i])
+			r = err_set(e, E_INTERNAL, "'%s' is made and never used", g->value[i]->name);
+	return r;
+}

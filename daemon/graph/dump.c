@@ -1,0 +1,93 @@
+#include "graph.h"
+
+static void
+value_put(struct buf *b, const struct ir_value *v)
+{
+	char s[256];
+
+	buf_printf(b, "%s %s", ir_elem_name(v->elem), shape_str(&v->shape, s, sizeof(s)));
+}
+
+static void
+attr_put(struct buf *b, const struct ir_node *n)
+{
+	char s[256];
+	int i;
+
+	switch (n->op) {
+	case OP_RMS_NORM:
+	case OP_LAYER_NORM:
+	case OP_ATTENTION:
+		buf_printf(b, ", %g", n->attr.f);
+		break;
+	case OP_ATTENTION_BIAS:
+		buf_puts(b, n->attr.i == IR_MASK_CAUSAL ? ", causal" : ", full");
+		break;
+	case OP_CAST:
+		buf_printf(b, ", %s", ir_elem_name(n->attr.elem));
+		break;
+	case OP_TRANSPOSE:
+		for (i = 0; i < n->out->shape.rank; i++)
+			buf_printf(b, "%s%d", i ? " " : ", ", n->attr.perm[i]);
+		break;
+	case OP_SLICE:
+		buf_printf(b, ", axis %d, %lld..%lld", n->attr.axis, (long long)n->attr.begin, (long long)n->attr.end);
+		break;
+	case OP_CONCAT:
+	case OP_CUMSUM:
+	case OP_SUM:
+	case OP_SHIFT:
+		buf_printf(b, ", axis %d", n->attr.axis);
+		break;
+	case OP_SIZE:
+	case OP_IOTA:
+		buf_puts(b, shape_str(&n->attr.shape, s, sizeof(s)));
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+block_put(struct buf *b, const struct ir_block *blk, int indent)
+{
+	const struct ir_node *n;
+	size_t i;
+	int k;
+
+	for (i = 0; i < blk->n; i++) {
+		n = blk->node[i];
+		buf_printf(b, "%*s%s = %s(", indent, "", n->out->name, ir_op_info(n->op)->name);
+		for (k = 0; k < n->n_in; k++)
+			buf_printf(b, "%s%s", k ? ", " : "", n->in[k]->name);
+		attr_put(b, n);
+		buf_puts(b, ")    ");
+		value_put(b, n->out);
+		buf_puts(b, "\n");
+		if (n->op != OP_IF)
+			continue;
+		buf_printf(b, "%*sthen\n", indent, "");
+		block_put(b, n->attr.then_block, indent + 4);
+		buf_printf(b, "%*s-> %s\n%*selse\n", indent + 4, "", n->attr.then_block->result->name, indent, "");
+		block_put(b, n->attr.else_block, indent + 4);
+		buf_printf(b, "%*s-> %s\n", indent + 4, "", n->attr.else_block->result->name);
+	}
+}
+
+void
+graph_dump(const struct ir_graph *g, struct buf *b)
+{
+	size_t i;
+
+	buf_printf(b, "graph %s\n", g->name);
+	for (i = 0; i < g->n_value; i++)
+		if (g->value[i]->kind == IR_INPUT) {
+			buf_printf(b, "input %s    ", g->value[i]->name);
+			value_put(b, g->value[i]);
+			buf_puts(b, "\n");
+		}
+	block_put(b, &g->block, 0);
+	buf_printf(b, "output %s    ", g->output->name);
+	value_put(b, g->output);
+	buf_puts(b, "\n");
+}

@@ -1,0 +1,161 @@
+#include "blocks.h"
+
+#include <math.h>
+#include <stdarg.h>
+
+#define WEIGHT_NAME_MAX 160
+
+struct ir_value *
+blk_linear(struct trace *t, struct ir_value *x, int64_t out, enum blk_bias bias, const char *name, const char *fmt, ...)
+{
+	struct dim in = x->shape.rank ? axis(x, x->shape.rank - 1) : n(1);
+	char base[WEIGHT_NAME_MAX];
+	struct ir_value *w, *b = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(base, sizeof(base), fmt, ap);
+	va_end(ap);
+	w = tr_weight(t, shape_of(2, n(out), in), "%s.weight", base);
+	if (bias == BLK_BIAS)
+		b = tr_weight(t, shape_of(1, n(out)), "%s.bias", base);
+	return tr_name(t, tr_linear(t, x, w, b), "%s", name);
+}
+
+struct ir_value *
+blk_layer_norm(struct trace *t, struct ir_value *x, double eps, const char *fmt, ...)
+{
+	struct dim last = x->shape.rank ? axis(x, x->shape.rank - 1) : n(1);
+	char base[WEIGHT_NAME_MAX];
+	struct ir_value *w, *b;
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(base, sizeof(base), fmt, ap);
+	va_end(ap);
+	w = tr_weight(t, shape_of(1, last), "%s.weight", base);
+	b = tr_weight(t, shape_of(1, last), "%s.bias", base);
+	return tr_layer_norm(t, x, w, b, eps);
+}
+
+static const int swap_middle[] = {0, 2, 1, 3};
+
+/* The last part of a name: "q" of "lm.12.attn.q". */
+static const char *
+leaf(const struct ir_value *x)
+{
+	const char *dot = strrchr(x->name, '.');
+
+	return dot ? dot + 1 : x->name;
+}
+
+struct ir_value *
+blk_heads_split(struct trace *t, struct ir_value *x, int64_t heads)
+{
+	struct shape s = shape_of(4, axis(x, 0), axis(x, 1), n(heads), dim_div(axis(x, 2), heads));
+
+	return tr_name(t, tr_transpose(t, tr_name(t, tr_reshape(t, x, s), "%s.split", leaf(x)), swap_middle), "%s.heads", leaf(x));
+}
+
+struct ir_value *
+blk_heads_merge(struct trace *t, struct ir_value *x)
+{
+	struct shape s = shape_of(3, axis(x, 0), axis(x, 2), dim_mul(axis(x, 1), axis(x, 3)));
+
+	return tr_name(t, tr_reshape(t, tr_name(t, tr_transpose(t, x, swap_middle), "tokens"), s), "merged");
+}
+
+struct ir_value *
+blk_inv_freq(struct trace *t, const char *name, double theta, int64_t d, int64_t begin, int64_t end)
+{
+	_cleanup_free_ float *table = malloc((size_t)(end - begin) * sizeof(*table));
+	int64_t k;
+
+	if (!table) {
+		tr_fail(t, E_NO_MEMORY, "memory ran out");
+		return tr_f32(t, 0);
+	}
+	for (k = begin; k < end; k++)
+		table[k - begin] = 1.0f / powf((float)theta, (float)(2 * k) / (float)d);
+	return tr_table(t, name, shape_of(1, n(end - begin)), table);
+}
+
+struct ir_value *
+blk_unsqueeze(struct trace *t, struct ir_value *x, int at)
+{
+	struct shape s = x->shape;
+	int i;
+
+	if (s.rank < IR_RANK_MAX) {
+		for (i = s.rank++; i > at; i--)
+			s.dim[i] = s.dim[i - 1];
+		s.dim[at] = n(1);
+	}
+	return tr_reshape(t, x, s);
+}
+
+struct ir_value *
+blk_angles(struct trace *t, struct ir_value *positions, struct ir_value *inv_freq)
+{
+	struct ir_value *p = tr_cast(t, positions, IR_F32);
+
+	return tr_mul(t, blk_unsqueeze(t, p, p->shape.rank), inv_freq);
+}
+
+struct blk_text
+blk_text_inputs(struct trace *t)
+{
+	const struct shape s = shape_of(2, sym(SYM_BATCH), sym(SYM_SEQUENCE));
+	struct blk_text in = {
+		.ids = tr_input(t, "input_ids", IR_I64, s),
+		.mask = tr_input(t, "attention_mask", IR_I64, s),
+	};
+
+	in.unmasked = tr_name(t, tr_not(t, tr_equal(t, in.mask, tr_i64(t, 0))), "unmasked");
+	return in;
+}
+
+int
+blk_projection_rows(const struct checkpoint *ck, int64_t *dim, struct err *e)
+{
+	const struct weight *proj = checkpoint_find(ck, "proj.weight");
+
+	if (!proj || proj->tensor->rank != 2)
+		return err_set(e, E_BAD_CHECKPOINT,
+			       "there is no projection (custom_text_proj.weight or embedding_proj_layer.weight) in '%s': this is "
+			       "the bare backbone, not a retriever",
+			       checkpoint_dir(ck));
+	if (*dim && *dim != proj->tensor->shape[0])
+		return err_set(e, E_BAD_CHECKPOINT, "config.json: embedding_dim is %lld but '%s' has %lld rows",
+			       (long long)*dim, proj->tensor->name, (long long)proj->tensor->shape[0]);
+	*dim = proj->tensor->shape[0];
+	return 0;
+}
+
+struct ir_value *
+blk_head(struct trace *t, struct ir_value *x, const struct blk_text *in, int64_t dim)
+{
+	struct ir_value *z, *keep;
+
+	tr_scope(t, "head");
+	z = tr_l2_normalize(t, blk_linear(t, x, dim, BLK_BIAS, "proj", "proj"));
+	keep = tr_cast(t, in->unmasked, IR_F32);
+	return tr_mul(t, z, blk_unsqueeze(t, keep, 2));
+}
+
+struct ir_value *
+blk_running(struct trace *t, struct ir_value *flag)
+{
+	struct ir_value *flat = tr_reshape(t, tr_cast(t, flag, IR_I64), shape_of(1, shape_count(&flag->shape)));
+
+	return tr_max(t, tr_sub(t, tr_cumsum(t, flat, 0), tr_i64(t, 1)), tr_i64(t, 0));
+}
+
+struct ir_value *
+blk_scatter(struct trace *t, struct ir_value *x, struct ir_value *is_image, struct ir_value *features,
+	    struct ir_value *index)
+{
+	struct ir_value *rows = tr_reshape(t, tr_gather(t, features, index), x->shape);
+
+	return tr_where(t, blk_unsqueeze(t, is_image, 2), rows, x);
+}

@@ -1,0 +1,78 @@
+/*
+ * What the model files share: short names for shapes, linears by the name of their weight,
+ * heads, rotary tables.
+ */
+#ifndef MODEL_BLOCKS_H
+#define MODEL_BLOCKS_H
+
+#include "trace/trace.h"
+
+/* n(64) is the constant size 64, sym(SYM_BATCH) the size `batch`, axis(x, 1) the size of x's axis 1. */
+static inline struct dim
+n(int64_t k)
+{
+	return dim_const(k);
+}
+
+static inline struct dim
+sym(enum symbol s)
+{
+	return dim_symbol(s);
+}
+
+static inline struct dim
+axis(const struct ir_value *v, int i)
+{
+	return v->shape.dim[i];
+}
+
+enum blk_bias { BLK_NO_BIAS, BLK_BIAS };
+
+/* x W^T + b with the weights NAME.weight [out, last axis of x] and NAME.bias [out]; the result is called `name`. */
+struct ir_value *blk_linear(struct trace *t, struct ir_value *x, int64_t out, enum blk_bias bias, const char *name,
+			    const char *fmt, ...) _printf_(6, 7);
+
+struct ir_value *blk_layer_norm(struct trace *t, struct ir_value *x, double eps, const char *fmt, ...) _printf_(4, 5);
+
+/* [b, s, heads*d] -> [b, heads, s, d], and back. */
+struct ir_value *blk_heads_split(struct trace *t, struct ir_value *x, int64_t heads);
+struct ir_value *blk_heads_merge(struct trace *t, struct ir_value *x);
+
+/* theta^(-2k/d) for k = begin..end-1, as a table [end - begin], in float32 as the originals compute it. */
+struct ir_value *blk_inv_freq(struct trace *t, const char *name, double theta, int64_t d, int64_t begin, int64_t end);
+
+/* Position x frequency: int64 [...], float [k] -> float [..., k]. */
+struct ir_value *blk_angles(struct trace *t, struct ir_value *positions, struct ir_value *inv_freq);
+
+/* input_ids and attention_mask, int64 [batch, sequence]. */
+struct blk_text {
+	struct ir_value *ids;
+	struct ir_value *mask;     /* as fed: int64 */
+	struct ir_value *unmasked; /* bool */
+};
+
+struct blk_text blk_text_inputs(struct trace *t);
+
+/*
+ * The embeddings' width is the number of rows of the projection, whatever config.json says or leaves out;
+ * *dim holds what it says (0: nothing). A checkpoint without a projection is no retriever.
+ */
+int blk_projection_rows(const struct checkpoint *ck, int64_t *dim, struct err *e);
+
+/* The retrieval head: projection, unit length, padded rows zeroed. x [batch, sequence, hidden]. */
+struct ir_value *blk_head(struct trace *t, struct ir_value *x, const struct blk_text *in, int64_t dim);
+
+/*
+ * Rows of `features` [rows, hidden] in place of `x` [batch, sequence, hidden] where `is_image` [batch, sequence]:
+ * the k-th image token of the whole batch, row-major, gets the row that `index` [batch*sequence] says.
+ */
+struct ir_value *blk_scatter(struct trace *t, struct ir_value *x, struct ir_value *is_image, struct ir_value *features,
+			     struct ir_value *index);
+
+/* Running number of the true elements over the whole of flag [batch, sequence], from 0: int64 [batch*sequence], >= 0. */
+struct ir_value *blk_running(struct trace *t, struct ir_value *flag);
+
+/* Adds an axis of one element at place `at`. */
+struct ir_value *blk_unsqueeze(struct trace *t, struct ir_value *x, int at);
+
+#endif

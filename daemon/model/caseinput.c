@@ -1,0 +1,89 @@
+#include "caseinput.h"
+
+/* One row while it is written: a NULL `ids` only counts. */
+struct row {
+	int64_t *ids;
+	int64_t n;
+};
+
+static void
+put(struct row *r, int64_t id)
+{
+	if (id < 0)
+		return;
+	if (r->ids)
+		r->ids[r->n] = id;
+	r->n++;
+}
+
+static int64_t
+word(const struct case_tokens *tok, struct rng *rng)
+{
+	int64_t id;
+
+	do
+		id = (int64_t)rng_below(rng, (uint64_t)tok->vocab);
+	while (id == tok->image || id == tok->image_begin || id == tok->image_end || id == tok->video);
+	return id;
+}
+
+/* Half of the words, the images, the other half. */
+static void
+row_write(const void *config, const struct case_tokens *tok, const struct case_row *plan, struct rng *rng, struct row *r)
+{
+	int64_t k, n;
+	int i;
+
+	for (i = 0; i < plan->tokens / 2; i++)
+		put(r, word(tok, rng));
+	for (i = 0; i < plan->n_images; i++) {
+		put(r, tok->image_begin);
+		n = tok->image_tokens(config, plan->image[i].h, plan->image[i].w);
+		for (k = 0; k < n; k++)
+			put(r, tok->image);
+		put(r, tok->image_end);
+	}
+	for (i = plan->tokens / 2; i < plan->tokens; i++)
+		put(r, word(tok, rng));
+}
+
+int
+case_text_make(const void *config, const struct case_tokens *tok, const struct case_plan *plan, struct rng *rng,
+	       struct feeds *ret, struct err *e)
+{
+	int64_t dim[2] = {plan->n_rows, 0}, from, k;
+	struct feed *ids, *mask;
+	struct row r;
+	int i;
+
+	for (i = 0; i < plan->n_rows; i++) {
+		r = (struct row){.ids = NULL};
+		row_write(config, tok, &plan->row[i], rng, &r);
+		dim[1] = MAX(dim[1], r.n);
+	}
+	ids = feeds_add(ret, "input_ids", IR_I64, 2, dim);
+	mask = feeds_add(ret, "attention_mask", IR_I64, 2, dim);
+	if (!ids || !mask)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	for (k = 0; k < dim[0] * dim[1]; k++)
+		((int64_t *)ids->data)[k] = tok->pad;
+	for (i = 0; i < plan->n_rows; i++) {
+		r = (struct row){.ids = NULL};
+		row_write(config, tok, &plan->row[i], rng, &r); /* its length */
+		from = i * dim[1] + (plan->pad_right ? 0 : dim[1] - r.n);
+		r = (struct row){.ids = (int64_t *)ids->data + from};
+		row_write(config, tok, &plan->row[i], rng, &r);
+		for (k = 0; k < r.n; k++)
+			((int64_t *)mask->data)[from + k] = 1;
+	}
+	return 0;
+}
+
+void
+case_fill_normal(struct rng *rng, float *data, int64_t count)
+{
+	int64_t i;
+
+	for (i = 0; i < count; i++)
+		data[i] = rng_normal(rng);
+}

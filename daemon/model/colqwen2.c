@@ -1,0 +1,215 @@
+/*
+ * ColQwen2: Qwen2-VL with a projection of every token's last state to a short unit vector.
+ */
+#include "caseinput.h"
+#include "decoder.h"
+#include "qwen2vl.h"
+
+static int
+config_read(const struct checkpoint *ck, void *config, struct err *e)
+{
+	struct qwen2vl_config *c = config;
+	int r;
+
+	r = config_qwen2vl(checkpoint_config(ck), c, e);
+	return r < 0 ? r : blk_projection_rows(ck, &c->embedding_dim, e);
+}
+
+static struct sizes
+trace_sizes(const void *config)
+{
+	struct sizes s;
+
+	(void)config;
+	s.of[SYM_BATCH] = 2;
+	s.of[SYM_SEQUENCE] = 7;
+	s.of[SYM_IMAGES] = 3;
+	s.of[SYM_PATCHES] = 20;
+	return s;
+}
+
+/* One graph while it is built. */
+struct build {
+	const struct qwen2vl_config *c;
+	struct blk_text in;
+	struct qwen2vl_images im;
+	struct ir_value *is_image; /* bool [batch, sequence] */
+	struct ir_value *x;        /* embeddings of the tokens */
+};
+
+static struct ir_value *
+with_images(struct trace *t, const void *arg)
+{
+	const struct build *b = arg;
+
+	return qwen2vl_scatter(t, &b->im, b->x, b->is_image, qwen2vl_vision(t, b->c, &b->im));
+}
+
+static struct ir_value *
+without_images(struct trace *t, const void *arg)
+{
+	const struct build *b = arg;
+
+	(void)t;
+	return b->x;
+}
+
+static struct ir_value *
+image_angles(struct trace *t, const void *arg)
+{
+	const struct build *b = arg;
+
+	return qwen2vl_mrope(t, b->c, &b->im, &b->in, b->is_image);
+}
+
+static struct ir_value *
+rope_table(struct trace *t, const struct qwen2vl_config *c)
+{
+	return blk_inv_freq(t, "rope.inv_freq", c->text.rope_theta, c->text.head_dim, 0, c->text.head_dim / 2);
+}
+
+/* Positions 0, 1, ... whatever the tokens: float [sequence, head_dim/2]. */
+static struct ir_value *
+arange_angles(struct trace *t, const struct qwen2vl_config *c)
+{
+	tr_scope(t, "rope");
+	return blk_angles(t, tr_iota(t, sym(SYM_SEQUENCE)), rope_table(t, c));
+}
+
+/* What the trained positions come to without images: the number of the token among the unmasked ones. */
+static struct ir_value *
+text_angles(struct trace *t, const void *arg)
+{
+	const struct build *b = arg;
+	struct ir_value *k;
+
+	tr_scope(t, "rope");
+	k = tr_cumsum(t, tr_cast(t, b->in.unmasked, IR_I64), 1);
+	return blk_angles(t, tr_max(t, tr_sub(t, k, tr_i64(t, 1)), tr_i64(t, 0)), rope_table(t, b->c));
+}
+
+static struct ir_value *
+angles_build(struct trace *t, const struct build *b, enum variant v, const struct model_options *o,
+	     struct ir_value *any_image)
+{
+	if (v == VARIANT_TEXT || o->positions_arange)
+		return arange_angles(t, b->c);
+	if (v == VARIANT_IMAGE)
+		return image_angles(t, b);
+	tr_scope(t, "mrope");
+	return tr_if(t, any_image, image_angles, text_angles, b);
+}
+
+static struct ir_value *
+build(struct trace *t, const void *config, enum variant v, const struct model_options *o)
+{
+	const struct qwen2vl_config *c = config;
+	const struct decoder d = {.hidden = c->text.hidden_size,
+				  .layers = c->text.num_hidden_layers,
+				  .heads = c->text.num_attention_heads,
+				  .kv_heads = c->text.num_key_value_heads,
+				  .head_dim = c->text.head_dim,
+				  .ff = c->text.intermediate_size,
+				  .eps = c->text.rms_norm_eps};
+	struct build b = {.c = c, .in = blk_text_inputs(t)};
+	struct ir_value *table, *angles, *any = NULL, *cos, *sin, *bias;
+
+	table = tr_weight(t, shape_of(2, n(c->text.vocab_size), n(c->text.hidden_size)), "lm.embed_tokens.weight");
+	b.x = tr_name(t, tr_gather(t, table, b.in.ids), "lm.embed"); /* [batch, sequence, hidden] */
+	if (v != VARIANT_TEXT) {
+		b.im = qwen2vl_image_inputs(t, c);
+		tr_scope(t, "%s", "");
+		b.is_image = tr_name(t, tr_equal(t, b.in.ids, tr_i64(t, c->image_token_id)), "is_image");
+	}
+	if (v == VARIANT_UNIFIED)
+		any = tr_name(t, tr_any(t, b.is_image), "any_image");
+	angles = angles_build(t, &b, v, o, any);
+	if (v == VARIANT_IMAGE)
+		b.x = with_images(t, &b);
+	if (v == VARIANT_UNIFIED)
+		b.x = tr_if(t, any, with_images, without_images, &b);
+
+	tr_scope(t, "rope");
+	angles = tr_concat(t, angles->shape.rank - 1, 2, angles, angles);
+	if (angles->shape.rank == 3)
+		angles = blk_unsqueeze(t, angles, 1); /* the same for all heads */
+	cos = tr_name(t, tr_cos(t, angles), "cos");
+	sin = tr_name(t, tr_sin(t, angles), "sin");
+	tr_scope(t, "lm");
+	bias = tr_name(t, tr_attention_bias(t, b.in.unmasked, IR_MASK_CAUSAL), "bias");
+	return blk_head(t, decoder_build(t, &d, b.x, cos, sin, bias), &b.in, c->embedding_dim);
+}
+
+static int64_t
+image_tokens(const void *config, int h, int w)
+{
+	(void)config;
+	return (int64_t)h * w / 4;
+}
+
+/* Adds image_grid_thw and pixel_values of the plan's images, in order, patches padded with zeros. */
+static int
+images_make(const struct qwen2vl_config *c, const struct case_plan *plan, struct rng *rng, struct feeds *ret,
+	    struct err *e)
+{
+	const int64_t features = qwen2vl_features(c);
+	int64_t grid_dim[2] = {0, 3}, pixel_dim[3] = {0, 0, features}, size, *grid;
+	struct feed *f;
+	float *pixels;
+	int i, k;
+
+	for (i = 0; i < plan->n_rows; i++)
+		for (k = 0; k < plan->row[i].n_images; k++) {
+			size = (int64_t)plan->row[i].image[k].h * plan->row[i].image[k].w;
+			pixel_dim[1] = MAX(pixel_dim[1], size);
+			grid_dim[0]++;
+		}
+	pixel_dim[0] = grid_dim[0];
+	f = feeds_add(ret, "image_grid_thw", IR_I64, 2, grid_dim);
+	grid = f ? f->data : NULL;
+	f = feeds_add(ret, "pixel_values", IR_F32, 3, pixel_dim);
+	if (!grid || !f)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	pixels = f->data;
+	for (i = 0; i < plan->n_rows; i++)
+		for (k = 0; k < plan->row[i].n_images; k++) {
+			*grid++ = 1;
+			*grid++ = plan->row[i].image[k].h;
+			*grid++ = plan->row[i].image[k].w;
+			case_fill_normal(rng, pixels, grid[-2] * grid[-1] * features);
+			pixels += pixel_dim[1] * features;
+		}
+	return 0;
+}
+
+static int
+case_make(const void *config, const struct case_plan *plan, uint64_t seed, struct feeds *ret, struct err *e)
+{
+	const struct qwen2vl_config *c = config;
+	const struct case_tokens tok = {.vocab = c->text.vocab_size,
+					.image = c->image_token_id,
+					.image_begin = c->vision_start_token_id,
+					.image_end = c->vision_end_token_id,
+					.pad = 0,
+					.video = c->video_token_id,
+					.image_tokens = image_tokens};
+	struct rng rng = {seed};
+	int r;
+
+	r = case_text_make(c, &tok, plan, &rng, ret, e);
+	if (r == 0 && plan_has_images(plan))
+		r = images_make(c, plan, &rng, ret, e);
+	return r;
+}
+
+const struct model model_colqwen2 = {
+	.family = "colqwen2",
+	.title = "ColQwen2",
+	.variants = 1u << VARIANT_TEXT | 1u << VARIANT_IMAGE | 1u << VARIANT_UNIFIED,
+	.any_size = true,
+	.config_size = sizeof(struct qwen2vl_config),
+	.config_read = config_read,
+	.trace_sizes = trace_sizes,
+	.build = build,
+	.case_make = case_make,
+};

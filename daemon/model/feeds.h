@@ -1,0 +1,39 @@
+/*
+ * Inputs of one run: named tensors in host memory.
+ */
+#ifndef MODEL_FEEDS_H
+#define MODEL_FEEDS_H
+
+#include "graph/graph.h"
+
+#define FEEDS_MAX 8
+
+struct feed {
+	const char *name; /* a literal */
+	enum ir_elem elem;
+	int rank;
+	int64_t dim[IR_RANK_MAX];
+	void *data; /* row-major, owned */
+};
+
+struct feeds {
+	int n;
+	struct feed feed[FEEDS_MAX];
+};
+
+#define FEEDS_INIT { .n = 0 }
+
+void feeds_release(struct feeds *f);
+
+/* A new zeroed tensor, or NULL when memory ran out. */
+struct feed *feeds_add(struct feeds *f, const char *name, enum ir_elem elem, int rank, const int64_t *dim);
+const struct feed *feeds_find(const struct feeds *f, const char *name);
+int64_t feed_count(const struct feed *f); /* elements */
+
+/*
+ * The sizes of the graph's symbols with these inputs. E_BAD_REFERENCE when an input is missing or
+ * has another type or shape than the graph's, or two inputs disagree.
+ */
+int feeds_sizes(const struct feeds *f, const struct ir_graph *g, struct sizes *ret, struct err *e);
+
+#endif

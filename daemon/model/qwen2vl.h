@@ -1,0 +1,36 @@
+/*
+ * The parts of Qwen2-VL that its late-interaction models share: the vision tower with its
+ * merger, and the three-axis rotary positions of a text with images in it.
+ *
+ * Any batch of images of mixed sizes: patches are padded to the largest image, and everything
+ * that depends on an image's size is computed from its row of the grid.
+ */
+#ifndef MODEL_QWEN2VL_H
+#define MODEL_QWEN2VL_H
+
+#include "blocks.h"
+#include "checkpoint/config.h"
+
+struct qwen2vl_images {
+	struct ir_value *pixels; /* float [images, patches, features] */
+	struct ir_value *t, *h, *w; /* int64 [images], in patches */
+};
+
+/* Numbers of one patch: channels x frames x side x side. */
+int64_t qwen2vl_features(const struct qwen2vl_config *c);
+
+/* Declares pixel_values and image_grid_thw. */
+struct qwen2vl_images qwen2vl_image_inputs(struct trace *t, const struct qwen2vl_config *c);
+
+/* Merged features of all patches, padding included: float [images*patches/4, hidden]. */
+struct ir_value *qwen2vl_vision(struct trace *t, const struct qwen2vl_config *c, const struct qwen2vl_images *im);
+
+/* x with the features in place of the image tokens, in order. */
+struct ir_value *qwen2vl_scatter(struct trace *t, const struct qwen2vl_images *im, struct ir_value *x,
+				 struct ir_value *is_image, struct ir_value *features);
+
+/* Rotary angles float [batch, sequence, head_dim/2] of the trained positions; is_image counts unmasked tokens only. */
+struct ir_value *qwen2vl_mrope(struct trace *t, const struct qwen2vl_config *c, const struct qwen2vl_images *im,
+			       const struct blk_text *in, struct ir_value *is_image);
+
+#endif

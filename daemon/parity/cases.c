@@ -1,0 +1,208 @@
+#include "cases.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+
+#include "base/fs.h"
+#include "base/str.h"
+
+#define PREFIX "case-"
+#define SUFFIX ".safetensors"
+
+static void
+case_release(struct parity_case *c)
+{
+	free(c->path);
+	free(c->name);
+	free(c->want);
+	free(c->valid);
+	st_free(&c->file);
+	*c = (struct parity_case){0};
+}
+
+void
+cases_release(struct cases *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->count; i++)
+		case_release(&l->items[i]);
+	free(l->items);
+	*l = (struct cases)CASES_INIT;
+}
+
+/* "case-text-one.safetensors" -> "text-one", with nothing in it that would break a line of progress. */
+static char *
+name_from_path(const char *path)
+{
+	const char *name = fs_basename(path);
+	char *copy, *p;
+	size_t len;
+
+	if (str_starts(name, PREFIX))
+		name += strlen(PREFIX);
+	len = strlen(name);
+	if (str_ends(name, SUFFIX))
+		len -= strlen(SUFFIX);
+	copy = strndup(name, len);
+	for (p = copy; p && *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+	return copy;
+}
+
+/* A tensor that has to be there with this type and rank. */
+static int
+tensor_get(const struct st_file *f, const char *name, enum st_dtype dtype, int rank,
+	   const struct st_tensor **ret, struct err *e)
+{
+	const struct st_tensor *t = st_find(f, name);
+
+	if (!t)
+		return err_set(e, E_BAD_REFERENCE, "'%s': tensor '%s' is missing", st_path(f), name);
+	if (t->dtype != dtype || t->rank != rank)
+		return err_set(e, E_BAD_REFERENCE,
+			       "'%s': tensor '%s' must be %s with %d dims, not %s with %d", st_path(f), name,
+			       st_dtype_name(dtype), rank, st_dtype_name(t->dtype), t->rank);
+	*ret = t;
+	return 0;
+}
+
+static int
+want_read(struct parity_case *c, const char *expect, struct err *e)
+{
+	_cleanup_free_ char *name = str_printf("out.%s", expect);
+	const struct st_tensor *t;
+	int64_t i;
+	int r;
+
+	if (!name)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	r = tensor_get(c->file, name, ST_F32, 3, &t, e);
+	if (r < 0)
+		return r;
+	if (t->count == 0)
+		return err_set(e, E_BAD_REFERENCE, "'%s': tensor '%s' is empty", c->path, name);
+	c->want = malloc(t->len);
+	if (!c->want)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	memcpy(c->want, t->data, t->len);
+	for (i = 0; i < t->count; i++)
+		if (!isfinite(c->want[i]))
+			return err_set(e, E_BAD_REFERENCE, "'%s': tensor '%s' holds NaN or infinity", c->path,
+				       name);
+	c->batch = (size_t)t->shape[0];
+	c->tokens = (size_t)t->shape[1];
+	c->dim = (size_t)t->shape[2];
+	return 0;
+}
+
+static int
+mask_read(struct parity_case *c, struct err *e)
+{
+	const struct st_tensor *t;
+	int64_t i, v;
+	int r;
+
+	r = tensor_get(c->file, "in.attention_mask", ST_I64, 2, &t, e);
+	if (r < 0)
+		return r;
+	if ((size_t)t->shape[0] != c->batch || (size_t)t->shape[1] != c->tokens)
+		return err_set(e, E_BAD_REFERENCE,
+			       "'%s': in.attention_mask is for %lld rows of %lld tokens, the embeddings for "
+			       "%zu of %zu",
+			       c->path, (long long)t->shape[0], (long long)t->shape[1], c->batch, c->tokens);
+	c->valid = calloc((size_t)t->count, sizeof(*c->valid));
+	if (!c->valid)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	for (i = 0; i < t->count; i++) {
+		memcpy(&v, t->data + i * (int64_t)sizeof(v), sizeof(v));
+		if (v != 0 && v != 1)
+			return err_set(e, E_BAD_REFERENCE,
+				       "'%s': in.attention_mask holds %lld, not only 0 and 1", c->path,
+				       (long long)v);
+		c->valid[i] = v;
+	}
+	return 0;
+}
+
+/* *ret owns what it holds even when this fails. */
+static int
+case_read(const char *path, const char *expect, struct parity_case *ret, struct err *e)
+{
+	int r;
+
+	ret->path = strdup(path);
+	ret->name = name_from_path(path);
+	if (!ret->path || !ret->name)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	r = st_open(path, E_BAD_REFERENCE, &ret->file, e);
+	if (r == 0)
+		r = want_read(ret, expect, e);
+	if (r == 0)
+		r = mask_read(ret, e);
+	ret->has_pixels = r == 0 && case_input_find(ret, "pixel_values");
+	return r;
+}
+
+int
+cases_add_file(struct cases *l, const char *path, const char *expect, struct err *e)
+{
+	_cleanup_(case_release) struct parity_case c = {0};
+	struct parity_case *items;
+	int r;
+
+	if (l->count == CASES_MAX)
+		return err_set(e, E_TOO_LARGE, "more than %d case files", CASES_MAX);
+	r = case_read(path, expect, &c, e);
+	if (r < 0)
+		return r;
+	if (l->count && c.dim != l->items[0].dim)
+		return err_set(e, E_BAD_REFERENCE, "'%s' has embeddings of %zu elements, '%s' of %zu", path,
+			       c.dim, l->items[0].path, l->items[0].dim);
+	items = realloc(l->items, (l->count + 1) * sizeof(*items));
+	if (!items)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	l->items = items;
+	l->items[l->count++] = c;
+	c = (struct parity_case){0};
+	return 0;
+}
+
+static int
+is_case(const struct dirent *d)
+{
+	return str_starts(d->d_name, PREFIX) && str_ends(d->d_name, SUFFIX);
+}
+
+int
+cases_add_dir(struct cases *l, const char *dir, const char *expect, struct err *e)
+{
+	struct dirent **names;
+	int i, n, r = 0;
+
+	n = scandir(dir, &names, is_case, alphasort);
+	if (n < 0)
+		return err_errno(e, E_BAD_REFERENCE, errno, "cannot read the folder '%s'", dir);
+	for (i = 0; i < n; i++) {
+		_cleanup_free_ char *path = fs_join(dir, names[i]->d_name);
+
+		if (r == 0)
+			r = path ? cases_add_file(l, path, expect, e)
+				 : err_set(e, E_NO_MEMORY, "memory ran out");
+		free(names[i]);
+	}
+	free(names);
+	if (n == 0)
+		return err_set(e, E_BAD_REFERENCE, "'%s' holds no " PREFIX "*" SUFFIX, dir);
+	return r;
+}
+
+const struct st_tensor *
+case_input_find(const struct parity_case *c, const char *name)
+{
+	_cleanup_free_ char *full = str_printf("in.%s", name);
+
+	return full ? st_find(c->file, full) : NULL;
+}

@@ -1,0 +1,50 @@
+/*
+ * Case files: a model's inputs and the embeddings that the original gives for them.
+ *
+ * A case is a safetensors file that holds
+ *
+ *	in.NAME             an input of the model
+ *	in.attention_mask   I64 [batch, tokens] of 0 and 1; always there
+ *	out.embeddings      F32 [batch, tokens, dim]; another name can be asked for
+ *
+ * Other tensors are ignored. All cases of a list have the same dim, so that any can be
+ * scored against any other.
+ */
+#ifndef PARITY_CASES_H
+#define PARITY_CASES_H
+
+#include "checkpoint/safetensors.h"
+
+#define CASES_MAX 1000 /* files in a list */
+
+struct parity_case {
+	char *path;
+	char *name;           /* the file's, without "case-" and ".safetensors" */
+	struct st_file *file;
+	float *want;          /* [batch, tokens, dim]; finite */
+	bool *valid;          /* [batch, tokens]: the attention mask */
+	size_t batch;
+	size_t tokens;
+	size_t dim;
+	bool has_pixels;      /* in.pixel_values is there */
+};
+
+struct cases {
+	struct parity_case *items;
+	size_t count;
+};
+
+#define CASES_INIT { .items = NULL }
+
+void cases_release(struct cases *l);
+
+/* `expect` names the output to compare with, usually "embeddings". */
+int cases_add_file(struct cases *l, const char *path, const char *expect, struct err *e);
+
+/* Every case-*.safetensors of a folder, in the order of their names. One at least. */
+int cases_add_dir(struct cases *l, const char *dir, const char *expect, struct err *e);
+
+/* The input in.NAME, or NULL. */
+const struct st_tensor *case_input_find(const struct parity_case *c, const char *name);
+
+#endif

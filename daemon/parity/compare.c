@@ -1,0 +1,164 @@
+#include "compare.h"
+
+#include <math.h>
+
+/* Sums of one token's vectors, or of all of them. */
+struct sums {
+	double diff_abs;
+	double diff2;
+	double want2;
+	double got2;
+	double dot;
+};
+
+static void
+token_add(const float *want, const float *got, size_t dim, struct compare *c, struct sums *s)
+{
+	double w, g, d;
+	size_t i;
+
+	for (i = 0; i < dim; i++) {
+		w = want[i];
+		g = got[i];
+		if (!isfinite(g)) {
+			c->not_finite++;
+			g = 0;
+		}
+		d = fabs(g - w);
+		if (d > c->max_abs)
+			c->max_abs = d;
+		s->diff_abs += d;
+		s->diff2 += d * d;
+		s->want2 += w * w;
+		s->got2 += g * g;
+		s->dot += w * g;
+	}
+}
+
+static double
+cosine(const struct sums *s)
+{
+	if (s->want2 == 0 || s->got2 == 0)
+		return s->want2 == s->got2 ? 1 : 0;
+	return MAX(-1, MIN(1, s->dot / (sqrt(s->want2) * sqrt(s->got2))));
+}
+
+void
+compare_embeddings(const float *want, const float *got, const bool *valid, size_t tokens, size_t dim,
+		   struct compare *ret)
+{
+	struct compare c = {.min_cosine = 1, .mean_cosine = 1};
+	double cos, cos_sum = 0, diff_abs = 0, diff2 = 0, want2 = 0;
+	size_t t;
+
+	for (t = 0; t < tokens; t++) {
+		struct sums s = {0};
+
+		token_add(want + t * dim, got + t * dim, dim, &c, &s);
+		diff_abs += s.diff_abs;
+		diff2 += s.diff2;
+		want2 += s.want2;
+		if (!valid[t])
+			continue;
+		cos = cosine(&s);
+		c.min_cosine = MIN(c.min_cosine, cos);
+		cos_sum += cos;
+		c.tokens++;
+	}
+	if (tokens && dim)
+		c.mean_abs = diff_abs / (double)tokens / (double)dim;
+	c.rel_l2 = want2 > 0 ? sqrt(diff2 / want2) : sqrt(diff2);
+	if (c.tokens)
+		c.mean_cosine = cos_sum / (double)c.tokens;
+	*ret = c;
+}
+
+int
+compare_judge(const struct compare *c, const struct limits *l, struct err *e)
+{
+	if (c->not_finite)
+		return err_set(e, E_PARITY, "%zu elements are NaN or infinite", c->not_finite);
+	if (c->max_abs > l->max_abs)
+		return err_set(e, E_PARITY, "max abs %.3g is above %g", c->max_abs, l->max_abs);
+	if (c->min_cosine < l->min_cosine)
+		return err_set(e, E_PARITY, "min cosine %.9g is below %.9g", c->min_cosine, l->min_cosine);
+	return 0;
+}
+
+static double
+dot(const float *a, const float *b, size_t n)
+{
+	double s[4] = {0}; /* four sums that do not wait for each other */
+	size_t i, k;
+
+	for (i = 0; i + 4 <= n; i += 4)
+		for (k = 0; k < 4; k++)
+			s[k] += (double)a[i + k] * b[i + k];
+	for (; i < n; i++)
+		s[0] += (double)a[i] * b[i];
+	return s[0] + s[1] + s[2] + s[3];
+}
+
+double
+compare_maxsim(const float *q, const bool *q_valid, size_t q_tokens, const float *d, const bool *d_valid,
+	       size_t d_tokens, size_t dim)
+{
+	double score = 0, best, v;
+	size_t i, j;
+
+	for (i = 0; i < q_tokens; i++) {
+		if (!q_valid[i])
+			continue;
+		best = -INFINITY;
+		for (j = 0; j < d_tokens; j++) {
+			if (!d_valid[j])
+				continue;
+			v = dot(q + i * dim, d + j * dim, dim);
+			if (v > best)
+				best = v;
+		}
+		if (best > -INFINITY) /* a document without tokens scores 0 */
+			score += best;
+	}
+	return score;
+}
+
+/* Pairs of documents that the original's scores (want) tell apart and got's put the other way round. */
+static size_t
+swaps_count(const double *want, const double *got, size_t n)
+{
+	size_t i, k, swaps = 0;
+
+	for (i = 0; i < n; i++)
+		for (k = 0; k < n; k++)
+			if (want[i] > want[k] + RANKING_TIE && got[i] < got[k])
+				swaps++;
+	return swaps;
+}
+
+int
+compare_ranking(const struct row *queries, size_t nq, const struct row *docs, size_t nd, size_t dim,
+		struct ranking *ret, struct err *e)
+{
+	_cleanup_free_ double *want = calloc(nd + 1, sizeof(*want)), *got = calloc(nd + 1, sizeof(*got));
+	struct ranking r = {.queries = nq, .documents = nd};
+	const struct row *q, *d;
+	size_t i, k;
+
+	if (!want || !got)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	for (i = 0; i < nq; i++) {
+		q = &queries[i];
+		for (k = 0; k < nd; k++) {
+			d = &docs[k];
+			want[k] = compare_maxsim(q->want, q->valid, q->tokens, d->want, d->valid, d->tokens,
+						 dim);
+			got[k] =
+				compare_maxsim(q->got, q->valid, q->tokens, d->got, d->valid, d->tokens, dim);
+			r.max_score_change = MAX(r.max_score_change, fabs(got[k] - want[k]));
+		}
+		r.swapped += swaps_count(want, got, nd);
+	}
+	*ret = r;
+	return 0;
+}

@@ -1,0 +1,308 @@
+/*
+ * colconv-parity: runs ONNX graphs on cases and compares their embeddings with the original's.
+ *
+ * Exit status 0 when all are within the limits, 10 when not, else that of base/errors.def.
+ * The last line on stderr then is "colconv-parity: REASON: words", REASON being a wire name.
+ */
+#include <getopt.h>
+
+#include "base/json.h"
+#include "base/str.h"
+#include "report.h"
+
+#include "config.h"
+
+/* --cases or --case */
+struct source {
+	const char *path;
+	bool is_dir;
+};
+
+struct args {
+	const char *models[VARIANT_MAX]; /* NULL: not given */
+	struct source *sources;
+	size_t source_count;
+	const char *expect;
+	struct limits limits;
+	const char *output;
+	const char *runtime;
+	int threads;
+	bool json;
+	bool progress;
+	bool probe; /* only say which runtime there is */
+};
+
+enum opt {
+	OPT_MODEL = 1000,
+	OPT_CASES,
+	OPT_CASE,
+	OPT_EXPECT,
+	OPT_MAX_ABS,
+	OPT_MIN_COSINE,
+	OPT_OUTPUT,
+	OPT_THREADS,
+	OPT_RUNTIME,
+	OPT_JSON,
+	OPT_PROGRESS,
+	OPT_HELP,
+	OPT_VERSION,
+	OPT_RUNTIME_VERSION,
+};
+
+static const struct option options[] = {
+	{"model", required_argument, NULL, OPT_MODEL},
+	{"cases", required_argument, NULL, OPT_CASES},
+	{"case", required_argument, NULL, OPT_CASE},
+	{"expect", required_argument, NULL, OPT_EXPECT},
+	{"max-abs", required_argument, NULL, OPT_MAX_ABS},
+	{"min-cosine", required_argument, NULL, OPT_MIN_COSINE},
+	{"output", required_argument, NULL, OPT_OUTPUT},
+	{"threads", required_argument, NULL, OPT_THREADS},
+	{"runtime", required_argument, NULL, OPT_RUNTIME},
+	{"json", no_argument, NULL, OPT_JSON},
+	{"progress", no_argument, NULL, OPT_PROGRESS},
+	{"help", no_argument, NULL, OPT_HELP},
+	{"version", no_argument, NULL, OPT_VERSION},
+	{"runtime-version", no_argument, NULL, OPT_RUNTIME_VERSION},
+	{0},
+};
+
+static const char help[] =
+	"usage: colconv-parity --model GRAPH=FILE.onnx... (--cases DIR | --case FILE)... [options]\n"
+	"Runs ONNX graphs on cases and compares their embeddings with the original's.\n"
+	"\n"
+	"  --model GRAPH=FILE   a graph: text, image or unified\n"
+	"  --cases DIR          every case-*.safetensors of a folder\n"
+	"  --case FILE          one case\n"
+	"  --expect NAME        compare with the case's out.NAME (embeddings)\n"
+	"  --max-abs X          largest absolute difference of an element (1e-4)\n"
+	"  --min-cosine X       smallest cosine of an unmasked token's vectors (0.99999)\n"
+	"  --output FILE        write the report as JSON\n"
+	"  --threads N          threads of ONNX Runtime (as many as CPUs)\n"
+	"  --runtime FILE       ONNX Runtime's library; else $COLCONV_ORT_LIBRARY, else the\n"
+	"                       one installed with colconv, else the system's\n"
+	"  --json               print the report as JSON instead of a table\n"
+	"  --progress           print a line 'case N TOTAL NAME' for each run instead of a table\n"
+	"  --runtime-version    print the version of ONNX Runtime that would be used, and where no\n"
+	"                       such library is found, say so\n"
+	"  --help, --version\n"
+	"\n"
+	"Exit status: 0 within the limits, 10 outside them, other numbers for errors.\n";
+
+static int
+model_parse(struct args *a, char *s, struct err *e)
+{
+	char *eq = strchr(s, '=');
+	enum variant v;
+	int r;
+
+	if (!eq || !eq[1])
+		return err_set(e, E_USAGE, "--model must be GRAPH=FILE, not '%s'", s);
+	*eq = '\0';
+	r = variant_from_str(s, E_USAGE, &v, e);
+	if (r < 0)
+		return r;
+	if (a->models[v])
+		return err_set(e, E_USAGE, "--model %s is given twice", s);
+	a->models[v] = eq + 1;
+	return 0;
+}
+
+static int
+threads_parse(struct args *a, const char *s, struct err *e)
+{
+	uint64_t n;
+	int r;
+
+	r = str_to_u64(s, 1, 1024, "--threads", &n, e);
+	if (r == 0)
+		a->threads = (int)n;
+	return r;
+}
+
+static int
+option_parse(struct args *a, int opt, char *const *argv, struct err *e)
+{
+	switch (opt) {
+	case OPT_MODEL:
+		return model_parse(a, optarg, e);
+	case OPT_CASES:
+	case OPT_CASE:
+		a->sources[a->source_count++] = (struct source){.path = optarg, .is_dir = opt == OPT_CASES};
+		return 0;
+	case OPT_EXPECT:
+		a->expect = optarg;
+		return 0;
+	case OPT_MAX_ABS:
+		return str_to_double(optarg, "--max-abs", &a->limits.max_abs, e);
+	case OPT_MIN_COSINE:
+		return str_to_double(optarg, "--min-cosine", &a->limits.min_cosine, e);
+	case OPT_OUTPUT:
+		a->output = optarg;
+		return 0;
+	case OPT_THREADS:
+		return threads_parse(a, optarg, e);
+	case OPT_RUNTIME:
+		a->runtime = optarg;
+		return 0;
+	case OPT_JSON:
+		a->json = true;
+		return 0;
+	case OPT_PROGRESS:
+		a->progress = true;
+		return 0;
+	case OPT_RUNTIME_VERSION:
+		a->probe = true;
+		return 0;
+	case OPT_HELP:
+		(void)fputs(help, stdout);
+		exit(0);
+	case OPT_VERSION:
+		(void)printf("colconv-parity %s\n", PACKAGE_VERSION);
+		exit(0);
+	case ':':
+		return err_set(e, E_USAGE, "option '%s' needs a value", argv[optind - 1]);
+	default:
+		return err_set(e, E_USAGE, "unknown option '%s'", argv[optind - 1]);
+	}
+}
+
+static int
+args_parse(struct args *a, int argc, char **argv, struct err *e)
+{
+	bool any = false;
+	int opt, v, r;
+
+	a->sources = calloc((size_t)argc, sizeof(*a->sources));
+	if (!a->sources)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	while ((opt = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+		r = option_parse(a, opt, argv, e);
+		if (r < 0)
+			return r;
+	}
+	if (optind < argc)
+		return err_set(e, E_USAGE, "unexpected argument '%s'", argv[optind]);
+	if (a->probe)
+		return 0;
+	for (v = 0; v < VARIANT_MAX; v++)
+		any |= a->models[v] != NULL;
+	if (!any)
+		return err_set(e, E_USAGE, "no --model is given; see --help");
+	if (a->source_count == 0)
+		return err_set(e, E_USAGE, "no --cases and no --case is given; see --help");
+	return 0;
+}
+
+static int
+cases_load(const struct args *a, struct cases *l, struct err *e)
+{
+	const struct source *s;
+	size_t i;
+	int r;
+
+	for (i = 0; i < a->source_count; i++) {
+		s = &a->sources[i];
+		r = s->is_dir ? cases_add_dir(l, s->path, a->expect, e)
+			      : cases_add_file(l, s->path, a->expect, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* One graph is loaded at a time. */
+static int
+variant_run(const struct args *a, enum variant v, struct report *report, struct err *e)
+{
+	_cleanup_(ort_session_free) struct ort_session *s = NULL;
+	struct run *run;
+	size_t i;
+	int r;
+
+	r = ort_session_new(a->models[v], a->threads, &s, e);
+	for (i = 0; r == 0 && i < report->run_count; i++) {
+		run = &report->runs[i];
+		if (run->variant != v)
+			continue;
+		r = run_case(run, s, &a->limits, e);
+		if (r == 0 && a->progress) {
+			(void)printf("case %zu %zu %s\n", i + 1, report->run_count, run->c->name);
+			(void)fflush(stdout);
+		}
+	}
+	return r;
+}
+
+static int
+report_write(const struct args *a, const struct report *report, struct err *e)
+{
+	json_auto_t *j = NULL;
+	int r;
+
+	r = report_to_json(report, &j, e);
+	if (r == 0 && a->output)
+		r = json_write(a->output, j, e);
+	if (r < 0 || a->progress)
+		return r;
+	if (!a->json)
+		report_print(report, stdout);
+	else if (json_dumpf(j, stdout, JSON_INDENT(2)) == 0)
+		(void)putchar('\n');
+	return 0;
+}
+
+static int
+probe(const struct args *a, struct err *e)
+{
+	int r = ort_open(a->runtime, e);
+
+	if (r == 0)
+		(void)printf("%s\n", ort_version());
+	return r;
+}
+
+static int
+parity(const struct args *a, struct err *e)
+{
+	_cleanup_(cases_release) struct cases cases = CASES_INIT;
+	_cleanup_(report_release) struct report report = {.limits = a->limits};
+	int v, r;
+
+	r = cases_load(a, &cases, e);
+	if (r == 0)
+		r = report_plan(&report, &cases, a->models, e);
+	if (r == 0)
+		r = ort_open(a->runtime, e);
+	for (v = 0; r == 0 && v < VARIANT_MAX; v++)
+		if (a->models[v])
+			r = variant_run(a, v, &report, e);
+	if (r == 0)
+		r = report_rank(&report, e);
+	if (r < 0)
+		return r;
+	report.runtime_version = ort_version();
+	r = report_write(a, &report, e);
+	return r < 0 ? r : report_verdict(&report, e);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct args a = {
+		.expect = "embeddings",
+		.limits = LIMITS_FP32,
+		.threads = (int)sysconf(_SC_NPROCESSORS_ONLN),
+	};
+	struct err e = ERR_INIT;
+	int r;
+
+	r = args_parse(&a, argc, argv, &e);
+	if (r == 0)
+		r = a.probe ? probe(&a, &e) : parity(&a, &e);
+	ort_close();
+	free(a.sources);
+	if (r < 0)
+		(void)fprintf(stderr, "colconv-parity: %s: %s\n", err_name(r), e.msg);
+	return err_exit_status(r);
+}

@@ -1,0 +1,389 @@
+#include "ort.h"
+
+#include <dlfcn.h>
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "ort_abi.h"
+
+struct ort_session {
+	char *path;
+	struct OrtSession *session;
+	struct ort_input *inputs;
+	const char **input_names; /* the names in inputs */
+	size_t input_count;
+	char *output_name; /* of the first output */
+};
+
+#ifdef __SANITIZE_ADDRESS__
+/* The runtime loses a few bytes of a graph; that is not ours to report. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_options(void);
+
+const char *
+__lsan_default_suppressions(void)
+{
+	return "leak:libonnxruntime.so";
+}
+
+const char *
+__lsan_default_options(void)
+{
+	return "print_suppressions=0";
+}
+#endif
+
+static struct ort_abi api;
+static const struct ort_abi_base *base;
+static struct OrtEnv *env;
+
+static void
+optionsp(struct OrtSessionOptions **o)
+{
+	if (*o)
+		api.ReleaseSessionOptions(*o);
+}
+
+static void
+type_infop(struct OrtTypeInfo **t)
+{
+	if (*t)
+		api.ReleaseTypeInfo(*t);
+}
+
+static void
+tensor_infop(struct OrtTensorTypeAndShapeInfo **t)
+{
+	if (*t)
+		api.ReleaseTensorTypeAndShapeInfo(*t);
+}
+
+static void
+memory_infop(struct OrtMemoryInfo **m)
+{
+	if (*m)
+		api.ReleaseMemoryInfo(*m);
+}
+
+static void
+valuep(struct OrtValue **v)
+{
+	if (*v)
+		api.ReleaseValue(*v);
+}
+
+/* A status of the runtime as an error of ours. Takes the status. */
+static int
+status_to_err(struct OrtStatus *st, int code, const char *what, struct err *e)
+{
+	if (!st)
+		return 0;
+	(void)err_set(e, code, "'%s': %s", what, api.GetErrorMessage(st));
+	api.ReleaseStatus(st);
+	return code;
+}
+
+/* Loads one candidate; when that fails, adds why to `tried`. */
+static bool
+library_load(const char *path, struct buf *tried)
+{
+	const struct ort_abi_base *(*get_base)(void);
+	const void *const *table;
+	void *lib, *sym;
+
+	lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (!lib) {
+		buf_printf(tried, "%s%s", tried->len ? "; " : "", dlerror());
+		return false;
+	}
+	sym = dlsym(lib, "OrtGetApiBase");
+	if (!sym) {
+		buf_printf(tried, "%s%s: not ONNX Runtime", tried->len ? "; " : "", path);
+		(void)dlclose(lib);
+		return false;
+	}
+	memcpy(&get_base, &sym, sizeof(get_base));
+	base = get_base();
+	table = base->get_api(ORT_ABI_VERSION);
+	if (!table) {
+		buf_printf(tried, "%s%s: version %s is too old", tried->len ? "; " : "", path,
+			   base->get_version());
+		(void)dlclose(lib);
+		return false;
+	}
+#define ORT_CALL(type, name, index, ...) memcpy(&api.name, &table[index], sizeof(api.name));
+#include "ort_api.def"
+#undef ORT_CALL
+	return true; /* and stays loaded: its threads and exit handlers do not survive being unloaded */
+}
+
+/* Tries the places in order. */
+static int
+library_find(const char *path, struct err *e)
+{
+	_cleanup_(buf_release) struct buf tried = BUF_INIT;
+	_cleanup_free_ char *built = NULL, *installed = NULL;
+	const char *places[] = {NULL, NULL, "libonnxruntime.so.1", "libonnxruntime.so"};
+	size_t i;
+	int r;
+
+	if (!path)
+		path = getenv("COLCONV_ORT_LIBRARY");
+	r = fs_sibling("runtime/libonnxruntime.so.1", &built, e);
+	if (r == 0)
+		r = fs_sibling("../lib/colconv/libonnxruntime.so.1", &installed, e);
+	if (r < 0)
+		return r;
+	places[0] = path ? path : built;
+	places[1] = installed;
+	for (i = 0; i < (path ? 1 : ARRAY_LEN(places)); i++)
+		if (library_load(places[i], &tried))
+			return 0;
+	r = buf_failed(&tried, e);
+	return r < 0 ? r : err_set(e, E_NO_RUNTIME, "ONNX Runtime was not found; tried %s", tried.data);
+}
+
+int
+ort_open(const char *path, struct err *e)
+{
+	struct OrtStatus *st;
+	int r;
+
+	r = library_find(path, e);
+	if (r < 0)
+		return r;
+	/* What goes wrong comes back as a status: the runtime need not write it to stderr too. */
+	st = api.CreateEnv(ORT_ABI_LOG_FATAL, "colconv", &env) ?: api.DisableTelemetryEvents(env);
+	return status_to_err(st, E_NO_RUNTIME, "ONNX Runtime", e);
+}
+
+void
+ort_close(void)
+{
+	if (env)
+		api.ReleaseEnv(env);
+	env = NULL;
+}
+
+const char *
+ort_version(void)
+{
+	return base->get_version();
+}
+
+size_t
+ort_type_size(enum ort_type t)
+{
+	return t == ORT_F32 ? sizeof(float) : t == ORT_I64 ? sizeof(int64_t) : 0;
+}
+
+/* Type, rank and dims of a tensor. Ranks beyond ours are refused. */
+static int
+shape_read(const struct OrtTensorTypeAndShapeInfo *info, const char *path, const char *name,
+	   enum ort_type *ret_type, int *ret_rank, int64_t *ret_shape, struct err *e)
+{
+	struct OrtStatus *st;
+	size_t rank = 0;
+	int type = 0;
+
+	st = api.GetTensorElementType(info, &type) ?: api.GetDimensionsCount(info, &rank);
+	if (!st && rank > ORT_RANK_MAX)
+		return err_set(e, E_BAD_ONNX, "'%s': '%s' has %zu dims, more than %d", path, name, rank,
+			       ORT_RANK_MAX);
+	if (!st)
+		st = api.GetDimensions(info, ret_shape, rank);
+	*ret_type = (enum ort_type)type;
+	*ret_rank = (int)rank;
+	return status_to_err(st, E_BAD_ONNX, path, e);
+}
+
+static int
+name_dup(char *name, struct OrtAllocator *alloc, char **ret, struct err *e)
+{
+	*ret = strdup(name);
+	(void)status_to_err(api.AllocatorFree(alloc, name), E_BAD_ONNX, "ONNX Runtime", /*e=*/ NULL);
+	return *ret ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+}
+
+static int
+input_read(struct ort_session *s, size_t i, struct OrtAllocator *alloc, struct err *e)
+{
+	_cleanup_(type_infop) struct OrtTypeInfo *type = NULL;
+	const struct OrtTensorTypeAndShapeInfo *info = NULL; /* within type */
+	struct ort_input *in = &s->inputs[i];
+	struct OrtStatus *st;
+	char *name;
+	int r;
+
+	r = status_to_err(api.SessionGetInputName(s->session, i, alloc, &name), E_BAD_ONNX, s->path, e);
+	if (r == 0)
+		r = name_dup(name, alloc, &in->name, e);
+	if (r < 0)
+		return r;
+	s->input_names[i] = in->name;
+	st = api.SessionGetInputTypeInfo(s->session, i, &type) ?: api.CastTypeInfoToTensorInfo(type, &info);
+	r = status_to_err(st, E_BAD_ONNX, s->path, e);
+	if (r < 0)
+		return r;
+	if (!info)
+		return err_set(e, E_BAD_ONNX, "'%s': input '%s' is not a tensor", s->path, in->name);
+	return shape_read(info, s->path, in->name, &in->type, &in->rank, in->shape, e);
+}
+
+static int
+signature_read(struct ort_session *s, struct err *e)
+{
+	struct OrtAllocator *alloc; /* the runtime's own, not to be freed */
+	size_t i, inputs, outputs;
+	struct OrtStatus *st;
+	char *name;
+	int r;
+
+	st = api.GetAllocatorWithDefaultOptions(&alloc) ?: api.SessionGetInputCount(s->session, &inputs)
+		?: api.SessionGetOutputCount(s->session, &outputs);
+	r = status_to_err(st, E_BAD_ONNX, s->path, e);
+	if (r < 0)
+		return r;
+	if (inputs == 0 || outputs == 0)
+		return err_set(e, E_BAD_ONNX, "'%s' has no %s", s->path, inputs ? "output" : "input");
+	s->inputs = calloc(inputs, sizeof(*s->inputs));
+	s->input_names = calloc(inputs, sizeof(*s->input_names));
+	if (!s->inputs || !s->input_names)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	s->input_count = inputs;
+	for (i = 0; i < inputs; i++) {
+		r = input_read(s, i, alloc, e);
+		if (r < 0)
+			return r;
+	}
+	r = status_to_err(api.SessionGetOutputName(s->session, 0, alloc, &name), E_BAD_ONNX, s->path, e);
+	return r < 0 ? r : name_dup(name, alloc, &s->output_name, e);
+}
+
+int
+ort_session_new(const char *path, int threads, struct ort_session **ret, struct err *e)
+{
+	_cleanup_(optionsp) struct OrtSessionOptions *options = NULL;
+	_cleanup_(ort_session_free) struct ort_session *s = calloc(1, sizeof(*s));
+	struct OrtStatus *st;
+	int r;
+
+	if (!s || !(s->path = strdup(path)))
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	/*
+	 * Weights in external data are mapped from the file. Packing would copy every matrix into
+	 * anonymous memory (for 1 GiB of weights 1,035 MiB at the peak, without it 11) and a few
+	 * runs are no faster for it.
+	 */
+	st = api.CreateSessionOptions(&options)
+		?: api.SetSessionGraphOptimizationLevel(options, ORT_ABI_OPTIMIZE_ALL)
+		?: api.SetIntraOpNumThreads(options, threads)
+		?: api.AddSessionConfigEntry(options, "session.disable_prepacking", "1")
+		?: api.CreateSession(env, path, options, &s->session);
+	r = status_to_err(st, E_BAD_ONNX, path, e);
+	if (r == 0)
+		r = signature_read(s, e);
+	if (r < 0)
+		return r;
+	*ret = TAKE(s);
+	return 0;
+}
+
+void
+ort_session_free(struct ort_session **session)
+{
+	struct ort_session *s = TAKE(*session);
+	size_t i;
+
+	if (!s)
+		return;
+	if (s->session)
+		api.ReleaseSession(s->session);
+	for (i = 0; i < s->input_count; i++)
+		free(s->inputs[i].name);
+	free(s->inputs);
+	free(s->input_names);
+	free(s->output_name);
+	free(s->path);
+	free(s);
+}
+
+size_t
+ort_input_count(const struct ort_session *s)
+{
+	return s->input_count;
+}
+
+const struct ort_input *
+ort_input_get(const struct ort_session *s, size_t i)
+{
+	assert(i < s->input_count);
+	return &s->inputs[i];
+}
+
+/* Copies the output out of the runtime's memory. */
+static int
+output_read(const struct ort_session *s, struct OrtValue *v, struct ort_tensor *ret, struct err *e)
+{
+	_cleanup_(tensor_infop) struct OrtTensorTypeAndShapeInfo *info = NULL;
+	struct ort_tensor t = {.len = sizeof(float)};
+	int r, i, is_tensor = 0;
+	struct OrtStatus *st;
+	void *data = NULL;
+
+	r = status_to_err(api.IsTensor(v, &is_tensor), E_BAD_ONNX, s->path, e);
+	if (r < 0)
+		return r;
+	if (!is_tensor)
+		return err_set(e, E_BAD_ONNX, "'%s': output '%s' is not a tensor", s->path, s->output_name);
+	st = api.GetTensorTypeAndShape(v, &info) ?: api.GetTensorMutableData(v, &data);
+	r = status_to_err(st, E_BAD_ONNX, s->path, e);
+	if (r == 0)
+		r = shape_read(info, s->path, s->output_name, &t.type, &t.rank, t.shape, e);
+	if (r < 0)
+		return r;
+	if (t.type != ORT_F32)
+		return err_set(e, E_BAD_ONNX, "'%s': output '%s' is not float32", s->path, s->output_name);
+	for (i = 0; i < t.rank; i++)
+		t.len *= (size_t)t.shape[i]; /* no overflow: the runtime holds them in memory */
+	t.data = malloc(t.len + 1);
+	if (!t.data)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	if (t.len)
+		memcpy(t.data, data, t.len);
+	*ret = t;
+	return 0;
+}
+
+int
+ort_run(struct ort_session *s, const struct ort_tensor *in, struct ort_tensor *ret, struct err *e)
+{
+	_cleanup_(memory_infop) struct OrtMemoryInfo *memory = NULL;
+	_cleanup_(valuep) struct OrtValue *out = NULL;
+	_cleanup_free_ struct OrtValue **values = calloc(s->input_count, sizeof(struct OrtValue *));
+	const char *const output_names[] = {s->output_name};
+	struct OrtStatus *st;
+	size_t i;
+	int r;
+
+	if (!values)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	st = api.CreateCpuMemoryInfo(ORT_ABI_ALLOCATOR_ARENA, ORT_ABI_MEMORY_DEFAULT, &memory);
+	for (i = 0; !st && i < s->input_count; i++)
+		st = api.CreateTensorWithDataAsOrtValue(memory, in[i].data, in[i].len, in[i].shape,
+							(size_t)in[i].rank, in[i].type, &values[i]);
+	if (!st)
+		st = api.Run(s->session, /*options=*/ NULL, s->input_names,
+			     (const struct OrtValue *const *)values, s->input_count, output_names, 1, &out);
+	for (i = 0; i < s->input_count; i++)
+		valuep(&values[i]);
+	r = status_to_err(st, E_BAD_ONNX, s->path, e);
+	return r < 0 ? r : output_read(s, out, ret, e);
+}
+
+void
+ort_tensor_release(struct ort_tensor *t)
+{
+	free(t->data);
+	*t = (struct ort_tensor){0};
+}

@@ -1,0 +1,65 @@
+/*
+ * ONNX Runtime on the CPU, opened at run time.
+ *
+ *	ort_open ; ort_session_new ; ort_run ... ; ort_session_free ; ort_close
+ *
+ * A library is loaded once into a process, so the runtime is the process's: there is no
+ * object for it. What a graph holds may be hostile; what the runtime says about it is
+ * E_BAD_ONNX with the runtime's own words.
+ */
+#ifndef PARITY_ORT_H
+#define PARITY_ORT_H
+
+#include "base/err.h"
+
+#define ORT_RANK_MAX 8
+
+/* Numbers of the ABI. A graph may declare others. */
+enum ort_type {
+	ORT_F32 = 1,
+	ORT_I64 = 7,
+};
+
+/* What a graph declares for an input. */
+struct ort_input {
+	char *name;
+	enum ort_type type;
+	int rank;
+	int64_t shape[ORT_RANK_MAX]; /* -1: any */
+};
+
+struct ort_tensor {
+	enum ort_type type;
+	int rank;
+	int64_t shape[ORT_RANK_MAX];
+	void *data; /* on the heap, aligned for its type */
+	size_t len; /* bytes */
+};
+
+struct ort_session; /* a loaded graph */
+
+/*
+ * Loads the library: `path`, else what COLCONV_ORT_LIBRARY names, else the first that loads of
+ * runtime/ beside this program, ../lib/colconv/ from there, and the system's. E_NO_RUNTIME
+ * lists every place that was tried.
+ */
+int ort_open(const char *path, struct err *e);
+void ort_close(void);          /* after the last session was freed */
+const char *ort_version(void); /* "1.30.0" */
+
+size_t ort_type_size(enum ort_type t); /* 0 for another type */
+
+int ort_session_new(const char *path, int threads, struct ort_session **ret, struct err *e);
+void ort_session_free(struct ort_session **s);
+size_t ort_input_count(const struct ort_session *s);
+const struct ort_input *ort_input_get(const struct ort_session *s, size_t i);
+
+/*
+ * `in` has a tensor for every input, in their order. *ret becomes the graph's first output,
+ * float32; the caller releases it.
+ */
+int ort_run(struct ort_session *s, const struct ort_tensor *in, struct ort_tensor *ret, struct err *e);
+
+void ort_tensor_release(struct ort_tensor *t);
+
+#endif

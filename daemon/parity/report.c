@@ -1,0 +1,318 @@
+#include "report.h"
+
+#include "base/str.h"
+
+/* Rows of each side that are scored; more would add time and no doubt. */
+#define RANKING_ROWS_MAX 32
+
+struct rows {
+	struct row items[RANKING_ROWS_MAX];
+	size_t count;
+};
+
+void
+report_release(struct report *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->run_count; i++)
+		run_release(&r->runs[i]);
+	free(r->runs);
+	*r = (struct report){0};
+}
+
+int
+report_plan(struct report *r, const struct cases *l, const char *const models[VARIANT_MAX], struct err *e)
+{
+	size_t i, before;
+	int v, p;
+
+	r->runs = calloc(l->count * VARIANT_MAX * PIXELS_MAX + 1, sizeof(*r->runs));
+	if (!r->runs)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	for (v = 0; v < VARIANT_MAX; v++) {
+		before = r->run_count;
+		for (i = 0; models[v] && i < l->count; i++)
+			for (p = 0; p < PIXELS_MAX; p++)
+				if (run_applies(&l->items[i], v, p))
+					r->runs[r->run_count++] =
+						(struct run){.c = &l->items[i], .variant = v, .pixels = p};
+		if (models[v] && r->run_count == before)
+			return err_set(e, E_BAD_REFERENCE, "no case is for the %s graph", variant_name(v));
+	}
+	return 0;
+}
+
+static bool
+run_usable(const struct run *r)
+{
+	return r->got && r->cmp.not_finite == 0;
+}
+
+static void
+rows_add(struct rows *l, const struct run *r)
+{
+	const struct parity_case *c = r->c;
+	size_t b;
+
+	for (b = 0; b < c->batch && l->count < RANKING_ROWS_MAX; b++)
+		l->items[l->count++] = (struct row){
+			.want = c->want + b * c->tokens * c->dim,
+			.got = r->got + b * c->tokens * c->dim,
+			.valid = c->valid + b * c->tokens,
+			.tokens = c->tokens,
+		};
+}
+
+/* The rows that a graph embedded, of cases with pixels or of those without (each once, however filled). */
+static void
+rows_collect(const struct report *r, enum variant v, bool pixels, struct rows *ret)
+{
+	const struct run *run;
+	size_t i;
+
+	ret->count = 0;
+	for (i = 0; i < r->run_count; i++) {
+		run = &r->runs[i];
+		if (run->variant == v && run->c->has_pixels == pixels && run->pixels != PIXELS_NONE &&
+		    run_usable(run))
+			rows_add(ret, run);
+	}
+}
+
+static void
+rows_of_longest(const struct report *r, enum variant v, struct rows *ret)
+{
+	const struct run *run, *longest = NULL;
+	size_t i;
+
+	for (i = 0; i < r->run_count; i++) {
+		run = &r->runs[i];
+		if (run->variant == v && run_usable(run) && (!longest || run->c->tokens > longest->c->tokens))
+			longest = run;
+	}
+	ret->count = 0;
+	if (longest)
+		rows_add(ret, longest);
+}
+
+static int
+rank_variant(struct report *r, enum variant v, struct err *e)
+{
+	struct report_ranking k = {.queries = v, .documents = v};
+	struct rows queries, docs;
+	int q;
+
+	rows_collect(r, v, /*pixels=*/ false, &queries);
+	if (queries.count == 0)
+		return 0;
+	rows_collect(r, v, /*pixels=*/ true, &docs);
+	if (docs.count == 0) {
+		k.documents = VARIANT_IMAGE;
+		rows_collect(r, VARIANT_IMAGE, /*pixels=*/ true, &docs);
+	}
+	if (docs.count == 0) {
+		k.documents = v;
+		rows_of_longest(r, v, &docs);
+	}
+	q = compare_ranking(queries.items, queries.count, docs.items, docs.count, r->runs[0].c->dim, &k.r, e);
+	if (q == 0)
+		r->rankings[r->ranking_count++] = k;
+	return q;
+}
+
+int
+report_rank(struct report *r, struct err *e)
+{
+	int v, k;
+
+	for (v = 0; v < VARIANT_MAX; v++) {
+		k = rank_variant(r, v, e);
+		if (k < 0)
+			return k;
+	}
+	return 0;
+}
+
+int
+report_verdict(const struct report *r, struct err *e)
+{
+	const struct run *first = NULL;
+	size_t i, failed = 0;
+
+	for (i = 0; i < r->run_count; i++)
+		if (r->runs[i].why.code) {
+			first = first ? first : &r->runs[i];
+			failed++;
+		}
+	if (!first)
+		return 0;
+	return err_set(e, E_PARITY, "%zu of %zu runs failed, the first being case '%s' on the %s graph: %s",
+		       failed, r->run_count, first->c->name, variant_name(first->variant), first->why.msg);
+}
+
+/* Over all runs that gave something to compare; both 0 when none did. */
+static void
+worst_get(const struct report *r, double *ret_max_abs, double *ret_min_cosine)
+{
+	double max_abs = 0, min_cosine = 1;
+	bool any = false;
+	size_t i;
+
+	for (i = 0; i < r->run_count; i++)
+		if (r->runs[i].got) {
+			max_abs = MAX(max_abs, r->runs[i].cmp.max_abs);
+			min_cosine = MIN(min_cosine, r->runs[i].cmp.min_cosine);
+			any = true;
+		}
+	*ret_max_abs = max_abs;
+	*ret_min_cosine = any ? min_cosine : 0;
+}
+
+/* Adds a member that json_pack made; NULL is memory that ran out. */
+static int
+member_add(json_t *obj, json_t *more)
+{
+	int r = more ? json_object_update(obj, more) : -1;
+
+	json_decref(more);
+	return r;
+}
+
+/* JSON is UTF-8; a path or the runtime's words may not be. */
+static json_t *
+text_to_json(const char *s)
+{
+	_cleanup_free_ char *copy = strdup(s);
+	char *p;
+
+	if (!copy)
+		return NULL;
+	if (!str_is_utf8(s, strlen(s)))
+		for (p = copy; *p; p++)
+			if ((unsigned char)*p >= 0x80)
+				*p = '?';
+	return json_string(copy);
+}
+
+static json_t *
+run_to_json(const struct run *r)
+{
+	const struct compare *c = &r->cmp;
+	json_t *j;
+	int k = 0;
+
+	j = json_pack("{s:o, s:o, s:s, s:b, s:f}", "name", text_to_json(r->c->name), "file",
+		      text_to_json(r->c->path), "model", variant_name(r->variant), "passed", r->why.code == 0,
+		      "seconds", r->seconds);
+	if (r->pixels != PIXELS_CASE)
+		k |= member_add(j, json_pack("{s:s}", "pixels", pixels_name(r->pixels)));
+	if (r->got)
+		k |= member_add(j,
+				json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:I}", "tokens",
+					  (json_int_t)c->tokens, "max_abs", c->max_abs, "mean_abs",
+					  c->mean_abs, "rel_l2", c->rel_l2, "min_cosine", c->min_cosine,
+					  "mean_cosine", c->mean_cosine, "nan", (json_int_t)c->not_finite));
+	if (r->why.code)
+		k |= member_add(j, json_pack("{s:o}", "message", text_to_json(r->why.msg)));
+	if (k == 0)
+		return j;
+	json_decref(j);
+	return NULL;
+}
+
+static json_t *
+ranking_to_json(const struct report_ranking *k)
+{
+	return json_pack("{s:s, s:s, s:I, s:I, s:f, s:f, s:I, s:b}", "queries_model",
+			 variant_name(k->queries), "documents_model", variant_name(k->documents), "queries",
+			 (json_int_t)k->r.queries, "documents", (json_int_t)k->r.documents,
+			 "max_score_change", k->r.max_score_change, "tie", RANKING_TIE, "swapped",
+			 (json_int_t)k->r.swapped, "kept", k->r.swapped == 0);
+}
+
+int
+report_to_json(const struct report *r, json_t **ret, struct err *e)
+{
+	json_t *cases = json_array(), *rankings = json_array();
+	double max_abs, min_cosine;
+	size_t i;
+	int k = 0;
+
+	worst_get(r, &max_abs, &min_cosine);
+	for (i = 0; i < r->run_count; i++)
+		k |= json_array_append_new(cases, run_to_json(&r->runs[i]));
+	for (i = 0; i < r->ranking_count; i++)
+		k |= json_array_append_new(rankings, ranking_to_json(&r->rankings[i]));
+	/* "o" takes its value even when packing fails */
+	*ret = json_pack("{s:s, s:s, s:{s:f, s:f}, s:o, s:o, s:{s:f, s:f}, s:b}", "format",
+			 "colconv-parity/1", "onnxruntime", r->runtime_version, "limits", "max_abs",
+			 r->limits.max_abs, "min_cosine", r->limits.min_cosine, "cases", cases, "ranking",
+			 rankings, "worst", "max_abs", max_abs, "min_cosine", min_cosine, "passed",
+			 report_verdict(r, /*e=*/ NULL) == 0);
+	if (*ret && k == 0)
+		return 0;
+	json_decref(*ret);
+	return err_set(e, E_NO_MEMORY, "memory ran out making the report");
+}
+
+/* "unified (zeros)" */
+static const char *
+run_label(const struct run *r, char *buf, size_t len)
+{
+	if (r->pixels == PIXELS_CASE)
+		return variant_name(r->variant);
+	(void)snprintf(buf, len, "%s (%s)", variant_name(r->variant), pixels_name(r->pixels));
+	return buf;
+}
+
+static void
+run_print(const struct run *r, int name_width, FILE *f)
+{
+	const struct compare *c = &r->cmp;
+	char label[32];
+
+	(void)fprintf(f, "%-*s  %-15s", name_width, r->c->name, run_label(r, label, sizeof(label)));
+	if (r->got)
+		(void)fprintf(f, "  %6zu  %9.2e  %9.2e  %9.2e  %11.8f  %8.2f  ", c->tokens, c->max_abs,
+			      c->mean_abs, c->rel_l2, c->min_cosine, r->seconds);
+	else
+		(void)fprintf(f, "  %6s  %9s  %9s  %9s  %11s  %8.2f  ", "-", "-", "-", "-", "-", r->seconds);
+	(void)fprintf(f, "%s%s\n", r->why.code ? "FAILED: " : "ok", r->why.msg);
+}
+
+static void
+ranking_print(const struct report_ranking *k, FILE *f)
+{
+	(void)fprintf(f, "ranking: %zu queries (%s) over %zu documents (%s), largest score change %.2e, ",
+		      k->r.queries, variant_name(k->queries), k->r.documents, variant_name(k->documents),
+		      k->r.max_score_change);
+	if (k->r.swapped)
+		(void)fprintf(f, "%zu pairs of documents swapped\n", k->r.swapped);
+	else
+		(void)fprintf(f, "order kept\n");
+}
+
+void
+report_print(const struct report *r, FILE *f)
+{
+	double max_abs, min_cosine;
+	int width = (int)strlen("case");
+	size_t i, passed = 0;
+
+	for (i = 0; i < r->run_count; i++) {
+		width = MAX(width, (int)strlen(r->runs[i].c->name));
+		passed += r->runs[i].why.code == 0;
+	}
+	(void)fprintf(f, "%-*s  %-15s  %6s  %9s  %9s  %9s  %11s  %8s\n", width, "case", "graph", "tokens",
+		      "max abs", "mean abs", "rel l2", "min cosine", "seconds");
+	for (i = 0; i < r->run_count; i++)
+		run_print(&r->runs[i], width, f);
+	for (i = 0; i < r->ranking_count; i++)
+		ranking_print(&r->rankings[i], f);
+	worst_get(r, &max_abs, &min_cosine);
+	(void)fprintf(
+		f, "%zu of %zu within max abs %g and min cosine %.9g; worst %.2e and %.8f; ONNX Runtime %s\n",
+		passed, r->run_count, r->limits.max_abs, r->limits.min_cosine, max_abs, min_cosine,
+		r->runtime_version);
+}

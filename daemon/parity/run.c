@@ -1,0 +1,209 @@
+#include "run.h"
+
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+
+/* A symbolic dim of a blank image's tensor: patches of the smallest one, 2 x 2. */
+#define BLANK_DIM 4
+
+/* Elements of blank images: a graph may declare any dims. */
+#define BLANK_COUNT_MAX ((size_t)1 << 28)
+
+/* Inputs that a text case may leave out. */
+static const char *const pixel_inputs[] = {"pixel_values", "image_grid_thw"};
+
+const char *
+pixels_name(enum pixels p)
+{
+	static const char *const names[] = {[PIXELS_ZEROS] = "zeros", [PIXELS_NONE] = "none"};
+
+	return names[p];
+}
+
+bool
+run_applies(const struct parity_case *c, enum variant v, enum pixels p)
+{
+	if (c->has_pixels)
+		return variant_takes(v, /*images=*/ true) && p == PIXELS_CASE;
+	return variant_takes(v, /*images=*/ false) && (p != PIXELS_CASE) == variant_takes(v, /*images=*/ true);
+}
+
+static void
+feed_free(struct ort_tensor *feed, size_t count)
+{
+	size_t i;
+
+	for (i = 0; feed && i < count; i++)
+		ort_tensor_release(&feed[i]);
+	free(feed);
+}
+
+_Static_assert((int)ORT_RANK_MAX == (int)TENSOR_RANK_MAX, "a case's shape fits");
+
+/* The dims are the runtime's to check: a graph that has baked them in fails the case, it does not end the
+ * program. */
+static int
+feed_from_case(const struct parity_case *c, const struct st_tensor *t, const struct ort_input *in,
+	       struct ort_tensor *ret, struct err *e)
+{
+	const enum st_dtype dtype = in->type == ORT_F32 ? ST_F32 : ST_I64;
+
+	if (t->dtype != dtype)
+		return err_set(e, E_BAD_REFERENCE, "'%s': '%s' must be %s, not %s", c->path, t->name,
+			       st_dtype_name(dtype), st_dtype_name(t->dtype));
+	ret->type = in->type;
+	ret->rank = t->rank;
+	memcpy(ret->shape, t->shape, sizeof(ret->shape));
+	ret->len = t->len;
+	ret->data = malloc(t->len + 1);
+	if (!ret->data)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	if (t->len)
+		memcpy(ret->data, t->data, t->len);
+	return 0;
+}
+
+/* Blank images for a text case, one a row, or none. Whole numbers are their grids: 1 x 2 x 2 patches. */
+static int
+feed_blank(const struct run *r, const struct ort_input *in, struct ort_tensor *ret, struct err *e)
+{
+	static const int64_t grid[] = {1, 2, 2};
+	size_t count = 1, i;
+	int64_t *whole, dim;
+	int k;
+
+	ret->type = in->type;
+	ret->rank = in->rank;
+	for (k = 0; k < in->rank; k++) {
+		dim = in->shape[k] >= 0 ? in->shape[k] : k == 0 ? (int64_t)r->c->batch : BLANK_DIM;
+		if (k == 0 && r->pixels == PIXELS_NONE)
+			dim = 0;
+		ret->shape[k] = dim;
+		if (__builtin_mul_overflow(count, (size_t)dim, &count) || count > BLANK_COUNT_MAX)
+			return err_set(e, E_BAD_ONNX, "input '%s' of the %s graph is too large", in->name,
+				       variant_name(r->variant));
+	}
+	ret->data = calloc(count + 1, ort_type_size(in->type));
+	if (!ret->data)
+		return err_set(e, E_NO_MEMORY, "memory ran out for input '%s'", in->name);
+	ret->len = count * ort_type_size(in->type);
+	if (in->type == ORT_I64) {
+		whole = ret->data;
+		for (i = 0; i < count; i++)
+			whole[i] = grid[i % ARRAY_LEN(grid)];
+	}
+	return 0;
+}
+
+static bool
+is_pixel_input(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(pixel_inputs); i++)
+		if (str_eq(name, pixel_inputs[i]))
+			return true;
+	return false;
+}
+
+static int
+feed_fill(const struct run *r, const struct ort_input *in, struct ort_tensor *ret, struct err *e)
+{
+	const struct st_tensor *t = case_input_find(r->c, in->name);
+
+	if (ort_type_size(in->type) == 0)
+		return err_set(e, E_BAD_ONNX, "input '%s' of the %s graph is neither float32 nor int64", in->name,
+			       variant_name(r->variant));
+	if (t)
+		return feed_from_case(r->c, t, in, ret, e);
+	if (r->pixels != PIXELS_CASE && is_pixel_input(in->name))
+		return feed_blank(r, in, ret, e);
+	return err_set(e, E_BAD_REFERENCE, "'%s' has no 'in.%s', an input of the %s graph", r->c->path,
+		       in->name, variant_name(r->variant));
+}
+
+static int
+feed_make(const struct run *r, const struct ort_session *s, struct ort_tensor **ret, struct err *e)
+{
+	size_t i, count = ort_input_count(s);
+	struct ort_tensor *feed = calloc(count, sizeof(*feed));
+	int k = feed ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+
+	for (i = 0; k == 0 && i < count; i++)
+		k = feed_fill(r, ort_input_get(s, i), &feed[i], e);
+	if (k < 0)
+		feed_free(feed, count);
+	else
+		*ret = feed;
+	return k;
+}
+
+static int
+shape_check(const struct parity_case *c, const struct ort_tensor *out, struct err *e)
+{
+	const int64_t want[] = {(int64_t)c->batch, (int64_t)c->tokens, (int64_t)c->dim};
+	_cleanup_(buf_release) struct buf b = BUF_INIT;
+	int i, r;
+
+	if (out->rank == 3 && memcmp(out->shape, want, sizeof(want)) == 0)
+		return 0;
+	for (i = 0; i < out->rank; i++)
+		buf_printf(&b, "%s%lld", i ? ", " : "", (long long)out->shape[i]);
+	r = buf_failed(&b, e);
+	return r < 0 ? r
+		     : err_set(e, E_PARITY, "the output has the shape [%s], not [%zu, %zu, %zu]",
+			       b.data ? b.data : "", c->batch, c->tokens, c->dim);
+}
+
+static double
+seconds_now(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Runs and compares; an error here is the graph's, or memory. */
+static int
+run_compare(struct run *r, struct ort_session *s, const struct ort_tensor *feed, const struct limits *l,
+	    struct err *e)
+{
+	_cleanup_(ort_tensor_release) struct ort_tensor out = {0};
+	const struct parity_case *c = r->c;
+	double start = seconds_now();
+	int k;
+
+	k = ort_run(s, feed, &out, e);
+	r->seconds = seconds_now() - start;
+	if (k == 0)
+		k = shape_check(c, &out, e);
+	if (k < 0)
+		return k;
+	r->got = TAKE(out.data);
+	compare_embeddings(c->want, r->got, c->valid, c->batch * c->tokens, c->dim, &r->cmp);
+	return compare_judge(&r->cmp, l, e);
+}
+
+int
+run_case(struct run *r, struct ort_session *s, const struct limits *l, struct err *e)
+{
+	struct ort_tensor *feed;
+	int k;
+
+	k = feed_make(r, s, &feed, e);
+	if (k < 0)
+		return k;
+	k = run_compare(r, s, feed, l, &r->why);
+	feed_free(feed, ort_input_count(s));
+	return k == 0 || k == E_PARITY || k == E_BAD_ONNX ? 0 : err_set(e, k, "%s", r->why.msg);
+}
+
+void
+run_release(struct run *r)
+{
+	free(r->got);
+	r->got = NULL;
+}

@@ -1,0 +1,374 @@
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+#include <torch/csrc/api/include/torch/version.h>
+
+#include <cmath>
+#include <cstring>
+#include <exception>
+#include <limits>
+#include <vector>
+
+#include "torch/shim.h"
+
+extern "C" {
+#include "graph/graph.h"
+}
+
+using at::Tensor;
+
+struct tt {
+	Tensor t;
+};
+
+namespace {
+
+constexpr at::ScalarType types[] = {at::kFloat, at::kDouble, at::kHalf, at::kBFloat16, at::kLong, at::kBool};
+constexpr at::DeviceType devices[] = {at::kCPU, at::kCUDA, at::kMeta};
+
+at::IntArrayRef
+dims(const struct tt_shape &s)
+{
+	return at::IntArrayRef(s.dim, static_cast<size_t>(s.rank));
+}
+
+/* Runs f and hands its tensor out; whatever it throws becomes an error. */
+template <typename F>
+int
+guarded(const char *what, struct tt **ret, struct err *e, F f)
+{
+	try {
+		c10::InferenceMode guard;
+		*ret = new tt{f()};
+		return 0;
+	} catch (const c10::Error &x) {
+		const char *why = x.what_without_backtrace();
+		bool memory = std::strstr(why, "out of memory") || std::strstr(why, "allocate memory");
+		return err_set(e, memory ? E_NO_MEMORY : E_TRACE, "libtorch: %s: %s", what, why);
+	} catch (const std::bad_alloc &) {
+		return err_set(e, E_NO_MEMORY, "libtorch: %s: memory ran out", what);
+	} catch (const std::exception &x) {
+		return err_set(e, E_TRACE, "libtorch: %s: %s", what, x.what());
+	}
+}
+
+Tensor
+raw(const struct tt_args *a, int i)
+{
+	return a->in[i]->t;
+}
+
+/* Input i as it is computed with. The cast of a weight lives no longer than the op. */
+Tensor
+in(const struct tt_args *a, int i)
+{
+	const Tensor &t = a->in[i]->t;
+
+	return t.is_floating_point() ? t.to(at::kFloat) : t;
+}
+
+/* For the few kernels that libtorch 1.13 lacks on the meta device. */
+Tensor
+empty_as(const Tensor &like, at::IntArrayRef shape)
+{
+	return at::empty(shape, like.options());
+}
+
+Tensor
+linear(const struct tt_args *a)
+{
+	Tensor y = at::matmul(in(a, 0), in(a, 1).t());
+
+	return a->n_in == 3 ? y.add_(in(a, 2)) : y;
+}
+
+Tensor
+gather(const struct tt_args *a)
+{
+	Tensor table = raw(a, 0), ids = raw(a, 1), rows;
+	std::vector<int64_t> shape = ids.sizes().vec();
+
+	shape.insert(shape.end(), table.sizes().begin() + 1, table.sizes().end());
+	if (table.is_meta())
+		rows = empty_as(table, shape);
+	else
+		rows = table.index_select(0, ids.reshape({-1})).reshape(shape);
+	return rows.is_floating_point() ? rows.to(at::kFloat) : rows;
+}
+
+Tensor
+rms_norm(const struct tt_args *a)
+{
+	Tensor x = in(a, 0);
+
+	return x * at::rsqrt((x * x).mean({-1}, true) + a->f) * in(a, 1);
+}
+
+Tensor
+layer_norm(const struct tt_args *a)
+{
+	Tensor x = in(a, 0);
+
+	if (x.is_meta())
+		return empty_as(x, x.sizes());
+	return at::layer_norm(x, {x.size(-1)}, in(a, 1), in(a, 2), a->f);
+}
+
+Tensor
+rope(const struct tt_args *a)
+{
+	Tensor x = in(a, 0);
+	int64_t last = x.dim() - 1, d = x.size(-1);
+	Tensor rot = at::cat({-x.slice(last, d / 2, d), x.slice(last, 0, d / 2)}, -1);
+
+	return x * in(a, 1) + rot * in(a, 2);
+}
+
+/*
+ * Heads in groups that keep the scores of one matrix product near 64 MiB: a page of 3,072
+ * patches would have 600 MB of them otherwise.
+ */
+Tensor
+attention(const struct tt_args *a)
+{
+	Tensor q = in(a, 0), k = in(a, 1), v = in(a, 2), bias = a->n_in == 4 ? in(a, 3) : Tensor();
+	int64_t heads = q.size(1), per_kv = heads / k.size(1), tokens = q.size(2);
+	int64_t step = std::max<int64_t>(1, (16 << 20) / std::max<int64_t>(1, tokens * tokens));
+	std::vector<Tensor> rows;
+
+	for (int64_t b = 0; b < q.size(0); b++) {
+		std::vector<Tensor> parts;
+		for (int64_t h = 0; h < heads; h += step) {
+			int64_t n = std::min(step, heads - h);
+			std::vector<Tensor> ks, vs;
+			for (int64_t i = h; i < h + n; i++) {
+				ks.push_back(k.select(0, b).select(0, i / per_kv));
+				vs.push_back(v.select(0, b).select(0, i / per_kv));
+			}
+			Tensor s = at::matmul(q.select(0, b).slice(0, h, h + n), at::stack(ks).transpose(1, 2)) * a->f;
+			if (bias.defined())
+				s = s + bias.select(0, bias.size(0) == 1 ? 0 : b);
+			parts.push_back(at::matmul(at::softmax(s, -1), at::stack(vs)));
+		}
+		rows.push_back(at::cat(parts, 0));
+	}
+	return at::stack(rows);
+}
+
+Tensor
+attention_bias(const struct tt_args *a)
+{
+	Tensor mask = in(a, 0);
+	int64_t b = mask.size(0), s = mask.size(1), rows = a->i == IR_MASK_CAUSAL ? s : 1;
+	auto opt = mask.options();
+
+	if (mask.is_meta())
+		return at::empty({b, 1, rows, s}, opt.dtype(at::kFloat));
+	Tensor seen = mask.reshape({b, 1, 1, s}).expand({b, 1, rows, s});
+	if (a->i == IR_MASK_CAUSAL)
+		seen = seen.logical_and(at::ones({s, s}, opt).tril());
+	return at::zeros(seen.sizes(), opt.dtype(at::kFloat)).masked_fill(~seen, -std::numeric_limits<float>::max());
+}
+
+Tensor
+l2_normalize(const struct tt_args *a)
+{
+	Tensor x = in(a, 0);
+
+	return x / (x * x).sum({-1}, true).sqrt();
+}
+
+Tensor
+where(const struct tt_args *a)
+{
+	Tensor c = in(a, 0), x = in(a, 1), y = in(a, 2);
+
+	if (c.is_meta()) { /* any op that broadcasts all three has the shape */
+		Tensor shape = c.to(at::kFloat) + x.to(at::kFloat) + y.to(at::kFloat);
+		return empty_as(x, shape.sizes());
+	}
+	return at::where(c, x, y);
+}
+
+Tensor
+iota(const struct tt_args *a)
+{
+	return at::arange(a->shape.dim[0], at::TensorOptions().dtype(at::kLong).device(devices[a->device]));
+}
+
+Tensor
+size(const struct tt_args *a)
+{
+	return at::full({}, a->shape.dim[0], at::TensorOptions().dtype(at::kLong).device(devices[a->device]));
+}
+
+Tensor
+concat(const struct tt_args *a)
+{
+	std::vector<Tensor> parts;
+
+	for (int i = 0; i < a->n_in; i++)
+		parts.push_back(in(a, i));
+	return at::cat(parts, a->axis);
+}
+
+Tensor
+transpose(const struct tt_args *a)
+{
+	std::vector<int64_t> perm(a->perm, a->perm + raw(a, 0).dim());
+
+	return in(a, 0).permute(perm);
+}
+
+/* Zeros in at the front of the axis, as many out at its end. */
+Tensor
+shift(const struct tt_args *a)
+{
+	Tensor x = in(a, 0);
+	std::vector<int64_t> pad(2 * static_cast<size_t>(x.dim()), 0);
+	size_t at = 2 * static_cast<size_t>(x.dim() - 1 - a->axis); /* pairs run from the last axis */
+
+	pad[at] = 1;
+	pad[at + 1] = -1;
+	return at::constant_pad_nd(x.to(at::kLong), pad, 0).to(x.scalar_type());
+}
+
+Tensor silu(const struct tt_args *a) { return at::silu(in(a, 0)); }
+Tensor gelu(const struct tt_args *a) { return at::gelu(in(a, 0), "none"); }
+Tensor gelu_tanh(const struct tt_args *a) { return at::gelu(in(a, 0), "tanh"); }
+Tensor quick_gelu(const struct tt_args *a) { return in(a, 0) * at::sigmoid(in(a, 0) * 1.702); }
+Tensor cos(const struct tt_args *a) { return at::cos(in(a, 0)); }
+Tensor sin(const struct tt_args *a) { return at::sin(in(a, 0)); }
+Tensor add(const struct tt_args *a) { return in(a, 0) + in(a, 1); }
+Tensor sub(const struct tt_args *a) { return in(a, 0) - in(a, 1); }
+Tensor mul(const struct tt_args *a) { return in(a, 0) * in(a, 1); }
+Tensor div(const struct tt_args *a) { return at::div(in(a, 0), in(a, 1), "floor"); }
+Tensor mod(const struct tt_args *a) { return at::fmod(in(a, 0), in(a, 1)); }
+Tensor min(const struct tt_args *a) { return at::minimum(in(a, 0), in(a, 1)); }
+Tensor max(const struct tt_args *a) { return at::maximum(in(a, 0), in(a, 1)); }
+Tensor equal(const struct tt_args *a) { return at::eq(in(a, 0), in(a, 1)); }
+Tensor less(const struct tt_args *a) { return at::lt(in(a, 0), in(a, 1)); }
+Tensor both(const struct tt_args *a) { return at::bitwise_and(in(a, 0), in(a, 1)); }
+Tensor negation(const struct tt_args *a) { return at::bitwise_not(in(a, 0)); }
+Tensor cast(const struct tt_args *a) { return in(a, 0).to(types[a->dtype]); }
+Tensor reshape(const struct tt_args *a) { return in(a, 0).reshape(dims(a->shape)); }
+Tensor slice(const struct tt_args *a) { return in(a, 0).slice(a->axis, a->begin, a->end); }
+Tensor cumsum(const struct tt_args *a) { return at::cumsum(in(a, 0), a->axis); }
+Tensor sum(const struct tt_args *a) { return in(a, 0).sum({a->axis}); }
+Tensor any(const struct tt_args *a) { return in(a, 0).to(at::kLong).sum() > 0; }
+
+} // namespace
+
+/* `and` and `not` are operators to C++: their functions have other names here. */
+#define SHIM(name, f)                                                                                        \
+	int tt_##name(const struct tt_args *a, struct tt **ret, struct err *e)                               \
+	{                                                                                                    \
+		return guarded(#name, ret, e, [&] { return f(a); });                                         \
+	}
+SHIM(linear, linear)
+SHIM(gather, gather)
+SHIM(rms_norm, rms_norm)
+SHIM(layer_norm, layer_norm)
+SHIM(rope, rope)
+SHIM(attention, attention)
+SHIM(attention_bias, attention_bias)
+SHIM(l2_normalize, l2_normalize)
+SHIM(silu, silu)
+SHIM(gelu, gelu)
+SHIM(gelu_tanh, gelu_tanh)
+SHIM(quick_gelu, quick_gelu)
+SHIM(cos, cos)
+SHIM(sin, sin)
+SHIM(add, add)
+SHIM(sub, sub)
+SHIM(mul, mul)
+SHIM(div, div)
+SHIM(mod, mod)
+SHIM(min, min)
+SHIM(max, max)
+SHIM(equal, equal)
+SHIM(less, less)
+SHIM(and, both)
+SHIM(not, negation)
+SHIM(where, where)
+SHIM(cast, cast)
+SHIM(reshape, reshape)
+SHIM(transpose, transpose)
+SHIM(concat, concat)
+SHIM(slice, slice)
+SHIM(size, size)
+SHIM(iota, iota)
+SHIM(cumsum, cumsum)
+SHIM(sum, sum)
+SHIM(shift, shift)
+SHIM(any, any)
+
+int
+tt_over(enum tt_dtype dtype, const struct tt_shape *shape, const void *data, enum tt_device device, struct tt **ret,
+	struct err *e)
+{
+	return guarded("tensor", ret, e, [&] {
+		auto opt = at::TensorOptions().dtype(types[dtype]);
+
+		if (device == TT_META)
+			return at::empty(dims(*shape), opt.device(at::kMeta));
+		Tensor t = at::from_blob(const_cast<void *>(data), dims(*shape), opt);
+		/* A safetensors file may put a tensor at any offset; kernels want it aligned. */
+		if (reinterpret_cast<uintptr_t>(data) % t.element_size()) {
+			t = at::empty(dims(*shape), opt);
+			std::memcpy(t.data_ptr(), data, t.nbytes());
+		}
+		return device == TT_CUDA ? t.to(at::kCUDA) : t;
+	});
+}
+
+void
+tt_free(struct tt **t)
+{
+	delete *t;
+	*t = nullptr;
+}
+
+struct tt_shape
+tt_shape_get(const struct tt *t)
+{
+	struct tt_shape s = {};
+
+	s.rank = static_cast<int>(t->t.dim());
+	for (int i = 0; i < s.rank && i < TT_RANK_MAX; i++)
+		s.dim[i] = t->t.size(i);
+	return s;
+}
+
+int
+tt_read(const struct tt *t, void *ret, size_t len, struct err *e)
+{
+	struct tt *copy = nullptr;
+	int r = guarded("read", &copy, e, [&] { return t->t.to(at::kCPU).contiguous(); });
+
+	if (r < 0)
+		return r;
+	if (copy->t.nbytes() == len)
+		std::memcpy(ret, copy->t.data_ptr(), len);
+	else
+		r = err_set(e, E_INTERNAL, "a tensor has %zu bytes, not %zu", copy->t.nbytes(), len);
+	tt_free(&copy);
+	return r;
+}
+
+int
+tt_plus_one(const struct tt *t, struct tt **ret, struct err *e)
+{
+	return guarded("plus_one", ret, e, [&] { return t->t.to(at::kFloat) + 1; });
+}
+
+bool
+tt_cuda_available(void)
+{
+	return at::hasCUDA();
+}
+
+const char *
+tt_version(void)
+{
+	return TORCH_VERSION;
+}

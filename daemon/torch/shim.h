@@ -1,0 +1,74 @@
+/*
+ * libtorch behind a C ABI: plain types in, plain types out, nothing thrown past it.
+ *
+ * Tensors live on one of three devices. On the meta device a tensor has a shape and no
+ * bytes, and each function below gives the shape of its result: that is how a model of any
+ * size is traced in no time.
+ *
+ * Calls are kept to what libtorch 1.13 and all later versions have.
+ */
+#ifndef TORCH_SHIM_H
+#define TORCH_SHIM_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#include "base/err.h"
+
+#define TT_RANK_MAX 8
+
+struct tt; /* a tensor */
+
+enum tt_dtype { TT_F32, TT_F64, TT_F16, TT_BF16, TT_I64, TT_BOOL };
+enum tt_device { TT_CPU, TT_CUDA, TT_META };
+
+struct tt_shape {
+	int rank;
+	int64_t dim[TT_RANK_MAX];
+};
+
+/* Inputs and attributes of one op of graph/ops.def, symbols replaced by numbers. */
+struct tt_args {
+	int n_in;
+	const struct tt *in[4];
+	double f;
+	int64_t i;
+	int axis;
+	int64_t begin, end;
+	enum tt_dtype dtype;
+	enum tt_device device;
+	int perm[TT_RANK_MAX];
+	struct tt_shape shape;
+};
+
+/* Floating point inputs are taken as float32, whatever they are stored as. */
+#define OP(sym, name, ...) int tt_##name(const struct tt_args *a, struct tt **ret, struct err *e);
+#define OP_CONTROL(...)
+#include "graph/ops.def"
+#undef OP
+
+/*
+ * A tensor over memory of the caller's, who keeps it as long as the tensor lives (on TT_CPU; for
+ * TT_CUDA it is copied, for TT_META `data` is not looked at).
+ */
+int tt_over(enum tt_dtype dtype, const struct tt_shape *shape, const void *data, enum tt_device device, struct tt **ret,
+	    struct err *e);
+void tt_free(struct tt **t);
+
+struct tt_shape tt_shape_get(const struct tt *t);
+
+/* Its elements, row-major, in its own type, into `len` bytes of the caller's, which must be just enough. */
+int tt_read(const struct tt *t, void *ret, size_t len, struct err *e);
+
+/* x + 1 in float32. */
+int tt_plus_one(const struct tt *t, struct tt **ret, struct err *e);
+
+bool tt_cuda_available(void);
+const char *tt_version(void); /* of the libtorch that was built against: "1.13.1" */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,286 @@
+#include "eval.h"
+
+#include "checkpoint/checkpoint.h"
+
+struct eval {
+	const struct ir_graph *g;
+	enum tt_device device;
+	struct sizes sizes;
+	struct tt **tensor; /* by value id; inputs and results that are there */
+	size_t n_tensor;
+	uint32_t *left; /* by value id: uses to come; NULL while a trace grows */
+};
+
+static int (*const shims[OP_COUNT])(const struct tt_args *, struct tt **, struct err *) = {
+#define OP(sym, name, ...) [OP_##sym] = tt_##name,
+#define OP_CONTROL(...)
+#include "graph/ops.def"
+#undef OP
+};
+
+static const enum tt_dtype dtype_of_elem[] = {[IR_F32] = TT_F32, [IR_I64] = TT_I64, [IR_BOOL] = TT_BOOL};
+
+static const enum tt_dtype dtype_of_weight[] = {
+	[ST_F32] = TT_F32,
+	[ST_F16] = TT_F16,
+	[ST_BF16] = TT_BF16,
+	[ST_F64] = TT_F64,
+};
+
+int
+eval_new(const struct ir_graph *g, enum tt_device device, const struct sizes *sizes, struct eval **ret, struct err *e)
+{
+	struct eval *ev = calloc(1, sizeof(*ev));
+
+	if (!ev)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	ev->g = g;
+	ev->device = device;
+	ev->sizes = *sizes;
+	*ret = ev;
+	return 0;
+}
+
+void
+eval_free(struct eval **ev)
+{
+	size_t i;
+
+	if (!*ev)
+		return;
+	for (i = 0; i < (*ev)->n_tensor; i++)
+		tt_free(&(*ev)->tensor[i]);
+	free((*ev)->tensor);
+	free((*ev)->left);
+	free(*ev);
+	*ev = NULL;
+}
+
+static int
+concrete(const struct eval *ev, const struct shape *s, struct tt_shape *ret, const char *name, struct err *e)
+{
+	char text[256];
+	int i;
+
+	ret->rank = s->rank;
+	for (i = 0; i < s->rank; i++) {
+		ret->dim[i] = dim_eval(s->dim[i], &ev->sizes);
+		if (ret->dim[i] < 0)
+			return err_set(e, E_TRACE, "'%s': the shape %s does not come out whole with these inputs", name,
+				       shape_str(s, text, sizeof(text)));
+	}
+	return 0;
+}
+
+/* Puts a tensor in its place; the graph may have grown since the last. */
+static int
+tensor_put(struct eval *ev, const struct ir_value *v, struct tt *t, struct err *e)
+{
+	size_t n = MAX((size_t)v->id + 1, ev->g->n_value);
+	struct tt **p;
+
+	if (n > ev->n_tensor) {
+		n *= 2;
+		p = realloc(ev->tensor, n * sizeof(*p));
+		if (!p) {
+			tt_free(&t);
+			return err_set(e, E_NO_MEMORY, "memory ran out");
+		}
+		memset(p + ev->n_tensor, 0, (n - ev->n_tensor) * sizeof(*p));
+		ev->tensor = p;
+		ev->n_tensor = n;
+	}
+	tt_free(&ev->tensor[v->id]);
+	ev->tensor[v->id] = t;
+	return 0;
+}
+
+int
+eval_feed(struct eval *ev, const struct ir_value *input, const void *data, struct err *e)
+{
+	struct tt_shape shape;
+	struct tt *t;
+	int r;
+
+	r = concrete(ev, &input->shape, &shape, input->name, e);
+	if (r == 0)
+		r = tt_over(dtype_of_elem[input->elem], &shape, data, ev->device, &t, e);
+	return r < 0 ? r : tensor_put(ev, input, t, e);
+}
+
+/* A tensor over a weight or a constant, for the length of one node. */
+static int
+constant_make(const struct eval *ev, const struct ir_value *v, struct tt **ret, struct err *e)
+{
+	_cleanup_(tt_free) struct tt *stored = NULL;
+	enum tt_dtype dtype = v->weight ? dtype_of_weight[v->weight->tensor->dtype] : dtype_of_elem[v->elem];
+	const void *data = v->weight ? v->weight->tensor->data : v->data;
+	struct tt_shape shape;
+	int r;
+
+	r = concrete(ev, &v->shape, &shape, v->name, e);
+	if (r == 0)
+		r = tt_over(dtype, &shape, data, ev->device, &stored, e);
+	if (r < 0)
+		return r;
+	if (v->transform == IR_PLUS_ONE)
+		return tt_plus_one(stored, ret, e);
+	*ret = TAKE(stored);
+	return 0;
+}
+
+static int
+shape_compare(const struct eval *ev, const struct ir_value *v, const struct tt *t, struct err *e)
+{
+	struct tt_shape got = tt_shape_get(t), want;
+	char text[256];
+	int i, r;
+
+	r = concrete(ev, &v->shape, &want, v->name, e);
+	if (r < 0)
+		return r;
+	for (i = 0; got.rank == want.rank && i < want.rank; i++)
+		if (got.dim[i] != want.dim[i])
+			break;
+	if (got.rank != want.rank || i < want.rank)
+		return err_set(e, E_TRACE,
+			       "'%s' (%s): libtorch's result has another shape than %s: %d axes against %d, the first to "
+			       "differ is %d",
+			       v->name, ir_op_info(v->node->op)->name, shape_str(&v->shape, text, sizeof(text)), got.rank,
+			       want.rank, i);
+	return 0;
+}
+
+static int block_run(struct eval *ev, const struct ir_block *b, eval_progress_fn progress, void *arg, struct err *e);
+
+static void
+use_done(struct eval *ev, const struct ir_value *v)
+{
+	if (ev->left && ev->left[v->id] && --ev->left[v->id] == 0 && v->id < ev->n_tensor)
+		tt_free(&ev->tensor[v->id]);
+}
+
+/* The result of the branch taken becomes the node's. */
+static int
+if_run(struct eval *ev, const struct ir_node *n, struct tt **ret, struct err *e)
+{
+	const struct ir_block *b = n->attr.then_block;
+	const struct ir_value *result;
+	bool taken = true;
+	int r;
+
+	if (ev->device == TT_META) { /* both branches were computed when they were recorded */
+		struct tt_shape shape;
+
+		r = concrete(ev, &n->out->shape, &shape, n->name, e);
+		return r < 0 ? r : tt_over(dtype_of_elem[n->out->elem], &shape, NULL, TT_META, ret, e);
+	}
+	r = tt_read(ev->tensor[n->in[0]->id], &taken, sizeof(taken), e);
+	if (r < 0)
+		return r;
+	if (!taken)
+		b = n->attr.else_block;
+	r = block_run(ev, b, NULL, NULL, e);
+	if (r < 0)
+		return r;
+	result = b->result;
+	if (result->kind == IR_WEIGHT || result->kind == IR_CONST)
+		return constant_make(ev, result, ret, e);
+	r = tt_cast(&(struct tt_args){.n_in = 1, .in = {ev->tensor[result->id]}, .dtype = dtype_of_elem[result->elem]},
+		    ret, e);
+	use_done(ev, result);
+	return r;
+}
+
+int
+eval_node(struct eval *ev, const struct ir_node *n, struct err *e)
+{
+	struct tt_args a = {.n_in = n->n_in,
+			    .f = n->attr.f,
+			    .i = n->attr.i,
+			    .axis = n->attr.axis,
+			    .begin = n->attr.begin,
+			    .end = n->attr.end,
+			    .dtype = dtype_of_elem[n->attr.elem],
+			    .device = ev->device};
+	struct tt *made[IR_IN_MAX] = {NULL}, *out = NULL;
+	int i, r;
+
+	r = concrete(ev, &n->attr.shape, &a.shape, n->name, e);
+	memcpy(a.perm, n->attr.perm, sizeof(n->attr.perm));
+	for (i = 0; i < n->n_in && r == 0; i++) {
+		if (n->in[i]->kind == IR_WEIGHT || n->in[i]->kind == IR_CONST)
+			r = constant_make(ev, n->in[i], &made[i], e);
+		a.in[i] = made[i] ? made[i] : ev->tensor[n->in[i]->id];
+	}
+	if (r == 0)
+		r = shims[n->op] ? shims[n->op](&a, &out, e) : if_run(ev, n, &out, e);
+	for (i = 0; i < n->n_in; i++)
+		tt_free(&made[i]);
+	if (r == 0)
+		r = shape_compare(ev, n->out, out, e);
+	if (r < 0) {
+		tt_free(&out);
+		return err_context(e, "'%s'", n->name);
+	}
+	r = tensor_put(ev, n->out, out, e);
+	for (i = 0; i < n->n_in; i++)
+		use_done(ev, n->in[i]);
+	return r;
+}
+
+static int
+block_run(struct eval *ev, const struct ir_block *b, eval_progress_fn progress, void *arg, struct err *e)
+{
+	size_t i;
+	int r;
+
+	for (i = 0; i < b->n; i++) {
+		r = eval_node(ev, b->node[i], e);
+		if (r < 0)
+			return r;
+		if (progress && progress(arg, i + 1, b->n, b->node[i]))
+			return err_set(e, E_CANCELLED, "stopped at '%s'", b->node[i]->name);
+	}
+	return 0;
+}
+
+/* A branch that is not taken uses nothing, so what it would have used lives on to the end: a few values. */
+static void
+uses_count(const struct ir_block *b, uint32_t *left)
+{
+	const struct ir_node *n;
+	size_t i;
+	int k;
+
+	for (i = 0; i < b->n; i++) {
+		n = b->node[i];
+		for (k = 0; k < n->n_in; k++)
+			left[n->in[k]->id]++;
+		if (n->op != OP_IF)
+			continue;
+		uses_count(n->attr.then_block, left);
+		uses_count(n->attr.else_block, left);
+	}
+	if (b->result)
+		left[b->result->id]++;
+}
+
+int
+eval_run(struct eval *ev, eval_progress_fn progress, void *arg, struct err *e)
+{
+	ev->left = calloc(ev->g->n_value, sizeof(*ev->left));
+	if (!ev->left)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	uses_count(&ev->g->block, ev->left);
+	ev->left[ev->g->output->id]++;
+	return block_run(ev, &ev->g->block, progress, arg, e);
+}
+
+int
+eval_read(const struct eval *ev, const struct ir_value *v, void *ret, size_t len, struct err *e)
+{
+	if (v->id >= ev->n_tensor || !ev->tensor[v->id])
+		return err_set(e, E_INTERNAL, "'%s' was not computed", v->name);
+	return tt_read(ev->tensor[v->id], ret, len, e);
+}

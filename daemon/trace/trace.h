@@ -1,0 +1,96 @@
+/*
+ * What model authors write with: each tr_* call is one op on values, computed by libtorch on
+ * the meta device (no weight is read) and recorded as a node of the graph.
+ *
+ * A trace remembers its first failure and goes quiet: a model is straight code, and
+ * trace_finish() says at the end what went wrong, with the name of the value.
+ * Values returned by a failed trace are placeholders that may be passed on but not looked into.
+ */
+#ifndef TRACE_TRACE_H
+#define TRACE_TRACE_H
+
+#include "checkpoint/checkpoint.h"
+#include "graph/graph.h"
+
+struct trace;
+
+/* Sizes should be small, distinct and not those of the model. The checkpoint must outlive the graph. */
+int trace_new(const char *graph, const struct checkpoint *ck, const struct sizes *sizes, struct trace **ret,
+	      struct err *e);
+void trace_free(struct trace **t);
+
+/* Ends the trace with `output` named "embeddings", drops what nothing uses, and hands the checked graph over. */
+int trace_finish(struct trace *t, struct ir_value *output, struct ir_graph **ret, struct err *e);
+
+/* For what the table of ops cannot know: a model that finds its own configuration impossible. */
+void tr_fail(struct trace *t, int code, const char *fmt, ...) _printf_(3, 4);
+
+/* Names of the nodes that follow begin with this and a dot; "" ends it. */
+void tr_scope(struct trace *t, const char *fmt, ...) _printf_(2, 3);
+
+/* Renames a result; within the scope. Returns v. */
+struct ir_value *tr_name(struct trace *t, struct ir_value *v, const char *fmt, ...) _printf_(3, 4);
+
+struct ir_value *tr_input(struct trace *t, const char *name, enum ir_elem elem, struct shape shape);
+
+/*
+ * A weight by its canonical name. Its shape on disk must be `shape`, or, in tr_weight_as, `stored`
+ * with the same elements.
+ */
+struct ir_value *tr_weight(struct trace *t, struct shape shape, const char *fmt, ...) _printf_(3, 4);
+struct ir_value *tr_weight_plus_one(struct trace *t, struct shape shape, const char *fmt, ...) _printf_(3, 4);
+struct ir_value *tr_weight_as(struct trace *t, struct shape shape, struct shape stored, const char *fmt, ...)
+	_printf_(4, 5);
+
+/* Constants; equal ones are one value. */
+struct ir_value *tr_i64(struct trace *t, int64_t n);
+struct ir_value *tr_f32(struct trace *t, double x);
+struct ir_value *tr_table(struct trace *t, const char *name, struct shape shape, const float *data);
+
+/* The ops of graph/ops.def. */
+struct ir_value *tr_linear(struct trace *t, struct ir_value *x, struct ir_value *w, struct ir_value *b); /* b or NULL */
+struct ir_value *tr_gather(struct trace *t, struct ir_value *table, struct ir_value *ids);
+struct ir_value *tr_rms_norm(struct trace *t, struct ir_value *x, struct ir_value *w, double eps);
+struct ir_value *tr_layer_norm(struct trace *t, struct ir_value *x, struct ir_value *w, struct ir_value *b, double eps);
+struct ir_value *tr_rope(struct trace *t, struct ir_value *x, struct ir_value *cos, struct ir_value *sin);
+struct ir_value *tr_attention(struct trace *t, struct ir_value *q, struct ir_value *k, struct ir_value *v,
+			      struct ir_value *bias, double scale); /* bias or NULL */
+struct ir_value *tr_attention_bias(struct trace *t, struct ir_value *mask, enum ir_mask kind);
+struct ir_value *tr_l2_normalize(struct trace *t, struct ir_value *x);
+struct ir_value *tr_silu(struct trace *t, struct ir_value *x);
+struct ir_value *tr_gelu(struct trace *t, struct ir_value *x);
+struct ir_value *tr_gelu_tanh(struct trace *t, struct ir_value *x);
+struct ir_value *tr_quick_gelu(struct trace *t, struct ir_value *x);
+struct ir_value *tr_cos(struct trace *t, struct ir_value *x);
+struct ir_value *tr_sin(struct trace *t, struct ir_value *x);
+struct ir_value *tr_add(struct trace *t, struct ir_value *a, struct ir_value *b);
+struct ir_value *tr_sub(struct trace *t, struct ir_value *a, struct ir_value *b);
+struct ir_value *tr_mul(struct trace *t, struct ir_value *a, struct ir_value *b);
+struct ir_value *tr_div(struct trace *t, struct ir_value *a, struct ir_value *b);
+struct ir_value *tr_mod(struct trace *t, struct ir_value *a, struct ir_value *b);
+struct ir_value *tr_min(struct trace *t, struct ir_value *a, struct ir_value *b);
+struct ir_value *tr_max(struct trace *t, struct ir_value *a, struct ir_value *b);
+struct ir_value *tr_equal(struct trace *t, struct ir_value *a, struct ir_value *b);
+struct ir_value *tr_less(struct trace *t, struct ir_value *a, struct ir_value *b);
+struct ir_value *tr_and(struct trace *t, struct ir_value *a, struct ir_value *b);
+struct ir_value *tr_not(struct trace *t, struct ir_value *x);
+struct ir_value *tr_where(struct trace *t, struct ir_value *cond, struct ir_value *a, struct ir_value *b);
+struct ir_value *tr_cast(struct trace *t, struct ir_value *x, enum ir_elem elem);
+struct ir_value *tr_reshape(struct trace *t, struct ir_value *x, struct shape shape);
+struct ir_value *tr_transpose(struct trace *t, struct ir_value *x, const int *perm); /* as many as x has axes */
+struct ir_value *tr_concat(struct trace *t, int axis, int count, ...); /* count values */
+struct ir_value *tr_slice(struct trace *t, struct ir_value *x, int axis, int64_t begin, int64_t end);
+struct ir_value *tr_size(struct trace *t, struct dim size);
+struct ir_value *tr_iota(struct trace *t, struct dim count);
+struct ir_value *tr_cumsum(struct trace *t, struct ir_value *x, int axis);
+struct ir_value *tr_sum(struct trace *t, struct ir_value *x, int axis);
+struct ir_value *tr_shift(struct trace *t, struct ir_value *x, int axis);
+struct ir_value *tr_any(struct trace *t, struct ir_value *x);
+
+/* One branch of tr_if: may use any value made before. */
+typedef struct ir_value *(*tr_branch_fn)(struct trace *t, const void *arg);
+
+struct ir_value *tr_if(struct trace *t, struct ir_value *cond, tr_branch_fn then_fn, tr_branch_fn else_fn,
+		       const void *arg);
+
+#endif

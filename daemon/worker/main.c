@@ -1,0 +1,170 @@
+/*
+ * colconv-worker: one conversion, then the end. Started by colconvd or colconvctl, which write a
+ * Job to its stdin and read its frames (proto/worker.proto); by hand it prints graphs.
+ */
+#include <getopt.h>
+
+#include "base/frame.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "config.h"
+#include "manifest.h"
+#include "stages.h"
+#include "torch/shim.h"
+
+static const char help[] =
+	"usage: colconv-worker                              run the job that comes as a frame on stdin\n"
+	"       colconv-worker --dump GRAPH CHECKPOINT      print a graph as it is traced (text, image, unified)\n"
+	"       colconv-worker --dump-onnx FILE.onnx        print an ONNX file\n"
+	"       colconv-worker --help | --version\n"
+	"\n"
+	"To convert a checkpoint by hand use `colconvctl convert`.\n";
+
+static const struct option options[] = {
+	{"dump", required_argument, NULL, 'd'}, {"dump-onnx", required_argument, NULL, 'o'},
+	{"help", no_argument, NULL, 'h'},       {"version", no_argument, NULL, 'V'},
+	{0},
+};
+
+static int
+job_read(Colconv__Job **ret, struct err *e)
+{
+	struct buf b = BUF_INIT;
+	int r = frame_read(STDIN_FILENO, &b, e);
+
+	if (r == 0)
+		r = err_set(e, E_WORKER_PROTOCOL, "there is no job on stdin; see --help");
+	if (r > 0) {
+		*ret = colconv__job__unpack(NULL, b.len, (const uint8_t *)b.data);
+		r = *ret ? 0 : err_set(e, E_WORKER_PROTOCOL, "what came on stdin is no job");
+	}
+	buf_release(&b);
+	if (r == 0 && (*ret)->parity && !(*ret)->limits)
+		r = err_set(e, E_WORKER_PROTOCOL, "the job has no parity limits");
+	return r;
+}
+
+static void
+result_report(const struct conversion *c)
+{
+	Colconv__Result result = COLCONV__RESULT__INIT;
+	Colconv__GraphSummary graph[VARIANT_MAX], *ptr[VARIANT_MAX];
+	const json_t *worst = c->parity ? json_object_get(c->parity, "worst") : NULL;
+	size_t i;
+
+	for (i = 0; i < onnx_job_graph_count(c->onnx); i++) {
+		const struct onnx_graph_info *info = onnx_job_graph(c->onnx, i);
+
+		colconv__graph_summary__init(&graph[i]);
+		graph[i].variant = (char *)(uintptr_t)info->name;
+		graph[i].file = (char *)(uintptr_t)info->file;
+		graph[i].nodes = info->nodes;
+		ptr[i] = &graph[i];
+	}
+	result.n_graphs = i;
+	result.graphs = ptr;
+	result.architecture = (char *)(uintptr_t)c->model->family;
+	result.parameters = conversion_parameters(c);
+	result.parity_checked = c->parity != NULL;
+	if (worst) {
+		result.max_abs = json_number_value(json_object_get(worst, "max_abs"));
+		result.min_cosine = json_number_value(json_object_get(worst, "min_cosine"));
+	}
+	report_result(c->report, &result);
+}
+
+static int
+job_run(struct err *e)
+{
+	struct conversion c = {.job = NULL};
+	Colconv__Job *job = NULL;
+	int r;
+
+	r = job_read(&job, e);
+	if (r == 0)
+		r = report_new(job->nonce, &c.report, e);
+	if (r == 0) {
+		c.job = job;
+		r = conversion_run(&c, e);
+		if (r == 0)
+			result_report(&c);
+		else
+			report_failure(c.report, e);
+	}
+	report_free(&c.report);
+	conversion_release(&c);
+	if (job)
+		colconv__job__free_unpacked(job, NULL);
+	return r;
+}
+
+static int
+graph_print(const char *variant, const char *dir, struct err *e)
+{
+	struct conversion c = {.job = NULL};
+	struct buf b = BUF_INIT;
+	enum variant v;
+	int r;
+
+	r = variant_from_str(variant, E_USAGE, &v, e);
+	if (r == 0)
+		r = conversion_resolve(&c, dir, e);
+	if (r == 0 && !(c.model->variants & 1u << v))
+		r = err_set(e, E_UNSUPPORTED_MODEL, "%s has no graph '%s'", c.model->title, variant);
+	if (r == 0)
+		r = conversion_trace(&c, v, e);
+	if (r == 0) {
+		graph_dump(c.graph[v], &b);
+		r = buf_failed(&b, e);
+	}
+	if (r == 0)
+		(void)fwrite(b.data, 1, b.len, stdout);
+	buf_release(&b);
+	conversion_release(&c);
+	return r;
+}
+
+static int
+onnx_print(const char *path, struct err *e)
+{
+	struct buf b = BUF_INIT;
+	int r = onnx_dump(path, &b, e);
+
+	if (r == 0)
+		(void)fwrite(b.data, 1, b.len, stdout);
+	buf_release(&b);
+	return r;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct err e = ERR_INIT;
+	int opt, r;
+
+	log_setup(LOG_LEVEL_INFO);
+	opt = getopt_long(argc, argv, "", options, NULL);
+	switch (opt) {
+	case 'h':
+		(void)fputs(help, stdout);
+		return 0;
+	case 'V':
+		(void)printf("colconv-worker %s (libtorch %s)\n", PACKAGE_VERSION, tt_version());
+		return 0;
+	case 'd':
+		r = optind + 1 == argc ? graph_print(optarg, argv[optind], &e)
+				       : err_set(&e, E_USAGE, "--dump takes a graph and a checkpoint; see --help");
+		break;
+	case 'o':
+		r = onnx_print(optarg, &e);
+		break;
+	case -1:
+		r = optind == argc ? job_run(&e) : err_set(&e, E_USAGE, "unexpected '%s'; see --help", argv[optind]);
+		break;
+	default:
+		return err_exit_status(E_USAGE);
+	}
+	if (r < 0)
+		log_err("%s: %s", err_name(r), e.msg);
+	return err_exit_status(r);
+}

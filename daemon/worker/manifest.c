@@ -1,0 +1,200 @@
+#include "manifest.h"
+
+#include "base/fs.h"
+#include "base/sha256.h"
+#include "base/str.h"
+#include "config.h"
+#include "torch/shim.h"
+
+/* What a processor or a tokenizer reads; taken along as it is when the checkpoint has it. */
+static const char *const processor_files[] = {
+	"config.json",
+	"preprocessor_config.json",
+	"processor_config.json",
+	"tokenizer.json",
+	"tokenizer_config.json",
+	"tokenizer.model",
+	"special_tokens_map.json",
+	"added_tokens.json",
+	"vocab.json",
+	"merges.txt",
+	"chat_template.json",
+	"chat_template.jinja",
+};
+
+static int
+file_add(json_t *files, const char *name, uint64_t size, const char *sha256, struct err *e)
+{
+	json_t *j = json_pack("{s:s, s:I, s:s}", "name", name, "size", (json_int_t)size, "sha256", sha256);
+
+	if (!j || json_array_append_new(files, j) < 0)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	return 0;
+}
+
+/* A file that lies in the job's folder already. */
+static int
+file_hash(const struct conversion *c, json_t *files, const char *name, struct err *e)
+{
+	_cleanup_free_ char *path = fs_join(c->job->out_dir, name);
+	char sha256[SHA256_HEX_LEN + 1];
+	struct stat st;
+	int r;
+
+	if (!path || stat(path, &st) < 0)
+		return err_set(e, E_IO, "cannot stat '%s'", name);
+	r = sha256_file(path, sha256, e);
+	return r < 0 ? r : file_add(files, name, (uint64_t)st.st_size, sha256, e);
+}
+
+static int
+processor_copy(const struct conversion *c, json_t *files, struct err *e)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < ARRAY_LEN(processor_files); i++) {
+		_cleanup_free_ char *src = fs_join(c->job->model, processor_files[i]);
+		_cleanup_free_ char *dst = fs_join(c->job->out_dir, processor_files[i]);
+
+		if (!src || !dst)
+			return err_set(e, E_NO_MEMORY, "memory ran out");
+		if (access(src, R_OK) < 0)
+			continue;
+		r = fs_copy(src, dst, e);
+		if (r == 0)
+			r = file_hash(c, files, processor_files[i], e);
+	}
+	return r;
+}
+
+static int
+files_list(const struct conversion *c, json_t *files, struct err *e)
+{
+	const struct onnx_file *f;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < onnx_job_file_count(c->onnx); i++) {
+		f = onnx_job_file(c->onnx, i);
+		r = file_add(files, f->name, f->size, f->sha256, e);
+	}
+	if (r == 0 && c->parity)
+		r = file_hash(c, files, "parity.json", e);
+	return r < 0 ? r : processor_copy(c, files, e);
+}
+
+static json_t *
+io_list(const struct ir_graph *g, enum ir_kind kind)
+{
+	json_t *list = json_object();
+	char shape[256];
+	size_t i;
+
+	for (i = 0; i < g->n_value; i++)
+		if (g->value[i]->kind == kind && (kind == IR_INPUT || g->value[i] == g->output))
+			(void)json_object_set_new(list, g->value[i]->name,
+						  json_pack("{s:s, s:s}", "type", ir_elem_name(g->value[i]->elem), "shape",
+							    shape_str(&g->value[i]->shape, shape, sizeof(shape))));
+	return list;
+}
+
+static json_t *
+graphs_list(const struct conversion *c)
+{
+	const struct onnx_graph_info *info;
+	json_t *list = json_object();
+	size_t i;
+	int v;
+
+	for (v = 0; v < VARIANT_MAX; v++)
+		for (i = 0; c->graph[v] && i < onnx_job_graph_count(c->onnx); i++) {
+			info = onnx_job_graph(c->onnx, i);
+			if (str_eq(info->file, variant_file((enum variant)v)))
+				(void)json_object_set_new(
+					list, variant_name((enum variant)v),
+					json_pack("{s:s, s:I, s:I, s:o, s:o}", "file", info->file, "nodes",
+						  (json_int_t)info->nodes, "weight_bytes", (json_int_t)info->weight_bytes,
+						  "inputs", io_list(c->graph[v], IR_INPUT), "outputs",
+						  io_list(c->graph[v], IR_RESULT)));
+		}
+	return list;
+}
+
+static json_t *
+source_list(const struct conversion *c)
+{
+	json_t *list = json_array();
+	const struct st_file *f;
+	size_t i;
+
+	for (i = 0; i < checkpoint_file_count(c->checkpoint); i++) {
+		f = checkpoint_file(c->checkpoint, i);
+		(void)json_array_append_new(list, json_pack("{s:s, s:I}", "name", fs_basename(st_path(f)), "size",
+							    (json_int_t)st_len(f)));
+	}
+	return json_pack("{s:s, s:o}", "path", c->job->model, "weights", list);
+}
+
+static json_t *
+options_list(const struct conversion *c)
+{
+	json_t *variants = json_array();
+	size_t i;
+
+	for (i = 0; i < c->job->n_variants; i++)
+		(void)json_array_append_new(variants, json_string(c->job->variants[i]));
+	return json_pack("{s:o, s:s, s:s, s:s}", "variants", variants, "dtype", c->job->dtype, "layout", c->job->layout,
+			 "positions", c->job->positions);
+}
+
+static json_t *
+parity_short(const struct conversion *c)
+{
+	return c->parity ? json_pack("{s:O, s:O, s:O}", "passed", json_object_get(c->parity, "passed"), "limits",
+				     json_object_get(c->parity, "limits"), "worst", json_object_get(c->parity, "worst"))
+			 : json_null();
+}
+
+uint64_t
+conversion_parameters(const struct conversion *c)
+{
+	const size_t count = checkpoint_count(c->checkpoint);
+	uint64_t sum = 0;
+	size_t i, k;
+	bool used;
+	int v;
+
+	for (i = 0; i < count; i++) {
+		used = false;
+		for (v = 0; v < VARIANT_MAX && !used; v++)
+			for (k = 0; c->graph[v] && k < c->graph[v]->n_value && !used; k++)
+				used = c->graph[v]->value[k]->weight == checkpoint_get(c->checkpoint, i);
+		sum += used ? (uint64_t)checkpoint_get(c->checkpoint, i)->tensor->count : 0;
+	}
+	return sum;
+}
+
+int
+manifest_write(struct conversion *c, struct err *e)
+{
+	const json_t *runtime = c->parity ? json_object_get(c->parity, "onnxruntime") : NULL;
+	_cleanup_free_ char *path = fs_join(c->job->out_dir, MANIFEST_FILE);
+	json_t *files = json_array();
+	json_auto_t *j = NULL;
+	int r;
+
+	if (!path || !files)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	r = files_list(c, files, e);
+	j = json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:{s:s, s:s, s:s?}, s:o, s:o}", "format", "colconv-manifest/1",
+		      "architecture", c->model->family, "parameters", (json_int_t)conversion_parameters(c), "source",
+		      source_list(c), "options", options_list(c), "graphs", graphs_list(c), "versions", "colconv",
+		      PACKAGE_VERSION, "libtorch", tt_version(), "onnxruntime", runtime ? json_string_value(runtime) : NULL,
+		      "parity", parity_short(c), "files", files);
+	if (r < 0)
+		return r;
+	if (!j)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	return json_write(path, j, e);
+}

@@ -1,0 +1,13 @@
+/* The stage `parity`: runs colconv-parity on the exported graphs and reads its report. */
+#ifndef WORKER_PARITY_H
+#define WORKER_PARITY_H
+
+#include "stages.h"
+
+/* Whether colconv-parity and ONNX Runtime are there. */
+int parity_probe(struct err *e);
+
+/* E_PARITY names the worst case. Sets c->parity, and leaves parity.json in the job's folder either way. */
+int parity_run(struct conversion *c, struct err *e);
+
+#endif

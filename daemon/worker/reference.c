@@ -1,0 +1,114 @@
+#include "reference.h"
+
+#include "base/fs.h"
+#include "base/str.h"
+#include "cases.h"
+#include "trace/eval.h"
+
+/* Progress over all cases: nodes done of all nodes of all cases. */
+struct progress {
+	struct report *report;
+	const char *name;
+	uint64_t before, total;
+};
+
+static int
+node_done(void *arg, size_t done, size_t total, const struct ir_node *n)
+{
+	const struct progress *p = arg;
+	char detail[256];
+
+	(void)total;
+	(void)snprintf(detail, sizeof(detail), "case %s: %s", p->name, n->name);
+	report_progress(p->report, p->before + done, p->total, "nodes", detail);
+	return 0;
+}
+
+/* The graph that says what a case's embeddings are: any will do that takes its inputs. NULL: the case is not for this job. */
+static const struct ir_graph *
+graph_for(const struct conversion *c, const struct case_plan *plan)
+{
+	const struct ir_graph *own = c->graph[plan_has_images(plan) ? VARIANT_IMAGE : VARIANT_TEXT];
+
+	if (plan->any_size && !c->model->any_size)
+		return NULL;
+	return own ? own : c->graph[VARIANT_UNIFIED];
+}
+
+static int
+graph_compute(const struct ir_graph *g, const struct feeds *in, struct progress *p, const char *path, struct err *e)
+{
+	const enum tt_device device = tt_cuda_available() ? TT_CUDA : TT_CPU;
+	_cleanup_(eval_free) struct eval *ev = NULL;
+	_cleanup_free_ float *out = NULL;
+	const struct feed *f;
+	struct sizes sizes;
+	int64_t dim[3];
+	size_t i, len = sizeof(*out);
+	int r, k;
+
+	r = feeds_sizes(in, g, &sizes, e);
+	if (r == 0)
+		r = eval_new(g, device, &sizes, &ev, e);
+	for (i = 0; r == 0 && i < g->n_value; i++)
+		if (g->value[i]->kind == IR_INPUT) {
+			f = feeds_find(in, g->value[i]->name);
+			r = eval_feed(ev, g->value[i], f->data, e);
+		}
+	if (r == 0)
+		r = eval_run(ev, node_done, p, e);
+	if (r < 0)
+		return r;
+	for (k = 0; k < 3; k++) {
+		dim[k] = dim_eval(g->output->shape.dim[k], &sizes);
+		len *= (size_t)dim[k];
+	}
+	out = malloc(len);
+	if (!out)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	r = eval_read(ev, g->output, out, len, e);
+	return r < 0 ? r : case_write(path, in, dim, out, e);
+}
+
+static int
+case_run(struct conversion *c, const struct case_plan *plan, struct progress *p, struct err *e)
+{
+	_cleanup_free_ char *name = str_printf("case-%s.safetensors", plan->name);
+	_cleanup_free_ char *path = name ? fs_join(c->case_dir, name) : NULL;
+	_cleanup_(feeds_release) struct feeds in = FEEDS_INIT;
+	int r;
+
+	if (!path)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	p->name = plan->name;
+	r = c->model->case_make(c->config, plan, c->job->seed, &in, e);
+	if (r == 0)
+		r = graph_compute(graph_for(c, plan), &in, p, path, e);
+	return r < 0 ? err_context(e, "case '%s'", plan->name) : 0;
+}
+
+int
+reference_run(struct conversion *c, struct err *e)
+{
+	struct progress p = {.report = c->report};
+	const struct ir_graph *g;
+	size_t i;
+	int r;
+
+	c->case_dir = fs_join(c->job->out_dir, ".cases");
+	if (!c->case_dir)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	r = fs_mkdir(c->case_dir, 0755, e);
+	for (i = 0; i < case_count(); i++) {
+		g = graph_for(c, case_get(i));
+		p.total += g ? g->block.n : 0;
+	}
+	for (i = 0; r == 0 && i < case_count(); i++) {
+		g = graph_for(c, case_get(i));
+		if (!g)
+			continue;
+		r = case_run(c, case_get(i), &p, e);
+		p.before += g->block.n;
+	}
+	return r;
+}

@@ -1,0 +1,35 @@
+/*
+ * One conversion, stage by stage: resolve, trace, export, reference, parity.
+ *
+ * Everything is written below job->out_dir, which must be an empty folder. What a stage needs
+ * of an earlier one stays open until conversion_free().
+ */
+#ifndef WORKER_STAGES_H
+#define WORKER_STAGES_H
+
+#include "model/model.h"
+#include "onnx/onnx.h"
+#include "report.h"
+
+struct conversion {
+	const Colconv__Job *job;
+	struct report *report;
+	struct checkpoint *checkpoint;
+	const struct model *model;
+	void *config; /* of the model */
+	struct ir_graph *graph[VARIANT_MAX]; /* NULL: not asked for */
+	struct onnx_job *onnx;
+	char *case_dir;    /* the reference's cases, while they are needed */
+	json_t *parity;    /* the report, when parity was checked */
+};
+
+int conversion_run(struct conversion *c, struct err *e);
+void conversion_release(struct conversion *c);
+
+/* Opens a checkpoint and reads its config by its model. */
+int conversion_resolve(struct conversion *c, const char *dir, struct err *e);
+
+/* The graph of one variant. */
+int conversion_trace(struct conversion *c, enum variant v, struct err *e);
+
+#endif

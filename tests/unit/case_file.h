@@ -1,0 +1,20 @@
+/* Makes case files for tests: a safetensors file written by hand, so that it can be wrong as well. */
+#ifndef TESTS_UNIT_CASE_FILE_H
+#define TESTS_UNIT_CASE_FILE_H
+
+#include <stddef.h>
+
+struct case_tensor {
+	const char *name;
+	const char *dtype;
+	const char *shape; /* as JSON: "[1, 2]" */
+	const void *data;
+	size_t len;
+};
+
+/* A tensor whose data is an array. */
+#define CASE_TENSOR(name, dtype, shape, array) {name, dtype, shape, array, sizeof(array)}
+
+void case_file_write(const char *path, const struct case_tensor *t, size_t count);
+
+#endif

@@ -1,0 +1,191 @@
+#include "test.h"
+
+#include <math.h>
+
+#include "parity/compare.h"
+
+static const struct limits limits = LIMITS_FP32;
+static const bool all[] = {true, true, true, true};
+
+/* Three tokens of two elements. */
+static const float want[] = {3, 4, 1, 0, 0, 0};
+
+static struct compare
+compared(const float *got, const bool *valid)
+{
+	struct compare c;
+
+	compare_embeddings(want, got, valid, 3, 2, &c);
+	return c;
+}
+
+static void
+test_identical(void **state)
+{
+	struct compare c = compared(want, all);
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(c.tokens, 3);
+	assert_int_equal(c.not_finite, 0);
+	assert_true(c.max_abs == 0 && c.mean_abs == 0 && c.rel_l2 == 0);
+	assert_true(c.min_cosine == 1 && c.mean_cosine == 1); /* the token of zeros counts as equal */
+	assert_int_equal(compare_judge(&c, &limits, &e), 0);
+}
+
+static void
+test_flipped_element(void **state)
+{
+	const float got[] = {3, 4, -1, 0, 0, 0};
+	struct compare c = compared(got, all);
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_near(c.max_abs, 2, 0);
+	assert_near(c.mean_abs, 2.0 / 6, 1e-15);
+	assert_near(c.rel_l2, 2 / sqrt(26), 1e-15);
+	assert_near(c.min_cosine, -1, 0);
+	assert_near(c.mean_cosine, 1.0 / 3, 1e-15);
+	assert_int_equal(compare_judge(&c, &limits, &e), E_PARITY);
+	assert_error(&e, E_PARITY, "max abs 2 is above 0.0001");
+}
+
+/* A longer vector has a cosine of 1; a wrong direction within max abs is still told. */
+static void
+test_direction(void **state)
+{
+	const struct limits loose = {.max_abs = 10, .min_cosine = 0.9};
+	const float longer[] = {6, 8, 1, 0, 0, 0}, turned[] = {3, 4, 0, 1, 0, 0};
+	struct compare c = compared(longer, all);
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_near(c.min_cosine, 1, 1e-15);
+	assert_int_equal(compare_judge(&c, &loose, &e), 0);
+	c = compared(turned, all);
+	assert_near(c.min_cosine, 0, 0);
+	assert_int_equal(compare_judge(&c, &loose, &e), E_PARITY);
+	assert_error(&e, E_PARITY, "min cosine 0 is below 0.9");
+}
+
+/* One vector of zeros where the other has none. */
+static void
+test_zero_vector(void **state)
+{
+	const float got[] = {0, 0, 1, 0, 0, 0}, got2[] = {3, 4, 1, 0, 0, 1e-9f};
+	struct compare c = compared(got, all);
+
+	(void)state;
+	assert_near(c.min_cosine, 0, 0);
+	c = compared(got2, all);
+	assert_near(c.min_cosine, 0, 0);
+	compare_embeddings(want + 4, got, all, 1, 2, &c); /* nothing wanted and nothing got */
+	assert_near(c.rel_l2, 0, 0);
+	compare_embeddings(want + 4, want, all, 1, 2, &c);
+	assert_near(c.rel_l2, 5, 0);
+}
+
+static void
+test_mask(void **state)
+{
+	const bool valid[] = {true, true, false}, none[] = {false, false, false};
+	const float got[] = {3, 4, 1, 0, 0, 0.5f};
+	struct compare c = compared(got, valid);
+
+	(void)state;
+	assert_int_equal(c.tokens, 2);
+	assert_near(c.max_abs, 0.5, 0); /* masked tokens must be zero in both */
+	assert_near(c.min_cosine, 1, 0);
+	c = compared(got, none);
+	assert_int_equal(c.tokens, 0);
+	assert_near(c.min_cosine, 1, 0);
+	assert_near(c.mean_cosine, 1, 0);
+}
+
+static void
+test_not_finite(void **state)
+{
+	const float got[] = {NAN, 4, 1, INFINITY, 0, -INFINITY};
+	struct compare c = compared(got, all);
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(c.not_finite, 3);
+	assert_near(c.max_abs, 3, 0);
+	assert_near(c.min_cosine, 0.8, 1e-15);
+	assert_true(isfinite(c.rel_l2) && isfinite(c.mean_abs) && isfinite(c.mean_cosine));
+	assert_int_equal(compare_judge(&c, &(struct limits){.max_abs = 100}, &e), E_PARITY);
+	assert_error(&e, E_PARITY, "3 elements are NaN or infinite");
+}
+
+static void
+test_maxsim(void **state)
+{
+	/* dim 5, so that the sum has a rest beyond its blocks of four */
+	const float q[] = {1, 0, 0, 0, 2, 0, 1, 0, 0, 0, 9, 9, 9, 9, 9};
+	const float d[] = {1, 0, 0, 0, 1, 0, -1, 0, 0, 0, 7, 7, 7, 7, 7};
+	const bool valid[] = {true, true, false}, first[] = {true, false, false},
+		   none[] = {false, false, false};
+
+	(void)state;
+	assert_near(compare_maxsim(q, valid, 3, d, valid, 3, 5), 3 + 0, 0);
+	/* Valid rows only: no masked row of zeros lifts a negative similarity to 0. */
+	assert_near(compare_maxsim(q + 5, first, 1, d + 5, first, 1, 5), -1, 0);
+	assert_near(compare_maxsim(q, valid, 3, d, none, 3, 5), 0, 0);
+	assert_near(compare_maxsim(q, none, 3, d, valid, 3, 5), 0, 0);
+}
+
+/* One query [1, 0] over documents of one token: the score is the document's first element. */
+static void
+ranking_of(const float *docs_want, const float *docs_got, size_t nd, struct ranking *ret)
+{
+	static const float query[] = {1, 0};
+	const struct row q = {.want = query, .got = query, .valid = all, .tokens = 1};
+	struct err e = ERR_INIT;
+	struct row d[4];
+	size_t i;
+
+	for (i = 0; i < nd; i++)
+		d[i] = (struct row){
+			.want = docs_want + 2 * i, .got = docs_got + 2 * i, .valid = all, .tokens = 1};
+	assert_int_equal(compare_ranking(&q, 1, d, nd, 2, ret, &e), 0);
+}
+
+static void
+test_ranking(void **state)
+{
+	const float docs[] = {0.5f, 0, 0.25f, 0, 0.125f, 0};
+	const float close[] = {0.5f, 0, 0.375f, 0, 0.125f, 0};
+	const float swapped[] = {0.25f, 0, 0.5f, 0, 0.125f, 0};
+	const float tie[] = {0.5f, 0, 0.50001f, 0}, tie_swapped[] = {0.50001f, 0, 0.5f, 0};
+	struct ranking r;
+
+	(void)state;
+	ranking_of(docs, docs, 3, &r);
+	assert_int_equal(r.queries, 1);
+	assert_int_equal(r.documents, 3);
+	assert_true(r.max_score_change == 0 && r.swapped == 0);
+	ranking_of(docs, close, 3, &r);
+	assert_near(r.max_score_change, 0.125, 0);
+	assert_int_equal(r.swapped, 0);
+	ranking_of(docs, swapped, 3, &r);
+	assert_near(r.max_score_change, 0.25, 0);
+	assert_int_equal(r.swapped, 1);
+	ranking_of(tie, tie_swapped, 2, &r);
+	assert_int_equal(r.swapped, 0);
+	ranking_of(docs, docs, 0, &r);
+	assert_int_equal(r.documents, 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_identical), cmocka_unit_test(test_flipped_element),
+		cmocka_unit_test(test_direction), cmocka_unit_test(test_zero_vector),
+		cmocka_unit_test(test_mask),      cmocka_unit_test(test_not_finite),
+		cmocka_unit_test(test_maxsim),    cmocka_unit_test(test_ranking),
+	};
+
+	return cmocka_run_group_tests_name("compare", tests, NULL, NULL);
+}

@@ -1,0 +1,463 @@
+/*
+ * Every op of graph/ops.def, computed by libtorch and, after its lowering, by ONNX Runtime, at
+ * sizes that the trace did not use: both must give the same. Needs ONNX Runtime's library.
+ */
+#include "test.h"
+
+#include <math.h>
+
+#include "base/fs.h"
+#include "base/rng.h"
+#include "base/str.h"
+#include "checkpoint/stwriter.h"
+#include "onnx/onnx.h"
+#include "parity/ort.h"
+#include "trace/eval.h"
+#include "trace/trace.h"
+
+#define WIDTH 12 /* of the axes that are constants */
+#define ROWS 7   /* of tables */
+
+static char dir[] = "/tmp/colconv-test-ops-XXXXXX";
+static struct checkpoint *ck;
+
+static struct dim
+n(int64_t k)
+{
+	return dim_const(k);
+}
+
+static struct ir_value *
+floats(struct trace *t, const char *name)
+{
+	return tr_input(t, name, IR_F32, shape_of(3, dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE), n(WIDTH)));
+}
+
+static struct ir_value *
+ints(struct trace *t, const char *name)
+{
+	return tr_input(t, name, IR_I64, shape_of(2, dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE)));
+}
+
+static struct ir_value *
+bools(struct trace *t, const char *name)
+{
+	return tr_less(t, ints(t, name), tr_i64(t, 3));
+}
+
+static struct ir_value *
+weight(struct trace *t)
+{
+	return tr_weight(t, shape_of(2, n(ROWS), n(WIDTH)), "w.weight");
+}
+
+static struct ir_value *
+vector(struct trace *t)
+{
+	return tr_weight(t, shape_of(1, n(WIDTH)), "v.weight");
+}
+
+static struct ir_value *
+heads(struct trace *t, const char *name, int64_t count)
+{
+	return tr_input(t, name, IR_F32, shape_of(4, dim_symbol(SYM_BATCH), n(count), dim_symbol(SYM_SEQUENCE), n(6)));
+}
+
+static struct ir_value *
+rope_table(struct trace *t, const char *name)
+{
+	return tr_input(t, name, IR_F32, shape_of(2, dim_symbol(SYM_SEQUENCE), n(6)));
+}
+
+#define CASE(name) static struct ir_value *name(struct trace *t)
+
+CASE(linear) { return tr_linear(t, floats(t, "x"), weight(t), NULL); }
+CASE(linear_bias) { return tr_linear(t, floats(t, "x"), weight(t), tr_weight(t, shape_of(1, n(ROWS)), "b.weight")); }
+CASE(gather) { return tr_gather(t, weight(t), ints(t, "x")); }
+CASE(rms_norm) { return tr_rms_norm(t, floats(t, "x"), vector(t), 1e-6); }
+CASE(rms_norm_plus_one)
+{
+	return tr_rms_norm(t, floats(t, "x"), tr_weight_plus_one(t, shape_of(1, n(WIDTH)), "v.weight"), 1e-6);
+}
+CASE(layer_norm)
+{
+	return tr_layer_norm(t, floats(t, "x"), vector(t), tr_weight(t, shape_of(1, n(WIDTH)), "u.weight"), 1e-6);
+}
+CASE(rope) { return tr_rope(t, heads(t, "x", 3), rope_table(t, "c"), rope_table(t, "s")); }
+CASE(attention)
+{
+	return tr_attention(t, heads(t, "q", 3), heads(t, "k", 3), heads(t, "v", 3), NULL, 0.4);
+}
+CASE(attention_grouped)
+{
+	struct ir_value *bias = tr_attention_bias(t, bools(t, "m"), IR_MASK_CAUSAL);
+
+	return tr_attention(t, heads(t, "q", 6), heads(t, "k", 2), heads(t, "v", 2), bias, 0.4);
+}
+CASE(attention_keys)
+{
+	struct ir_value *bias = tr_attention_bias(t, bools(t, "m"), IR_MASK_FULL);
+
+	return tr_attention(t, heads(t, "q", 2), heads(t, "k", 1), heads(t, "v", 1), bias, 0.4);
+}
+/* A bias is -FLT_MAX or 0: what counts is which. */
+static struct ir_value *
+allowed(struct trace *t, struct ir_value *bias)
+{
+	return tr_cast(t, tr_less(t, tr_f32(t, -1), bias), IR_F32);
+}
+CASE(bias_causal) { return allowed(t, tr_attention_bias(t, bools(t, "m"), IR_MASK_CAUSAL)); }
+CASE(bias_full) { return allowed(t, tr_attention_bias(t, bools(t, "m"), IR_MASK_FULL)); }
+CASE(l2_normalize) { return tr_l2_normalize(t, floats(t, "x")); }
+CASE(silu) { return tr_silu(t, floats(t, "x")); }
+CASE(gelu) { return tr_gelu(t, floats(t, "x")); }
+CASE(gelu_tanh) { return tr_gelu_tanh(t, floats(t, "x")); }
+CASE(quick_gelu) { return tr_quick_gelu(t, floats(t, "x")); }
+CASE(cosine) { return tr_cos(t, floats(t, "x")); }
+CASE(sine) { return tr_sin(t, floats(t, "x")); }
+CASE(add) { return tr_add(t, floats(t, "x"), vector(t)); }
+CASE(add_rows)
+{
+	return tr_add(t, tr_input(t, "x", IR_F32, shape_of(3, dim_symbol(SYM_BATCH), n(1), n(WIDTH))),
+		      tr_input(t, "y", IR_F32, shape_of(2, dim_symbol(SYM_SEQUENCE), n(WIDTH))));
+}
+CASE(sub) { return tr_cast(t, tr_sub(t, ints(t, "x"), ints(t, "y")), IR_F32); }
+CASE(mul) { return tr_mul(t, floats(t, "x"), floats(t, "y")); }
+CASE(divide) { return tr_cast(t, tr_div(t, tr_mul(t, ints(t, "x"), tr_i64(t, 5)), tr_add(t, ints(t, "y"), tr_i64(t, 1))), IR_F32); }
+CASE(mod) { return tr_cast(t, tr_mod(t, tr_mul(t, ints(t, "x"), tr_i64(t, 5)), tr_add(t, ints(t, "y"), tr_i64(t, 1))), IR_F32); }
+CASE(min) { return tr_cast(t, tr_min(t, ints(t, "x"), ints(t, "y")), IR_F32); }
+CASE(max) { return tr_cast(t, tr_max(t, ints(t, "x"), tr_i64(t, 3)), IR_F32); }
+CASE(equal) { return tr_cast(t, tr_equal(t, ints(t, "x"), ints(t, "y")), IR_F32); }
+CASE(less) { return tr_cast(t, tr_less(t, ints(t, "x"), ints(t, "y")), IR_F32); }
+CASE(both) { return tr_cast(t, tr_and(t, bools(t, "x"), bools(t, "y")), IR_F32); }
+CASE(negation) { return tr_cast(t, tr_not(t, bools(t, "x")), IR_F32); }
+CASE(where)
+{
+	struct ir_value *c = bools(t, "c");
+
+	return tr_where(t, tr_reshape(t, c, shape_of(3, dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE), n(1))),
+			floats(t, "x"), floats(t, "y"));
+}
+CASE(where_scalar) { return tr_cast(t, tr_where(t, bools(t, "c"), tr_i64(t, 9), ints(t, "x")), IR_F32); }
+CASE(cast) { return tr_cast(t, tr_cast(t, ints(t, "x"), IR_BOOL), IR_F32); }
+CASE(reshape_split)
+{
+	return tr_reshape(t, floats(t, "x"), shape_of(4, dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE), n(3), n(4)));
+}
+CASE(reshape_flat)
+{
+	return tr_reshape(t, floats(t, "x"),
+			  shape_of(2, dim_mul(dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE)), n(WIDTH)));
+}
+CASE(reshape_back) /* two symbols that come out of one: the shape has to be computed */
+{
+	struct ir_value *flat = reshape_flat(t);
+
+	return tr_reshape(t, tr_silu(t, flat), shape_of(3, dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE), n(WIDTH)));
+}
+CASE(reshape_groups)
+{
+	return tr_reshape(t, floats(t, "x"), shape_of(3, dim_symbol(SYM_BATCH), dim_mul(dim_symbol(SYM_SEQUENCE), n(2)),
+						      n(WIDTH / 2)));
+}
+CASE(transpose) { return tr_transpose(t, floats(t, "x"), (const int[]){2, 0, 1}); }
+CASE(concat) { return tr_concat(t, 2, 3, floats(t, "x"), floats(t, "y"), tr_slice(t, floats(t, "z"), 2, 1, 4)); }
+CASE(slice) { return tr_slice(t, floats(t, "x"), 2, 5, 11); }
+CASE(size)
+{
+	return tr_cast(t, tr_add(t, ints(t, "x"), tr_size(t, dim_mul(dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE)))), IR_F32);
+}
+CASE(iota) { return tr_cast(t, tr_add(t, ints(t, "x"), tr_iota(t, dim_symbol(SYM_SEQUENCE))), IR_F32); }
+CASE(cumsum) { return tr_cast(t, tr_cumsum(t, ints(t, "x"), 1), IR_F32); }
+CASE(sum) { return tr_cast(t, tr_sum(t, ints(t, "x"), 0), IR_F32); }
+CASE(sum_last) { return tr_cast(t, tr_sum(t, ints(t, "x"), 1), IR_F32); }
+CASE(shift) { return tr_cast(t, tr_shift(t, ints(t, "x"), 1), IR_F32); }
+CASE(shift_bools) { return tr_cast(t, tr_shift(t, bools(t, "x"), 1), IR_F32); }
+CASE(any) { return tr_add(t, tr_cast(t, tr_any(t, bools(t, "x")), IR_F32), floats(t, "y")); }
+
+static struct ir_value *
+branch_silu(struct trace *t, const void *x)
+{
+	return tr_silu(t, (struct ir_value *)(uintptr_t)x);
+}
+
+static struct ir_value *
+branch_same(struct trace *t, const void *x)
+{
+	(void)t;
+	return (struct ir_value *)(uintptr_t)x;
+}
+
+static struct ir_value *
+choose(struct trace *t, int64_t bound)
+{
+	struct ir_value *cond = tr_any(t, tr_less(t, ints(t, "c"), tr_i64(t, bound))), *x = floats(t, "x");
+
+	return tr_add(t, tr_if(t, cond, branch_silu, branch_same, x), vector(t));
+}
+CASE(if_taken) { return choose(t, 100); }
+CASE(if_not_taken) { return choose(t, 0); }
+
+static const struct {
+	enum ir_op op;
+	struct ir_value *(*make)(struct trace *t);
+} cases[] = {
+	{OP_LINEAR, linear},
+	{OP_LINEAR, linear_bias},
+	{OP_GATHER, gather},
+	{OP_RMS_NORM, rms_norm},
+	{OP_RMS_NORM, rms_norm_plus_one},
+	{OP_LAYER_NORM, layer_norm},
+	{OP_ROPE, rope},
+	{OP_ATTENTION, attention},
+	{OP_ATTENTION, attention_grouped},
+	{OP_ATTENTION, attention_keys},
+	{OP_ATTENTION_BIAS, bias_causal},
+	{OP_ATTENTION_BIAS, bias_full},
+	{OP_L2_NORMALIZE, l2_normalize},
+	{OP_SILU, silu},
+	{OP_GELU, gelu},
+	{OP_GELU_TANH, gelu_tanh},
+	{OP_QUICK_GELU, quick_gelu},
+	{OP_COS, cosine},
+	{OP_SIN, sine},
+	{OP_ADD, add},
+	{OP_ADD, add_rows},
+	{OP_SUB, sub},
+	{OP_MUL, mul},
+	{OP_DIV, divide},
+	{OP_MOD, mod},
+	{OP_MIN, min},
+	{OP_MAX, max},
+	{OP_EQUAL, equal},
+	{OP_LESS, less},
+	{OP_AND, both},
+	{OP_NOT, negation},
+	{OP_WHERE, where},
+	{OP_WHERE, where_scalar},
+	{OP_CAST, cast},
+	{OP_RESHAPE, reshape_split},
+	{OP_RESHAPE, reshape_flat},
+	{OP_RESHAPE, reshape_back},
+	{OP_RESHAPE, reshape_groups},
+	{OP_TRANSPOSE, transpose},
+	{OP_CONCAT, concat},
+	{OP_SLICE, slice},
+	{OP_SIZE, size},
+	{OP_IOTA, iota},
+	{OP_CUMSUM, cumsum},
+	{OP_SUM, sum},
+	{OP_SUM, sum_last},
+	{OP_SHIFT, shift},
+	{OP_SHIFT, shift_bools},
+	{OP_ANY, any},
+	{OP_IF, if_taken},
+	{OP_IF, if_not_taken},
+};
+
+static struct sizes
+sizes_of(int64_t batch, int64_t sequence)
+{
+	struct sizes s = {{0}};
+
+	s.of[SYM_BATCH] = batch;
+	s.of[SYM_SEQUENCE] = sequence;
+	return s;
+}
+
+static int64_t
+count_of(const struct ir_value *v, const struct sizes *s)
+{
+	return dim_eval(shape_count(&v->shape), s);
+}
+
+/* Normal numbers, or whole numbers 0..ROWS-1. */
+static void *
+random_input(const struct ir_value *v, const struct sizes *s, struct rng *rng)
+{
+	int64_t i, count = count_of(v, s);
+	void *data = malloc((size_t)count * ir_elem_size(v->elem));
+
+	assert_non_null(data);
+	for (i = 0; i < count; i++)
+		if (v->elem == IR_F32)
+			((float *)data)[i] = rng_normal(rng);
+		else
+			((int64_t *)data)[i] = (int64_t)rng_below(rng, ROWS);
+	return data;
+}
+
+static struct ort_tensor
+ort_input_make(const struct ir_value *v, const struct sizes *s, void *data)
+{
+	struct ort_tensor x = {.type = v->elem == IR_F32 ? ORT_F32 : ORT_I64, .rank = v->shape.rank, .data = data};
+	int i;
+
+	for (i = 0; i < v->shape.rank; i++)
+		x.shape[i] = dim_eval(v->shape.dim[i], s);
+	x.len = (size_t)count_of(v, s) * ir_elem_size(v->elem);
+	return x;
+}
+
+static void
+compare(const char *op, const float *a, const float *b, int64_t count)
+{
+	int64_t i;
+
+	for (i = 0; i < count; i++)
+		if (!(fabsf(a[i] - b[i]) <= 1e-5f * (1 + fabsf(a[i]))))
+			fail_msg("%s: element %lld is %.9g in libtorch and %.9g in ONNX Runtime", op, (long long)i, (double)a[i],
+				 (double)b[i]);
+}
+
+static void
+graph_compare(const char *op, const struct ir_graph *g, struct ort_session *s, const struct sizes *sizes, struct rng *rng)
+{
+	_cleanup_(eval_free) struct eval *ev = NULL;
+	_cleanup_(ort_tensor_release) struct ort_tensor got = {0};
+	struct ort_tensor in[4];
+	struct err e = ERR_INIT;
+	float *want;
+	size_t i, k, n_in = ort_input_count(s), len = (size_t)count_of(g->output, sizes) * sizeof(*want);
+
+	(void)eval_new(g, TT_CPU, sizes, &ev, &e);
+	for (i = 0; i < n_in; i++)
+		for (k = 0; k < g->n_value; k++)
+			if (g->value[k]->kind == IR_INPUT && str_eq(g->value[k]->name, ort_input_get(s, i)->name)) {
+				in[i] = ort_input_make(g->value[k], sizes, random_input(g->value[k], sizes, rng));
+				(void)eval_feed(ev, g->value[k], in[i].data, &e);
+			}
+	assert_no_error(&e);
+	(void)eval_run(ev, NULL, NULL, &e);
+	assert_no_error(&e);
+	want = malloc(len);
+	assert_int_equal(eval_read(ev, g->output, want, len, &e), 0);
+	(void)ort_run(s, in, &got, &e);
+	assert_no_error(&e);
+	assert_int_equal(got.len, len);
+	compare(op, want, got.data, (int64_t)(len / sizeof(*want)));
+	free(want);
+	for (i = 0; i < n_in; i++)
+		free(in[i].data);
+}
+
+static void
+case_run(size_t c)
+{
+	static const int64_t sizes[][2] = {{1, 1}, {1, 5}, {3, 7}, {2, 11}, {5, 2}};
+	const char *op = ir_op_info(cases[c].op)->name;
+	const struct sizes traced = sizes_of(2, 3);
+	_cleanup_(trace_free) struct trace *t = NULL;
+	_cleanup_(graph_free) struct ir_graph *g = NULL;
+	_cleanup_(onnx_job_free) struct onnx_job *job = NULL;
+	_cleanup_(ort_session_free) struct ort_session *s = NULL;
+	_cleanup_free_ char *file = str_printf("%s/%s.onnx", dir, op);
+	struct err e = ERR_INIT;
+	struct rng rng = {c};
+	size_t i;
+
+	(void)trace_new(op, ck, &traced, &t, &e);
+	(void)trace_finish(t, cases[c].make(t), &g, &e);
+	assert_no_error(&e);
+	(void)onnx_job_new(dir, &job, &e);
+	(void)onnx_job_add(job, g, fs_basename(file), &e);
+	assert_no_error(&e);
+	(void)onnx_job_write(job, NULL, NULL, &e);
+	assert_no_error(&e);
+	(void)ort_session_new(file, 1, &s, &e);
+	assert_no_error(&e);
+	for (i = 0; i < ARRAY_LEN(sizes); i++) {
+		const struct sizes run = sizes_of(sizes[i][0], sizes[i][1]);
+
+		graph_compare(op, g, s, &run, &rng);
+	}
+}
+
+static void
+test_ops(void **state)
+{
+	bool seen[OP_COUNT] = {false};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		case_run(i);
+		seen[cases[i].op] = true;
+	}
+	for (i = 0; i < OP_COUNT; i++)
+		if (!seen[i])
+			fail_msg("the op '%s' has no case in this test", ir_op_info((enum ir_op)i)->name);
+}
+
+/* A checkpoint with a matrix and three vectors. */
+static int
+setup(void **state)
+{
+	static const struct {
+		const char *name;
+		int rank;
+		int64_t shape[2];
+	} weights[] = {
+		{"w.weight", 2, {ROWS, WIDTH}},
+		{"v.weight", 1, {WIDTH}},
+		{"u.weight", 1, {WIDTH}},
+		{"b.weight", 1, {ROWS}},
+	};
+	_cleanup_(stw_free) struct stw *w = NULL;
+	struct err e = ERR_INIT;
+	struct rng rng = {1};
+	char path[128];
+	float x;
+	size_t i;
+	int64_t k;
+
+	(void)state;
+	if (ort_open(NULL, &e) < 0) {
+		print_message("skipped: %s\n", e.msg);
+		return 0;
+	}
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(path, sizeof(path), "%s/config.json", dir);
+	(void)fs_write_file(path, "{}", 2, &e);
+	(void)snprintf(path, sizeof(path), "%s/model.safetensors", dir);
+	(void)stw_new(path, &w, &e);
+	for (i = 0; i < ARRAY_LEN(weights); i++)
+		(void)stw_add(w, weights[i].name, ST_F32, weights[i].rank, weights[i].shape, &e);
+	(void)stw_begin(w, &e);
+	for (i = 0; i < ARRAY_LEN(weights); i++)
+		for (k = 0; k < weights[i].shape[0] * MAX(weights[i].shape[1], 1); k++) {
+			x = rng_normal(&rng);
+			(void)stw_data(w, &x, sizeof(x), &e);
+		}
+	(void)stw_finish(w, &e);
+	(void)checkpoint_open(dir, &ck, &e);
+	assert_no_error(&e);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	checkpoint_free(&ck);
+	ort_close();
+	return fs_remove(dir, NULL);
+}
+
+static void
+test_ops_or_skip(void **state)
+{
+	if (!ck)
+		skip();
+	test_ops(state);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ops_or_skip),
+	};
+
+	return cmocka_run_group_tests_name("ops", tests, setup, teardown);
+}

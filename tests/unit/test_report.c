@@ -1,0 +1,202 @@
+#include "test.h"
+
+#include "base/json.h"
+#include "parity/report.h"
+
+static float want[] = {1, 0, 0, 1, 0.6f, 0.8f, 0.8f, 0.6f};
+static bool valid[] = {true, true, true, true};
+
+/* Two text cases and one with pixels, of two elements a token. */
+static struct parity_case items[] = {
+	{.path = "t", .name = "text", .want = want, .valid = valid, .batch = 2, .tokens = 1, .dim = 2},
+	{.path = "l", .name = "long", .want = want, .valid = valid, .batch = 2, .tokens = 2, .dim = 2},
+	{.path = "i\xff",
+	 .name = "image",
+	 .want = want,
+	 .valid = valid,
+	 .batch = 4,
+	 .tokens = 1,
+	 .dim = 2,
+	 .has_pixels = true},
+};
+
+static const struct cases all = {.items = items, .count = 3};
+static const struct cases texts = {.items = items, .count = 2};
+
+static const char *const text[VARIANT_MAX] = {[VARIANT_TEXT] = "t.onnx"};
+static const char *const pair[VARIANT_MAX] = {[VARIANT_TEXT] = "t.onnx", [VARIANT_IMAGE] = "i.onnx"};
+static const char *const unified[VARIANT_MAX] = {[VARIANT_UNIFIED] = "model.onnx"};
+
+/* As if the graph had given what the case wants. */
+static void
+run_fill(struct run *r)
+{
+	const size_t len = r->c->batch * r->c->tokens * r->c->dim * sizeof(float);
+
+	r->got = malloc(len);
+	assert_non_null(r->got);
+	memcpy(r->got, r->c->want, len);
+	compare_embeddings(r->c->want, r->got, r->c->valid, r->c->batch * r->c->tokens, r->c->dim, &r->cmp);
+}
+
+static void
+report_make(struct report *r, const struct cases *l, const char *const models[VARIANT_MAX])
+{
+	struct err e = ERR_INIT;
+	size_t i;
+
+	*r = (struct report){.limits = LIMITS_FP32, .runtime_version = "1.2.3"};
+	(void)report_plan(r, l, models, &e);
+	assert_no_error(&e);
+	for (i = 0; i < r->run_count; i++)
+		run_fill(&r->runs[i]);
+}
+
+static void
+test_plan(void **state)
+{
+	_cleanup_(report_release) struct report p, u;
+
+	(void)state;
+	report_make(&p, &all, pair);
+	assert_int_equal(p.run_count, 3);
+	assert_true(p.runs[1].variant == VARIANT_TEXT && p.runs[1].c == &items[1] &&
+		    p.runs[1].pixels == PIXELS_CASE);
+	assert_true(p.runs[2].variant == VARIANT_IMAGE && p.runs[2].c == &items[2]);
+	report_make(&u, &all, unified);
+	assert_int_equal(u.run_count, 5);
+	assert_true(u.runs[0].c == &items[0] && u.runs[0].pixels == PIXELS_ZEROS);
+	assert_true(u.runs[1].c == &items[0] && u.runs[1].pixels == PIXELS_NONE);
+	assert_true(u.runs[4].c == &items[2] && u.runs[4].pixels == PIXELS_CASE);
+}
+
+static void
+test_plan_refused(void **state)
+{
+	_cleanup_(report_release) struct report r = {0};
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(report_plan(&r, &texts, pair, &e), E_BAD_REFERENCE);
+	assert_error(&e, E_BAD_REFERENCE, "no case is for the image graph");
+}
+
+static void
+test_ranking(void **state)
+{
+	_cleanup_(report_release) struct report p, u, t;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	report_make(&p, &all, pair);
+	assert_int_equal(report_rank(&p, &e), 0);
+	assert_int_equal(p.ranking_count, 1);
+	assert_true(p.rankings[0].queries == VARIANT_TEXT && p.rankings[0].documents == VARIANT_IMAGE);
+	assert_int_equal(p.rankings[0].r.queries, 4);
+	assert_int_equal(p.rankings[0].r.documents, 4);
+	assert_int_equal(p.rankings[0].r.swapped, 0);
+
+	report_make(&u, &all, unified); /* a text case counts once, not once a filling */
+	u.runs[4].got[0] = 0;           /* the image graph moved one document */
+	assert_int_equal(report_rank(&u, &e), 0);
+	assert_int_equal(u.ranking_count, 1);
+	assert_true(u.rankings[0].queries == VARIANT_UNIFIED && u.rankings[0].documents == VARIANT_UNIFIED);
+	assert_int_equal(u.rankings[0].r.queries, 4);
+	assert_near(u.rankings[0].r.max_score_change, 1.4, 1e-6); /* [[0.6, 0.8], [0.8, 0.6]] over [1, 0] */
+	assert_true(u.rankings[0].r.swapped > 0);
+
+	report_make(&t, &texts, text); /* no images: the longest text case's rows */
+	assert_int_equal(report_rank(&t, &e), 0);
+	assert_true(t.rankings[0].documents == VARIANT_TEXT);
+	assert_int_equal(t.rankings[0].r.documents, 2);
+}
+
+static void
+test_verdict(void **state)
+{
+	_cleanup_(report_release) struct report r;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	report_make(&r, &all, pair);
+	assert_int_equal(report_verdict(&r, &e), 0);
+	(void)err_set(&r.runs[1].why, E_PARITY, "max abs 1 is above 0.1");
+	assert_int_equal(report_verdict(&r, &e), E_PARITY);
+	assert_error(&e, E_PARITY,
+		     "1 of 3 runs failed, the first being case 'long' on the text graph: max abs 1");
+}
+
+static void
+test_json(void **state)
+{
+	_cleanup_(report_release) struct report r;
+	json_auto_t *j = NULL;
+	struct err e = ERR_INIT;
+	const json_t *c;
+
+	(void)state;
+	report_make(&r, &all, unified);
+	assert_int_equal(report_rank(&r, &e), 0);
+	r.runs[1].cmp.max_abs = 0.5;
+	run_release(&r.runs[4]);
+	(void)err_set(&r.runs[4].why, E_BAD_ONNX, "\xff!");
+	(void)report_to_json(&r, &j, &e);
+	assert_no_error(&e);
+	assert_string_equal(json_string_value(json_object_get(j, "format")), "colconv-parity/1");
+	assert_string_equal(json_string_value(json_object_get(j, "onnxruntime")), "1.2.3");
+	assert_true(json_is_false(json_object_get(j, "passed")));
+	assert_near(json_real_value(json_object_get(json_object_get(j, "limits"), "max_abs")), 1e-4, 0);
+	assert_near(json_real_value(json_object_get(json_object_get(j, "worst"), "max_abs")), 0.5, 0);
+	assert_int_equal(json_array_size(json_object_get(j, "ranking")), 1);
+	assert_int_equal(json_array_size(json_object_get(j, "cases")), 5);
+	c = json_array_get(json_object_get(j, "cases"), 1);
+	assert_string_equal(json_string_value(json_object_get(c, "name")), "text");
+	assert_string_equal(json_string_value(json_object_get(c, "model")), "unified");
+	assert_string_equal(json_string_value(json_object_get(c, "pixels")), "none");
+	assert_int_equal(json_integer_value(json_object_get(c, "tokens")), 2);
+	assert_true(json_is_true(json_object_get(c, "passed")));
+	assert_null(json_object_get(c, "message"));
+	/* What did not run has no figures but says why, in UTF-8 whatever the words were. */
+	c = json_array_get(json_object_get(j, "cases"), 4);
+	assert_true(json_is_false(json_object_get(c, "passed")));
+	assert_string_equal(json_string_value(json_object_get(c, "message")), "?!");
+	assert_string_equal(json_string_value(json_object_get(c, "file")), "i?");
+	assert_null(json_object_get(c, "max_abs"));
+	assert_null(json_object_get(c, "pixels"));
+}
+
+static void
+test_print(void **state)
+{
+	_cleanup_(report_release) struct report r;
+	_cleanup_free_ char *out = NULL;
+	struct err e = ERR_INIT;
+	size_t len;
+	FILE *f;
+
+	(void)state;
+	report_make(&r, &all, unified);
+	assert_int_equal(report_rank(&r, &e), 0);
+	run_release(&r.runs[4]);
+	(void)err_set(&r.runs[4].why, E_BAD_ONNX, "no such operator");
+	f = open_memstream(&out, &len);
+	assert_non_null(f);
+	report_print(&r, f);
+	(void)fclose(f);
+	assert_non_null(strstr(out, "case   graph            tokens"));
+	assert_non_null(strstr(out, "text   unified (zeros)       2   0.00e+00"));
+	assert_non_null(strstr(out, "FAILED: no such operator\n"));
+	assert_non_null(strstr(out, "4 of 5 within max abs 0.0001 and min cosine 0.99999"));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_plan),    cmocka_unit_test(test_plan_refused),
+		cmocka_unit_test(test_ranking), cmocka_unit_test(test_verdict),
+		cmocka_unit_test(test_json),    cmocka_unit_test(test_print),
+	};
+
+	return cmocka_run_group_tests_name("report", tests, NULL, NULL);
+}
