@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdarg.h>
 
+#include "str.h"
+
 static const struct err_row {
 	const char *name;
 	int http_status;
@@ -24,21 +26,13 @@ row_get(int code)
 	return &rows[-code];
 }
 
-/* Messages quote strings from outside: keep them on one line and harmless to a terminal. */
-static void
-msg_clean(char *s)
-{
-	for (; *s; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
-			*s = '?';
-}
-
+/* Messages quote strings from outside, and may have been cut inside a character: str_clean() after each step. */
 static void
 msg_set(struct err *e, int code, const char *fmt, va_list ap)
 {
 	e->code = code;
 	(void)vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
-	msg_clean(e->msg);
+	str_clean(e->msg);
 }
 
 int
@@ -90,6 +84,7 @@ err_context(struct err *e, const char *fmt, ...)
 	va_end(ap);
 	n = strlen(e->msg);
 	(void)snprintf(e->msg + n, sizeof(e->msg) - n, ": %s", old);
+	str_clean(e->msg);
 	return e->code;
 }
 

@@ -29,7 +29,7 @@ enum err_code {
 
 struct err {
 	int code;       /* 0 or a negative E_* */
-	char msg[1000]; /* one sentence, no newline, no final stop */
+	char msg[1000]; /* one sentence, no newline, no final stop; UTF-8, whatever it quotes */
 };
 
 #define ERR_INIT { .code = 0 }

@@ -180,3 +180,19 @@ str_is_utf8(const char *s, size_t len)
 	}
 	return true;
 }
+
+void
+str_clean(char *s)
+{
+	size_t len = strlen(s), n;
+
+	while (len) {
+		n = utf8_len((unsigned char *)s, len);
+		if (n == 0 || (unsigned char)*s < 0x20 || *s == 0x7f) {
+			*s = '?';
+			n = 1;
+		}
+		s += n;
+		len -= n;
+	}
+}

@@ -40,4 +40,7 @@ const char *str_time(int64_t ms, char *buf, size_t len);
 /* Valid UTF-8 with no NUL in `len` bytes: no overlong forms, no surrogates. */
 bool str_is_utf8(const char *s, size_t len);
 
+/* Makes text from outside fit for a line of a log or a string of JSON: what is not becomes '?'. */
+void str_clean(char *s);
+
 #endif

@@ -1,1 +1,16 @@
-# queue
+# The job's description alone: the client links it, without the database.
+noinst_LIBRARIES += libspec.a
+libspec_a_SOURCES = daemon/queue/spec.c daemon/queue/spec.h daemon/queue/spec.def
+SPEC_LIBS = libspec.a libproto.a $(BASE_LIBS) $(PROTOBUF_C_LIBS)
+
+noinst_LIBRARIES += libqueue.a
+libqueue_a_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
+libqueue_a_SOURCES = \
+	daemon/queue/db.c daemon/queue/db.h daemon/queue/statements.def \
+	daemon/queue/job.c daemon/queue/job.h daemon/queue/states.def \
+	daemon/queue/lock.c daemon/queue/lock.h \
+	daemon/queue/publish.c daemon/queue/publish.h \
+	daemon/queue/recover.c daemon/queue/recover.h \
+	daemon/queue/schema.c daemon/queue/schema.h \
+	daemon/queue/store.c daemon/queue/store.h
+QUEUE_LIBS = libqueue.a libartifact.a $(SPEC_LIBS) $(SQLITE_LIBS)

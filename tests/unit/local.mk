@@ -5,9 +5,30 @@ check_PROGRAMS += tests/unit/test_base
 tests_unit_test_base_SOURCES = tests/unit/test_base.c tests/unit/test.h
 tests_unit_test_base_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_spec
+tests_unit_test_spec_SOURCES = tests/unit/test_spec.c
+tests_unit_test_spec_LDADD = $(SPEC_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_job
+tests_unit_test_job_SOURCES = tests/unit/test_job.c tests/unit/queue.h
+tests_unit_test_job_LDADD = $(QUEUE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_store
+tests_unit_test_store_SOURCES = tests/unit/test_store.c tests/unit/queue.h
+tests_unit_test_store_LDADD = $(QUEUE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_artifact
+tests_unit_test_artifact_SOURCES = tests/unit/test_artifact.c
+tests_unit_test_artifact_LDADD = libartifact.a $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_recover
+tests_unit_test_recover_SOURCES = tests/unit/test_recover.c tests/unit/queue.h
+tests_unit_test_recover_LDADD = $(QUEUE_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_graph
 tests_unit_test_graph_SOURCES = tests/unit/test_graph.c
 tests_unit_test_graph_LDADD = libgraph.a $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_compare
 tests_unit_test_compare_SOURCES = tests/unit/test_compare.c tests/unit/test.h
 tests_unit_test_compare_LDADD = libparity.a $(UNIT_LIBS)

@@ -1,0 +1,73 @@
+#include "layout.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+
+#include "base/fs.h"
+#include "base/str.h"
+
+char *
+layout_staging(const char *state_dir, int64_t job, int attempt)
+{
+	return str_printf("%s/staging/%" PRId64 ".%d", state_dir, job, attempt);
+}
+
+char *
+layout_artifact(const char *state_dir, int64_t job)
+{
+	return str_printf("%s/artifacts/%" PRId64, state_dir, job);
+}
+
+char *
+layout_failed(const char *state_dir, int64_t job)
+{
+	return str_printf("%s/failed/%" PRId64, state_dir, job);
+}
+
+static void
+closedirp(DIR **d)
+{
+	if (*d)
+		(void)closedir(*d);
+}
+
+int
+layout_each(const char *dir, layout_fn fn, void *arg, struct err *e)
+{
+	_cleanup_(closedirp) DIR *d = opendir(dir);
+	struct dirent *ent;
+	int r = 0;
+
+	if (!d)
+		return err_errno(e, E_IO, errno, "cannot open the folder '%s'", dir);
+	while (r == 0 && (ent = readdir(d)))
+		if (fs_name_ok(ent->d_name)) /* not "." and ".." */
+			r = fn(dir, ent->d_name, arg, e);
+	return r;
+}
+
+int
+layout_open(const char *dir, const char *name, int *ret_fd, struct stat *ret_st, struct err *e)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int fd = -1;
+
+	/* The name is one component, and O_NOFOLLOW is for it: nothing can lead elsewhere. */
+	if (!fs_name_ok(name))
+		return err_set(e, E_NOT_FOUND, "there is no file '%s'", name);
+	path = fs_join(dir, name);
+	if (!path)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	/* O_NONBLOCK: a FIFO must not hang us before its type is seen. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENXIO))
+		return err_set(e, E_NOT_FOUND, "there is no file '%s'", name);
+	if (fd < 0 || fstat(fd, ret_st) < 0)
+		return err_errno(e, E_IO, errno, "cannot open '%s'", path);
+	if (!S_ISREG(ret_st->st_mode) || ret_st->st_nlink != 1)
+		return err_set(e, E_NOT_FOUND, "there is no file '%s'", name);
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}

@@ -1,0 +1,27 @@
+/* What the parts of the artifact store share: paths, and how folders and files are looked at. */
+#ifndef ARTIFACT_LAYOUT_H
+#define ARTIFACT_LAYOUT_H
+
+#include <sys/stat.h>
+
+#include "artifact.h"
+
+#define LAYOUT_MANIFEST "manifest.json"
+#define LAYOUT_REPORT "parity.json"
+
+/* Paths below the state folder (artifact.h) on the heap; NULL when memory ran out. */
+char *layout_staging(const char *state_dir, int64_t job, int attempt);
+char *layout_artifact(const char *state_dir, int64_t job);
+char *layout_failed(const char *state_dir, int64_t job);
+
+/* Calls `fn` for every entry; a negative return ends it. */
+typedef int (*layout_fn)(const char *dir, const char *name, void *arg, struct err *e);
+int layout_each(const char *dir, layout_fn fn, void *arg, struct err *e);
+
+/* A plain file with one link, for reading; anything else is E_NOT_FOUND. */
+int layout_open(const char *dir, const char *name, int *ret_fd, struct stat *ret_st, struct err *e);
+
+/* What an artifact's folder holds, checked against its manifest (E_MISMATCH). */
+int layout_list(const char *dir, struct artifact_list *ret, struct err *e);
+
+#endif

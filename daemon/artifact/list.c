@@ -1,0 +1,155 @@
+#include <inttypes.h>
+
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "layout.h"
+
+#define MANIFEST_LEN_MAX (16u << 20)
+
+void
+artifact_list_release(struct artifact_list *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++)
+		free(l->files[i].name);
+	free(l->files);
+	*l = (struct artifact_list)ARTIFACT_LIST_INIT;
+}
+
+int
+artifact_list_add(struct artifact_list *l, const char *name, uint64_t size, const char *sha256, struct err *e)
+{
+	struct artifact_file *files = realloc(l->files, (l->n + 1) * sizeof(*files));
+	struct artifact_file *f;
+
+	if (files)
+		l->files = files;
+	f = files ? &files[l->n] : NULL;
+	if (!f || !(f->name = strdup(name)))
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	f->size = size;
+	(void)snprintf(f->sha256, sizeof(f->sha256), "%s", sha256);
+	l->n++;
+	return 0;
+}
+
+static bool
+sha256_ok(const char *s)
+{
+	return strlen(s) == SHA256_HEX_LEN && strspn(s, "0123456789abcdef") == SHA256_HEX_LEN;
+}
+
+/* The size of a file that must be there, and plain. */
+static int
+plain_size(const char *dir, const char *name, int64_t *ret, struct err *e)
+{
+	_cleanup_close_ int fd = -1;
+	struct err why = ERR_INIT;
+	struct stat st;
+	int r;
+
+	r = layout_open(dir, name, &fd, &st, &why);
+	if (r < 0)
+		return err_set(e, r == E_NOT_FOUND ? E_MISMATCH : r, "%s", why.msg);
+	*ret = st.st_size;
+	return 0;
+}
+
+/* One row of the manifest's list: the file must be there, plain, and as long as the row says. */
+static int
+row_add(const char *dir, const json_t *row, struct artifact_list *l, struct err *e)
+{
+	const char *name = NULL, *sha256 = NULL;
+	int64_t size = 0, found;
+	int r;
+
+	r = json_get_str(row, "files[]", "name", JSON_REQUIRED, E_MISMATCH, &name, e);
+	if (r == 0)
+		r = json_get_int(row, "files[]", "size", JSON_REQUIRED, 0, INT64_MAX, E_MISMATCH, &size, e);
+	if (r == 0)
+		r = json_get_str(row, "files[]", "sha256", JSON_REQUIRED, E_MISMATCH, &sha256, e);
+	if (r < 0)
+		return r;
+	if (!sha256_ok(sha256))
+		return err_set(e, E_MISMATCH, "the manifest gives '%s' no SHA-256", name);
+	r = plain_size(dir, name, &found, e);
+	if (r < 0)
+		return r;
+	if (found != size)
+		return err_set(e, E_MISMATCH, "'%s' has %" PRId64 " bytes, and the manifest says %" PRId64,
+			       name, found, size);
+	return artifact_list_add(l, name, (uint64_t)size, sha256, e);
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct artifact_file *fa = a, *fb = b;
+
+	return strcmp(fa->name, fb->name);
+}
+
+static int
+manifest_list(const char *dir, struct artifact_list *l, struct err *e)
+{
+	_cleanup_free_ char *path = fs_join(dir, LAYOUT_MANIFEST);
+	_cleanup_(json_decrefp) json_t *j = NULL;
+	char sha256[SHA256_HEX_LEN + 1];
+	const json_t *rows = NULL;
+	int64_t size;
+	size_t i;
+	int r;
+
+	if (!path)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	r = plain_size(dir, LAYOUT_MANIFEST, &size, e);
+	if (r == 0)
+		r = json_read(path, MANIFEST_LEN_MAX, E_MISMATCH, &j, e);
+	if (r == 0)
+		r = json_get_array(j, "", "files", JSON_REQUIRED, E_MISMATCH, &rows, e);
+	for (i = 0; r == 0 && i < json_array_size(rows); i++)
+		r = row_add(dir, json_array_get(rows, i), l, e);
+	/* The manifest cannot hold its own hash; it is small enough to be hashed here. */
+	if (r == 0)
+		r = sha256_file(path, sha256, e);
+	if (r == 0)
+		r = artifact_list_add(l, LAYOUT_MANIFEST, (uint64_t)size, sha256, e);
+	if (r < 0)
+		return r;
+	qsort(l->files, l->n, sizeof(*l->files), by_name);
+	for (i = 1; i < l->n; i++)
+		if (str_eq(l->files[i - 1].name, l->files[i].name))
+			return err_set(e, E_MISMATCH, "the manifest lists '%s' twice", l->files[i].name);
+	return 0;
+}
+
+/* Nothing but the files of the list. */
+static int
+entry_check(const char *dir, const char *name, void *arg, struct err *e)
+{
+	const struct artifact_file key = {.name = (char *)(uintptr_t)name};
+	const struct artifact_list *l = arg;
+
+	(void)dir;
+	if (!bsearch(&key, l->files, l->n, sizeof(key), by_name))
+		return err_set(e, E_MISMATCH, "'%s' is not in the manifest", name);
+	return 0;
+}
+
+int
+layout_list(const char *dir, struct artifact_list *ret, struct err *e)
+{
+	_cleanup_(artifact_list_release) struct artifact_list list = ARTIFACT_LIST_INIT;
+	int r;
+
+	r = manifest_list(dir, &list, e);
+	if (r == 0)
+		r = layout_each(dir, entry_check, &list, e);
+	if (r < 0)
+		return r;
+	*ret = list;
+	list = (struct artifact_list)ARTIFACT_LIST_INIT;
+	return 0;
+}

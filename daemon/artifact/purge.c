@@ -1,0 +1,78 @@
+#include "base/fs.h"
+#include "base/str.h"
+#include "layout.h"
+
+static int
+entry_remove(const char *dir, const char *name, void *arg, struct err *e)
+{
+	_cleanup_free_ char *path = fs_join(dir, name);
+	int *removed = arg;
+	int r;
+
+	r = path ? fs_remove(path, e) : err_set(e, E_NO_MEMORY, "memory ran out");
+	*removed += r == 0;
+	return r;
+}
+
+int
+artifact_purge_staging(const char *state_dir, int *ret_removed, struct err *e)
+{
+	_cleanup_free_ char *dir = fs_join(state_dir, "staging");
+
+	*ret_removed = 0;
+	return dir ? layout_each(dir, entry_remove, ret_removed, e)
+		   : err_set(e, E_NO_MEMORY, "memory ran out");
+}
+
+int
+artifact_remove(const char *state_dir, int64_t job, struct err *e)
+{
+	_cleanup_free_ char *path = layout_artifact(state_dir, job);
+
+	return path ? fs_remove(path, e) : err_set(e, E_NO_MEMORY, "memory ran out");
+}
+
+struct each {
+	artifact_fn fn;
+	void *arg;
+};
+
+static int
+artifact_entry(const char *dir, const char *name, void *arg, struct err *e)
+{
+	struct each *each = arg;
+	uint64_t job = 0;
+
+	(void)dir;
+	/* A name that is not written as we write ids ("007") is no job's. */
+	if (name[0] == '0' || str_to_u64(name, 1, INT64_MAX, name, &job, NULL) < 0)
+		job = 0;
+	return each->fn(name, (int64_t)job, each->arg, e);
+}
+
+int
+artifact_each(const char *state_dir, artifact_fn fn, void *arg, struct err *e)
+{
+	_cleanup_free_ char *dir = fs_join(state_dir, "artifacts");
+	struct each each = {.fn = fn, .arg = arg};
+
+	return dir ? layout_each(dir, artifact_entry, &each, e) : err_set(e, E_NO_MEMORY, "memory ran out");
+}
+
+int
+artifact_set_aside(const char *state_dir, const char *name, struct err *e)
+{
+	_cleanup_free_ char *from = str_printf("%s/artifacts/%s", state_dir, name);
+	unsigned n = 0;
+
+	if (!from)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	for (;;) {
+		_cleanup_free_ char *to = str_printf("%s/lost/%s.%u", state_dir, name, ++n);
+
+		if (!to)
+			return err_set(e, E_NO_MEMORY, "memory ran out");
+		if (!fs_exists(to))
+			return fs_rename(from, to, e);
+	}
+}

@@ -1,0 +1,96 @@
+#include "base/fs.h"
+#include "layout.h"
+
+#define FOLDER_MODE 0750
+
+int
+artifact_init(const char *state_dir, struct err *e)
+{
+	static const char *const names[] = {"staging", "artifacts", "failed", "lost"};
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < ARRAY_LEN(names); i++) {
+		_cleanup_free_ char *path = fs_join(state_dir, names[i]);
+
+		r = path ? fs_mkdir_p(path, FOLDER_MODE, e) : err_set(e, E_NO_MEMORY, "memory ran out");
+	}
+	return r;
+}
+
+int
+artifact_stage(const char *state_dir, int64_t job, int attempt, char **ret, struct err *e)
+{
+	_cleanup_free_ char *path = layout_staging(state_dir, job, attempt);
+	int r;
+
+	if (!path)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	r = fs_remove(path, e);
+	if (r == 0)
+		r = fs_mkdir(path, FOLDER_MODE, e);
+	if (r == 0)
+		*ret = TAKE(path);
+	return r;
+}
+
+int
+artifact_discard(const char *state_dir, int64_t job, int attempt, struct err *e)
+{
+	_cleanup_free_ char *path = layout_staging(state_dir, job, attempt);
+
+	return path ? fs_remove(path, e) : err_set(e, E_NO_MEMORY, "memory ran out");
+}
+
+int
+artifact_keep_report(const char *state_dir, int64_t job, int attempt, struct err *e)
+{
+	_cleanup_free_ char *staging = layout_staging(state_dir, job, attempt);
+	_cleanup_free_ char *failed = layout_failed(state_dir, job);
+	_cleanup_free_ char *from = staging ? fs_join(staging, LAYOUT_REPORT) : NULL;
+	_cleanup_free_ char *to = failed ? fs_join(failed, LAYOUT_REPORT) : NULL;
+	int r;
+
+	if (!from || !to)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	if (!fs_exists(from))
+		return err_set(e, E_NOT_FOUND, "there is no file '%s'", from);
+	r = fs_mkdir(failed, FOLDER_MODE, e);
+	return r < 0 ? r : fs_rename(from, to, e);
+}
+
+static int
+file_open(const char *dir, const char *name, int *ret_fd, uint64_t *ret_size, struct err *e)
+{
+	struct stat st;
+	int r;
+
+	if (!dir)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	r = layout_open(dir, name, ret_fd, &st, e);
+	if (r == 0)
+		*ret_size = (uint64_t)st.st_size;
+	return r;
+}
+
+int
+artifact_open_file(const char *state_dir, int64_t job, const char *name, int *ret_fd, uint64_t *ret_size,
+		   struct err *e)
+{
+	_cleanup_free_ char *dir = layout_artifact(state_dir, job);
+
+	return file_open(dir, name, ret_fd, ret_size, e);
+}
+
+int
+artifact_open_report(const char *state_dir, int64_t job, int *ret_fd, uint64_t *ret_size, struct err *e)
+{
+	_cleanup_free_ char *failed = layout_failed(state_dir, job);
+	struct err why = ERR_INIT;
+	int r;
+
+	r = artifact_open_file(state_dir, job, LAYOUT_REPORT, ret_fd, ret_size, &why);
+	if (r == E_NOT_FOUND)
+		return file_open(failed, LAYOUT_REPORT, ret_fd, ret_size, e);
+	return r < 0 ? err_set(e, r, "%s", why.msg) : 0;
+}

@@ -1,0 +1,358 @@
+#include "job.h"
+
+#include <inttypes.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "base/str.h"
+#include "db.h"
+#include "store.h"
+
+#define PAUSE_FIRST_MS 2000
+#define PAUSE_FACTOR 4 /* from one failure to the next */
+
+static const struct {
+	const char *name;
+	bool ended;
+} states[] = {
+#define STATE(sym, name, ended) {name, ended},
+#include "states.def"
+};
+
+static const char *const events[] = {
+#define EVENT(sym, name) name,
+#include "states.def"
+};
+
+static const struct {
+	enum job_state from;
+	enum job_event event;
+	enum job_state to;
+} table[] = {
+#define FSM(from, event, to) {JOB_##from, JOB_EVENT_##event, JOB_##to},
+#include "states.def"
+};
+
+const char *
+job_state_to_str(enum job_state state)
+{
+	return states[state].name;
+}
+
+bool
+job_state_from_str(const char *name, enum job_state *ret)
+{
+	unsigned i;
+
+	for (i = 0; i < JOB_STATE_MAX; i++)
+		if (str_eq(states[i].name, name)) {
+			*ret = i;
+			return true;
+		}
+	return false;
+}
+
+bool
+job_state_ended(enum job_state state)
+{
+	return states[state].ended;
+}
+
+const char *
+job_event_to_str(enum job_event ev)
+{
+	return events[ev];
+}
+
+bool
+job_next(enum job_state from, enum job_event ev, enum job_state *ret)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(table); i++)
+		if (table[i].from == from && table[i].event == ev) {
+			*ret = table[i].to;
+			return true;
+		}
+	return false;
+}
+
+int64_t
+job_now(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+void
+job_release(struct job *job)
+{
+	size_t i;
+
+	for (i = 0; i < job->n_stages; i++)
+		free(job->stages[i].name);
+	free(job->stages);
+	free(job->reason);
+	free(job->message);
+	json_decref(job->spec);
+	json_decref(job->result);
+	*job = (struct job){.id = 0};
+}
+
+static json_t *
+time_to_json(int64_t ms)
+{
+	char text[32];
+
+	return ms ? json_string(str_time(ms, text, sizeof(text))) : json_null();
+}
+
+static json_t *
+stages_to_json(const struct job *job)
+{
+	json_t *array = json_array(), *stage;
+	size_t i;
+
+	for (i = 0; i < job->n_stages; i++) {
+		stage = json_pack("{s:s, s:f, s:I}", "name", job->stages[i].name, "seconds",
+				  job->stages[i].seconds, "peak_anon_bytes",
+				  (json_int_t)job->stages[i].peak_anon_bytes);
+		if (json_array_append_new(array, stage) < 0) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
+json_t *
+job_to_json(const struct job *job)
+{
+	/* json_pack() takes over what "o" is given, and fails for a NULL among it. */
+	/* clang-format off */
+	return json_pack("{s:I, s:s, s:O, s:o, s:o, s:o, s:i, s:i, s:n, s:n, s:o, s:s?, s:s?, s:O?}",
+			 "id", (json_int_t)job->id,
+			 "state", states[job->state].name,
+			 "spec", job->spec,
+			 "created", time_to_json(job->created),
+			 "started", time_to_json(job->started),
+			 "ended", time_to_json(job->ended),
+			 "attempt", job->attempt,
+			 "attempts_max", job->attempts_max,
+			 "stage",
+			 "progress",
+			 "stages", stages_to_json(job),
+			 "reason", job->reason,
+			 "message", job->message,
+			 "result", job->state == JOB_DONE ? job->result : NULL);
+	/* clang-format on */
+}
+
+static int
+nonce_make(char ret[JOB_NONCE_LEN + 1], struct err *e)
+{
+	unsigned char raw[JOB_NONCE_LEN / 2];
+	size_t i;
+
+	/* Can't be short: up to 256 bytes come whole once the kernel has its seed. */
+	if (getrandom(raw, sizeof(raw), 0) != (ssize_t)sizeof(raw))
+		return err_set(e, E_INTERNAL, "the kernel gives no random bytes");
+	for (i = 0; i < sizeof(raw); i++)
+		(void)snprintf(ret + 2 * i, 3, "%02x", raw[i]);
+	return 0;
+}
+
+/* The pause after a failure that leaves attempts: attempts_max grows with restarts, so count what is left. */
+static int64_t
+pause_ms(const struct job *job)
+{
+	int failures = JOB_ATTEMPTS_MAX - (job->attempts_max - job->attempt);
+	int64_t ms = PAUSE_FIRST_MS;
+
+	while (--failures > 0)
+		ms *= PAUSE_FACTOR;
+	return ms;
+}
+
+/* The one UPDATE. Everything but the id, the old state and the nonce follows from the event. */
+static int
+job_update(struct store *s, const struct job *old, enum job_event ev, enum job_state to,
+	   const struct job_change *c, struct err *e)
+{
+	char nonce[JOB_NONCE_LEN + 1];
+	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_JOB_CHANGE);
+	const char *reason = NULL, *message = NULL;
+	int changes, r;
+
+	r = nonce_make(nonce, e);
+	if (r < 0)
+		return r;
+	if (ev == JOB_EVENT_FAIL || ev == JOB_EVENT_RETRY) {
+		reason = err_name(c->code);
+		message = c->message;
+	} else if (ev == JOB_EVENT_CANCEL) {
+		reason = err_name(E_CANCELLED);
+		message = err_meaning(E_CANCELLED);
+	}
+	db_bind_int(st, 1, old->id);
+	db_bind_str(st, 2, states[old->state].name);
+	db_bind_str(st, 3, c->nonce);
+	db_bind_str(st, 4, states[to].name);
+	db_bind_int(st, 5, old->attempt + (ev == JOB_EVENT_CLAIM));
+	db_bind_int(st, 6, old->attempts_max + (ev == JOB_EVENT_REQUEUE));
+	db_bind_str(st, 7, to == JOB_RUNNING ? nonce : NULL);
+	db_bind_int(st, 8, to == JOB_RUNNING ? c->now : to == JOB_QUEUED ? 0 : old->started);
+	db_bind_int(st, 9, states[to].ended ? c->now : 0);
+	db_bind_int(st, 10, ev == JOB_EVENT_RETRY ? c->now + pause_ms(old) : 0);
+	db_bind_str(st, 11, reason);
+	db_bind_str(st, 12, message);
+	r = db_run(s, st, &changes, e);
+	if (r == 0 && changes != 1)
+		return err_set(e, E_CONFLICT, "this is not the attempt of job %" PRId64 " that runs",
+			       old->id);
+	return r;
+}
+
+static int
+history_add(struct store *s, const struct job *old, enum job_event ev, enum job_state to,
+	    const struct job_change *c, struct err *e)
+{
+	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_HISTORY_ADD);
+
+	db_bind_int(st, 1, old->id);
+	db_bind_int(st, 2, c->now);
+	db_bind_str(st, 3, events[ev]);
+	db_bind_str(st, 4, states[to].name);
+	db_bind_int(st, 5, old->attempt + (ev == JOB_EVENT_CLAIM));
+	db_bind_str(st, 6, c->code ? err_name(c->code) : NULL);
+	return db_run(s, st, NULL, e);
+}
+
+static int
+apply(struct store *s, int64_t id, enum job_event ev, const struct job_change *c, struct err *e)
+{
+	_cleanup_(job_release) struct job old = {.id = 0};
+	enum job_state to;
+	int r;
+
+	r = store_job_get(s, id, &old, e);
+	if (r < 0)
+		return r;
+	if (!job_next(old.state, ev, &to))
+		return err_set(e, E_CONFLICT, "job %" PRId64 " is %s: there is nothing to %s", id,
+			       states[old.state].name, events[ev]);
+	if (ev == JOB_EVENT_FINISH && !old.result)
+		return err_set(e, E_CONFLICT, "job %" PRId64 " has no result yet", id);
+	r = job_update(s, &old, ev, to, c, e);
+	return r < 0 ? r : history_add(s, &old, ev, to, c, e);
+}
+
+int
+job_apply(struct store *s, int64_t id, enum job_event ev, const struct job_change *c, struct err *e)
+{
+	int r = db_enter(s, e);
+
+	return r < 0 ? r : db_leave(s, apply(s, id, ev, c, e), e);
+}
+
+/* 1 with the id, 0 when nothing is due. */
+static int
+due_find(struct store *s, int64_t now, int64_t *ret, struct err *e)
+{
+	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_JOB_DUE);
+	int r;
+
+	db_bind_int(st, 1, now);
+	r = db_step(s, st, e);
+	if (r == 1)
+		*ret = sqlite3_column_int64(st, 0);
+	return r;
+}
+
+int
+job_claim(struct store *s, int64_t now, struct job *ret, struct err *e)
+{
+	_cleanup_(job_release) struct job job = {.id = 0};
+	const struct job_change c = {.now = now};
+	int64_t id = 0;
+	int r;
+
+	r = due_find(s, now, &id, e);
+	if (r <= 0)
+		return r;
+	r = db_enter(s, e);
+	if (r < 0)
+		return r;
+	r = job_apply(s, id, JOB_EVENT_CLAIM, &c, e);
+	if (r == 0)
+		r = store_job_get(s, id, &job, e);
+	r = db_leave(s, r, e);
+	if (r < 0)
+		return r;
+	*ret = job;
+	job = (struct job){.id = 0};
+	return 1;
+}
+
+static enum job_event
+failure_event(const struct job *job, int code)
+{
+	if (job->cancel_requested)
+		return JOB_EVENT_CANCEL;
+	return err_retryable(code) && job->attempt < job->attempts_max ? JOB_EVENT_RETRY : JOB_EVENT_FAIL;
+}
+
+static int
+fail(struct store *s, int64_t id, const struct job_change *c, const struct job_stage *stages, size_t n_stages,
+     struct err *e)
+{
+	_cleanup_(job_release) struct job job = {.id = 0};
+	int r;
+
+	r = store_job_get(s, id, &job, e);
+	if (r == 0)
+		r = job_apply(s, id, failure_event(&job, c->code), c, e);
+	if (r == 0)
+		r = store_stages_set(s, id, job.attempt, stages, n_stages, e);
+	return r;
+}
+
+int
+job_fail(struct store *s, int64_t id, const char *nonce, int64_t now, const struct err *why,
+	 const struct job_stage *stages, size_t n_stages, struct err *e)
+{
+	const struct job_change c = {.now = now, .nonce = nonce, .code = why->code, .message = why->msg};
+	int r = db_enter(s, e);
+
+	return r < 0 ? r : db_leave(s, fail(s, id, &c, stages, n_stages, e), e);
+}
+
+static int
+cancel_note(struct store *s, int64_t id, struct err *e)
+{
+	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_JOB_CANCEL);
+
+	db_bind_int(st, 1, id);
+	return db_run(s, st, NULL, e);
+}
+
+int
+job_cancel(struct store *s, int64_t id, int64_t now, enum job_state *ret, struct err *e)
+{
+	_cleanup_(job_release) struct job job = {.id = 0};
+	const struct job_change c = {.now = now};
+	int r;
+
+	r = store_job_get(s, id, &job, e);
+	if (r < 0)
+		return r;
+	if (job.state == JOB_RUNNING)
+		r = cancel_note(s, id, e);
+	else
+		r = job_apply(s, id, JOB_EVENT_CANCEL, &c, e);
+	if (r == 0)
+		*ret = job.state == JOB_RUNNING ? JOB_RUNNING : JOB_CANCELLED;
+	return r;
+}

@@ -1,0 +1,56 @@
+#include "lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include "base/fs.h"
+
+/* The text of the lock file, without the newline. */
+static void
+holder_read(int fd, char *buf, size_t len)
+{
+	ssize_t n = pread(fd, buf, len - 1, 0);
+
+	buf[MAX(n, 0)] = '\0';
+	buf[strcspn(buf, "\n")] = '\0';
+}
+
+int
+lock_take(const char *state_dir, int *ret_fd, bool *ret_unclean, struct err *e)
+{
+	_cleanup_free_ char *path = fs_join(state_dir, "lock");
+	_cleanup_close_ int fd = -1;
+	char holder[32], self[32];
+	int n, r;
+
+	if (!path)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	if (fd < 0)
+		return err_errno(e, E_IO, errno, "cannot open '%s'", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK)
+			return err_errno(e, E_IO, errno, "cannot lock '%s'", path);
+		holder_read(fd, holder, sizeof(holder));
+		return err_set(e, E_BUSY, "the state folder '%s' is in use by process %s", state_dir, holder);
+	}
+	holder_read(fd, holder, sizeof(holder));
+	n = snprintf(self, sizeof(self), "%ld\n", (long)getpid());
+	if (ftruncate(fd, 0) < 0)
+		return err_errno(e, E_IO, errno, "cannot write '%s'", path);
+	r = fs_write_all(fd, self, (size_t)n, path, e);
+	if (r < 0)
+		return r;
+	if (fsync(fd) < 0)
+		return err_errno(e, E_IO, errno, "cannot fsync '%s'", path);
+	*ret_unclean = holder[0] != '\0';
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+void
+lock_mark_clean(int fd)
+{
+	(void)!ftruncate(fd, 0); /* if not, the next start looks at the database closely */
+}

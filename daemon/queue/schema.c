@@ -1,0 +1,94 @@
+#include "schema.h"
+
+#include "base/str.h"
+
+/*
+ * Step i makes version i + 1 (PRAGMA user_version) out of version i. Steps are added, never changed.
+ * Texts that come from tables of ours (states, events, reasons) are stored as their wire names.
+ */
+static const char *const steps[] = {
+	"CREATE TABLE job ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" state TEXT NOT NULL DEFAULT 'queued',"
+	" spec TEXT NOT NULL,"
+	" created INTEGER NOT NULL,"
+	" started INTEGER NOT NULL DEFAULT 0,"
+	" ended INTEGER NOT NULL DEFAULT 0,"
+	" not_before INTEGER NOT NULL DEFAULT 0,"
+	" attempt INTEGER NOT NULL DEFAULT 0,"
+	" attempts_max INTEGER NOT NULL,"
+	" cancel_requested INTEGER NOT NULL DEFAULT 0,"
+	" nonce TEXT,"
+	" reason TEXT,"
+	" message TEXT,"
+	" result TEXT,"
+	" CHECK ((state = 'running') = (nonce IS NOT NULL)),"
+	" CHECK (state <> 'done' OR result IS NOT NULL));"
+	/* The rowid ends each entry: claims and lists come out in order of id. */
+	"CREATE INDEX job_state ON job (state);"
+	"CREATE INDEX job_pause ON job (not_before) WHERE state = 'queued' AND not_before > 0;"
+	"CREATE TABLE stage ("
+	" job INTEGER NOT NULL REFERENCES job (id) ON DELETE CASCADE,"
+	" attempt INTEGER NOT NULL,"
+	" place INTEGER NOT NULL,"
+	" name TEXT NOT NULL,"
+	" seconds REAL NOT NULL,"
+	" peak_anon_bytes INTEGER NOT NULL,"
+	" PRIMARY KEY (job, attempt, place)) WITHOUT ROWID;"
+	"CREATE TABLE file ("
+	" job INTEGER NOT NULL REFERENCES job (id) ON DELETE CASCADE,"
+	" name TEXT NOT NULL,"
+	" size INTEGER NOT NULL,"
+	" sha256 TEXT NOT NULL,"
+	" PRIMARY KEY (job, name)) WITHOUT ROWID;"
+	"CREATE TABLE history ("
+	" job INTEGER NOT NULL REFERENCES job (id) ON DELETE CASCADE,"
+	" at INTEGER NOT NULL,"
+	" event TEXT NOT NULL,"
+	" state TEXT NOT NULL,"
+	" attempt INTEGER NOT NULL,"
+	" reason TEXT);"
+	"CREATE INDEX history_job ON history (job);",
+};
+
+static int
+migrate(struct store *s, size_t from, struct err *e)
+{
+	char pragma[64];
+	size_t i;
+	int r = 0;
+
+	for (i = from; r == 0 && i < ARRAY_LEN(steps); i++)
+		r = db_exec(s, steps[i], e);
+	(void)snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %zu", ARRAY_LEN(steps));
+	return r < 0 ? r : db_exec(s, pragma, e);
+}
+
+int
+schema_migrate(struct store *s, struct err *e)
+{
+	int64_t version, tables;
+	int r;
+
+	r = db_exec_int(s, "PRAGMA user_version", &version, e);
+	if (r < 0)
+		return r;
+	if (version < 0 || version > (int64_t)ARRAY_LEN(steps))
+		return err_set(e, E_BAD_DATABASE, "'%s' is of version %lld, and this program knows up to %zu",
+			       s->path, (long long)version, ARRAY_LEN(steps));
+	if (version == (int64_t)ARRAY_LEN(steps))
+		return 0;
+	r = db_exec_int(s, "SELECT count(*) FROM sqlite_schema", &tables, e);
+	if (r < 0)
+		return r;
+	if (version == 0 && tables > 0)
+		return err_set(e, E_BAD_DATABASE, "'%s' is a database, but not one of this program", s->path);
+	r = db_exec(s, "BEGIN IMMEDIATE", e);
+	if (r == 0)
+		r = migrate(s, (size_t)version, e);
+	if (r == 0)
+		r = db_exec(s, "COMMIT", e);
+	if (r < 0 && !sqlite3_get_autocommit(s->db))
+		(void)db_exec(s, "ROLLBACK", NULL);
+	return r;
+}

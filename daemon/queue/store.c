@@ -1,0 +1,336 @@
+#include "store.h"
+
+#include <inttypes.h>
+
+#include "base/fs.h"
+#include "base/str.h"
+#include "db.h"
+#include "lock.h"
+
+int
+store_open(const char *state_dir, struct store **ret, struct err *e)
+{
+	_cleanup_(store_close) struct store *s = calloc(1, sizeof(*s));
+	bool unclean;
+	int r;
+
+	if (!s)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	s->lock_fd = -1;
+	s->path = fs_join(state_dir, "queue.db");
+	if (!s->path)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	r = fs_mkdir_p(state_dir, 0750, e);
+	if (r == 0)
+		r = lock_take(state_dir, &s->lock_fd, &unclean, e);
+	if (r == 0)
+		r = db_open(s, unclean, e);
+	if (r < 0)
+		return r;
+	s->opened = true;
+	*ret = TAKE(s);
+	return 0;
+}
+
+void
+store_close(struct store **s)
+{
+	if (!*s)
+		return;
+	db_close(*s);
+	if ((*s)->opened && !(*s)->broken)
+		lock_mark_clean((*s)->lock_fd);
+	closep(&(*s)->lock_fd);
+	free((*s)->path);
+	free(*s);
+	*s = NULL;
+}
+
+bool
+store_broken(const struct store *s)
+{
+	return s->broken != 0;
+}
+
+int
+store_begin(struct store *s, struct err *e)
+{
+	int r;
+
+	assert(!s->batch);
+	r = db_run_alone(s, STMT_BEGIN, e);
+	s->batch = r == 0;
+	return r;
+}
+
+int
+store_commit(struct store *s, struct err *e)
+{
+	int r;
+
+	assert(s->batch);
+	r = db_run_alone(s, STMT_COMMIT, e);
+	if (r < 0)
+		store_rollback(s);
+	s->batch = false;
+	return r;
+}
+
+void
+store_rollback(struct store *s)
+{
+	assert(s->batch);
+	if (!sqlite3_get_autocommit(s->db))
+		(void)db_run_alone(s, STMT_ROLLBACK, NULL);
+	s->batch = false;
+	s->lost = 0;
+}
+
+int
+store_job_add(struct store *s, const struct spec *spec, int64_t now, int64_t *ret_id, struct err *e)
+{
+	_cleanup_(json_decrefp) json_t *j = spec_to_json(spec);
+	_cleanup_free_ char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_JOB_ADD);
+	int r;
+
+	if (!text)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	db_bind_str(st, 1, text);
+	db_bind_int(st, 2, now);
+	db_bind_int(st, 3, JOB_ATTEMPTS_MAX);
+	r = db_run(s, st, NULL, e);
+	if (r == 0)
+		*ret_id = sqlite3_last_insert_rowid(s->db);
+	return r;
+}
+
+/* A JSON column: NULL stays NULL. */
+static int
+column_json(sqlite3_stmt *st, int i, json_t **ret, struct err *e)
+{
+	const char *text = db_column_str(st, i);
+
+	if (!text)
+		return 0;
+	return json_parse(text, strlen(text), "a row of the queue", E_BAD_DATABASE, ret, e);
+}
+
+/* A copy of a text column: NULL stays NULL. */
+static int
+column_strdup(sqlite3_stmt *st, int i, char **ret, struct err *e)
+{
+	const char *text = db_column_str(st, i);
+
+	if (!text)
+		return 0;
+	*ret = strdup(text);
+	return *ret ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+}
+
+/* JOB_COLUMNS. */
+static int
+job_read(sqlite3_stmt *st, struct job *ret, struct err *e)
+{
+	const char *nonce = db_column_str(st, 10);
+	int r;
+
+	ret->id = sqlite3_column_int64(st, 0);
+	if (!job_state_from_str(db_column_str(st, 1), &ret->state))
+		return err_set(e, E_BAD_DATABASE, "job %" PRId64 " has no state that is known", ret->id);
+	ret->created = sqlite3_column_int64(st, 3);
+	ret->started = sqlite3_column_int64(st, 4);
+	ret->ended = sqlite3_column_int64(st, 5);
+	ret->not_before = sqlite3_column_int64(st, 6);
+	ret->attempt = sqlite3_column_int(st, 7);
+	ret->attempts_max = sqlite3_column_int(st, 8);
+	ret->cancel_requested = sqlite3_column_int(st, 9) != 0;
+	(void)snprintf(ret->nonce, sizeof(ret->nonce), "%s", nonce ? nonce : "");
+	r = column_json(st, 2, &ret->spec, e);
+	if (r == 0)
+		r = column_strdup(st, 11, &ret->reason, e);
+	if (r == 0)
+		r = column_strdup(st, 12, &ret->message, e);
+	if (r == 0)
+		r = column_json(st, 13, &ret->result, e);
+	return r;
+}
+
+static int
+stage_read(sqlite3_stmt *st, struct job *job, struct err *e)
+{
+	struct job_stage *stages = realloc(job->stages, (job->n_stages + 1) * sizeof(*stages));
+	struct job_stage *stage;
+
+	if (!stages)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	job->stages = stages;
+	stage = &stages[job->n_stages++];
+	*stage = (struct job_stage){
+		.seconds = sqlite3_column_double(st, 1),
+		.peak_anon_bytes = sqlite3_column_int64(st, 2),
+	};
+	return column_strdup(st, 0, &stage->name, e);
+}
+
+static int
+stages_read(struct store *s, struct job *job, struct err *e)
+{
+	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_STAGE_LIST);
+	int r;
+
+	db_bind_int(st, 1, job->id);
+	db_bind_int(st, 2, job->attempt);
+	while ((r = db_step(s, st, e)) == 1) {
+		r = stage_read(st, job, e);
+		if (r < 0)
+			return r;
+	}
+	return r;
+}
+
+/* The job of the row that `st` is at, with its stages. */
+static int
+job_load(struct store *s, sqlite3_stmt *st, struct job *ret, struct err *e)
+{
+	int r = job_read(st, ret, e);
+
+	return r < 0 ? r : stages_read(s, ret, e);
+}
+
+int
+store_job_get(struct store *s, int64_t id, struct job *ret, struct err *e)
+{
+	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_JOB_GET);
+	_cleanup_(job_release) struct job job = {.id = id};
+	int r;
+
+	db_bind_int(st, 1, id);
+	r = db_step(s, st, e);
+	if (r == 0)
+		return err_set(e, E_NOT_FOUND, "there is no job %" PRId64, id);
+	if (r == 1)
+		r = job_load(s, st, &job, e);
+	if (r < 0)
+		return r;
+	*ret = job;
+	job = (struct job){.id = 0};
+	return 0;
+}
+
+int
+store_job_list(struct store *s, const enum job_state *state, int64_t before, int limit, store_job_fn fn,
+	       void *arg, struct err *e)
+{
+	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, state ? STMT_JOB_LIST_STATE : STMT_JOB_LIST);
+	int r;
+
+	db_bind_int(st, 1, before ? before : INT64_MAX);
+	db_bind_int(st, 2, limit);
+	if (state)
+		db_bind_str(st, 3, job_state_to_str(*state));
+	while ((r = db_step(s, st, e)) == 1) {
+		_cleanup_(job_release) struct job job = {.id = 0};
+
+		r = job_load(s, st, &job, e);
+		if (r == 0)
+			r = fn(&job, arg, e);
+		if (r < 0)
+			return r;
+	}
+	return r;
+}
+
+int
+store_job_count(struct store *s, enum job_state state, int64_t *ret, struct err *e)
+{
+	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_JOB_COUNT);
+	int r;
+
+	db_bind_str(st, 1, job_state_to_str(state));
+	r = db_step(s, st, e);
+	if (r < 0)
+		return r;
+	*ret = sqlite3_column_int64(st, 0);
+	return 0;
+}
+
+int
+store_next_due(struct store *s, int64_t now, int64_t *ret, struct err *e)
+{
+	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_JOB_NEXT_DUE);
+	int r;
+
+	db_bind_int(st, 1, now);
+	r = db_step(s, st, e);
+	if (r < 0)
+		return r;
+	*ret = sqlite3_column_int64(st, 0); /* min() of nothing is NULL, which reads as 0 */
+	return 0;
+}
+
+static int
+stage_add(struct store *s, int64_t id, int attempt, size_t place, const struct job_stage *stage,
+	  struct err *e)
+{
+	_cleanup_free_ char *name = strdup(stage->name);
+	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_STAGE_ADD);
+
+	if (!name)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	str_clean(name); /* it is a worker's, and goes into JSON */
+	db_bind_int(st, 1, id);
+	db_bind_int(st, 2, attempt);
+	db_bind_int(st, 3, (int64_t)place);
+	db_bind_str(st, 4, name);
+	db_bind_double(st, 5, stage->seconds);
+	db_bind_int(st, 6, stage->peak_anon_bytes);
+	return db_run(s, st, NULL, e);
+}
+
+static int
+stages_clear(struct store *s, int64_t id, int attempt, struct err *e)
+{
+	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_STAGE_CLEAR);
+
+	db_bind_int(st, 1, id);
+	db_bind_int(st, 2, attempt);
+	return db_run(s, st, NULL, e);
+}
+
+int
+store_stages_set(struct store *s, int64_t id, int attempt, const struct job_stage *stages, size_t n,
+		 struct err *e)
+{
+	size_t i;
+	int r;
+
+	r = db_enter(s, e);
+	if (r < 0)
+		return r;
+	r = stages_clear(s, id, attempt, e);
+	for (i = 0; r == 0 && i < n; i++)
+		r = stage_add(s, id, attempt, i, &stages[i], e);
+	return db_leave(s, r, e);
+}
+
+int
+store_file_list(struct store *s, int64_t id, struct artifact_list *ret, struct err *e)
+{
+	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_FILE_LIST);
+	_cleanup_(artifact_list_release) struct artifact_list list = ARTIFACT_LIST_INIT;
+	int r;
+
+	db_bind_int(st, 1, id);
+	while ((r = db_step(s, st, e)) == 1) {
+		r = artifact_list_add(&list, db_column_str(st, 0), (uint64_t)sqlite3_column_int64(st, 1),
+				      db_column_str(st, 2), e);
+		if (r < 0)
+			return r;
+	}
+	if (r < 0)
+		return r;
+	*ret = list;
+	list = (struct artifact_list)ARTIFACT_LIST_INIT;
+	return 0;
+}

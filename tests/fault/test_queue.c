@@ -1,0 +1,390 @@
+/*
+ * The store and the artifacts while the disk fails: the nth call that writes gives an error once,
+ * or the disk is full from then on, or the process dies in the middle of it. Afterwards, on a disk
+ * that is well again: no job that was accepted is lost, no half artifact is shown, nothing is left
+ * lying about, and every job can still be done.
+ *
+ * The calls below take the place of the C library's for this program and for the libraries that
+ * it links, SQLite among them.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "../unit/queue.h"
+
+enum mode { MODE_COUNT, MODE_ERROR, MODE_FULL, MODE_KILL };
+
+static struct {
+	bool armed;
+	enum mode mode;
+	int calls;
+	int at;
+} fault;
+
+/* 0: go on; else the errno to fail with. */
+static int
+fault_next(void)
+{
+	if (!fault.armed)
+		return 0;
+	fault.calls++;
+	if (fault.mode == MODE_COUNT || fault.calls < fault.at ||
+	    (fault.mode == MODE_ERROR && fault.calls > fault.at))
+		return 0;
+	if (fault.mode == MODE_KILL)
+		_exit(0);
+	return fault.mode == MODE_FULL ? ENOSPC : EIO;
+}
+
+#define FAULTY(call)                             \
+	do {                                     \
+		const int errnum = fault_next(); \
+		if (errnum) {                    \
+			errno = errnum;          \
+			return -1;               \
+		}                                \
+		return (call);                   \
+	} while (0)
+
+/* A process that dies in a write has written half of it. */
+static size_t
+fault_len(size_t len)
+{
+	return fault.armed && fault.mode == MODE_KILL && fault.calls + 1 == fault.at ? len / 2 : 0;
+}
+
+ssize_t
+write(int fd, const void *data, size_t len)
+{
+	if (fault_len(len))
+		(void)syscall(SYS_write, fd, data, fault_len(len));
+	FAULTY(syscall(SYS_write, fd, data, len));
+}
+
+ssize_t
+pwrite64(int fd, const void *data, size_t len, off64_t at)
+{
+	if (fault_len(len))
+		(void)syscall(SYS_pwrite64, fd, data, fault_len(len), at);
+	FAULTY(syscall(SYS_pwrite64, fd, data, len, at));
+}
+
+int
+fsync(int fd)
+{
+	FAULTY((int)syscall(SYS_fsync, fd));
+}
+
+int
+fdatasync(int fd)
+{
+	FAULTY((int)syscall(SYS_fdatasync, fd));
+}
+
+int
+rename(const char *from, const char *to)
+{
+	FAULTY((int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0));
+}
+
+int
+mkdir(const char *path, mode_t mode)
+{
+	FAULTY((int)syscall(SYS_mkdirat, AT_FDCWD, path, mode));
+}
+
+int
+unlinkat(int fd, const char *path, int flags)
+{
+	FAULTY((int)syscall(SYS_unlinkat, fd, path, flags));
+}
+
+/* What the world was told, in memory that outlives the process. */
+static struct told {
+	int64_t accepted[4];
+	int n_accepted;
+	int64_t done;
+	int64_t cancelled;
+} *told;
+
+static void
+accept_one(void)
+{
+	int64_t id = queue_add();
+
+	if (id)
+		told->accepted[told->n_accepted++] = id;
+}
+
+static void
+accept_two(void)
+{
+	int64_t a, b;
+
+	if (store_begin(store, NULL) < 0)
+		return;
+	a = queue_add();
+	b = queue_add();
+	if (store_commit(store, NULL) < 0 || !a || !b)
+		return;
+	told->accepted[told->n_accepted++] = a;
+	told->accepted[told->n_accepted++] = b;
+}
+
+/* As a runner does it, with a worker that may fail like the rest. */
+static void
+run_one(void)
+{
+	struct err why = {.code = 0};
+	struct job job = {.id = 0};
+	json_t *result = queue_result();
+
+	if (job_claim(store, T0, &job, NULL) == 1) {
+		err_clear(&err);
+		if (worker_fill(job.id, job.attempt) < 0)
+			why = err;
+		else
+			(void)publish_job(store, state_dir, job.id, job.nonce, T0, result, NULL, 0, &why);
+		if (why.code == 0)
+			told->done = job.id;
+		else if (!store_broken(store) &&
+			 job_fail(store, job.id, job.nonce, T0, &why, NULL, 0, NULL) == 0)
+			(void)artifact_discard(state_dir, job.id, job.attempt, NULL);
+	}
+	json_decref(result);
+	job_release(&job);
+}
+
+static void
+cancel_one(void)
+{
+	struct err why = {.code = E_CANCELLED, .msg = "cancelled"};
+	struct job job = {.id = 0};
+	enum job_state now;
+
+	if (job_claim(store, T0, &job, NULL) != 1)
+		return;
+	if (job_cancel(store, job.id, T0, &now, NULL) == 0 &&
+	    job_fail(store, job.id, job.nonce, T0, &why, NULL, 0, NULL) == 0)
+		told->cancelled = job.id;
+	job_release(&job);
+}
+
+static void
+scenario(void)
+{
+	struct recover_report report;
+
+	if (store_open(state_dir, &store, NULL) == 0 && artifact_init(state_dir, NULL) == 0 &&
+	    recover_run(store, state_dir, T0, &report, NULL) == 0) {
+		accept_one();
+		accept_two();
+		run_one();
+		cancel_one();
+		accept_one();
+	}
+	store_close(&store);
+}
+
+static int
+state_check(const struct job *job, void *arg, struct err *e)
+{
+	struct artifact_list files = ARTIFACT_LIST_INIT;
+	uint64_t size = 0;
+	int fd = -1;
+
+	(void)arg;
+	assert_int_not_equal(job->state, JOB_RUNNING);
+	assert_false(state_has("staging/%" PRId64 ".%d", job->id, job->attempt));
+	assert_int_equal(store_file_list(store, job->id, &files, e), 0);
+	assert_int_equal(files.n, job->state == JOB_DONE ? 2 : 0);
+	artifact_list_release(&files);
+	if (job->state == JOB_DONE) {
+		assert_int_equal(artifact_open_file(state_dir, job->id, "text.onnx", &fd, &size, e), 0);
+		(void)close(fd);
+		assert_true(size == 3);
+	} else {
+		assert_false(state_has("artifacts/%" PRId64, job->id));
+	}
+	return 0;
+}
+
+/* On a disk that works. */
+static void
+check(void)
+{
+	struct recover_report report;
+	int i;
+
+	err_clear(&err);
+	queue_open();
+	assert_int_equal(artifact_init(state_dir, &err), 0);
+	assert_int_equal(recover_run(store, state_dir, T0, &report, &err), 0);
+	for (i = 0; i < told->n_accepted; i++)
+		assert_non_null(queue_state(told->accepted[i]));
+	if (told->done)
+		assert_string_equal(queue_state(told->done), "done");
+	if (told->cancelled)
+		assert_string_equal(queue_state(told->cancelled), "cancelled");
+	assert_int_equal(store_job_list(store, NULL, 0, 100, state_check, NULL, &err), 0);
+
+	/* The queue goes on. */
+	for (;;) {
+		struct job job = {.id = 0};
+		json_t *result;
+
+		if (job_claim(store, T0 + 100000, &job, &err) == 0)
+			break;
+		result = queue_result();
+		assert_int_equal(worker_fill(job.id, job.attempt), 0);
+		assert_int_equal(publish_job(store, state_dir, job.id, job.nonce, T0, result, NULL, 0, &err),
+				 0);
+		json_decref(result);
+		job_release(&job);
+	}
+	assert_int_equal(store_job_list(store, NULL, 0, 100, state_check, NULL, &err), 0);
+}
+
+/* The number of calls that could fail. */
+static int
+one_run(enum mode mode, int at)
+{
+	int status;
+	pid_t pid;
+
+	(void)snprintf(state_dir, sizeof(state_dir), "/tmp/colconv-test.XXXXXX");
+	assert_non_null(mkdtemp(state_dir));
+	memset(told, 0, sizeof(*told));
+	fault.mode = mode;
+	fault.at = at;
+	fault.calls = 0;
+	fault.armed = true;
+	if (mode == MODE_KILL) {
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			scenario();
+			_exit(1);
+		}
+		assert_true(waitpid(pid, &status, 0) == pid);
+		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	} else {
+		scenario();
+	}
+	fault.armed = false;
+	check();
+	assert_int_equal(queue_teardown(NULL), 0);
+	return fault.calls;
+}
+
+static void
+every_call(enum mode mode)
+{
+	int n = one_run(MODE_COUNT, 0), at;
+
+	assert_int_equal(told->n_accepted, 4);
+	assert_true(told->done && told->cancelled);
+	for (at = 1; at <= n; at++)
+		(void)one_run(mode, at);
+}
+
+static void
+test_error(void **state)
+{
+	(void)state;
+	every_call(MODE_ERROR);
+}
+
+static void
+test_full(void **state)
+{
+	(void)state;
+	every_call(MODE_FULL);
+}
+
+static void
+test_kill(void **state)
+{
+	(void)state;
+	every_call(MODE_KILL);
+}
+
+/*
+ * A batch that outgrows SQLite's cache writes before its commit. On a full disk it is lost there
+ * and then, and its later calls must not become transactions of their own.
+ */
+static void
+test_lost_batch(void **state)
+{
+	char model[SPEC_PATH_MAX + 1];
+	int64_t n = -1;
+	int i, added = 0;
+
+	(void)state;
+	memset(model, 'm', sizeof(model));
+	model[0] = '/';
+	model[sizeof(model) - 1] = '\0';
+	fault.mode = MODE_FULL;
+	fault.at = 1;
+	fault.calls = 0;
+	fault.armed = true;
+	assert_int_equal(store_begin(store, &err), 0);
+	for (i = 0; i < 1000; i++)
+		added += queue_add_model(model) != 0;
+	assert_in_range(added, 1, 999);
+	assert_error(&err, E_NO_SPACE, "full");
+	fault.armed = false;
+	assert_int_equal(queue_add(), 0); /* there is space again, but the batch is lost */
+	err_clear(&err);
+	assert_int_equal(store_commit(store, &err), E_NO_SPACE);
+	assert_error(&err, E_NO_SPACE, "an earlier error undid the batch");
+	err_clear(&err);
+	assert_false(store_broken(store));
+	assert_int_equal(store_job_count(store, JOB_QUEUED, &n, &err), 0);
+	assert_true(n == 0);
+	assert_true(queue_add() > 0);
+}
+
+/* After a failed fsync nobody knows what the disk has: only a new start may go on. */
+static void
+test_broken(void **state)
+{
+	int64_t id;
+
+	(void)state;
+	fault.mode = MODE_ERROR;
+	fault.calls = 0;
+	fault.at = 3; /* two writes of the log, then its fsync */
+	fault.armed = true;
+	assert_int_equal(queue_add(), 0);
+	fault.armed = false;
+	assert_error(&err, E_IO, "disk I/O error");
+	assert_true(store_broken(store));
+	err_clear(&err);
+	assert_int_equal(queue_add(), 0);
+	assert_error(&err, E_IO, "stopped after an earlier error");
+	err_clear(&err);
+	queue_reopen();
+	id = queue_add();
+	assert_string_equal(queue_state(id), "queued");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_error),
+		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_kill),
+		cmocka_unit_test_setup_teardown(test_lost_batch, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_broken, queue_setup, queue_teardown),
+	};
+
+	told = mmap(NULL, sizeof(*told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (told == MAP_FAILED)
+		return 1;
+	return cmocka_run_group_tests_name("queue faults", tests, NULL, NULL);
+}

@@ -1,0 +1,147 @@
+/* What the tests of the queue share: a state folder of their own, jobs, and what a worker leaves. */
+#ifndef TESTS_UNIT_QUEUE_H
+#define TESTS_UNIT_QUEUE_H
+
+#include "test.h"
+
+#include <inttypes.h>
+
+#include "base/fs.h"
+#include "base/str.h"
+#include "queue/publish.h"
+#include "queue/recover.h"
+
+#define T0 INT64_C(1770000000000) /* some time */
+
+#define RESULT "{\"architecture\": \"colqwen2\", \"parameters\": 7}"
+
+static char state_dir[64];
+static struct store *store;
+static struct err err;
+
+static inline void
+queue_open(void)
+{
+	assert_int_equal(store_open(state_dir, &store, &err), 0);
+}
+
+static inline void
+queue_reopen(void)
+{
+	store_close(&store);
+	queue_open();
+}
+
+static inline int
+queue_setup(void **state)
+{
+	(void)state;
+	(void)snprintf(state_dir, sizeof(state_dir), "/tmp/colconv-test.XXXXXX");
+	if (!mkdtemp(state_dir))
+		return -1;
+	err_clear(&err);
+	queue_open();
+	return artifact_init(state_dir, &err);
+}
+
+static inline int
+queue_teardown(void **state)
+{
+	(void)state;
+	store_close(&store);
+	return fs_remove(state_dir, NULL);
+}
+
+static inline int64_t
+queue_add_model(const char *model)
+{
+	struct spec spec = {
+		.model = (char *)(uintptr_t)model,
+		.variants = 1u << SPEC_VARIANT_TEXT,
+		.dtype = SPEC_DTYPE_FP32,
+		.layout = SPEC_LAYOUT_SINGLE,
+		.positions = SPEC_POSITIONS_MROPE,
+		.labels = json_object(),
+	};
+	int64_t id = 0;
+
+	if (store_job_add(store, &spec, T0, &id, &err) < 0)
+		id = 0;
+	json_decref(spec.labels);
+	return id;
+}
+
+static inline int64_t
+queue_add(void)
+{
+	return queue_add_model("/srv/model");
+}
+
+static inline json_t *
+queue_result(void)
+{
+	return json_loads(RESULT, 0, NULL);
+}
+
+/* The state of a job by its name, NULL when there is none such. */
+static inline const char *
+queue_state(int64_t id)
+{
+	struct job job = {.id = 0};
+	const char *name;
+
+	if (store_job_get(store, id, &job, NULL) < 0)
+		return NULL;
+	name = job_state_to_str(job.state);
+	job_release(&job);
+	return name;
+}
+
+static inline bool
+state_has(const char *fmt, ...)
+{
+	char name[128];
+	char *path;
+	va_list ap;
+	bool r;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(name, sizeof(name), fmt, ap);
+	va_end(ap);
+	path = fs_join(state_dir, name);
+	r = fs_exists(path);
+	free(path);
+	return r;
+}
+
+static inline int
+file_put(const char *dir, const char *name, const char *text)
+{
+	char *path = fs_join(dir, name);
+	int r = fs_write_file(path, text, strlen(text), &err);
+
+	free(path);
+	return r;
+}
+
+#define SHA256_OF_ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+/* A worker's artifact in the staging folder of an attempt. */
+static inline int
+worker_fill(int64_t id, int attempt)
+{
+	static const char manifest[] = "{\"files\": [{\"name\": \"text.onnx\", \"size\": 3, \"sha256\": "
+				       "\"" SHA256_OF_ABC "\"}]}";
+	char *dir = NULL;
+	int r;
+
+	r = artifact_stage(state_dir, id, attempt, &dir, &err);
+	if (r == 0)
+		r = file_put(dir, "text.onnx", "abc");
+	if (r == 0)
+		r = file_put(dir, "manifest.json", manifest);
+	free(dir);
+	return r;
+}
+
+#endif

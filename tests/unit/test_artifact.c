@@ -1,0 +1,259 @@
+#include "test.h"
+
+#include "artifact/artifact.h"
+#include "base/fs.h"
+#include "base/str.h"
+
+#define SHA256_OF_ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+#define FILE_ROW(name, size) "{\"name\": \"" name "\", \"size\": " size ", \"sha256\": \"" SHA256_OF_ABC "\"}"
+#define MANIFEST(rows) "{\"files\": [" rows "]}"
+
+static char top[64];
+static char *staging; /* of job 7, attempt 2 */
+static struct err err;
+static struct artifact_list list;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	(void)snprintf(top, sizeof(top), "/tmp/colconv-test.XXXXXX");
+	err_clear(&err);
+	if (!mkdtemp(top) || artifact_init(top, &err) < 0)
+		return -1;
+	return artifact_stage(top, 7, 2, &staging, &err);
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	freep(&staging);
+	staging = NULL;
+	artifact_list_release(&list);
+	return fs_remove(top, NULL);
+}
+
+static void
+put(const char *name, const char *text)
+{
+	_cleanup_free_ char *path = fs_join(staging, name);
+
+	assert_int_equal(fs_write_file(path, text, strlen(text), &err), 0);
+}
+
+static void
+fill(void)
+{
+	put("text.onnx", "abc");
+	put("parity.json", "{}\n");
+	put("manifest.json", MANIFEST(FILE_ROW("text.onnx", "3") "," FILE_ROW("parity.json", "3")));
+}
+
+static bool
+has(const char *name)
+{
+	_cleanup_free_ char *path = fs_join(top, name);
+
+	return fs_exists(path);
+}
+
+static void
+assert_text(int fd, uint64_t size, const char *want)
+{
+	char buf[64];
+
+	assert_int_equal(size, strlen(want));
+	assert_int_equal(read(fd, buf, sizeof(buf)), size);
+	assert_memory_equal(buf, want, size);
+	(void)close(fd);
+}
+
+static void
+test_publish(void **state)
+{
+	uint64_t size = 0;
+	int fd = -1;
+
+	(void)state;
+	fill();
+	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), 0);
+	assert_false(has("staging/7.2"));
+	assert_int_equal(list.n, 3);
+	assert_string_equal(list.files[0].name, "manifest.json");
+	assert_int_equal(strlen(list.files[0].sha256), SHA256_HEX_LEN);
+	assert_string_equal(list.files[2].name, "text.onnx");
+	assert_int_equal(list.files[2].size, 3);
+	assert_string_equal(list.files[2].sha256, SHA256_OF_ABC);
+
+	assert_int_equal(artifact_open_file(top, 7, "text.onnx", &fd, &size, &err), 0);
+	assert_text(fd, size, "abc");
+	assert_int_equal(artifact_open_report(top, 7, &fd, &size, &err), 0);
+	assert_text(fd, size, "{}\n");
+
+	artifact_list_release(&list);
+	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), 0); /* again: already there */
+	assert_int_equal(list.n, 3);
+	assert_int_equal(artifact_publish(top, 8, 1, &list, &err), E_NOT_FOUND);
+}
+
+/* What a publication that failed after its rename has left. */
+static void
+test_publish_over(void **state)
+{
+	uint64_t size;
+	int fd;
+
+	(void)state;
+	fill();
+	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), 0);
+	freep(&staging);
+	assert_int_equal(artifact_stage(top, 7, 3, &staging, &err), 0);
+	put("image.onnx", "new");
+	put("manifest.json", MANIFEST(FILE_ROW("image.onnx", "3")));
+	artifact_list_release(&list);
+	assert_int_equal(artifact_publish(top, 7, 3, &list, &err), 0);
+	assert_int_equal(list.n, 2);
+	assert_false(has("artifacts/7/text.onnx"));
+	assert_int_equal(artifact_open_file(top, 7, "image.onnx", &fd, &size, &err), 0);
+	assert_text(fd, size, "new");
+}
+
+static void
+assert_refused(const char *manifest, const char *words)
+{
+	err_clear(&err);
+	put("manifest.json", manifest);
+	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), E_MISMATCH);
+	assert_error(&err, E_MISMATCH, words);
+	assert_error(&err, E_MISMATCH, "the artifact of job 7: ");
+	assert_true(has("staging/7.2"));
+	assert_false(has("artifacts/7"));
+}
+
+static void
+test_refused(void **state)
+{
+	_cleanup_free_ char *path = fs_join(staging, "text.onnx"), *other = fs_join(staging, "other"),
+			    *outside = fs_join(top, "outside");
+	const char *good = MANIFEST(FILE_ROW("text.onnx", "3"));
+
+	(void)state;
+	put("text.onnx", "abc");
+	assert_refused("{", "manifest.json");
+	assert_refused("{}", "files is missing");
+	assert_refused(MANIFEST("1"), "name is missing");
+	assert_refused(MANIFEST("{\"name\": \"text.onnx\", \"size\": 3, \"sha256\": \"beef\"}"),
+		       "no SHA-256");
+	assert_refused(MANIFEST(FILE_ROW("text.onnx", "-3")), "must be from 0");
+	assert_refused(MANIFEST(FILE_ROW("text.onnx", "4")), "has 3 bytes, and the manifest says 4");
+	assert_refused(MANIFEST(FILE_ROW("text.onnx", "3") "," FILE_ROW("gone", "3")), "no file 'gone'");
+	assert_refused(MANIFEST(FILE_ROW("../../lock", "3")), "no file '../../lock'");
+	assert_refused(MANIFEST(FILE_ROW("text.onnx", "3") "," FILE_ROW("text.onnx", "3")),
+		       "'text.onnx' twice");
+	assert_refused(MANIFEST(""), "'text.onnx' is not in the manifest");
+
+	assert_int_equal(symlink("text.onnx", other), 0);
+	assert_refused(MANIFEST(FILE_ROW("text.onnx", "3") "," FILE_ROW("other", "3")), "no file 'other'");
+	assert_int_equal(unlink(other), 0);
+	assert_int_equal(mkdir(other, 0700), 0);
+	assert_refused(MANIFEST(FILE_ROW("text.onnx", "3") "," FILE_ROW("other", "3")), "no file 'other'");
+	assert_int_equal(rmdir(other), 0);
+	assert_int_equal(link(path, outside), 0);
+	assert_refused(good, "no file 'text.onnx'");
+	assert_int_equal(unlink(outside), 0);
+
+	err_clear(&err);
+	put("manifest.json", good);
+	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), 0);
+}
+
+/* The manifest itself must be a plain file, too. */
+static void
+test_manifest_link(void **state)
+{
+	_cleanup_free_ char *manifest = fs_join(staging, "manifest.json"), *outside = fs_join(top, "m");
+
+	(void)state;
+	fill();
+	assert_int_equal(rename(manifest, outside), 0);
+	assert_int_equal(symlink("../../m", manifest), 0);
+	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), E_MISMATCH);
+	assert_int_equal(unlink(manifest), 0);
+	err_clear(&err);
+	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), E_MISMATCH);
+	assert_error(&err, E_MISMATCH, "no file 'manifest.json'");
+}
+
+static void
+test_open_refused(void **state)
+{
+	static const char *const names[] = {"",     ".",    "..",     "../7/text.onnx", "a/b",
+					    "link", "fifo", "folder", "hard",           "no"};
+	_cleanup_free_ char *a = fs_join(top, "artifacts/7/link"), *b = fs_join(top, "artifacts/7/fifo"),
+			    *c = fs_join(top, "artifacts/7/folder"), *d = fs_join(top, "artifacts/7/hard"),
+			    *outside = fs_join(top, "outside");
+	uint64_t size;
+	size_t i;
+	int fd;
+
+	(void)state;
+	fill();
+	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), 0);
+	assert_int_equal(symlink("text.onnx", a), 0);
+	assert_int_equal(mkfifo(b, 0600), 0);
+	assert_int_equal(mkdir(c, 0700), 0);
+	assert_int_equal(fs_write_file(outside, "x", 1, &err), 0);
+	assert_int_equal(link(outside, d), 0);
+	for (i = 0; i < ARRAY_LEN(names); i++)
+		assert_int_equal(artifact_open_file(top, 7, names[i], &fd, &size, NULL), E_NOT_FOUND);
+	assert_int_equal(artifact_open_file(top, 8, "text.onnx", &fd, &size, &err), E_NOT_FOUND);
+	assert_error(&err, E_NOT_FOUND, "there is no file 'text.onnx'");
+}
+
+static void
+test_report(void **state)
+{
+	uint64_t size;
+	int fd;
+
+	(void)state;
+	assert_int_equal(artifact_keep_report(top, 7, 2, &err), E_NOT_FOUND);
+	err_clear(&err);
+	assert_int_equal(artifact_open_report(top, 7, &fd, &size, &err), E_NOT_FOUND);
+	err_clear(&err);
+	fill();
+	assert_int_equal(artifact_keep_report(top, 7, 2, &err), 0);
+	assert_int_equal(artifact_discard(top, 7, 2, &err), 0);
+	assert_int_equal(artifact_discard(top, 7, 2, &err), 0);
+	assert_false(has("staging/7.2"));
+	assert_int_equal(artifact_open_report(top, 7, &fd, &size, &err), 0);
+	assert_text(fd, size, "{}\n");
+}
+
+static void
+test_stage_empties(void **state)
+{
+	(void)state;
+	fill();
+	freep(&staging);
+	assert_int_equal(artifact_stage(top, 7, 2, &staging, &err), 0);
+	assert_true(has("staging/7.2"));
+	assert_false(has("staging/7.2/text.onnx"));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_publish, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_publish_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_manifest_link, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_open_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_report, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stage_empties, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("artifact", tests, NULL, NULL);
+}

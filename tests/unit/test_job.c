@@ -1,0 +1,267 @@
+#include "queue.h"
+
+/* A job in each state, as the events bring it there. */
+static int64_t
+job_in(enum job_state state, struct job *ret)
+{
+	const struct err why = {.code = E_TRACE, .msg = "no"};
+	int64_t id = queue_add();
+	enum job_state now;
+	json_t *result;
+
+	assert_true(id > 0);
+	if (state == JOB_CANCELLED)
+		assert_int_equal(job_cancel(store, id, T0, &now, &err), 0);
+	if (state == JOB_RUNNING || state == JOB_DONE || state == JOB_FAILED)
+		assert_int_equal(job_claim(store, T0, ret, &err), 1);
+	if (state == JOB_FAILED)
+		assert_int_equal(job_fail(store, id, ret->nonce, T0, &why, NULL, 0, &err), 0);
+	if (state == JOB_DONE) {
+		result = queue_result();
+		assert_int_equal(worker_fill(id, 1), 0);
+		assert_int_equal(publish_job(store, state_dir, id, ret->nonce, T0, result, NULL, 0, &err), 0);
+		json_decref(result);
+	}
+	job_release(ret);
+	assert_int_equal(store_job_get(store, id, ret, &err), 0);
+	assert_int_equal(ret->state, state);
+	return id;
+}
+
+/* Every pair of state and event: as the table says, or refused and nothing changed. */
+static void
+test_pairs(void **state)
+{
+	unsigned from, ev;
+
+	(void)state;
+	for (from = 0; from < JOB_STATE_MAX; from++)
+		for (ev = 0; ev < JOB_EVENT_MAX; ev++) {
+			struct job before = {.id = 0}, after = {.id = 0};
+			struct job_change c = {.now = T0 + 5, .code = E_IO, .message = "disk"};
+			enum job_state want = from;
+			int64_t id = job_in(from, &before);
+			bool allowed = job_next(from, ev, &want);
+			int r;
+
+			c.nonce = before.nonce[0] ? before.nonce : NULL;
+			err_clear(&err);
+			r = job_apply(store, id, ev, &c, &err);
+			if (ev == JOB_EVENT_FINISH && from == JOB_RUNNING) { /* there is no result */
+				allowed = false;
+				want = from;
+			}
+			assert_int_equal(r, allowed ? 0 : E_CONFLICT);
+			assert_int_equal(store_job_get(store, id, &after, &err), 0);
+			assert_int_equal(after.state, want);
+			assert_int_equal(after.ended != 0, job_state_ended(want));
+			assert_int_equal(after.nonce[0] != '\0', want == JOB_RUNNING);
+			if (!allowed) {
+				assert_int_equal(after.attempt, before.attempt);
+				assert_string_equal(after.nonce, before.nonce);
+			}
+			job_release(&before);
+			job_release(&after);
+			/* Out of the way of the next claim. */
+			if (want == JOB_QUEUED)
+				assert_int_equal(job_cancel(store, id, T0, &want, &err), 0);
+		}
+}
+
+static void
+test_nonce(void **state)
+{
+	const struct err why = {.code = E_TRACE, .msg = "no"};
+	struct job job = {.id = 0}, again = {.id = 0};
+	struct job_change c = {.now = T0};
+	int64_t id;
+
+	(void)state;
+	id = job_in(JOB_RUNNING, &job);
+	assert_int_equal(strlen(job.nonce), JOB_NONCE_LEN);
+	assert_int_equal(strspn(job.nonce, "0123456789abcdef"), JOB_NONCE_LEN);
+	assert_int_equal(job_fail(store, id, "0123", T0, &why, NULL, 0, &err), E_CONFLICT);
+	assert_error(&err, E_CONFLICT, "not the attempt");
+	err_clear(&err);
+	assert_string_equal(queue_state(id), "running");
+
+	/* A late worker of the attempt before. */
+	c.nonce = job.nonce;
+	assert_int_equal(job_apply(store, id, JOB_EVENT_REQUEUE, &c, &err), 0);
+	assert_int_equal(job_claim(store, T0, &again, &err), 1);
+	assert_string_not_equal(again.nonce, job.nonce);
+	assert_int_equal(job_fail(store, id, job.nonce, T0, &why, NULL, 0, &err), E_CONFLICT);
+	err_clear(&err);
+	assert_int_equal(publish_job(store, state_dir, id, job.nonce, T0, again.spec, NULL, 0, &err),
+			 E_CONFLICT);
+	assert_string_equal(queue_state(id), "running");
+	job_release(&job);
+	job_release(&again);
+}
+
+static void
+fail_once(int64_t id, int64_t now, int code)
+{
+	struct err why = {.code = code, .msg = "it broke"};
+	struct job job = {.id = 0};
+
+	assert_int_equal(job_claim(store, now, &job, &err), 1);
+	assert_int_equal(job.id, id);
+	assert_int_equal(job_fail(store, id, job.nonce, now, &why, NULL, 0, &err), 0);
+	job_release(&job);
+}
+
+static void
+test_retries(void **state)
+{
+	struct job job = {.id = 0};
+	int64_t id = queue_add(), due = -1;
+
+	(void)state;
+	fail_once(id, T0, E_WORKER_CRASHED);
+	assert_int_equal(store_job_get(store, id, &job, &err), 0);
+	assert_int_equal(job.state, JOB_QUEUED);
+	assert_string_equal(job.reason, "worker_crashed");
+	assert_string_equal(job.message, "it broke");
+	assert_true(job.started == 0 && job.ended == 0);
+	job_release(&job);
+
+	assert_int_equal(store_next_due(store, T0, &due, &err), 0);
+	assert_true(due == T0 + 2000);
+	assert_int_equal(job_claim(store, T0 + 1999, &job, &err), 0);
+	fail_once(id, T0 + 2000, E_WORKER_CRASHED);
+	assert_int_equal(store_next_due(store, T0 + 2000, &due, &err), 0);
+	assert_true(due == T0 + 2000 + 8000);
+	fail_once(id, due, E_WORKER_CRASHED);
+	assert_string_equal(queue_state(id), "failed");
+	assert_int_equal(store_next_due(store, T0, &due, &err), 0);
+	assert_true(due == 0);
+
+	/* What would fail again is not tried again. */
+	id = queue_add();
+	fail_once(id, T0, E_BAD_CHECKPOINT);
+	assert_string_equal(queue_state(id), "failed");
+}
+
+static void
+test_restarts_cost_no_attempt(void **state)
+{
+	struct job_change c = {.now = T0};
+	struct job job = {.id = 0};
+	int64_t id = queue_add();
+	int i;
+
+	(void)state;
+	for (i = 1; i <= 10; i++) {
+		assert_int_equal(job_claim(store, T0, &job, &err), 1);
+		assert_int_equal(job.attempt, i);
+		c.nonce = job.nonce;
+		assert_int_equal(job_apply(store, id, JOB_EVENT_REQUEUE, &c, &err), 0);
+		job_release(&job);
+	}
+	fail_once(id, T0, E_IO);
+	assert_int_equal(job_claim(store, T0 + 1999, &job, &err), 0);
+	fail_once(id, T0 + 2000, E_IO);
+	fail_once(id, T0 + 10000, E_IO);
+	assert_string_equal(queue_state(id), "failed");
+}
+
+static void
+test_cancel(void **state)
+{
+	const struct err why = {.code = E_WORKER_CRASHED, .msg = "killed"};
+	struct job job = {.id = 0};
+	enum job_state now;
+	int64_t id = queue_add();
+
+	(void)state;
+	assert_int_equal(job_cancel(store, id, T0, &now, &err), 0);
+	assert_int_equal(now, JOB_CANCELLED);
+	assert_int_equal(job_claim(store, T0, &job, &err), 0);
+	assert_int_equal(job_cancel(store, id, T0, &now, &err), E_CONFLICT);
+	assert_error(&err, E_CONFLICT, "is cancelled: there is nothing to cancel");
+	err_clear(&err);
+	assert_int_equal(job_cancel(store, 999, T0, &now, &err), E_NOT_FOUND);
+	assert_error(&err, E_NOT_FOUND, "no job 999");
+	err_clear(&err);
+
+	id = queue_add();
+	assert_int_equal(job_claim(store, T0, &job, &err), 1);
+	assert_int_equal(job_cancel(store, id, T0, &now, &err), 0);
+	assert_int_equal(now, JOB_RUNNING);
+	assert_int_equal(job_cancel(store, id, T0, &now, &err), 0);
+	assert_string_equal(queue_state(id), "running");
+	assert_int_equal(job_fail(store, id, job.nonce, T0 + 9, &why, NULL, 0, &err), 0);
+	job_release(&job);
+	assert_int_equal(store_job_get(store, id, &job, &err), 0);
+	assert_int_equal(job.state, JOB_CANCELLED);
+	assert_string_equal(job.reason, "cancelled");
+	assert_true(job.ended == T0 + 9);
+	job_release(&job);
+}
+
+static void
+assert_member(json_t *j, const char *key, const char *want)
+{
+	char *text = json_dumps(json_object_get(j, key), JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
+
+	assert_non_null(text);
+	assert_string_equal(text, want);
+	free(text);
+}
+
+static void
+test_json(void **state)
+{
+	const struct job_stage stage = {
+		.name = (char *)(uintptr_t) "trace", .seconds = 0.5, .peak_anon_bytes = 9};
+	const struct job_stage odd = {.name = (char *)(uintptr_t) "\xff!"};
+	const struct err why = {.code = E_TRACE, .msg = "no"};
+	struct job job = {.id = 0};
+	json_t *j;
+
+	(void)state;
+	(void)queue_add();
+	assert_int_equal(job_claim(store, T0, &job, &err), 1);
+	j = job_to_json(&job);
+	assert_int_equal(json_object_size(j), 14);
+	assert_member(j, "state", "\"running\"");
+	assert_member(j, "created", "\"2026-02-02T02:40:00.000Z\"");
+	assert_member(j, "ended", "null");
+	assert_member(j, "attempts_max", "3");
+	assert_member(j, "stages", "[]");
+	assert_member(j, "result", "null");
+	assert_member(j, "stage", "null");
+	json_decref(j);
+	assert_int_equal(job_fail(store, job.id, job.nonce, T0 + 1, &why, &stage, 1, &err), 0);
+	job_release(&job);
+	assert_int_equal(store_job_get(store, 1, &job, &err), 0);
+	j = job_to_json(&job);
+	assert_member(j, "ended", "\"2026-02-02T02:40:00.001Z\"");
+	assert_member(j, "stages", "[{\"name\":\"trace\",\"peak_anon_bytes\":9,\"seconds\":0.5}]");
+	assert_member(j, "reason", "\"trace\"");
+	assert_member(j, "message", "\"no\"");
+	json_decref(j);
+	assert_int_equal(store_stages_set(store, 1, 1, &odd, 1, &err), 0);
+	job_release(&job);
+	assert_int_equal(store_job_get(store, 1, &job, &err), 0);
+	j = job_to_json(&job);
+	assert_member(j, "stages", "[{\"name\":\"?!\",\"peak_anon_bytes\":0,\"seconds\":0.0}]");
+	json_decref(j);
+	job_release(&job);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_pairs, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_nonce, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_retries, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_restarts_cost_no_attempt, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_cancel, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_json, queue_setup, queue_teardown),
+	};
+
+	return cmocka_run_group_tests_name("job", tests, NULL, NULL);
+}

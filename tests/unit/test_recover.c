@@ -1,0 +1,293 @@
+/*
+ * Each crash point of an attempt: the state on disk as a daemon that died there leaves it, then
+ * recovery, twice.
+ */
+#include "queue.h"
+
+static struct recover_report report;
+
+/* As a new daemon does it. */
+static void
+recover_twice(struct recover_report want)
+{
+	static const struct recover_report nothing = {.finished = 0};
+
+	queue_reopen();
+	assert_int_equal(recover_run(store, state_dir, T0, &report, &err), 0);
+	assert_memory_equal(&report, &want, sizeof(want));
+	queue_reopen();
+	assert_int_equal(recover_run(store, state_dir, T0, &report, &err), 0);
+	assert_memory_equal(&report, &nothing, sizeof(nothing));
+}
+
+/* A job whose worker runs. */
+static int64_t
+running(struct job *ret)
+{
+	int64_t id = queue_add();
+
+	assert_int_equal(job_claim(store, T0, ret, &err), 1);
+	assert_true(ret->id == id);
+	return id;
+}
+
+/* Step 1 of publish_job() alone: its step 2 has nothing to rename. */
+static void
+result_kept(const struct job *job)
+{
+	const struct job_stage stage = {.name = (char *)(uintptr_t) "export", .seconds = 3};
+	json_t *result = queue_result();
+
+	assert_int_equal(publish_job(store, state_dir, job->id, job->nonce, T0, result, &stage, 1, NULL),
+			 E_NOT_FOUND);
+	json_decref(result);
+}
+
+static void
+assert_done(int64_t id)
+{
+	struct artifact_list files = ARTIFACT_LIST_INIT;
+	struct job job = {.id = 0};
+	uint64_t size;
+	json_t *j;
+	int fd;
+
+	assert_int_equal(store_job_get(store, id, &job, &err), 0);
+	assert_int_equal(job.state, JOB_DONE);
+	assert_int_equal(job.n_stages, 1);
+	j = job_to_json(&job);
+	assert_string_equal(json_string_value(json_object_get(json_object_get(j, "result"), "architecture")),
+			    "colqwen2");
+	json_decref(j);
+	job_release(&job);
+	assert_int_equal(store_file_list(store, id, &files, &err), 0);
+	assert_int_equal(files.n, 2);
+	assert_string_equal(files.files[1].name, "text.onnx");
+	assert_string_equal(files.files[1].sha256, SHA256_OF_ABC);
+	artifact_list_release(&files);
+	assert_int_equal(artifact_open_file(state_dir, id, "text.onnx", &fd, &size, &err), 0);
+	(void)close(fd);
+}
+
+static void
+assert_queued_again(int64_t id)
+{
+	struct artifact_list files = ARTIFACT_LIST_INIT;
+	struct job job = {.id = 0};
+
+	assert_int_equal(store_job_get(store, id, &job, &err), 0);
+	assert_int_equal(job.state, JOB_QUEUED);
+	assert_int_equal(job.attempts_max - job.attempt, JOB_ATTEMPTS_MAX);
+	assert_true(job.result == NULL && job.reason == NULL);
+	job_release(&job);
+	assert_int_equal(store_file_list(store, id, &files, &err), 0);
+	assert_int_equal(files.n, 0);
+	assert_false(state_has("artifacts/%" PRId64, id));
+	assert_int_equal(job_claim(store, T0, &job, &err), 1);
+	assert_true(job.id == id);
+	job_release(&job);
+}
+
+static void
+test_nothing(void **state)
+{
+	(void)state;
+	(void)queue_add();
+	recover_twice((struct recover_report){.finished = 0});
+	assert_string_equal(queue_state(1), "queued");
+}
+
+static void
+test_before_staging(void **state)
+{
+	struct job job = {.id = 0};
+	int64_t id = running(&job);
+
+	(void)state;
+	recover_twice((struct recover_report){.requeued = 1});
+	assert_queued_again(id);
+	job_release(&job);
+}
+
+static void
+test_while_the_worker_writes(void **state)
+{
+	struct job job = {.id = 0};
+	int64_t id = running(&job);
+
+	(void)state;
+	assert_int_equal(worker_fill(id, 1), 0); /* whole, but nobody said so */
+	recover_twice((struct recover_report){.requeued = 1, .staging_removed = 1});
+	assert_false(state_has("staging/%" PRId64 ".1", id));
+	assert_queued_again(id);
+	job_release(&job);
+}
+
+static void
+test_before_the_rename(void **state)
+{
+	struct job job = {.id = 0};
+	int64_t id = running(&job);
+
+	(void)state;
+	result_kept(&job);
+	assert_int_equal(worker_fill(id, 1), 0);
+	recover_twice((struct recover_report){.finished = 1});
+	assert_done(id);
+	job_release(&job);
+}
+
+static void
+test_after_the_rename(void **state)
+{
+	struct artifact_list files = ARTIFACT_LIST_INIT;
+	struct job job = {.id = 0};
+	int64_t id = running(&job);
+
+	(void)state;
+	result_kept(&job);
+	assert_int_equal(worker_fill(id, 1), 0);
+	assert_int_equal(artifact_publish(state_dir, id, 1, &files, &err), 0);
+	artifact_list_release(&files);
+	recover_twice((struct recover_report){.finished = 1});
+	assert_done(id);
+	job_release(&job);
+}
+
+static void
+test_after_the_end(void **state)
+{
+	const struct job_stage stage = {.name = (char *)(uintptr_t) "export", .seconds = 3};
+	struct job job = {.id = 0};
+	int64_t id = running(&job);
+	json_t *result = queue_result();
+
+	(void)state;
+	assert_int_equal(worker_fill(id, 1), 0);
+	assert_int_equal(publish_job(store, state_dir, id, job.nonce, T0, result, &stage, 1, &err), 0);
+	recover_twice((struct recover_report){.finished = 0});
+	assert_done(id);
+	json_decref(result);
+	job_release(&job);
+}
+
+/* The files of a kept result are gone, or not what they were. */
+static void
+test_result_without_files(void **state)
+{
+	struct job job = {.id = 0};
+	int64_t id = running(&job);
+
+	(void)state;
+	result_kept(&job);
+	recover_twice((struct recover_report){.requeued = 1});
+	assert_queued_again(id);
+	job_release(&job);
+}
+
+static void
+test_result_with_torn_files(void **state)
+{
+	struct job job = {.id = 0};
+	int64_t id = running(&job);
+	_cleanup_free_ char *dir = NULL;
+
+	(void)state;
+	result_kept(&job);
+	assert_int_equal(worker_fill(id, 1), 0);
+	dir = str_printf("%s/staging/%" PRId64 ".1", state_dir, id);
+	assert_int_equal(file_put(dir, "text.onnx", "ab"), 0);
+	recover_twice((struct recover_report){.requeued = 1, .staging_removed = 1});
+	assert_queued_again(id);
+	job_release(&job);
+}
+
+/* A publication that failed after its rename, then the attempt counted as failed. */
+static void
+test_artifact_of_a_failed_attempt(void **state)
+{
+	const struct err why = {.code = E_NO_SPACE, .msg = "full"};
+	struct artifact_list files = ARTIFACT_LIST_INIT;
+	struct job job = {.id = 0};
+	int64_t id = running(&job);
+
+	(void)state;
+	result_kept(&job);
+	assert_int_equal(worker_fill(id, 1), 0);
+	assert_int_equal(artifact_publish(state_dir, id, 1, &files, &err), 0);
+	artifact_list_release(&files);
+	assert_int_equal(job_fail(store, id, job.nonce, T0, &why, NULL, 0, &err), 0);
+	recover_twice((struct recover_report){.artifacts_removed = 1});
+	assert_string_equal(queue_state(id), "failed");
+	assert_false(state_has("artifacts/%" PRId64, id));
+	job_release(&job);
+}
+
+static void
+test_cancel_was_asked_for(void **state)
+{
+	struct job job = {.id = 0};
+	int64_t id = running(&job);
+	enum job_state now;
+
+	(void)state;
+	assert_int_equal(job_cancel(store, id, T0, &now, &err), 0);
+	assert_int_equal(worker_fill(id, 1), 0);
+	recover_twice((struct recover_report){.cancelled = 1, .staging_removed = 1});
+	assert_string_equal(queue_state(id), "cancelled");
+	job_release(&job);
+}
+
+/* Whoever lost the database keeps the artifacts, and new jobs with their ids do not meet them. */
+static void
+test_artifacts_without_jobs(void **state)
+{
+	_cleanup_free_ char *a = str_printf("%s/artifacts/3", state_dir),
+			    *b = str_printf("%s/artifacts/03", state_dir),
+			    *c = str_printf("%s/lost/3.1", state_dir);
+
+	(void)state;
+	assert_int_equal(fs_mkdir(a, 0700, &err), 0);
+	assert_int_equal(fs_mkdir(b, 0700, &err), 0);
+	assert_int_equal(fs_mkdir(c, 0700, &err), 0);
+	recover_twice((struct recover_report){.artifacts_lost = 2});
+	assert_true(state_has("lost/3.2"));
+	assert_true(state_has("lost/03.1"));
+	assert_false(state_has("artifacts/3"));
+}
+
+static void
+test_many(void **state)
+{
+	struct job job = {.id = 0};
+	int i;
+
+	(void)state;
+	for (i = 0; i < 20; i++) {
+		(void)running(&job);
+		job_release(&job);
+	}
+	recover_twice((struct recover_report){.requeued = 20});
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_nothing, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_before_staging, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_while_the_worker_writes, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_before_the_rename, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_after_the_rename, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_after_the_end, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_result_without_files, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_result_with_torn_files, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_artifact_of_a_failed_attempt, queue_setup,
+						queue_teardown),
+		cmocka_unit_test_setup_teardown(test_cancel_was_asked_for, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_artifacts_without_jobs, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_many, queue_setup, queue_teardown),
+	};
+
+	return cmocka_run_group_tests_name("recover", tests, NULL, NULL);
+}

@@ -1,0 +1,233 @@
+#include "queue.h"
+
+#include <fcntl.h>
+
+static void
+test_persists(void **state)
+{
+	const struct job_stage stages[] = {
+		{.name = (char *)(uintptr_t) "resolve", .seconds = 0.25, .peak_anon_bytes = 1},
+		{.name = (char *)(uintptr_t) "trace", .seconds = 2, .peak_anon_bytes = INT64_MAX},
+	};
+	struct spec spec = SPEC_INIT;
+	char field[SPEC_FIELD_LEN];
+	struct job job = {.id = 0};
+	int64_t id = queue_add();
+
+	(void)state;
+	assert_int_equal(job_claim(store, T0 + 1, &job, &err), 1);
+	assert_int_equal(store_stages_set(store, id, 1, stages, 1, &err), 0);
+	assert_int_equal(store_stages_set(store, id, 1, stages, 2, &err), 0);
+	job_release(&job);
+	queue_reopen();
+	assert_int_equal(store_job_get(store, id, &job, &err), 0);
+	assert_int_equal(job.state, JOB_RUNNING);
+	assert_true(job.created == T0 && job.started == T0 + 1 && job.ended == 0);
+	assert_int_equal(job.attempt, 1);
+	assert_int_equal(job.attempts_max, JOB_ATTEMPTS_MAX);
+	assert_int_equal(job.n_stages, 2);
+	assert_string_equal(job.stages[1].name, "trace");
+	assert_true(job.stages[0].seconds == 0.25 && job.stages[1].peak_anon_bytes == INT64_MAX);
+	assert_int_equal(spec_from_json(job.spec, &spec, field, &err), 0);
+	assert_string_equal(spec.model, "/srv/model");
+	spec_release(&spec);
+	job_release(&job);
+	assert_int_equal(store_job_get(store, id + 1, &job, &err), E_NOT_FOUND);
+	assert_error(&err, E_NOT_FOUND, "there is no job 2");
+}
+
+static void
+test_claim_order(void **state)
+{
+	const struct err why = {.code = E_IO, .msg = "disk"};
+	struct job job = {.id = 0};
+	int64_t a = queue_add(), b = queue_add(), c = queue_add(), n = 0;
+
+	(void)state;
+	assert_int_equal(job_claim(store, T0, &job, &err), 1);
+	assert_true(job.id == a);
+	assert_int_equal(job_fail(store, a, job.nonce, T0, &why, NULL, 0, &err), 0);
+	job_release(&job);
+	assert_int_equal(job_claim(store, T0, &job, &err), 1); /* a pauses */
+	assert_true(job.id == b);
+	job_release(&job);
+	assert_int_equal(job_claim(store, T0 + 5000, &job, &err), 1); /* and is the oldest again */
+	assert_true(job.id == a && job.attempt == 2 && job.reason == NULL);
+	job_release(&job);
+	assert_int_equal(job_claim(store, T0 + 5000, &job, &err), 1);
+	assert_true(job.id == c);
+	job_release(&job);
+	assert_int_equal(job_claim(store, T0 + 5000, &job, &err), 0);
+	assert_int_equal(store_job_count(store, JOB_RUNNING, &n, &err), 0);
+	assert_true(n == 3);
+	assert_int_equal(store_job_count(store, JOB_QUEUED, &n, &err), 0);
+	assert_true(n == 0);
+}
+
+static void
+test_batch(void **state)
+{
+	int64_t id, first, i;
+
+	(void)state;
+	assert_int_equal(store_begin(store, &err), 0);
+	first = queue_add();
+	for (i = 1; i < 64; i++)
+		assert_true(queue_add() == first + i);
+	assert_int_equal(store_commit(store, &err), 0);
+	queue_reopen();
+	assert_string_equal(queue_state(first + 63), "queued");
+
+	assert_int_equal(store_begin(store, &err), 0);
+	id = queue_add();
+	store_rollback(store);
+	assert_null(queue_state(id));
+
+	/* A call that fails undoes its own work, not that of its batch. */
+	assert_int_equal(store_begin(store, &err), 0);
+	id = queue_add();
+	assert_int_equal(job_apply(store, id, JOB_EVENT_REQUEUE, &(struct job_change){.now = T0}, NULL),
+			 E_CONFLICT);
+	assert_int_equal(store_commit(store, &err), 0);
+	assert_string_equal(queue_state(id), "queued");
+}
+
+static int
+id_collect(const struct job *job, void *arg, struct err *e)
+{
+	char *text = arg;
+
+	(void)e;
+	(void)snprintf(text + strlen(text), 64 - strlen(text), "%" PRId64 " ", job->id);
+	return 0;
+}
+
+static int
+id_stop(const struct job *job, void *arg, struct err *e)
+{
+	*(int64_t *)arg = job->id;
+	return err_set(e, E_BUSY, "enough");
+}
+
+static void
+assert_list(const enum job_state *state, int64_t before, int limit, const char *want)
+{
+	char text[64] = "";
+
+	assert_int_equal(store_job_list(store, state, before, limit, id_collect, text, &err), 0);
+	assert_string_equal(text, want);
+}
+
+static void
+test_list(void **state)
+{
+	static const enum job_state queued = JOB_QUEUED, cancelled = JOB_CANCELLED;
+	enum job_state now;
+	int64_t last = 0;
+	int i;
+
+	(void)state;
+	for (i = 1; i <= 7; i++)
+		assert_true(queue_add() == i);
+	assert_int_equal(job_cancel(store, 3, T0, &now, &err), 0);
+	assert_int_equal(job_cancel(store, 6, T0, &now, &err), 0);
+	assert_list(NULL, 0, 3, "7 6 5 ");
+	assert_list(NULL, 5, 3, "4 3 2 ");
+	assert_list(NULL, 2, 3, "1 ");
+	assert_list(NULL, 1, 3, "");
+	assert_list(&queued, 6, 2, "5 4 ");
+	assert_list(&cancelled, 0, 50, "6 3 ");
+	assert_int_equal(store_job_list(store, NULL, 0, 9, id_stop, &last, &err), E_BUSY);
+	assert_true(last == 7);
+}
+
+static void
+test_one_process(void **state)
+{
+	struct store *second = NULL;
+	char words[64];
+
+	(void)state;
+	assert_int_equal(store_open(state_dir, &second, &err), E_BUSY);
+	(void)snprintf(words, sizeof(words), "is in use by process %ld", (long)getpid());
+	assert_error(&err, E_BUSY, words);
+	assert_null(second);
+}
+
+static void
+file_poke(const char *name, off_t at, const void *data, size_t len)
+{
+	_cleanup_free_ char *path = fs_join(state_dir, name);
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, data, len, at), len);
+}
+
+static void
+test_newer_version(void **state)
+{
+	const unsigned char version[4] = {0, 0, 0, 99}; /* at byte 60 of the file, big-endian */
+
+	(void)state;
+	store_close(&store);
+	file_poke("queue.db", 60, version, sizeof(version));
+	assert_int_equal(store_open(state_dir, &store, &err), E_BAD_DATABASE);
+	assert_error(&err, E_BAD_DATABASE, "is of version 99, and this program knows up to 1");
+	assert_null(store);
+}
+
+static void
+test_not_ours(void **state)
+{
+	const unsigned char version[4] = {0, 0, 0, 0};
+
+	(void)state;
+	store_close(&store);
+	file_poke("queue.db", 60, version, sizeof(version));
+	assert_int_equal(store_open(state_dir, &store, &err), E_BAD_DATABASE);
+	assert_error(&err, E_BAD_DATABASE, "not one of this program");
+	err_clear(&err);
+	file_poke("queue.db", 0, "not a database, ", 16);
+	assert_int_equal(store_open(state_dir, &store, &err), E_BAD_DATABASE);
+	assert_error(&err, E_BAD_DATABASE, "file is not a database");
+}
+
+static void
+test_damaged(void **state)
+{
+	char junk[4096];
+	int i;
+
+	(void)state;
+	assert_int_equal(store_begin(store, &err), 0);
+	for (i = 0; i < 200; i++)
+		(void)queue_add();
+	assert_int_equal(store_commit(store, &err), 0);
+	store_close(&store);
+	memset(junk, 0x5a, sizeof(junk));
+	file_poke("queue.db", 8 * 4096, junk, sizeof(junk));
+	file_poke("lock", 0, "1\n", 2); /* nobody holds it: an unclean stop */
+	assert_int_equal(store_open(state_dir, &store, &err), E_BAD_DATABASE);
+	assert_error(&err, E_BAD_DATABASE, "quick_check");
+	err_clear(&err);
+	/* The next start looks again. */
+	assert_int_equal(store_open(state_dir, &store, &err), E_BAD_DATABASE);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_persists, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_claim_order, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_batch, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_list, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_one_process, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_newer_version, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_not_ours, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_damaged, queue_setup, queue_teardown),
+	};
+
+	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
+}
