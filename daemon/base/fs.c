@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <sys/mman.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 
 #include "str.h"
 
@@ -331,6 +333,29 @@ fs_is_dir(const char *path)
 	struct stat st;
 
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+int
+fs_open_beneath(const char *dir, const char *path, int flags, int code, int *ret_fd, struct err *e)
+{
+	const struct open_how how = {
+		.flags = (uint64_t)flags | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+	};
+	_cleanup_close_ int top = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd;
+
+	if (top < 0)
+		return err_errno(e, code, errno, "cannot open the folder '%s'", dir);
+	do
+		fd = (int)syscall(SYS_openat2, top, path, &how, sizeof(how));
+	while (fd < 0 && errno == EAGAIN); /* something was renamed meanwhile */
+	if (fd < 0 && errno == EXDEV)
+		return err_set(e, E_NOT_ALLOWED, "'%s' leads out of '%s'", path, dir);
+	if (fd < 0)
+		return err_errno(e, code, errno, "cannot open '%s' in '%s'", path, dir);
+	*ret_fd = fd;
+	return 0;
 }
 
 int

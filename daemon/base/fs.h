@@ -47,6 +47,13 @@ int fs_remove(const char *path, struct err *e);
 bool fs_exists(const char *path);
 bool fs_is_dir(const char *path);
 
+/*
+ * Opens `path`, which is relative, below the folder `dir`. Links are followed, but nothing may
+ * lead out of `dir`: no "..", no absolute link, no magic link of /proc. Those fail with
+ * E_NOT_ALLOWED, everything else with `code`.
+ */
+int fs_open_beneath(const char *dir, const char *path, int flags, int code, int *ret_fd, struct err *e);
+
 /* Bytes free to us on the file system that holds `path`. */
 int fs_free_bytes(const char *path, uint64_t *ret, struct err *e);
 

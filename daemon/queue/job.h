@@ -1,0 +1,112 @@
+/*
+ * A job and the changes of its state.
+ *
+ * job_apply() is the only door to a new state (states.def): one UPDATE that names the id, the
+ * state and the nonce it expects, in one transaction with its row of history. The functions
+ * after it choose the event. Order of calls for one attempt:
+ *
+ *	job_claim              queued -> running, with a number and a nonce of its own
+ *	artifact_stage         and the worker runs there
+ *	publish_job            (publish.h) running -> done
+ *	  or job_fail          running -> failed, queued again, or cancelled when that was asked for
+ *	artifact_discard       when it was not published
+ *
+ * Attempts are numbered from 1. A failure for a retryable reason is followed by another attempt
+ * after a pause of 2 s, 8 s, ... while attempt < attempts_max. An attempt that ended because the
+ * daemon did is nobody's failure: it raises attempts_max by one, so a job survives any number of
+ * restarts. All times are ms since 1970.
+ */
+#ifndef QUEUE_JOB_H
+#define QUEUE_JOB_H
+
+#include "base/json.h"
+
+#define JOB_ATTEMPTS_MAX 3 /* at the start */
+#define JOB_NONCE_LEN 32   /* hex digits */
+
+struct store;
+
+enum job_state {
+#define STATE(sym, ...) JOB_##sym,
+#include "states.def"
+	JOB_STATE_MAX
+};
+
+enum job_event {
+#define EVENT(sym, ...) JOB_EVENT_##sym,
+#include "states.def"
+	JOB_EVENT_MAX
+};
+
+/* What a stage of an attempt took, as the worker says. */
+struct job_stage {
+	char *name;
+	double seconds;
+	int64_t peak_anon_bytes;
+};
+
+struct job {
+	int64_t id;
+	enum job_state state;
+	int64_t created;
+	int64_t started;    /* of the attempt that runs or ended the job; 0 while queued */
+	int64_t ended;      /* 0 until it ended */
+	int64_t not_before; /* when a queued job may be claimed; 0: at once */
+	int attempt;        /* number of the last one claimed; 0: none yet */
+	int attempts_max;
+	bool cancel_requested;         /* the runner is to stop the worker, then job_fail() with E_CANCELLED */
+	char nonce[JOB_NONCE_LEN + 1]; /* "" unless running */
+	char *reason;                  /* wire name of an error, NULL when there is none */
+	char *message;
+	json_t *spec;   /* as spec_to_json() made it */
+	json_t *result; /* set while an artifact is being published and when done; else NULL */
+	struct job_stage *stages; /* of the last attempt */
+	size_t n_stages;
+};
+
+void job_release(struct job *job);
+
+/* The object of proto/api.md; `stage` and `progress` are null, for they live with the runner. NULL: no memory. */
+json_t *job_to_json(const struct job *job);
+
+const char *job_state_to_str(enum job_state state);
+bool job_state_from_str(const char *name, enum job_state *ret);
+bool job_state_ended(enum job_state state);
+const char *job_event_to_str(enum job_event ev);
+
+/* The table alone: false when the pair is not in it. */
+bool job_next(enum job_state from, enum job_event ev, enum job_state *ret);
+
+struct job_change {
+	int64_t now;
+	const char *nonce;   /* of the attempt that runs; NULL for a queued job */
+	int code;            /* RETRY, FAIL: a negative E_* */
+	const char *message; /* RETRY, FAIL */
+};
+
+/*
+ * E_NOT_FOUND: no such job. E_CONFLICT: the table has no such pair, or the nonce is of another
+ * attempt; nothing is changed.
+ */
+int job_apply(struct store *s, int64_t id, enum job_event ev, const struct job_change *c, struct err *e);
+
+/* The oldest queued job that may run now becomes running: 1 with *ret (job_release it), 0 when there is none. */
+int job_claim(struct store *s, int64_t now, struct job *ret, struct err *e);
+
+/*
+ * The attempt ended without an artifact, for the reason `why`; the stages it reached may be none.
+ * Cancelled when that was asked for, queued again when the reason is retryable and attempts are
+ * left, else failed.
+ */
+int job_fail(struct store *s, int64_t id, const char *nonce, int64_t now, const struct err *why,
+	     const struct job_stage *stages, size_t n_stages, struct err *e);
+
+/*
+ * Cancels a queued job; of a running one only takes a note (cancel_requested) for the runner.
+ * *ret is the state afterwards. E_CONFLICT when the job has ended.
+ */
+int job_cancel(struct store *s, int64_t id, int64_t now, enum job_state *ret, struct err *e);
+
+int64_t job_now(void);
+
+#endif

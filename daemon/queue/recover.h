@@ -1,0 +1,29 @@
+/*
+ * Start-up after any end of the daemon before: nothing runs, so every running job and every
+ * staging folder is a dead daemon's. Safe to run again, also after a crash in the middle.
+ *
+ *	running, with a result       finished (publish.h); queued again when its files are not whole
+ *	running, to be cancelled     cancelled
+ *	running                      queued again; the attempt counts, attempts_max grows by one
+ *	staging/ anything            removed
+ *	artifacts/ of a job not done removed
+ *	artifacts/ of no known job   moved to lost/: whoever lost the database wants to keep these
+ */
+#ifndef QUEUE_RECOVER_H
+#define QUEUE_RECOVER_H
+
+#include "store.h"
+
+struct recover_report {
+	int finished;
+	int requeued;
+	int cancelled;
+	int staging_removed;
+	int artifacts_removed;
+	int artifacts_lost; /* moved to lost/ */
+};
+
+/* Before anything is claimed. An error means that the daemon should not go on. */
+int recover_run(struct store *s, const char *state_dir, int64_t now, struct recover_report *ret, struct err *e);
+
+#endif

@@ -1,0 +1,466 @@
+#include "spec.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <stdarg.h>
+
+#include "base/buf.h"
+#include "base/fs.h"
+#include "base/str.h"
+
+#define MAX_ABS_DEFAULT 1e-4
+#define MIN_COSINE_DEFAULT 0.99999
+#define SEED_DEFAULT 1
+
+static const struct {
+	enum spec_kind kind;
+	const char *word;
+} values[] = {
+#define SPEC_VALUE(kind, sym, word) {SPEC_##kind, word},
+#include "spec.def"
+#undef SPEC_VALUE
+};
+
+void
+spec_release(struct spec *spec)
+{
+	size_t i;
+
+	for (i = 0; i < spec->n_references; i++)
+		free(spec->references[i]);
+	free(spec->references);
+	free(spec->model);
+	json_decref(spec->labels);
+	*spec = (struct spec)SPEC_INIT;
+}
+
+const char *
+spec_value_to_str(enum spec_value v)
+{
+	return values[v].word;
+}
+
+int
+spec_value_from_str(enum spec_kind kind, const char *what, const char *word, enum spec_value *ret, struct err *e)
+{
+	char allowed[256] = "";
+	size_t n = 0;
+	unsigned v;
+
+	for (v = 0; v < SPEC_VALUE_MAX; v++) {
+		if (values[v].kind != kind)
+			continue;
+		if (str_eq(values[v].word, word)) {
+			*ret = v;
+			return 0;
+		}
+		n += (size_t)snprintf(allowed + n, sizeof(allowed) - n, "%s%s", n ? ", " : "", values[v].word);
+		assert(n < sizeof(allowed));
+	}
+	return err_set(e, E_BAD_REQUEST, "%s must be one of %s, not '%.64s'", what, allowed, word);
+}
+
+static enum spec_value
+value_default(enum spec_kind kind)
+{
+	unsigned v = 0;
+
+	while (values[v].kind != kind)
+		v++;
+	return v;
+}
+
+/*
+ * The parts of spec_from_json() leave the name of the field they look at in `field`: it is the
+ * one to blame when they fail.
+ */
+static void _printf_(2, 3)
+field_set(char *field, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(field, SPEC_FIELD_LEN, fmt, ap);
+	va_end(ap);
+}
+
+static int
+keys_check(const json_t *obj, const char *path, const char *const *keys, size_t n, char *field, struct err *e)
+{
+	const char *key;
+	json_t *v;
+	size_t i;
+
+	json_object_foreach((json_t *)(uintptr_t)obj, key, v) {
+		for (i = 0; i < n && !str_eq(keys[i], key); i++)
+			;
+		if (i < n)
+			continue;
+		field_set(field, "%s%s%s", path, *path ? "." : "", key);
+		return err_set(e, E_BAD_REQUEST, "there is no field '%s'", field);
+	}
+	return 0;
+}
+
+/* A string without control characters, of 1 to `max` bytes. */
+static int
+text_check(const char *s, size_t len, const char *field, size_t max, struct err *e)
+{
+	size_t i;
+
+	if (len == 0 || len > max)
+		return err_set(e, E_BAD_REQUEST, "%s must have from 1 to %zu bytes, not %zu", field, max, len);
+	for (i = 0; i < len; i++)
+		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
+			return err_set(e, E_BAD_REQUEST, "%s must not hold control characters", field);
+	return 0;
+}
+
+static int
+path_parse(const json_t *v, const char *field, char **ret, struct err *e)
+{
+	const char *s = json_string_value(v);
+	int r;
+
+	if (!s)
+		return err_set(e, E_BAD_REQUEST, "%s must be a string", field);
+	r = text_check(s, json_string_length(v), field, SPEC_PATH_MAX, e);
+	if (r < 0)
+		return r;
+	if (s[0] != '/')
+		return err_set(e, E_BAD_REQUEST, "%s must be an absolute path, not '%s'", field, s);
+	*ret = strdup(s);
+	return *ret ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+}
+
+static int
+value_parse(const json_t *j, enum spec_kind kind, const char *key, enum spec_value *ret, char *field, struct err *e)
+{
+	const char *word = NULL;
+	int r;
+
+	field_set(field, "%s", key);
+	*ret = value_default(kind);
+	r = json_get_str(j, "", key, JSON_OPTIONAL, E_BAD_REQUEST, &word, e);
+	return r < 0 || !word ? r : spec_value_from_str(kind, key, word, ret, e);
+}
+
+static int
+variants_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
+{
+	const json_t *array = NULL;
+	enum spec_value v;
+	size_t i;
+	int r;
+
+	field_set(field, "variants");
+	r = json_get_array(j, "", "variants", JSON_OPTIONAL, E_BAD_REQUEST, &array, e);
+	if (r < 0)
+		return r;
+	if (!array)
+		spec->variants = 1u << value_default(SPEC_VARIANT);
+	else if (json_array_size(array) == 0)
+		return err_set(e, E_BAD_REQUEST, "variants must name at least one graph");
+	for (i = 0; i < json_array_size(array); i++) {
+		const char *word = json_string_value(json_array_get(array, i));
+
+		field_set(field, "variants[%zu]", i);
+		if (!word)
+			return err_set(e, E_BAD_REQUEST, "%s must be a string", field);
+		r = spec_value_from_str(SPEC_VARIANT, field, word, &v, e);
+		if (r < 0)
+			return r;
+		if (spec->variants & 1u << v)
+			return err_set(e, E_BAD_REQUEST, "%s names '%s' a second time", field, word);
+		spec->variants |= 1u << v;
+	}
+	return 0;
+}
+
+static int
+references_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
+{
+	const json_t *array = NULL;
+	size_t n;
+	int r;
+
+	field_set(field, "reference");
+	r = json_get_array(j, "", "reference", JSON_OPTIONAL, E_BAD_REQUEST, &array, e);
+	n = json_array_size(array);
+	if (r < 0 || n == 0)
+		return r;
+	if (n > SPEC_REFERENCES_MAX)
+		return err_set(e, E_BAD_REQUEST, "reference must have at most %d paths, not %zu",
+			       SPEC_REFERENCES_MAX, n);
+	spec->references = calloc(n, sizeof(*spec->references));
+	if (!spec->references)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	while (r == 0 && spec->n_references < n) {
+		field_set(field, "reference[%zu]", spec->n_references);
+		r = path_parse(json_array_get(array, spec->n_references), field,
+			       &spec->references[spec->n_references], e);
+		if (r == 0)
+			spec->n_references++;
+	}
+	return r;
+}
+
+static int
+limits_parse(const json_t *obj, struct spec *spec, char *field, struct err *e)
+{
+	static const char *const keys[] = {"max_abs", "min_cosine", "seed"};
+	int64_t seed = SEED_DEFAULT;
+	int r;
+
+	r = keys_check(obj, "parity", keys, ARRAY_LEN(keys), field, e);
+	if (r < 0)
+		return r;
+	field_set(field, "parity.max_abs");
+	r = json_get_double(obj, "parity", "max_abs", JSON_OPTIONAL, E_BAD_REQUEST, &spec->max_abs, e);
+	if (r == 0 && !(spec->max_abs >= 0 && isfinite(spec->max_abs)))
+		r = err_set(e, E_BAD_REQUEST, "parity.max_abs must not be negative");
+	if (r < 0)
+		return r;
+	field_set(field, "parity.min_cosine");
+	r = json_get_double(obj, "parity", "min_cosine", JSON_OPTIONAL, E_BAD_REQUEST, &spec->min_cosine, e);
+	if (r == 0 && !(spec->min_cosine >= -1 && spec->min_cosine <= 1))
+		r = err_set(e, E_BAD_REQUEST, "parity.min_cosine must be from -1 to 1");
+	if (r < 0)
+		return r;
+	field_set(field, "parity.seed");
+	r = json_get_int(obj, "parity", "seed", JSON_OPTIONAL, 0, INT64_MAX, E_BAD_REQUEST, &seed, e);
+	spec->seed = (uint64_t)seed;
+	return r;
+}
+
+static int
+parity_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
+{
+	const json_t *v = json_object_get(j, "parity");
+
+	spec->parity = true;
+	spec->max_abs = MAX_ABS_DEFAULT;
+	spec->min_cosine = MIN_COSINE_DEFAULT;
+	spec->seed = SEED_DEFAULT;
+	field_set(field, "parity");
+	if (json_is_object(v))
+		return limits_parse(v, spec, field, e);
+	if (json_is_boolean(v))
+		spec->parity = json_is_true(v);
+	else if (v && !json_is_null(v))
+		return err_set(e, E_BAD_REQUEST, "parity must be true, false or an object");
+	return 0;
+}
+
+static int
+labels_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
+{
+	const json_t *obj = NULL;
+	const char *key;
+	json_t *v;
+	int r;
+
+	field_set(field, "labels");
+	spec->labels = json_object();
+	if (!spec->labels)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	r = json_get_obj(j, "", "labels", JSON_OPTIONAL, E_BAD_REQUEST, &obj, e);
+	if (r < 0)
+		return r;
+	if (json_object_size(obj) > SPEC_LABELS_MAX)
+		return err_set(e, E_BAD_REQUEST, "labels must be at most %d, not %zu", SPEC_LABELS_MAX,
+			       json_object_size(obj));
+	json_object_foreach((json_t *)(uintptr_t)obj, key, v) {
+		r = text_check(key, strlen(key), "the name of a label", SPEC_LABEL_LEN_MAX, e);
+		if (r < 0)
+			return r;
+		field_set(field, "labels.%s", key);
+		if (!json_is_string(v))
+			return err_set(e, E_BAD_REQUEST, "%s must be a string", field);
+		r = text_check(json_string_value(v), json_string_length(v), field, SPEC_LABEL_LEN_MAX, e);
+		if (r < 0)
+			return r;
+		if (json_object_set(spec->labels, key, v) < 0)
+			return err_set(e, E_NO_MEMORY, "memory ran out");
+	}
+	return 0;
+}
+
+static int
+spec_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
+{
+	static const char *const keys[] = {"model",	"variants", "dtype",	 "layout",
+					   "reference", "parity",   "positions", "labels"};
+	const json_t *model = json_object_get(j, "model");
+	int r;
+
+	if (!json_is_object(j))
+		return err_set(e, E_BAD_REQUEST, "a job must be a JSON object");
+	r = keys_check(j, "", keys, ARRAY_LEN(keys), field, e);
+	if (r < 0)
+		return r;
+	field_set(field, "model");
+	r = model ? path_parse(model, field, &spec->model, e) : err_set(e, E_BAD_REQUEST, "model is missing");
+	if (r == 0)
+		r = variants_parse(j, spec, field, e);
+	if (r == 0)
+		r = value_parse(j, SPEC_DTYPE, "dtype", &spec->dtype, field, e);
+	if (r == 0)
+		r = value_parse(j, SPEC_LAYOUT, "layout", &spec->layout, field, e);
+	if (r == 0)
+		r = references_parse(j, spec, field, e);
+	if (r == 0)
+		r = parity_parse(j, spec, field, e);
+	if (r == 0)
+		r = value_parse(j, SPEC_POSITIONS, "positions", &spec->positions, field, e);
+	if (r == 0)
+		r = labels_parse(j, spec, field, e);
+	return r;
+}
+
+int
+spec_from_json(const json_t *j, struct spec *ret, char field[SPEC_FIELD_LEN], struct err *e)
+{
+	_cleanup_(spec_release) struct spec spec = SPEC_INIT;
+	int r;
+
+	field[0] = '\0';
+	r = spec_parse(j, &spec, field, e);
+	if (r < 0)
+		return r;
+	field[0] = '\0';
+	*ret = spec;
+	spec = (struct spec)SPEC_INIT;
+	return 0;
+}
+
+/* Takes the array; NULL when memory ran out, now or before. */
+static json_t *
+array_with(json_t *array, const char *s)
+{
+	if (json_array_append_new(array, json_string(s)) < 0) {
+		json_decref(array);
+		return NULL;
+	}
+	return array;
+}
+
+static json_t *
+variants_to_json(unsigned variants)
+{
+	json_t *array = json_array();
+	unsigned v;
+
+	for (v = 0; v < SPEC_VALUE_MAX; v++)
+		if (variants & 1u << v)
+			array = array_with(array, values[v].word);
+	return array;
+}
+
+static json_t *
+references_to_json(const struct spec *spec)
+{
+	json_t *array = json_array();
+	size_t i;
+
+	for (i = 0; i < spec->n_references; i++)
+		array = array_with(array, spec->references[i]);
+	return array;
+}
+
+json_t *
+spec_to_json(const struct spec *spec)
+{
+	json_t *parity = json_false();
+
+	if (spec->parity)
+		parity = json_pack("{s:f, s:f, s:I}", "max_abs", spec->max_abs, "min_cosine", spec->min_cosine,
+				   "seed", (json_int_t)spec->seed);
+	/* json_pack() takes over what "o" is given, and fails for a NULL among it. */
+	return json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:s, s:O}", "model", spec->model, "variants",
+			 variants_to_json(spec->variants), "dtype", values[spec->dtype].word, "layout",
+			 values[spec->layout].word, "reference", references_to_json(spec), "parity", parity,
+			 "positions", values[spec->positions].word, "labels", spec->labels);
+}
+
+/* `path` seen from `root`, as text; NULL when it does not begin there. */
+static const char *
+below(const char *root, const char *path)
+{
+	size_t n = strlen(root);
+
+	while (n > 0 && root[n - 1] == '/')
+		n--;
+	if (strncmp(path, root, n) != 0 || (path[n] != '/' && path[n] != '\0'))
+		return NULL;
+	path += n + strspn(path + n, "/");
+	return *path ? path : ".";
+}
+
+static int
+root_check(const char *path, int flags, const char *const *roots, size_t n_roots, const char *field, struct err *e)
+{
+	struct err why = ERR_INIT;
+	size_t i;
+
+	for (i = 0; i < n_roots; i++) {
+		_cleanup_close_ int fd = -1;
+		const char *rest = below(roots[i], path);
+
+		/* A link that leads out of one root may lead into another that holds it. */
+		if (rest && fs_open_beneath(roots[i], rest, O_PATH | flags, E_BAD_REQUEST, &fd, &why) == 0)
+			return 0;
+	}
+	if (why.code == 0)
+		(void)err_set(&why, E_NOT_ALLOWED, "'%s' lies outside the folders that jobs may read", path);
+	return err_set(e, why.code, "%s: %s", field, why.msg);
+}
+
+int
+spec_check_roots(const struct spec *spec, const char *const *roots, size_t n_roots, char field[SPEC_FIELD_LEN],
+		 struct err *e)
+{
+	size_t i;
+	int r = 0;
+
+	field[0] = '\0';
+	if (n_roots == 0)
+		return 0;
+	field_set(field, "model");
+	r = root_check(spec->model, O_DIRECTORY, roots, n_roots, field, e);
+	for (i = 0; r == 0 && i < spec->n_references; i++) {
+		field_set(field, "reference[%zu]", i);
+		r = root_check(spec->references[i], 0, roots, n_roots, field, e);
+	}
+	if (r == 0)
+		field[0] = '\0';
+	return r;
+}
+
+void
+spec_to_proto(const struct spec *spec, const char *nonce, const char *out_dir, struct spec_proto *ret)
+{
+	Colconv__Job *job = &ret->job;
+	unsigned v;
+
+	/* protobuf-c's generated structs have no const; packing writes to none of it. */
+	colconv__job__init(job);
+	job->nonce = (char *)(uintptr_t)nonce;
+	job->model = spec->model;
+	job->out_dir = (char *)(uintptr_t)out_dir;
+	job->variants = ret->variants;
+	for (v = 0; v < SPEC_VALUE_MAX; v++)
+		if (spec->variants & 1u << v)
+			ret->variants[job->n_variants++] = (char *)(uintptr_t)values[v].word;
+	job->dtype = (char *)(uintptr_t)values[spec->dtype].word;
+	job->layout = (char *)(uintptr_t)values[spec->layout].word;
+	job->positions = (char *)(uintptr_t)values[spec->positions].word;
+	job->reference = spec->references;
+	job->n_reference = spec->n_references;
+	job->parity = spec->parity;
+	job->seed = spec->seed;
+	colconv__parity_limits__init(&ret->limits);
+	ret->limits.max_abs = spec->max_abs;
+	ret->limits.min_cosine = spec->min_cosine;
+	job->limits = &ret->limits;
+}

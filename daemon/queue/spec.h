@@ -1,0 +1,79 @@
+/*
+ * What a job asks for, and its three forms: the JSON of the API (proto/api.md), this struct,
+ * and the message that starts a worker (proto/worker.proto).
+ *
+ * Needs no database: the client links it too.
+ */
+#ifndef QUEUE_SPEC_H
+#define QUEUE_SPEC_H
+
+#include "base/json.h"
+#include "worker.pb-c.h"
+
+#define SPEC_PATH_MAX 4096 /* bytes of a path */
+#define SPEC_REFERENCES_MAX 64
+#define SPEC_LABELS_MAX 16
+#define SPEC_LABEL_LEN_MAX 64 /* bytes of a label's name, and of its value */
+#define SPEC_FIELD_LEN 96     /* room for the name of a field in an error */
+
+enum spec_kind { SPEC_VARIANT, SPEC_DTYPE, SPEC_LAYOUT, SPEC_POSITIONS };
+
+enum spec_value {
+#define SPEC_VALUE(kind, sym, word) SPEC_##kind##_##sym,
+#include "spec.def"
+#undef SPEC_VALUE
+	SPEC_VALUE_MAX
+};
+
+struct spec {
+	char *model;        /* absolute path of a checkpoint's folder */
+	unsigned variants;  /* bits 1u << SPEC_VARIANT_*; never 0 */
+	enum spec_value dtype;
+	enum spec_value layout;
+	enum spec_value positions;
+	char **references; /* absolute paths of case files */
+	size_t n_references;
+	bool parity; /* false: the limits and the seed are not used */
+	double max_abs;
+	double min_cosine;
+	uint64_t seed;
+	json_t *labels; /* an object of strings, maybe empty */
+};
+
+#define SPEC_INIT { .model = NULL }
+
+void spec_release(struct spec *spec);
+
+/*
+ * Checks everything that can be checked without looking at a file. E_BAD_REQUEST, and then
+ * `field` names the field to blame ("parity.max_abs", "reference[2]", "" when there is no one field).
+ */
+int spec_from_json(const json_t *j, struct spec *ret, char field[SPEC_FIELD_LEN], struct err *e);
+
+/* With every default filled in; spec_from_json takes it back. NULL when memory ran out. */
+json_t *spec_to_json(const struct spec *spec);
+
+/*
+ * Every path must lead, links followed, to something below one of the roots (absolute paths of
+ * folders); without roots every path passes. Links with an absolute target count as leading out.
+ * E_NOT_ALLOWED for a path outside, E_BAD_REQUEST for one that does not open; `field` as above.
+ * Says what is so now: who may write below a root can change it before the worker looks.
+ */
+int spec_check_roots(const struct spec *spec, const char *const *roots, size_t n_roots,
+		     char field[SPEC_FIELD_LEN], struct err *e);
+
+/* A worker's message in the caller's storage. Points into the spec, to the strings given and into itself. */
+struct spec_proto {
+	Colconv__Job job;
+	Colconv__ParityLimits limits;
+	char *variants[SPEC_VALUE_MAX];
+};
+
+void spec_to_proto(const struct spec *spec, const char *nonce, const char *out_dir, struct spec_proto *ret);
+
+const char *spec_value_to_str(enum spec_value v);
+/* E_BAD_REQUEST lists the words there are; `what` names the field. */
+int spec_value_from_str(enum spec_kind kind, const char *what, const char *word, enum spec_value *ret,
+			struct err *e);
+
+#endif

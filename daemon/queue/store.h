@@ -1,0 +1,60 @@
+/*
+ * The jobs, durable in SQLite: STATE/queue.db.
+ *
+ * A call that changes something is durable when it returns 0: WAL with synchronous=FULL. Inside
+ * store_begin() .. store_commit() the calls share one commit, and nothing of the batch is durable
+ * (nor may be told to anyone) before store_commit() returned 0. A call that fails inside a batch
+ * undoes its own work only, unless the disk is full or memory ran out: then the batch is lost,
+ * further calls in it fail, and so does store_commit().
+ *
+ * One process holds a state folder (STATE/lock), with one connection, which locks the file for
+ * itself: no second writer, no reader that holds up a checkpoint. Not for use by several threads.
+ * Never carry a store over a fork that does not exec.
+ *
+ * After an I/O error nobody knows what the disk has: the store is broken, every further call fails,
+ * and the daemon is to stop; the next start recovers (recover.h).
+ */
+#ifndef QUEUE_STORE_H
+#define QUEUE_STORE_H
+
+#include "artifact/artifact.h"
+#include "job.h"
+#include "spec.h"
+
+struct store;
+
+/*
+ * Makes the folder and the database when they are missing. E_BUSY: another process holds the
+ * folder. E_BAD_DATABASE: damaged (looked for after an unclean stop), or of a newer version.
+ */
+int store_open(const char *state_dir, struct store **ret, struct err *e);
+void store_close(struct store **s);
+
+bool store_broken(const struct store *s);
+
+int store_begin(struct store *s, struct err *e);
+int store_commit(struct store *s, struct err *e); /* ends the batch, also when it fails */
+void store_rollback(struct store *s);
+
+/* Queues a job. Ids grow, and none is used twice. */
+int store_job_add(struct store *s, const struct spec *spec, int64_t now, int64_t *ret_id, struct err *e);
+
+/* E_NOT_FOUND when there is none. *ret is released with job_release(). */
+int store_job_get(struct store *s, int64_t id, struct job *ret, struct err *e);
+
+/* A negative return ends the listing, which returns it. The job is the callee's to read only. */
+typedef int (*store_job_fn)(const struct job *job, void *arg, struct err *e);
+
+/* Newest first: at most `limit` jobs in `state` (NULL: in any) with ids below `before` (0: from the newest). */
+int store_job_list(struct store *s, const enum job_state *state, int64_t before, int limit, store_job_fn fn,
+		   void *arg, struct err *e);
+
+int store_job_count(struct store *s, enum job_state state, int64_t *ret, struct err *e);
+
+/* When the next pause of a queued job ends; 0 when none is pausing at `now`. */
+int store_next_due(struct store *s, int64_t now, int64_t *ret, struct err *e);
+
+/* The files of a done job by name; empty for others. Released with artifact_list_release(). */
+int store_file_list(struct store *s, int64_t id, struct artifact_list *ret, struct err *e);
+
+#endif

@@ -1,0 +1,299 @@
+#include "test.h"
+
+#include "base/fs.h"
+#include "base/str.h"
+#include "queue/spec.h"
+
+static struct spec spec;
+static char field[SPEC_FIELD_LEN];
+
+static int
+parse(const char *text, struct err *e)
+{
+	json_t *j = NULL;
+	int r;
+
+	assert_int_equal(json_parse(text, strlen(text), "test", E_BAD_REQUEST, &j, e), 0);
+	spec_release(&spec);
+	r = spec_from_json(j, &spec, field, e);
+	json_decref(j);
+	return r;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	spec_release(&spec);
+	return 0;
+}
+
+static void
+assert_json(const char *want)
+{
+	json_t *j = spec_to_json(&spec);
+	char *text = json_dumps(j, JSON_SORT_KEYS | JSON_REAL_PRECISION(15));
+
+	assert_string_equal(text, want);
+	free(text);
+	json_decref(j);
+}
+
+static void
+test_defaults(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(parse("{\"model\": \"/m\"}", &e), 0);
+	assert_string_equal(field, "");
+	assert_json("{\"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"model\": \"/m\", "
+		    "\"parity\": {\"max_abs\": 0.0001, \"min_cosine\": 0.99999, \"seed\": 1}, "
+		    "\"positions\": \"mrope\", \"reference\": [], \"variants\": [\"text\"]}");
+}
+
+static void
+test_everything(void **state)
+{
+	static const char text[] =
+		"{\"dtype\": \"fp32\", \"labels\": {\"team\": \"search\"}, \"layout\": \"single\", "
+		"\"model\": \"/srv/\\u00fc\", \"parity\": {\"max_abs\": 0.5, \"min_cosine\": 0.25, \"seed\": 7}, "
+		"\"positions\": \"arange\", \"reference\": [\"/a\", \"/b\"], \"variants\": [\"text\"]}";
+	struct spec_proto p;
+	struct err e = ERR_INIT;
+	json_t *j, *again;
+
+	(void)state;
+	assert_int_equal(parse(text, &e), 0);
+	j = spec_to_json(&spec);
+	again = json_loads(text, 0, NULL);
+	assert_true(json_equal(j, again));
+	json_decref(j);
+	json_decref(again);
+
+	spec_to_proto(&spec, "n0nce", "/out", &p);
+	assert_string_equal(p.job.nonce, "n0nce");
+	assert_string_equal(p.job.out_dir, "/out");
+	assert_string_equal(p.job.model, "/srv/\u00fc");
+	assert_int_equal(p.job.n_variants, 1);
+	assert_string_equal(p.job.variants[0], "text");
+	assert_string_equal(p.job.dtype, "fp32");
+	assert_string_equal(p.job.layout, "single");
+	assert_string_equal(p.job.positions, "arange");
+	assert_int_equal(p.job.n_reference, 2);
+	assert_string_equal(p.job.reference[1], "/b");
+	assert_true(p.job.parity);
+	assert_true(p.job.limits->max_abs == 0.5 && p.job.limits->min_cosine == 0.25);
+	assert_true(p.job.seed == 7);
+	assert_true(colconv__job__get_packed_size(&p.job) > 0);
+}
+
+static void
+test_parity_off(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": false}", &e), 0);
+	assert_json("{\"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"model\": \"/m\", "
+		    "\"parity\": false, \"positions\": \"mrope\", \"reference\": [], \"variants\": [\"text\"]}");
+	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": true}", &e), 0);
+	assert_true(spec.parity && spec.seed == 1);
+}
+
+#define A16 "aaaaaaaaaaaaaaaa"
+#define A64 A16 A16 A16 A16
+
+/* Each refusal: the JSON, the field it blames, and words of its sentence. */
+static const struct {
+	const char *text, *field, *words;
+} refused[] = {
+	{"[]", "", "must be a JSON object"},
+	{"{}", "model", "model is missing"},
+	{"{\"model\": \"/m\", \"modle\": 1}", "modle", "no field 'modle'"},
+	{"{\"model\": null}", "model", "model must be a string"},
+	{"{\"model\": 3}", "model", "model must be a string"},
+	{"{\"model\": \"\"}", "model", "from 1 to 4096 bytes, not 0"},
+	{"{\"model\": \"m\"}", "model", "an absolute path, not 'm'"},
+	{"{\"model\": \"/a\\nb\"}", "model", "control characters"},
+	{"{\"model\": \"/a\\u007fb\"}", "model", "control characters"},
+	{"{\"model\": \"/m\", \"variants\": \"text\"}", "variants", "must be an array"},
+	{"{\"model\": \"/m\", \"variants\": []}", "variants", "at least one"},
+	{"{\"model\": \"/m\", \"variants\": [1]}", "variants[0]", "must be a string"},
+	{"{\"model\": \"/m\", \"variants\": [\"text\", \"fp32\"]}", "variants[1]", "one of text, not 'fp32'"},
+	{"{\"model\": \"/m\", \"variants\": [\"text\", \"text\"]}", "variants[1]", "a second time"},
+	{"{\"model\": \"/m\", \"dtype\": \"fp8\"}", "dtype", "dtype must be one of fp32, not 'fp8'"},
+	{"{\"model\": \"/m\", \"dtype\": 32}", "dtype", "must be a string"},
+	{"{\"model\": \"/m\", \"layout\": \"odd\"}", "layout", "one of single, not 'odd'"},
+	{"{\"model\": \"/m\", \"positions\": \"x\"}", "positions", "one of mrope, arange, not 'x'"},
+	{"{\"model\": \"/m\", \"reference\": \"/a\"}", "reference", "must be an array"},
+	{"{\"model\": \"/m\", \"reference\": [\"/a\", \"b\"]}", "reference[1]", "absolute path"},
+	{"{\"model\": \"/m\", \"reference\": [\"/a\", 1]}", "reference[1]", "must be a string"},
+	{"{\"model\": \"/m\", \"parity\": 1}", "parity", "true, false or an object"},
+	{"{\"model\": \"/m\", \"parity\": {\"seeds\": 1}}", "parity.seeds", "no field 'parity.seeds'"},
+	{"{\"model\": \"/m\", \"parity\": {\"max_abs\": -1}}", "parity.max_abs", "negative"},
+	{"{\"model\": \"/m\", \"parity\": {\"max_abs\": \"1\"}}", "parity.max_abs", "must be a number"},
+	{"{\"model\": \"/m\", \"parity\": {\"min_cosine\": 1.5}}", "parity.min_cosine", "from -1 to 1"},
+	{"{\"model\": \"/m\", \"parity\": {\"seed\": -1}}", "parity.seed", "must be from 0"},
+	{"{\"model\": \"/m\", \"parity\": {\"seed\": 1.0}}", "parity.seed", "a whole number"},
+	{"{\"model\": \"/m\", \"labels\": [\"a\"]}", "labels", "must be an object"},
+	{"{\"model\": \"/m\", \"labels\": {\"a\": 1}}", "labels.a", "must be a string"},
+	{"{\"model\": \"/m\", \"labels\": {\"\": \"x\"}}", "labels", "from 1 to 64 bytes"},
+	{"{\"model\": \"/m\", \"labels\": {\"a\": \"x\\ty\"}}", "labels.a", "control characters"},
+	{"{\"model\": \"/m\", \"labels\": {\"" A64 "a\": \"x\"}}", "labels", "not 65"},
+	{"{\"model\": \"/m\", \"labels\": {\"a\": \"" A64 "a\"}}", "labels.a", "not 65"},
+};
+
+static void
+test_refused(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(refused); i++) {
+		struct err e = ERR_INIT;
+
+		assert_int_equal(parse(refused[i].text, &e), E_BAD_REQUEST);
+		assert_error(&e, E_BAD_REQUEST, refused[i].words);
+		assert_string_equal(field, refused[i].field);
+	}
+}
+
+static json_t *
+job_json(void)
+{
+	return json_pack("{s:s}", "model", "/m");
+}
+
+static void
+assert_refused_take(json_t *j, const char *want_field, const char *words)
+{
+	struct err e = ERR_INIT;
+
+	assert_int_equal(spec_from_json(j, &spec, field, &e), E_BAD_REQUEST);
+	assert_error(&e, E_BAD_REQUEST, words);
+	assert_string_equal(field, want_field);
+	json_decref(j);
+}
+
+static void
+test_caps(void **state)
+{
+	char path[SPEC_PATH_MAX + 2];
+	json_t *j, *list;
+	int i;
+
+	(void)state;
+	memset(path, 'a', sizeof(path));
+	path[0] = '/';
+	path[SPEC_PATH_MAX + 1] = '\0';
+	assert_refused_take(json_pack("{s:s}", "model", path), "model", "not 4097");
+	assert_refused_take(json_pack("{s:s#}", "model", "/a\0b", 4), "model", "control characters");
+
+	j = job_json();
+	list = json_array();
+	for (i = 0; i <= SPEC_REFERENCES_MAX; i++)
+		(void)json_array_append_new(list, json_string("/r"));
+	(void)json_object_set_new(j, "reference", list);
+	assert_refused_take(j, "reference", "at most 64 paths, not 65");
+
+	j = job_json();
+	list = json_object();
+	for (i = 0; i <= SPEC_LABELS_MAX; i++) {
+		char name[8];
+
+		(void)snprintf(name, sizeof(name), "l%d", i);
+		(void)json_object_set_new(list, name, json_string("x"));
+	}
+	(void)json_object_set_new(j, "labels", list);
+	assert_refused_take(j, "labels", "at most 16, not 17");
+}
+
+static char *
+path_in(const char *dir, const char *name)
+{
+	char *path = fs_join(dir, name);
+
+	assert_non_null(path);
+	return path;
+}
+
+static int
+roots_check(const char *model, const char *const *roots, size_t n, struct err *e)
+{
+	struct spec s = {.model = (char *)(uintptr_t)model};
+
+	err_clear(e);
+	return spec_check_roots(&s, roots, n, field, e);
+}
+
+static void
+test_roots(void **state)
+{
+	char top[] = "/tmp/test_spec.XXXXXX";
+	struct err e = ERR_INIT;
+	_cleanup_free_ char *a = NULL, *b = NULL, *in = NULL, *out = NULL, *file = NULL, *up = NULL, *dots = NULL,
+			    *gone = NULL, *sibling = NULL;
+	const char *roots[2];
+
+	(void)state;
+	assert_non_null(mkdtemp(top));
+	a = path_in(top, "a");
+	b = path_in(top, "b");
+	in = path_in(top, "a/in");
+	out = path_in(top, "a/out");
+	up = path_in(top, "a/up");
+	file = path_in(top, "a/file");
+	dots = path_in(top, "a/m/../../b");
+	gone = path_in(top, "a/gone");
+	sibling = path_in(top, "ab");
+	assert_int_equal(fs_mkdir(a, 0700, &e), 0);
+	assert_int_equal(fs_mkdir(b, 0700, &e), 0);
+	{
+		_cleanup_free_ char *m = path_in(top, "a/m");
+		assert_int_equal(fs_mkdir(m, 0700, &e), 0);
+	}
+	assert_int_equal(symlink("m", in), 0);
+	assert_int_equal(symlink(b, out), 0);
+	assert_int_equal(symlink("../b", up), 0);
+	assert_int_equal(fs_write_file(file, "", 0, &e), 0);
+
+	roots[0] = a;
+	roots[1] = top;
+	assert_int_equal(roots_check("/anywhere", NULL, 0, &e), 0);
+	assert_int_equal(roots_check(a, roots, 1, &e), 0);
+	assert_int_equal(roots_check(in, roots, 1, &e), 0);
+	assert_string_equal(field, "");
+	assert_int_equal(roots_check(b, roots, 1, &e), E_NOT_ALLOWED);
+	assert_string_equal(field, "model");
+	assert_error(&e, E_NOT_ALLOWED, "model: '");
+	assert_int_equal(roots_check(sibling, roots, 1, &e), E_NOT_ALLOWED);
+	assert_int_equal(roots_check(out, roots, 1, &e), E_NOT_ALLOWED);
+	assert_int_equal(roots_check(up, roots, 1, &e), E_NOT_ALLOWED);
+	assert_error(&e, E_NOT_ALLOWED, "leads out of");
+	assert_int_equal(roots_check(dots, roots, 1, &e), E_NOT_ALLOWED);
+	assert_int_equal(roots_check("/proc/self/root", (const char *[]){"/proc"}, 1, &e), E_BAD_REQUEST);
+	assert_int_equal(roots_check(up, roots, 2, &e), 0);
+	assert_int_equal(roots_check(gone, roots, 1, &e), E_BAD_REQUEST);
+	assert_error(&e, E_BAD_REQUEST, "No such file");
+	assert_int_equal(roots_check(file, roots, 1, &e), E_BAD_REQUEST);
+	assert_error(&e, E_BAD_REQUEST, "Not a directory");
+	assert_int_equal(roots_check("/tmp", (const char *[]){"/"}, 1, &e), 0);
+
+	assert_int_equal(fs_remove(top, NULL), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_defaults, teardown),
+		cmocka_unit_test_teardown(test_everything, teardown),
+		cmocka_unit_test_teardown(test_parity_off, teardown),
+		cmocka_unit_test_teardown(test_refused, teardown),
+		cmocka_unit_test_teardown(test_caps, teardown),
+		cmocka_unit_test_teardown(test_roots, teardown),
+	};
+
+	return cmocka_run_group_tests_name("spec", tests, NULL, NULL);
+}
