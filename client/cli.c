@@ -1,7 +1,6 @@
 #include "cli.h"
 
 #include "base/str.h"
-#include "text.h"
 
 #define REPLY_MAX (64u << 20)
 

@@ -4,7 +4,6 @@
 #include "base/fs.h"
 #include "base/str.h"
 #include "cli.h"
-#include "clock.h"
 #include "job.h"
 #include "job_options.h"
 #include "parity.h"

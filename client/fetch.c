@@ -239,6 +239,7 @@ fetch_files(struct cli *c, uint64_t id, const char *dir, const json_t *names, js
 {
 	struct download d = {.c = c, .id = id, .fd = -1};
 	char path[64], prefix[32];
+	const json_t *list;
 	json_t *reply, *rows;
 	struct bar bar;
 	size_t i;
@@ -250,7 +251,9 @@ fetch_files(struct cli *c, uint64_t id, const char *dir, const json_t *names, js
 	if (r < 0)
 		return r;
 	rows = json_array();
-	r = rows_select(json_object_get(reply, "files"), names, rows, e);
+	r = json_get_array(reply, "", "files", JSON_REQUIRED, E_INTERNAL, &list, e);
+	if (r == 0)
+		r = rows_select(list, names, rows, e);
 	json_decref(reply);
 	if (r == 0)
 		r = fs_mkdir_p(dir, 0777, e);

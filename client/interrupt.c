@@ -16,19 +16,22 @@ interrupt_open(struct interrupt *i, const sigset_t *signals, struct err *e)
 	return 0;
 }
 
+bool
+interrupt_take(const struct interrupt *i)
+{
+	struct signalfd_siginfo info;
+
+	return read(i->fd, &info, sizeof(info)) == (ssize_t)sizeof(info);
+}
+
 void
 interrupt_close(struct interrupt *i)
 {
 	if (i->fd < 0)
 		return;
-	(void)sigprocmask(SIG_SETMASK, &i->before, NULL);
+	/* What came was heeded: it must not strike when the signals are let in again. */
+	while (interrupt_take(i))
+		;
 	(void)close(TAKE_FD(i->fd));
-}
-
-void
-interrupt_take(const struct interrupt *i)
-{
-	struct signalfd_siginfo info;
-
-	(void)!read(i->fd, &info, sizeof(info));
+	(void)sigprocmask(SIG_SETMASK, &i->before, NULL);
 }

@@ -16,7 +16,7 @@ struct interrupt {
 int interrupt_open(struct interrupt *i, const sigset_t *signals, struct err *e);
 void interrupt_close(struct interrupt *i);
 
-/* Takes one signal, so that the next can be waited for. */
-void interrupt_take(const struct interrupt *i);
+/* Takes one signal, so that the next can be waited for; false when none came. */
+bool interrupt_take(const struct interrupt *i);
 
 #endif

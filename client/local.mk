@@ -31,3 +31,6 @@ colconvctl_SOURCES = client/main.c client/hints.def \
 	client/cmd_version.c \
 	client/cmd_watch.c
 colconvctl_LDADD = $(CLIENT_LIBS)
+
+dist_man_MANS += client/colconvctl.1
+EXTRA_DIST += tests/api/stub.py tests/api/test_ctl.py

@@ -210,24 +210,27 @@ frames_take(struct worker *w)
 	return r;
 }
 
+static void
+line_show(struct worker *w, size_t len)
+{
+	_cleanup_free_ char *line = strndup(w->log.data, len);
+	const char *words = line ? follow_log(line, w->o->log) : NULL;
+
+	if (words)
+		bar_note(w->o->bar, "%s", words);
+}
+
 /* Whole lines; one without an end is cut where it gets too long. */
 static int
 lines_take(struct worker *w)
 {
-	const char *words;
-	char *eol;
+	const char *eol;
 	size_t len;
 
 	while (w->log.len && ((eol = memchr(w->log.data, '\n', w->log.len)) || w->log.len > LOG_LINE_MAX)) {
 		len = eol ? (size_t)(eol - w->log.data) : LOG_LINE_MAX;
-		{
-			_cleanup_free_ char *line = strndup(w->log.data, len);
-
-			words = line ? follow_log(line, w->o->log) : NULL;
-			if (words)
-				bar_note(w->o->bar, "%s", words);
-		}
-		buf_consume(&w->log, len + (eol ? 1 : 0));
+		line_show(w, len);
+		buf_consume(&w->log, eol ? len + 1 : len);
 	}
 	return 0;
 }
@@ -293,7 +296,7 @@ worker_watch(struct worker *w)
 			w->kill_ms += GRACE_MS;
 		}
 		if (p[HEAR_STOP].revents) {
-			interrupt_take(w->o->stop);
+			(void)interrupt_take(w->o->stop);
 			if (!w->kill_ms)
 				bar_note(w->o->bar, "stopping the worker; once more to kill it");
 			(void)err_set(&w->err, E_CANCELLED, "interrupted");
@@ -334,6 +337,8 @@ worker_run(const struct worker_options *o, const struct spec *spec, json_t **ret
 		proc_signal(&w.proc, SIGKILL, /*keep_group=*/ false);
 		r = proc_wait(&w.proc, &status, e);
 		worker_hear(&w);
+		if (w.log.len) /* a last line without its end */
+			line_show(&w, w.log.len);
 		bar_end(o->bar, clock_ms());
 	}
 	if (r == 0)
