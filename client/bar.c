@@ -211,7 +211,8 @@ rate_update(struct bar *b, uint64_t done, int64_t now_ms)
 }
 
 void
-bar_progress(struct bar *b, uint64_t done, uint64_t total, const char *unit, const char *detail, int64_t now_ms)
+bar_progress(struct bar *b, uint64_t done, uint64_t total, const char *unit, const char *detail,
+	     int64_t now_ms)
 {
 	if (b->known)
 		rate_update(b, done, now_ms);

@@ -14,8 +14,8 @@ cli_parse(struct cli *c, const struct option_row *rows, int *argc, char **argv, 
 	if (r < 0)
 		return r;
 	if (c->help) {
-		(void)printf("Usage: colconvctl %s%s%s [OPTION...]\n%s\n\n", cmd->name, *cmd->operands ? " " : "",
-			     cmd->operands, cmd->help);
+		(void)printf("Usage: colconvctl %s%s%s [OPTION...]\n%s\n\n", cmd->name,
+			     *cmd->operands ? " " : "", cmd->operands, cmd->help);
 		option_help(rows, stdout);
 		return 0;
 	}
@@ -53,7 +53,8 @@ cli_request(struct cli *c, const char *method, const char *path, const json_t *b
 {
 	_cleanup_(buf_release) struct buf reply = BUF_INIT;
 	_cleanup_free_ char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-	const struct http_request req = {.method = method, .path = path, .body = text, .sink = reply_sink, .ctx = &reply};
+	const struct http_request req = {
+		.method = method, .path = path, .body = text, .sink = reply_sink, .ctx = &reply};
 	struct http *h;
 	int r;
 
@@ -71,6 +72,8 @@ cli_request(struct cli *c, const char *method, const char *path, const json_t *b
 void
 cli_print_json(const json_t *j, size_t flags)
 {
+	if (isatty(STDOUT_FILENO))
+		flags |= JSON_ENSURE_ASCII; /* harmless to a terminal */
 	/* What fails here shows as an error of stdout, which main() looks for. */
 	(void)json_dumpf(j, stdout, flags);
 	(void)fputc('\n', stdout);

@@ -60,7 +60,7 @@ int cli_http(struct cli *c, struct http **ret, struct err *e);
 int cli_request(struct cli *c, const char *method, const char *path, const json_t *body, json_t **ret,
 		struct err *e);
 
-/* One line of JSON, or an indented document, on stdout. */
+/* On stdout, with a newline; flags are those of jansson. */
 void cli_print_json(const json_t *j, size_t flags);
 
 int cli_id_parse(const char *s, uint64_t *ret, struct err *e);

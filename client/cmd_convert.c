@@ -41,7 +41,8 @@ replaceable_check(const char *dir, struct err *e)
 		graph = graph || str_ends(ent->d_name, ".onnx");
 	}
 	if (!empty && !graph)
-		return err_set(e, E_USAGE, "'%s' holds no .onnx file: not replacing what is no artifact", dir);
+		return err_set(e, E_USAGE, "'%s' holds no .onnx file: not replacing what is no artifact",
+			       dir);
 	return 0;
 }
 
@@ -146,7 +147,8 @@ convert_staged(struct cli *c, const struct convert *v, const struct spec *spec, 
 		(void)fs_remove(staging, NULL);
 	json_decref(result);
 	if (r > 0) {
-		(void)fprintf(stderr, "colconvctl: the conversion failed (%s): %s\n", err_name(e->code), e->msg);
+		(void)fprintf(stderr, "colconvctl: the conversion failed (%s): %s\n", err_name(e->code),
+			      e->msg);
 		r = job_exit_status(e->code);
 	}
 	return r;
@@ -186,7 +188,8 @@ cmd_convert(struct cli *c, int argc, char **argv, struct err *e)
 #include "job_options.def"
 #undef JOB_OPTION
 		{"force", 0, NULL, option_flag, &v.force, NULL, "replace an artifact that is there"},
-		{"worker", 0, "PROGRAM", option_str, &v.program, NULL, "the worker (colconv-worker beside this program)"},
+		{"worker", 0, "PROGRAM", option_str, &v.program, NULL,
+		 "the worker (colconv-worker beside this program)"},
 		{"log", 0, NULL, option_flag, &v.log, NULL, "show all lines of the worker's log"},
 		CLI_OPTIONS(c),
 	};

@@ -31,7 +31,7 @@ static int
 list_print(const json_t *jobs, struct err *e)
 {
 	static const struct table_column columns[] = {
-		{"ID", TABLE_RIGHT}, {"STATE", TABLE_LEFT}, {"STAGE", TABLE_LEFT},
+		{"ID", TABLE_RIGHT},  {"STATE", TABLE_LEFT}, {"STAGE", TABLE_LEFT},
 		{"AGE", TABLE_RIGHT}, {"MODEL", TABLE_CUT},
 	};
 	_cleanup_(table_release) struct table t;
@@ -72,7 +72,9 @@ cmd_list(struct cli *c, int argc, char **argv, struct err *e)
 	if (limit < 1 || limit > LIMIT_MAX)
 		return err_set(e, E_USAGE, "--limit must be from 1 to %d", LIMIT_MAX);
 	state_enc = http_escape(state ? state : "");
-	path = state_enc ? str_printf("/v1/jobs?limit=%" PRIu64 "%s%s", limit, state ? "&state=" : "", state_enc) : NULL;
+	path = state_enc ? str_printf("/v1/jobs?limit=%" PRIu64 "%s%s", limit, state ? "&state=" : "",
+				      state_enc)
+			 : NULL;
 	if (!path)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	r = cli_request(c, "GET", path, NULL, &reply, e);

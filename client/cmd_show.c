@@ -9,7 +9,7 @@
 static void
 fact_print(const char *name, const char *value)
 {
-	(void)printf("%-12s ", name);
+	(void)printf("%-15s", name);
 	text_print(stdout, value);
 	(void)fputc('\n', stdout);
 }
@@ -37,7 +37,8 @@ state_print(const json_t *job)
 	if (!str_eq(job_str(job, "state"), "running"))
 		words = strdup(job_str(job, "state"));
 	else if (total)
-		words = str_printf("running, %s %.0f%%", job_str(job, "stage"), 100.0 * (double)done / (double)total);
+		words = str_printf("running, %s %.0f%%", job_str(job, "stage"),
+				   100.0 * (double)done / (double)total);
 	else
 		words = str_printf("running, %s", job_str(job, "stage"));
 	fact_print("state", words ? words : "");
@@ -90,10 +91,11 @@ static int
 job_print(const json_t *job, struct err *e)
 {
 	static const char *const times[] = {"created", "started", "ended"};
-	static const char *const results[] = {"architecture", "parameters", "parity_checked", "max_abs", "min_cosine"};
+	static const char *const results[] = {"architecture", "parameters", "parity_checked", "max_abs",
+					      "min_cosine"};
 	const json_t *result = json_object_get(job, "result");
-	_cleanup_free_ char *attempt =
-		str_printf("%" PRIu64 " of %" PRIu64, job_whole(job, "attempt"), job_whole(job, "attempts_max"));
+	_cleanup_free_ char *attempt = str_printf("%" PRIu64 " of %" PRIu64, job_whole(job, "attempt"),
+						  job_whole(job, "attempts_max"));
 	const char *key;
 	json_t *value;
 	size_t i;

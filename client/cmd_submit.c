@@ -99,9 +99,11 @@ cmd_submit(struct cli *c, int argc, char **argv, struct err *e)
 #define JOB_OPTION(name, value, set, key, help) {name, 0, value, set, s.spec, key, help},
 #include "job_options.def"
 #undef JOB_OPTION
-		{"label", 0, "KEY=VALUE", job_option_label, s.spec, "labels", "a label of your own; repeatable"},
+		{"label", 0, "KEY=VALUE", job_option_label, s.spec, "labels",
+		 "a label of your own; repeatable"},
 		{"wait", 'w', NULL, option_flag, &s.wait, NULL, "follow the job until it ends"},
-		{"fetch", 0, "DIR", option_str, &s.fetch_dir, NULL, "wait, then download the artifact to DIR"},
+		{"fetch", 0, "DIR", option_str, &s.fetch_dir, NULL,
+		 "wait, then download the artifact to DIR"},
 		FOLLOW_OPTIONS(&s.follow),
 		CLI_OPTIONS(c),
 	};

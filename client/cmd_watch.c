@@ -1,5 +1,3 @@
-#include <inttypes.h>
-
 #include "cli.h"
 #include "follow.h"
 #include "job.h"
@@ -26,7 +24,8 @@ cmd_watch(struct cli *c, int argc, char **argv, struct err *e)
 		outcome = job_outcome(job);
 		json_decref(job);
 		if (outcome == 0)
-			(void)fprintf(stderr, "job %" PRIu64 " is done; 'colconvctl fetch %" PRIu64 "' downloads it\n", id, id);
+			(void)fprintf(stderr, "job %s is done; 'colconvctl fetch %s' downloads it\n", argv[i],
+				      argv[i]);
 		if (status == 0)
 			status = outcome;
 	}

@@ -20,11 +20,11 @@ struct download {
 	struct cli *c;
 	uint64_t id; /* of the job */
 	const char *name;
-	uint64_t size;        /* as listed */
-	const char *sha256;   /* as listed */
-	const char *partial;  /* path */
-	int fd;               /* of the partial file */
-	uint64_t have;        /* bytes in it, all of them in the hash */
+	uint64_t size;       /* as listed */
+	const char *sha256;  /* as listed */
+	const char *partial; /* path */
+	int fd;              /* of the partial file */
+	uint64_t have;       /* bytes in it, all of them in the hash */
 	struct sha256 *hash;
 	struct bar *bar;
 };
@@ -80,10 +80,11 @@ on_bytes(void *ctx, uint64_t offset, const char *data, size_t len, struct err *e
 	if (r < 0)
 		return r;
 	if (offset != d->have)
-		return err_set(e, E_MISMATCH, "'%s' was to go on at byte %" PRIu64 ", not %" PRIu64, d->name, d->have,
-			       offset);
+		return err_set(e, E_MISMATCH, "'%s' was to go on at byte %" PRIu64 ", not %" PRIu64, d->name,
+			       d->have, offset);
 	if (len > d->size - d->have)
-		return err_set(e, E_MISMATCH, "'%s' is longer than the %" PRIu64 " bytes listed", d->name, d->size);
+		return err_set(e, E_MISMATCH, "'%s' is longer than the %" PRIu64 " bytes listed", d->name,
+			       d->size);
 	r = fs_write_all(d->fd, data, len, d->partial, e);
 	if (r == 0)
 		bytes_take(d, data, len);
@@ -95,8 +96,7 @@ static int
 download_bytes(struct download *d, struct err *e)
 {
 	_cleanup_free_ char *name = http_escape(d->name);
-	_cleanup_free_ char *path =
-		name ? str_printf("/v1/jobs/%" PRIu64 "/files/%s", d->id, name) : NULL;
+	_cleanup_free_ char *path = name ? str_printf("/v1/jobs/%" PRIu64 "/files/%s", d->id, name) : NULL;
 	struct http_request req = {.method = "GET", .path = path, .sink = on_bytes, .ctx = d};
 	struct http *h;
 	int r, tries = 0;
@@ -108,8 +108,8 @@ download_bytes(struct download *d, struct err *e)
 		req.from = d->have;
 		r = http_perform(h, &req, e);
 		if (r == 0 && d->have < d->size)
-			return err_set(e, E_MISMATCH, "'%s' ends after %" PRIu64 " of %" PRIu64 " bytes", d->name,
-				       d->have, d->size);
+			return err_set(e, E_MISMATCH, "'%s' ends after %" PRIu64 " of %" PRIu64 " bytes",
+				       d->name, d->have, d->size);
 		tries = d->have > req.from ? 0 : tries + 1;
 		if (r == E_UNREACHABLE && tries < TRIES_MAX) {
 			bar_note(d->bar, "%s; going on with '%s'", e->msg, d->name);
@@ -229,7 +229,8 @@ rows_select(const json_t *list, const json_t *names, json_t *ret, struct err *e)
 		       !str_eq(job_str(json_array_get(ret, k), "name"), json_string_value(name)))
 			k++;
 		if (k == json_array_size(ret))
-			return err_set(e, E_NOT_FOUND, "the artifact has no file '%s'", json_string_value(name));
+			return err_set(e, E_NOT_FOUND, "the artifact has no file '%s'",
+				       json_string_value(name));
 	}
 	return 0;
 }
@@ -255,6 +256,8 @@ fetch_files(struct cli *c, uint64_t id, const char *dir, const json_t *names, js
 	if (r == 0)
 		r = rows_select(list, names, rows, e);
 	json_decref(reply);
+	if (r == 0 && json_array_size(rows) == 0)
+		r = err_set(e, E_NOT_FOUND, "job %" PRIu64 " has no artifact", id);
 	if (r == 0)
 		r = fs_mkdir_p(dir, 0777, e);
 	bar_init(&bar, stderr, prefix);

@@ -7,7 +7,8 @@
 
 #include "cli.h"
 
-/* Those of the files that `names` (an array of strings; NULL: all) asks for. *ret is their rows of the list. */
-int fetch_files(struct cli *c, uint64_t id, const char *dir, const json_t *names, json_t **ret, struct err *e);
+/* The files that `names` (an array of strings; NULL: all) asks for. *ret is their rows of the daemon's list. */
+int fetch_files(struct cli *c, uint64_t id, const char *dir, const json_t *names, json_t **ret,
+		struct err *e);
 
 #endif

@@ -50,24 +50,34 @@ progress_show(struct follow *f, const json_t *progress, const char *stage)
 			     job_str(progress, "unit"), job_str(progress, "detail"), now);
 }
 
+/* A job's new state, unless that is its end: that is for whoever follows it to tell. */
+static void
+state_tell(struct follow *f, const json_t *job)
+{
+	const char *state = job_str(job, "state"), *reason = job_str(job, "reason");
+	uint64_t attempt = job_whole(job, "attempt");
+
+	if (job_ended(job))
+		return;
+	if (str_eq(state, "queued") && *reason)
+		bar_note(&f->bar, "queued again (%s): %s", reason, job_str(job, "message"));
+	else if (str_eq(state, "running") && attempt > 1)
+		bar_note(&f->bar, "running, attempt %" PRIu64, attempt);
+	else
+		bar_note(&f->bar, "%s", state);
+}
+
 static void
 job_show(struct follow *f, const json_t *before, const json_t *job)
 {
-	const char *state = job_str(job, "state"), *reason = job_str(job, "reason");
-	bool same = before && str_eq(job_str(before, "state"), state) &&
-		    job_whole(before, "attempt") == job_whole(job, "attempt");
+	bool running = str_eq(job_str(job, "state"), "running");
 
-	if (!str_eq(state, "running"))
+	if (!running)
 		bar_end(&f->bar, clock_ms());
-	if (same || job_ended(job)) /* how it ended is for whoever follows to tell */
-		;
-	else if (str_eq(state, "queued") && *reason)
-		bar_note(&f->bar, "queued again (%s): %s", reason, job_str(job, "message"));
-	else if (str_eq(state, "running") && job_whole(job, "attempt") > 1)
-		bar_note(&f->bar, "running, attempt %" PRIu64, job_whole(job, "attempt"));
-	else
-		bar_note(&f->bar, "%s", state);
-	if (str_eq(state, "running"))
+	if (!before || !str_eq(job_str(before, "state"), job_str(job, "state")) ||
+	    job_whole(before, "attempt") != job_whole(job, "attempt"))
+		state_tell(f, job);
+	if (running)
 		progress_show(f, json_object_get(job, "progress"), job_str(job, "stage"));
 }
 

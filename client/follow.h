@@ -19,7 +19,7 @@ struct follow_options {
 /* 0: it has ended, and *ret is its last document; 1: Ctrl-C, after telling how to come back. */
 int follow(struct cli *c, uint64_t id, const struct follow_options *o, json_t **ret, struct err *e);
 
-/* What to show of a line of a worker's log ("<6>words"): NULL for nothing, unless it is a warning or `all` is wanted. */
+/* The words of a line of a worker's log ("<6>words"); NULL when it is no warning and not `all` are wanted. */
 const char *follow_log(const char *line, bool all);
 
 #endif

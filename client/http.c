@@ -30,10 +30,10 @@ struct transfer {
 	unsigned magic;
 	CURL *easy;
 	const struct http_request *req;
-	uint64_t offset;    /* of the next byte of the body */
-	struct buf problem; /* the body of an answer that is an error */
-	int64_t heard_ms;   /* when the last byte came */
-	int sink;           /* what the sink said last */
+	uint64_t offset;             /* of the next byte of the body */
+	struct buf problem;          /* the body of an answer that is an error */
+	int64_t heard_ms;            /* when the last byte came */
+	int sink;                    /* what the sink said last */
 	char words[CURL_ERROR_SIZE]; /* libcurl's, of what went wrong */
 	struct err *e;
 };
@@ -57,7 +57,8 @@ http_new(const char *server, struct http **ret, struct err *e)
 			n--;
 		h->base = strndup(server, n);
 	} else {
-		return err_set(e, E_USAGE, "the server must be http://HOST:PORT or unix:/PATH, not '%s'", server);
+		return err_set(e, E_USAGE, "the server must be http://HOST:PORT or unix:/PATH, not '%s'",
+			       server);
 	}
 	h->server = strdup(server);
 	h->multi = curl_multi_init();
@@ -179,7 +180,8 @@ problem_set(const struct http *h, const struct transfer *t, long status, struct 
 	json_t *doc = NULL;
 	int r;
 
-	if (t->problem.len && json_parse(t->problem.data, t->problem.len, "problem", E_BAD_REQUEST, &doc, NULL) == 0) {
+	if (t->problem.len &&
+	    json_parse(t->problem.data, t->problem.len, "problem", E_BAD_REQUEST, &doc, NULL) == 0) {
 		(void)json_get_str(doc, "", "code", JSON_OPTIONAL, E_BAD_REQUEST, &code, NULL);
 		(void)json_get_str(doc, "", "detail", JSON_OPTIONAL, E_BAD_REQUEST, &detail, NULL);
 		(void)json_get_str(doc, "", "field", JSON_OPTIONAL, E_BAD_REQUEST, &field, NULL);
@@ -188,7 +190,8 @@ problem_set(const struct http *h, const struct transfer *t, long status, struct 
 	if (r == E_INTERNAL)
 		r = status_code(status);
 	if (!detail)
-		(void)err_set(e, r, "%s answers %ld to %s %s", h->server, status, t->req->method, t->req->path);
+		(void)err_set(e, r, "%s answers %ld to %s %s", h->server, status, t->req->method,
+			      t->req->path);
 	else if (field && !str_starts(detail, field))
 		(void)err_set(e, r, "%s: %s", field, detail);
 	else
@@ -270,7 +273,8 @@ http_perform(struct http *h, const struct http_request *req, struct err *e)
 	/* "Expect:": without the pause that libcurl makes before a long body. */
 	struct curl_slist type = {.data = (char *)(uintptr_t)"Content-Type: application/json"};
 	struct curl_slist expect = {.data = (char *)(uintptr_t)"Expect:", .next = &type};
-	struct transfer t = {.magic = TRANSFER_MAGIC, .easy = h->easy, .req = req, .heard_ms = clock_ms(), .e = e};
+	struct transfer t = {
+		.magic = TRANSFER_MAGIC, .easy = h->easy, .req = req, .heard_ms = clock_ms(), .e = e};
 	_cleanup_free_ char *url = str_printf("%s%s", h->base, req->path);
 	char range[32];
 	CURLcode code = CURLE_OK;

@@ -108,9 +108,10 @@ option_help(const struct option_row *rows, FILE *f)
 	int n;
 
 	for (; rows->name; rows++) {
-		n = rows->letter ? snprintf(left, sizeof(left), "-%c, ", rows->letter) : snprintf(left, sizeof(left), "    ");
-		(void)snprintf(left + n, sizeof(left) - (size_t)n, "--%s%s%s", rows->name, rows->value ? " " : "",
-			       rows->value ? rows->value : "");
+		n = rows->letter ? snprintf(left, sizeof(left), "-%c, ", rows->letter)
+				 : snprintf(left, sizeof(left), "    ");
+		(void)snprintf(left + n, sizeof(left) - (size_t)n, "--%s%s%s", rows->name,
+			       rows->value ? " " : "", rows->value ? rows->value : "");
 		(void)fprintf(f, "  %-*s %s\n", HELP_COLUMN, left, rows->help);
 	}
 }

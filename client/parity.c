@@ -79,8 +79,9 @@ int
 parity_print(const json_t *report, FILE *f, struct err *e)
 {
 	static const struct table_column columns[] = {
-		{"CASE", TABLE_CUT}, {"GRAPH", TABLE_LEFT}, {"TOKENS", TABLE_RIGHT}, {"MAX ABS", TABLE_RIGHT},
-		{"MEAN ABS", TABLE_RIGHT}, {"MIN COSINE", TABLE_RIGHT}, {"NAN", TABLE_RIGHT}, {"RESULT", TABLE_LEFT},
+		{"CASE", TABLE_CUT},      {"GRAPH", TABLE_LEFT},     {"TOKENS", TABLE_RIGHT},
+		{"MAX ABS", TABLE_RIGHT}, {"MEAN ABS", TABLE_RIGHT}, {"MIN COSINE", TABLE_RIGHT},
+		{"NAN", TABLE_RIGHT},     {"RESULT", TABLE_LEFT},
 	};
 	const json_t *runs = json_object_get(report, "cases"), *rankings = json_object_get(report, "ranking");
 	const json_t *limits = json_object_get(report, "limits");

@@ -63,7 +63,8 @@ job_file(const struct worker *w, const struct spec *spec, int *ret, struct err *
 	spec_to_proto(spec, w->nonce, w->o->out_dir, &p);
 	len = colconv__job__get_packed_size(&p.job);
 	if (len > FRAME_LEN_MAX)
-		return err_set(e, E_TOO_LARGE, "the job's description is longer than %u bytes", FRAME_LEN_MAX);
+		return err_set(e, E_TOO_LARGE, "the job's description is longer than %u bytes",
+			       FRAME_LEN_MAX);
 	frame_begin(&b, len);
 	room = buf_reserve(&b, len);
 	if (!room)
@@ -129,8 +130,8 @@ stages_to_json(Colconv__StageUsage **usage, size_t n)
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		(void)json_array_append_new(all, json_pack("{s:s, s:f, s:I}", "name", usage[i]->stage, "seconds",
-							   usage[i]->seconds, "peak_anon_bytes",
+		(void)json_array_append_new(all, json_pack("{s:s, s:f, s:I}", "name", usage[i]->stage,
+							   "seconds", usage[i]->seconds, "peak_anon_bytes",
 							   (json_int_t)usage[i]->peak_anon_bytes));
 	return all;
 }
@@ -142,8 +143,9 @@ graphs_to_json(Colconv__GraphSummary **graphs, size_t n)
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		(void)json_array_append_new(all, json_pack("{s:s, s:s, s:I}", "variant", graphs[i]->variant, "file",
-							   graphs[i]->file, "nodes", (json_int_t)graphs[i]->nodes));
+		(void)json_array_append_new(all, json_pack("{s:s, s:s, s:I}", "variant", graphs[i]->variant,
+							   "file", graphs[i]->file, "nodes",
+							   (json_int_t)graphs[i]->nodes));
 	return all;
 }
 
@@ -151,13 +153,15 @@ static int
 result_take(struct worker *w, const Colconv__Result *m)
 {
 	json_decref(w->result);
-	w->result = json_pack("{s:s, s:I, s:o, s:b, s:o, s:o, s:o}", "architecture", m->architecture, "parameters",
-			      (json_int_t)m->parameters, "graphs", graphs_to_json(m->graphs, m->n_graphs),
-			      "parity_checked", m->parity_checked, "max_abs",
-			      m->parity_checked ? json_real(m->max_abs) : json_null(), "min_cosine",
-			      m->parity_checked ? json_real(m->min_cosine) : json_null(), "stages",
-			      stages_to_json(m->usage, m->n_usage));
-	return w->result ? 0 : err_set(&w->err, E_WORKER_PROTOCOL, "the worker's result has text that is no UTF-8");
+	w->result = json_pack("{s:s, s:I, s:o, s:b, s:o, s:o, s:o}", "architecture", m->architecture,
+			      "parameters", (json_int_t)m->parameters, "graphs",
+			      graphs_to_json(m->graphs, m->n_graphs), "parity_checked", m->parity_checked,
+			      "max_abs", m->parity_checked ? json_real(m->max_abs) : json_null(),
+			      "min_cosine", m->parity_checked ? json_real(m->min_cosine) : json_null(),
+			      "stages", stages_to_json(m->usage, m->n_usage));
+	if (!w->result)
+		return err_set(&w->err, E_WORKER_PROTOCOL, "the worker's result has what JSON cannot say");
+	return 0;
 }
 
 static int
@@ -167,7 +171,9 @@ message_take(struct worker *w, const Colconv__FromWorker *m)
 
 	if (m->body_case == COLCONV__FROM_WORKER__BODY_HELLO) {
 		w->greeted = str_eq(m->hello->nonce, w->nonce);
-		return w->greeted ? 0 : err_set(&w->err, E_WORKER_PROTOCOL, "the worker answers for another job");
+		if (!w->greeted)
+			return err_set(&w->err, E_WORKER_PROTOCOL, "the worker answers for another job");
+		return 0;
 	}
 	if (!w->greeted)
 		return err_set(&w->err, E_WORKER_PROTOCOL, "the worker does not say hello");
@@ -176,8 +182,8 @@ message_take(struct worker *w, const Colconv__FromWorker *m)
 		bar_stage(w->o->bar, m->stage->name, now);
 		return 0;
 	case COLCONV__FROM_WORKER__BODY_PROGRESS:
-		bar_progress(w->o->bar, m->progress->done, m->progress->total, m->progress->unit, m->progress->detail,
-			     now);
+		bar_progress(w->o->bar, m->progress->done, m->progress->total, m->progress->unit,
+			     m->progress->detail, now);
 		return 0;
 	case COLCONV__FROM_WORKER__BODY_RESULT:
 		return result_take(w, m->result);
@@ -200,7 +206,8 @@ frames_take(struct worker *w)
 	while ((r = frame_find(&w->out, &data, &len, &w->err)) > 0) {
 		m = colconv__from_worker__unpack(NULL, len, data);
 		if (!m)
-			return err_set(&w->err, E_WORKER_PROTOCOL, "the worker said something that is no message");
+			return err_set(&w->err, E_WORKER_PROTOCOL,
+				       "the worker said something that is no message");
 		r = message_take(w, m);
 		colconv__from_worker__free_unpacked(m, NULL);
 		if (r < 0)
@@ -268,7 +275,8 @@ fd_drain(struct worker *w, int *fd, struct buf *b, int (*take)(struct worker *w)
 static void
 worker_hear(struct worker *w)
 {
-	if (fd_drain(w, &w->fd_log, &w->log, lines_take) < 0 || fd_drain(w, &w->fd_out, &w->out, frames_take) < 0) {
+	if (fd_drain(w, &w->fd_log, &w->log, lines_take) < 0 ||
+	    fd_drain(w, &w->fd_out, &w->out, frames_take) < 0) {
 		/* There is no sense in hearing more. */
 		closep(&w->fd_out);
 		w->fd_out = -1;
@@ -319,7 +327,8 @@ worker_verdict(struct worker *w, int status, json_t **ret, struct err *e)
 	}
 	if (status || !w->result)
 		return err_set(e, E_WORKER_CRASHED, "the worker ended with %s%s",
-			       proc_status_str(status, how, sizeof(how)), w->result ? "" : " and without a result");
+			       proc_status_str(status, how, sizeof(how)),
+			       w->result ? "" : " and without a result");
 	*ret = TAKE(w->result);
 	return 0;
 }

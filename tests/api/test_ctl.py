@@ -328,6 +328,15 @@ def test_watch_of_nonsense(stub, stream):
     assert ctl(stub, "watch", 42).returncode == 1
 
 
+def test_watch_of_a_second_attempt(stub):
+    stub.routes["GET", "/v1/jobs/42/events"] = lambda h: h.events(
+        event("job", EXPORT), event("job", job("queued", reason="worker_crashed", message="signal 9")),
+        event("job", job(attempt=2)), event("stage", {"stage": "export", "attempt": 2}), event("job", job("done")))
+    assert ctl(stub, "watch", 42).stderr.splitlines()[:-1] == [
+        "job 42: running", "job 42: export", "job 42: queued again (worker_crashed): signal 9",
+        "job 42: running, attempt 2", "job 42: export"]
+
+
 def test_watch_survives_a_lost_stream(stub):
     stub.routes["GET", "/v1/jobs/42/events"] = [
         lambda h: h.events(event("job", EXPORT)),
@@ -459,6 +468,12 @@ def test_fetch_some_files(stub, tmp_path):
     assert os.listdir(tmp_path / "a" / "b") == ["text.onnx"]
     r = ctl(stub, "fetch", 42, "--file", "none", cwd=tmp_path)
     assert r.returncode == 3 and "the artifact has no file 'none'" in r.stderr
+
+
+def test_fetch_without_an_artifact(stub, tmp_path):
+    stub.routes["GET", "/v1/jobs/42/files"] = lambda h: h.answer(200, {"files": []})
+    r = ctl(stub, "fetch", 42, cwd=tmp_path)
+    assert r.returncode == 3 and "job 42 has no artifact" in r.stderr and os.listdir(tmp_path) == []
 
 
 DATA = "/v1/jobs/42/files/model.onnx_data"

@@ -39,9 +39,10 @@ test_format(void **state)
 	bar_progress(&b, 0, 4000000000, "bytes", "lm.03.mlp", 1000);
 	assert_non_null(strstr(line(&b, 100), "]    0%  0 B of 4.00 GB  lm.03.mlp"));
 	bar_progress(&b, 1000000000, 4000000000, "bytes", "lm.03.mlp", 3000);
-	assert_string_equal(line(&b, 110),
-			    "export     [=======>                      ]   25%  1.00 GB of 4.00 GB  500 MB/s  0:06 left  "
-			    "lm.03.mlp");
+	assert_string_equal(
+		line(&b, 110),
+		"export     [=======>                      ]   25%  1.00 GB of 4.00 GB  500 MB/s  0:06 left  "
+		"lm.03.mlp");
 	/* Less room: first the detail goes, then the cells, then the end. */
 	assert_null(strstr(line(&b, 90), "lm.03.mlp"));
 	assert_null(strchr(line(&b, 60), '['));

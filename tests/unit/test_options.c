@@ -138,7 +138,8 @@ static const struct {
 	{{"--variants", "text,image"}, "{\"variants\": [\"text\", \"image\"]}", NULL},
 	{{"--variants", ""}, "{\"variants\": [\"\"]}", NULL},
 	{{"--dtype", "fp32", "--layout", "single", "--positions", "arange"},
-	 "{\"dtype\": \"fp32\", \"layout\": \"single\", \"positions\": \"arange\"}", NULL},
+	 "{\"dtype\": \"fp32\", \"layout\": \"single\", \"positions\": \"arange\"}",
+	 NULL},
 	{{"--reference", "a", "--reference", "b"}, "{\"reference\": [\"a\", \"b\"]}", NULL},
 	{{"--max-abs", "0.5", "--seed", "7"}, "{\"parity\": {\"max_abs\": 0.5, \"seed\": 7}}", NULL},
 	{{"--no-parity"}, "{\"parity\": false}", NULL},
@@ -187,7 +188,8 @@ test_paths_become_absolute(void **state)
 	(void)state;
 	assert_int_equal(job_paths_resolve(spec, &e), 0);
 	assert_int_equal(json_string_value(json_array_get(json_object_get(spec, "reference"), 0))[0], '/');
-	assert_string_equal(json_string_value(json_array_get(json_object_get(spec, "reference"), 1)), "/no/such/file");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(spec, "reference"), 1)),
+			    "/no/such/file");
 	(void)json_object_set_new(spec, "model", json_string("no/such/folder"));
 	assert_int_equal(job_paths_resolve(spec, &e), E_BAD_REQUEST);
 	assert_error(&e, E_BAD_REQUEST, "cannot find 'no/such/folder'");

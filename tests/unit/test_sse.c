@@ -24,7 +24,8 @@ static const struct {
 	{"data: a\ndata: b\n\n", "message=a\nb;"},
 	{"data\n\n", "message=;"},
 	{": hello\n\nid: 7\nretry: 5\nevent: log\ndata: y\n\n", "log=y;"},
-	{"event: job\n\ndata: x\n\n", "message=x;"}, /* an event without data is none, and its name is forgotten */
+	/* An event without data is none, and its name is forgotten. */
+	{"event: job\n\ndata: x\n\n", "message=x;"},
 	{"event: job\nevent: log\ndata: x\n\n", "log=x;"},
 	{"event: job\ndata: cut", ""},
 	{"\n\n\n", ""},
@@ -46,8 +47,8 @@ test_streams(void **state)
 			int r = 0;
 
 			for (k = 0; r == 0 && k < strlen(cases[i].stream); k += n)
-				r = sse_feed(&s, cases[i].stream + k, MIN(n, strlen(cases[i].stream) - k), collect,
-					     &got, &e);
+				r = sse_feed(&s, cases[i].stream + k, MIN(n, strlen(cases[i].stream) - k),
+					     collect, &got, &e);
 			assert_no_error(&e);
 			assert_string_equal(got.len ? got.data : "", cases[i].events);
 			sse_release(&s);
