@@ -1,1 +1,36 @@
-# client
+# The client. All but main.c and the commands is a library, so that tests can link it.
+noinst_LIBRARIES += libclient.a
+libclient_a_SOURCES = \
+	client/bar.c client/bar.h \
+	client/cli.c client/cli.h client/commands.def \
+	client/clock.h \
+	client/fetch.c client/fetch.h \
+	client/follow.c client/follow.h \
+	client/http.c client/http.h \
+	client/interrupt.c client/interrupt.h \
+	client/job.c client/job.h \
+	client/job_options.c client/job_options.h client/job_options.def \
+	client/option.c client/option.h \
+	client/parity.c client/parity.h \
+	client/sse.c client/sse.h \
+	client/table.c client/table.h \
+	client/text.c client/text.h \
+	client/worker.c client/worker.h
+libclient_a_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS)
+CLIENT_LIBS = libclient.a $(SPEC_LIBS) $(CURL_LIBS)
+
+bin_PROGRAMS += colconvctl
+colconvctl_SOURCES = client/main.c client/hints.def \
+	client/cmd_cancel.c \
+	client/cmd_convert.c \
+	client/cmd_fetch.c \
+	client/cmd_list.c \
+	client/cmd_parity.c \
+	client/cmd_show.c \
+	client/cmd_submit.c \
+	client/cmd_version.c \
+	client/cmd_watch.c
+colconvctl_LDADD = $(CLIENT_LIBS)
+
+dist_man_MANS += client/colconvctl.1
+EXTRA_DIST += tests/api/stub.py tests/api/test_ctl.py

@@ -135,10 +135,11 @@ str_time(int64_t ms, char *buf, size_t len)
 	return buf;
 }
 
-/* Length of the UTF-8 sequence at `s`, 0 when it is not one (RFC 3629, table 3-7 of Unicode). */
-static size_t
-utf8_len(const unsigned char *s, size_t len)
+/* RFC 3629, table 3-7 of Unicode. */
+size_t
+str_utf8_len(const char *text, size_t len)
 {
+	const unsigned char *s = (const unsigned char *)text;
 	unsigned char lo = 0x80, hi = 0xbf;
 	size_t n, i;
 
@@ -168,14 +169,13 @@ utf8_len(const unsigned char *s, size_t len)
 bool
 str_is_utf8(const char *s, size_t len)
 {
-	const unsigned char *p = (const unsigned char *)s;
 	size_t n;
 
 	while (len) {
-		n = utf8_len(p, len);
+		n = str_utf8_len(s, len);
 		if (n == 0)
 			return false;
-		p += n;
+		s += n;
 		len -= n;
 	}
 	return true;

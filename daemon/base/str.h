@@ -37,6 +37,9 @@ const char *str_bytes(uint64_t n, char *buf, size_t len);
 /* RFC 3339 in UTC with milliseconds, from milliseconds since 1970: "2026-01-31T08:00:00.123Z". */
 const char *str_time(int64_t ms, char *buf, size_t len);
 
+/* Length of the UTF-8 sequence at `s`, of which `len` > 0 bytes are there; 0 when it is none, or NUL. */
+size_t str_utf8_len(const char *s, size_t len);
+
 /* Valid UTF-8 with no NUL in `len` bytes: no overlong forms, no surrogates. */
 bool str_is_utf8(const char *s, size_t len);
 

@@ -1,0 +1,246 @@
+#include "bar.h"
+
+#include <inttypes.h>
+
+#include "base/str.h"
+#include "text.h"
+
+#define REDRAW_MS 50
+#define RATE_MS 5000.0 /* the rate follows changes over about so long */
+#define LABEL_COLUMNS 10
+#define CELLS_MIN 8
+#define CELLS_MAX 30
+
+#define GREEN "\033[32m"
+#define PLAIN "\033[0m"
+#define ERASE "\r\033[K"
+
+void
+bar_init(struct bar *b, FILE *out, const char *prefix)
+{
+	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
+
+	*b = (struct bar){.out = out};
+	b->live = isatty(fileno(out)) && term && *term && !str_eq(term, "dumb");
+	b->color = b->live && (!no_color || !*no_color);
+	(void)snprintf(b->prefix, sizeof(b->prefix), "%s", prefix);
+}
+
+static void
+bytes_add(uint64_t n, struct buf *ret)
+{
+	char s[16];
+
+	buf_puts(ret, str_bytes(n, s, sizeof(s)));
+}
+
+/* "2.78 GB of 6.17 GB", "812 of 1024 nodes", "812 nodes". */
+static void
+amount_add(const struct bar *b, uint64_t total, struct buf *ret)
+{
+	bool bytes = str_eq(b->unit, "bytes");
+
+	if (bytes)
+		bytes_add(b->done, ret);
+	else
+		buf_printf(ret, "%" PRIu64, b->done);
+	if (total && bytes) {
+		buf_puts(ret, " of ");
+		bytes_add(total, ret);
+	} else if (total) {
+		buf_printf(ret, " of %" PRIu64, total);
+	}
+	if (!bytes && *b->unit)
+		buf_printf(ret, " %s", b->unit);
+}
+
+static void
+rate_add(const struct bar *b, double rate, struct buf *ret)
+{
+	if (str_eq(b->unit, "bytes")) {
+		bytes_add((uint64_t)rate, ret);
+		buf_puts(ret, "/s");
+	} else {
+		buf_printf(ret, rate < 10 ? "%.1f/s" : "%.0f/s", rate);
+	}
+}
+
+static void
+left_add(const struct bar *b, struct buf *ret)
+{
+	double s = (double)(b->total - b->done) / b->rate;
+	unsigned n = s < 360000 ? (unsigned)(s + 0.5) : 360000;
+
+	if (n < 3600)
+		buf_printf(ret, "  %u:%02u left", n / 60, n % 60);
+	else
+		buf_printf(ret, "  %u:%02u:%02u left", n / 3600, n / 60 % 60, n % 60);
+}
+
+static void
+stats_add(const struct bar *b, struct buf *ret)
+{
+	if (b->total)
+		buf_printf(ret, "%3u%%  ", (unsigned)(100.0 * (double)b->done / (double)b->total));
+	amount_add(b, b->total, ret);
+	if (b->rate > 0) {
+		buf_puts(ret, "  ");
+		rate_add(b, b->rate, ret);
+		if (b->total)
+			left_add(b, ret);
+	}
+}
+
+static void
+cells_add(const struct bar *b, size_t cells, struct buf *ret)
+{
+	size_t i, full = (size_t)((double)cells * (double)b->done / (double)b->total);
+
+	buf_puts(ret, "[");
+	for (i = 0; i < cells; i++)
+		buf_puts(ret, i < full ? "=" : i == full ? ">" : " ");
+	buf_puts(ret, "]  ");
+}
+
+void
+bar_format(const struct bar *b, unsigned width, struct buf *ret)
+{
+	_cleanup_(buf_release) struct buf stats = BUF_INIT;
+	size_t used, cells;
+
+	buf_printf(ret, "%-*s ", LABEL_COLUMNS, b->stage);
+	if (b->known) {
+		stats_add(b, &stats);
+		/* Beside the cells are their brackets and a gap. */
+		used = text_width(ret->data) + text_width(stats.data) + 4;
+		cells = used < width ? MIN(width - used, CELLS_MAX) : 0;
+		if (b->total && cells >= CELLS_MIN)
+			cells_add(b, cells, ret);
+		buf_puts(ret, stats.data);
+		if (*b->detail && text_width(ret->data) + 2 + text_width(b->detail) <= width)
+			buf_printf(ret, "  %s", b->detail);
+	}
+	if (!ret->failed)
+		ret->len = text_head_len(ret->data, width);
+}
+
+static void
+bar_draw(struct bar *b, int64_t now_ms)
+{
+	_cleanup_(buf_release) struct buf line = BUF_INIT;
+	const char *full = NULL, *end;
+	unsigned width;
+
+	if (!b->live || !*b->stage)
+		return;
+	b->drawn_ms = now_ms;
+	width = text_columns(b->out);
+	/* The last column stays empty: some terminals wrap at once. */
+	bar_format(b, width ? width - 1 : 0, &line);
+	if (line.failed)
+		return;
+	line.data[line.len] = '\0';
+	(void)fputs(ERASE, b->out);
+	end = line.data;
+	if (b->color && b->known && (full = strchr(line.data, '['))) {
+		end = full + 1 + strspn(full + 1, "=>");
+		(void)fprintf(b->out, "%.*s" GREEN "%.*s" PLAIN, (int)(full + 1 - line.data), line.data,
+			      (int)(end - full - 1), full + 1);
+	}
+	(void)fputs(end, b->out);
+	(void)fflush(b->out);
+}
+
+/* On a terminal the stage leaves a line behind. */
+void
+bar_end(struct bar *b, int64_t now_ms)
+{
+	_cleanup_(buf_release) struct buf line = BUF_INIT;
+	double seconds = (double)(now_ms - b->begun_ms) / 1000;
+
+	if (!*b->stage)
+		return;
+	if (b->live) {
+		buf_printf(&line, "%-*s ", LABEL_COLUMNS, b->stage);
+		if (b->known) {
+			amount_add(b, /*total=*/ 0, &line);
+			buf_puts(&line, " in ");
+		}
+		buf_printf(&line, "%.1f s", seconds);
+		if (b->known && b->done && seconds > 0.1) {
+			buf_puts(&line, ", ");
+			rate_add(b, (double)b->done / seconds, &line);
+		}
+		(void)fprintf(b->out, ERASE "%s\n", line.failed ? "" : line.data);
+		(void)fflush(b->out);
+	}
+	b->stage[0] = '\0';
+}
+
+void
+bar_stage(struct bar *b, const char *stage, int64_t now_ms)
+{
+	bar_end(b, now_ms);
+	text_copy(b->stage, sizeof(b->stage), stage);
+	b->unit[0] = b->detail[0] = '\0';
+	b->known = false;
+	b->done = b->total = 0;
+	b->rate = 0;
+	b->begun_ms = now_ms;
+	if (b->live)
+		bar_draw(b, now_ms);
+	else
+		bar_note(b, "%s", b->stage);
+}
+
+/* Of two tellings of `done`: how fast it went between them, mixed with what was known. */
+static void
+rate_update(struct bar *b, uint64_t done, int64_t now_ms)
+{
+	double ms = (double)(now_ms - b->told_ms), rate, memory_ms;
+
+	if (done < b->done) { /* it began anew */
+		b->rate = 0;
+		return;
+	}
+	if (ms <= 0)
+		return;
+	rate = (double)(done - b->done) / ms * 1000;
+	memory_ms = MIN((double)(b->told_ms - b->begun_ms), RATE_MS);
+	b->rate = b->rate > 0 ? b->rate + (rate - b->rate) * ms / (ms + memory_ms) : rate;
+}
+
+void
+bar_progress(struct bar *b, uint64_t done, uint64_t total, const char *unit, const char *detail,
+	     int64_t now_ms)
+{
+	if (b->known)
+		rate_update(b, done, now_ms);
+	b->told_ms = now_ms;
+	b->known = true;
+	b->done = total ? MIN(done, total) : done;
+	b->total = total;
+	text_copy(b->unit, sizeof(b->unit), unit);
+	text_copy(b->detail, sizeof(b->detail), detail);
+	if (now_ms - b->drawn_ms >= REDRAW_MS || done == total)
+		bar_draw(b, now_ms);
+}
+
+void
+bar_note(struct bar *b, const char *fmt, ...)
+{
+	_cleanup_free_ char *words = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	words = str_vprintf(fmt, ap);
+	va_end(ap);
+	if (b->live && *b->stage)
+		(void)fputs(ERASE, b->out);
+	(void)fprintf(b->out, "%s: ", b->prefix);
+	text_print(b->out, words ? words : "");
+	(void)fputc('\n', b->out);
+	(void)fflush(b->out);
+	if (*b->stage)
+		bar_draw(b, b->drawn_ms);
+}

@@ -1,0 +1,141 @@
+#include <inttypes.h>
+
+#include "base/str.h"
+#include "cli.h"
+#include "job.h"
+#include "table.h"
+#include "text.h"
+
+static void
+fact_print(const char *name, const char *value)
+{
+	(void)printf("%-15s", name);
+	text_print(stdout, value);
+	(void)fputc('\n', stdout);
+}
+
+/* A string as it is, anything else as JSON. Null and absent members are no facts. */
+static void
+member_print(const json_t *obj, const char *key)
+{
+	const json_t *v = json_object_get(obj, key);
+	_cleanup_free_ char *text = NULL;
+
+	if (!v || json_is_null(v))
+		return;
+	text = json_is_string(v) ? NULL : json_dumps(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+	fact_print(key, text ? text : job_str(obj, key));
+}
+
+static void
+state_print(const json_t *job)
+{
+	_cleanup_free_ char *words = NULL;
+	const json_t *progress = json_object_get(job, "progress");
+	uint64_t done = job_whole(progress, "done"), total = job_whole(progress, "total");
+
+	if (!str_eq(job_str(job, "state"), "running"))
+		words = strdup(job_str(job, "state"));
+	else if (total)
+		words = str_printf("running, %s %.0f%%", job_str(job, "stage"),
+				   100.0 * (double)done / (double)total);
+	else
+		words = str_printf("running, %s", job_str(job, "stage"));
+	fact_print("state", words ? words : "");
+}
+
+static int
+stages_print(const json_t *stages, struct err *e)
+{
+	static const struct table_column columns[] = {
+		{"STAGE", TABLE_LEFT}, {"SECONDS", TABLE_RIGHT}, {"PEAK MEMORY", TABLE_RIGHT}};
+	_cleanup_(table_release) struct table t;
+	char bytes[16];
+	json_t *stage;
+	size_t i;
+
+	if (json_array_size(stages) == 0)
+		return 0;
+	table_init(&t, columns, ARRAY_LEN(columns));
+	json_array_foreach(stages, i, stage) {
+		table_add(&t, "%s", job_str(stage, "name"));
+		table_add(&t, "%.2f", job_number(stage, "seconds"));
+		table_add(&t, "%s", str_bytes(job_whole(stage, "peak_anon_bytes"), bytes, sizeof(bytes)));
+	}
+	(void)fputc('\n', stdout);
+	return table_print(&t, stdout, text_columns(stdout), e);
+}
+
+static int
+graphs_print(const json_t *graphs, struct err *e)
+{
+	static const struct table_column columns[] = {
+		{"GRAPH", TABLE_LEFT}, {"FILE", TABLE_LEFT}, {"NODES", TABLE_RIGHT}};
+	_cleanup_(table_release) struct table t;
+	json_t *graph;
+	size_t i;
+
+	if (json_array_size(graphs) == 0)
+		return 0;
+	table_init(&t, columns, ARRAY_LEN(columns));
+	json_array_foreach(graphs, i, graph) {
+		table_add(&t, "%s", job_str(graph, "variant"));
+		table_add(&t, "%s", job_str(graph, "file"));
+		table_add(&t, "%" PRIu64, job_whole(graph, "nodes"));
+	}
+	(void)fputc('\n', stdout);
+	return table_print(&t, stdout, text_columns(stdout), e);
+}
+
+static int
+job_print(const json_t *job, struct err *e)
+{
+	static const char *const times[] = {"created", "started", "ended"};
+	static const char *const results[] = {"architecture", "parameters", "parity_checked", "max_abs",
+					      "min_cosine"};
+	const json_t *result = json_object_get(job, "result");
+	_cleanup_free_ char *attempt = str_printf("%" PRIu64 " of %" PRIu64, job_whole(job, "attempt"),
+						  job_whole(job, "attempts_max"));
+	const char *key;
+	json_t *value;
+	size_t i;
+	int r;
+
+	member_print(job, "id");
+	state_print(job);
+	member_print(job, "reason");
+	member_print(job, "message");
+	json_object_foreach(json_object_get(job, "spec"), key, value)
+		member_print(json_object_get(job, "spec"), key);
+	for (i = 0; i < ARRAY_LEN(times); i++)
+		member_print(job, times[i]);
+	fact_print("attempt", attempt ? attempt : "");
+	for (i = 0; i < ARRAY_LEN(results); i++)
+		member_print(result, results[i]);
+	r = stages_print(json_object_get(job, "stages"), e);
+	return r < 0 ? r : graphs_print(json_object_get(result, "graphs"), e);
+}
+
+int
+cmd_show(struct cli *c, int argc, char **argv, struct err *e)
+{
+	const struct option_row rows[] = {CLI_OPTIONS(c)};
+	uint64_t id;
+	json_t *job;
+	int r;
+
+	r = cli_parse(c, rows, &argc, argv, e);
+	if (r <= 0)
+		return r;
+	r = cli_id_parse(argv[0], &id, e);
+	if (r == 0)
+		r = job_get(c, id, &job, e);
+	if (r < 0)
+		return r;
+	if (c->json)
+		cli_print_json(job, JSON_INDENT(2));
+	else
+		r = job_print(job, e);
+	json_decref(job);
+	return r;
+}

@@ -1,0 +1,37 @@
+#include "interrupt.h"
+
+#include <errno.h>
+#include <sys/signalfd.h>
+
+int
+interrupt_open(struct interrupt *i, const sigset_t *signals, struct err *e)
+{
+	int fd = signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK);
+
+	if (fd < 0 || sigprocmask(SIG_BLOCK, signals, &i->before) < 0) {
+		closep(&fd);
+		return err_errno(e, E_IO, errno, "cannot wait for signals");
+	}
+	i->fd = fd;
+	return 0;
+}
+
+bool
+interrupt_take(const struct interrupt *i)
+{
+	struct signalfd_siginfo info;
+
+	return read(i->fd, &info, sizeof(info)) == (ssize_t)sizeof(info);
+}
+
+void
+interrupt_close(struct interrupt *i)
+{
+	if (i->fd < 0)
+		return;
+	/* What came was heeded: it must not strike when the signals are let in again. */
+	while (interrupt_take(i))
+		;
+	(void)close(TAKE_FD(i->fd));
+	(void)sigprocmask(SIG_SETMASK, &i->before, NULL);
+}

@@ -1,0 +1,22 @@
+/* Ctrl-C as something to poll: between open and close the signals end nothing by themselves. */
+#ifndef CLIENT_INTERRUPT_H
+#define CLIENT_INTERRUPT_H
+
+#include <signal.h>
+
+#include "base/err.h"
+
+struct interrupt {
+	int fd; /* readable when a signal came; -1: closed */
+	sigset_t before;
+};
+
+#define INTERRUPT_INIT { .fd = -1 }
+
+int interrupt_open(struct interrupt *i, const sigset_t *signals, struct err *e);
+void interrupt_close(struct interrupt *i);
+
+/* Takes one signal, so that the next can be waited for; false when none came. */
+bool interrupt_take(const struct interrupt *i);
+
+#endif

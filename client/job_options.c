@@ -1,0 +1,174 @@
+#include "job_options.h"
+
+#include <errno.h>
+
+#include "base/str.h"
+
+/* Takes `value`, which is NULL when memory ran out. */
+static int
+set_take(json_t *obj, const char *key, json_t *value, struct err *e)
+{
+	return json_object_set_new(obj, key, value) < 0 ? err_set(e, E_NO_MEMORY, "memory ran out") : 0;
+}
+
+/* A string from the command line, which may be any bytes. */
+static int
+str_new(const char *what, const char *s, size_t len, json_t **ret, struct err *e)
+{
+	*ret = json_stringn(s, len);
+	return *ret ? 0 : err_set(e, E_USAGE, "%s must be UTF-8, not '%s'", what, s);
+}
+
+/* The array or object under `key`, made when it is not there. */
+static int
+member_make(json_t *obj, const char *key, json_t *(*make)(void), json_t **ret, struct err *e)
+{
+	int r = 0;
+
+	*ret = json_object_get(obj, key);
+	if (!*ret)
+		r = set_take(obj, key, make(), e);
+	if (r == 0)
+		*ret = json_object_get(obj, key);
+	return r;
+}
+
+int
+job_option_str(const struct option_row *o, const char *value, struct err *e)
+{
+	json_t *s;
+	int r = str_new(o->name, value, strlen(value), &s, e);
+
+	return r < 0 ? r : set_take(o->ret, o->key, s, e);
+}
+
+int
+job_option_list(const struct option_row *o, const char *value, struct err *e)
+{
+	json_t *list = json_array(), *s;
+	size_t len;
+	int r;
+
+	for (;; value += len + 1) {
+		len = strcspn(value, ",");
+		r = str_new(o->name, value, len, &s, e);
+		if (r < 0) {
+			json_decref(list);
+			return r;
+		}
+		(void)json_array_append_new(list, s);
+		if (value[len] == '\0')
+			return set_take(o->ret, o->key, list, e);
+	}
+}
+
+int
+job_option_append(const struct option_row *o, const char *value, struct err *e)
+{
+	json_t *list, *s;
+	int r;
+
+	r = member_make(o->ret, o->key, json_array, &list, e);
+	if (r == 0)
+		r = str_new(o->name, value, strlen(value), &s, e);
+	if (r == 0)
+		(void)json_array_append_new(list, s);
+	return r;
+}
+
+/* Under "parity", unless that is turned off. */
+static int
+parity_set(const struct option_row *o, json_t *value, struct err *e)
+{
+	json_t *parity;
+	int r = member_make(o->ret, "parity", json_object, &parity, e);
+
+	if (r < 0 || !json_is_object(parity)) {
+		json_decref(value);
+		return r < 0 ? r : err_set(e, E_USAGE, "--%s has no use when parity is not checked", o->name);
+	}
+	return set_take(parity, o->key, value, e);
+}
+
+int
+job_option_limit(const struct option_row *o, const char *value, struct err *e)
+{
+	double x;
+	int r = str_to_double(value, o->name, &x, e);
+
+	return r < 0 ? r : parity_set(o, json_real(x), e);
+}
+
+int
+job_option_seed(const struct option_row *o, const char *value, struct err *e)
+{
+	uint64_t n;
+	int r = str_to_u64(value, 0, INT64_MAX, o->name, &n, e);
+
+	return r < 0 ? r : parity_set(o, json_integer((json_int_t)n), e);
+}
+
+int
+job_option_no_parity(const struct option_row *o, const char *value _unused_, struct err *e)
+{
+	if (json_object_get(o->ret, "parity"))
+		return err_set(e, E_USAGE, "--%s does not go with limits or a seed", o->name);
+	return set_take(o->ret, o->key, json_false(), e);
+}
+
+int
+job_option_label(const struct option_row *o, const char *value, struct err *e)
+{
+	const char *eq = strchr(value, '=');
+	_cleanup_free_ char *key = NULL;
+	json_t *labels, *s;
+	int r;
+
+	if (!eq || eq == value)
+		return err_set(e, E_USAGE, "--%s must be KEY=VALUE, not '%s'", o->name, value);
+	key = strndup(value, (size_t)(eq - value));
+	if (!key)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	r = member_make(o->ret, o->key, json_object, &labels, e);
+	if (r == 0)
+		r = str_new(o->name, eq + 1, strlen(eq + 1), &s, e);
+	if (r == 0 && json_object_set_new(labels, key, s) < 0)
+		r = err_set(e, E_USAGE, "--%s must be UTF-8, not '%s'", o->name, value);
+	return r;
+}
+
+/* The absolute form of a string that is a path; NULL to leave it as it is. */
+static int
+path_resolve(const json_t *path, json_t **ret, struct err *e)
+{
+	_cleanup_free_ char *real = NULL;
+	const char *s = json_string_value(path);
+
+	*ret = NULL;
+	if (!s)
+		return 0; /* not a string: the daemon says what is wrong */
+	real = realpath(s, NULL);
+	if (!real && *s == '/')
+		return 0; /* not on this machine, maybe on the daemon's */
+	if (!real)
+		return err_errno(e, E_BAD_REQUEST, errno, "cannot find '%s'", s);
+	return str_new("a path", real, strlen(real), ret, e);
+}
+
+int
+job_paths_resolve(json_t *spec, struct err *e)
+{
+	json_t *refs = json_object_get(spec, "reference"), *real;
+	size_t i;
+	int r;
+
+	r = path_resolve(json_object_get(spec, "model"), &real, e);
+	if (r == 0 && real)
+		r = set_take(spec, "model", real, e);
+	for (i = 0; r == 0 && i < json_array_size(refs); i++) {
+		r = path_resolve(json_array_get(refs, i), &real, e);
+		if (r == 0 && real)
+			(void)json_array_set_new(refs, i, real);
+	}
+	return r;
+}

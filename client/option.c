@@ -1,0 +1,117 @@
+#include "option.h"
+
+#include "base/str.h"
+
+#define HELP_COLUMN 26
+
+int
+option_flag(const struct option_row *o, const char *value _unused_, struct err *e _unused_)
+{
+	*(bool *)o->ret = true;
+	return 0;
+}
+
+int
+option_str(const struct option_row *o, const char *value, struct err *e _unused_)
+{
+	*(const char **)o->ret = value;
+	return 0;
+}
+
+int
+option_number(const struct option_row *o, const char *value, struct err *e)
+{
+	char what[64];
+
+	(void)snprintf(what, sizeof(what), "--%s", o->name);
+	return str_to_u64(value, 0, INT64_MAX, what, o->ret, e);
+}
+
+static const struct option_row *
+name_find(const struct option_row *rows, const char *name, size_t len)
+{
+	for (; rows->name; rows++)
+		if (strncmp(rows->name, name, len) == 0 && rows->name[len] == '\0')
+			return rows;
+	return NULL;
+}
+
+static const struct option_row *
+letter_find(const struct option_row *rows, char letter)
+{
+	for (; rows->name; rows++)
+		if (rows->letter && rows->letter == letter)
+			return rows;
+	return NULL;
+}
+
+/* One option, at argv[*i]; *i is left at the last word it used. */
+static int
+option_take(const struct option_row *rows, int argc, char **argv, int *i, struct err *e)
+{
+	const char *word = argv[*i], *value = NULL;
+	const struct option_row *o;
+	size_t len;
+
+	if (word[1] == '-') {
+		len = strcspn(word + 2, "=");
+		o = name_find(rows, word + 2, len);
+		if (word[2 + len])
+			value = word + 2 + len + 1;
+	} else {
+		o = letter_find(rows, word[1]);
+		if (word[2])
+			value = word + 2;
+	}
+	if (!o)
+		return err_set(e, E_USAGE, "there is no option '%s'", word);
+	if (!o->value && value)
+		return err_set(e, E_USAGE, "--%s takes no value, but there is '%s'", o->name, word);
+	if (o->value && !value) {
+		if (*i + 1 == argc)
+			return err_set(e, E_USAGE, "--%s needs a value, %s", o->name, o->value);
+		value = argv[++*i];
+	}
+	return o->set(o, value, e);
+}
+
+int
+option_parse(const struct option_row *rows, enum option_order order, int *argc, char **argv, struct err *e)
+{
+	int i, r, n = 0;
+
+	for (i = 0; i < *argc; i++) {
+		if (str_eq(argv[i], "--")) {
+			i++;
+			break;
+		}
+		if (argv[i][0] == '-' && argv[i][1]) {
+			r = option_take(rows, *argc, argv, &i, e);
+			if (r < 0)
+				return r;
+		} else if (order == OPTION_LEADING) {
+			break;
+		} else {
+			argv[n++] = argv[i];
+		}
+	}
+	for (; i < *argc; i++)
+		argv[n++] = argv[i];
+	*argc = n;
+	return 0;
+}
+
+void
+option_help(const struct option_row *rows, FILE *f)
+{
+	char left[64];
+	int n;
+
+	for (; rows->name; rows++) {
+		n = rows->letter ? snprintf(left, sizeof(left), "-%c, ", rows->letter)
+				 : snprintf(left, sizeof(left), "    ");
+		(void)snprintf(left + n, sizeof(left) - (size_t)n, "--%s%s%s", rows->name,
+			       rows->value ? " " : "", rows->value ? rows->value : "");
+		(void)fprintf(f, "  %-*s %s\n", HELP_COLUMN, left, rows->help);
+	}
+}

@@ -1,0 +1,107 @@
+#include "parity.h"
+
+#include <inttypes.h>
+
+#include "job.h"
+#include "table.h"
+#include "text.h"
+
+#define REPORT_MAX (16u << 20)
+
+int
+parity_read(const char *path, json_t **ret, struct err *e)
+{
+	return json_read(path, REPORT_MAX, E_BAD_REQUEST, ret, e);
+}
+
+/* A figure that was not taken is a dash. */
+static void
+small_add(struct table *t, const json_t *run, const char *key)
+{
+	if (json_is_number(json_object_get(run, key)))
+		table_add(t, "%.2e", job_number(run, key));
+	else
+		table_add(t, "-");
+}
+
+static void
+cosine_add(struct table *t, const json_t *run, const char *key)
+{
+	if (json_is_number(json_object_get(run, key)))
+		table_add(t, "%.8f", job_number(run, key));
+	else
+		table_add(t, "-");
+}
+
+static void
+run_add(struct table *t, const json_t *run)
+{
+	const char *pixels = job_str(run, "pixels");
+
+	table_add(t, "%s", job_str(run, "name"));
+	table_add(t, "%s%s%s%s", job_str(run, "model"), *pixels ? " (" : "", pixels, *pixels ? ")" : "");
+	table_add(t, "%" PRIu64, job_whole(run, "tokens"));
+	small_add(t, run, "max_abs");
+	small_add(t, run, "mean_abs");
+	cosine_add(t, run, "min_cosine");
+	table_add(t, "%" PRIu64, job_whole(run, "nan"));
+	table_add(t, "%s", json_is_true(json_object_get(run, "passed")) ? "ok" : "FAILED");
+}
+
+static void
+message_print(const json_t *run, FILE *f)
+{
+	if (!*job_str(run, "message"))
+		return;
+	text_print(f, job_str(run, "name"));
+	(void)fputs(" (", f);
+	text_print(f, job_str(run, "model"));
+	(void)fputs("): ", f);
+	text_print(f, job_str(run, "message"));
+	(void)fputc('\n', f);
+}
+
+static void
+ranking_print(const json_t *ranking, FILE *f)
+{
+	(void)fputs("ranking by ", f);
+	text_print(f, job_str(ranking, "queries_model"));
+	(void)fprintf(f, ": %" PRIu64 " queries, %" PRIu64 " documents, largest score change %.2e, ",
+		      job_whole(ranking, "queries"), job_whole(ranking, "documents"),
+		      job_number(ranking, "max_score_change"));
+	if (json_is_true(json_object_get(ranking, "kept")))
+		(void)fputs("order kept\n", f);
+	else
+		(void)fprintf(f, "%" PRIu64 " pairs swapped\n", job_whole(ranking, "swapped"));
+}
+
+int
+parity_print(const json_t *report, FILE *f, struct err *e)
+{
+	static const struct table_column columns[] = {
+		{"CASE", TABLE_CUT},      {"GRAPH", TABLE_LEFT},     {"TOKENS", TABLE_RIGHT},
+		{"MAX ABS", TABLE_RIGHT}, {"MEAN ABS", TABLE_RIGHT}, {"MIN COSINE", TABLE_RIGHT},
+		{"NAN", TABLE_RIGHT},     {"RESULT", TABLE_LEFT},
+	};
+	const json_t *runs = json_object_get(report, "cases"), *rankings = json_object_get(report, "ranking");
+	const json_t *limits = json_object_get(report, "limits");
+	_cleanup_(table_release) struct table t;
+	json_t *item;
+	size_t i;
+	int r;
+
+	table_init(&t, columns, ARRAY_LEN(columns));
+	json_array_foreach(runs, i, item)
+		run_add(&t, item);
+	r = table_print(&t, f, text_columns(f), e);
+	if (r < 0)
+		return r;
+	json_array_foreach(runs, i, item)
+		message_print(item, f);
+	json_array_foreach(rankings, i, item)
+		ranking_print(item, f);
+	(void)fprintf(f, "%s: limits are max abs %g and min cosine %.9g\n",
+		      json_is_true(json_object_get(report, "passed")) ? "passed" : "FAILED",
+		      job_number(limits, "max_abs"), job_number(limits, "min_cosine"));
+	return 0;
+}

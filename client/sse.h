@@ -1,0 +1,33 @@
+/*
+ * Server-sent events (the text/event-stream of the WHATWG's HTML standard), parsed as the
+ * bytes arrive. Lines end with LF or CRLF. Comments, `id` and `retry` are passed over:
+ * colconvd tells all that a client must know in the first event of every stream.
+ */
+#ifndef CLIENT_SSE_H
+#define CLIENT_SSE_H
+
+#include "base/buf.h"
+
+#define SSE_LEN_MAX (4u << 20)
+
+struct sse {
+	struct buf line;  /* of which the end has not come yet */
+	struct buf event; /* name of the event that is being read */
+	struct buf data;
+	bool has_data;
+};
+
+#define SSE_INIT { .has_data = false }
+
+/* One event; the strings last until it returns. 0 to go on, anything else ends sse_feed() with it. */
+typedef int sse_fn(void *ctx, const char *event, const char *data, size_t data_len, struct err *e);
+
+void sse_release(struct sse *s);
+
+/* Back to the start of a stream. */
+void sse_reset(struct sse *s);
+
+/* What the function returned, 0, or E_BAD_REQUEST for a line or event beyond SSE_LEN_MAX. */
+int sse_feed(struct sse *s, const char *bytes, size_t len, sse_fn *fn, void *ctx, struct err *e);
+
+#endif

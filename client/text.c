@@ -1,0 +1,120 @@
+#include "text.h"
+
+#include <sys/ioctl.h>
+
+#include "base/str.h"
+
+static uint32_t
+utf8_decode(const unsigned char *p, size_t n)
+{
+	uint32_t c = n == 1 ? p[0] : p[0] & (0xffu >> (n + 1));
+	size_t i;
+
+	for (i = 1; i < n; i++)
+		c = c << 6 | (p[i] & 0x3f);
+	return c;
+}
+
+/* C0, DEL, C1, line separators, and the marks that turn the direction of what follows. */
+static bool
+is_harmful(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x061c || c == 0x200e || c == 0x200f ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
+static bool
+starts_char(char c)
+{
+	return ((unsigned char)c & 0xc0) != 0x80;
+}
+
+void
+text_add(struct buf *b, const char *s, size_t len)
+{
+	uint32_t c;
+	size_t n;
+
+	for (; len; s += n, len -= n) {
+		n = str_utf8_len(s, len);
+		if (n == 0) {
+			buf_printf(b, "\\x%02x", (unsigned char)*s);
+			n = 1;
+			continue;
+		}
+		c = utf8_decode((const unsigned char *)s, n);
+		if (!is_harmful(c))
+			buf_add(b, s, n);
+		else if (c < 0x80)
+			buf_printf(b, "\\x%02x", c);
+		else
+			buf_printf(b, "\\u%04x", c);
+	}
+}
+
+void
+text_copy(char *ret, size_t len, const char *s)
+{
+	_cleanup_(buf_release) struct buf b = BUF_INIT;
+	size_t n;
+
+	text_add(&b, s, strlen(s));
+	n = b.failed ? 0 : MIN(b.len, len - 1);
+	while (n && n < b.len && !starts_char(b.data[n]))
+		n--;
+	if (n)
+		memcpy(ret, b.data, n);
+	ret[n] = '\0';
+}
+
+void
+text_print(FILE *f, const char *s)
+{
+	_cleanup_(buf_release) struct buf b = BUF_INIT;
+
+	text_add(&b, s, strlen(s));
+	if (b.len && !b.failed)
+		(void)fwrite(b.data, 1, b.len, f);
+}
+
+size_t
+text_width(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s; s++)
+		n += starts_char(*s);
+	return n;
+}
+
+const char *
+text_tail(const char *s, size_t width)
+{
+	size_t skip = text_width(s);
+
+	for (skip = skip > width ? skip - width : 0; skip; skip--)
+		while (!starts_char(*++s))
+			;
+	return s;
+}
+
+size_t
+text_head_len(const char *s, size_t width)
+{
+	size_t i;
+
+	for (i = 0; s[i]; i++)
+		if (starts_char(s[i]) && width-- == 0)
+			break;
+	return i;
+}
+
+unsigned
+text_columns(FILE *f)
+{
+	struct winsize w;
+
+	if (!isatty(fileno(f)))
+		return 0;
+	return ioctl(fileno(f), TIOCGWINSZ, &w) == 0 && w.ws_col ? w.ws_col : 80;
+}

@@ -1,0 +1,30 @@
+/*
+ * Strings from a server, a worker or a file, made harmless for a terminal: control
+ * characters, bytes that are no UTF-8 and the marks that reorder text are shown as escapes.
+ */
+#ifndef CLIENT_TEXT_H
+#define CLIENT_TEXT_H
+
+#include <stdio.h>
+
+#include "base/buf.h"
+
+void text_add(struct buf *b, const char *s, size_t len);
+/* A copy made harmless, of as many whole characters as fit. */
+void text_copy(char *ret, size_t len, const char *s);
+
+void text_print(FILE *f, const char *s);
+
+/* Columns of a clean string, taking each character for one. */
+size_t text_width(const char *s);
+
+/* The start of the character of `s` from which at most `width` columns are left. */
+const char *text_tail(const char *s, size_t width);
+
+/* Bytes of the first characters of `s`, `width` columns at most. */
+size_t text_head_len(const char *s, size_t width);
+
+/* Columns of the terminal behind `f`; 0 when it is none. */
+unsigned text_columns(FILE *f);
+
+#endif

@@ -1,0 +1,149 @@
+"""A daemon for the client's tests: it speaks proto/api.md and does what a test tells it."""
+
+import hashlib
+import http.server
+import json
+import socketserver
+import threading
+
+FILES = {"model.onnx_data": bytes(range(256)) * 4096, "text.onnx": b"graph", "empty.txt": b""}
+
+
+def job(state="running", **more):
+    doc = {
+        "id": 42, "state": state, "spec": {"model": "/srv/models/colqwen2", "variants": ["text"], "dtype": "fp32"},
+        "created": "2026-01-31T08:00:00.123Z", "started": None, "ended": None, "attempt": 1, "attempts_max": 3,
+        "stage": None, "progress": None, "stages": [], "reason": None, "message": None, "result": None,
+    }
+    doc.update(more)
+    return doc
+
+
+def event(name, data, number=1):
+    return f"id: {number}\nevent: {name}\ndata: {json.dumps(data)}\n\n".encode()
+
+
+PARITY = {
+    "format": "colconv-parity/1", "onnxruntime": "1.30.0", "limits": {"max_abs": 1e-4, "min_cosine": 0.99999},
+    "cases": [
+        {"name": "text-short", "file": "c0", "model": "text", "tokens": 24, "max_abs": 1.5e-6, "mean_abs": 1e-7,
+         "rel_l2": 1e-6, "min_cosine": 0.9999999, "mean_cosine": 1.0, "nan": 0, "passed": True, "seconds": 0.1},
+        {"name": "text-long", "file": "c1", "model": "text", "passed": False, "seconds": 0.1,
+         "message": "the graph does not run\x1b[31m"},
+    ],
+    "ranking": [{"queries_model": "text", "documents_model": "text", "queries": 4, "documents": 3,
+                 "max_score_change": 2e-6, "tie": 1e-5, "swapped": 0, "kept": True}],
+    "worst": {"max_abs": 1.5e-6, "min_cosine": 0.9999999}, "passed": False,
+}
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    def address_string(self):
+        return "client"
+
+    def answer(self, status, doc, kind="application/json", headers=()):
+        body = doc if isinstance(doc, bytes) else json.dumps(doc).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in headers:
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def problem(self, status, code, detail, field=None):
+        doc = {"type": "about:blank", "title": "No", "status": status, "code": code, "detail": detail}
+        if field:
+            doc["field"] = field
+        self.answer(status, doc, "application/problem+json")
+
+    def stream_begin(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+
+    def events(self, *events):
+        self.stream_begin()
+        for e in events:
+            self.wfile.write(e)
+            self.wfile.flush()
+
+    def file(self, content, ranges=True):
+        """One file, from the byte that is asked for."""
+        start, wanted = 0, self.headers.get("Range")
+        if wanted and ranges:
+            start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+            return self.answer(206, content[start:], "application/octet-stream",
+                               [("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")])
+        return self.answer(200, content, "application/octet-stream")
+
+    def file_cut(self, content, length):
+        """The beginning of a file, and then the connection breaks."""
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content[:length])
+        self.wfile.flush()
+        self.close_connection = True
+
+    def handle_any(self):
+        stub = self.server.stub
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        stub.requests.append((self.command, self.path, body.decode(), self.headers.get("Range")))
+        route = stub.routes.get((self.command, self.path.split("?")[0]))
+        if not route:
+            return self.problem(404, "not_found", "there is no such route")
+        # A list is one answer after the other; the last one stays.
+        if isinstance(route, list):
+            route = route.pop(0) if len(route) > 1 else route[0]
+        return route(self)
+
+    do_GET = do_POST = handle_any
+
+
+class TcpServer(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+
+class UnixServer(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+    server_name, server_port = "stub", 0
+
+
+class Stub:
+    """`routes` maps (method, path) to a function of the handler, or to a list of them."""
+
+    def __init__(self, unix=None, port=0):
+        self.requests = []
+        self.routes = {
+            ("GET", "/v1/version"): lambda h: h.answer(200, {"version": "9.9", "api": 1}),
+            ("GET", "/v1/jobs"): lambda h: h.answer(200, {"jobs": [job(), job("done", id=7)], "next": None}),
+            ("POST", "/v1/jobs"): lambda h: h.answer(202, job("queued")),
+            ("GET", "/v1/jobs/42"): lambda h: h.answer(200, job()),
+            ("POST", "/v1/jobs/42/cancel"): lambda h: h.answer(202, job()),
+            ("GET", "/v1/jobs/42/parity"): lambda h: h.answer(200, PARITY),
+            ("GET", "/v1/jobs/42/events"): lambda h: h.events(event("job", job("done"))),
+            ("GET", "/v1/jobs/42/files"): lambda h: h.answer(200, {"files": [
+                {"name": n, "size": len(b), "sha256": hashlib.sha256(b).hexdigest()} for n, b in FILES.items()]}),
+        }
+        for name, content in FILES.items():
+            self.routes["GET", f"/v1/jobs/42/files/{name}"] = lambda h, content=content: h.file(content)
+        self.server = UnixServer(unix, Handler) if unix else TcpServer(("127.0.0.1", port), Handler)
+        self.server.stub = self
+        self.port = None if unix else self.server.server_address[1]
+        self.url = f"unix:{unix}" if unix else f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def asked(self, method, path):
+        return [r for r in self.requests if r[0] == method and r[1].split("?")[0] == path]

@@ -1,0 +1,147 @@
+#include "test.h"
+
+#include "client/bar.h"
+#include "client/text.h"
+
+static const char *
+line(const struct bar *b, unsigned width)
+{
+	static char out[512];
+	struct buf buf = BUF_INIT;
+
+	bar_format(b, width, &buf);
+	(void)snprintf(out, sizeof(out), "%.*s", (int)buf.len, buf.data);
+	buf_release(&buf);
+	assert_true(text_width(out) <= width);
+	return out;
+}
+
+/* Without a terminal: a bar whose lines are only formatted. */
+static void
+bar_setup(struct bar *b, FILE **out)
+{
+	*out = tmpfile();
+	assert_non_null(*out);
+	bar_init(b, *out, "job 42");
+	assert_false(b->live);
+	bar_stage(b, "export", 1000);
+}
+
+static void
+test_format(void **state)
+{
+	struct bar b;
+	FILE *out;
+
+	(void)state;
+	bar_setup(&b, &out);
+	assert_string_equal(line(&b, 80), "export     ");
+	bar_progress(&b, 0, 4000000000, "bytes", "lm.03.mlp", 1000);
+	assert_non_null(strstr(line(&b, 100), "]    0%  0 B of 4.00 GB  lm.03.mlp"));
+	bar_progress(&b, 1000000000, 4000000000, "bytes", "lm.03.mlp", 3000);
+	assert_string_equal(
+		line(&b, 110),
+		"export     [=======>                      ]   25%  1.00 GB of 4.00 GB  500 MB/s  0:06 left  "
+		"lm.03.mlp");
+	/* Less room: first the detail goes, then the cells, then the end. */
+	assert_null(strstr(line(&b, 90), "lm.03.mlp"));
+	assert_null(strchr(line(&b, 60), '['));
+	assert_non_null(strstr(line(&b, 60), "500 MB/s"));
+	assert_string_equal(line(&b, 16), "export      25% ");
+	assert_string_equal(line(&b, 0), "");
+	(void)fclose(out);
+}
+
+static void
+test_units_other_than_bytes(void **state)
+{
+	struct bar b;
+	FILE *out;
+
+	(void)state;
+	bar_setup(&b, &out);
+	bar_progress(&b, 10, 0, "nodes", "", 1000);
+	bar_progress(&b, 30, 0, "nodes", "", 2000);
+	assert_string_equal(line(&b, 80), "export     30 nodes  20/s");
+	bar_progress(&b, 31, 40, "cases", "", 10000);
+	assert_non_null(strstr(line(&b, 80), " 77%  31 of 40 cases  "));
+	(void)fclose(out);
+}
+
+static void
+test_rate_survives_odd_progress(void **state)
+{
+	struct bar b;
+	FILE *out;
+
+	(void)state;
+	bar_setup(&b, &out);
+	bar_progress(&b, 100, 1000, "bytes", "", 1000);
+	bar_progress(&b, 200, 1000, "bytes", "", 1000); /* at the same instant */
+	assert_true(b.rate == 0);
+	bar_progress(&b, 300, 1000, "bytes", "", 2000);
+	assert_true(b.rate == 100);
+	bar_progress(&b, 50, 1000, "bytes", "", 3000); /* began anew */
+	assert_true(b.rate == 0);
+	bar_progress(&b, 5000, 1000, "bytes", "", 4000); /* beyond its total */
+	assert_non_null(strstr(line(&b, 80), "100%  1.00 kB of 1.00 kB"));
+	bar_progress(&b, UINT64_MAX, UINT64_MAX, "bytes", "", 5000);
+	(void)line(&b, 80);
+	(void)fclose(out);
+}
+
+static void
+test_foreign_text_is_harmless(void **state)
+{
+	struct bar b;
+	FILE *out;
+
+	(void)state;
+	bar_setup(&b, &out);
+	bar_stage(&b, "\033[2Jx", 1000);
+	bar_progress(&b, 1, 2, "by\ntes", "\302\233d\342\200\256", 1000);
+	assert_string_equal(b.stage, "\\x1b[2Jx");
+	assert_string_equal(b.unit, "by\\x0ates");
+	assert_string_equal(b.detail, "\\u009bd\\u202e");
+	/* Cut at a whole character. */
+	bar_stage(&b, "0123456789012345678901234567890\303\244", 1000);
+	assert_string_equal(b.stage, "0123456789012345678901234567890");
+	bar_stage(&b, "012345678901234567890123456789\303\244", 1000);
+	assert_string_equal(b.stage, "012345678901234567890123456789");
+	(void)fclose(out);
+}
+
+static void
+test_lines_without_a_terminal(void **state)
+{
+	char got[256];
+	struct bar b;
+	FILE *out;
+	size_t n;
+
+	(void)state;
+	bar_setup(&b, &out);
+	bar_progress(&b, 1, 2, "bytes", "x", 1100);
+	bar_note(&b, "words %d", 3);
+	bar_stage(&b, "parity", 2000);
+	bar_end(&b, 3000);
+	rewind(out);
+	n = fread(got, 1, sizeof(got) - 1, out);
+	got[n] = '\0';
+	assert_string_equal(got, "job 42: export\njob 42: words 3\njob 42: parity\n");
+	(void)fclose(out);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_format),
+		cmocka_unit_test(test_units_other_than_bytes),
+		cmocka_unit_test(test_rate_survives_odd_progress),
+		cmocka_unit_test(test_foreign_text_is_harmless),
+		cmocka_unit_test(test_lines_without_a_terminal),
+	};
+
+	return cmocka_run_group_tests_name("bar", tests, NULL, NULL);
+}

@@ -1,0 +1,120 @@
+#include "test.h"
+
+#include "base/str.h"
+#include "client/sse.h"
+
+/* "name=data;" for each event. */
+static int
+collect(void *ctx, const char *event, const char *data, size_t len, struct err *e)
+{
+	(void)e;
+	buf_printf(ctx, "%s=%.*s;", event, (int)len, data);
+	return str_eq(data, "stop");
+}
+
+static const struct {
+	const char *stream;
+	const char *events;
+} cases[] = {
+	{"event: job\ndata: {}\n\n", "job={};"},
+	{"event: job\r\ndata: {}\r\n\r\n", "job={};"},
+	{"data: x\n\n", "message=x;"},
+	{"data:x\n\n", "message=x;"},
+	{"data:  x\n\n", "message= x;"},
+	{"data: a\ndata: b\n\n", "message=a\nb;"},
+	{"data\n\n", "message=;"},
+	{": hello\n\nid: 7\nretry: 5\nevent: log\ndata: y\n\n", "log=y;"},
+	/* An event without data is none, and its name is forgotten. */
+	{"event: job\n\ndata: x\n\n", "message=x;"},
+	{"event: job\nevent: log\ndata: x\n\n", "log=x;"},
+	{"event: job\ndata: cut", ""},
+	{"\n\n\n", ""},
+	{"data: stop\n\ndata: late\n\n", "message=stop;"},
+};
+
+static void
+test_streams(void **state)
+{
+	struct err e = ERR_INIT;
+	size_t i, k, n;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		/* In parts of each length, down to single bytes. */
+		for (n = strlen(cases[i].stream); n > 0; n--) {
+			struct sse s = SSE_INIT;
+			struct buf got = BUF_INIT;
+			int r = 0;
+
+			for (k = 0; r == 0 && k < strlen(cases[i].stream); k += n)
+				r = sse_feed(&s, cases[i].stream + k, MIN(n, strlen(cases[i].stream) - k),
+					     collect, &got, &e);
+			assert_no_error(&e);
+			assert_string_equal(got.len ? got.data : "", cases[i].events);
+			sse_release(&s);
+			buf_release(&got);
+		}
+	}
+}
+
+static void
+test_long_line_refused(void **state)
+{
+	struct sse s = SSE_INIT;
+	struct err e = ERR_INIT;
+	char part[65536];
+	int r = 0, i;
+
+	(void)state;
+	memset(part, 'x', sizeof(part));
+	for (i = 0; r == 0 && i < 1000; i++)
+		r = sse_feed(&s, part, sizeof(part), collect, NULL, &e);
+	assert_error(&e, E_BAD_REQUEST, "line of the daemon's events is too long");
+	sse_release(&s);
+}
+
+static void
+test_long_event_refused(void **state)
+{
+	struct sse s = SSE_INIT;
+	struct err e = ERR_INIT;
+	char line[65536] = "data: ";
+	int r = 0, i;
+
+	(void)state;
+	memset(line + 6, 'x', sizeof(line) - 7);
+	line[sizeof(line) - 1] = '\n';
+	for (i = 0; r == 0 && i < 1000; i++)
+		r = sse_feed(&s, line, sizeof(line), collect, NULL, &e);
+	assert_error(&e, E_BAD_REQUEST, "event of the daemon is too long");
+	sse_release(&s);
+}
+
+static void
+test_reset_forgets(void **state)
+{
+	struct sse s = SSE_INIT;
+	struct buf got = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(sse_feed(&s, "event: job\ndata: half", 21, collect, &got, &e), 0);
+	sse_reset(&s);
+	assert_int_equal(sse_feed(&s, "data: new\n\n", 11, collect, &got, &e), 0);
+	assert_string_equal(got.data, "message=new;");
+	sse_release(&s);
+	buf_release(&got);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_streams),
+		cmocka_unit_test(test_long_line_refused),
+		cmocka_unit_test(test_long_event_refused),
+		cmocka_unit_test(test_reset_forgets),
+	};
+
+	return cmocka_run_group_tests_name("sse", tests, NULL, NULL);
+}
