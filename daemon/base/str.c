@@ -187,7 +187,7 @@ str_clean(char *s)
 	size_t len = strlen(s), n;
 
 	while (len) {
-		n = utf8_len((unsigned char *)s, len);
+		n = str_utf8_len(s, len);
 		if (n == 0 || (unsigned char)*s < 0x20 || *s == 0x7f) {
 			*s = '?';
 			n = 1;

@@ -66,3 +66,9 @@ tests_unit_test_sse_SOURCES = tests/unit/test_sse.c tests/unit/test.h
 tests_unit_test_sse_LDADD = libclient.a $(UNIT_LIBS)
 tests_unit_test_table_SOURCES = tests/unit/test_table.c tests/unit/test.h
 tests_unit_test_table_LDADD = libclient.a $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_ops
+tests_unit_test_ops_SOURCES = tests/unit/test_ops.c tests/unit/test.h
+nodist_EXTRA_tests_unit_test_ops_SOURCES = dummy.cxx
+tests_unit_test_ops_LDADD = libparity.a libtrace.a libtorch_shim.a libonnx.a libgraph.a libcheckpoint.a libproto.a \
+	$(UNIT_LIBS) $(PROTOBUF_C_LIBS) $(TORCH_LIBS) -ldl -lpthread
