@@ -154,7 +154,7 @@ static int
 variants_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 {
 	const json_t *array = NULL;
-	enum spec_value v;
+	enum variant v;
 	size_t i;
 	int r;
 
@@ -163,7 +163,7 @@ variants_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 	if (r < 0)
 		return r;
 	if (!array)
-		spec->variants = 1u << value_default(SPEC_VARIANT);
+		spec->variants = 1u << VARIANT_TEXT;
 	else if (json_array_size(array) == 0)
 		return err_set(e, E_BAD_REQUEST, "variants must name at least one graph");
 	for (i = 0; i < json_array_size(array); i++) {
@@ -172,7 +172,7 @@ variants_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 		field_set(field, "variants[%zu]", i);
 		if (!word)
 			return err_set(e, E_BAD_REQUEST, "%s must be a string", field);
-		r = spec_value_from_str(SPEC_VARIANT, field, word, &v, e);
+		r = variant_from_str(word, E_BAD_REQUEST, &v, e);
 		if (r < 0)
 			return r;
 		if (spec->variants & 1u << v)
@@ -357,9 +357,9 @@ variants_to_json(unsigned variants)
 	json_t *array = json_array();
 	unsigned v;
 
-	for (v = 0; v < SPEC_VALUE_MAX; v++)
+	for (v = 0; v < VARIANT_MAX; v++)
 		if (variants & 1u << v)
-			array = array_with(array, values[v].word);
+			array = array_with(array, variant_name(v));
 	return array;
 }
 
@@ -456,9 +456,9 @@ spec_to_proto(const struct spec *spec, const char *nonce, const char *out_dir, s
 	job->model = spec->model;
 	job->out_dir = (char *)(uintptr_t)out_dir;
 	job->variants = ret->variants;
-	for (v = 0; v < SPEC_VALUE_MAX; v++)
+	for (v = 0; v < VARIANT_MAX; v++)
 		if (spec->variants & 1u << v)
-			ret->variants[job->n_variants++] = (char *)(uintptr_t)values[v].word;
+			ret->variants[job->n_variants++] = (char *)(uintptr_t)variant_name(v);
 	job->dtype = (char *)(uintptr_t)values[spec->dtype].word;
 	job->layout = (char *)(uintptr_t)values[spec->layout].word;
 	job->positions = (char *)(uintptr_t)values[spec->positions].word;

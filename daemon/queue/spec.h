@@ -8,6 +8,7 @@
 #define QUEUE_SPEC_H
 
 #include "base/json.h"
+#include "base/variant.h"
 #include "worker.pb-c.h"
 
 #define SPEC_PATH_MAX 4096 /* bytes of a path */
@@ -16,7 +17,7 @@
 #define SPEC_LABEL_LEN_MAX 64 /* bytes of a label's name, and of its value */
 #define SPEC_FIELD_LEN 96     /* room for the name of a field in an error */
 
-enum spec_kind { SPEC_VARIANT, SPEC_DTYPE, SPEC_LAYOUT, SPEC_POSITIONS };
+enum spec_kind { SPEC_DTYPE, SPEC_LAYOUT, SPEC_POSITIONS };
 
 enum spec_value {
 #define SPEC_VALUE(kind, sym, word) SPEC_##kind##_##sym,
@@ -27,7 +28,7 @@ enum spec_value {
 
 struct spec {
 	char *model;       /* absolute path of a checkpoint's folder */
-	unsigned variants; /* bits 1u << SPEC_VARIANT_*; never 0 */
+	unsigned variants; /* bits 1u << VARIANT_*; never 0 */
 	enum spec_value dtype;
 	enum spec_value layout;
 	enum spec_value positions;
@@ -66,7 +67,7 @@ int spec_check_roots(const struct spec *spec, const char *const *roots, size_t n
 struct spec_proto {
 	Colconv__Job job;
 	Colconv__ParityLimits limits;
-	char *variants[SPEC_VALUE_MAX];
+	char *variants[VARIANT_MAX];
 };
 
 void spec_to_proto(const struct spec *spec, const char *nonce, const char *out_dir, struct spec_proto *ret);

@@ -57,7 +57,7 @@ queue_add_model(const char *model)
 {
 	struct spec spec = {
 		.model = (char *)(uintptr_t)model,
-		.variants = 1u << SPEC_VARIANT_TEXT,
+		.variants = 1u << VARIANT_TEXT,
 		.dtype = SPEC_DTYPE_FP32,
 		.layout = SPEC_LAYOUT_SINGLE,
 		.positions = SPEC_POSITIONS_MROPE,

@@ -59,7 +59,7 @@ test_everything(void **state)
 		"{\"dtype\": \"fp32\", \"labels\": {\"team\": \"search\"}, \"layout\": \"single\", "
 		"\"model\": \"/srv/\\u00fc\", \"parity\": {\"max_abs\": 0.5, \"min_cosine\": 0.25, \"seed\": "
 		"7}, "
-		"\"positions\": \"arange\", \"reference\": [\"/a\", \"/b\"], \"variants\": [\"text\"]}";
+		"\"positions\": \"arange\", \"reference\": [\"/a\", \"/b\"], \"variants\": [\"text\", \"unified\"]}";
 	struct spec_proto p;
 	struct err e = ERR_INIT;
 	json_t *j, *again;
@@ -76,8 +76,8 @@ test_everything(void **state)
 	assert_string_equal(p.job.nonce, "n0nce");
 	assert_string_equal(p.job.out_dir, "/out");
 	assert_string_equal(p.job.model, "/srv/\u00fc");
-	assert_int_equal(p.job.n_variants, 1);
-	assert_string_equal(p.job.variants[0], "text");
+	assert_int_equal(p.job.n_variants, 2);
+	assert_string_equal(p.job.variants[1], "unified");
 	assert_string_equal(p.job.dtype, "fp32");
 	assert_string_equal(p.job.layout, "single");
 	assert_string_equal(p.job.positions, "arange");
@@ -123,7 +123,7 @@ static const struct {
 	{"{\"model\": \"/m\", \"variants\": \"text\"}", "variants", "must be an array"},
 	{"{\"model\": \"/m\", \"variants\": []}", "variants", "at least one"},
 	{"{\"model\": \"/m\", \"variants\": [1]}", "variants[0]", "must be a string"},
-	{"{\"model\": \"/m\", \"variants\": [\"text\", \"fp32\"]}", "variants[1]", "one of text, not 'fp32'"},
+	{"{\"model\": \"/m\", \"variants\": [\"text\", \"fp32\"]}", "variants[1]", "must be text, image or unified, not 'fp32'"},
 	{"{\"model\": \"/m\", \"variants\": [\"text\", \"text\"]}", "variants[1]", "a second time"},
 	{"{\"model\": \"/m\", \"dtype\": \"fp8\"}", "dtype", "dtype must be one of fp32, not 'fp8'"},
 	{"{\"model\": \"/m\", \"dtype\": 32}", "dtype", "must be a string"},
