@@ -167,9 +167,3 @@ lower_any(struct emit *em, const struct ir_node *n)
 	(void)emit_result(em, "Cast", count);
 	emit_attr_elem(em, "to", IR_BOOL);
 }
-
-void
-lower_size(struct emit *em, const struct ir_node *n)
-{
-	(void)emit_result(em, "Squeeze", emit_dim(em, n->attr.shape.dim[0]), emit_i64_list(em, 0));
-}
