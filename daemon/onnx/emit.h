@@ -66,6 +66,9 @@ const char *emit_f32(struct emit *em, double v);
 /* A symbolic size at run time: int64 [1]. Computed once, before all other nodes. */
 const char *emit_dim(struct emit *em, struct dim d);
 
+/* int64 0, 1, ... of that size. */
+const char *emit_range(struct emit *em, const char *suffix, struct dim d);
+
 #define emit_i64_list(em, ...) \
 	emit_i64s(em, ARRAY_LEN(((const int64_t[]){__VA_ARGS__})), (const int64_t[]){__VA_ARGS__})
 

@@ -157,6 +157,14 @@ emit_dim(struct emit *em, struct dim d)
 	return known->name;
 }
 
+const char *
+emit_range(struct emit *em, const char *suffix, struct dim d)
+{
+	const char *count = emit_op(em, "count", "Squeeze", emit_dim(em, d), emit_i64_list(em, 0));
+
+	return emit_op(em, suffix, "Range", emit_i64(em, 0), count, emit_i64(em, 1));
+}
+
 /* ---- graphs ---- */
 
 static Onnx__ValueInfoProto *

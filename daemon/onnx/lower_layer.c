@@ -100,20 +100,19 @@ lower_attention(struct emit *em, const struct ir_node *n)
 	(void)regroup(em, "", x, h);
 }
 
-/* The diagonal is always allowed: a row of nothing but padding would give a softmax of nothing. */
 void
 lower_attention_bias(struct emit *em, const struct ir_node *n)
 {
-	const char *mask = emit_op(em, "keys", "Unsqueeze", emit_in(em, n->in[0]), emit_i64_list(em, 1, 2));
-	const char *count =
-		emit_op(em, "count", "Squeeze", emit_dim(em, n->in[0]->shape.dim[1]), emit_i64_list(em, 0));
-	const char *col = emit_op(em, "col", "Range", emit_i64(em, 0), count, emit_i64(em, 1));
-	const char *row = emit_op(em, "row", "Unsqueeze", col, emit_i64_list(em, 1));
-	const char *diagonal = emit_op(em, "diagonal", "Equal", row, col), *allowed = mask;
+	const char *allowed =
+		emit_op(em, "keys", "Unsqueeze", emit_in(em, n->in[0]), emit_i64_list(em, 1, 2));
+	const char *col, *row;
 
-	if (n->attr.i == IR_MASK_CAUSAL)
-		allowed = emit_op(em, "past", "And", mask, emit_op(em, "causal", "GreaterOrEqual", row, col));
-	allowed = emit_op(em, "allowed", "Or", allowed, diagonal);
+	if (n->attr.i == IR_MASK_CAUSAL) {
+		col = emit_range(em, "col", n->in[0]->shape.dim[1]);
+		row = emit_op(em, "row", "Unsqueeze", col, emit_i64_list(em, 1));
+		allowed = emit_op(em, "allowed", "And", allowed,
+				  emit_op(em, "past", "GreaterOrEqual", row, col));
+	}
 	(void)emit_result(em, "Where", allowed, emit_f32(em, 0), emit_f32(em, -FLT_MAX));
 }
 

@@ -119,12 +119,15 @@ lower_slice(struct emit *em, const struct ir_node *n)
 }
 
 void
+lower_size(struct emit *em, const struct ir_node *n)
+{
+	(void)emit_result(em, "Squeeze", emit_dim(em, n->attr.shape.dim[0]), emit_i64_list(em, 0));
+}
+
+void
 lower_iota(struct emit *em, const struct ir_node *n)
 {
-	const char *count =
-		emit_op(em, "count", "Squeeze", emit_dim(em, n->attr.shape.dim[0]), emit_i64_list(em, 0));
-
-	(void)emit_result(em, "Range", emit_i64(em, 0), count, emit_i64(em, 1));
+	(void)emit_range(em, "", n->attr.shape.dim[0]);
 }
 
 void
@@ -163,10 +166,4 @@ lower_any(struct emit *em, const struct ir_node *n)
 	emit_attr_int(em, "keepdims", 0);
 	(void)emit_result(em, "Cast", count);
 	emit_attr_elem(em, "to", IR_BOOL);
-}
-
-void
-lower_size(struct emit *em, const struct ir_node *n)
-{
-	(void)emit_result(em, "Squeeze", emit_dim(em, n->attr.shape.dim[0]), emit_i64_list(em, 0));
 }

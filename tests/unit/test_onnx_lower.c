@@ -369,6 +369,15 @@ build_slice(struct made *m)
 }
 
 static struct ir_value *
+build_size(struct made *m)
+{
+	struct shape s = shape_of(1, SEQUENCE);
+
+	(void)mask_input(m);
+	return node_to(m, &m->g->block, OP_SIZE, &(struct ir_attr){.shape = s}, 0, NULL);
+}
+
+static struct ir_value *
 build_iota(struct made *m)
 {
 	struct shape s = shape_of(1, SEQUENCE);
@@ -437,10 +446,9 @@ static const struct row {
 	{OP_ATTENTION, "attention_grouped", build_attention_grouped,
 	 "Reshape Mul Transpose MatMul Softmax MatMul Reshape"},
 	{OP_ATTENTION, "attention_masked", build_attention_masked,
-	 "Shape Unsqueeze Squeeze Range Unsqueeze Equal GreaterOrEqual And Or Where "
+	 "Shape Unsqueeze Squeeze Range Unsqueeze GreaterOrEqual And Where "
 	 "Reshape Mul Transpose MatMul Reshape Add Softmax Reshape MatMul Reshape"},
-	{OP_ATTENTION_BIAS, "attention_bias", build_attention_bias,
-	 "Shape Unsqueeze Squeeze Range Unsqueeze Equal Or Where"},
+	{OP_ATTENTION_BIAS, "attention_bias", build_attention_bias, "Unsqueeze Where"},
 	{OP_L2_NORMALIZE, "l2_normalize", build_l2_normalize, "ReduceL2 Div"},
 	{OP_SILU, "silu", build_silu, "Sigmoid Mul"},
 	{OP_GELU, "gelu", build_gelu, "Div Erf Add Mul Mul"},
@@ -465,6 +473,7 @@ static const struct row {
 	{OP_TRANSPOSE, "transpose", build_transpose, "Transpose"},
 	{OP_CONCAT, "concat", build_concat, "Concat"},
 	{OP_SLICE, "slice", build_slice, "Slice"},
+	{OP_SIZE, "size", build_size, "Shape Squeeze"},
 	{OP_IOTA, "iota", build_iota, "Shape Squeeze Range"},
 	{OP_CUMSUM, "cumsum", build_cumsum, "CumSum"},
 	{OP_SUM, "sum", build_sum, "ReduceSum"},
