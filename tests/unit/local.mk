@@ -70,5 +70,9 @@ tests_unit_test_table_LDADD = libclient.a $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test_ops
 tests_unit_test_ops_SOURCES = tests/unit/test_ops.c tests/unit/test.h
 nodist_EXTRA_tests_unit_test_ops_SOURCES = dummy.cxx
-tests_unit_test_ops_LDADD = libparity.a libtrace.a libtorch_shim.a libonnx.a libgraph.a libcheckpoint.a libproto.a \
+tests_unit_test_ops_LDADD = libparity.a libtrace.a libtorch_shim.a libonnx.a libonnxread.a libgraph.a libcheckpoint.a libproto.a \
 	$(UNIT_LIBS) $(PROTOBUF_C_LIBS) $(TORCH_LIBS) -ldl -lpthread
+
+check_PROGRAMS += tests/unit/test_inspect
+tests_unit_test_inspect_SOURCES = tests/unit/test_inspect.c tests/unit/test.h
+tests_unit_test_inspect_LDADD = libonnxread.a libproto.a $(UNIT_LIBS) $(PROTOBUF_C_LIBS)
