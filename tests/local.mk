@@ -2,6 +2,7 @@
 # local.mk in tests/unit says what it links; `make check` runs tests/run.
 include tests/unit/local.mk
 include tests/fault/local.mk
+include tests/fuzz/local.mk
 
 # What runs under pytest, and its data.
 EXTRA_DIST += tests/run $(wildcard $(addprefix $(srcdir)/tests/, \

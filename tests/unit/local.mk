@@ -72,3 +72,18 @@ tests_unit_test_ops_SOURCES = tests/unit/test_ops.c tests/unit/test.h
 nodist_EXTRA_tests_unit_test_ops_SOURCES = dummy.cxx
 tests_unit_test_ops_LDADD = libparity.a libtrace.a libtorch_shim.a libonnx.a libgraph.a libcheckpoint.a libproto.a \
 	$(UNIT_LIBS) $(PROTOBUF_C_LIBS) $(TORCH_LIBS) -ldl -lpthread
+check_PROGRAMS += tests/unit/test_safetensors
+tests_unit_test_safetensors_SOURCES = tests/unit/test_safetensors.c tests/unit/test.h tests/unit/tmpdir.h
+tests_unit_test_safetensors_LDADD = libcheckpoint.a $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_names
+tests_unit_test_names_SOURCES = tests/unit/test_names.c tests/unit/test.h
+tests_unit_test_names_LDADD = libcheckpoint.a $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_checkpoint
+tests_unit_test_checkpoint_SOURCES = tests/unit/test_checkpoint.c tests/unit/test.h tests/unit/tmpdir.h
+tests_unit_test_checkpoint_LDADD = libcheckpoint.a $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_config
+tests_unit_test_config_SOURCES = tests/unit/test_config.c tests/unit/test.h
+tests_unit_test_config_LDADD = libcheckpoint.a $(UNIT_LIBS)
