@@ -17,7 +17,7 @@
 #define SPEC_LABEL_LEN_MAX 64 /* bytes of a label's name, and of its value */
 #define SPEC_FIELD_LEN 96     /* room for the name of a field in an error */
 
-enum spec_kind { SPEC_DTYPE, SPEC_LAYOUT, SPEC_POSITIONS };
+enum spec_kind { SPEC_DTYPE, SPEC_LAYOUT, SPEC_POSITIONS, SPEC_MASK_MODE };
 
 enum spec_value {
 #define SPEC_VALUE(kind, sym, word) SPEC_##kind##_##sym,
@@ -32,6 +32,7 @@ struct spec {
 	enum spec_value dtype;
 	enum spec_value layout;
 	enum spec_value positions;
+	enum spec_value mask_mode;
 	char **references; /* absolute paths of case files */
 	size_t n_references;
 	bool parity; /* false: the limits and the seed are not used */

@@ -144,8 +144,8 @@ options_list(const struct conversion *c)
 
 	for (i = 0; i < c->job->n_variants; i++)
 		(void)json_array_append_new(variants, json_string(c->job->variants[i]));
-	return json_pack("{s:o, s:s, s:s, s:s}", "variants", variants, "dtype", c->job->dtype, "layout", c->job->layout,
-			 "positions", c->job->positions);
+	return json_pack("{s:o, s:s, s:s, s:s, s:s}", "variants", variants, "dtype", c->job->dtype, "layout", c->job->layout,
+			 "positions", c->job->positions, "mask_mode", c->job->mask_mode);
 }
 
 static json_t *

@@ -47,7 +47,7 @@ test_defaults(void **state)
 	(void)state;
 	assert_int_equal(parse("{\"model\": \"/m\"}", &e), 0);
 	assert_string_equal(field, "");
-	assert_json("{\"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"model\": \"/m\", "
+	assert_json("{\"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"mask_mode\": \"trained\", \"model\": \"/m\", "
 		    "\"parity\": {\"max_abs\": 0.0001, \"min_cosine\": 0.99999, \"seed\": 1}, "
 		    "\"positions\": \"mrope\", \"reference\": [], \"variants\": [\"text\"]}");
 }
@@ -57,7 +57,7 @@ test_everything(void **state)
 {
 	static const char text[] =
 		"{\"dtype\": \"fp32\", \"labels\": {\"team\": \"search\"}, \"layout\": \"single\", "
-		"\"model\": \"/srv/\\u00fc\", \"parity\": {\"max_abs\": 0.5, \"min_cosine\": 0.25, \"seed\": "
+		"\"mask_mode\": \"causal\", \"model\": \"/srv/\\u00fc\", \"parity\": {\"max_abs\": 0.5, \"min_cosine\": 0.25, \"seed\": "
 		"7}, "
 		"\"positions\": \"arange\", \"reference\": [\"/a\", \"/b\"], \"variants\": [\"text\", \"unified\"]}";
 	struct spec_proto p;
@@ -81,6 +81,7 @@ test_everything(void **state)
 	assert_string_equal(p.job.dtype, "fp32");
 	assert_string_equal(p.job.layout, "single");
 	assert_string_equal(p.job.positions, "arange");
+	assert_string_equal(p.job.mask_mode, "causal");
 	assert_int_equal(p.job.n_reference, 2);
 	assert_string_equal(p.job.reference[1], "/b");
 	assert_true(p.job.parity);
@@ -97,7 +98,7 @@ test_parity_off(void **state)
 	(void)state;
 	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": false}", &e), 0);
 	assert_json(
-		"{\"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"model\": \"/m\", "
+		"{\"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"mask_mode\": \"trained\", \"model\": \"/m\", "
 		"\"parity\": false, \"positions\": \"mrope\", \"reference\": [], \"variants\": [\"text\"]}");
 	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": true}", &e), 0);
 	assert_true(spec.parity && spec.seed == 1);
@@ -129,6 +130,7 @@ static const struct {
 	{"{\"model\": \"/m\", \"dtype\": 32}", "dtype", "must be a string"},
 	{"{\"model\": \"/m\", \"layout\": \"odd\"}", "layout", "one of single, not 'odd'"},
 	{"{\"model\": \"/m\", \"positions\": \"x\"}", "positions", "one of mrope, arange, not 'x'"},
+	{"{\"model\": \"/m\", \"mask_mode\": \"x\"}", "mask_mode", "one of trained, causal, not 'x'"},
 	{"{\"model\": \"/m\", \"reference\": \"/a\"}", "reference", "must be an array"},
 	{"{\"model\": \"/m\", \"reference\": [\"/a\", \"b\"]}", "reference[1]", "absolute path"},
 	{"{\"model\": \"/m\", \"reference\": [\"/a\", 1]}", "reference[1]", "must be a string"},
