@@ -352,8 +352,7 @@ space_take(int fd, const char *path, uint64_t len, struct err *e)
 		return 0;
 	if (errno == EOPNOTSUPP && ftruncate(fd, (off_t)len) == 0)
 		return 0;
-	/* EFBIG: beyond the limit of this process or of the file system. */
-	return err_errno(e, errno == EFBIG ? E_NO_SPACE : E_IO, errno, "cannot take %s for '%s'",
+	return err_errno(e, E_IO, errno, "cannot take %s for '%s'",
 			 str_bytes(len, need, sizeof(need)), path);
 }
 

@@ -3,6 +3,7 @@
  * Job to its stdin and read its frames (proto/worker.proto); by hand it prints graphs.
  */
 #include <getopt.h>
+#include <signal.h>
 
 #include "base/frame.h"
 #include "base/log.h"
@@ -143,6 +144,7 @@ main(int argc, char **argv)
 	int opt, r;
 
 	log_setup(LOG_LEVEL_INFO);
+	(void)signal(SIGXFSZ, SIG_IGN); /* a file beyond the limit is an error of write(), for colconv-parity too */
 	opt = getopt_long(argc, argv, "", options, NULL);
 	switch (opt) {
 	case 'h':
