@@ -194,8 +194,8 @@ on_progress(void *arg, const Colconv__Progress *progress)
 
 	CHECK_OBJ(a, ATTEMPT_MAGIC);
 	run_set_progress(&a->run, progress);
-	if (loop_now_ms() - a->progress_at_ms < PROGRESS_MS)
-		return;
+	if (progress->done != progress->total && loop_now_ms() - a->progress_at_ms < PROGRESS_MS)
+		return; /* the end of a stage is always told */
 	a->progress_at_ms = loop_now_ms();
 	j = run_progress_to_json(&a->run);
 	(void)json_object_set_new(j, "stage", json_string(a->run.stage));
