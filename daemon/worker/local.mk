@@ -1,6 +1,7 @@
 bin_PROGRAMS += colconv-worker
 colconv_worker_SOURCES = \
 	daemon/worker/cases.c daemon/worker/cases.def daemon/worker/cases.h \
+	daemon/worker/inputs.c daemon/worker/inputs.h \
 	daemon/worker/main.c \
 	daemon/worker/manifest.c daemon/worker/manifest.h \
 	daemon/worker/parity.c daemon/worker/parity.h \

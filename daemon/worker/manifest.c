@@ -130,8 +130,9 @@ source_list(const struct conversion *c)
 
 	for (i = 0; i < checkpoint_file_count(c->checkpoint); i++) {
 		f = checkpoint_file(c->checkpoint, i);
-		(void)json_array_append_new(list, json_pack("{s:s, s:I}", "name", fs_basename(st_path(f)), "size",
-							    (json_int_t)st_len(f)));
+		(void)json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "name", fs_basename(st_path(f)),
+							    "size", (json_int_t)st_len(f), "sha256",
+							    inputs_sha256(c->inputs, i)));
 	}
 	return json_pack("{s:s, s:o}", "path", c->job->model, "weights", list);
 }
@@ -187,13 +188,17 @@ manifest_write(struct conversion *c, struct err *e)
 	if (!path || !files)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	r = files_list(c, files, e);
+	if (r == 0)
+		r = inputs_wait(c->inputs, e);
+	if (r < 0) {
+		json_decref(files);
+		return r;
+	}
 	j = json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:{s:s, s:s, s:s?}, s:o, s:o}", "format", "colconv-manifest/1",
 		      "architecture", c->model->family, "parameters", (json_int_t)conversion_parameters(c), "source",
 		      source_list(c), "options", options_list(c), "graphs", graphs_list(c), "versions", "colconv",
 		      PACKAGE_VERSION, "libtorch", tt_version(), "onnxruntime", runtime ? json_string_value(runtime) : NULL,
 		      "parity", parity_short(c), "files", files);
-	if (r < 0)
-		return r;
 	if (!j)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	return json_write(path, j, e);

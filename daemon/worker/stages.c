@@ -94,7 +94,9 @@ export(struct conversion *c, struct err *e)
 {
 	int v, r;
 
-	r = onnx_job_new(c->job->out_dir, &c->onnx, e);
+	r = inputs_begin(c->checkpoint, &c->inputs, e);
+	if (r == 0)
+		r = onnx_job_new(c->job->out_dir, &c->onnx, e);
 	if (r == 0)
 		r = onnx_job_meta(c->onnx, "colconv.architecture", c->model->family, e);
 	for (v = 0; v < VARIANT_MAX && r == 0; v++)
@@ -158,6 +160,7 @@ conversion_release(struct conversion *c)
 	int v;
 
 	json_decref(c->parity);
+	inputs_free(&c->inputs);
 	onnx_job_free(&c->onnx);
 	for (v = 0; v < VARIANT_MAX; v++)
 		graph_free(&c->graph[v]);

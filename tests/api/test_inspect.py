@@ -1,4 +1,5 @@
 """colconvctl inspect: what is in an artifact, and whether it is whole."""
+import hashlib
 import json
 import os
 import pathlib
@@ -42,6 +43,9 @@ def test_an_artifact(made):
     doc = json.loads(done.stdout)
     assert done.returncode == 0 and done.stderr == "" and "problems" not in doc
     assert doc["manifest"]["architecture"] == "colqwen2"
+    weights = GOLDEN / "model.safetensors"
+    assert doc["manifest"]["source"]["weights"] == [{"name": weights.name, "size": weights.stat().st_size,
+                                                     "sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}]
     assert {f["name"]: f["size"] for f in doc["files"]} == {f.name: f.stat().st_size for f in made.iterdir()}
     unified, text = doc["graphs"]
     assert (text["file"], unified["file"]) == ("text.onnx", "model.onnx")
