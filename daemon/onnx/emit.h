@@ -17,10 +17,11 @@
 struct emit;
 struct emit_branch;
 
-/* The lowering of a whole graph; what it returns in `packed` is the file. */
+/* The lowering of a whole graph; what it returns in `packed` is the file, or how it begins when weights follow. */
 struct emit_job {
 	const struct ir_graph *graph;
 	struct extdata *data;    /* gets the weights that are not there yet */
+	bool embed;              /* `data` is this graph's own, and becomes the file; `packed` must outlive it */
 	const char *const *meta; /* key, value, key, value, ... NULL */
 	struct buf packed;
 	struct tally tally;

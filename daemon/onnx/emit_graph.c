@@ -1,12 +1,8 @@
-/* Whole graphs: the nodes of a block in order, branches, run-time sizes, and the file around them. */
+/* Whole graphs: the nodes of a block in order, branches and run-time sizes. */
 #include "emit_private.h"
 
 #include "base/str.h"
-#include "config.h"
 #include "lower.h"
-
-#define IR_VERSION 8
-#define OPSET 17
 
 static const lower_fn lowerings[] = {
 #define OP(sym, name, ...) lower_##name,
@@ -286,52 +282,6 @@ inputs_fill(struct emit *em, Onnx__GraphProto *g)
 	g->input = (Onnx__ValueInfoProto **)inputs.at;
 }
 
-static void
-meta_fill(struct emit *em, Onnx__ModelProto *m)
-{
-	Onnx__StringStringEntryProto *entry;
-	struct emit_list all = {.n = 0};
-	const char *const *kv;
-
-	for (kv = em->job->meta; *kv; kv += 2) {
-		entry = emit_take(em, sizeof(*entry));
-		if (!entry)
-			return;
-		onnx__string_string_entry_proto__init(entry);
-		entry->key = STR(kv[0]);
-		entry->value = STR(kv[1]);
-		emit_list_add(em, &all, entry);
-	}
-	m->n_metadata_props = all.n;
-	m->metadata_props = (Onnx__StringStringEntryProto **)all.at;
-}
-
-static int
-model_pack(struct emit *em, Onnx__GraphProto *g)
-{
-	Onnx__OperatorSetIdProto opset = ONNX__OPERATOR_SET_ID_PROTO__INIT, *opsets[] = {&opset};
-	Onnx__ModelProto m = ONNX__MODEL_PROTO__INIT;
-	struct buf *packed = &em->job->packed;
-	void *p;
-
-	opset.has_version = true;
-	opset.version = OPSET;
-	m.has_ir_version = true;
-	m.ir_version = IR_VERSION;
-	m.producer_name = STR(PACKAGE_NAME);
-	m.producer_version = STR(PACKAGE_VERSION);
-	m.n_opset_import = 1;
-	m.opset_import = opsets;
-	m.graph = g;
-	meta_fill(em, &m);
-	if (em->code)
-		return em->code;
-	p = buf_reserve(packed, onnx__model_proto__get_packed_size(&m));
-	if (p)
-		packed->len += onnx__model_proto__pack(&m, p);
-	return buf_failed(packed, em->e);
-}
-
 static int
 graph_emit(struct emit *em)
 {
@@ -359,7 +309,7 @@ graph_emit(struct emit *em)
 	g.n_initializer = em->initializers.n;
 	g.initializer = (Onnx__TensorProto **)em->initializers.at;
 	tally_sort(&em->job->tally);
-	return model_pack(em, &g);
+	return emit_model(em, &g);
 }
 
 int

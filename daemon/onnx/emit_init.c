@@ -14,7 +14,7 @@ tensor_count(size_t n_dims, const int64_t *dims)
 }
 
 static Onnx__TensorProto *
-tensor_add(struct emit *em, const char *name, enum ir_elem elem, size_t n_dims, const int64_t *dims)
+tensor_new(struct emit *em, const char *name, enum ir_elem elem, size_t n_dims, const int64_t *dims)
 {
 	Onnx__TensorProto *t = emit_take(em, sizeof(*t));
 	int64_t *copy = emit_take(em, n_dims * sizeof(*dims));
@@ -27,7 +27,6 @@ tensor_add(struct emit *em, const char *name, enum ir_elem elem, size_t n_dims, 
 	t->data_type = emit_elem_type(elem);
 	t->n_dims = n_dims;
 	t->dims = n_dims ? memcpy(copy, dims, n_dims * sizeof(*dims)) : NULL;
-	emit_list_add(em, &em->initializers, t);
 	return t;
 }
 
@@ -55,13 +54,14 @@ emit_table(struct emit *em, const char *name, enum ir_elem elem, size_t n_dims, 
 		if (tensor_equals(t, elem, n_dims, dims, data, len))
 			return t->name;
 	}
-	t = tensor_add(em, name ? name : emit_take_str(em, "const.%zu", em->initializers.n), elem, n_dims,
+	t = tensor_new(em, name ? name : emit_take_str(em, "const.%zu", em->initializers.n), elem, n_dims,
 		       dims);
 	if (!t)
 		return "";
 	t->has_raw_data = true;
 	t->raw_data.len = len;
 	t->raw_data.data = emit_take_copy(em, data, len);
+	emit_list_add(em, &em->initializers, t);
 	return t->name;
 }
 
@@ -90,8 +90,9 @@ emit_f32(struct emit *em, double v)
 static void
 external_set(struct emit *em, Onnx__TensorProto *t, const struct extdata_place *place)
 {
+	char file[EXTDATA_NAME_LEN];
 	const char *const pairs[3][2] = {
-		{"location", ONNX_DATA_FILE},
+		{"location", emit_take_str(em, "%s", extdata_file_name(place->file, file))},
 		{"offset", emit_take_str(em, "%" PRIu64, place->offset)},
 		{"length", emit_take_str(em, "%" PRIu64, place->len)},
 	};
@@ -113,6 +114,29 @@ external_set(struct emit *em, Onnx__TensorProto *t, const struct extdata_place *
 	t->data_location = ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL;
 }
 
+static void
+external_add(struct emit *em, Onnx__TensorProto *t, const struct weight *w, const struct extdata_form *form)
+{
+	struct extdata_place place;
+
+	em->code = extdata_add(em->job->data, w, form, &place, em->e);
+	if (em->code)
+		return;
+	external_set(em, t, &place);
+	emit_list_add(em, &em->initializers, t);
+}
+
+static void
+embedded_add(struct emit *em, Onnx__TensorProto *t, const struct weight *w, const struct extdata_form *form)
+{
+	struct embedded *m = emit_take(em, sizeof(*m));
+
+	if (!m)
+		return;
+	*m = (struct embedded){.weight = w, .form = *form, .proto = t, .len = extdata_form_len(w, form)};
+	emit_list_add(em, &em->embedded, m);
+}
+
 /* The sizes of a shape without symbols. */
 static size_t
 dims_get(struct emit *em, const struct ir_value *v, int64_t dims[IR_RANK_MAX])
@@ -132,7 +156,6 @@ static const char *
 weight_get(struct emit *em, const struct ir_value *v, bool transposed)
 {
 	struct extdata_form form = {.transform = v->transform};
-	struct extdata_place place = {.len = 0};
 	int64_t dims[IR_RANK_MAX];
 	size_t n_dims = dims_get(em, v, dims);
 	const char *name = v->name;
@@ -153,12 +176,14 @@ weight_get(struct emit *em, const struct ir_value *v, bool transposed)
 		dims[1] = form.rows;
 		name = emit_take_str(em, "%s.T", v->name);
 	}
-	em->code = extdata_add(em->job->data, v->weight, &form, &place, em->e);
-	t = tensor_add(em, name, v->elem, n_dims, dims);
+	t = tensor_new(em, name, v->elem, n_dims, dims);
 	if (!t)
 		return "";
-	external_set(em, t, &place);
-	em->job->weight_bytes += place.len;
+	if (em->job->embed)
+		embedded_add(em, t, v->weight, &form);
+	else
+		external_add(em, t, v->weight, &form);
+	em->job->weight_bytes += extdata_form_len(v->weight, &form);
 	return name;
 }
 

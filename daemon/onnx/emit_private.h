@@ -20,6 +20,15 @@ struct known_value {
 	bool is_sine; /* some ROPE takes it as its sine */
 };
 
+/* A weight that will be inside the file, after all the rest of the graph. */
+struct embedded {
+	const struct weight *weight;
+	struct extdata_form form;
+	Onnx__TensorProto *proto; /* without its data */
+	uint64_t len;             /* bytes of its data */
+	uint64_t proto_len;       /* of the message with the data */
+};
+
 struct emit {
 	struct emit_job *job;
 	const struct ir_graph *graph;
@@ -32,6 +41,7 @@ struct emit {
 	struct emit_list prelude;      /* what depends on nothing but inputs and initializers */
 	Onnx__NodeProto *last;         /* gets the attributes */
 	struct emit_list initializers; /* Onnx__TensorProto */
+	struct emit_list embedded;     /* struct embedded */
 	struct emit_list dims;         /* struct known_dim */
 	struct known_value *value;     /* by id */
 };
@@ -56,5 +66,8 @@ const char *emit_table(struct emit *em, const char *name, enum ir_elem elem, siz
 		       const int64_t *dims, const void *data);
 
 int32_t emit_elem_type(enum ir_elem elem);
+
+/* The file: the graph, what is embedded in it, and what is said about both. */
+int emit_model(struct emit *em, const Onnx__GraphProto *g);
 
 #endif

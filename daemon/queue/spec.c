@@ -11,6 +11,7 @@
 #define MAX_ABS_DEFAULT 1e-4
 #define MIN_COSINE_DEFAULT 0.99999
 #define SEED_DEFAULT 1
+#define SHARD_DEFAULT UINT64_C(2000000000)
 
 static const struct {
 	enum spec_kind kind;
@@ -148,6 +149,34 @@ value_parse(const json_t *j, enum spec_kind kind, const char *key, enum spec_val
 	*ret = value_default(kind);
 	r = json_get_str(j, "", key, JSON_OPTIONAL, E_BAD_REQUEST, &word, e);
 	return r < 0 || !word ? r : spec_value_from_str(kind, key, word, ret, e);
+}
+
+/* Bytes, or a string such as "2GB". */
+static int
+shard_size_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
+{
+	const json_t *v = json_object_get(j, "shard_size");
+	struct err why = ERR_INIT;
+	int r;
+
+	field_set(field, "shard_size");
+	if (!v || json_is_null(v)) {
+		spec->shard_size = spec->layout == SPEC_LAYOUT_SHARDED ? SHARD_DEFAULT : 0;
+		return 0;
+	}
+	if (spec->layout != SPEC_LAYOUT_SHARDED)
+		return err_set(e, E_BAD_REQUEST, "shard_size has a use with the layout sharded only, not with %s",
+			       values[spec->layout].word);
+	if (json_is_integer(v))
+		spec->shard_size = (uint64_t)MAX(json_integer_value(v), 0);
+	else if (!json_is_string(v))
+		return err_set(e, E_BAD_REQUEST, "shard_size must be a number of bytes or a string such as '2GB'");
+	r = json_is_string(v) ? str_to_bytes(json_string_value(v), field, &spec->shard_size, &why) : 0;
+	if (r < 0)
+		return err_set(e, E_BAD_REQUEST, "%s", why.msg);
+	if (spec->shard_size < SPEC_SHARD_MIN || spec->shard_size > INT64_MAX)
+		return err_set(e, E_BAD_REQUEST, "shard_size must be at least %d bytes", SPEC_SHARD_MIN);
+	return 0;
 }
 
 static int
@@ -295,7 +324,7 @@ static int
 spec_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 {
 	static const char *const keys[] = {
-		"model", "variants", "dtype", "layout", "reference", "parity", "positions", "labels",
+		"model", "variants", "dtype", "layout", "shard_size", "reference", "parity", "positions", "labels",
 	};
 	const json_t *model = json_object_get(j, "model");
 	int r;
@@ -313,6 +342,8 @@ spec_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 		r = value_parse(j, SPEC_DTYPE, "dtype", &spec->dtype, field, e);
 	if (r == 0)
 		r = value_parse(j, SPEC_LAYOUT, "layout", &spec->layout, field, e);
+	if (r == 0)
+		r = shard_size_parse(j, spec, field, e);
 	if (r == 0)
 		r = references_parse(j, spec, field, e);
 	if (r == 0)
@@ -377,16 +408,21 @@ references_to_json(const struct spec *spec)
 json_t *
 spec_to_json(const struct spec *spec)
 {
-	json_t *parity = json_false();
+	json_t *parity = json_false(), *j;
 
 	if (spec->parity)
 		parity = json_pack("{s:f, s:f, s:I}", "max_abs", spec->max_abs, "min_cosine",
 				   spec->min_cosine, "seed", (json_int_t)spec->seed);
 	/* json_pack() takes over what "o" is given, and fails for a NULL among it. */
-	return json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:s, s:O}", "model", spec->model, "variants",
+	j = json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:s, s:O}", "model", spec->model, "variants",
 			 variants_to_json(spec->variants), "dtype", values[spec->dtype].word, "layout",
 			 values[spec->layout].word, "reference", references_to_json(spec), "parity", parity,
 			 "positions", values[spec->positions].word, "labels", spec->labels);
+	if (spec->shard_size && json_object_set_new(j, "shard_size", json_integer((json_int_t)spec->shard_size)) < 0) {
+		json_decref(j);
+		return NULL;
+	}
+	return j;
 }
 
 /* `path` seen from `root`, as text; NULL when it does not begin there. */
@@ -461,6 +497,7 @@ spec_to_proto(const struct spec *spec, const char *nonce, const char *out_dir, s
 			ret->variants[job->n_variants++] = (char *)(uintptr_t)variant_name(v);
 	job->dtype = (char *)(uintptr_t)values[spec->dtype].word;
 	job->layout = (char *)(uintptr_t)values[spec->layout].word;
+	job->shard_size = spec->shard_size;
 	job->positions = (char *)(uintptr_t)values[spec->positions].word;
 	job->reference = spec->references;
 	job->n_reference = spec->n_references;

@@ -15,6 +15,7 @@
 #define SPEC_REFERENCES_MAX 64
 #define SPEC_LABELS_MAX 16
 #define SPEC_LABEL_LEN_MAX 64 /* bytes of a label's name, and of its value */
+#define SPEC_SHARD_MIN 4096   /* bytes: weights lie at multiples of it */
 #define SPEC_FIELD_LEN 96     /* room for the name of a field in an error */
 
 enum spec_kind { SPEC_DTYPE, SPEC_LAYOUT, SPEC_POSITIONS };
@@ -31,6 +32,7 @@ struct spec {
 	unsigned variants; /* bits 1u << VARIANT_*; never 0 */
 	enum spec_value dtype;
 	enum spec_value layout;
+	uint64_t shard_size; /* bytes; of SPEC_LAYOUT_SHARDED, else 0 */
 	enum spec_value positions;
 	char **references; /* absolute paths of case files */
 	size_t n_references;

@@ -144,8 +144,9 @@ options_list(const struct conversion *c)
 
 	for (i = 0; i < c->job->n_variants; i++)
 		(void)json_array_append_new(variants, json_string(c->job->variants[i]));
-	return json_pack("{s:o, s:s, s:s, s:s}", "variants", variants, "dtype", c->job->dtype, "layout", c->job->layout,
-			 "positions", c->job->positions);
+	return json_pack("{s:o, s:s, s:s, s:o*, s:s}", "variants", variants, "dtype", c->job->dtype, "layout", c->job->layout,
+			 "shard_size", c->job->shard_size ? json_integer((json_int_t)c->job->shard_size) : NULL, "positions",
+			 c->job->positions);
 }
 
 static json_t *

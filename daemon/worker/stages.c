@@ -91,9 +91,13 @@ export_progress(void *arg, uint64_t done, uint64_t total, const char *name)
 static int
 export(struct conversion *c, struct err *e)
 {
+	const struct onnx_options options = {
+		.embed = str_eq(c->job->layout, "embedded"),
+		.shard_max = c->job->shard_size,
+	};
 	int v, r;
 
-	r = onnx_job_new(c->job->out_dir, &c->onnx, e);
+	r = onnx_job_new(c->job->out_dir, &options, &c->onnx, e);
 	if (r == 0)
 		r = onnx_job_meta(c->onnx, "colconv.architecture", c->model->family, e);
 	for (v = 0; v < VARIANT_MAX && r == 0; v++)

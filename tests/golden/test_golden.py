@@ -1,4 +1,5 @@
 """Converted checkpoints against embeddings that the original classes gave for them (README.md here)."""
+import hashlib
 import json
 import os
 import pathlib
@@ -69,3 +70,35 @@ def test_arange_positions_are_those_of_a_call_without_any(tmp_path):
     for variant, file in (("image", "image.onnx"), ("unified", "model.onnx")):
         run("colconv-parity", f"--model={variant}={tmp_path / 'out' / file}", "--expect", "embeddings_arange",
             "--max-abs", str(MAX_ABS), *[f"--case={case}" for case in cases])
+
+
+def data_files(out):
+    return sorted(file.name for file in out.glob("model.onnx_data*"))
+
+
+@pytest.mark.parametrize("options, files", [
+    (["--layout", "single"], 1),
+    (["--layout", "sharded"], 1),
+    (["--layout", "sharded", "--shard-size", "200kB"], None),
+    (["--layout", "embedded"], 0),
+], ids=lambda value: "-".join(value[1::2]) if isinstance(value, list) else "")
+@pytest.mark.parametrize("name", ["colqwen2-tiny", "colpali-tiny"])
+def test_every_form_gives_the_originals_embeddings(name, options, files, tmp_path):
+    out = tmp_path / "out"
+    cases = sorted((HERE / name).glob("case-*.safetensors"))
+    references = [word for case in cases for word in ("--reference", case)]
+
+    run("colconvctl", "convert", HERE / name, "-o", out, "--variants", "text,image,unified", *options, *references)
+
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert {entry["name"] for entry in manifest["files"]} == {path.name for path in out.iterdir()} - {"manifest.json"}
+    for entry in manifest["files"]:
+        content = (out / entry["name"]).read_bytes()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (entry["size"], entry["sha256"])
+    shards = data_files(out)
+    if files is None:
+        assert shards == sorted(["model.onnx_data", *(f"model.onnx_data_{i}" for i in range(1, len(shards)))])
+        assert len(shards) > 2 and all((out / shard).stat().st_size <= 200_000 for shard in shards)
+        assert manifest["options"]["shard_size"] == 200_000
+    else:
+        assert len(shards) == files

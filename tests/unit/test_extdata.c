@@ -208,15 +208,14 @@ element(const struct st_tensor *t, size_t i)
 	return d;
 }
 
-/* What lies at `place`, and the zeros up to the next boundary, against the plain definition. */
+/* What lies at `place` against the plain definition. */
 static void
-place_check(const struct fs_map *m, const char *name, struct extdata_form form, struct extdata_place place)
+elements_check(const struct fs_map *m, const char *name, struct extdata_form form, struct extdata_place place)
 {
 	const struct st_tensor *t = weight_get(name)->tensor;
 	size_t count = (size_t)t->count, i, source;
 	float got, want;
 
-	assert_int_equal(place.offset % EXTDATA_ALIGN, 0);
 	assert_int_equal(place.len, count * sizeof(float));
 	for (i = 0; i < count; i++) {
 		source = form.rows ? i % (size_t)form.rows * (size_t)form.cols + i / (size_t)form.rows : i;
@@ -227,6 +226,16 @@ place_check(const struct fs_map *m, const char *name, struct extdata_form form, 
 		if (bits_of(got) != bits_of(want))
 			fail_msg("element %zu of '%s' is %a, not %a", i, name, (double)got, (double)want);
 	}
+}
+
+/* And the zeros up to the next boundary. */
+static void
+place_check(const struct fs_map *m, const char *name, struct extdata_form form, struct extdata_place place)
+{
+	size_t i;
+
+	assert_int_equal(place.offset % EXTDATA_ALIGN, 0);
+	elements_check(m, name, form, place);
 	for (i = place.offset + place.len; i % EXTDATA_ALIGN; i++)
 		assert_int_equal(m->data[i], 0);
 }
@@ -261,7 +270,7 @@ test_write(void **state)
 	size_t i, n = 0;
 
 	(void)state;
-	assert_int_equal(extdata_new(&x, &e), 0);
+	assert_int_equal(extdata_new(0, &x, &e), 0);
 	for (i = 1; i < ARRAY_LEN(tensors); i++) {
 		name[n] = tensors[i].name;
 		form[n++] = transposed(&weights[i]);
@@ -274,7 +283,7 @@ test_write(void **state)
 	form[n++] = as_is;
 	for (i = 0; i < n; i++)
 		place[i] = add(x, name[i], form[i]);
-	(void)extdata_write(x, path, progress, &seen, sha256, &e);
+	(void)extdata_write(x, 0, path, progress, &seen, sha256, &e);
 	assert_no_error(&e);
 	assert_false(seen.wrong);
 	assert_int_equal(seen.done, extdata_len(x));
@@ -298,7 +307,7 @@ test_stored_once(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(extdata_new(&x, &e), 0);
+	assert_int_equal(extdata_new(0, &x, &e), 0);
 	first = add(x, "odd", t);
 	other = add(x, "odd", (struct extdata_form){.transform = IR_PLUS_ONE});
 	second = add(x, "odd", t);
@@ -317,9 +326,101 @@ test_dtype_refused(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(extdata_new(&x, &e), 0);
+	assert_int_equal(extdata_new(0, &x, &e), 0);
 	assert_int_equal(extdata_add(x, weight_get("byte"), &as_is, &place, &e), E_EXPORT);
 	assert_error(&e, E_EXPORT, "weight 'byte' is of dtype U8");
+	extdata_free(&x);
+}
+
+/* "prime" takes 36,864 bytes with its padding, "odd" and "one" 4,096 each. */
+static void
+test_shards(void **state)
+{
+	static const struct {
+		uint64_t max;
+		size_t prime_file, odd_file, one_file;
+	} rows[] = {
+		{0, 0, 0, 0}, {45056, 0, 0, 0}, {45055, 0, 0, 1}, {40960, 0, 0, 1}, {40959, 0, 1, 1}, {36864, 0, 1, 1},
+	};
+	char sha256[SHA256_HEX_LEN + 1], name[EXTDATA_NAME_LEN];
+	const struct extdata_form as_is = {.rows = 0};
+	struct extdata_place place[3];
+	struct fs_map map;
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		static const char *const names[] = {"prime", "odd", "one"};
+		struct extdata *x = NULL;
+		struct err e = ERR_INIT;
+
+		assert_int_equal(extdata_new(rows[i].max, &x, &e), 0);
+		for (k = 0; k < 3; k++)
+			place[k] = add(x, names[k], as_is);
+		assert_int_equal(place[0].file, rows[i].prime_file);
+		assert_int_equal(place[1].file, rows[i].odd_file);
+		assert_int_equal(place[2].file, rows[i].one_file);
+		assert_int_equal(extdata_len(x), 45056);
+		assert_int_equal(add(x, "odd", as_is).file, place[1].file);
+		for (k = 0; k < 3; k++) {
+			(void)extdata_write(x, place[k].file, path, NULL, NULL, sha256, &e);
+			assert_no_error(&e);
+			assert_int_equal(fs_map_open(path, E_IO, &map, &e), 0);
+			assert_int_equal(map.len, x->file[place[k].file]);
+			assert_true(rows[i].max == 0 || map.len <= rows[i].max);
+			place_check(&map, names[k], as_is, place[k]);
+			fs_map_close(&map);
+		}
+		extdata_free(&x);
+	}
+	assert_string_equal(extdata_file_name(0, name), "model.onnx_data");
+	assert_string_equal(extdata_file_name(12, name), "model.onnx_data_12");
+}
+
+static void
+test_shard_too_small(void **state)
+{
+	const struct extdata_form as_is = {.rows = 0};
+	struct extdata_place place;
+	struct extdata *x = NULL;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(extdata_new(36863, &x, &e), 0);
+	assert_int_equal(extdata_add(x, weight_get("prime"), &as_is, &place, &e), E_TOO_LARGE);
+	assert_error(&e, E_TOO_LARGE, "weight 'prime' takes 36.9 kB in one piece, and a shard has at most 36.9 kB");
+	extdata_free(&x);
+}
+
+static void
+test_embedded(void **state)
+{
+	const struct extdata_form form[] = {transposed(weight_get("odd")), {.rows = 0}, transposed(weight_get("big"))};
+	static const char *const names[] = {"odd", "one", "big"};
+	char sha256[SHA256_HEX_LEN + 1], sha256_again[SHA256_HEX_LEN + 1];
+	struct extdata *x = NULL;
+	struct err e = ERR_INIT;
+	struct fs_map map;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(extdata_new(0, &x, &e), 0);
+	assert_int_equal(extdata_embed(x, "begin", 5, &e), 0);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(extdata_embed_add(x, weight_get(names[i]), &form[i], "abc", i + 1, &e), 0);
+	(void)extdata_write(x, 0, path, NULL, NULL, sha256, &e);
+	assert_no_error(&e);
+	assert_int_equal(sha256_file(path, sha256_again, &e), 0);
+	assert_string_equal(sha256, sha256_again);
+	assert_int_equal(fs_map_open(path, E_IO, &map, &e), 0);
+	assert_int_equal(map.len, extdata_len(x));
+	assert_int_equal(map.len, x->item[2].place.offset + x->item[2].place.len);
+	assert_memory_equal(map.data, "begina", 6);
+	for (i = 0; i < 3; i++) {
+		assert_memory_equal(map.data + x->item[i].place.offset - i - 1, "abc", i + 1);
+		elements_check(&map, names[i], form[i], x->item[i].place);
+	}
+	fs_map_close(&map);
 	extdata_free(&x);
 }
 
@@ -336,9 +437,9 @@ test_links_are_not_written_through(void **state)
 	(void)snprintf(other, sizeof(other), "%s/other", dir);
 	assert_int_equal(fs_write_file(path, "old", 3, &e), 0);
 	assert_int_equal(link(path, other), 0);
-	assert_int_equal(extdata_new(&x, &e), 0);
+	assert_int_equal(extdata_new(0, &x, &e), 0);
 	(void)add(x, "one", (struct extdata_form){.rows = 0});
-	(void)extdata_write(x, path, NULL, NULL, sha256, &e);
+	(void)extdata_write(x, 0, path, NULL, NULL, sha256, &e);
 	assert_no_error(&e);
 	assert_int_equal(stat(other, &st), 0);
 	assert_int_equal(st.st_size, 3);
@@ -380,10 +481,10 @@ fail_check(int want_code, const char *words)
 	struct extdata *x = NULL;
 	struct err e = ERR_INIT;
 
-	assert_int_equal(extdata_new(&x, &e), 0);
+	assert_int_equal(extdata_new(0, &x, &e), 0);
 	(void)add(x, "big", transposed(weight_get("big")));
 	(void)add(x, "long", transposed(weight_get("long")));
-	assert_int_equal(extdata_write(x, path, NULL, NULL, sha256, &e), want_code);
+	assert_int_equal(extdata_write(x, 0, path, NULL, NULL, sha256, &e), want_code);
 	assert_error(&e, want_code, words);
 	assert_string_equal(sha256, "none");
 	assert_false(fs_exists(path));
@@ -440,9 +541,9 @@ test_disk_too_small(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(extdata_new(&x, &e), 0);
+	assert_int_equal(extdata_new(0, &x, &e), 0);
 	assert_int_equal(extdata_add(x, &w, &as_is, &place, &e), 0);
-	assert_int_equal(extdata_write(x, path, NULL, NULL, sha256, &e), E_NO_SPACE);
+	assert_int_equal(extdata_write(x, 0, path, NULL, NULL, sha256, &e), E_NO_SPACE);
 	assert_error(&e, E_NO_SPACE, "the weights need 4504 TB and '");
 	assert_false(fs_exists(path));
 	extdata_free(&x);
@@ -456,8 +557,9 @@ test_no_folder(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(extdata_new(&x, &e), 0);
-	assert_int_equal(extdata_write(x, "no-such-folder/data", NULL, NULL, sha256, &e), E_IO);
+	assert_int_equal(extdata_new(0, &x, &e), 0);
+	(void)add(x, "one", (struct extdata_form){.rows = 0});
+	assert_int_equal(extdata_write(x, 0, "no-such-folder/data", NULL, NULL, sha256, &e), E_IO);
 	assert_error(&e, E_IO, "cannot create 'no-such-folder/data'");
 	extdata_free(&x);
 }
@@ -472,6 +574,8 @@ main(void)
 		cmocka_unit_test(test_write_fails),     cmocka_unit_test(test_write_is_short),
 		cmocka_unit_test(test_file_size_limit), cmocka_unit_test(test_disk_too_small),
 		cmocka_unit_test(test_no_folder),
+		cmocka_unit_test(test_shards),          cmocka_unit_test(test_shard_too_small),
+		cmocka_unit_test(test_embedded),
 	};
 
 	return cmocka_run_group_tests_name("extdata", tests, setup, teardown);

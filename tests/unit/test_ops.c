@@ -359,7 +359,7 @@ case_run(size_t c)
 	(void)trace_new(op, ck, &traced, &t, &e);
 	(void)trace_finish(t, cases[c].make(t), &g, &e);
 	assert_no_error(&e);
-	(void)onnx_job_new(dir, &job, &e);
+	(void)onnx_job_new(dir, &(struct onnx_options){.shard_max = 0}, &job, &e);
 	(void)onnx_job_add(job, g, fs_basename(file), &e);
 	assert_no_error(&e);
 	(void)onnx_job_write(job, NULL, NULL, &e);

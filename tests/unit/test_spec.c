@@ -103,6 +103,38 @@ test_parity_off(void **state)
 	assert_true(spec.parity && spec.seed == 1);
 }
 
+static void
+test_shard_size(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t size;
+	} rows[] = {
+		{"{\"model\": \"/m\", \"layout\": \"sharded\"}", 2000000000},
+		{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": \"1GiB\"}", 1 << 30},
+		{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": 4096}", 4096},
+		{"{\"model\": \"/m\", \"layout\": \"embedded\"}", 0},
+	};
+	struct spec_proto p;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		struct err e = ERR_INIT;
+		json_t *j;
+
+		assert_int_equal(parse(rows[i].text, &e), 0);
+		assert_int_equal(spec.shard_size, rows[i].size);
+		j = spec_to_json(&spec);
+		spec_release(&spec);
+		assert_int_equal(spec_from_json(j, &spec, field, &e), 0);
+		json_decref(j);
+		assert_int_equal(spec.shard_size, rows[i].size);
+		spec_to_proto(&spec, "n0nce", "/out", &p);
+		assert_int_equal(p.job.shard_size, rows[i].size);
+	}
+}
+
 #define A16 "aaaaaaaaaaaaaaaa"
 #define A64 A16 A16 A16 A16
 
@@ -127,7 +159,12 @@ static const struct {
 	{"{\"model\": \"/m\", \"variants\": [\"text\", \"text\"]}", "variants[1]", "a second time"},
 	{"{\"model\": \"/m\", \"dtype\": \"fp8\"}", "dtype", "dtype must be one of fp32, not 'fp8'"},
 	{"{\"model\": \"/m\", \"dtype\": 32}", "dtype", "must be a string"},
-	{"{\"model\": \"/m\", \"layout\": \"odd\"}", "layout", "one of single, not 'odd'"},
+	{"{\"model\": \"/m\", \"layout\": \"odd\"}", "layout", "one of single, sharded, embedded, not 'odd'"},
+	{"{\"model\": \"/m\", \"shard_size\": 4096}", "shard_size", "layout sharded only, not with single"},
+	{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": 4095}", "shard_size", "at least 4096 bytes"},
+	{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": -1}", "shard_size", "at least 4096 bytes"},
+	{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": 1e9}", "shard_size", "a number of bytes or a string"},
+	{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": \"2 G\\n\"}", "shard_size", "a size such as"},
 	{"{\"model\": \"/m\", \"positions\": \"x\"}", "positions", "one of mrope, arange, not 'x'"},
 	{"{\"model\": \"/m\", \"reference\": \"/a\"}", "reference", "must be an array"},
 	{"{\"model\": \"/m\", \"reference\": [\"/a\", \"b\"]}", "reference[1]", "absolute path"},
@@ -293,6 +330,7 @@ main(void)
 		cmocka_unit_test_teardown(test_defaults, teardown),
 		cmocka_unit_test_teardown(test_everything, teardown),
 		cmocka_unit_test_teardown(test_parity_off, teardown),
+		cmocka_unit_test_teardown(test_shard_size, teardown),
 		cmocka_unit_test_teardown(test_refused, teardown),
 		cmocka_unit_test_teardown(test_caps, teardown),
 		cmocka_unit_test_teardown(test_roots, teardown),
