@@ -20,8 +20,9 @@ struct emit_branch;
 /* The lowering of a whole graph; what it returns in `packed` is the file, or how it begins when weights follow. */
 struct emit_job {
 	const struct ir_graph *graph;
-	struct extdata *data;    /* gets the weights that are not there yet */
-	bool embed;              /* `data` is this graph's own, and becomes the file; `packed` must outlive it */
+	const struct onnx_options *options;
+	struct extdata *data;    /* gets the weights that are not there yet; with options->embed it is this
+				  * graph's own and becomes the file, and `packed` must outlive it */
 	const char *const *meta; /* key, value, key, value, ... NULL */
 	struct buf packed;
 	struct tally tally;
@@ -52,6 +53,9 @@ struct emit_branch *emit_branch(struct emit *em, const char *suffix, const struc
 
 /* An input of a lowering. Weights and tables become initializers of the graph when they are first used. */
 const char *emit_in(struct emit *em, const struct ir_value *v);
+
+/* The same before the cast, for a weight that is stored in another type than it is computed with; else NULL. */
+const char *emit_in_stored(struct emit *em, const struct ir_value *v);
 
 /* A matrix, transposed; weights are stored so. */
 const char *emit_in_transposed(struct emit *em, const struct ir_value *v);

@@ -14,7 +14,7 @@ tensor_count(size_t n_dims, const int64_t *dims)
 }
 
 static Onnx__TensorProto *
-tensor_new(struct emit *em, const char *name, enum ir_elem elem, size_t n_dims, const int64_t *dims)
+tensor_new(struct emit *em, const char *name, int32_t type, size_t n_dims, const int64_t *dims)
 {
 	Onnx__TensorProto *t = emit_take(em, sizeof(*t));
 	int64_t *copy = emit_take(em, n_dims * sizeof(*dims));
@@ -24,7 +24,7 @@ tensor_new(struct emit *em, const char *name, enum ir_elem elem, size_t n_dims, 
 	onnx__tensor_proto__init(t);
 	t->name = STR(name);
 	t->has_data_type = true;
-	t->data_type = emit_elem_type(elem);
+	t->data_type = type;
 	t->n_dims = n_dims;
 	t->dims = n_dims ? memcpy(copy, dims, n_dims * sizeof(*dims)) : NULL;
 	return t;
@@ -54,8 +54,8 @@ emit_table(struct emit *em, const char *name, enum ir_elem elem, size_t n_dims, 
 		if (tensor_equals(t, elem, n_dims, dims, data, len))
 			return t->name;
 	}
-	t = tensor_new(em, name ? name : emit_take_str(em, "const.%zu", em->initializers.n), elem, n_dims,
-		       dims);
+	t = tensor_new(em, name ? name : emit_take_str(em, "const.%zu", em->initializers.n),
+		       emit_elem_type(elem), n_dims,		       dims);
 	if (!t)
 		return "";
 	t->has_raw_data = true;
@@ -152,17 +152,32 @@ dims_get(struct emit *em, const struct ir_value *v, int64_t dims[IR_RANK_MAX])
 	return (size_t)v->shape.rank;
 }
 
-static const char *
-weight_get(struct emit *em, const struct ir_value *v, bool transposed)
+/*
+ * Vectors are too short to be worth a cast, and a transformed weight is no bf16 number any more.
+ */
+static enum st_dtype
+weight_dtype(const struct emit *em, const struct ir_value *v)
 {
-	struct extdata_form form = {.transform = v->transform};
+	const bool packs = v->shape.rank >= 2 && v->transform == IR_AS_IS;
+
+	return em->job->options->store_bf16 && packs ? ST_BF16 : ST_F32;
+}
+
+/* The name of the initializer, made when it is not there. */
+static const char *
+weight_store(struct emit *em, const struct ir_value *v, bool transposed)
+{
+	static const char *const suffixes[ST_DTYPE_MAX] = {[ST_F32] = "", [ST_BF16] = ".bf16"};
+	struct extdata_form form = {.dtype = weight_dtype(em, v), .transform = v->transform};
+	const char **name = &em->value[v->id].stored[transposed];
 	int64_t dims[IR_RANK_MAX];
 	size_t n_dims = dims_get(em, v, dims);
-	const char *name = v->name;
 	Onnx__TensorProto *t;
 
 	if (em->code)
 		return "";
+	if (*name)
+		return *name;
 	if (tensor_count(n_dims, dims) != (size_t)v->weight->tensor->count) {
 		em->code =
 			err_set(em->e, E_INTERNAL, "'%s' has %" PRId64 " elements, which its shape does not",
@@ -174,16 +189,29 @@ weight_get(struct emit *em, const struct ir_value *v, bool transposed)
 		form.cols = dims[1];
 		dims[0] = form.cols;
 		dims[1] = form.rows;
-		name = emit_take_str(em, "%s.T", v->name);
 	}
-	t = tensor_new(em, name, v->elem, n_dims, dims);
+	*name = emit_take_str(em, "%s%s%s", v->name, transposed ? ".T" : "", suffixes[form.dtype]);
+	t = tensor_new(em, *name, emit_dtype_type(form.dtype), n_dims, dims);
 	if (!t)
 		return "";
-	if (em->job->embed)
+	if (em->job->options->embed)
 		embedded_add(em, t, v->weight, &form);
 	else
 		external_add(em, t, v->weight, &form);
 	em->job->weight_bytes += extdata_form_len(v->weight, &form);
+	return *name;
+}
+
+/* Cast where it is used: what only one branch needs is cast in that branch. */
+static const char *
+weight_get(struct emit *em, const struct ir_value *v, bool transposed)
+{
+	const char *name = weight_store(em, v, transposed);
+
+	if (weight_dtype(em, v) != ST_BF16)
+		return name;
+	name = emit_op(em, "weight", "Cast", name);
+	emit_attr_elem(em, "to", IR_F32);
 	return name;
 }
 
@@ -194,11 +222,11 @@ emit_in(struct emit *em, const struct ir_value *v)
 	int64_t dims[IR_RANK_MAX];
 	size_t n_dims;
 
+	if (v->kind == IR_WEIGHT)
+		return weight_get(em, v, /*transposed=*/ false);
 	if (known->name)
 		return known->name;
-	if (v->kind == IR_WEIGHT) {
-		known->name = weight_get(em, v, /*transposed=*/false);
-	} else if (v->kind == IR_CONST) {
+	if (v->kind == IR_CONST) {
 		n_dims = dims_get(em, v, dims);
 		known->name = emit_table(em, v->name, v->elem, n_dims, dims, v->data);
 	} else {
@@ -208,17 +236,21 @@ emit_in(struct emit *em, const struct ir_value *v)
 }
 
 const char *
+emit_in_stored(struct emit *em, const struct ir_value *v)
+{
+	if (v->kind != IR_WEIGHT || weight_dtype(em, v) != ST_BF16)
+		return NULL;
+	return weight_store(em, v, /*transposed=*/ false);
+}
+
+const char *
 emit_in_transposed(struct emit *em, const struct ir_value *v)
 {
-	struct known_value *known = &em->value[v->id];
 	const char *name;
 
-	if (v->kind != IR_WEIGHT) {
-		name = emit_op(em, "weight", "Transpose", emit_in(em, v));
-		emit_attr_ints(em, "perm", 2, (const int64_t[]){1, 0});
-		return name;
-	}
-	if (!known->name_transposed)
-		known->name_transposed = weight_get(em, v, /*transposed=*/true);
-	return known->name_transposed;
+	if (v->kind == IR_WEIGHT)
+		return weight_get(em, v, /*transposed=*/ true);
+	name = emit_op(em, "weight", "Transpose", emit_in(em, v));
+	emit_attr_ints(em, "perm", 2, (const int64_t[]){1, 0});
+	return name;
 }

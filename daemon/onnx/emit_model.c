@@ -128,7 +128,7 @@ pack(struct emit *em, const Onnx__ModelProto *m, const Onnx__GraphProto *g)
 	packed->len += onnx__model_proto__pack(m, p);
 	packed->len += key_put(p + packed->len, KEY_MODEL_GRAPH, graph_len);
 	packed->len += onnx__graph_proto__pack(g, p + packed->len);
-	return em->job->embed ? embedded_write(em) : 0;
+	return em->job->options->embed ? embedded_write(em) : 0;
 }
 
 int

@@ -15,8 +15,8 @@ struct emit_list {
 
 /* ONNX names of an ir value; NULL until asked for. */
 struct known_value {
-	const char *name;
-	const char *name_transposed;
+	const char *name;       /* not of weights */
+	const char *stored[2];  /* of weights: the initializer, as it is and transposed */
 	bool is_sine; /* some ROPE takes it as its sine */
 };
 
@@ -66,6 +66,7 @@ const char *emit_table(struct emit *em, const char *name, enum ir_elem elem, siz
 		       const int64_t *dims, const void *data);
 
 int32_t emit_elem_type(enum ir_elem elem);
+int32_t emit_dtype_type(enum st_dtype d);
 
 /* The file: the graph, what is embedded in it, and what is said about both. */
 int emit_model(struct emit *em, const Onnx__GraphProto *g);

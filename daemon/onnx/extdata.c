@@ -28,8 +28,7 @@ extdata_free(struct extdata **x)
 uint64_t
 extdata_form_len(const struct weight *w, const struct extdata_form *form)
 {
-	(void)form;
-	return (uint64_t)w->tensor->count * sizeof(float);
+	return (uint64_t)w->tensor->count * st_dtype_size(form->dtype);
 }
 
 static int
@@ -71,13 +70,14 @@ item_add(struct extdata *x, const struct weight *w, const struct extdata_form *f
 static bool
 item_is(const struct extdata_item *it, const struct weight *w, const struct extdata_form *f)
 {
-	return it->weight->tensor == w->tensor && it->form.transform == f->transform &&
-	       it->form.rows == f->rows && it->form.cols == f->cols;
+	return it->weight->tensor == w->tensor && it->form.dtype == f->dtype &&
+	       it->form.transform == f->transform && it->form.rows == f->rows && it->form.cols == f->cols;
 }
 
 static int
-weight_check(const struct weight *w, struct err *e)
+weight_check(const struct weight *w, const struct extdata_form *form, struct err *e)
 {
+	assert(form->transform == IR_AS_IS || form->dtype == ST_F32);
 	if (convert_can(w->tensor->dtype))
 		return 0;
 	return err_set(e, E_EXPORT, "weight '%s' is of dtype %s, which is no floating point number", w->name,
@@ -93,7 +93,7 @@ extdata_add(struct extdata *x, const struct weight *w, const struct extdata_form
 	size_t i;
 	int r;
 
-	r = weight_check(w, e);
+	r = weight_check(w, form, e);
 	for (i = 0; i < x->n && !item_is(&x->item[i], w, form); i++)
 		;
 	if (r == 0 && i == x->n) {
@@ -134,7 +134,7 @@ extdata_embed_add(struct extdata *x, const struct weight *w, const struct extdat
 
 	assert(head_len <= EXTDATA_HEAD_MAX);
 	buf_add(&x->heads, head, head_len);
-	r = weight_check(w, e);
+	r = weight_check(w, form, e);
 	if (r == 0)
 		r = buf_failed(&x->heads, e);
 	if (r == 0)

@@ -4,9 +4,9 @@
  *	extdata_new ; extdata_add ... ; extdata_write for each file
  *	extdata_new ; extdata_embed ; extdata_embed_add ... ; extdata_write
  *
- * Beside the graphs each distinct tensor and form of it is stored once, as float32, at an
- * offset that is a multiple of EXTDATA_ALIGN, in the order of the first extdata_add(). Inside
- * an ONNX file tensors lie where the format puts them.
+ * Beside the graphs each distinct tensor and form of it is stored once, at an offset that
+ * is a multiple of EXTDATA_ALIGN, in the order of the first extdata_add(). Inside an ONNX file
+ * tensors lie where the format puts them.
  * Nothing is read before extdata_write(), which streams: memory does not grow with the model.
  */
 #ifndef ONNX_EXTDATA_H
@@ -24,7 +24,8 @@
 
 /* How a tensor is stored. */
 struct extdata_form {
-	enum ir_transform transform;
+	enum st_dtype dtype; /* ST_F32, ST_F16 or ST_BF16 */
+	enum ir_transform transform; /* of ST_F32 only */
 	int64_t rows, cols; /* stored transposed: as [cols, rows]; 0, 0: in its own order */
 };
 
@@ -82,7 +83,8 @@ const char *extdata_file_name(size_t file, char name[EXTDATA_NAME_LEN]);
 
 /*
  * Makes one of the files, fsynced, and its hash. E_NO_SPACE comes before the first byte is
- * written where the file system can tell. After a failure there is no file.
+ * written where the file system can tell; E_UNSUPPORTED_MODEL names a weight that does not fit
+ * its type. After a failure there is no file.
  */
 int extdata_write(const struct extdata *x, size_t file, const char *path, onnx_progress_fn progress,
 		  void *userdata, char ret_sha256[SHA256_HEX_LEN + 1], struct err *e);

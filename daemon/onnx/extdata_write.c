@@ -62,13 +62,14 @@ static bool
 piece_take(struct writer *w, struct piece *ret)
 {
 	const struct extdata_item *it;
-	size_t count, n, row;
+	size_t count, n, row, size;
 
 	if (w->next_item == w->end_item)
 		return false;
 	it = &w->x->item[w->next_item];
 	count = (size_t)it->weight->tensor->count;
-	n = MIN(PIECE_LEN / sizeof(float), count - w->next_first);
+	size = st_dtype_size(it->form.dtype);
+	n = MIN(PIECE_LEN / size, count - w->next_first);
 	row = (size_t)it->form.rows;
 	if (row)
 		n = n < row ? MIN(n, row - w->next_first % row) : n - n % row;
@@ -77,8 +78,8 @@ piece_take(struct writer *w, struct piece *ret)
 	ret->n = n;
 	ret->last = ret->first + n == count;
 	ret->head_len = ret->first ? 0 : it->head_len;
-	ret->offset = it->place.offset + ret->first * sizeof(float) - ret->head_len;
-	ret->len = ret->head_len + n * sizeof(float) + (ret->last ? it->pad : 0);
+	ret->offset = it->place.offset + ret->first * size - ret->head_len;
+	ret->len = ret->head_len + n * size + (ret->last ? it->pad : 0);
 	w->next_first = ret->last ? 0 : ret->first + n;
 	w->next_item += ret->last;
 	w->taken++;
@@ -92,27 +93,45 @@ piece_data(const struct slot *s)
 	return s->data + EXTDATA_HEAD_MAX - s->piece.head_len;
 }
 
-static void
-piece_convert(const struct writer *w, struct slot *s)
+/* A weight that became infinite on the way has no place in a model. */
+static int
+piece_check(const struct piece *p, const void *data, struct err *e)
+{
+	const enum st_dtype from = p->item->weight->tensor->dtype, to = p->item->form.dtype;
+	size_t n;
+
+	if (to == ST_F32 || to == from)
+		return 0;
+	n = convert_count_infinite(to, data, p->n);
+	if (n == 0)
+		return 0;
+	return err_set(e, E_UNSUPPORTED_MODEL, "weight '%s' has elements (%zu of the %zu from %zu on) that are too large for %s",
+		       p->item->weight->name, n, p->n, p->first, st_dtype_name(to));
+}
+
+static int
+piece_convert(const struct writer *w, struct slot *s, struct err *e)
 {
 	const struct piece *p = &s->piece;
-	float *dst = (float *)(void *)(s->data + EXTDATA_HEAD_MAX);
+	const struct extdata_form *form = &p->item->form;
 	const struct st_tensor *t = p->item->weight->tensor;
-	size_t size = st_dtype_size(t->dtype), rows = (size_t)p->item->form.rows,
-	       cols = (size_t)p->item->form.cols, i;
+	size_t size = st_dtype_size(t->dtype), rows = (size_t)form->rows, cols = (size_t)form->cols, i;
+	char *data = s->data + EXTDATA_HEAD_MAX;
+	float *plus = (float *)(void *)data;
 
 	if (rows == 0)
-		convert_f32(t->dtype, t->data + p->first * size, p->n, dst);
+		convert(t->dtype, form->dtype, t->data + p->first * size, p->n, data);
 	else
-		convert_f32_transposed(t->dtype, t->data + (p->first % rows * cols + p->first / rows) * size,
-				       cols, MIN(rows, p->n), MAX(p->n / rows, 1), dst);
-	if (p->item->form.transform == IR_PLUS_ONE)
+		convert_transposed(t->dtype, form->dtype, t->data + (p->first % rows * cols + p->first / rows) * size,
+				   cols, MIN(rows, p->n), MAX(p->n / rows, 1), data);
+	if (form->transform == IR_PLUS_ONE)
 		for (i = 0; i < p->n; i++)
-			dst[i] += 1.0f;
+			plus[i] += 1.0f;
 	if (p->head_len)
 		memcpy(piece_data(s), w->x->heads.data + p->item->head, p->head_len);
 	if (p->last)
-		memset(dst + p->n, 0, p->item->pad);
+		memset(data + p->n * st_dtype_size(form->dtype), 0, p->item->pad);
+	return piece_check(p, data, e);
 }
 
 static int
@@ -150,8 +169,8 @@ converter_main(void *arg)
 		if (w->err.code || !piece_take(w, &s->piece))
 			break;
 		pthread_mutex_unlock(&w->lock);
-		piece_convert(w, s);
-		(void)bytes_write(w, piece_data(s), s->piece.len, s->piece.offset, &e);
+		if (piece_convert(w, s, &e) == 0)
+			(void)bytes_write(w, piece_data(s), s->piece.len, s->piece.offset, &e);
 		pthread_mutex_lock(&w->lock);
 		if (e.code && w->err.code == 0)
 			w->err = e;

@@ -110,12 +110,16 @@ onnx_job_add(struct onnx_job *j, const struct ir_graph *g, const char *file, str
 	j->graph = all;
 	new = &all[j->n_graph];
 	*new = (struct graph){.name = strdup(g->name), .file = strdup(file)};
-	new->emit = (struct emit_job){.graph = g, .data = j->data, .meta = (const char *const *)j->meta};
+	new->emit = (struct emit_job){
+		.graph = g,
+		.options = &j->options,
+		.data = j->data,
+		.meta = (const char *const *)j->meta,
+	};
 	r = new->name &&new->file ? 0 : no_memory(e);
 	if (r == 0 && j->options.embed) {
 		r = extdata_new(/*file_max=*/ 0, &new->own, e);
 		new->emit.data = new->own;
-		new->emit.embed = true;
 	}
 	if (r == 0)
 		r = emit_graph(&new->emit, e);

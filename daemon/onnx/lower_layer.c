@@ -20,7 +20,15 @@ lower_linear(struct emit *em, const struct ir_node *n)
 void
 lower_gather(struct emit *em, const struct ir_node *n)
 {
-	lower_direct(em, n, "Gather"); /* its axis is 0 unless said otherwise */
+	const char *table = emit_in_stored(em, n->in[0]);
+
+	if (!table) {
+		lower_direct(em, n, "Gather"); /* its axis is 0 unless said otherwise */
+		return;
+	}
+	/* The rows are cast, not the table. */
+	(void)emit_result(em, "Cast", emit_op(em, "rows", "Gather", table, emit_in(em, n->in[1])));
+	emit_attr_elem(em, "to", IR_F32);
 }
 
 /* Spelled as ONNX Runtime's fusion to SimplifiedLayerNormalization looks for it. */

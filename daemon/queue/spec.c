@@ -324,7 +324,7 @@ static int
 spec_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 {
 	static const char *const keys[] = {
-		"model", "variants", "dtype", "layout", "shard_size", "reference", "parity", "positions", "labels",
+		"model", "variants", "dtype", "storage", "layout", "shard_size", "reference", "parity", "positions", "labels",
 	};
 	const json_t *model = json_object_get(j, "model");
 	int r;
@@ -340,6 +340,8 @@ spec_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 		r = variants_parse(j, spec, field, e);
 	if (r == 0)
 		r = value_parse(j, SPEC_DTYPE, "dtype", &spec->dtype, field, e);
+	if (r == 0)
+		r = value_parse(j, SPEC_STORAGE, "storage", &spec->storage, field, e);
 	if (r == 0)
 		r = value_parse(j, SPEC_LAYOUT, "layout", &spec->layout, field, e);
 	if (r == 0)
@@ -414,8 +416,9 @@ spec_to_json(const struct spec *spec)
 		parity = json_pack("{s:f, s:f, s:I}", "max_abs", spec->max_abs, "min_cosine",
 				   spec->min_cosine, "seed", (json_int_t)spec->seed);
 	/* json_pack() takes over what "o" is given, and fails for a NULL among it. */
-	j = json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:s, s:O}", "model", spec->model, "variants",
-			 variants_to_json(spec->variants), "dtype", values[spec->dtype].word, "layout",
+	j = json_pack("{s:s, s:o, s:s, s:s, s:s, s:o, s:o, s:s, s:O}", "model", spec->model, "variants",
+			 variants_to_json(spec->variants), "dtype", values[spec->dtype].word, "storage",
+			 values[spec->storage].word, "layout",
 			 values[spec->layout].word, "reference", references_to_json(spec), "parity", parity,
 			 "positions", values[spec->positions].word, "labels", spec->labels);
 	if (spec->shard_size && json_object_set_new(j, "shard_size", json_integer((json_int_t)spec->shard_size)) < 0) {
@@ -496,6 +499,7 @@ spec_to_proto(const struct spec *spec, const char *nonce, const char *out_dir, s
 		if (spec->variants & 1u << v)
 			ret->variants[job->n_variants++] = (char *)(uintptr_t)variant_name(v);
 	job->dtype = (char *)(uintptr_t)values[spec->dtype].word;
+	job->storage = (char *)(uintptr_t)values[spec->storage].word;
 	job->layout = (char *)(uintptr_t)values[spec->layout].word;
 	job->shard_size = spec->shard_size;
 	job->positions = (char *)(uintptr_t)values[spec->positions].word;

@@ -94,6 +94,7 @@ export(struct conversion *c, struct err *e)
 	const struct onnx_options options = {
 		.embed = str_eq(c->job->layout, "embedded"),
 		.shard_max = c->job->shard_size,
+		.store_bf16 = str_eq(c->job->storage, "bf16"),
 	};
 	int v, r;
 

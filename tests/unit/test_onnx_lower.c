@@ -83,9 +83,10 @@ static int
 made_lower(struct made *m, struct extdata *data)
 {
 	static const char *const meta[] = {"architecture", "test", NULL};
+	static const struct onnx_options options;
 	int r;
 
-	m->job = (struct emit_job){.graph = m->g, .data = data, .meta = meta};
+	m->job = (struct emit_job){.graph = m->g, .options = &options, .data = data, .meta = meta};
 	r = emit_graph(&m->job, &m->e);
 	if (r < 0)
 		return r;

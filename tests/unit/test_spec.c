@@ -49,7 +49,7 @@ test_defaults(void **state)
 	assert_string_equal(field, "");
 	assert_json("{\"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"model\": \"/m\", "
 		    "\"parity\": {\"max_abs\": 0.0001, \"min_cosine\": 0.99999, \"seed\": 1}, "
-		    "\"positions\": \"mrope\", \"reference\": [], \"variants\": [\"text\"]}");
+		    "\"positions\": \"mrope\", \"reference\": [], \"storage\": \"same\", \"variants\": [\"text\"]}");
 }
 
 static void
@@ -59,7 +59,7 @@ test_everything(void **state)
 		"{\"dtype\": \"fp32\", \"labels\": {\"team\": \"search\"}, \"layout\": \"single\", "
 		"\"model\": \"/srv/\\u00fc\", \"parity\": {\"max_abs\": 0.5, \"min_cosine\": 0.25, \"seed\": "
 		"7}, "
-		"\"positions\": \"arange\", \"reference\": [\"/a\", \"/b\"], \"variants\": [\"text\", \"unified\"]}";
+		"\"positions\": \"arange\", \"reference\": [\"/a\", \"/b\"], \"storage\": \"bf16\", \"variants\": [\"text\", \"unified\"]}";
 	struct spec_proto p;
 	struct err e = ERR_INIT;
 	json_t *j, *again;
@@ -79,6 +79,7 @@ test_everything(void **state)
 	assert_int_equal(p.job.n_variants, 2);
 	assert_string_equal(p.job.variants[1], "unified");
 	assert_string_equal(p.job.dtype, "fp32");
+	assert_string_equal(p.job.storage, "bf16");
 	assert_string_equal(p.job.layout, "single");
 	assert_string_equal(p.job.positions, "arange");
 	assert_int_equal(p.job.n_reference, 2);
@@ -98,7 +99,7 @@ test_parity_off(void **state)
 	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": false}", &e), 0);
 	assert_json(
 		"{\"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"model\": \"/m\", "
-		"\"parity\": false, \"positions\": \"mrope\", \"reference\": [], \"variants\": [\"text\"]}");
+		"\"parity\": false, \"positions\": \"mrope\", \"reference\": [], \"storage\": \"same\", \"variants\": [\"text\"]}");
 	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": true}", &e), 0);
 	assert_true(spec.parity && spec.seed == 1);
 }
@@ -159,6 +160,7 @@ static const struct {
 	{"{\"model\": \"/m\", \"variants\": [\"text\", \"text\"]}", "variants[1]", "a second time"},
 	{"{\"model\": \"/m\", \"dtype\": \"fp8\"}", "dtype", "dtype must be one of fp32, not 'fp8'"},
 	{"{\"model\": \"/m\", \"dtype\": 32}", "dtype", "must be a string"},
+	{"{\"model\": \"/m\", \"storage\": \"fp32\"}", "storage", "one of same, bf16, not 'fp32'"},
 	{"{\"model\": \"/m\", \"layout\": \"odd\"}", "layout", "one of single, sharded, embedded, not 'odd'"},
 	{"{\"model\": \"/m\", \"shard_size\": 4096}", "shard_size", "layout sharded only, not with single"},
 	{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": 4095}", "shard_size", "at least 4096 bytes"},
