@@ -66,9 +66,9 @@ BF16_of_float(float f)
 }
 
 /*
- * All three cases are computed and one is taken, so that there is no branch: a normal half gets
- * its exponent moved by 112 and its mantissa rounded, with a carry up to infinity; a subnormal one
- * is what an addition of 0.5 leaves in the low bits; beyond them are infinity and NaN.
+ * All three cases are computed and one is taken by masks, as compilers make no vectors of branches:
+ * a normal half gets its exponent moved by 112 and its mantissa rounded, with a carry up to infinity;
+ * a subnormal one is what an addition of 0.5 leaves in the low bits; beyond are infinity and NaN.
  */
 static inline uint16_t
 F16_of_float(float f)
@@ -77,9 +77,10 @@ F16_of_float(float f)
 	uint32_t normal = (a - 0x38000000 + 0xfff + (a >> 13 & 1)) >> 13;
 	uint32_t subnormal = bits_of_float(float_of_bits(a) + 0.5f) - bits_of_float(0.5f);
 	uint32_t special = a > 0x7f800000 ? 0x7e00 : 0x7c00;
-	uint32_t half = a < 0x38800000 ? subnormal : a < 0x47800000 ? normal : special;
+	uint32_t small = -(uint32_t)(a < 0x38800000), large = -(uint32_t)(a >= 0x47800000);
 
-	return (uint16_t)(half | (bits >> 16 & 0x8000));
+	return (uint16_t)((subnormal & small) | (special & large) | (normal & ~small & ~large) |
+			  (bits >> 16 & 0x8000));
 }
 
 #define WIDEN(sym, type)                                                        \
@@ -204,9 +205,16 @@ size_t
 convert_count_infinite(enum st_dtype d, const void *data, size_t n)
 {
 	const uint16_t infinity = d == ST_F16 ? 0x7c00 : 0x7f80, *h = data;
-	size_t i, count = 0;
+	size_t i, k, count = 0;
+	uint16_t in_block;
 
-	for (i = 0; i < n; i++)
+	for (i = 0; i + BLOCK <= n; i += BLOCK) {
+		in_block = 0;
+		for (k = 0; k < BLOCK; k++)
+			in_block += (h[i + k] & 0x7fff) == infinity;
+		count += in_block;
+	}
+	for (; i < n; i++)
 		count += (h[i] & 0x7fff) == infinity;
 	return count;
 }

@@ -43,6 +43,7 @@ sine_make(struct emit *em, const struct ir_value *v)
 	const struct dim *last = &v->shape.dim[v->shape.rank - 1];
 	const int64_t dims[] = {last->num};
 	float *sign = emit_take(em, (size_t)last->num * sizeof(*sign));
+	const bool half = em->half;
 	int64_t i;
 
 	for (i = 0; sign && i < last->num; i++)
@@ -50,7 +51,9 @@ sine_make(struct emit *em, const struct ir_value *v)
 	if (!sign)
 		return;
 	em->prefix = v->name;
+	em->half = em->job->options->half; /* as ROPE, which alone uses it */
 	(void)emit_op(em, "signed", "Mul", emit_in(em, v), emit_table(em, NULL, IR_F32, 1, dims, sign));
+	em->half = half;
 }
 
 const char *
@@ -212,27 +215,42 @@ block_lower(struct emit *em, const struct ir_block *b)
 
 	for (i = 0; i < b->n && em->code == 0; i++) {
 		n = b->node[i];
-		em->prefix = n->out->name;
+		em->prefix = em->value[n->out->id].name;
+		em->half = emit_node_half(em, n);
 		lowerings[n->op](em, n);
+		emit_cast_reserve(em, n->out);
 		if (em->value[n->out->id].is_sine)
 			sine_make(em, n->out);
 	}
 }
 
-/* An output must be made by a node of its own graph: one from elsewhere is passed through. */
+/* The result as float32. It must be made by a node of its own graph: one from elsewhere is passed through. */
 static const char *
 result_name(struct emit *em, const struct ir_block *b, const struct ir_value *v, const char *suffix)
 {
 	size_t i;
 
+	em->half = false;
 	for (i = 0; i < b->n; i++)
 		if (b->node[i]->out == v)
-			return v->name;
+			return emit_in(em, v);
 	return emit_op(em, suffix, "Identity", emit_in(em, v));
 }
 
+/* Casts that nobody needed leave holes. */
 static void
-graph_fill(struct emit *em, Onnx__GraphProto *g, const char *name, const struct emit_list *nodes,
+holes_close(struct emit_list *l)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < l->n; i++)
+		if (l->at[i])
+			l->at[n++] = l->at[i];
+	l->n = n;
+}
+
+static void
+graph_fill(struct emit *em, Onnx__GraphProto *g, const char *name, struct emit_list *nodes,
 	   const struct ir_value *v, const char *output)
 {
 	Onnx__ValueInfoProto **info = emit_take(em, sizeof(*info));
@@ -240,6 +258,7 @@ graph_fill(struct emit *em, Onnx__GraphProto *g, const char *name, const struct 
 	if (!info)
 		return;
 	*info = value_info(em, v, output);
+	holes_close(nodes);
 	g->name = STR(name);
 	g->n_node = nodes->n;
 	g->node = (Onnx__NodeProto **)nodes->at;
@@ -282,6 +301,33 @@ inputs_fill(struct emit *em, Onnx__GraphProto *g)
 	g->input = (Onnx__ValueInfoProto **)inputs.at;
 }
 
+/* The output's name is that of what comes out: a cast, if one is needed. */
+static void
+output_rename(struct emit *em)
+{
+	struct known_value *known = &em->value[em->graph->output->id];
+
+	if (known->half)
+		known->name = emit_take_str(em, "%s/half", known->name);
+}
+
+static const char *
+output_emit(struct emit *em)
+{
+	const struct ir_value *v = em->graph->output;
+	const struct known_value *known = &em->value[v->id];
+	const char *x;
+
+	if (!known->half) {
+		em->prefix = em->graph->name;
+		return result_name(em, &em->graph->block, v, "output");
+	}
+	em->prefix = v->name;
+	x = emit_result(em, "Cast", known->name);
+	emit_attr_elem(em, "to", IR_F32);
+	return x;
+}
+
 static int
 graph_emit(struct emit *em)
 {
@@ -294,12 +340,13 @@ graph_emit(struct emit *em)
 	em->value = emit_take(em, (em->graph->n_value + 1) * sizeof(*em->value));
 	if (!em->value)
 		return em->code;
+	emit_halves(em);
+	output_rename(em);
 	sines_mark(em);
 	sines_make_given(em);
 	em->nodes = &nodes;
 	block_lower(em, &em->graph->block);
-	em->prefix = em->graph->name;
-	output_name = result_name(em, &em->graph->block, output, "output");
+	output_name = output_emit(em);
 	for (i = 0; i < em->prelude.n; i++)
 		emit_list_add(em, &all, em->prelude.at[i]);
 	for (i = 0; i < nodes.n; i++)

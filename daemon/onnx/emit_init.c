@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+#include "convert.h"
+
 static size_t
 tensor_count(size_t n_dims, const int64_t *dims)
 {
@@ -31,10 +33,10 @@ tensor_new(struct emit *em, const char *name, int32_t type, size_t n_dims, const
 }
 
 static bool
-tensor_equals(const Onnx__TensorProto *t, enum ir_elem elem, size_t n_dims, const int64_t *dims,
+tensor_equals(const Onnx__TensorProto *t, int32_t type, size_t n_dims, const int64_t *dims,
 	      const void *data, size_t len)
 {
-	return t->has_raw_data && t->data_type == emit_elem_type(elem) && t->n_dims == n_dims &&
+	return t->has_raw_data && t->data_type == type && t->n_dims == n_dims &&
 	       t->raw_data.len == len &&
 	       (n_dims == 0 || memcmp(t->dims, dims, n_dims * sizeof(*dims)) == 0) &&
 	       memcmp(t->raw_data.data, data, len) == 0;
@@ -44,23 +46,31 @@ const char *
 emit_table(struct emit *em, const char *name, enum ir_elem elem, size_t n_dims, const int64_t *dims,
 	   const void *data)
 {
-	size_t i, len = tensor_count(n_dims, dims) * ir_elem_size(elem);
+	const bool half = em->half && elem == IR_F32;
+	const size_t count = tensor_count(n_dims, dims);
+	size_t i, len = count * (half ? sizeof(uint16_t) : ir_elem_size(elem));
+	int32_t type = half ? emit_dtype_type(ST_F16) : emit_elem_type(elem);
+	void *copy = emit_take(em, len);
 	Onnx__TensorProto *t;
 
 	if (em->code)
 		return "";
+	if (half)
+		convert(ST_F32, ST_F16, data, count, copy);
+	else
+		memcpy(copy, data, len);
 	for (i = 0; i < em->initializers.n; i++) {
 		t = em->initializers.at[i];
-		if (tensor_equals(t, elem, n_dims, dims, data, len))
+		if (tensor_equals(t, type, n_dims, dims, copy, len))
 			return t->name;
 	}
-	t = tensor_new(em, name ? name : emit_take_str(em, "const.%zu", em->initializers.n),
-		       emit_elem_type(elem), n_dims,		       dims);
+	t = tensor_new(em, name ? name : emit_take_str(em, "const.%zu", em->initializers.n), type, n_dims,
+		       dims);
 	if (!t)
 		return "";
 	t->has_raw_data = true;
 	t->raw_data.len = len;
-	t->raw_data.data = emit_take_copy(em, data, len);
+	t->raw_data.data = copy;
 	emit_list_add(em, &em->initializers, t);
 	return t->name;
 }
@@ -160,16 +170,19 @@ weight_dtype(const struct emit *em, const struct ir_value *v)
 {
 	const bool packs = v->shape.rank >= 2 && v->transform == IR_AS_IS;
 
+	if (em->half)
+		return ST_F16;
 	return em->job->options->store_bf16 && packs ? ST_BF16 : ST_F32;
 }
+
+static const char *const suffixes[ST_DTYPE_MAX] = {[ST_F32] = "", [ST_F16] = ".f16", [ST_BF16] = ".bf16"};
 
 /* The name of the initializer, made when it is not there. */
 static const char *
 weight_store(struct emit *em, const struct ir_value *v, bool transposed)
 {
-	static const char *const suffixes[ST_DTYPE_MAX] = {[ST_F32] = "", [ST_BF16] = ".bf16"};
 	struct extdata_form form = {.dtype = weight_dtype(em, v), .transform = v->transform};
-	const char **name = &em->value[v->id].stored[transposed];
+	const char **name = &em->value[v->id].stored[em->half][transposed];
 	int64_t dims[IR_RANK_MAX];
 	size_t n_dims = dims_get(em, v, dims);
 	Onnx__TensorProto *t;
@@ -215,23 +228,31 @@ weight_get(struct emit *em, const struct ir_value *v, bool transposed)
 	return name;
 }
 
+/* As an initializer named like the value. */
+static const char *
+table_get(struct emit *em, const struct ir_value *v)
+{
+	const char **name = &em->value[v->id].stored[em->half][0];
+	int64_t dims[IR_RANK_MAX];
+	size_t n_dims = dims_get(em, v, dims);
+	const char *suffix = em->half && v->elem == IR_F32 ? suffixes[ST_F16] : "";
+
+	if (!*name)
+		*name = emit_table(em, emit_take_str(em, "%s%s", v->name, suffix), v->elem, n_dims, dims, v->data);
+	return *name;
+}
+
 const char *
 emit_in(struct emit *em, const struct ir_value *v)
 {
-	struct known_value *known = &em->value[v->id];
-	int64_t dims[IR_RANK_MAX];
-	size_t n_dims;
+	const struct known_value *known = &em->value[v->id];
 
 	if (v->kind == IR_WEIGHT)
 		return weight_get(em, v, /*transposed=*/ false);
-	if (known->name)
-		return known->name;
-	if (v->kind == IR_CONST) {
-		n_dims = dims_get(em, v, dims);
-		known->name = emit_table(em, v->name, v->elem, n_dims, dims, v->data);
-	} else {
-		known->name = v->name;
-	}
+	if (v->kind == IR_CONST)
+		return table_get(em, v);
+	if (v->elem == IR_F32 && known->half != em->half)
+		return emit_cast_known(em, v);
 	return known->name;
 }
 

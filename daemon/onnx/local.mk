@@ -4,6 +4,7 @@ libonnx_a_SOURCES = \
 	daemon/onnx/dump.c \
 	daemon/onnx/emit.c daemon/onnx/emit.h daemon/onnx/emit_private.h \
 	daemon/onnx/emit_graph.c \
+	daemon/onnx/emit_half.c \
 	daemon/onnx/emit_init.c \
 	daemon/onnx/emit_model.c \
 	daemon/onnx/extdata.c daemon/onnx/extdata.h \

@@ -8,8 +8,6 @@
 #include "base/fs.h"
 #include "base/str.h"
 
-#define MAX_ABS_DEFAULT 1e-4
-#define MIN_COSINE_DEFAULT 0.99999
 #define SEED_DEFAULT 1
 #define SHARD_DEFAULT UINT64_C(2000000000)
 
@@ -20,6 +18,14 @@ static const struct {
 #define SPEC_VALUE(kind, sym, word) {SPEC_##kind, word},
 #include "spec.def"
 #undef SPEC_VALUE
+};
+
+/* What a graph of that dtype must come up to, if the job does not say. */
+static const struct {
+	double max_abs, min_cosine;
+} limits[] = {
+	[SPEC_DTYPE_FP32] = {1e-4, 0.99999},
+	[SPEC_DTYPE_FP16] = {5e-2, 0.999},
 };
 
 void
@@ -151,6 +157,17 @@ value_parse(const json_t *j, enum spec_kind kind, const char *key, enum spec_val
 	return r < 0 || !word ? r : spec_value_from_str(kind, key, word, ret, e);
 }
 
+static int
+storage_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
+{
+	int r = value_parse(j, SPEC_STORAGE, "storage", &spec->storage, field, e);
+
+	if (r == 0 && spec->storage == SPEC_STORAGE_BF16 && spec->dtype != SPEC_DTYPE_FP32)
+		return err_set(e, E_BAD_REQUEST, "storage bf16 goes with the dtype fp32 only, not with %s",
+			       values[spec->dtype].word);
+	return r;
+}
+
 /* Bytes, or a string such as "2GB". */
 static int
 shard_size_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
@@ -273,8 +290,8 @@ parity_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 	const json_t *v = json_object_get(j, "parity");
 
 	spec->parity = true;
-	spec->max_abs = MAX_ABS_DEFAULT;
-	spec->min_cosine = MIN_COSINE_DEFAULT;
+	spec->max_abs = limits[spec->dtype].max_abs;
+	spec->min_cosine = limits[spec->dtype].min_cosine;
 	spec->seed = SEED_DEFAULT;
 	field_set(field, "parity");
 	if (json_is_object(v))
@@ -341,7 +358,7 @@ spec_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 	if (r == 0)
 		r = value_parse(j, SPEC_DTYPE, "dtype", &spec->dtype, field, e);
 	if (r == 0)
-		r = value_parse(j, SPEC_STORAGE, "storage", &spec->storage, field, e);
+		r = storage_parse(j, spec, field, e);
 	if (r == 0)
 		r = value_parse(j, SPEC_LAYOUT, "layout", &spec->layout, field, e);
 	if (r == 0)

@@ -92,6 +92,7 @@ static int
 export(struct conversion *c, struct err *e)
 {
 	const struct onnx_options options = {
+		.half = str_eq(c->job->dtype, "fp16"),
 		.embed = str_eq(c->job->layout, "embedded"),
 		.shard_max = c->job->shard_size,
 		.store_bf16 = str_eq(c->job->storage, "bf16"),

@@ -75,6 +75,7 @@ def test_arange_positions_are_those_of_a_call_without_any(tmp_path):
 # A form, and how near it comes to the original: of a checkpoint in bf16, and of one in fp32.
 SAME = (["--max-abs", "1e-5"], ["--max-abs", "1e-5"])
 ROUNDED = (["--max-abs", "1e-5"], ["--max-abs", "2e-2", "--min-cosine", "0.99"])
+HALF = ([], [])  # the default limits of fp16
 FORMS = {
     "single": (["--layout", "single"], SAME),
     "sharded": (["--layout", "sharded", "--shard-size", "200kB"], SAME),
@@ -82,6 +83,9 @@ FORMS = {
     "bf16": (["--storage", "bf16"], ROUNDED),
     "bf16-sharded": (["--storage", "bf16", "--layout", "sharded", "--shard-size", "100kB"], ROUNDED),
     "bf16-embedded": (["--storage", "bf16", "--layout", "embedded"], ROUNDED),
+    "fp16": (["--dtype", "fp16"], HALF),
+    "fp16-sharded": (["--dtype", "fp16", "--layout", "sharded", "--shard-size", "100kB"], HALF),
+    "fp16-embedded": (["--dtype", "fp16", "--layout", "embedded"], HALF),
 }
 
 

@@ -102,6 +102,8 @@ test_parity_off(void **state)
 		"\"parity\": false, \"positions\": \"mrope\", \"reference\": [], \"storage\": \"same\", \"variants\": [\"text\"]}");
 	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": true}", &e), 0);
 	assert_true(spec.parity && spec.seed == 1);
+	assert_int_equal(parse("{\"model\": \"/m\", \"dtype\": \"fp16\", \"parity\": {\"max_abs\": 1}}", &e), 0);
+	assert_true(spec.max_abs == 1 && spec.min_cosine == 0.999);
 }
 
 static void
@@ -158,9 +160,10 @@ static const struct {
 	{"{\"model\": \"/m\", \"variants\": [1]}", "variants[0]", "must be a string"},
 	{"{\"model\": \"/m\", \"variants\": [\"text\", \"fp32\"]}", "variants[1]", "must be text, image or unified, not 'fp32'"},
 	{"{\"model\": \"/m\", \"variants\": [\"text\", \"text\"]}", "variants[1]", "a second time"},
-	{"{\"model\": \"/m\", \"dtype\": \"fp8\"}", "dtype", "dtype must be one of fp32, not 'fp8'"},
+	{"{\"model\": \"/m\", \"dtype\": \"fp8\"}", "dtype", "dtype must be one of fp32, fp16, not 'fp8'"},
 	{"{\"model\": \"/m\", \"dtype\": 32}", "dtype", "must be a string"},
 	{"{\"model\": \"/m\", \"storage\": \"fp32\"}", "storage", "one of same, bf16, not 'fp32'"},
+	{"{\"model\": \"/m\", \"dtype\": \"fp16\", \"storage\": \"bf16\"}", "storage", "dtype fp32 only, not with fp16"},
 	{"{\"model\": \"/m\", \"layout\": \"odd\"}", "layout", "one of single, sharded, embedded, not 'odd'"},
 	{"{\"model\": \"/m\", \"shard_size\": 4096}", "shard_size", "layout sharded only, not with single"},
 	{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": 4095}", "shard_size", "at least 4096 bytes"},
