@@ -167,7 +167,7 @@ emit_range(struct emit *em, const char *suffix, struct dim d)
 /* ---- graphs ---- */
 
 static Onnx__ValueInfoProto *
-value_info(struct emit *em, const struct ir_value *v, const char *name)
+value_info(struct emit *em, const struct ir_value *v, const char *name, int32_t type)
 {
 	struct {
 		Onnx__ValueInfoProto info;
@@ -190,7 +190,7 @@ value_info(struct emit *em, const struct ir_value *v, const char *name)
 	p->info.type = &p->type;
 	p->type.tensor_type = &p->tensor;
 	p->tensor.has_elem_type = true;
-	p->tensor.elem_type = emit_elem_type(v->elem);
+	p->tensor.elem_type = type;
 	p->tensor.shape = &p->shape;
 	p->shape.n_dim = (size_t)v->shape.rank;
 	p->shape.dim = p->dims;
@@ -224,13 +224,12 @@ block_lower(struct emit *em, const struct ir_block *b)
 	}
 }
 
-/* The result as float32. It must be made by a node of its own graph: one from elsewhere is passed through. */
+/* The result in the precision at hand. It must be made by a node of its own graph: one from elsewhere is passed through. */
 static const char *
 result_name(struct emit *em, const struct ir_block *b, const struct ir_value *v, const char *suffix)
 {
 	size_t i;
 
-	em->half = false;
 	for (i = 0; i < b->n; i++)
 		if (b->node[i]->out == v)
 			return emit_in(em, v);
@@ -251,13 +250,13 @@ holes_close(struct emit_list *l)
 
 static void
 graph_fill(struct emit *em, Onnx__GraphProto *g, const char *name, struct emit_list *nodes,
-	   const struct ir_value *v, const char *output)
+	   const struct ir_value *v, const char *output, int32_t type)
 {
 	Onnx__ValueInfoProto **info = emit_take(em, sizeof(*info));
 
 	if (!info)
 		return;
-	*info = value_info(em, v, output);
+	*info = value_info(em, v, output, type);
 	holes_close(nodes);
 	g->name = STR(name);
 	g->n_node = nodes->n;
@@ -279,8 +278,10 @@ emit_branch(struct emit *em, const char *suffix, const struct ir_block *b)
 	em->nodes = &nodes;
 	block_lower(em, b);
 	em->prefix = prefix;
+	em->half = false;
 	output = result_name(em, b, b->result, suffix);
-	graph_fill(em, &branch->proto, emit_name(em, suffix), &nodes, b->result, output);
+	graph_fill(em, &branch->proto, emit_name(em, suffix), &nodes, b->result, output,
+		   emit_elem_type(b->result->elem));
 	em->nodes = outer;
 	return branch;
 }
@@ -295,36 +296,49 @@ inputs_fill(struct emit *em, Onnx__GraphProto *g)
 	for (i = 0; i < em->graph->n_value; i++) {
 		v = em->graph->value[i];
 		if (v->kind == IR_INPUT)
-			emit_list_add(em, &inputs, value_info(em, v, v->name));
+			emit_list_add(em, &inputs, value_info(em, v, v->name, emit_elem_type(v->elem)));
 	}
 	g->n_input = inputs.n;
 	g->input = (Onnx__ValueInfoProto **)inputs.at;
 }
 
-/* The output's name is that of what comes out: a cast, if one is needed. */
+static const char *
+output_name_get(const struct emit *em)
+{
+	const char *name = em->job->options->output;
+
+	return name ? name : em->graph->output->name;
+}
+
+/* Whether the graph has its output in the precision that is asked for; else a cast is the output. */
+static bool
+output_fits(const struct emit *em)
+{
+	return em->value[em->graph->output->id].half == em->job->options->output_half;
+}
+
+/* The output's name is that of what comes out. */
 static void
 output_rename(struct emit *em)
 {
 	struct known_value *known = &em->value[em->graph->output->id];
 
-	if (known->half)
-		known->name = emit_take_str(em, "%s/half", known->name);
+	known->name = output_fits(em) ? output_name_get(em) : emit_take_str(em, "%s/uncast", known->name);
 }
 
 static const char *
 output_emit(struct emit *em)
 {
 	const struct ir_value *v = em->graph->output;
-	const struct known_value *known = &em->value[v->id];
 	const char *x;
 
-	if (!known->half) {
-		em->prefix = em->graph->name;
+	em->prefix = em->graph->name;
+	em->half = em->job->options->output_half;
+	if (output_fits(em))
 		return result_name(em, &em->graph->block, v, "output");
-	}
-	em->prefix = v->name;
-	x = emit_result(em, "Cast", known->name);
-	emit_attr_elem(em, "to", IR_F32);
+	em->prefix = output_name_get(em);
+	x = emit_result(em, "Cast", em->value[v->id].name);
+	emit_attr_int(em, "to", emit_dtype_type(em->half ? ST_F16 : ST_F32));
 	return x;
 }
 
@@ -351,7 +365,8 @@ graph_emit(struct emit *em)
 		emit_list_add(em, &all, em->prelude.at[i]);
 	for (i = 0; i < nodes.n; i++)
 		emit_list_add(em, &all, nodes.at[i]);
-	graph_fill(em, &g, em->graph->name, &all, output, output_name);
+	graph_fill(em, &g, em->graph->name, &all, output, output_name,
+		   em->job->options->output_half ? emit_dtype_type(ST_F16) : emit_elem_type(output->elem));
 	inputs_fill(em, &g);
 	g.n_initializer = em->initializers.n;
 	g.initializer = (Onnx__TensorProto **)em->initializers.at;

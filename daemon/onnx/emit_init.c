@@ -3,7 +3,7 @@
 
 #include <inttypes.h>
 
-#include "convert.h"
+#include "checkpoint/convert.h"
 
 static size_t
 tensor_count(size_t n_dims, const int64_t *dims)

@@ -1,7 +1,7 @@
 #include "extdata.h"
 
 #include "base/str.h"
-#include "convert.h"
+#include "checkpoint/convert.h"
 
 int
 extdata_new(uint64_t file_max, struct extdata **ret, struct err *e)

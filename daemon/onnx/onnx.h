@@ -20,8 +20,10 @@ struct ir_graph;
 struct onnx_job;
 
 struct onnx_options {
-	bool half;          /* weights and computing in float16, but for what graph/ops.def calls wide; inputs and
-			     * output stay float32 */
+	bool half;          /* weights and computing in float16, but for what graph/ops.def calls wide; inputs stay
+			     * float32 */
+	const char *output; /* name of each graph's output; NULL: as in the trace */
+	bool output_half;   /* it is float16 */
 	bool embed;         /* weights inside each file: E_TOO_LARGE when it would pass 2 GiB */
 	uint64_t shard_max; /* bytes of a file of weights; 0: one file of any size */
 	bool store_bf16;    /* matrices are stored as bf16 and cast to float32 in the graph */

@@ -6,9 +6,11 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
+#include "base/profile.h"
 #include "base/str.h"
 
 #define SEED_DEFAULT 1
+#define MAX_ABS_ROUNDED 1e-3 /* of an output that is rounded to float16 */
 #define SHARD_DEFAULT UINT64_C(2000000000)
 
 static const struct {
@@ -196,6 +198,23 @@ shard_size_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 	return 0;
 }
 
+static const struct profile *
+profile_of(const struct spec *spec)
+{
+	return profile_find(values[spec->profile].word);
+}
+
+static int
+layout_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
+{
+	int r = value_parse(j, SPEC_LAYOUT, "layout", &spec->layout, field, e);
+
+	if (r == 0 && profile_of(spec)->one_model && spec->layout != SPEC_LAYOUT_SINGLE)
+		return err_set(e, E_BAD_REQUEST, "layout must be single with the profile %s, not %s",
+			       values[spec->profile].word, values[spec->layout].word);
+	return r;
+}
+
 static int
 variants_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 {
@@ -209,7 +228,7 @@ variants_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 	if (r < 0)
 		return r;
 	if (!array)
-		spec->variants = 1u << VARIANT_TEXT;
+		spec->variants = 1u << (profile_of(spec)->one_model ? VARIANT_UNIFIED : VARIANT_TEXT);
 	else if (json_array_size(array) == 0)
 		return err_set(e, E_BAD_REQUEST, "variants must name at least one graph");
 	for (i = 0; i < json_array_size(array); i++) {
@@ -225,6 +244,10 @@ variants_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 			return err_set(e, E_BAD_REQUEST, "%s names '%s' a second time", field, word);
 		spec->variants |= 1u << v;
 	}
+	field_set(field, "variants");
+	if (profile_of(spec)->one_model && spec->variants != 1u << VARIANT_UNIFIED)
+		return err_set(e, E_BAD_REQUEST, "variants must be unified alone with the profile %s",
+			       values[spec->profile].word);
 	return 0;
 }
 
@@ -291,6 +314,8 @@ parity_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 
 	spec->parity = true;
 	spec->max_abs = limits[spec->dtype].max_abs;
+	if (profile_of(spec)->output_half)
+		spec->max_abs = MAX(spec->max_abs, MAX_ABS_ROUNDED);
 	spec->min_cosine = limits[spec->dtype].min_cosine;
 	spec->seed = SEED_DEFAULT;
 	field_set(field, "parity");
@@ -341,7 +366,7 @@ static int
 spec_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 {
 	static const char *const keys[] = {
-		"model", "variants", "dtype", "storage", "layout", "shard_size", "reference", "parity", "positions", "labels",
+		"model", "variants", "dtype", "storage", "layout", "shard_size", "profile", "reference", "parity", "positions", "labels",
 	};
 	const json_t *model = json_object_get(j, "model");
 	int r;
@@ -354,13 +379,15 @@ spec_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 	field_set(field, "model");
 	r = model ? path_parse(model, field, &spec->model, e) : err_set(e, E_BAD_REQUEST, "model is missing");
 	if (r == 0)
+		r = value_parse(j, SPEC_PROFILE, "profile", &spec->profile, field, e);
+	if (r == 0)
 		r = variants_parse(j, spec, field, e);
 	if (r == 0)
 		r = value_parse(j, SPEC_DTYPE, "dtype", &spec->dtype, field, e);
 	if (r == 0)
 		r = storage_parse(j, spec, field, e);
 	if (r == 0)
-		r = value_parse(j, SPEC_LAYOUT, "layout", &spec->layout, field, e);
+		r = layout_parse(j, spec, field, e);
 	if (r == 0)
 		r = shard_size_parse(j, spec, field, e);
 	if (r == 0)
@@ -433,10 +460,10 @@ spec_to_json(const struct spec *spec)
 		parity = json_pack("{s:f, s:f, s:I}", "max_abs", spec->max_abs, "min_cosine",
 				   spec->min_cosine, "seed", (json_int_t)spec->seed);
 	/* json_pack() takes over what "o" is given, and fails for a NULL among it. */
-	j = json_pack("{s:s, s:o, s:s, s:s, s:s, s:o, s:o, s:s, s:O}", "model", spec->model, "variants",
+	j = json_pack("{s:s, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:O}", "model", spec->model, "variants",
 			 variants_to_json(spec->variants), "dtype", values[spec->dtype].word, "storage",
 			 values[spec->storage].word, "layout",
-			 values[spec->layout].word, "reference", references_to_json(spec), "parity", parity,
+			 values[spec->layout].word, "profile", values[spec->profile].word, "reference", references_to_json(spec), "parity", parity,
 			 "positions", values[spec->positions].word, "labels", spec->labels);
 	if (spec->shard_size && json_object_set_new(j, "shard_size", json_integer((json_int_t)spec->shard_size)) < 0) {
 		json_decref(j);
@@ -518,6 +545,7 @@ spec_to_proto(const struct spec *spec, const char *nonce, const char *out_dir, s
 	job->dtype = (char *)(uintptr_t)values[spec->dtype].word;
 	job->storage = (char *)(uintptr_t)values[spec->storage].word;
 	job->layout = (char *)(uintptr_t)values[spec->layout].word;
+	job->profile = (char *)(uintptr_t)values[spec->profile].word;
 	job->shard_size = spec->shard_size;
 	job->positions = (char *)(uintptr_t)values[spec->positions].word;
 	job->reference = spec->references;

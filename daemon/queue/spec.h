@@ -18,7 +18,7 @@
 #define SPEC_SHARD_MIN 4096   /* bytes: weights lie at multiples of it */
 #define SPEC_FIELD_LEN 96     /* room for the name of a field in an error */
 
-enum spec_kind { SPEC_DTYPE, SPEC_STORAGE, SPEC_LAYOUT, SPEC_POSITIONS };
+enum spec_kind { SPEC_DTYPE, SPEC_STORAGE, SPEC_LAYOUT, SPEC_PROFILE, SPEC_POSITIONS };
 
 enum spec_value {
 #define SPEC_VALUE(kind, sym, word) SPEC_##kind##_##sym,
@@ -34,6 +34,7 @@ struct spec {
 	enum spec_value storage; /* of weights; SPEC_STORAGE_SAME: in the dtype */
 	enum spec_value layout;
 	uint64_t shard_size; /* bytes; of SPEC_LAYOUT_SHARDED, else 0 */
+	enum spec_value profile;
 	enum spec_value positions;
 	char **references; /* absolute paths of case files */
 	size_t n_references;

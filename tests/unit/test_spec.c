@@ -49,7 +49,7 @@ test_defaults(void **state)
 	assert_string_equal(field, "");
 	assert_json("{\"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"model\": \"/m\", "
 		    "\"parity\": {\"max_abs\": 0.0001, \"min_cosine\": 0.99999, \"seed\": 1}, "
-		    "\"positions\": \"mrope\", \"reference\": [], \"storage\": \"same\", \"variants\": [\"text\"]}");
+		    "\"positions\": \"mrope\", \"profile\": \"default\", \"reference\": [], \"storage\": \"same\", \"variants\": [\"text\"]}");
 }
 
 static void
@@ -59,7 +59,7 @@ test_everything(void **state)
 		"{\"dtype\": \"fp32\", \"labels\": {\"team\": \"search\"}, \"layout\": \"single\", "
 		"\"model\": \"/srv/\\u00fc\", \"parity\": {\"max_abs\": 0.5, \"min_cosine\": 0.25, \"seed\": "
 		"7}, "
-		"\"positions\": \"arange\", \"reference\": [\"/a\", \"/b\"], \"storage\": \"bf16\", \"variants\": [\"text\", \"unified\"]}";
+		"\"positions\": \"arange\", \"profile\": \"seed\", \"reference\": [\"/a\", \"/b\"], \"storage\": \"bf16\", \"variants\": [\"text\", \"unified\"]}";
 	struct spec_proto p;
 	struct err e = ERR_INIT;
 	json_t *j, *again;
@@ -80,6 +80,7 @@ test_everything(void **state)
 	assert_string_equal(p.job.variants[1], "unified");
 	assert_string_equal(p.job.dtype, "fp32");
 	assert_string_equal(p.job.storage, "bf16");
+	assert_string_equal(p.job.profile, "seed");
 	assert_string_equal(p.job.layout, "single");
 	assert_string_equal(p.job.positions, "arange");
 	assert_int_equal(p.job.n_reference, 2);
@@ -99,11 +100,15 @@ test_parity_off(void **state)
 	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": false}", &e), 0);
 	assert_json(
 		"{\"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"model\": \"/m\", "
-		"\"parity\": false, \"positions\": \"mrope\", \"reference\": [], \"storage\": \"same\", \"variants\": [\"text\"]}");
+		"\"parity\": false, \"positions\": \"mrope\", \"profile\": \"default\", \"reference\": [], \"storage\": \"same\", \"variants\": [\"text\"]}");
 	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": true}", &e), 0);
 	assert_true(spec.parity && spec.seed == 1);
 	assert_int_equal(parse("{\"model\": \"/m\", \"dtype\": \"fp16\", \"parity\": {\"max_abs\": 1}}", &e), 0);
 	assert_true(spec.max_abs == 1 && spec.min_cosine == 0.999);
+	assert_int_equal(parse("{\"model\": \"/m\", \"profile\": \"embedanything\"}", &e), 0);
+	assert_true(spec.max_abs == 1e-3 && spec.min_cosine == 0.99999);
+	assert_int_equal(parse("{\"model\": \"/m\", \"profile\": \"fastembed\"}", &e), 0);
+	assert_int_equal(spec.variants, 1u << VARIANT_UNIFIED);
 }
 
 static void
@@ -170,6 +175,9 @@ static const struct {
 	{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": -1}", "shard_size", "at least 4096 bytes"},
 	{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": 1e9}", "shard_size", "a number of bytes or a string"},
 	{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": \"2 G\\n\"}", "shard_size", "a size such as"},
+	{"{\"model\": \"/m\", \"profile\": \"x\"}", "profile", "one of default, seed, fastembed, embedanything, not 'x'"},
+	{"{\"model\": \"/m\", \"profile\": \"fastembed\", \"variants\": [\"text\", \"unified\"]}", "variants", "unified alone"},
+	{"{\"model\": \"/m\", \"profile\": \"fastembed\", \"layout\": \"embedded\"}", "layout", "must be single with the profile"},
 	{"{\"model\": \"/m\", \"positions\": \"x\"}", "positions", "one of mrope, arange, not 'x'"},
 	{"{\"model\": \"/m\", \"reference\": \"/a\"}", "reference", "must be an array"},
 	{"{\"model\": \"/m\", \"reference\": [\"/a\", \"b\"]}", "reference[1]", "absolute path"},

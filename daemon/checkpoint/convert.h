@@ -1,12 +1,12 @@
 /*
- * Elements of a checkpoint as those of an ONNX file, at the speed of memory: to float32 exactly
+ * Floating point elements of one type as those of another, at the speed of memory: to float32 exactly
  * from bf16, f16 and f32 (subnormals, infinities and NaNs too), else rounded to the nearest, ties
  * to even. From a type to itself bits are copied.
  */
-#ifndef ONNX_CONVERT_H
-#define ONNX_CONVERT_H
+#ifndef CHECKPOINT_CONVERT_H
+#define CHECKPOINT_CONVERT_H
 
-#include "checkpoint/safetensors.h"
+#include "safetensors.h"
 
 /* Whether elements of this type can be converted. */
 bool convert_can(enum st_dtype from);
