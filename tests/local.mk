@@ -1,7 +1,9 @@
 # Unit tests: one cmocka program a module, tests/unit/test_NAME.c. Each folder's own
 # local.mk in tests/unit says what it links; `make check` runs tests/run.
 include tests/unit/local.mk
+include tests/api/local.mk
 include tests/fault/local.mk
+include tests/fuzz/local.mk
 
 # What runs under pytest, and its data.
 EXTRA_DIST += tests/run $(wildcard $(addprefix $(srcdir)/tests/, \

@@ -7,6 +7,7 @@ libbase_a_SOURCES = \
 	daemon/base/fs.c daemon/base/fs.h \
 	daemon/base/json.c daemon/base/json.h \
 	daemon/base/log.c daemon/base/log.h \
+	daemon/base/loop.c daemon/base/loop.h \
 	daemon/base/proc.c daemon/base/proc.h \
 	daemon/base/profile.c daemon/base/profile.h daemon/base/profiles.def \
 	daemon/base/rng.h \

@@ -366,7 +366,8 @@ static int
 spec_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 {
 	static const char *const keys[] = {
-		"model", "variants", "dtype", "storage", "layout", "shard_size", "profile", "reference", "parity", "positions", "labels",
+		"model", "variants", "dtype", "storage", "layout", "shard_size", "profile",
+		"reference", "parity", "positions", "mask_mode", "labels",
 	};
 	const json_t *model = json_object_get(j, "model");
 	int r;
@@ -396,6 +397,8 @@ spec_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 		r = parity_parse(j, spec, field, e);
 	if (r == 0)
 		r = value_parse(j, SPEC_POSITIONS, "positions", &spec->positions, field, e);
+	if (r == 0)
+		r = value_parse(j, SPEC_MASK_MODE, "mask_mode", &spec->mask_mode, field, e);
 	if (r == 0)
 		r = labels_parse(j, spec, field, e);
 	return r;
@@ -460,12 +463,14 @@ spec_to_json(const struct spec *spec)
 		parity = json_pack("{s:f, s:f, s:I}", "max_abs", spec->max_abs, "min_cosine",
 				   spec->min_cosine, "seed", (json_int_t)spec->seed);
 	/* json_pack() takes over what "o" is given, and fails for a NULL among it. */
-	j = json_pack("{s:s, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:O}", "model", spec->model, "variants",
-			 variants_to_json(spec->variants), "dtype", values[spec->dtype].word, "storage",
-			 values[spec->storage].word, "layout",
-			 values[spec->layout].word, "profile", values[spec->profile].word, "reference", references_to_json(spec), "parity", parity,
-			 "positions", values[spec->positions].word, "labels", spec->labels);
-	if (spec->shard_size && json_object_set_new(j, "shard_size", json_integer((json_int_t)spec->shard_size)) < 0) {
+	j = json_pack("{s:s, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:O}", "model", spec->model,
+		      "variants", variants_to_json(spec->variants), "dtype", values[spec->dtype].word, "storage",
+		      values[spec->storage].word, "layout", values[spec->layout].word, "profile",
+		      values[spec->profile].word, "reference", references_to_json(spec), "parity", parity,
+		      "positions", values[spec->positions].word, "mask_mode", values[spec->mask_mode].word,
+		      "labels", spec->labels);
+	if (spec->shard_size &&
+	    json_object_set_new(j, "shard_size", json_integer((json_int_t)spec->shard_size)) < 0) {
 		json_decref(j);
 		return NULL;
 	}
@@ -548,6 +553,7 @@ spec_to_proto(const struct spec *spec, const char *nonce, const char *out_dir, s
 	job->profile = (char *)(uintptr_t)values[spec->profile].word;
 	job->shard_size = spec->shard_size;
 	job->positions = (char *)(uintptr_t)values[spec->positions].word;
+	job->mask_mode = (char *)(uintptr_t)values[spec->mask_mode].word;
 	job->reference = spec->references;
 	job->n_reference = spec->n_references;
 	job->parity = spec->parity;

@@ -18,7 +18,14 @@
 #define SPEC_SHARD_MIN 4096   /* bytes: weights lie at multiples of it */
 #define SPEC_FIELD_LEN 96     /* room for the name of a field in an error */
 
-enum spec_kind { SPEC_DTYPE, SPEC_STORAGE, SPEC_LAYOUT, SPEC_PROFILE, SPEC_POSITIONS };
+enum spec_kind {
+	SPEC_DTYPE,
+	SPEC_STORAGE,
+	SPEC_LAYOUT,
+	SPEC_PROFILE,
+	SPEC_POSITIONS,
+	SPEC_MASK_MODE,
+};
 
 enum spec_value {
 #define SPEC_VALUE(kind, sym, word) SPEC_##kind##_##sym,
@@ -36,6 +43,7 @@ struct spec {
 	uint64_t shard_size; /* bytes; of SPEC_LAYOUT_SHARDED, else 0 */
 	enum spec_value profile;
 	enum spec_value positions;
+	enum spec_value mask_mode;
 	char **references; /* absolute paths of case files */
 	size_t n_references;
 	bool parity; /* false: the limits and the seed are not used */

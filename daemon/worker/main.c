@@ -115,7 +115,7 @@ graph_print(const char *variant, const char *dir, struct err *e)
 	if (r == 0 && !(c.model->variants & 1u << v))
 		r = err_set(e, E_UNSUPPORTED_MODEL, "%s has no graph '%s'", c.model->title, variant);
 	if (r == 0)
-		r = conversion_trace(&c, v, e);
+		r = conversion_trace(&c, v, &c.graph[v], e);
 	if (r == 0) {
 		graph_dump(c.graph[v], &b);
 		r = buf_failed(&b, e);

@@ -161,9 +161,10 @@ options_list(const struct conversion *c)
 
 	for (i = 0; i < c->job->n_variants; i++)
 		(void)json_array_append_new(variants, json_string(c->job->variants[i]));
-	return json_pack("{s:o, s:s, s:s, s:s, s:o*, s:s, s:s}", "variants", variants, "dtype", c->job->dtype, "storage",
-			 c->job->storage, "layout", c->job->layout, "shard_size", c->job->shard_size ? json_integer((json_int_t)c->job->shard_size) : NULL, "profile",
-			 c->job->profile, "positions", c->job->positions);
+	return json_pack("{s:o, s:s, s:s, s:s, s:o*, s:s, s:s, s:s}", "variants", variants, "dtype", c->job->dtype,
+			 "storage", c->job->storage, "layout", c->job->layout, "shard_size",
+			 c->job->shard_size ? json_integer((json_int_t)c->job->shard_size) : NULL, "profile",
+			 c->job->profile, "positions", c->job->positions, "mask_mode", c->job->mask_mode);
 }
 
 static json_t *

@@ -24,15 +24,48 @@ node_done(void *arg, size_t done, size_t total, const struct ir_node *n)
 	return 0;
 }
 
-/* The graph that says what a case's embeddings are: any will do that takes its inputs. NULL: the case is not for this job. */
-static const struct ir_graph *
-graph_for(const struct conversion *c, const struct case_plan *plan)
+/*
+ * What the embeddings of a case are is for the plain graph of its kind to say, for rows with
+ * images or without, also where only the unified graph is exported: that one is to be proven.
+ */
+struct reference {
+	struct conversion *c;
+	struct progress progress;
+	struct ir_graph *own[VARIANT_MAX]; /* traced for this stage alone */
+};
+
+static void
+reference_release(struct reference *ref)
 {
-	const struct ir_graph *own = c->graph[plan_has_images(plan) ? VARIANT_IMAGE : VARIANT_TEXT];
+	int v;
+
+	for (v = 0; v < VARIANT_MAX; v++)
+		graph_free(&ref->own[v]);
+}
+
+static bool
+case_wanted(const struct conversion *c, const struct case_plan *plan)
+{
+	int v;
 
 	if (plan->any_size && !c->model->any_size)
-		return NULL;
-	return own ? own : c->graph[VARIANT_UNIFIED];
+		return false;
+	for (v = 0; v < VARIANT_MAX; v++)
+		if (c->graph[v] && variant_takes((enum variant)v, plan_has_images(plan)))
+			return true;
+	return false;
+}
+
+static int
+graph_for(struct reference *ref, const struct case_plan *plan, const struct ir_graph **ret, struct err *e)
+{
+	const enum variant v = plan_has_images(plan) ? VARIANT_IMAGE : VARIANT_TEXT;
+	int r = 0;
+
+	if (!ref->c->graph[v] && !ref->own[v])
+		r = conversion_trace(ref->c, v, &ref->own[v], e);
+	*ret = ref->c->graph[v] ? ref->c->graph[v] : ref->own[v];
+	return r;
 }
 
 static int
@@ -71,8 +104,9 @@ graph_compute(const struct ir_graph *g, const struct feeds *in, struct progress 
 }
 
 static int
-case_run(struct conversion *c, const struct case_plan *plan, struct progress *p, struct err *e)
+case_run(struct reference *ref, const struct case_plan *plan, const struct ir_graph *g, struct err *e)
 {
+	const struct conversion *c = ref->c;
 	_cleanup_free_ char *name = str_printf("case-%s.safetensors", plan->name);
 	_cleanup_free_ char *path = name ? fs_join(c->case_dir, name) : NULL;
 	_cleanup_(feeds_release) struct feeds in = FEEDS_INIT;
@@ -80,17 +114,18 @@ case_run(struct conversion *c, const struct case_plan *plan, struct progress *p,
 
 	if (!path)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
-	p->name = plan->name;
+	ref->progress.name = plan->name;
 	r = c->model->case_make(c->config, plan, c->job->seed, &in, e);
 	if (r == 0)
-		r = graph_compute(graph_for(c, plan), &in, p, path, e);
+		r = graph_compute(g, &in, &ref->progress, path, e);
+	ref->progress.before += g->block.n;
 	return r < 0 ? err_context(e, "case '%s'", plan->name) : 0;
 }
 
 int
 reference_run(struct conversion *c, struct err *e)
 {
-	struct progress p = {.report = c->report};
+	_cleanup_(reference_release) struct reference ref = {.c = c, .progress = {.report = c->report}};
 	const struct ir_graph *g;
 	size_t i;
 	int r;
@@ -99,16 +134,16 @@ reference_run(struct conversion *c, struct err *e)
 	if (!c->case_dir)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	r = fs_mkdir(c->case_dir, 0755, e);
-	for (i = 0; i < case_count(); i++) {
-		g = graph_for(c, case_get(i));
-		p.total += g ? g->block.n : 0;
-	}
-	for (i = 0; r == 0 && i < case_count(); i++) {
-		g = graph_for(c, case_get(i));
-		if (!g)
-			continue;
-		r = case_run(c, case_get(i), &p, e);
-		p.before += g->block.n;
-	}
+	for (i = 0; r == 0 && i < case_count(); i++)
+		if (case_wanted(c, case_get(i))) {
+			r = graph_for(&ref, case_get(i), &g, e);
+			ref.progress.total += r == 0 ? g->block.n : 0;
+		}
+	for (i = 0; r == 0 && i < case_count(); i++)
+		if (case_wanted(c, case_get(i))) {
+			r = graph_for(&ref, case_get(i), &g, e);
+			if (r == 0)
+				r = case_run(&ref, case_get(i), g, e);
+		}
 	return r;
 }

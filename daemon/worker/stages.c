@@ -28,10 +28,11 @@ conversion_resolve(struct conversion *c, const char *dir, struct err *e)
 }
 
 int
-conversion_trace(struct conversion *c, enum variant v, struct err *e)
+conversion_trace(const struct conversion *c, enum variant v, struct ir_graph **ret, struct err *e)
 {
 	const struct model_options options = {
 		.positions_arange = c->job && str_eq(c->job->positions, "arange"),
+		.mask_causal = c->job && str_eq(c->job->mask_mode, "causal"),
 	};
 	const struct sizes sizes = c->model->trace_sizes(c->config);
 	_cleanup_(trace_free) struct trace *t = NULL;
@@ -39,7 +40,7 @@ conversion_trace(struct conversion *c, enum variant v, struct err *e)
 
 	r = trace_new(variant_name(v), c->checkpoint, &sizes, &t, e);
 	if (r == 0)
-		r = trace_finish(t, c->model->build(t, c->config, v, &options), &c->graph[v], e);
+		r = trace_finish(t, c->model->build(t, c->config, v, &options), ret, e);
 	return r;
 }
 
@@ -75,7 +76,7 @@ trace(struct conversion *c, struct err *e)
 	for (i = 0; r == 0 && i < c->job->n_variants; i++) {
 		r = variant_from_str(c->job->variants[i], E_BAD_REQUEST, &v, e);
 		if (r == 0)
-			r = conversion_trace(c, v, e);
+			r = conversion_trace(c, v, &c->graph[v], e);
 		report_progress(c->report, i + 1, c->job->n_variants, "graphs", c->job->variants[i]);
 	}
 	return r;

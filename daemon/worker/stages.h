@@ -29,7 +29,7 @@ void conversion_release(struct conversion *c);
 /* Opens a checkpoint and reads its config by its model. */
 int conversion_resolve(struct conversion *c, const char *dir, struct err *e);
 
-/* The graph of one variant. */
-int conversion_trace(struct conversion *c, enum variant v, struct err *e);
+/* The graph of one variant, the caller's. */
+int conversion_trace(const struct conversion *c, enum variant v, struct ir_graph **ret, struct err *e);
 
 #endif

@@ -12,4 +12,4 @@ tests_tools_mkcheckpoint_SOURCES = \
 	tests/tools/mkcheckpoint_colpali.c \
 	tests/tools/mkcheckpoint_colqwen2.c \
 	tests/tools/mkcheckpoint_fill.c
-tests_tools_mkcheckpoint_LDADD = $(CHECKPOINT_LIBS)
+tests_tools_mkcheckpoint_LDADD = $(CHECKPOINT_LIBS) -lpthread

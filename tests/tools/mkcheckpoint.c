@@ -9,6 +9,7 @@
 
 #include <getopt.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdarg.h>
 
 #include "base/fs.h"
@@ -236,8 +237,41 @@ name_spell(const struct mkc_layout *l, const char *name, char *ret, size_t len)
 	(void)snprintf(ret, len, "%s%s", p->to, name + strlen(p->from));
 }
 
+struct part {
+	const struct mkc_fill *fill;
+	enum st_dtype dtype;
+	uint64_t at, count;
+	unsigned char *ret;
+};
+
+static void *
+part_fill(void *arg)
+{
+	const struct part *p = arg;
+
+	mkc_fill_block(p->fill, p->dtype, p->at, p->count, p->ret);
+	return NULL;
+}
+
+/* Making the values takes longer than writing them: a second thread makes half of a full block. */
+static void
+block_fill(const struct mkc_fill *fill, enum st_dtype dtype, uint64_t at, uint64_t count, unsigned char *ret)
+{
+	const uint64_t half = count == BLOCK_VALUES ? count / 2 : 0;
+	struct part p = {fill, dtype, at, half, ret};
+	pthread_t thread;
+	bool apart = half && pthread_create(&thread, NULL, part_fill, &p) == 0;
+
+	mkc_fill_block(fill, dtype, at + half, count - half, ret + half * st_dtype_size(dtype));
+	if (apart)
+		(void)pthread_join(thread, NULL);
+	else
+		(void)part_fill(&p);
+}
+
 static int
-tensor_write(struct stw *w, const struct options *o, const struct mkc_tensor *t, void *block, struct err *e)
+tensor_write(struct stw *w, const struct options *o, const struct mkc_tensor *t, unsigned char *block,
+	     struct err *e)
 {
 	const uint64_t fan_in = t->rank > 1 ? t->values / (uint64_t)t->shape[0] : 1;
 	const struct mkc_fill fill = mkc_fill(o->seed, t->name, t->kind, fan_in);
@@ -246,7 +280,7 @@ tensor_write(struct stw *w, const struct options *o, const struct mkc_tensor *t,
 
 	for (at = 0; at < t->values && r == 0; at += n) {
 		n = MIN(t->values - at, BLOCK_VALUES);
-		mkc_fill_block(&fill, o->dtype, at, n, block);
+		block_fill(&fill, o->dtype, at, n, block);
 		r = stw_data(w, block, n * st_dtype_size(o->dtype), e);
 	}
 	return r;
@@ -264,7 +298,7 @@ shard_write(const struct options *o, const char *file, const struct mkc_tensor *
 {
 	_cleanup_(stw_freep) struct stw *w = NULL;
 	_cleanup_free_ char *path = fs_join(o->dir, file);
-	_cleanup_free_ void *block = malloc(BLOCK_VALUES * st_dtype_size(o->dtype));
+	_cleanup_free_ unsigned char *block = malloc(BLOCK_VALUES * st_dtype_size(o->dtype));
 	char name[2 * MKC_NAME_LEN];
 	size_t i;
 	int r;

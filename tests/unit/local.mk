@@ -9,6 +9,26 @@ check_PROGRAMS += tests/unit/test_spec
 tests_unit_test_spec_SOURCES = tests/unit/test_spec.c
 tests_unit_test_spec_LDADD = $(SPEC_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_loop
+tests_unit_test_loop_SOURCES = tests/unit/test_loop.c
+tests_unit_test_loop_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_lines
+tests_unit_test_lines_SOURCES = tests/unit/test_lines.c
+tests_unit_test_lines_LDADD = librunner.a $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_runner
+tests_unit_test_runner_SOURCES = tests/unit/test_runner.c
+tests_unit_test_runner_LDADD = $(RUNNER_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_listen
+tests_unit_test_listen_SOURCES = tests/unit/test_listen.c
+tests_unit_test_listen_LDADD = libhttp.a $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_conf
+tests_unit_test_conf_SOURCES = tests/unit/test_conf.c daemon/service/conf.c
+tests_unit_test_conf_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"/nowhere"'
+tests_unit_test_conf_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test_job
 tests_unit_test_job_SOURCES = tests/unit/test_job.c tests/unit/queue.h
 tests_unit_test_job_LDADD = $(QUEUE_LIBS) $(CMOCKA_LIBS)
@@ -72,3 +92,18 @@ tests_unit_test_ops_SOURCES = tests/unit/test_ops.c tests/unit/test.h
 nodist_EXTRA_tests_unit_test_ops_SOURCES = dummy.cxx
 tests_unit_test_ops_LDADD = libparity.a libtrace.a libtorch_shim.a libonnx.a libgraph.a libcheckpoint.a libproto.a \
 	$(UNIT_LIBS) $(PROTOBUF_C_LIBS) $(TORCH_LIBS) -ldl -lpthread
+check_PROGRAMS += tests/unit/test_safetensors
+tests_unit_test_safetensors_SOURCES = tests/unit/test_safetensors.c tests/unit/test.h tests/unit/tmpdir.h
+tests_unit_test_safetensors_LDADD = libcheckpoint.a $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_names
+tests_unit_test_names_SOURCES = tests/unit/test_names.c tests/unit/test.h
+tests_unit_test_names_LDADD = libcheckpoint.a $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_checkpoint
+tests_unit_test_checkpoint_SOURCES = tests/unit/test_checkpoint.c tests/unit/test.h tests/unit/tmpdir.h
+tests_unit_test_checkpoint_LDADD = libcheckpoint.a $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_config
+tests_unit_test_config_SOURCES = tests/unit/test_config.c tests/unit/test.h
+tests_unit_test_config_LDADD = libcheckpoint.a $(UNIT_LIBS)

@@ -61,6 +61,7 @@ queue_add_model(const char *model)
 		.dtype = SPEC_DTYPE_FP32,
 		.layout = SPEC_LAYOUT_SINGLE,
 		.positions = SPEC_POSITIONS_MROPE,
+		.mask_mode = SPEC_MASK_MODE_TRAINED,
 		.labels = json_object(),
 	};
 	int64_t id = 0;

@@ -47,9 +47,10 @@ test_defaults(void **state)
 	(void)state;
 	assert_int_equal(parse("{\"model\": \"/m\"}", &e), 0);
 	assert_string_equal(field, "");
-	assert_json("{\"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"model\": \"/m\", "
+	assert_json("{\"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"mask_mode\": \"trained\", \"model\": \"/m\", "
 		    "\"parity\": {\"max_abs\": 0.0001, \"min_cosine\": 0.99999, \"seed\": 1}, "
-		    "\"positions\": \"mrope\", \"profile\": \"default\", \"reference\": [], \"storage\": \"same\", \"variants\": [\"text\"]}");
+		    "\"positions\": \"mrope\", \"profile\": \"default\", \"reference\": [], "
+		    "\"storage\": \"same\", \"variants\": [\"text\"]}");
 }
 
 static void
@@ -57,9 +58,10 @@ test_everything(void **state)
 {
 	static const char text[] =
 		"{\"dtype\": \"fp32\", \"labels\": {\"team\": \"search\"}, \"layout\": \"single\", "
-		"\"model\": \"/srv/\\u00fc\", \"parity\": {\"max_abs\": 0.5, \"min_cosine\": 0.25, \"seed\": "
+		"\"mask_mode\": \"causal\", \"model\": \"/srv/\\u00fc\", \"parity\": {\"max_abs\": 0.5, \"min_cosine\": 0.25, \"seed\": "
 		"7}, "
-		"\"positions\": \"arange\", \"profile\": \"seed\", \"reference\": [\"/a\", \"/b\"], \"storage\": \"bf16\", \"variants\": [\"text\", \"unified\"]}";
+		"\"positions\": \"arange\", \"profile\": \"seed\", \"reference\": [\"/a\", \"/b\"], "
+		"\"storage\": \"bf16\", \"variants\": [\"text\", \"unified\"]}";
 	struct spec_proto p;
 	struct err e = ERR_INIT;
 	json_t *j, *again;
@@ -83,6 +85,7 @@ test_everything(void **state)
 	assert_string_equal(p.job.profile, "seed");
 	assert_string_equal(p.job.layout, "single");
 	assert_string_equal(p.job.positions, "arange");
+	assert_string_equal(p.job.mask_mode, "causal");
 	assert_int_equal(p.job.n_reference, 2);
 	assert_string_equal(p.job.reference[1], "/b");
 	assert_true(p.job.parity);
@@ -99,8 +102,9 @@ test_parity_off(void **state)
 	(void)state;
 	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": false}", &e), 0);
 	assert_json(
-		"{\"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"model\": \"/m\", "
-		"\"parity\": false, \"positions\": \"mrope\", \"profile\": \"default\", \"reference\": [], \"storage\": \"same\", \"variants\": [\"text\"]}");
+		"{\"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"mask_mode\": \"trained\", \"model\": \"/m\", "
+		"\"parity\": false, \"positions\": \"mrope\", \"profile\": \"default\", \"reference\": [], "
+		"\"storage\": \"same\", \"variants\": [\"text\"]}");
 	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": true}", &e), 0);
 	assert_true(spec.parity && spec.seed == 1);
 	assert_int_equal(parse("{\"model\": \"/m\", \"dtype\": \"fp16\", \"parity\": {\"max_abs\": 1}}", &e), 0);
@@ -179,6 +183,7 @@ static const struct {
 	{"{\"model\": \"/m\", \"profile\": \"fastembed\", \"variants\": [\"text\", \"unified\"]}", "variants", "unified alone"},
 	{"{\"model\": \"/m\", \"profile\": \"fastembed\", \"layout\": \"embedded\"}", "layout", "must be single with the profile"},
 	{"{\"model\": \"/m\", \"positions\": \"x\"}", "positions", "one of mrope, arange, not 'x'"},
+	{"{\"model\": \"/m\", \"mask_mode\": \"x\"}", "mask_mode", "one of trained, causal, not 'x'"},
 	{"{\"model\": \"/m\", \"reference\": \"/a\"}", "reference", "must be an array"},
 	{"{\"model\": \"/m\", \"reference\": [\"/a\", \"b\"]}", "reference[1]", "absolute path"},
 	{"{\"model\": \"/m\", \"reference\": [\"/a\", 1]}", "reference[1]", "must be a string"},

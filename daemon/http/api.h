@@ -1,0 +1,33 @@
+/* What the handlers (api_*.c) see of the server. */
+#ifndef HTTP_API_H
+#define HTTP_API_H
+
+#include "reply.h"
+#include "server.h"
+#include "stream.h"
+
+#define SERVER_MAGIC 0x73727672u
+
+struct server {
+	unsigned magic;
+	struct server_spec spec;
+	struct MHD_Daemon *mhd;
+	struct loop_fd poll;       /* MHD's own epoll descriptor */
+	struct loop_timer wake;    /* when MHD is to run without an event */
+	bool woken;                /* it is to run again at once */
+	struct listener **listeners;
+	size_t n_listeners;
+	struct streams streams;
+	struct request_queue submissions; /* wait for the commit of this turn */
+};
+
+/* After a connection was resumed: in an external loop MHD does not notice by itself. */
+void server_wake(struct server *s);
+
+/* One commit for all that wait; then their replies are set and the connections resumed. */
+void api_submissions_commit(struct server *s);
+
+/* The job with what its runner knows of it. NULL: no memory. */
+json_t *api_job_json(const struct server *s, const struct job *job);
+
+#endif

@@ -1,0 +1,236 @@
+#include "listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "base/str.h"
+
+#define ACCEPT_BATCH 64
+#define PAUSE_MS 100
+
+struct listener {
+	struct loop *loop;
+	struct loop_fd fd;
+	struct loop_timer pause; /* after an accept that failed for want of something */
+	listener_fn fn;
+	void *arg;
+	uint16_t port;
+	char *path; /* of a Unix socket, to be removed */
+};
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	struct sockaddr_un un;
+};
+
+static int
+unix_parse(const char *path, union address *ret, struct err *e)
+{
+	if (strlen(path) >= sizeof(ret->un.sun_path))
+		return err_set(e, E_USAGE, "path of the socket '%s' is longer than %zu bytes", path,
+			       sizeof(ret->un.sun_path) - 1);
+	ret->un.sun_family = AF_UNIX;
+	(void)snprintf(ret->un.sun_path, sizeof(ret->un.sun_path), "%s", path);
+	return 0;
+}
+
+static int
+tcp_parse(const char *text, union address *ret, struct err *e)
+{
+	const char *colon = strrchr(text, ':');
+	char host[64];
+	uint64_t port;
+	int r;
+
+	if (!colon || (size_t)(colon - text) >= sizeof(host))
+		goto bad;
+	r = str_to_u64(colon + 1, 0, UINT16_MAX, "port", &port, e);
+	if (r < 0)
+		return err_context(e, "address '%s'", text);
+	(void)snprintf(host, sizeof(host), "%.*s", (int)(colon - text), text);
+	if (inet_pton(AF_INET, host, &ret->in.sin_addr) == 1) {
+		ret->in.sin_family = AF_INET;
+		ret->in.sin_port = htons((uint16_t)port);
+		if (ntohl(ret->in.sin_addr.s_addr) >> 24 == 127)
+			return 0;
+		goto outside;
+	}
+	if (host[0] != '[' || !str_ends(host, "]"))
+		goto bad;
+	host[strlen(host) - 1] = '\0';
+	if (inet_pton(AF_INET6, host + 1, &ret->in6.sin6_addr) != 1)
+		goto bad;
+	ret->in6.sin6_family = AF_INET6;
+	ret->in6.sin6_port = htons((uint16_t)port);
+	if (IN6_IS_ADDR_LOOPBACK(&ret->in6.sin6_addr))
+		return 0;
+outside:
+	return err_set(e, E_NOT_ALLOWED,
+		       "address '%s' is reached from other hosts, and the API does not ask who calls: listen on "
+		       "127.0.0.1, [::1] or unix:PATH",
+		       text);
+bad:
+	return err_set(e, E_USAGE, "'%s' is no address: it must be like 127.0.0.1:8470, [::1]:8470 or unix:PATH", text);
+}
+
+static int
+address_parse(const char *text, union address *ret, socklen_t *ret_len, struct err *e)
+{
+	int r;
+
+	memset(ret, 0, sizeof(*ret));
+	if (str_starts(text, "unix:"))
+		r = unix_parse(text + strlen("unix:"), ret, e);
+	else
+		r = tcp_parse(text, ret, e);
+	*ret_len = ret->any.sa_family == AF_INET ? sizeof(ret->in) : ret->any.sa_family == AF_INET6 ? sizeof(ret->in6)
+												   : sizeof(ret->un);
+	return r;
+}
+
+int
+listener_check(const char *address, struct err *e)
+{
+	union address a;
+	socklen_t len;
+
+	return address_parse(address, &a, &len, e);
+}
+
+static void
+accept_ready(void *arg, uint32_t events)
+{
+	struct listener *l = arg;
+	union address a;
+	socklen_t len;
+	int fd, i;
+
+	(void)events;
+	for (i = 0; i < ACCEPT_BATCH; i++) {
+		len = sizeof(a);
+		fd = accept4(l->fd.fd, &a.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0) {
+			l->fn(l->arg, fd, &a.any, len);
+		} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+			loop_fd_unwatch(l->loop, &l->fd);
+			loop_timer_set(l->loop, &l->pause, PAUSE_MS);
+			return;
+		} else if (errno == EAGAIN) {
+			return;
+		}
+	}
+}
+
+static void
+pause_due(void *arg)
+{
+	struct listener *l = arg;
+
+	if (loop_fd_watch(l->loop, &l->fd, EPOLLIN, NULL) < 0)
+		loop_timer_set(l->loop, &l->pause, PAUSE_MS);
+}
+
+/* A socket file that nobody listens on is what a killed process left. */
+static bool
+unix_is_stale(const union address *a)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 && connect(fd, &a->any, sizeof(a->un)) < 0 && errno == ECONNREFUSED;
+}
+
+static int
+address_bind(int fd, const union address *a, socklen_t len)
+{
+	if (bind(fd, &a->any, len) == 0)
+		return 0;
+	if (errno != EADDRINUSE || a->any.sa_family != AF_UNIX)
+		return -1;
+	if (!unix_is_stale(a)) {
+		errno = EADDRINUSE;
+		return -1;
+	}
+	(void)unlink(a->un.sun_path);
+	return bind(fd, &a->any, len);
+}
+
+static int
+listener_open(struct listener *l, const char *address, struct err *e)
+{
+	const int on = 1;
+	union address a;
+	socklen_t len;
+	int r;
+
+	r = address_parse(address, &a, &len, e);
+	if (r < 0)
+		return r;
+	l->fd.fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (l->fd.fd < 0)
+		return err_errno(e, E_IO, errno, "cannot listen on '%s'", address);
+	(void)setsockopt(l->fd.fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (address_bind(l->fd.fd, &a, len) < 0)
+		return err_errno(e, E_IO, errno, "cannot listen on '%s'", address);
+	if (a.any.sa_family == AF_UNIX) {
+		l->path = strdup(a.un.sun_path);
+		if (!l->path)
+			return err_set(e, E_NO_MEMORY, "memory ran out");
+		/* the socket's mode is who may call; nobody can connect before listen() */
+		if (chmod(l->path, 0660) < 0)
+			return err_errno(e, E_IO, errno, "cannot set the mode of '%s'", l->path);
+	}
+	if (listen(l->fd.fd, SOMAXCONN) < 0 || getsockname(l->fd.fd, &a.any, &len) < 0)
+		return err_errno(e, E_IO, errno, "cannot listen on '%s'", address);
+	if (a.any.sa_family != AF_UNIX)
+		l->port = ntohs(a.any.sa_family == AF_INET ? a.in.sin_port : a.in6.sin6_port);
+	return loop_fd_watch(l->loop, &l->fd, EPOLLIN, e);
+}
+
+int
+listener_new(struct loop *loop, const char *address, listener_fn fn, void *arg, struct listener **ret, struct err *e)
+{
+	_cleanup_(listener_free) struct listener *l = calloc(1, sizeof(*l));
+	int r;
+
+	if (!l)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	l->loop = loop;
+	l->fd = (struct loop_fd){.fn = accept_ready, .arg = l, .fd = -1};
+	l->pause = (struct loop_timer){.fn = pause_due, .arg = l};
+	l->fn = fn;
+	l->arg = arg;
+	r = listener_open(l, address, e);
+	if (r < 0)
+		return r;
+	*ret = TAKE(l);
+	return 0;
+}
+
+void
+listener_free(struct listener **lp)
+{
+	struct listener *l = *lp;
+
+	if (!l)
+		return;
+	loop_timer_stop(&l->pause);
+	loop_fd_unwatch(l->loop, &l->fd);
+	if (l->fd.fd >= 0)
+		(void)close(l->fd.fd);
+	if (l->path)
+		(void)unlink(l->path);
+	free(l->path);
+	free(l);
+	*lp = NULL;
+}
+
+uint16_t
+listener_port(const struct listener *l)
+{
+	return l->port;
+}

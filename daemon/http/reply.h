@@ -1,0 +1,27 @@
+/* What is sent back: JSON, a problem document (RFC 9457), a file. A request has one reply. */
+#ifndef HTTP_REPLY_H
+#define HTTP_REPLY_H
+
+#include "base/json.h"
+#include "request.h"
+
+/* One line; digits enough to tell 0.99999 as it was sent. */
+#define REPLY_JSON (JSON_COMPACT | JSON_REAL_PRECISION(15))
+
+/* `j` is taken, also on failure; NULL is memory that ran out making it. */
+int reply_json_take(struct request *q, unsigned status, json_t *j, struct err *e);
+
+/* As reply_json_take, by the row of the error's code. Without memory there is no reply. */
+void reply_error(struct request *q, const struct err *why);
+
+/* `fd` is taken, also on failure. */
+int reply_file_take(struct request *q, int fd, uint64_t size, const char *type, struct err *e);
+
+/* `response` is taken; NULL is E_NO_MEMORY. */
+int reply_set_take(struct request *q, unsigned status, struct MHD_Response *response, const char *type,
+		   struct err *e);
+
+/* After a reply was set. */
+void reply_header(struct request *q, const char *name, const char *value);
+
+#endif

@@ -1,0 +1,36 @@
+/* From a method and a path to the function that answers (routes.def). */
+#ifndef HTTP_ROUTE_H
+#define HTTP_ROUTE_H
+
+#include "base/err.h"
+
+struct request;
+
+/* Sets a reply or leaves the request pending (request.h); an error becomes the reply. */
+typedef int (*route_fn)(struct request *q, struct err *e);
+
+struct route {
+	const char *method;
+	const char *path;
+	route_fn fn;
+	bool takes_body;
+};
+
+/* What stood for {id} and {name}. */
+struct route_args {
+	int64_t id;
+	const char *name; /* within the path that was matched */
+};
+
+/*
+ * NULL with E_NOT_FOUND, or with E_METHOD and the methods that the path takes in `allow`
+ * (as the header Allow has them).
+ */
+const struct route *route_find(const char *method, const char *path, struct route_args *ret, char allow[32],
+			       struct err *e);
+
+#define ROUTE(method, path, fn, body) int fn(struct request *q, struct err *e);
+#include "routes.def"
+#undef ROUTE
+
+#endif

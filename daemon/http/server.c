@@ -1,0 +1,179 @@
+#include "api.h"
+#include "listen.h"
+
+/* Of a connection: the lines and headers of a request must fit. Bodies pass through it. */
+#define POOL_SIZE 8192
+
+static void
+run(struct server *s)
+{
+	MHD_UNSIGNED_LONG_LONG ms;
+
+	s->woken = false;
+	(void)MHD_run(s->mhd);
+	if (!STAILQ_EMPTY(&s->submissions)) {
+		api_submissions_commit(s);
+		s->woken = false;
+		(void)MHD_run(s->mhd); /* sends the replies, and may take more */
+	}
+	if (s->woken || !STAILQ_EMPTY(&s->submissions))
+		loop_timer_set(s->spec.loop, &s->wake, 0);
+	else if (MHD_get_timeout(s->mhd, &ms) == MHD_YES)
+		loop_timer_set(s->spec.loop, &s->wake, (int64_t)MIN(ms, 3600000));
+	else
+		loop_timer_stop(&s->wake);
+}
+
+void
+server_wake(struct server *s)
+{
+	s->woken = true;
+	loop_timer_set(s->spec.loop, &s->wake, 0);
+}
+
+static void
+poll_ready(void *arg, uint32_t events)
+{
+	struct server *s = arg;
+
+	(void)events;
+	CHECK_OBJ(s, SERVER_MAGIC);
+	run(s);
+}
+
+static void
+wake_due(void *arg)
+{
+	struct server *s = arg;
+
+	CHECK_OBJ(s, SERVER_MAGIC);
+	run(s);
+}
+
+static void
+connection_add(void *arg, int fd, const struct sockaddr *addr, socklen_t len)
+{
+	struct server *s = arg;
+
+	CHECK_OBJ(s, SERVER_MAGIC);
+	(void)MHD_add_connection(s->mhd, fd, addr, len); /* closes it when there are too many */
+}
+
+static int
+mhd_start(struct server *s, struct err *e)
+{
+	const union MHD_DaemonInfo *info;
+	const struct server_spec *spec = &s->spec;
+
+	s->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+				  request_handle, s,
+				  MHD_OPTION_NOTIFY_COMPLETED, request_completed, s,
+				  MHD_OPTION_STRICT_FOR_CLIENT, 1,
+				  MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+				  MHD_OPTION_CONNECTION_LIMIT, spec->connections_max,
+				  MHD_OPTION_CONNECTION_TIMEOUT, spec->idle_s,
+				  MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_SIZE,
+				  MHD_OPTION_END);
+	if (!s->mhd)
+		return err_set(e, E_INTERNAL, "libmicrohttpd does not start");
+	info = MHD_get_daemon_info(s->mhd, MHD_DAEMON_INFO_EPOLL_FD);
+	if (!info)
+		return err_set(e, E_INTERNAL, "this libmicrohttpd was built without epoll");
+	s->poll.fd = info->epoll_fd;
+	return loop_fd_watch(spec->loop, &s->poll, EPOLLIN, e);
+}
+
+int
+server_new(const struct server_spec *spec, struct server **ret, struct err *e)
+{
+	struct server *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	s->magic = SERVER_MAGIC;
+	s->spec = *spec;
+	s->poll = (struct loop_fd){.fn = poll_ready, .arg = s, .fd = -1};
+	s->wake = (struct loop_timer){.fn = wake_due, .arg = s};
+	STAILQ_INIT(&s->submissions);
+	streams_init(&s->streams, s);
+	r = mhd_start(s, e);
+	if (r < 0) {
+		server_free(&s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+int
+server_listen(struct server *s, const char *address, uint16_t *ret_port, struct err *e)
+{
+	struct listener **l = reallocarray(s->listeners, s->n_listeners + 1, sizeof(struct listener *));
+	int r;
+
+	if (!l)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	s->listeners = l;
+	r = listener_new(s->spec.loop, address, connection_add, s, &l[s->n_listeners], e);
+	if (r < 0)
+		return r;
+	*ret_port = listener_port(l[s->n_listeners++]);
+	return 0;
+}
+
+void
+server_quiesce(struct server *s)
+{
+	while (s->n_listeners)
+		listener_free(&s->listeners[--s->n_listeners]);
+	streams_close(&s->streams);
+}
+
+void
+server_free(struct server **sp)
+{
+	struct server *s = *sp;
+
+	if (!s)
+		return;
+	CHECK_OBJ(s, SERVER_MAGIC);
+	server_quiesce(s);
+	free(s->listeners);
+	loop_timer_stop(&s->wake);
+	loop_fd_unwatch(s->spec.loop, &s->poll);
+	if (s->mhd) {
+		(void)MHD_run(s->mhd); /* takes up what was resumed: MHD must not stop with anything suspended */
+		MHD_stop_daemon(s->mhd);
+	}
+	streams_release(&s->streams);
+	s->magic = 0;
+	free(s);
+	*sp = NULL;
+}
+
+void
+server_publish_take(struct server *s, int64_t job, const char *event, json_t *data)
+{
+	streams_send(&s->streams, job, event, data, /*ended=*/ false);
+	json_decref(data);
+}
+
+void
+server_publish_job(struct server *s, int64_t id)
+{
+	struct job job = {.id = 0};
+	struct err e = ERR_INIT;
+	json_t *j;
+
+	if (!streams_watched(&s->streams, id))
+		return;
+	if (store_job_get(s->spec.store, id, &job, &e) < 0) {
+		s->spec.failed(s->spec.arg, &e);
+		return;
+	}
+	j = api_job_json(s, &job);
+	streams_send(&s->streams, id, "job", j, job_state_ended(job.state));
+	json_decref(j);
+	job_release(&job);
+}

@@ -1,0 +1,59 @@
+/*
+ * The HTTP API of the daemon (proto/api.md) on an event loop of ours.
+ *
+ * libmicrohttpd runs inside the loop, without threads: its own epoll thread stalls when exactly
+ * 128 connections are ready at once. We accept and hand it the connections, so several
+ * addresses share one instance and its limits.
+ *
+ * Submissions that arrive in one turn of the loop share one commit, and are answered after it.
+ */
+#ifndef HTTP_SERVER_H
+#define HTTP_SERVER_H
+
+#include "base/json.h"
+#include "base/loop.h"
+#include "queue/store.h"
+#include "runner/runner.h"
+
+struct server;
+
+/* What the API shows and changes, and what it may use of the machine. All borrowed. */
+struct server_spec {
+	struct loop *loop;
+	struct store *store;
+	struct runners *runners;
+	const char *state_dir;
+	const char *const *roots;
+	size_t n_roots;
+	unsigned connections_max;
+	unsigned idle_s;     /* a connection that moves nothing for so long is closed */
+	uint64_t body_max;   /* bytes of a request's body */
+	unsigned streams_max;
+	uint64_t stream_backlog_max; /* bytes that wait for a slow reader of events */
+	int64_t heartbeat_ms;        /* of streams */
+	void (*submitted)(void *arg);                         /* jobs were queued */
+	void (*failed)(void *arg, const struct err *why);     /* a request met an error of ours (5xx) */
+	void *arg;
+};
+
+int server_new(const struct server_spec *spec, struct server **ret, struct err *e);
+
+/* Ends every connection. */
+void server_free(struct server **s);
+
+/*
+ * ADDRESS:PORT of this host's loopback interface (port 0: a free one; *ret_port is the one taken),
+ * or unix:PATH (*ret_port is 0). E_NOT_ALLOWED for other addresses, E_USAGE for what is no address.
+ */
+int server_listen(struct server *s, const char *address, uint16_t *ret_port, struct err *e);
+
+/* Takes no more connections and ends the streams of events; what is under way goes on. */
+void server_quiesce(struct server *s);
+
+/* To everyone who watches the job; `data` is taken. */
+void server_publish_take(struct server *s, int64_t job, const char *event, json_t *data);
+
+/* The same with the job itself, after a change of its state. The streams end with the job. */
+void server_publish_job(struct server *s, int64_t job);
+
+#endif

@@ -1,0 +1,506 @@
+/*
+ * The end of a worker has four parts, in any order: its last message, its exit, the end of
+ * its stdout and of its stderr. The group is killed while the worker is a zombie that was not
+ * waited for, since its number cannot be another's until then.
+ */
+#include "child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/wait.h>
+
+#include "base/frame.h"
+#include "base/proc.h"
+#include "base/str.h"
+#include "lines.h"
+
+#define CHILD_MAGIC 0x6368696cu
+#define READ_MAX 65536
+
+/* How long a process that escaped from the group may keep a pipe open after the worker's end. */
+#define DRAIN_MS 2000
+
+struct child {
+	unsigned magic;
+	struct loop *loop;
+	const struct child_ops *ops;
+	void *arg;
+	char *nonce;
+	struct proc proc;
+	int status; /* as waitpid() gives it, once proc.pid is 0 */
+	struct loop_fd in, out, log, exit;
+	struct loop_timer silence, deadline, kill, drain;
+	int64_t silence_ms, grace_ms;
+	struct buf job;    /* not yet written to stdin */
+	struct buf frames; /* read from stdout, not a whole frame yet */
+	struct lines lines;
+	char line_last[201];
+	bool hello;
+	bool stopping;
+	Colconv__FromWorker *last; /* its Result or Failure */
+	struct child_end end;
+};
+
+static void
+pipe_close(struct child *c, struct loop_fd *w)
+{
+	loop_fd_unwatch(c->loop, w);
+	if (w->fd >= 0)
+		(void)close(TAKE_FD(w->fd));
+}
+
+static void
+line_pass(void *arg, const char *line)
+{
+	struct child *c = arg;
+
+	CHECK_OBJ(c, CHILD_MAGIC);
+	(void)snprintf(c->line_last, sizeof(c->line_last), "%s", line);
+	str_clean(c->line_last); /* the cut may have split a character */
+	c->ops->log(c->arg, line);
+}
+
+static void
+why_crashed(struct child *c)
+{
+	char status[64];
+
+	(void)proc_status_str(c->status, status, sizeof(status));
+	(void)err_set(&c->end.why, E_WORKER_CRASHED, "the worker ended with %s%s%s%s", status,
+		      c->last ? " after its result" : " and without a result", *c->line_last ? "; it last wrote: " : "",
+		      c->line_last);
+}
+
+static void
+end_set(struct child *c)
+{
+	const Colconv__Failure *f;
+	const Colconv__Result *res;
+
+	if (c->last && c->last->body_case == COLCONV__FROM_WORKER__BODY_FAILURE) {
+		f = c->last->failure;
+		c->end.usage = f->usage;
+		c->end.n_usage = f->n_usage;
+		(void)err_set(&c->end.why, err_from_name(f->reason), "%s", f->message);
+	} else if (c->last) {
+		res = c->last->result;
+		c->end.usage = res->usage;
+		c->end.n_usage = res->n_usage;
+		if (c->status != 0)
+			why_crashed(c);
+		else if (c->end.why.code == 0)
+			c->end.result = res;
+	} else {
+		why_crashed(c);
+	}
+}
+
+/* Calls back when all is over; the child may be gone afterwards. */
+static void
+end_check(struct child *c)
+{
+	if (c->proc.pid || c->out.fd >= 0 || c->log.fd >= 0)
+		return;
+	loop_timer_stop(&c->silence);
+	loop_timer_stop(&c->deadline);
+	loop_timer_stop(&c->kill);
+	loop_timer_stop(&c->drain);
+	pipe_close(c, &c->in);
+	lines_end(&c->lines, loop_now_ms(), line_pass, c);
+	end_set(c);
+	c->ops->ended(c->arg, &c->end);
+}
+
+static void
+stop_vset(struct child *c, int code, const char *fmt, va_list ap)
+{
+	char msg[sizeof(c->end.why.msg)];
+
+	(void)vsnprintf(msg, sizeof(msg), fmt, ap);
+	(void)err_set(&c->end.why, code, "%s", msg);
+	if (c->stopping)
+		return;
+	c->stopping = true;
+	proc_signal(&c->proc, SIGTERM, /*keep_group=*/ false);
+	loop_timer_set(c->loop, &c->kill, c->grace_ms);
+}
+
+void
+child_stop(struct child *c, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	CHECK_OBJ(c, CHILD_MAGIC);
+	va_start(ap, fmt);
+	stop_vset(c, code, fmt, ap);
+	va_end(ap);
+}
+
+static void
+kill_due(void *arg)
+{
+	struct child *c = arg;
+
+	CHECK_OBJ(c, CHILD_MAGIC);
+	proc_signal(&c->proc, SIGKILL, /*keep_group=*/ false);
+}
+
+static void
+silence_due(void *arg)
+{
+	struct child *c = arg;
+
+	CHECK_OBJ(c, CHILD_MAGIC);
+	child_stop(c, E_WORKER_CRASHED, "the worker said nothing for %.0f s", (double)c->silence_ms / 1000);
+}
+
+static void
+deadline_due(void *arg)
+{
+	struct child *c = arg;
+
+	CHECK_OBJ(c, CHILD_MAGIC);
+	child_stop(c, E_TIMEOUT, "the job's time limit passed");
+}
+
+static void
+drain_due(void *arg)
+{
+	struct child *c = arg;
+
+	CHECK_OBJ(c, CHILD_MAGIC);
+	pipe_close(c, &c->out);
+	pipe_close(c, &c->log);
+	end_check(c);
+}
+
+static void
+exit_ready(void *arg, uint32_t events)
+{
+	struct child *c = arg;
+
+	(void)events;
+	CHECK_OBJ(c, CHILD_MAGIC);
+	proc_signal(&c->proc, SIGKILL, /*keep_group=*/ false);
+	loop_fd_unwatch(c->loop, &c->exit);
+	if (proc_wait(&c->proc, &c->status, &c->end.why) < 0)
+		c->status = -1;
+	loop_timer_set(c->loop, &c->drain, DRAIN_MS);
+	end_check(c);
+}
+
+static void
+usage_clean(Colconv__StageUsage **usage, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		str_clean(usage[i]->stage);
+}
+
+/* An empty string is the library's own, and constant: str_clean() does not write there. */
+static void
+result_clean(Colconv__Result *res)
+{
+	size_t i;
+
+	usage_clean(res->usage, res->n_usage);
+	str_clean(res->architecture);
+	for (i = 0; i < res->n_graphs; i++) {
+		str_clean(res->graphs[i]->variant);
+		str_clean(res->graphs[i]->file);
+	}
+}
+
+static int
+message_take(struct child *c, Colconv__FromWorker *m, bool *ret_keep, struct err *e)
+{
+	if (m->body_case == COLCONV__FROM_WORKER__BODY__NOT_SET)
+		return err_set(e, E_WORKER_PROTOCOL, "the worker sent an empty message");
+	if (c->last)
+		return err_set(e, E_WORKER_PROTOCOL, "the worker went on after its last message");
+	if (c->hello != (m->body_case != COLCONV__FROM_WORKER__BODY_HELLO))
+		return err_set(e, E_WORKER_PROTOCOL, c->hello ? "the worker said Hello twice"
+							      : "the worker did not say Hello first");
+	switch (m->body_case) {
+	case COLCONV__FROM_WORKER__BODY_HELLO:
+		if (!str_eq(m->hello->nonce, c->nonce))
+			return err_set(e, E_WORKER_PROTOCOL, "the worker answered for another attempt");
+		c->hello = true;
+		break;
+	case COLCONV__FROM_WORKER__BODY_STAGE:
+		str_clean(m->stage->name);
+		c->ops->stage(c->arg, m->stage);
+		break;
+	case COLCONV__FROM_WORKER__BODY_PROGRESS:
+		str_clean(m->progress->unit);
+		str_clean(m->progress->detail);
+		c->ops->progress(c->arg, m->progress);
+		break;
+	case COLCONV__FROM_WORKER__BODY_RESULT:
+		result_clean(m->result);
+		*ret_keep = true;
+		break;
+	case COLCONV__FROM_WORKER__BODY_FAILURE:
+		usage_clean(m->failure->usage, m->failure->n_usage);
+		*ret_keep = true;
+		break;
+	default: /* a heartbeat: to have come is all it does */
+		break;
+	}
+	return 0;
+}
+
+static int
+frame_take(struct child *c, const uint8_t *data, size_t len, struct err *e)
+{
+	Colconv__FromWorker *m = colconv__from_worker__unpack(NULL, len, data);
+	bool keep = false;
+	int r;
+
+	if (!m)
+		return err_set(e, E_WORKER_PROTOCOL, "the worker sent %zu bytes that are no message", len);
+	r = message_take(c, m, &keep, e);
+	if (keep)
+		c->last = m;
+	else
+		colconv__from_worker__free_unpacked(m, NULL);
+	return r;
+}
+
+static int
+frames_take(struct child *c, struct err *e)
+{
+	const uint8_t *data;
+	size_t len;
+	int r;
+
+	while ((r = frame_find(&c->frames, &data, &len, e)) > 0) {
+		loop_timer_set(c->loop, &c->silence, c->silence_ms);
+		r = frame_take(c, data, len, e);
+		if (r < 0)
+			return r;
+		buf_consume(&c->frames, 4 + len);
+	}
+	return r;
+}
+
+static void
+out_ready(void *arg, uint32_t events)
+{
+	struct child *c = arg;
+	struct err e = ERR_INIT;
+	ssize_t n;
+	void *p;
+
+	(void)events;
+	CHECK_OBJ(c, CHILD_MAGIC);
+	p = buf_reserve(&c->frames, READ_MAX);
+	if (!p) {
+		child_stop(c, E_NO_MEMORY, "memory ran out reading from the worker");
+		buf_release(&c->frames);
+		return;
+	}
+	n = read(c->out.fd, p, READ_MAX);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		pipe_close(c, &c->out);
+		end_check(c);
+		return;
+	}
+	if (c->stopping) /* read on, so that it does not hang in a write; believe nothing */
+		return;
+	c->frames.len += (size_t)n;
+	if (frames_take(c, &e) < 0)
+		child_stop(c, e.code, "%s", e.msg);
+}
+
+static void
+log_ready(void *arg, uint32_t events)
+{
+	struct child *c = arg;
+	char data[8192];
+	ssize_t n;
+
+	(void)events;
+	CHECK_OBJ(c, CHILD_MAGIC);
+	n = read(c->log.fd, data, sizeof(data));
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		pipe_close(c, &c->log);
+		end_check(c);
+		return;
+	}
+	lines_add(&c->lines, data, (size_t)n, loop_now_ms(), line_pass, c);
+}
+
+/* A worker that does not read its job says so by its end: no error here. */
+static void
+in_ready(void *arg, uint32_t events)
+{
+	struct child *c = arg;
+	ssize_t n;
+
+	(void)events;
+	CHECK_OBJ(c, CHILD_MAGIC);
+	n = write(c->in.fd, c->job.data, c->job.len);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n >= 0)
+		buf_consume(&c->job, (size_t)n);
+	if (n < 0 || c->job.len == 0)
+		pipe_close(c, &c->in);
+}
+
+static int
+job_pack(struct child *c, const Colconv__Job *job, struct err *e)
+{
+	size_t len = colconv__job__get_packed_size(job);
+	uint8_t *p;
+
+	if (len > FRAME_LEN_MAX)
+		return err_set(e, E_TOO_LARGE, "the job is longer than the %u bytes that a worker takes", FRAME_LEN_MAX);
+	frame_begin(&c->job, len);
+	p = buf_reserve(&c->job, len);
+	if (p)
+		c->job.len += colconv__job__pack(job, p);
+	c->nonce = strdup(job->nonce);
+	if (!c->nonce)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	return buf_failed(&c->job, e);
+}
+
+/* One end for the child, the other non-blocking for us. */
+static int
+pipe_open(struct loop_fd *ours, int *ret_theirs, bool to_child, struct err *e)
+{
+	int fd[2];
+
+	if (pipe2(fd, O_CLOEXEC) < 0)
+		return err_errno(e, E_IO, errno, "cannot make a pipe");
+	ours->fd = fd[to_child];
+	*ret_theirs = fd[!to_child];
+	if (fcntl(ours->fd, F_SETFL, O_NONBLOCK) < 0)
+		return err_errno(e, E_IO, errno, "cannot make a pipe");
+	return 0;
+}
+
+static char **
+argv_join(char *const *prefix, const char *program)
+{
+	size_t n = 0, i;
+	char **argv;
+
+	while (prefix && prefix[n])
+		n++;
+	argv = calloc(n + 2, sizeof(*argv));
+	if (!argv)
+		return NULL;
+	for (i = 0; i < n; i++)
+		argv[i] = prefix[i];
+	argv[n] = (char *)(uintptr_t)program;
+	return argv;
+}
+
+static int
+spawn(struct child *c, const struct child_spec *spec, struct err *e)
+{
+	_cleanup_close_ int in = -1, out = -1, log = -1;
+	_cleanup_free_ char **argv = argv_join(spec->prefix, spec->program);
+	struct proc_spec ps = {.argv = argv, .env = (const char *const *)spec->env};
+	int r;
+
+	if (!argv)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	if ((r = pipe_open(&c->in, &in, /*to_child=*/ true, e)) < 0 ||
+	    (r = pipe_open(&c->out, &out, /*to_child=*/ false, e)) < 0 ||
+	    (r = pipe_open(&c->log, &log, /*to_child=*/ false, e)) < 0)
+		return r;
+	ps.fd_in = in;
+	ps.fd_out = out;
+	ps.fd_err = log;
+	r = proc_spawn(&ps, &c->proc, e);
+	if (r < 0)
+		return r;
+	c->exit.fd = c->proc.pidfd;
+	if ((r = loop_fd_watch(c->loop, &c->in, EPOLLOUT, e)) < 0 ||
+	    (r = loop_fd_watch(c->loop, &c->out, EPOLLIN, e)) < 0 ||
+	    (r = loop_fd_watch(c->loop, &c->log, EPOLLIN, e)) < 0)
+		return r;
+	return loop_fd_watch(c->loop, &c->exit, EPOLLIN, e);
+}
+
+int
+child_new(struct loop *l, const struct child_spec *spec, const struct child_ops *ops, void *arg, struct child **ret,
+	  struct err *e)
+{
+	_cleanup_(child_free) struct child *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	c->magic = CHILD_MAGIC;
+	c->loop = l;
+	c->ops = ops;
+	c->arg = arg;
+	c->proc = (struct proc)PROC_INIT;
+	c->in = (struct loop_fd){.fn = in_ready, .arg = c, .fd = -1};
+	c->out = (struct loop_fd){.fn = out_ready, .arg = c, .fd = -1};
+	c->log = (struct loop_fd){.fn = log_ready, .arg = c, .fd = -1};
+	c->exit = (struct loop_fd){.fn = exit_ready, .arg = c, .fd = -1};
+	c->silence = (struct loop_timer){.fn = silence_due, .arg = c};
+	c->deadline = (struct loop_timer){.fn = deadline_due, .arg = c};
+	c->kill = (struct loop_timer){.fn = kill_due, .arg = c};
+	c->drain = (struct loop_timer){.fn = drain_due, .arg = c};
+	c->silence_ms = spec->silence_ms;
+	c->grace_ms = spec->grace_ms;
+	r = job_pack(c, spec->job, e);
+	if (r == 0)
+		r = spawn(c, spec, e);
+	if (r < 0)
+		return r;
+	loop_timer_set(l, &c->silence, spec->silence_ms);
+	loop_timer_set(l, &c->deadline, spec->timeout_ms);
+	*ret = TAKE(c);
+	return 0;
+}
+
+void
+child_free(struct child **cp)
+{
+	struct child *c = *cp;
+
+	if (!c)
+		return;
+	CHECK_OBJ(c, CHILD_MAGIC);
+	loop_timer_stop(&c->silence);
+	loop_timer_stop(&c->deadline);
+	loop_timer_stop(&c->kill);
+	loop_timer_stop(&c->drain);
+	loop_fd_unwatch(c->loop, &c->exit);
+	pipe_close(c, &c->in);
+	pipe_close(c, &c->out);
+	pipe_close(c, &c->log);
+	if (c->proc.pid) {
+		proc_signal(&c->proc, SIGKILL, /*keep_group=*/ false);
+		(void)proc_wait(&c->proc, &c->status, NULL);
+	}
+	if (c->last)
+		colconv__from_worker__free_unpacked(c->last, NULL);
+	buf_release(&c->job);
+	buf_release(&c->frames);
+	free(c->nonce);
+	c->magic = 0;
+	free(c);
+	*cp = NULL;
+}
+
+pid_t
+child_pid(const struct child *c)
+{
+	return c->proc.pid;
+}

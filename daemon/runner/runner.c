@@ -1,0 +1,157 @@
+#include "runner.h"
+
+#include "base/str.h"
+
+#define WORDS_MAX 256
+
+void
+runners_init(struct runners *rs)
+{
+	*rs = (struct runners){.rows = NULL};
+	LIST_INIT(&rs->runs);
+}
+
+static void
+runner_release(struct runner *r)
+{
+	free(r->name);
+	free(r->text);
+	free(r->env);
+	free(r->prefix);
+}
+
+void
+runners_release(struct runners *rs)
+{
+	size_t i;
+
+	for (i = 0; i < rs->n; i++)
+		runner_release(&rs->rows[i]);
+	free(rs->rows);
+	runners_init(rs);
+}
+
+static int
+runner_parse(struct runner *r, const char *line, struct err *e)
+{
+	char *words[WORDS_MAX] = {NULL}, *save, *w;
+	size_t n = 0, i = 2, n_env;
+	uint64_t slots;
+	int code;
+
+	r->text = strdup(line);
+	if (!r->text)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	for (w = strtok_r(r->text, " \t", &save); w; w = strtok_r(NULL, " \t", &save)) {
+		if (n == WORDS_MAX - 1)
+			return err_set(e, E_BAD_CONFIG, "runner '%s' has more than %d words", words[0], WORDS_MAX - 1);
+		words[n++] = w;
+	}
+	if (n < 2)
+		return err_set(e, E_BAD_CONFIG, "a runner needs a name and a number of slots, not '%s'", line);
+	code = str_to_u64(words[1], 1, RUNNER_SLOTS_MAX, "slots", &slots, e);
+	if (code < 0)
+		return err_context(e, "runner '%s'", words[0]);
+	r->slots = (unsigned)slots;
+	while (i < n && strchr(words[i], '='))
+		i++;
+	n_env = i - 2;
+	r->name = strdup(words[0]);
+	r->env = calloc(n_env + 1, sizeof(*r->env));
+	r->prefix = calloc(n - i + 1, sizeof(*r->prefix));
+	if (!r->name || !r->env || !r->prefix)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	memcpy(r->env, words + 2, n_env * sizeof(*words));
+	memcpy(r->prefix, words + i, (n - i) * sizeof(*words));
+	return 0;
+}
+
+int
+runners_add(struct runners *rs, const char *line, struct err *e)
+{
+	struct runner r = {.name = NULL}, *rows;
+	size_t i;
+	int code;
+
+	rows = reallocarray(rs->rows, rs->n + 1, sizeof(*rows));
+	if (!rows)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	rs->rows = rows;
+	code = runner_parse(&r, line, e);
+	for (i = 0; i < rs->n && code == 0; i++)
+		if (str_eq(rows[i].name, r.name))
+			code = err_set(e, E_BAD_CONFIG, "runner '%s' is there twice", r.name);
+	if (code < 0)
+		runner_release(&r);
+	else
+		rows[rs->n++] = r;
+	return code;
+}
+
+struct runner *
+runners_find_free(struct runners *rs)
+{
+	size_t i;
+
+	for (i = 0; i < rs->n; i++)
+		if (rs->rows[i].busy < rs->rows[i].slots)
+			return &rs->rows[i];
+	return NULL;
+}
+
+void
+run_add(struct runners *rs, struct run *run, struct runner *runner)
+{
+	run->runner = runner;
+	runner->busy++;
+	LIST_INSERT_HEAD(&rs->runs, run, entry);
+}
+
+void
+run_remove(struct run *run)
+{
+	run->runner->busy--;
+	LIST_REMOVE(run, entry);
+}
+
+struct run *
+run_find(const struct runners *rs, int64_t job)
+{
+	struct run *run;
+
+	LIST_FOREACH(run, &rs->runs, entry)
+		if (run->job == job)
+			return run;
+	return NULL;
+}
+
+static void
+text_set(char *dst, size_t len, const char *src)
+{
+	(void)snprintf(dst, len, "%s", src);
+	str_clean(dst); /* the cut may have split a character */
+}
+
+void
+run_set_stage(struct run *run, const Colconv__Stage *stage)
+{
+	text_set(run->stage, sizeof(run->stage), stage->name);
+	memset(&run->progress, 0, sizeof(run->progress));
+}
+
+void
+run_set_progress(struct run *run, const Colconv__Progress *progress)
+{
+	run->progress.done = progress->done;
+	run->progress.total = progress->total;
+	text_set(run->progress.unit, sizeof(run->progress.unit), progress->unit);
+	text_set(run->progress.detail, sizeof(run->progress.detail), progress->detail);
+}
+
+json_t *
+run_progress_to_json(const struct run *run)
+{
+	return json_pack("{s:I, s:I, s:s, s:s}", "done", (json_int_t)MIN(run->progress.done, (uint64_t)INT64_MAX), "total",
+			 (json_int_t)MIN(run->progress.total, (uint64_t)INT64_MAX), "unit", run->progress.unit, "detail",
+			 run->progress.detail);
+}

@@ -1,0 +1,364 @@
+#include "dispatch.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+#include "base/log.h"
+#include "queue/publish.h"
+
+#define DISPATCH_MAGIC 0x64697370u
+#define ATTEMPT_MAGIC 0x61747470u
+
+/* The queue or the disk failed: again after this. */
+#define AGAIN_MS 5000
+
+/* Between two events of progress that are passed on. */
+#define PROGRESS_MS 100
+
+struct dispatch {
+	unsigned magic;
+	struct dispatch_spec spec;
+	struct server *server;
+	struct loop_timer kick;
+	bool stopping;
+};
+
+struct attempt {
+	unsigned magic;
+	struct dispatch *dispatch;
+	struct run run;
+	char nonce[JOB_NONCE_LEN + 1];
+	int64_t progress_at_ms;
+	struct child_end end;     /* once the worker is gone, or did not start */
+	struct loop_timer settle; /* tries again what the queue did not take */
+};
+
+static void
+attempt_free(struct attempt *a)
+{
+	loop_timer_stop(&a->settle);
+	run_remove(&a->run);
+	child_free(&a->run.child);
+	a->magic = 0;
+	free(a);
+}
+
+static json_t *
+number(double v, bool known)
+{
+	return known && isfinite(v) ? json_real(v) : json_null();
+}
+
+static json_t *
+result_to_json(const Colconv__Result *res)
+{
+	json_t *graphs = json_array();
+	size_t i;
+
+	for (i = 0; i < res->n_graphs; i++)
+		(void)json_array_append_new(graphs, json_pack("{s:s, s:s, s:I}", "variant", res->graphs[i]->variant, "file",
+							      res->graphs[i]->file, "nodes",
+							      (json_int_t)res->graphs[i]->nodes));
+	return json_pack("{s:s, s:I, s:o, s:b, s:o, s:o}", "architecture", res->architecture, "parameters",
+			 (json_int_t)res->parameters, "graphs", graphs, "parity_checked", (int)res->parity_checked,
+			 "max_abs", number(res->max_abs, res->parity_checked), "min_cosine",
+			 number(res->min_cosine, res->parity_checked));
+}
+
+/* The names stay the message's. NULL: no memory, or no stages. */
+static struct job_stage *
+stages_get(const struct child_end *end)
+{
+	struct job_stage *stages = calloc(end->n_usage, sizeof(*stages));
+	size_t i;
+
+	for (i = 0; stages && i < end->n_usage; i++)
+		stages[i] = (struct job_stage){
+			.name = end->usage[i]->stage,
+			.seconds = isfinite(end->usage[i]->seconds) ? end->usage[i]->seconds : 0,
+			.peak_anon_bytes = (int64_t)MIN(end->usage[i]->peak_anon_bytes, (uint64_t)INT64_MAX),
+		};
+	return stages;
+}
+
+static int
+attempt_publish(struct attempt *a, const struct job_stage *stages, size_t n_stages, struct err *e)
+{
+	const struct dispatch_spec *spec = &a->dispatch->spec;
+	json_t *result = result_to_json(a->end.result);
+	int r;
+
+	if (!result)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	r = publish_job(spec->store, spec->state_dir, a->run.job, a->nonce, job_now(), result, stages, n_stages, e);
+	json_decref(result);
+	return r;
+}
+
+/* Of an attempt that has no artifact. */
+static int
+attempt_fail(struct attempt *a, const struct err *why, const struct job_stage *stages, size_t n_stages,
+	     struct err *e)
+{
+	const struct dispatch_spec *spec = &a->dispatch->spec;
+	const struct job_change handed_back = {.now = job_now(), .nonce = a->nonce};
+	struct err lost = ERR_INIT;
+	int r;
+
+	if (why->code == E_PARITY && artifact_keep_report(spec->state_dir, a->run.job, a->run.attempt, &lost) < 0)
+		log_warning("job=%" PRId64 " %s, ignoring", a->run.job, lost.msg);
+	if (a->dispatch->stopping && why->code != E_CANCELLED)
+		r = job_apply(spec->store, a->run.job, JOB_EVENT_REQUEUE, &handed_back, e);
+	else
+		r = job_fail(spec->store, a->run.job, a->nonce, job_now(), why, stages, n_stages, e);
+	if (r < 0 && r != E_CONFLICT)
+		return r;
+	err_clear(&lost);
+	if (artifact_discard(spec->state_dir, a->run.job, a->run.attempt, &lost) < 0)
+		log_warning("job=%" PRId64 " %s, ignoring", a->run.job, lost.msg);
+	return 0;
+}
+
+static int
+attempt_end(struct attempt *a, struct err *e)
+{
+	_cleanup_free_ struct job_stage *stages = stages_get(&a->end);
+	size_t n_stages = stages ? a->end.n_usage : 0;
+	struct err why = a->end.why;
+
+	if (a->end.result) {
+		err_clear(&why);
+		if (attempt_publish(a, stages, n_stages, &why) == 0) {
+			log_info("job=%" PRId64 " try=%d done", a->run.job, a->run.attempt);
+			return 0;
+		}
+		if (store_broken(a->dispatch->spec.store))
+			return err_set(e, why.code, "%s", why.msg);
+	}
+	log_info("job=%" PRId64 " try=%d ended: %s: %s", a->run.job, a->run.attempt, err_name(why.code), why.msg);
+	return attempt_fail(a, &why, stages, n_stages, e);
+}
+
+/* Writes the end down, sooner or later; the slot is taken until then. */
+static void
+settle_due(void *arg)
+{
+	struct attempt *a = arg;
+	struct dispatch *d = a->dispatch;
+	const int64_t job = a->run.job;
+	struct err e = ERR_INIT;
+
+	CHECK_OBJ(a, ATTEMPT_MAGIC);
+	if (attempt_end(a, &e) < 0) {
+		d->spec.failed(d->spec.arg, &e);
+		loop_timer_set(d->spec.loop, &a->settle, AGAIN_MS);
+		return;
+	}
+	attempt_free(a);
+	server_publish_job(d->server, job);
+	if (!d->stopping)
+		dispatch_kick(d);
+	else if (LIST_EMPTY(&d->spec.runners->runs))
+		d->spec.idle(d->spec.arg);
+}
+
+static void
+on_stage(void *arg, const Colconv__Stage *stage)
+{
+	struct attempt *a = arg;
+
+	CHECK_OBJ(a, ATTEMPT_MAGIC);
+	run_set_stage(&a->run, stage);
+	log_info("job=%" PRId64 " try=%d stage=%s", a->run.job, a->run.attempt, a->run.stage);
+	server_publish_take(a->dispatch->server, a->run.job, "stage",
+			    json_pack("{s:s, s:i}", "stage", a->run.stage, "attempt", a->run.attempt));
+}
+
+static void
+on_progress(void *arg, const Colconv__Progress *progress)
+{
+	struct attempt *a = arg;
+	json_t *j;
+
+	CHECK_OBJ(a, ATTEMPT_MAGIC);
+	run_set_progress(&a->run, progress);
+	if (progress->done != progress->total && loop_now_ms() - a->progress_at_ms < PROGRESS_MS)
+		return; /* the end of a stage is always told */
+	a->progress_at_ms = loop_now_ms();
+	j = run_progress_to_json(&a->run);
+	(void)json_object_set_new(j, "stage", json_string(a->run.stage));
+	server_publish_take(a->dispatch->server, a->run.job, "progress", j);
+}
+
+static void
+on_log(void *arg, const char *line)
+{
+	struct attempt *a = arg;
+
+	CHECK_OBJ(a, ATTEMPT_MAGIC);
+	log_info("worker[%d] job=%" PRId64 ": %s", (int)child_pid(a->run.child), a->run.job, line);
+	server_publish_take(a->dispatch->server, a->run.job, "log", json_pack("{s:s}", "line", line));
+}
+
+static void
+on_ended(void *arg, const struct child_end *end)
+{
+	struct attempt *a = arg;
+
+	CHECK_OBJ(a, ATTEMPT_MAGIC);
+	a->end = *end;
+	settle_due(a);
+}
+
+static const struct child_ops ops = {
+	.stage = on_stage,
+	.progress = on_progress,
+	.log = on_log,
+	.ended = on_ended,
+};
+
+static int
+worker_start(struct attempt *a, const struct job *job, struct err *e)
+{
+	const struct dispatch_spec *d = &a->dispatch->spec;
+	_cleanup_(spec_release) struct spec spec = SPEC_INIT;
+	_cleanup_free_ char *out_dir = NULL;
+	struct child_spec cs = {
+		.prefix = a->run.runner->prefix,
+		.program = d->worker,
+		.env = a->run.runner->env,
+		.silence_ms = d->silence_ms,
+		.timeout_ms = d->timeout_ms,
+		.grace_ms = d->grace_ms,
+	};
+	char field[SPEC_FIELD_LEN];
+	struct spec_proto proto;
+	int r;
+
+	r = spec_from_json(job->spec, &spec, field, e);
+	if (r < 0)
+		return r;
+	r = artifact_stage(d->state_dir, job->id, job->attempt, &out_dir, e);
+	if (r < 0)
+		return r;
+	spec_to_proto(&spec, a->nonce, out_dir, &proto);
+	cs.job = &proto.job;
+	return child_new(d->loop, &cs, &ops, a, &a->run.child, e);
+}
+
+static void
+attempt_start(struct dispatch *d, struct runner *runner, const struct job *job)
+{
+	struct attempt *a = calloc(1, sizeof(*a));
+	struct err e = ERR_INIT;
+
+	if (!a) { /* the job is running in the queue, and without memory for more nobody will end it */
+		(void)err_set(&e, E_NO_MEMORY, "memory ran out");
+		(void)job_fail(d->spec.store, job->id, job->nonce, job_now(), &e, /*stages=*/ NULL, 0, NULL);
+		d->spec.failed(d->spec.arg, &e);
+		return;
+	}
+	*a = (struct attempt){
+		.magic = ATTEMPT_MAGIC,
+		.dispatch = d,
+		.run = {.job = job->id, .attempt = job->attempt},
+		.settle = {.fn = settle_due, .arg = a},
+	};
+	memcpy(a->nonce, job->nonce, sizeof(a->nonce));
+	run_add(d->spec.runners, &a->run, runner);
+	log_info("job=%" PRId64 " try=%d running on '%s'", job->id, job->attempt, runner->name);
+	server_publish_job(d->server, job->id);
+	if (worker_start(a, job, &a->end.why) < 0)
+		settle_due(a);
+}
+
+static void
+kick_due(void *arg)
+{
+	struct dispatch *d = arg;
+	struct err e = ERR_INIT;
+	struct runner *runner;
+	int64_t now, due = 0;
+	int r;
+
+	CHECK_OBJ(d, DISPATCH_MAGIC);
+	do {
+		_cleanup_(job_release) struct job job = {.id = 0};
+
+		runner = runners_find_free(d->spec.runners);
+		if (!runner || d->stopping)
+			return;
+		r = job_claim(d->spec.store, job_now(), &job, &e);
+		if (r > 0)
+			attempt_start(d, runner, &job);
+	} while (r > 0);
+	now = job_now();
+	if (r == 0)
+		r = store_next_due(d->spec.store, now, &due, &e);
+	if (r < 0) {
+		d->spec.failed(d->spec.arg, &e);
+		due = now + AGAIN_MS;
+	}
+	if (due)
+		loop_timer_set(d->spec.loop, &d->kick, MAX(due - now, 1));
+}
+
+int
+dispatch_new(const struct dispatch_spec *spec, struct dispatch **ret, struct err *e)
+{
+	struct dispatch *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	d->magic = DISPATCH_MAGIC;
+	d->spec = *spec;
+	d->kick = (struct loop_timer){.fn = kick_due, .arg = d};
+	*ret = d;
+	return 0;
+}
+
+void
+dispatch_set_server(struct dispatch *d, struct server *server)
+{
+	d->server = server;
+}
+
+void
+dispatch_free(struct dispatch **dp)
+{
+	struct dispatch *d = *dp;
+	struct run *run, *next;
+
+	if (!d)
+		return;
+	CHECK_OBJ(d, DISPATCH_MAGIC);
+	for (run = LIST_FIRST(&d->spec.runners->runs); run; run = next) {
+		next = LIST_NEXT(run, entry);
+		attempt_free((struct attempt *)(void *)((char *)run - offsetof(struct attempt, run)));
+	}
+	loop_timer_stop(&d->kick);
+	d->magic = 0;
+	free(d);
+	*dp = NULL;
+}
+
+/* In a turn of its own: those who wait for an answer get it first. */
+void
+dispatch_kick(struct dispatch *d)
+{
+	loop_timer_set(d->spec.loop, &d->kick, 0);
+}
+
+void
+dispatch_stop(struct dispatch *d)
+{
+	struct run *run;
+
+	d->stopping = true;
+	loop_timer_stop(&d->kick);
+	LIST_FOREACH(run, &d->spec.runners->runs, entry)
+		if (run->child)
+			child_stop(run->child, E_BUSY, "the daemon stops");
+	if (LIST_EMPTY(&d->spec.runners->runs))
+		d->spec.idle(d->spec.arg);
+}

@@ -1,0 +1,40 @@
+/*
+ * From the queue to the runners and back: claims jobs while a slot is free, watches their
+ * workers, publishes what they made, and settles every attempt in the queue.
+ */
+#ifndef SERVICE_DISPATCH_H
+#define SERVICE_DISPATCH_H
+
+#include "http/server.h"
+
+struct dispatch;
+
+/* All borrowed. */
+struct dispatch_spec {
+	struct loop *loop;
+	struct store *store;
+	struct runners *runners;
+	const char *state_dir;
+	const char *worker; /* program */
+	int64_t silence_ms;
+	int64_t timeout_ms;
+	int64_t grace_ms;
+	void (*failed)(void *arg, const struct err *why); /* an error of the queue or the disk */
+	void (*idle)(void *arg);                          /* after dispatch_stop(): the last worker is gone */
+	void *arg;
+};
+
+/* Says what happens to the jobs to those who watch; the server is made later. */
+int dispatch_new(const struct dispatch_spec *spec, struct dispatch **ret, struct err *e);
+void dispatch_set_server(struct dispatch *d, struct server *server);
+
+/* Kills the workers that are left; their attempts are for recovery. */
+void dispatch_free(struct dispatch **d);
+
+/* There may be work. */
+void dispatch_kick(struct dispatch *d);
+
+/* Claims no more, stops the workers, and hands their jobs back to the queue. */
+void dispatch_stop(struct dispatch *d);
+
+#endif

@@ -1,0 +1,200 @@
+"""A daemon of its own for every test: a fresh state folder, a free port, a worker that follows a script."""
+
+import http.client
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+import pytest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("COLCONV_BUILD", TOP)).resolve()
+LIMIT = 15  # s: for what should take milliseconds, on a machine that is busy
+
+SUCCESS = """\
+stage resolve
+progress 1 2
+log hello
+stage export
+progress 2 2
+artifact
+result
+"""
+
+
+class Answer:
+    def __init__(self, response, head=False):
+        self.status = response.status
+        self.headers = response.headers
+        self.body = response.read()
+        if not head and "json" in (response.headers["Content-Type"] or ""):
+            self.json = json.loads(self.body)
+
+
+def wait_until(what, condition, limit=LIMIT):
+    """For what happens outside the API, which has no event to wait for."""
+    end = time.monotonic() + limit
+    while not condition():
+        assert time.monotonic() < end, f"waited too long: {what}"
+        time.sleep(0.005)
+
+
+class Events:
+    """A stream of a job's events."""
+
+    def __init__(self, daemon, job):
+        self.connection = daemon.connect()
+        self.connection.request("GET", f"/v1/jobs/{job}/events")
+        self.response = self.connection.getresponse()
+        assert self.response.status == 200, self.response.read()
+        assert self.response.headers["Content-Type"] == "text/event-stream"
+
+    def __iter__(self):
+        event = {}
+        for line in self.response:
+            line = line.decode().rstrip("\n")
+            if not line:
+                if event:
+                    yield event["event"], json.loads(event["data"]), int(event["id"])
+                event = {}
+            elif not line.startswith(":"):
+                key, value = line.split(": ", 1)
+                event[key] = value
+
+    def wait(self, name, condition=lambda data: True):
+        for event, data, _ in self:
+            if event == name and condition(data):
+                return data
+        raise AssertionError(f"the stream ended without {name}")
+
+    def close(self):
+        self.connection.close()
+
+
+class Daemon:
+    def __init__(self, folder):
+        self.folder = folder
+        self.state = folder / "state"
+        self.models = folder / "models"
+        self.models.mkdir()
+        self.port_file = folder / "port"
+        self.config = folder / "colconvd.conf"
+        self.config.write_text("")
+        self.process = None
+        self.log = []
+
+    def command(self, *options):
+        return [
+            str(BUILD / "colconvd"), "--config", str(self.config), "--state", str(self.state),
+            "--listen", "127.0.0.1:0", "--port-file", str(self.port_file),
+            "--worker", str(BUILD / "tests/api/fake_worker"), "--stop-grace", "1", *options,
+        ]
+
+    def start(self, *options, prefix=()):
+        self.port_file.unlink(missing_ok=True)
+        self.process = subprocess.Popen([*prefix, *self.command(*options)], stderr=subprocess.PIPE, text=True)
+        self.reader = threading.Thread(target=self.read_log, args=(self.process.stderr,))
+        self.reader.start()
+        wait_until("the daemon listens", lambda: self.port_file.exists() or self.process.poll() is not None)
+        assert self.process.poll() is None, self.log
+        self.port = int(self.port_file.read_text())
+        return self
+
+    def read_log(self, stream):
+        with stream:
+            self.log.extend(line.rstrip("\n") for line in stream)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.reader.join(LIMIT)
+
+    def stop(self):
+        """As systemd does; the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(LIMIT)
+        self.reader.join(LIMIT)
+        return status
+
+    def connect(self):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT)
+
+    def request(self, method, path, body=None, headers={}):
+        connection = self.connect()
+        try:
+            connection.request(method, path, body, headers)
+            return Answer(connection.getresponse(), method == "HEAD")
+        finally:
+            connection.close()
+
+    def get(self, path):
+        return self.request("GET", path)
+
+    def post(self, path, body=None):
+        return self.request("POST", path, body if body is None or isinstance(body, (str, bytes)) else json.dumps(body))
+
+    def raw(self, data):
+        """Bytes to a socket and all that comes back until it is closed."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=LIMIT) as s:
+            s.sendall(data)
+            back = b""
+            while chunk := s.recv(65536):
+                back += chunk
+            return back
+
+    def model(self, script):
+        folder = pathlib.Path(tempfile.mkdtemp(dir=self.models))
+        (folder / "script").write_text(script)
+        return str(folder)
+
+    def submit(self, script=SUCCESS, **fields):
+        answer = self.post("/v1/jobs", {"model": self.model(script), **fields})
+        assert answer.status == 202, answer.body
+        return answer.json["id"]
+
+    def job(self, job):
+        return self.get(f"/v1/jobs/{job}").json
+
+    def wait_end(self, job):
+        stream = Events(self, job)
+        try:
+            return stream.wait("job", lambda j: j["state"] in ("done", "failed", "cancelled"))
+        finally:
+            stream.close()
+
+    def wait_running(self, job):
+        stream = Events(self, job)
+        try:
+            return stream.wait("job", lambda j: j["state"] == "running")
+        finally:
+            stream.close()
+
+    def staged(self):
+        return sorted(p.name for p in (self.state / "staging").iterdir())
+
+    def artifacts(self):
+        return sorted(p.name for p in (self.state / "artifacts").iterdir())
+
+
+@pytest.fixture
+def stopped(tmp_path):
+    """A daemon that the test starts, with options of its own."""
+    daemon = Daemon(tmp_path)
+    yield daemon
+    if daemon.process and daemon.process.poll() is None:
+        daemon.kill()
+    shutil.rmtree(tmp_path, ignore_errors=True)
+    if any("Sanitizer" in line or "runtime error" in line for line in daemon.log):
+        pytest.fail("\n".join(daemon.log))
+
+
+@pytest.fixture
+def daemon(stopped):
+    return stopped.start("--slots", "4")

@@ -1,0 +1,183 @@
+"""The process: start, stop, death and recovery, settings."""
+
+import pathlib
+import re
+import socket
+import subprocess
+
+import pytest
+from conftest import BUILD, LIMIT, SUCCESS, TOP, Events, wait_until
+
+STAGES = ["wait_for {go}", "stage resolve", "progress 1 2", "stage export", "artifact", "result"]
+
+
+@pytest.mark.parametrize("at", range(len(STAGES) + 1))
+def test_killed_at_any_stage(stopped, at):
+    """kill -9 while a worker is at its nth step: the job ends done, once, and no litter is left."""
+    stopped.start()
+    go, here = stopped.folder / "go", stopped.folder / "here"
+    steps = [step.format(go=here) for step in STAGES]
+    script = steps[:at] + [f"touch {here}", f"wait_for {go}"] + steps[at:]
+    here.touch() if at > 0 else None
+    job = stopped.submit("\n".join(script) + "\n")
+    wait_until("the worker is there", here.exists)
+    stopped.wait_running(job)
+    stopped.kill()
+    go.touch()
+    here.touch()
+    stopped.start()
+    ended = stopped.wait_end(job)
+    assert ended["state"] == "done"
+    assert stopped.artifacts() == [str(job)]
+    assert stopped.staged() == []
+    assert len(stopped.get("/v1/jobs").json["jobs"]) == 1
+
+
+def test_killed_under_load_loses_no_accepted_job(stopped):
+    stopped.start("--slots", "2")
+    jobs = [stopped.submit() for _ in range(20)]
+    stopped.kill()
+    stopped.start("--slots", "4")
+    for job in jobs:
+        assert stopped.wait_end(job)["state"] == "done"
+    assert stopped.artifacts() == sorted(map(str, jobs))
+    assert stopped.staged() == []
+
+
+def test_sigterm_hands_jobs_back(stopped):
+    go = stopped.folder / "go"
+    stopped.start()
+    job = stopped.submit(f"stage resolve\nwait_for {go}\n" + SUCCESS)
+    stream = Events(stopped, job)
+    stream.wait("stage")
+    assert stopped.stop() == 0
+    assert stopped.staged() == []
+    go.touch()
+    stopped.start()
+    ended = stopped.wait_end(job)
+    assert (ended["state"], ended["attempt"], ended["attempts_max"]) == ("done", 2, 4)
+
+
+def test_sigterm_with_a_worker_that_ignores_it(stopped):
+    stopped.start()
+    job = stopped.submit("ignore_term\nstage resolve\nhang\n")
+    Events(stopped, job).wait("stage")
+    assert stopped.stop() == 0
+
+
+def test_sigterm_ends_streams_and_takes_no_more(stopped):
+    stopped.start()
+    job = stopped.submit("stage resolve\nhang\n")
+    streams = [Events(stopped, job) for _ in range(5)]
+    stopped.wait_running(job)
+    assert stopped.stop() == 0
+    for stream in streams:
+        assert "done" not in [data.get("state") for _, data, _ in stream]
+    with pytest.raises(ConnectionRefusedError):
+        stopped.get("/healthz")
+
+
+def test_cancelled_job_is_not_handed_back(stopped):
+    stopped.start()
+    job = stopped.submit("ignore_term\nstage resolve\nhang\n")
+    Events(stopped, job).wait("stage")
+    stopped.post(f"/v1/jobs/{job}/cancel")
+    assert stopped.stop() == 0
+    stopped.start()
+    assert stopped.job(job)["state"] == "cancelled"
+
+
+def test_retry_survives_a_restart(stopped):
+    once = stopped.folder / "once"
+    stopped.start()
+    job = stopped.submit(f"once {once} exit 3\n" + SUCCESS)
+    Events(stopped, job).wait("job", lambda j: j["reason"])
+    stopped.stop()
+    stopped.start()
+    assert stopped.wait_end(job)["state"] == "done"
+
+
+def run(*options):
+    return subprocess.run([BUILD / "colconvd", *options], capture_output=True, text=True, timeout=LIMIT)
+
+
+def test_one_daemon_a_state_folder(stopped):
+    stopped.start()
+    second = run(*stopped.command()[1:])
+    assert second.returncode == 1
+    assert "is in use by process" in second.stderr
+    assert stopped.get("/healthz").status == 200
+
+
+@pytest.mark.parametrize("options, words", [
+    (["--listen", "0.0.0.0:1"], "'0.0.0.0:1' is reached from other hosts"), (["--listen", "here"], "is no address"),
+    (["--slots", "0"], "slots must be from 1 to 64"), (["--log-level", "loud"], "log level must be"),
+    (["--runner", "x"], "a runner needs"), (["--roots", "relative"], "root 'relative'"), (["--frobnicate"], "no option"),
+    (["--config", "/nonexistent"], "'/nonexistent'"),
+])
+def test_bad_settings(options, words):
+    got = run(*options, "--check-config")
+    assert got.returncode in (2, 4)
+    assert words in got.stderr
+
+
+def test_check_config_touches_nothing(tmp_path):
+    got = run("--state", str(tmp_path / "state"), "--check-config")
+    assert (got.returncode, got.stderr) == (0, "")
+    assert not (tmp_path / "state").exists()
+
+
+def test_help_and_version():
+    assert "--worker-silence" in run("--help").stdout
+    assert re.fullmatch(r"colconvd \d+\.\d+\.\d+\n", run("--version").stdout)
+
+
+def test_configuration_file_is_that_of_the_table():
+    assert (TOP / "etc/colconvd.conf").read_text() == run("--print-config").stdout
+
+
+def test_unix_socket(stopped):
+    path = stopped.folder / "sock"
+    for _ in range(2):  # the second start finds the socket of a killed daemon
+        stopped.start("--listen", f"unix:{path}")
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(str(path))
+            s.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            back = b""
+            while chunk := s.recv(4096):
+                back += chunk
+        assert back.startswith(b"HTTP/1.1 200 ")
+        stopped.kill()
+    stopped.start("--listen", f"unix:{path}")
+    assert stopped.stop() == 0
+    assert not path.exists()
+
+
+def small_disk(daemon, size):
+    """The command that gives the daemon a state folder on a disk of its own, or None where that is not allowed."""
+    daemon.state.mkdir()
+    prefix = ["unshare", "-rm", "sh", "-c", f'mount -t tmpfs -o size={size} none "{daemon.state}" && exec "$@"', "sh"]
+    return prefix if subprocess.run([*prefix, "true"], capture_output=True).returncode == 0 else None
+
+
+def test_full_disk_is_survived(stopped):
+    """Submitting fails with 507, reading goes on, and submitting too when there is room again."""
+    prefix = small_disk(stopped, "8m")
+    if not prefix:
+        pytest.skip("no mounts are allowed here")
+    stopped.start(prefix=prefix)
+    blocker = stopped.submit("hang\n")
+    stopped.wait_running(blocker)
+    filler = pathlib.Path(f"/proc/{stopped.process.pid}/root{stopped.state}/filler")
+    with pytest.raises(OSError), open(filler, "wb", buffering=0) as f:
+        while True:
+            f.write(bytes(4096))
+    for _ in range(1000):
+        answer = stopped.post("/v1/jobs", {"model": "/m" * 1000})
+        if answer.status != 202:
+            break
+    assert (answer.status, answer.json["code"]) == (507, "no_space")
+    accepted = stopped.get("/v1/jobs?limit=1").json["jobs"][0]["id"]
+    filler.unlink()
+    assert stopped.submit() > accepted
+    assert stopped.stop() == 0

@@ -1,0 +1,167 @@
+"""Workers that crash, hang, talk nonsense, and leave things behind."""
+
+import os
+
+import pytest
+from conftest import SUCCESS, Events, wait_until
+
+
+def first_end(daemon, job):
+    """The job after its first attempt, in the pause before the next."""
+    stream = Events(daemon, job)
+    try:
+        return stream.wait("job", lambda j: j["attempt"] == 1 and j["state"] == "queued")
+    finally:
+        stream.close()
+
+
+MISCHIEF = [
+    ("exit 3", "worker_crashed", "exit status 3"),
+    ("exit 0", "worker_crashed", "exit status 0 and without a result"),
+    ("signal 9", "worker_crashed", "signal 9 (Killed)"),
+    ("garbage", "worker_protocol", "longer than the 1048576 allowed"),
+    ("bad_frame", "worker_protocol", "4 bytes that are no message"),
+    ("hello again", "worker_protocol", "the worker said Hello twice"),
+    ("fail io the disk is sick", "io", "the disk is sick"),
+]
+
+
+def test_retried(stopped):
+    """The first attempt does its mischief, the second succeeds."""
+    stopped.start("--slots", str(len(MISCHIEF)))
+    jobs = [stopped.submit(f"once {stopped.folder}/{i} {m[0]}\n" + SUCCESS) for i, m in enumerate(MISCHIEF)]
+    for job, (_, reason, words) in zip(jobs, MISCHIEF):
+        queued = first_end(stopped, job)
+        assert queued["reason"] == reason
+        assert words in queued["message"]
+    for job in jobs:
+        ended = stopped.wait_end(job)
+        assert (ended["state"], ended["attempt"], ended["reason"], ended["message"]) == ("done", 2, None, None)
+    assert stopped.staged() == []
+
+
+def test_last_words_of_a_crash(daemon):
+    folder = daemon.folder
+    job = daemon.submit(f"once {folder}/once log out of memory in lm.3\nonce {folder}/twice exit 9\n" + SUCCESS)
+    queued = first_end(daemon, job)
+    assert queued["message"].endswith("exit status 9 and without a result; it last wrote: out of memory in lm.3")
+
+
+def test_fails_after_all_attempts(daemon):
+    job = daemon.submit("exit 1\n")
+    ended = daemon.wait_end(job)
+    assert (ended["state"], ended["reason"], ended["attempt"]) == ("failed", "worker_crashed", 3)
+
+
+@pytest.mark.parametrize("script", [
+    "no_hello\nstage resolve\nhang\n", "no_hello\nhello 0123456789abcdef0123456789abcdef\nstage resolve\nhang\n",
+    "result\nstage late\nhang\n", "result\nresult\nhang\n",
+])
+def test_protocol_is_kept(daemon, script):
+    job = daemon.submit(script)
+    queued = first_end(daemon, job)
+    assert queued["reason"] == "worker_protocol"
+
+
+def test_failure_names_reason_and_is_final(daemon):
+    job = daemon.submit("stage resolve\nfail bad_checkpoint header of 'a.safetensors' is torn\n")
+    ended = daemon.wait_end(job)
+    assert (ended["state"], ended["attempt"]) == ("failed", 1)
+    assert (ended["reason"], ended["message"]) == ("bad_checkpoint", "header of 'a.safetensors' is torn")
+
+
+def test_failure_of_no_known_reason(daemon):
+    ended = daemon.wait_end(daemon.submit("fail gremlins in the pipe\n"))
+    assert (ended["state"], ended["reason"]) == ("failed", "internal")
+
+
+def test_parity_failure_keeps_its_report(daemon):
+    job = daemon.submit("artifact\nreport\nfail parity max_abs is 3\n")
+    assert daemon.wait_end(job)["reason"] == "parity"
+    assert daemon.get(f"/v1/jobs/{job}/parity").json == {"cases": ["bad"]}
+    assert daemon.get(f"/v1/jobs/{job}/files/text.onnx").status == 404
+    assert daemon.artifacts() == [] and daemon.staged() == []
+
+
+def test_result_with_a_bad_exit_is_a_crash(daemon):
+    job = daemon.submit("artifact\nresult\nexit 4\n")
+    queued = first_end(daemon, job)
+    assert "exit status 4 after its result" in queued["message"]
+    assert daemon.artifacts() == [] and daemon.staged() == []
+
+
+def test_result_without_files(daemon):
+    ended = daemon.wait_end(daemon.submit("result\n"))
+    assert (ended["state"], ended["reason"]) == ("failed", "mismatch")
+    assert daemon.artifacts() == [] and daemon.staged() == []
+
+
+def test_silent_worker_is_stopped(stopped):
+    stopped.start("--worker-silence", "1")
+    queued = first_end(stopped, stopped.submit("hang\n"))
+    assert "said nothing for 1 s" in queued["message"]
+
+
+def test_heartbeats_are_no_silence(stopped):
+    stopped.start("--worker-silence", "1")
+    job = stopped.submit(4 * "sleep 0.5\nheartbeat\n" + "artifact\nresult\n")
+    assert stopped.wait_end(job)["attempt"] == 1
+
+
+def test_time_limit_of_a_job(stopped):
+    stopped.start("--job-timeout", "1")
+    ended = stopped.wait_end(stopped.submit("hang\n"))
+    assert (ended["state"], ended["reason"]) == ("failed", "timeout")
+
+
+def test_flood(daemon):
+    job = daemon.submit("stage trace\nflood 20000\nartifact\nresult\n")
+    assert daemon.wait_end(job)["state"] == "done"
+    lines = [line for line in daemon.log if "flood" in line or "dropped" in line]
+    assert len(lines) < 2000
+    assert any("lines dropped" in line for line in lines)
+
+
+def test_bytes_that_are_no_text(daemon):
+    job = daemon.submit("bytes_to_stderr 5000\n" + SUCCESS)
+    assert daemon.wait_end(job)["state"] == "done"
+    assert any("worker[" in line and "????" in line for line in daemon.log)
+
+
+def test_children_of_a_worker_are_killed(daemon, tmp_path):
+    for i, end in enumerate(("artifact\nresult\n", "exit 1\n")):
+        pid_file = tmp_path / f"child{i}"
+        job = daemon.submit(f"leave_child {pid_file}\n{end}")
+        Events(daemon, job).wait("job", lambda j: j["state"] == "done" or j["reason"])
+        pid = int(pid_file.read_text())
+        wait_until("the child is gone", lambda: not os.path.exists(f"/proc/{pid}") or
+                   open(f"/proc/{pid}/stat").read().split()[2] == "Z")
+
+
+def test_runner_sets_prefix_and_environment(stopped):
+    stopped.config.write_text("# two places\nrunner = gpu0 1 COLCONV_TEST=zero env COLCONV_MORE=one\n")
+    stopped.start()
+    job = stopped.submit("log_env COLCONV_TEST\nlog_env COLCONV_MORE\n" + SUCCESS)
+    assert stopped.wait_end(job)["state"] == "done"
+    assert any("COLCONV_TEST=zero" in line for line in stopped.log)
+    assert any("COLCONV_MORE=one" in line for line in stopped.log)
+    assert any("running on 'gpu0'" in line for line in stopped.log)
+
+
+def test_worker_that_does_not_start(stopped):
+    stopped.start("--worker", "/nowhere/colconv-worker")
+    job = stopped.submit()
+    queued = Events(stopped, job).wait("job", lambda j: j["reason"])
+    assert (queued["state"], queued["reason"]) == ("queued", "io")
+    assert "cannot start '/nowhere/colconv-worker'" in queued["message"]
+
+
+def test_slots_are_a_limit(stopped, tmp_path):
+    stopped.start("--slots", "2")
+    go = tmp_path / "go"
+    jobs = [stopped.submit(f"wait_for {go}\n" + SUCCESS) for _ in range(4)]
+    for job in jobs[:2]:
+        stopped.wait_running(job)
+    assert [stopped.job(job)["state"] for job in jobs] == ["running", "running", "queued", "queued"]
+    go.touch()
+    assert {stopped.wait_end(job)["state"] for job in jobs} == {"done"}

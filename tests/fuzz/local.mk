@@ -1,0 +1,7 @@
+# Each harness: its line in check_PROGRAMS, its file with main.c, the libraries under test, its corpus.
+# For longer, by hand: tests/fuzz/fuzz_NAME --runs 10000000 tests/fuzz/corpus/NAME
+check_PROGRAMS += tests/fuzz/fuzz_safetensors
+tests_fuzz_fuzz_safetensors_SOURCES = tests/fuzz/fuzz_safetensors.c tests/fuzz/fuzz.h tests/fuzz/main.c
+tests_fuzz_fuzz_safetensors_LDADD = $(CHECKPOINT_LIBS)
+
+EXTRA_DIST += $(wildcard $(srcdir)/tests/fuzz/corpus/*/*)

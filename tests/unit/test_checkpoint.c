@@ -1,0 +1,300 @@
+#include "test.h"
+
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/stwriter.h"
+#include "tmpdir.h"
+
+/* Every test has a folder of its own below *state. */
+static char *
+folder(void **state, const char *name)
+{
+	char *dir = fs_join(*state, name);
+
+	assert_int_equal(fs_mkdir(dir, 0700, NULL), 0);
+	return dir;
+}
+
+static void
+put(const char *dir, const char *name, const char *text)
+{
+	tmpdir_write(dir, name, text, strlen(text));
+}
+
+/* A file with these tensors of shape (2, 3), NULL-terminated. */
+static void
+put_tensors(const char *dir, const char *file, enum st_dtype dtype, const char *const *names)
+{
+	static const unsigned char bytes[6 * 8];
+	_cleanup_free_ char *path = fs_join(dir, file);
+	struct err e = ERR_INIT;
+	struct stw *w = NULL;
+	size_t i;
+
+	(void)stw_new(path, &w, &e);
+	for (i = 0; names[i]; i++)
+		(void)stw_add(w, names[i], dtype, 2, (const int64_t[]){2, 3}, &e);
+	(void)stw_begin(w, &e);
+	for (i = 0; names[i]; i++)
+		(void)stw_data(w, bytes, 6 * st_dtype_size(dtype), &e);
+	(void)stw_finish(w, &e);
+	stw_free(&w);
+	assert_no_error(&e);
+}
+
+#define NAMES(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void
+assert_refused(const char *dir, int code, const char *words)
+{
+	struct checkpoint *c = NULL;
+	struct err e = ERR_INIT;
+
+	assert_int_equal(checkpoint_open(dir, &c, &e), code);
+	assert_null(c);
+	assert_error(&e, code, words);
+}
+
+static void
+test_one_file(void **state)
+{
+	_cleanup_free_ char *dir = folder(state, "one");
+	struct checkpoint *c = NULL;
+	const struct weight *w;
+	struct err e = ERR_INIT;
+
+	put(dir, "config.json", "{\"model_type\": \"colqwen2\"}");
+	put_tensors(
+		dir, "model.safetensors", ST_BF16,
+		NAMES("vlm.model.norm.weight", "vlm.lm_head.weight", "embedding_proj_layer.weight", "other"));
+	(void)checkpoint_open(dir, &c, &e);
+	assert_no_error(&e);
+	assert_string_equal(checkpoint_dir(c), dir);
+	assert_string_equal(json_string_value(json_object_get(checkpoint_config(c), "model_type")),
+			    "colqwen2");
+	assert_int_equal(checkpoint_count(c), 3);
+	assert_string_equal(checkpoint_get(c, 0)->name, "lm.norm.weight");
+	assert_string_equal(checkpoint_get(c, 1)->name, "other");
+	assert_string_equal(checkpoint_get(c, 2)->name, "proj.weight");
+	assert_null(checkpoint_find(c, "lm_head.weight"));
+	w = checkpoint_find(c, "proj.weight");
+	assert_string_equal(w->tensor->name, "embedding_proj_layer.weight");
+	assert_int_equal(w->tensor->dtype, ST_BF16);
+	assert_int_equal(checkpoint_file_count(c), 1);
+	assert_ptr_equal(w->file, checkpoint_file(c, 0));
+	checkpoint_free(&c);
+	assert_null(c);
+	checkpoint_free(&c);
+}
+
+static void
+test_require(void **state)
+{
+	_cleanup_free_ char *dir = folder(state, "require");
+	struct checkpoint *c = NULL;
+	const struct weight *w = NULL;
+	struct err e = ERR_INIT;
+
+	put(dir, "config.json", "{}");
+	put_tensors(dir, "model.safetensors", ST_F32, NAMES("custom_text_proj.weight"));
+	(void)checkpoint_open(dir, &c, &e);
+	(void)checkpoint_require(c, "proj.weight", 2, (const int64_t[]){2, 3}, &w, &e);
+	assert_no_error(&e);
+	assert_ptr_equal(w, checkpoint_find(c, "proj.weight"));
+
+	assert_int_equal(checkpoint_require(c, "proj.bias", 1, (const int64_t[]){2}, &w, &e),
+			 E_BAD_CHECKPOINT);
+	assert_error(&e, E_BAD_CHECKPOINT, "has no tensor 'proj.bias'");
+	err_clear(&e);
+	assert_int_equal(checkpoint_require(c, "proj.weight", 2, (const int64_t[]){3, 2}, &w, &e),
+			 E_BAD_CHECKPOINT);
+	assert_error(&e, E_BAD_CHECKPOINT, "tensor 'proj.weight' ('custom_text_proj.weight' in '");
+	assert_error(&e, E_BAD_CHECKPOINT, "model.safetensors') has the shape (2, 3) instead of (3, 2)");
+	err_clear(&e);
+	assert_int_equal(checkpoint_require(c, "proj.weight", 0, NULL, &w, &e), E_BAD_CHECKPOINT);
+	assert_error(&e, E_BAD_CHECKPOINT, "(2, 3) instead of ()");
+	checkpoint_free(&c);
+}
+
+static void
+test_folder(void **state)
+{
+	_cleanup_free_ char *dir = folder(state, "folder"), *none = fs_join(*state, "none");
+	_cleanup_free_ char *config = fs_join(dir, "config.json");
+	_cleanup_free_ char *big = calloc(1, (8 << 20) + 1);
+
+	assert_refused(none, E_BAD_CHECKPOINT, "is not a folder");
+	assert_refused(dir, E_BAD_CHECKPOINT, "has no config.json");
+	put(dir, "adapter_config.json", "{}");
+	assert_refused(dir, E_UNSUPPORTED_MODEL,
+		       "is a LoRA adapter without its base model; give the merged checkpoint");
+	put(dir, "config.json", "[]");
+	assert_refused(dir, E_BAD_CHECKPOINT, "config.json' must hold a JSON object");
+	put(dir, "config.json", "{");
+	assert_refused(dir, E_BAD_CHECKPOINT, "config.json: line 1");
+	put(dir, "config.json", "{\"a\": 1, \"a\": 2}");
+	assert_refused(dir, E_BAD_CHECKPOINT, "duplicate");
+	tmpdir_write(dir, "config.json", big, (8 << 20) + 1);
+	assert_refused(dir, E_BAD_CHECKPOINT, "more than the 8388608 allowed");
+	(void)unlink(config);
+	assert_int_equal(fs_mkdir(config, 0700, NULL), 0);
+	assert_refused(dir, E_BAD_CHECKPOINT, "not a regular file");
+}
+
+static void
+test_no_weights(void **state)
+{
+	static const char *const pickles[] = {"model.ckpt", "model.pth", "model.pt", "a.bin"};
+	_cleanup_free_ char *dir = folder(state, "pickled");
+	size_t i;
+
+	put(dir, "config.json", "{}");
+	assert_refused(dir, E_BAD_CHECKPOINT,
+		       "has neither model.safetensors nor model.safetensors.index.json");
+	for (i = 0; i < ARRAY_LEN(pickles); i++) {
+		_cleanup_free_ char *path = fs_join(dir, pickles[i]);
+
+		put(dir, pickles[i], "x");
+		assert_refused(dir, E_BAD_CHECKPOINT, pickles[i]);
+		assert_refused(dir, E_BAD_CHECKPOINT, "save the model again as safetensors");
+		(void)unlink(path);
+	}
+	put(dir, "model.safetensors", "x");
+	assert_refused(dir, E_BAD_CHECKPOINT, "model.safetensors': it has 1 bytes");
+}
+
+static void
+test_weights(void **state)
+{
+	_cleanup_free_ char *dir = folder(state, "weights");
+
+	put(dir, "config.json", "{}");
+	put_tensors(dir, "model.safetensors", ST_I64, NAMES("visual.x"));
+	assert_refused(dir, E_BAD_CHECKPOINT, "tensor 'visual.x' is of dtype I64");
+	put_tensors(dir, "model.safetensors", ST_F8_E4M3, NAMES("visual.x"));
+	assert_refused(dir, E_BAD_CHECKPOINT, "tensor 'visual.x' is of dtype F8_E4M3");
+	put_tensors(dir, "model.safetensors", ST_F32, NAMES("visual.x", "y", "vlm.visual.x"));
+	assert_refused(dir, E_BAD_CHECKPOINT, "are the same tensor, 'vis.x'");
+	assert_refused(dir, E_BAD_CHECKPOINT, "'vlm.visual.x' in '");
+}
+
+/* What no path reads may be of any dtype. */
+static void
+test_ignored(void **state)
+{
+	_cleanup_free_ char *dir = folder(state, "ignored");
+	struct checkpoint *c = NULL;
+	struct err e = ERR_INIT;
+
+	put(dir, "config.json", "{}");
+	put_tensors(dir, "model.safetensors", ST_I64, NAMES("vision_tower.embeddings.position_ids"));
+	(void)checkpoint_open(dir, &c, &e);
+	assert_no_error(&e);
+	assert_int_equal(checkpoint_count(c), 0);
+	checkpoint_free(&c);
+}
+
+#define SHARD1 "model-00001-of-00002.safetensors"
+#define SHARD2 "model-00002-of-00002.safetensors"
+
+static void
+put_map(const char *dir, const char *map)
+{
+	_cleanup_free_ char *text =
+		str_printf("{\"metadata\": {\"total_size\": 1}, \"weight_map\": %s}", map);
+
+	put(dir, "model.safetensors.index.json", text);
+}
+
+static void
+test_shards(void **state)
+{
+	_cleanup_free_ char *dir = folder(state, "shards");
+	struct checkpoint *c = NULL;
+	struct err e = ERR_INIT;
+
+	put(dir, "config.json", "{}");
+	put_tensors(dir, SHARD1, ST_F32, NAMES("visual.a", "model.norm.weight"));
+	put_tensors(dir, SHARD2, ST_F16, NAMES("visual.b", "not.in.the.map"));
+	put_map(dir, "{\"visual.b\": \"" SHARD2 "\", \"visual.a\": \"" SHARD1
+		     "\", \"model.norm.weight\": \"" SHARD1 "\"}");
+	(void)checkpoint_open(dir, &c, &e);
+	assert_no_error(&e);
+	assert_int_equal(checkpoint_count(c), 4);
+	assert_int_equal(checkpoint_file_count(c), 2);
+	assert_non_null(strstr(st_path(checkpoint_file(c, 0)), SHARD1));
+	assert_ptr_equal(checkpoint_find(c, "vis.b")->file, checkpoint_file(c, 1));
+	checkpoint_free(&c);
+}
+
+static void
+test_index(void **state)
+{
+	static const struct {
+		const char *index, *error;
+	} rows[] = {
+		{"{", "model.safetensors.index.json: line 1"},
+		{"[]", "must hold a JSON object"},
+		{"{}", "weight_map is missing"},
+		{"{\"weight_map\": []}", "weight_map must be an object"},
+		{"{\"weight_map\": {}}", "weight_map names no file"},
+		{"{\"weight_map\": {\"visual.a\": 1}}", "gives no file name for 'visual.a'"},
+		{"{\"weight_map\": {\"visual.a\": \"../x.safetensors\"}}",
+		 "'../x.safetensors' is not the plain name"},
+		{"{\"weight_map\": {\"visual.a\": \"/etc/passwd\"}}", "'/etc/passwd' is not the plain name"},
+		{"{\"weight_map\": {\"visual.a\": \"..\"}}", "'..' is not the plain name"},
+		{"{\"weight_map\": {\"visual.a\": \"model.bin\"}}", "'model.bin' is not the plain name"},
+		{"{\"weight_map\": {\"visual.a\": \"gone.safetensors\"}}", "gone.safetensors' is missing"},
+		{"{\"weight_map\": {\"visual.a\": \"" SHARD1 "\", \"visual.z\": \"" SHARD2 "\"}}",
+		 "tensor 'visual.z' is not in '" SHARD2 "', where weight_map says it is"},
+		{"{\"weight_map\": {\"visual.a\": \"" SHARD1 "\", \"visual.b\": \"" SHARD2
+		 "\", \"twice\": \"" SHARD1 "\"}}",
+		 "tensor 'twice' is in '" SHARD2 "', but weight_map says '" SHARD1 "'"},
+		{"{\"weight_map\": {\"visual.a\": \"" SHARD1 "\", \"visual.b\": \"" SHARD2 "\"}}",
+		 "are the same tensor, 'twice'"},
+		{"{\"weight_map\": {\"visual.a\": \"damaged.safetensors\"}}",
+		 "damaged.safetensors': it has 1 bytes"},
+	};
+	_cleanup_free_ char *dir = folder(state, "index");
+	size_t i;
+
+	put(dir, "config.json", "{}");
+	put(dir, "damaged.safetensors", "x");
+	put_tensors(dir, SHARD1, ST_F32, NAMES("visual.a", "twice"));
+	put_tensors(dir, SHARD2, ST_F32, NAMES("visual.b", "twice"));
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		put(dir, "model.safetensors.index.json", rows[i].index);
+		assert_refused(dir, E_BAD_CHECKPOINT, rows[i].error);
+	}
+}
+
+static void
+test_too_many_shards(void **state)
+{
+	_cleanup_free_ char *dir = folder(state, "many"), *map = NULL;
+	json_auto_t *j = json_object();
+	char name[32];
+	int i;
+
+	for (i = 0; i <= 1000; i++) {
+		(void)snprintf(name, sizeof(name), "%d.safetensors", i);
+		(void)json_object_set_new(j, name, json_string(name));
+	}
+	map = json_dumps(j, 0);
+	put(dir, "config.json", "{}");
+	put_map(dir, map);
+	assert_refused(dir, E_BAD_CHECKPOINT, "weight_map names more than 1000 files");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_one_file),        cmocka_unit_test(test_require),
+		cmocka_unit_test(test_folder),          cmocka_unit_test(test_no_weights),
+		cmocka_unit_test(test_weights),         cmocka_unit_test(test_ignored),
+		cmocka_unit_test(test_shards),          cmocka_unit_test(test_index),
+		cmocka_unit_test(test_too_many_shards),
+	};
+
+	return cmocka_run_group_tests_name("checkpoint", tests, tmpdir_setup, tmpdir_teardown);
+}

@@ -1,0 +1,138 @@
+#include "test.h"
+
+#include "service/conf.h"
+
+static char path[] = "/tmp/test_conf.XXXXXX";
+static struct conf conf;
+
+static int
+setup(void **state)
+{
+	int fd;
+
+	(void)state;
+	memcpy(path + strlen(path) - 6, "XXXXXX", 6);
+	fd = mkstemp(path);
+	return fd < 0 ? -1 : close(fd);
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	conf_release(&conf);
+	return unlink(path);
+}
+
+/* The words after --config FILE. */
+static int
+load(const char *text, char *a, char *b, struct err *e)
+{
+	char program[] = "colconvd", option[] = "--config";
+	char *argv[] = {program, option, path, a, b, NULL};
+	enum conf_action action;
+	FILE *f = fopen(path, "w");
+
+	(void)fputs(text, f);
+	(void)fclose(f);
+	return conf_load(a ? b ? 5 : 4 : 3, argv, &conf, &action, e);
+}
+
+static void
+test_defaults(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(load("", NULL, NULL, &e), 0);
+	assert_string_equal(conf.state, "/var/lib/colconv");
+	assert_int_equal(conf.listen.n, 1);
+	assert_string_equal(conf.listen.v[0], "127.0.0.1:8470");
+	assert_int_equal(conf.runner.n, 0);
+	assert_int_equal(conf.worker_silence, 120);
+}
+
+static void
+test_file(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(load("# words\n\n slots = 3 \nlisten=unix:/a\nlisten = [::1]:0\r\nrunner = a 1 X=1 srun -n 1", NULL,
+			      NULL, &e),
+			 0);
+	assert_int_equal(conf.slots, 3);
+	assert_int_equal(conf.listen.n, 2);
+	assert_string_equal(conf.listen.v[1], "[::1]:0");
+	assert_string_equal(conf.runner.v[0], "a 1 X=1 srun -n 1");
+}
+
+static void
+test_option_wins(void **state)
+{
+	char option[] = "--listen=unix:/b";
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(load("listen = unix:/a\nlisten = unix:/c\n", option, NULL, &e), 0);
+	assert_int_equal(conf.listen.n, 1);
+	assert_string_equal(conf.listen.v[0], "unix:/b");
+}
+
+static void
+test_option_with_dashes(void **state)
+{
+	char option[] = "--worker-silence", value[] = "7";
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(load("", option, value, &e), 0);
+	assert_int_equal(conf.worker_silence, 7);
+}
+
+static void
+test_refusals(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *option;
+		const char *words;
+	} cases[] = {
+		{"slot = 1\n", NULL, "line 1: there is no setting 'slot'"},
+		{"\nslots\n", NULL, "line 2: 'slots' is not like 'name = value'"},
+		{"slots = 0\n", NULL, "line 1: slots must be from 1 to 64, not '0'"},
+		{"slots = two\n", NULL, "line 1: slots must be a whole number, not 'two'"},
+		{"worker-silence = 1\n", NULL, "there is no setting 'worker-silence'"},
+		{"", "--slot=1", "there is no option '--slot'"},
+		{"", "--slots", "option '--slots' needs a value"},
+		{"", "--slots=999", "slots must be from 1 to 64"},
+		{"", "start", "'start' is no option"},
+		{"", "--config", "option '--config' needs a value"},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err e = ERR_INIT;
+		char *option = cases[i].option ? strdup(cases[i].option) : NULL;
+		int r = load(cases[i].text, option, NULL, &e);
+
+		free(option);
+		assert_true(r < 0);
+		assert_error(&e, r, cases[i].words);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_defaults, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_option_wins, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_option_with_dashes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("conf", tests, NULL, NULL);
+}

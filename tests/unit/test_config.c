@@ -1,0 +1,377 @@
+#include "test.h"
+
+#include <math.h>
+
+#include "base/str.h"
+#include "checkpoint/config.h"
+
+#define JSON(...) #__VA_ARGS__ /* a JSON text written as it is */
+
+/* clang-format off */
+#define QWEN_TEXT(...) \
+	"hidden_size": 96, "num_hidden_layers": 4, "num_attention_heads": 6, "num_key_value_heads": 2, \
+	"intermediate_size": 160, "vocab_size": 333, "rms_norm_eps": 1e-6, "hidden_act": "silu", __VA_ARGS__
+#define QWEN_V4 "rope_theta": 5000.0, "rope_scaling": {"type": "mrope", "mrope_section": [1, 4, 3]}
+#define QWEN_V5 "rope_parameters": {"rope_type": "default", "rope_theta": 5000.0, "mrope_section": [1, 4, 3]}
+#define QWEN_VISION \
+	"image_token_id": 301, "vision_config": {"depth": 2, "embed_dim": 48, "num_heads": 3, "mlp_ratio": 3, \
+						 "hidden_size": 96, "in_chans": 3, "spatial_patch_size": 14}
+
+/* One model in every shape that was ever saved. */
+#define EXPAND(...) JSON(__VA_ARGS__)
+static const char *const qwen[] = {
+	EXPAND({"model_type": "colqwen2", "embedding_dim": 64, "vlm_config": {"model_type": "qwen2_vl", QWEN_VISION,
+		"text_config": {QWEN_TEXT(QWEN_V5)}}}),
+	EXPAND({"model_type": "colqwen2", "embedding_dim": 64, "vlm_config": {"model_type": "qwen2_vl", QWEN_VISION,
+		"hidden_size": 1, "rope_theta": 1, "text_config": {QWEN_TEXT(QWEN_V4)}}}),
+	EXPAND({"model_type": "colqwen2", "embedding_dim": 64, "vlm_config": {QWEN_VISION, QWEN_TEXT(QWEN_V4)}}),
+	EXPAND({"model_type": "qwen2_vl", QWEN_VISION, QWEN_TEXT(QWEN_V4)}),
+	EXPAND({"model_type": "qwen2_vl", QWEN_VISION, "text_config": {QWEN_TEXT(QWEN_V5)}}),
+	EXPAND({"model_type": "qwen2_vl", QWEN_VISION, "text_config": null, "vlm_config": null,
+		QWEN_TEXT("rope_theta": 5000, "rope_parameters": null,
+			"rope_scaling": {"type": "default", "rope_type": "mrope", "mrope_section": [1, 4, 3]})}),
+};
+
+static const char paligemma[] = EXPAND({"model_type": "colpali", "embedding_dim": 96, "vlm_config": {
+	"model_type": "paligemma", "image_token_index": 301, "projection_dim": 80,
+	"text_config": {"model_type": "gemma", "hidden_size": 80, "num_hidden_layers": 2, "num_attention_heads": 5,
+		"num_key_value_heads": 1, "head_dim": 24, "intermediate_size": 96, "vocab_size": 350},
+	"vision_config": {"model_type": "siglip_vision_model", "hidden_size": 48, "num_hidden_layers": 2,
+		"num_attention_heads": 3, "intermediate_size": 100, "image_size": 90, "patch_size": 14}}});
+/* clang-format on */
+
+static json_t *
+load(const char *text)
+{
+	json_error_t je;
+	json_t *j = json_loads(text, 0, &je);
+
+	if (!j)
+		fail_msg("%s in %s", je.text, text);
+	return j;
+}
+
+/* Puts a JSON value at a dotted path; "" removes what is there. */
+static void
+edit(json_t *j, const char *path, const char *value)
+{
+	_cleanup_free_ char *copy = strdup(path);
+	char *key = copy, *dot;
+
+	for (; (dot = strchr(key, '.')); key = dot + 1) {
+		*dot = '\0';
+		j = json_object_get(j, key);
+		assert_non_null(j);
+	}
+	if (*value)
+		assert_int_equal(json_object_set_new(j, key, json_loads(value, JSON_DECODE_ANY, NULL)), 0);
+	else
+		assert_int_equal(json_object_del(j, key), 0);
+}
+
+static void
+test_qwen2vl(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(qwen); i++) {
+		json_auto_t *j = load(qwen[i]);
+		struct qwen2vl_config c;
+		struct err e = ERR_INIT;
+
+		assert_string_equal(config_family(j, &e), "colqwen2");
+		(void)config_qwen2vl(j, &c, &e);
+		assert_no_error(&e);
+		assert_int_equal(c.text.hidden_size, 96);
+		assert_int_equal(c.text.num_hidden_layers, 4);
+		assert_int_equal(c.text.num_attention_heads, 6);
+		assert_int_equal(c.text.num_key_value_heads, 2);
+		assert_int_equal(c.text.head_dim, 16);
+		assert_int_equal(c.text.intermediate_size, 160);
+		assert_int_equal(c.text.vocab_size, 333);
+		assert_true(fabs(c.text.rms_norm_eps - 1e-6) < 1e-12);
+		assert_true(fabs(c.text.rope_theta - 5000) < 1e-9);
+		assert_int_equal(c.text.mrope_section[0], 1);
+		assert_int_equal(c.text.mrope_section[1], 4);
+		assert_int_equal(c.text.mrope_section[2], 3);
+		assert_int_equal(c.vision.depth, 2);
+		assert_int_equal(c.vision.embed_dim, 48);
+		assert_int_equal(c.vision.head_dim, 16);
+		assert_int_equal(c.vision.mlp_dim, 144);
+		assert_int_equal(c.vision.in_channels, 3);
+		assert_int_equal(c.vision.patch_size, 14);
+		assert_int_equal(c.vision.spatial_merge_size, 2);
+		assert_int_equal(c.vision.temporal_patch_size, 2);
+		assert_int_equal(c.image_token_id, 301);
+		assert_int_equal(c.vision_start_token_id, 151652);
+		assert_int_equal(c.vision_end_token_id, 151653);
+		assert_int_equal(c.embedding_dim, i < 3 ? 64 : 0);
+	}
+}
+
+static void
+test_qwen2vl_defaults(void **state)
+{
+	static const char *const gone[] = {"rms_norm_eps", "num_key_value_heads", "rope_theta", "hidden_act"};
+	json_auto_t *j = load(qwen[3]);
+	struct qwen2vl_config c;
+	struct err e = ERR_INIT;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(gone); i++)
+		edit(j, gone[i], "");
+	edit(j, "vision_config", "{\"hidden_size\": 96}");
+	edit(j, "use_sliding_window", "true");
+	edit(j, "max_window_layers", "4");
+	edit(j, "layer_types", "[\"full_attention\"]");
+	(void)config_qwen2vl(j, &c, &e);
+	assert_no_error(&e);
+	assert_true(fabs(c.text.rms_norm_eps - 1e-5) < 1e-12);
+	assert_true(fabs(c.text.rope_theta - 1e6) < 1e-3);
+	assert_int_equal(c.text.num_key_value_heads, 6);
+	assert_int_equal(c.vision.depth, 32);
+	assert_int_equal(c.vision.mlp_dim, 5120);
+	assert_int_equal(c.vision.head_dim, 80);
+}
+
+struct refusal {
+	const char *path, *value;
+	int code;
+	const char *error;
+};
+
+#define T "vlm_config.text_config."
+#define V "vlm_config.vision_config."
+
+static const struct refusal qwen_refusals[] = {
+	{"model_type", "", E_BAD_CHECKPOINT, "config.json: model_type is missing"},
+	{"embedding_dim", "0", E_BAD_CHECKPOINT, "config.json: embedding_dim must be from 1 to 65536"},
+	{"vlm_config", "", E_BAD_CHECKPOINT, "config.json: vlm_config is missing"},
+	{"vlm_config", "[]", E_BAD_CHECKPOINT, "config.json: vlm_config must be an object"},
+	{"vlm_config.vision_config", "", E_BAD_CHECKPOINT, "vlm_config.vision_config is missing"},
+	{"vlm_config.text_config", "3", E_BAD_CHECKPOINT, "vlm_config.text_config must be an object"},
+	{"vlm_config.text_config", "null", E_BAD_CHECKPOINT,
+	 "config.json: vlm_config.hidden_size is missing"},
+	{T "num_hidden_layers", "", E_BAD_CHECKPOINT,
+	 "config.json: vlm_config.text_config.num_hidden_layers is missing"},
+	{T "num_hidden_layers", "1001", E_BAD_CHECKPOINT,
+	 "config.json: vlm_config.text_config.num_hidden_layers must be from 1 to 1000"},
+	{T "num_hidden_layers", "4.0", E_BAD_CHECKPOINT, "num_hidden_layers must be a whole number"},
+	{T "hidden_size", "\"96\"", E_BAD_CHECKPOINT, "hidden_size must be a whole number"},
+	{T "hidden_size", "97", E_BAD_CHECKPOINT, T "hidden_size must be a multiple of num_attention_heads"},
+	{T "hidden_size", "90", E_BAD_CHECKPOINT, T "hidden_size must be an even multiple"},
+	{T "hidden_size", "1099511627776", E_BAD_CHECKPOINT, T "hidden_size must be from 1 to 65536"},
+	{T "num_attention_heads", "0", E_BAD_CHECKPOINT, T "num_attention_heads must be from 1"},
+	{T "num_key_value_heads", "4", E_BAD_CHECKPOINT,
+	 T "num_attention_heads must be a multiple of num_key"},
+	{T "num_key_value_heads", "-1", E_BAD_CHECKPOINT, T "num_key_value_heads must be from 1"},
+	{T "intermediate_size", "0", E_BAD_CHECKPOINT, T "intermediate_size must be from 1"},
+	{T "vocab_size", "0", E_BAD_CHECKPOINT, T "vocab_size must be from 1"},
+	{T "rms_norm_eps", "0", E_BAD_CHECKPOINT, T "rms_norm_eps must be above 0"},
+	{T "rms_norm_eps", "\"1\"", E_BAD_CHECKPOINT, T "rms_norm_eps must be a number"},
+	{T "hidden_act", "\"gelu\"", E_UNSUPPORTED_MODEL,
+	 T "hidden_act 'gelu' is not supported, only 'silu'"},
+	{T "hidden_act", "1", E_BAD_CHECKPOINT, T "hidden_act must be a string"},
+	{T "use_sliding_window", "1", E_BAD_CHECKPOINT, T "use_sliding_window must be true or false"},
+	{T "layer_types", "[\"full_attention\", \"sliding_attention\"]", E_UNSUPPORTED_MODEL,
+	 T "layer_types"},
+	{T "layer_types", "[1]", E_UNSUPPORTED_MODEL, T "layer_types"},
+	{T "rope_parameters", "", E_BAD_CHECKPOINT, T "rope_parameters.mrope_section is missing"},
+	{T "rope_parameters", "[]", E_BAD_CHECKPOINT, T "rope_parameters must be an object"},
+	{T "rope_parameters.rope_type", "\"yarn\"", E_UNSUPPORTED_MODEL,
+	 T "rope_parameters.rope_type 'yarn' is not supported"},
+	{T "rope_scaling", "{\"type\": \"dynamic\"}", E_UNSUPPORTED_MODEL, T "rope_scaling.type 'dynamic'"},
+	{T "rope_parameters.rope_theta", "-1", E_BAD_CHECKPOINT,
+	 T "rope_parameters.rope_theta must be above 0"},
+	{T "rope_theta", "1e13", E_BAD_CHECKPOINT, T "rope_theta must be above 0 and at most 1e+12"},
+	{T "rope_parameters.mrope_section", "", E_BAD_CHECKPOINT, "mrope_section is missing"},
+	{T "rope_parameters.mrope_section", "[4, 4]", E_BAD_CHECKPOINT, "must be three whole numbers"},
+	{T "rope_parameters.mrope_section", "[4, 4, 0.0]", E_BAD_CHECKPOINT, "must be three whole numbers"},
+	{T "rope_parameters.mrope_section", "[-1, 5, 4]", E_BAD_CHECKPOINT, "must be three whole numbers"},
+	{T "rope_parameters.mrope_section", "[4, 4, 1]", E_BAD_CHECKPOINT, "sum is half of the head size, 8"},
+	{V "hidden_act", "\"silu\"", E_UNSUPPORTED_MODEL,
+	 V "hidden_act 'silu' is not supported, only 'quick_gelu'"},
+	{V "depth", "0", E_BAD_CHECKPOINT, V "depth must be from 1"},
+	{V "embed_dim", "47", E_BAD_CHECKPOINT, V "embed_dim must be a multiple of num_heads"},
+	{V "embed_dim", "54", E_BAD_CHECKPOINT, V "embed_dim must be num_heads times a multiple of 4"},
+	{V "mlp_ratio", "1e-3", E_BAD_CHECKPOINT, V "mlp_ratio must be at least 1 / embed_dim"},
+	{V "mlp_ratio", "65", E_BAD_CHECKPOINT, V "mlp_ratio must be above 0 and at most 64"},
+	{V "in_channels", "0", E_BAD_CHECKPOINT, V "in_channels must be from 1"},
+	{V "patch_size", "257", E_BAD_CHECKPOINT, V "patch_size must be from 1 to 256"},
+	{V "spatial_merge_size", "3", E_UNSUPPORTED_MODEL, V "spatial_merge_size 3 is not supported, only 2"},
+	{V "temporal_patch_size", "0", E_BAD_CHECKPOINT, V "temporal_patch_size must be from 1"},
+	{V "hidden_size", "64", E_BAD_CHECKPOINT, V "hidden_size must be that of the text, 96, not 64"},
+	{"vlm_config.image_token_id", "333", E_BAD_CHECKPOINT,
+	 "vlm_config.image_token_id must be below vocab_size, 333"},
+	{"vlm_config.image_token_id", "-1", E_BAD_CHECKPOINT, "vlm_config.image_token_id must be from 0"},
+};
+
+static void
+test_qwen2vl_refusals(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(qwen_refusals); i++) {
+		const struct refusal *x = &qwen_refusals[i];
+		json_auto_t *j = load(qwen[0]);
+		struct qwen2vl_config c;
+		struct err e = ERR_INIT;
+
+		edit(j, x->path, x->value);
+		assert_int_equal(config_qwen2vl(j, &c, &e), x->code);
+		assert_error(&e, x->code, x->error);
+	}
+}
+
+static void
+test_qwen2vl_window(void **state)
+{
+	json_auto_t *j = load(qwen[3]);
+	struct qwen2vl_config c;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	edit(j, "use_sliding_window", "true");
+	edit(j, "max_window_layers", "3");
+	assert_int_equal(config_qwen2vl(j, &c, &e), E_UNSUPPORTED_MODEL);
+	assert_error(&e, E_UNSUPPORTED_MODEL, "config.json: use_sliding_window is not supported");
+}
+
+static void
+test_paligemma(void **state)
+{
+	json_auto_t *j = load(paligemma);
+	json_t *engine = json_object_get(j, "vlm_config");
+	struct paligemma_config c;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_string_equal(config_family(j, &e), "colpali");
+	(void)config_paligemma(j, &c, &e);
+	assert_no_error(&e);
+	assert_int_equal(c.embedding_dim, 96);
+	assert_int_equal(c.image_token_id, 301);
+	assert_int_equal(c.text.hidden_size, 80);
+	assert_int_equal(c.text.num_hidden_layers, 2);
+	assert_int_equal(c.text.num_attention_heads, 5);
+	assert_int_equal(c.text.num_key_value_heads, 1);
+	assert_int_equal(c.text.head_dim, 24);
+	assert_int_equal(c.text.intermediate_size, 96);
+	assert_int_equal(c.text.vocab_size, 350);
+	assert_true(fabs(c.text.rms_norm_eps - 1e-6) < 1e-12);
+	assert_true(fabs(c.text.rope_theta - 1e4) < 1e-9);
+	assert_int_equal(c.vision.hidden_size, 48);
+	assert_int_equal(c.vision.num_hidden_layers, 2);
+	assert_int_equal(c.vision.head_dim, 16);
+	assert_int_equal(c.vision.intermediate_size, 100);
+	assert_int_equal(c.vision.num_channels, 3);
+	assert_int_equal(c.vision.image_size, 90);
+	assert_int_equal(c.vision.patches, 36);
+	assert_true(fabs(c.vision.layer_norm_eps - 1e-6) < 1e-12);
+
+	/* The engine's layout, with the keys' other spellings. */
+	edit(engine, "image_token_index", "");
+	edit(engine, "image_token_id", "302");
+	edit(engine, "text_config.head_dim", "");
+	edit(engine, "text_config.hidden_act", "\"gelu\"");
+	edit(engine, "text_config.hidden_activation", "null");
+	edit(engine, "text_config.rope_parameters", "{\"rope_type\": \"default\", \"rope_theta\": 20000.0}");
+	assert_string_equal(config_family(engine, &e), "colpali");
+	(void)config_paligemma(engine, &c, &e);
+	assert_no_error(&e);
+	assert_int_equal(c.embedding_dim, 0);
+	assert_int_equal(c.image_token_id, 302);
+	assert_int_equal(c.text.head_dim, 256);
+	assert_true(fabs(c.text.rope_theta - 2e4) < 1e-9);
+}
+
+static const struct refusal paligemma_refusals[] = {
+	{"vlm_config", "", E_BAD_CHECKPOINT, "config.json: vlm_config is missing"},
+	{"embedding_dim", "65537", E_BAD_CHECKPOINT, "embedding_dim must be from 1 to 65536"},
+	{"vlm_config.text_config", "", E_BAD_CHECKPOINT, "vlm_config.text_config is missing"},
+	{"vlm_config.vision_config", "", E_BAD_CHECKPOINT, "vlm_config.vision_config is missing"},
+	{"vlm_config.projection_dim", "81", E_BAD_CHECKPOINT,
+	 "config.json: vlm_config.projection_dim must be the text's hidden_size, 80"},
+	{"vlm_config.image_token_index", "-5", E_BAD_CHECKPOINT, "image_token_index must be from 0"},
+	{"vlm_config.image_token_id", "\"x\"", E_BAD_CHECKPOINT, "image_token_id must be a whole number"},
+	{T "model_type", "\"gemma2\"", E_UNSUPPORTED_MODEL,
+	 T "model_type 'gemma2' is not supported, only 'gemma'"},
+	{T "hidden_act", "\"silu\"", E_UNSUPPORTED_MODEL, T "hidden_act 'silu'"},
+	{T "hidden_activation", "\"gelu\"", E_UNSUPPORTED_MODEL, T "hidden_activation 'gelu'"},
+	{T "attention_bias", "true", E_UNSUPPORTED_MODEL, T "attention_bias true is not supported"},
+	{T "head_dim", "25", E_BAD_CHECKPOINT, T "head_dim must be even"},
+	{T "num_key_value_heads", "2", E_BAD_CHECKPOINT, T "num_attention_heads must be a multiple"},
+	{T "num_key_value_heads", "", E_BAD_CHECKPOINT, T "num_key_value_heads is missing"},
+	{T "num_hidden_layers", "1001", E_BAD_CHECKPOINT, T "num_hidden_layers must be from 1 to 1000"},
+	{T "rope_scaling", "{\"rope_type\": \"linear\"}", E_UNSUPPORTED_MODEL,
+	 T "rope_scaling.rope_type 'linear'"},
+	{T "rms_norm_eps", "-1e-6", E_BAD_CHECKPOINT, T "rms_norm_eps must be above 0"},
+	{V "model_type", "\"clip\"", E_UNSUPPORTED_MODEL, V "model_type 'clip'"},
+	{V "hidden_act", "\"gelu\"", E_UNSUPPORTED_MODEL, V "hidden_act 'gelu'"},
+	{V "hidden_size", "50", E_BAD_CHECKPOINT, V "hidden_size must be a multiple of num_attention_heads"},
+	{V "image_size", "13", E_BAD_CHECKPOINT, V "image_size must be at least patch_size"},
+	{V "patch_size", "0", E_BAD_CHECKPOINT, V "patch_size must be from 1"},
+	{V "layer_norm_eps", "2", E_BAD_CHECKPOINT, V "layer_norm_eps must be above 0 and at most 1"},
+};
+
+static void
+test_paligemma_refusals(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(paligemma_refusals); i++) {
+		const struct refusal *x = &paligemma_refusals[i];
+		json_auto_t *j = load(paligemma);
+		struct paligemma_config c;
+		struct err e = ERR_INIT;
+
+		edit(j, x->path, x->value);
+		assert_int_equal(config_paligemma(j, &c, &e), x->code);
+		assert_error(&e, x->code, x->error);
+	}
+}
+
+static void
+test_family(void **state)
+{
+	static const struct {
+		const char *config, *error;
+	} rows[] = {
+		{"{}", "model_type 'none' (architectures 'none') is not supported; supported are ColQwen2"},
+		{"{\"model_type\": 3, \"architectures\": [7]}", "model_type 'none' (architectures 'none')"},
+		{"{\"model_type\": \"idefics3\", \"architectures\": [\"ColIdefics3\"]}",
+		 "model_type 'idefics3' (architectures 'ColIdefics3')"},
+		{"{\"model_type\": \"colqwen2\", \"vlm_config\": {\"model_type\": \"qwen2_5_vl\"}}",
+		 "model_type 'colqwen2' over 'qwen2_5_vl'"},
+		{"{\"model_type\": \"qwen2_5_vl\"}", "ColPali (colpali, paligemma)"},
+		{"{\"model_type\": \"colpali\", \"vlm_config\": {\"model_type\": \"qwen2_vl\"}}",
+		 "over 'qwen2_vl'"},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		json_auto_t *j = load(rows[i].config);
+		struct err e = ERR_INIT;
+
+		assert_null(config_family(j, &e));
+		assert_error(&e, E_UNSUPPORTED_MODEL, rows[i].error);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_qwen2vl),          cmocka_unit_test(test_qwen2vl_defaults),
+		cmocka_unit_test(test_qwen2vl_refusals), cmocka_unit_test(test_qwen2vl_window),
+		cmocka_unit_test(test_paligemma),        cmocka_unit_test(test_paligemma_refusals),
+		cmocka_unit_test(test_family),
+	};
+
+	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}

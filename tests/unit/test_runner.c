@@ -1,0 +1,117 @@
+#include "test.h"
+
+#include "base/str.h"
+#include "runner/runner.h"
+
+static struct runners rs;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	runners_init(&rs);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	runners_release(&rs);
+	return 0;
+}
+
+static void
+test_line_of_the_configuration(void **state)
+{
+	const struct runner *r;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(runners_add(&rs, "slurm 4  A=1 B= srun --gres=gpu:1", &e), 0);
+	assert_no_error(&e);
+	r = &rs.rows[0];
+	assert_string_equal(r->name, "slurm");
+	assert_int_equal(r->slots, 4);
+	assert_string_equal(r->env[0], "A=1");
+	assert_string_equal(r->env[1], "B=");
+	assert_null(r->env[2]);
+	assert_string_equal(r->prefix[0], "srun");
+	assert_string_equal(r->prefix[1], "--gres=gpu:1");
+	assert_null(r->prefix[2]);
+}
+
+static void
+test_bad_lines(void **state)
+{
+	static const struct {
+		const char *line;
+		int code;
+		const char *words;
+	} cases[] = {
+		{"", E_BAD_CONFIG, "needs a name and a number of slots"},
+		{"local", E_BAD_CONFIG, "needs a name and a number of slots"},
+		{"local many", E_USAGE, "runner 'local': slots must be a whole number"},
+		{"local 0", E_USAGE, "slots must be from 1 to 64"},
+		{"local 65", E_USAGE, "slots must be from 1 to 64"},
+		{"taken 2", E_BAD_CONFIG, "runner 'taken' is there twice"},
+	};
+	size_t i;
+
+	(void)state;
+	assert_int_equal(runners_add(&rs, "taken 1", NULL), 0);
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err e = ERR_INIT;
+
+		assert_int_equal(runners_add(&rs, cases[i].line, &e), cases[i].code);
+		assert_error(&e, cases[i].code, cases[i].words);
+	}
+	assert_int_equal(rs.n, 1);
+}
+
+static void
+test_slots(void **state)
+{
+	struct run runs[3] = {{.job = 1}, {.job = 2}, {.job = 3}};
+	int i;
+
+	(void)state;
+	assert_int_equal(runners_add(&rs, "a 1", NULL), 0);
+	assert_int_equal(runners_add(&rs, "b 2", NULL), 0);
+	for (i = 0; i < 3; i++)
+		run_add(&rs, &runs[i], runners_find_free(&rs));
+	assert_null(runners_find_free(&rs));
+	assert_ptr_equal(run_find(&rs, 2), &runs[1]);
+	run_remove(&runs[1]);
+	assert_null(run_find(&rs, 2));
+	assert_string_equal(runners_find_free(&rs)->name, "b");
+}
+
+static void
+test_worker_words_are_cut_between_characters(void **state)
+{
+	Colconv__Stage stage = COLCONV__STAGE__INIT;
+	struct run run = {.progress = {.done = 1}};
+	char name[64];
+
+	(void)state;
+	memset(name, 'x', sizeof(name));
+	memcpy(name + 30, "\xc3\xa9", 3);
+	stage.name = name;
+	run_set_stage(&run, &stage);
+	assert_true(str_is_utf8(run.stage, strlen(run.stage)));
+	assert_true(run.progress.done == 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_line_of_the_configuration, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bad_lines, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_slots, setup, teardown),
+		cmocka_unit_test(test_worker_words_are_cut_between_characters),
+	};
+
+	return cmocka_run_group_tests_name("runner", tests, NULL, NULL);
+}
