@@ -9,10 +9,14 @@ libonnxread_a_SOURCES = \
 noinst_LIBRARIES += libonnx.a
 libonnx_a_SOURCES = \
 	daemon/onnx/convert.c daemon/onnx/convert.h \
+	daemon/onnx/dump.c \
 	daemon/onnx/emit.c daemon/onnx/emit.h daemon/onnx/emit_private.h \
 	daemon/onnx/emit_graph.c \
+	daemon/onnx/emit_half.c \
 	daemon/onnx/emit_init.c \
+	daemon/onnx/emit_model.c \
 	daemon/onnx/extdata.c daemon/onnx/extdata.h \
+	daemon/onnx/extdata_write.c \
 	daemon/onnx/job.c daemon/onnx/onnx.h \
 	daemon/onnx/lower.h \
 	daemon/onnx/lower_control.c \

@@ -7,6 +7,7 @@
 
 #include "base/frame.h"
 #include "base/log.h"
+#include "base/profile.h"
 #include "base/str.h"
 #include "config.h"
 #include "manifest.h"
@@ -40,6 +41,8 @@ job_read(Colconv__Job **ret, struct err *e)
 		r = *ret ? 0 : err_set(e, E_WORKER_PROTOCOL, "what came on stdin is no job");
 	}
 	buf_release(&b);
+	if (r == 0 && !profile_find((*ret)->profile))
+		r = err_set(e, E_WORKER_PROTOCOL, "there is no profile '%s'", (*ret)->profile);
 	if (r == 0 && (*ret)->parity && !(*ret)->limits)
 		r = err_set(e, E_WORKER_PROTOCOL, "the job has no parity limits");
 	return r;
