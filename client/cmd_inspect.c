@@ -16,10 +16,9 @@
 #define MANIFEST_FILE "manifest.json"
 #define MANIFEST_MAX (16u << 20)
 
-/* What is shown, as it is printed with --json: {"path", "manifest", "files", "extra", "graphs", "problems"}. */
 struct inspect {
 	const char *dir;
-	json_t *doc;
+	json_t *doc;      /* what --json prints: "path" and the four below, with --verify "extra" */
 	json_t *manifest; /* NULL: a file alone */
 	json_t *files;    /* [{"name", "size"}], size null when it is not there */
 	json_t *graphs;   /* of onnx_inspect(), each with "file" */
@@ -303,7 +302,8 @@ nodes_print(const json_t *graph)
 
 	buf_printf(&b, "%" PRIu64, job_whole(graph, "nodes"));
 	json_array_foreach(json_object_get(graph, "ops"), i, op)
-		buf_printf(&b, "%s%" PRIu64 " %s", i ? ", " : ": ", job_whole(op, "count"), job_str(op, "type"));
+		buf_printf(&b, "%s%" PRIu64 " %s", i ? ", " : ": ", job_whole(op, "count"),
+			   job_str(op, "type"));
 	fact_print("nodes", b.data ? b.data : "");
 }
 
@@ -339,9 +339,9 @@ manifest_print(const json_t *manifest)
 			fact_print(key, json_string_value(value));
 	json_object_foreach(json_object_get(manifest, "options"), key, value)
 		fact_member(json_object_get(manifest, "options"), key);
-	fact_print("parity", !json_is_object(parity)                              ? "not checked"
+	fact_print("parity", !json_is_object(parity)                           ? "not checked"
 			     : json_is_true(json_object_get(parity, "passed")) ? "passed"
-									      : "FAILED");
+									       : "FAILED");
 	fact_member(worst, "max_abs");
 	fact_member(worst, "min_cosine");
 	(void)fputc('\n', stdout);
@@ -427,7 +427,8 @@ cmd_inspect(struct cli *c, int argc, char **argv, struct err *e)
 {
 	bool check = false;
 	const struct option_row rows[] = {
-		{"verify", 0, NULL, option_flag, &check, NULL, "hash every file and look for every weight's place"},
+		{"verify", 0, NULL, option_flag, &check, NULL,
+		 "hash every file and look for every weight's place"},
 		CLI_OPTIONS(c),
 	};
 	int r;

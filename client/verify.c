@@ -15,8 +15,9 @@
 int
 problem_add(json_t *problems, const struct err *what, struct err *e)
 {
-	return json_array_append_new(problems, json_string(what->msg)) < 0 ? err_set(e, E_NO_MEMORY, "memory ran out")
-									   : 0;
+	return json_array_append_new(problems, json_string(what->msg)) < 0
+		       ? err_set(e, E_NO_MEMORY, "memory ran out")
+		       : 0;
 }
 
 /* A regular file below `dir` that is no link, and has no second name: ONNX Runtime refuses both. */
@@ -88,11 +89,13 @@ file_check(struct hashing *h, const char *dir, const json_t *listed, struct err 
 	if (r < 0)
 		return r;
 	if (have != size)
-		return err_set(e, E_MISMATCH, "'%s' has %" PRIu64 " bytes, not the %" PRIu64 " that manifest.json lists",
+		return err_set(e, E_MISMATCH,
+			       "'%s' has %" PRIu64 " bytes, not the %" PRIu64 " that manifest.json lists",
 			       name, have, size);
 	r = file_hash(h, fd, name, sha256, e);
 	if (r == 0 && !str_eq(sha256, job_str(listed, "sha256")))
-		r = err_set(e, E_MISMATCH, "'%s' has changed: its sha256 is not the one that manifest.json lists", name);
+		r = err_set(e, E_MISMATCH,
+			    "'%s' has changed: its sha256 is not the one that manifest.json lists", name);
 	return r;
 }
 
@@ -136,8 +139,8 @@ data_check(const char *dir, const json_t *data, struct err *e)
 
 	r = file_open(dir, name, &fd, &size, e);
 	if (r == 0 && size < job_whole(data, "end"))
-		r = err_set(e, E_MISMATCH, "'%s' has %" PRIu64 " bytes, and the weights reach to %" PRIu64, name, size,
-			    job_whole(data, "end"));
+		r = err_set(e, E_MISMATCH, "'%s' has %" PRIu64 " bytes, and the weights reach to %" PRIu64,
+			    name, size, job_whole(data, "end"));
 	return r;
 }
 

@@ -37,7 +37,9 @@ row_get(json_t *rows, const char *name)
 		return NULL;
 	str_clean(key);
 	row = json_object_get(rows, key);
-	if (!row && json_object_set_new(rows, key, json_pack("{s:s, s:i, s:i}", "name", key, "count", 0, "bytes", 0)) == 0)
+	if (!row &&
+	    json_object_set_new(rows, key,
+				json_pack("{s:s, s:i, s:i}", "name", key, "count", 0, "bytes", 0)) == 0)
 		row = json_object_get(rows, key);
 	return row;
 }
@@ -99,7 +101,8 @@ layer_name(const char *weight, char *ret, size_t len)
 	while ((dot = strchr(p, '.'))) { /* p: a word; word: the one before it */
 		n = (size_t)(dot - p);
 		if (p > weight && is_number(p, n) && is_list(word, (size_t)(p - 1 - word))) {
-			(void)snprintf(ret, len, "%.*s%02ld", (int)MIN(word - weight, 200), weight, strtol(p, NULL, 10));
+			(void)snprintf(ret, len, "%.*s%02ld", (int)MIN(word - weight, 200), weight,
+				       strtol(p, NULL, 10));
 			return;
 		}
 		word = p;
@@ -206,8 +209,9 @@ place_read(const Onnx__TensorProto *t, struct place *ret, struct err *e)
 		else if (str_eq(key, "length"))
 			r = str_to_u64(value, 0, INT64_MAX, "the length", &ret->len, NULL);
 	}
-	return r == 0 ? 0 : err_set(e, E_BAD_ONNX, "the offset or the length of weight '%s' is no number",
-					tensor_name(t));
+	return r == 0 ? 0
+		      : err_set(e, E_BAD_ONNX, "the offset or the length of weight '%s' is no number",
+				tensor_name(t));
 }
 
 static int
@@ -221,11 +225,12 @@ external_add(struct inspect *x, const Onnx__TensorProto *t, uint64_t bytes, stru
 	if (r < 0)
 		return r;
 	if (!location_ok(p.location))
-		return err_set(e, E_BAD_ONNX, "weight '%s' lies in '%s', which is no file below the model's folder",
+		return err_set(e, E_BAD_ONNX,
+			       "weight '%s' lies in '%s', which is no file below the model's folder",
 			       tensor_name(t), p.location);
 	if (type_size(t->data_type) && p.len != bytes)
-		return err_set(e, E_BAD_ONNX, "weight '%s' has %" PRIu64 " bytes and its place %" PRIu64, tensor_name(t),
-			       bytes, p.len);
+		return err_set(e, E_BAD_ONNX, "weight '%s' has %" PRIu64 " bytes and its place %" PRIu64,
+			       tensor_name(t), bytes, p.len);
 	if (p.len > INT64_MAX - p.offset)
 		return err_set(e, E_BAD_ONNX, "the place of weight '%s' is beyond any file", tensor_name(t));
 	row = row_get(x->data, p.location);
@@ -303,8 +308,8 @@ shape_json(const Onnx__TensorShapeProto *s)
 		if (s->dim[i]->has_dim_value)
 			(void)json_array_append_new(list, json_integer(s->dim[i]->dim_value));
 		else
-			(void)json_array_append_new(list, s->dim[i]->dim_param ? text_json(s->dim[i]->dim_param)
-									       : json_null());
+			(void)json_array_append_new(
+				list, s->dim[i]->dim_param ? text_json(s->dim[i]->dim_param) : json_null());
 	}
 	return list;
 }
@@ -318,9 +323,10 @@ values_json(size_t n, Onnx__ValueInfoProto **v)
 
 	for (i = 0; i < n; i++) {
 		t = v[i]->type ? v[i]->type->tensor_type : NULL;
-		(void)json_array_append_new(
-			list, json_pack("{s:o, s:s, s:o}", "name", text_json(v[i]->name), "type",
-					t ? onnx_type_name(t->elem_type) : "unknown", "shape", shape_json(t ? t->shape : NULL)));
+		(void)json_array_append_new(list,
+					    json_pack("{s:o, s:s, s:o}", "name", text_json(v[i]->name),
+						      "type", t ? onnx_type_name(t->elem_type) : "unknown",
+						      "shape", shape_json(t ? t->shape : NULL)));
 	}
 	return list;
 }
@@ -333,8 +339,8 @@ ops_json(struct tally *t)
 
 	tally_sort(t);
 	for (i = 0; i < t->n; i++)
-		(void)json_array_append_new(list, json_pack("{s:o, s:I}", "type", text_json(t->row[i].type), "count",
-							    (json_int_t)t->row[i].n));
+		(void)json_array_append_new(list, json_pack("{s:o, s:I}", "type", text_json(t->row[i].type),
+							    "count", (json_int_t)t->row[i].n));
 	return list;
 }
 
@@ -375,16 +381,17 @@ model_json(struct inspect *x, const struct onnx_read *o)
 {
 	const Onnx__ModelProto *m = o->model;
 	const Onnx__GraphProto *g = m->graph;
-	_cleanup_free_ char *producer = str_printf("%s%s%s", m->producer_name ? m->producer_name : "",
-						   m->producer_version ? " " : "",
-						   m->producer_version ? m->producer_version : "");
+	_cleanup_free_ char *producer =
+		str_printf("%s%s%s", m->producer_name ? m->producer_name : "", m->producer_version ? " " : "",
+			   m->producer_version ? m->producer_version : "");
 
-	return json_pack("{s:o, s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", text_json(g->name),
-			 "ir_version", (json_int_t)m->ir_version, "producer", text_json(producer), "bytes",
-			 (json_int_t)o->map.len, "nodes", (json_int_t)x->ops.total, "opsets", opsets_json(m), "meta",
-			 meta_json(m), "inputs", values_json(g->n_input, g->input), "outputs",
-			 values_json(g->n_output, g->output), "ops", ops_json(&x->ops), "layers", rows_list(x->layers),
-			 "data", rows_list(x->data));
+	return json_pack("{s:o, s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+			 text_json(g->name), "ir_version", (json_int_t)m->ir_version, "producer",
+			 text_json(producer), "bytes", (json_int_t)o->map.len, "nodes",
+			 (json_int_t)x->ops.total, "opsets", opsets_json(m), "meta", meta_json(m), "inputs",
+			 values_json(g->n_input, g->input), "outputs", values_json(g->n_output, g->output),
+			 "ops", ops_json(&x->ops), "layers", rows_list(x->layers), "data",
+			 rows_list(x->data));
 }
 
 int

@@ -10,8 +10,8 @@ from conftest import BUILD, TOP
 GOLDEN = TOP / "tests/golden/colqwen2-tiny"
 REQUEST = "job-request.schema.json"
 WHOLE = {
-    "model": "/m", "variants": ["text", "unified"], "dtype": "fp32", "layout": "single", "positions": "arange",
-    "mask_mode": "causal", "reference": ["/a/b"], "parity": {"max_abs": 1e-4, "min_cosine": 0.9, "seed": 1},
+    "model": "/m", "variants": ["text", "unified"], "dtype": "fp32", "storage": "bf16", "layout": "sharded",
+    "shard_size": "2GB", "profile": "seed", "positions": "arange", "mask_mode": "causal", "reference": ["/a/b"], "parity": {"max_abs": 1e-4, "min_cosine": 0.9, "seed": 1},
     "labels": {"team": "search"},
 }
 
@@ -24,6 +24,7 @@ def real(stopped):
 @pytest.mark.parametrize("fields,name", [
     ({"variants": ["text", "image", "unified"]}, "done"),
     ({"parity": False, "labels": {"team": "search"}}, "done"),
+    ({"dtype": "fp16", "layout": "sharded", "shard_size": "1MB", "profile": "seed"}, "done"),
     ({"variants": ["unified"], "parity": {"max_abs": 1e-12}}, "failed"),
 ])
 def test_what_a_conversion_says(real, fields, name):
@@ -72,7 +73,8 @@ def test_requests_that_are_taken(daemon, change):
 @pytest.mark.parametrize("change", [
     {"model": "relative"}, {"model": 7}, {"model": "/a\nb"}, {"model": "/" + "x" * 4096}, {"variants": []},
     {"variants": ["text", "text"]}, {"variants": ["audio"]}, {"variants": "text"}, {"dtype": "fp8"}, {"layout": "none"},
-    {"positions": ""}, {"mask_mode": "none"}, {"reference": ["case"]}, {"reference": ["/a"] * 65}, {"parity": 1},
+    {"positions": ""}, {"mask_mode": "none"}, {"storage": "fp8"}, {"profile": "none"},
+    {"shard_size": 0}, {"shard_size": []}, {"reference": ["case"]}, {"reference": ["/a"] * 65}, {"parity": 1},
     {"parity": {"max_abs": -1}}, {"parity": {"min_cosine": 1.1}}, {"parity": {"seed": -1}}, {"parity": {"seed": 0.5}},
     {"parity": {"bogus": 1}}, {"labels": {"a": 1}}, {"labels": {"a": ""}}, {"labels": {"": "a"}}, {"labels": {"a": "x" * 65}},
     {"labels": {str(i): "x" for i in range(17)}}, {"bogus": 1},
@@ -87,6 +89,8 @@ def test_requests_that_are_refused(daemon, change):
 def test_the_words_are_those_of_the_tables():
     rows = re.findall(r'^SPEC_VALUE\((\w+), \w+, "(\w+)"\)', (TOP / "daemon/queue/spec.def").read_text(), re.MULTILINE)
     properties = schema.load(REQUEST)["properties"]
+    profiles = re.findall(r'^PROFILE\(\w+, +"(\w+)"', (TOP / "daemon/base/profiles.def").read_text(), re.MULTILINE)
+    rows += [("PROFILE", name) for name in profiles]
     for kind in {kind for kind, _ in rows}:
         assert properties[kind.lower()]["enum"] == [word for k, word in rows if k == kind]
 

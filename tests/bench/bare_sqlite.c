@@ -47,12 +47,17 @@ main(int argc, char **argv)
 		return 1;
 	memset(spec, 'x', len);
 	check(NULL, sqlite3_open(argv[1], &db), SQLITE_OK);
-	check(db, sqlite3_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-				   "CREATE TABLE job (id INTEGER PRIMARY KEY, state TEXT, spec TEXT, created INTEGER);"
-				   "CREATE INDEX job_state ON job (state, id)",
-			       NULL, NULL, NULL),
+	check(db,
+	      sqlite3_exec(
+		      db,
+		      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+		      "CREATE TABLE job (id INTEGER PRIMARY KEY, state TEXT, spec TEXT, created INTEGER);"
+		      "CREATE INDEX job_state ON job (state, id)",
+		      NULL, NULL, NULL),
 	      SQLITE_OK);
-	check(db, sqlite3_prepare_v2(db, "INSERT INTO job (state, spec, created) VALUES ('queued', ?, 1)", -1, &st, NULL),
+	check(db,
+	      sqlite3_prepare_v2(db, "INSERT INTO job (state, spec, created) VALUES ('queued', ?, 1)", -1,
+				 &st, NULL),
 	      SQLITE_OK);
 	(void)sqlite3_bind_text(st, 1, spec, (int)len, SQLITE_STATIC);
 	for (begin = now(); now() - begin < seconds; n++) {

@@ -1,5 +1,6 @@
 # make bench BENCH='convert memory': see tests/bench/run.
-EXTRA_DIST += tests/bench/run tests/bench/conversion.py tests/bench/machine.py tests/bench/service.py
+EXTRA_DIST += tests/bench/run tests/bench/conversion.py tests/bench/machine.py \
+	tests/bench/original.py tests/bench/service.py
 
 EXTRA_PROGRAMS += tests/bench/load tests/bench/bare_sqlite
 CLEANFILES += $(EXTRA_PROGRAMS)

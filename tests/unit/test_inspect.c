@@ -107,7 +107,8 @@ taken(const struct one *o)
 static void
 test_places(void **state)
 {
-	static const char *const bad[] = {"", "/etc/passwd", "..", "../w", "a/../w", "a/..", "./w", "a//w", "a/"};
+	static const char *const bad[] = {"",     "/etc/passwd", "..",   "../w", "a/../w",
+					  "a/..", "./w",         "a//w", "a/"};
 	static const char *const good[] = {"w", "a/w", "...", "..w", ".w"};
 	const json_t *data;
 	struct one o;
@@ -256,12 +257,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_places),
-		cmocka_unit_test(test_ranges),
-		cmocka_unit_test(test_sum_of_weights),
-		cmocka_unit_test(test_layers),
-		cmocka_unit_test(test_branches),
-		cmocka_unit_test(test_many_kinds),
+		cmocka_unit_test(test_places),         cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_sum_of_weights), cmocka_unit_test(test_layers),
+		cmocka_unit_test(test_branches),       cmocka_unit_test(test_many_kinds),
 	};
 
 	return cmocka_run_group_tests_name("inspect", tests, setup, teardown);
