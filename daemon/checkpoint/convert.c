@@ -109,16 +109,16 @@ widen_F32(const unsigned char *src, size_t n, float *dst)
 	memcpy(dst, src, n * sizeof(*dst));
 }
 
-#define NARROW(sym)                                                           \
-	static void narrow_##sym(const float *src, size_t n, uint16_t *dst)   \
-	{                                                                     \
-		size_t i, k;                                                  \
-                                                                              \
-		for (i = 0; i + BLOCK <= n; i += BLOCK)                       \
-			for (k = 0; k < BLOCK; k++)                           \
-				dst[i + k] = sym##_of_float(src[i + k]);      \
-		for (; i < n; i++)                                            \
-			dst[i] = sym##_of_float(src[i]);                      \
+#define NARROW(sym)                                                         \
+	static void narrow_##sym(const float *src, size_t n, uint16_t *dst) \
+	{                                                                   \
+		size_t i, k;                                                \
+                                                                            \
+		for (i = 0; i + BLOCK <= n; i += BLOCK)                     \
+			for (k = 0; k < BLOCK; k++)                         \
+				dst[i + k] = sym##_of_float(src[i + k]);    \
+		for (; i < n; i++)                                          \
+			dst[i] = sym##_of_float(src[i]);                    \
 	}
 
 NARROW(BF16)
@@ -161,23 +161,23 @@ convert(enum st_dtype from, enum st_dtype to, const unsigned char *src, size_t n
 	}
 }
 
-#define TRANSPOSE(type)                                                                          \
-	static void transpose_##type(const type *tile, size_t rows, size_t cols, type *dst,      \
-				     size_t dst_stride)                                          \
-	{                                                                                        \
-		size_t r, c;                                                                     \
-                                                                                                 \
-		for (c = 0; c < cols; c++)                                                       \
-			for (r = 0; r < rows; r++)                                               \
-				dst[c * dst_stride + r] = tile[r * TILE + c];                    \
+#define TRANSPOSE(type)                                                                     \
+	static void transpose_##type(const type *tile, size_t rows, size_t cols, type *dst, \
+				     size_t dst_stride)                                     \
+	{                                                                                   \
+		size_t r, c;                                                                \
+                                                                                            \
+		for (c = 0; c < cols; c++)                                                  \
+			for (r = 0; r < rows; r++)                                          \
+				dst[c * dst_stride + r] = tile[r * TILE + c];               \
 	}
 
 TRANSPOSE(float)
 TRANSPOSE(uint16_t)
 
 void
-convert_transposed(enum st_dtype from, enum st_dtype to, const unsigned char *src, size_t stride,
-		   size_t rows, size_t cols, void *dst)
+convert_transposed(enum st_dtype from, enum st_dtype to, const unsigned char *src, size_t stride, size_t rows,
+		   size_t cols, void *dst)
 {
 	const size_t from_size = st_dtype_size(from), to_size = st_dtype_size(to);
 	union {
@@ -194,10 +194,11 @@ convert_transposed(enum st_dtype from, enum st_dtype to, const unsigned char *sr
 				convert(from, to, src + ((r + k) * stride + c) * from_size, tile_cols,
 					(char *)&tile + k * TILE * to_size);
 			if (to == ST_F32)
-				transpose_float(tile.f, tile_rows, tile_cols, (float *)dst + c * rows + r, rows);
+				transpose_float(tile.f, tile_rows, tile_cols, (float *)dst + c * rows + r,
+						rows);
 			else
-				transpose_uint16_t(tile.h, tile_rows, tile_cols, (uint16_t *)dst + c * rows + r,
-						   rows);
+				transpose_uint16_t(tile.h, tile_rows, tile_cols,
+						   (uint16_t *)dst + c * rows + r, rows);
 		}
 }
 

@@ -224,7 +224,10 @@ block_lower(struct emit *em, const struct ir_block *b)
 	}
 }
 
-/* The result in the precision at hand. It must be made by a node of its own graph: one from elsewhere is passed through. */
+/*
+ * The result in the precision at hand. It must be made by a node of its own graph: one from
+ * elsewhere is passed through.
+ */
 static const char *
 result_name(struct emit *em, const struct ir_block *b, const struct ir_value *v, const char *suffix)
 {

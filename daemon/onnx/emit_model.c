@@ -109,7 +109,8 @@ static int
 pack(struct emit *em, const Onnx__ModelProto *m, const Onnx__GraphProto *g)
 {
 	const size_t model_len = onnx__model_proto__get_packed_size(m);
-	const uint64_t own_len = onnx__graph_proto__get_packed_size(g), graph_len = own_len + embedded_len(em);
+	const uint64_t own_len = onnx__graph_proto__get_packed_size(g),
+		       graph_len = own_len + embedded_len(em);
 	const uint64_t file_len = model_len + key_len(graph_len) + graph_len;
 	struct buf *packed = &em->job->packed;
 	char text[32];
@@ -118,10 +119,11 @@ pack(struct emit *em, const Onnx__ModelProto *m, const Onnx__GraphProto *g)
 	if (em->code)
 		return em->code;
 	if (file_len > FILE_LEN_MAX)
-		return err_set(em->e, E_TOO_LARGE,
-			       "the graph '%s' would be a file of %s with its weights inside, and a protobuf has "
-			       "less than 2 GiB; put them beside it (layout single or sharded)",
-			       em->graph->name, str_bytes(file_len, text, sizeof(text)));
+		return err_set(
+			em->e, E_TOO_LARGE,
+			"the graph '%s' would be a file of %s with its weights inside, and a protobuf has "
+			"less than 2 GiB; put them beside it (layout single or sharded)",
+			em->graph->name, str_bytes(file_len, text, sizeof(text)));
 	p = buf_reserve(packed, model_len + KEY_LEN_MAX + own_len);
 	if (!p)
 		return buf_failed(packed, em->e);

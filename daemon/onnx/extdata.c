@@ -99,8 +99,8 @@ extdata_add(struct extdata *x, const struct weight *w, const struct extdata_form
 	if (r == 0 && i == x->n) {
 		if (x->file_max && room > x->file_max)
 			return err_set(e, E_TOO_LARGE,
-				       "weight '%s' takes %s in one piece, and a shard has at most %s", w->name,
-				       str_bytes(room, need, sizeof(need)),
+				       "weight '%s' takes %s in one piece, and a shard has at most %s",
+				       w->name, str_bytes(room, need, sizeof(need)),
 				       str_bytes(x->file_max, max, sizeof(max)));
 		if (x->n_file == 0 || (x->file_max && room > x->file_max - x->file[x->n_file - 1]))
 			r = file_add(x, e);

@@ -37,7 +37,7 @@ struct piece {
 
 struct slot {
 	struct piece piece;
-	char *data; /* SLOT_LEN bytes; the elements are at EXTDATA_HEAD_MAX, what comes before them ends there */
+	char *data; /* SLOT_LEN bytes; the elements begin at EXTDATA_HEAD_MAX */
 	bool ready; /* to be hashed */
 };
 
@@ -105,7 +105,8 @@ piece_check(const struct piece *p, const void *data, struct err *e)
 	n = convert_count_infinite(to, data, p->n);
 	if (n == 0)
 		return 0;
-	return err_set(e, E_UNSUPPORTED_MODEL, "weight '%s' has elements (%zu of the %zu from %zu on) that are too large for %s",
+	return err_set(e, E_UNSUPPORTED_MODEL,
+		       "weight '%s' has elements (%zu of the %zu from %zu on) that are too large for %s",
 		       p->item->weight->name, n, p->n, p->first, st_dtype_name(to));
 }
 
@@ -122,8 +123,9 @@ piece_convert(const struct writer *w, struct slot *s, struct err *e)
 	if (rows == 0)
 		convert(t->dtype, form->dtype, t->data + p->first * size, p->n, data);
 	else
-		convert_transposed(t->dtype, form->dtype, t->data + (p->first % rows * cols + p->first / rows) * size,
-				   cols, MIN(rows, p->n), MAX(p->n / rows, 1), data);
+		convert_transposed(t->dtype, form->dtype,
+				   t->data + (p->first % rows * cols + p->first / rows) * size, cols,
+				   MIN(rows, p->n), MAX(p->n / rows, 1), data);
 	if (form->transform == IR_PLUS_ONE)
 		for (i = 0; i < p->n; i++)
 			plus[i] += 1.0f;
@@ -296,7 +298,10 @@ write_all(struct writer *w, onnx_progress_fn progress, void *userdata, char ret[
 	return r;
 }
 
-/* All of the file's blocks before its first byte, so that a full disk is noticed at once; `need_len`: files to come too. */
+/*
+ * All of the file's blocks before its first byte, so that a full disk is noticed at once. `need_len`
+ * counts the files that come after it too.
+ */
 static int
 space_take(int fd, const char *path, uint64_t len, uint64_t need_len, struct err *e)
 {
