@@ -5,6 +5,7 @@ libcheckpoint_a_SOURCES = \
 	daemon/checkpoint/config_paligemma.c \
 	daemon/checkpoint/config_qwen2vl.c \
 	daemon/checkpoint/config_scope.c daemon/checkpoint/config_scope.h \
+	daemon/checkpoint/convert.c daemon/checkpoint/convert.h \
 	daemon/checkpoint/dtypes.def \
 	daemon/checkpoint/index.c daemon/checkpoint/index.h \
 	daemon/checkpoint/names.c daemon/checkpoint/names.h \

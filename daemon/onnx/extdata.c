@@ -18,7 +18,7 @@
 
 #include "base/fs.h"
 #include "base/str.h"
-#include "convert.h"
+#include "checkpoint/convert.h"
 
 #define PIECE_LEN (8u << 20)
 #define SLOT_LEN (PIECE_LEN + EXTDATA_ALIGN) /* with the padding after a tensor */

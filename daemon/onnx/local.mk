@@ -1,6 +1,5 @@
 noinst_LIBRARIES += libonnx.a
 libonnx_a_SOURCES = \
-	daemon/onnx/convert.c daemon/onnx/convert.h \
 	daemon/onnx/dump.c \
 	daemon/onnx/emit.c daemon/onnx/emit.h daemon/onnx/emit_private.h \
 	daemon/onnx/emit_graph.c \

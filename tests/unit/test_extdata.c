@@ -9,7 +9,7 @@
 #include "base/fs.h"
 #include "base/str.h"
 #include "checkpoint/stwriter.h"
-#include "onnx/convert.h"
+#include "checkpoint/convert.h"
 #include "onnx/extdata.h"
 
 #define BIG_ROWS 1701 /* times BIG_COLS: more than one piece of the pipeline */

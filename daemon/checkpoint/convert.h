@@ -2,10 +2,10 @@
  * Elements of a checkpoint as float32, at the speed of memory: bf16, f16 and f32 exactly
  * (subnormals, infinities and NaNs too), f64 rounded to the nearest.
  */
-#ifndef ONNX_CONVERT_H
-#define ONNX_CONVERT_H
+#ifndef CHECKPOINT_CONVERT_H
+#define CHECKPOINT_CONVERT_H
 
-#include "checkpoint/safetensors.h"
+#include "safetensors.h"
 
 /* Whether elements of this type can be converted. */
 bool convert_can(enum st_dtype d);
