@@ -157,22 +157,23 @@ piece_take(struct writer *w, struct piece *ret)
 	return true;
 }
 
-static void
-piece_convert(const struct piece *p, float *dst)
+static int
+piece_convert(const struct piece *p, float *dst, struct err *e)
 {
-	const struct st_tensor *t = p->item->weight->tensor;
-	size_t size = st_dtype_size(t->dtype), rows = (size_t)p->item->form.rows,
-	       cols = (size_t)p->item->form.cols, i;
+	const struct weight *w = p->item->weight;
+	size_t rows = (size_t)p->item->form.rows, cols = (size_t)p->item->form.cols, i;
+	int r;
 
 	if (rows == 0)
-		convert_f32(t->dtype, t->data + p->first * size, p->n, dst);
+		r = weight_read(w, p->first, p->n, dst, e);
 	else
-		convert_f32_transposed(t->dtype, t->data + (p->first % rows * cols + p->first / rows) * size,
-				       cols, MIN(rows, p->n), MAX(p->n / rows, 1), dst);
+		r = weight_read_transposed(w, cols, p->first % rows, p->first / rows, MIN(rows, p->n),
+					   MAX(p->n / rows, 1), dst, e);
 	if (p->item->form.transform == IR_PLUS_ONE)
 		for (i = 0; i < p->n; i++)
 			dst[i] += 1.0f;
 	memset(dst + p->n, 0, p->len - p->n * sizeof(*dst));
+	return r;
 }
 
 static int
@@ -210,8 +211,8 @@ converter_main(void *arg)
 		if (w->err.code || !piece_take(w, &s->piece))
 			break;
 		pthread_mutex_unlock(&w->lock);
-		piece_convert(&s->piece, s->data);
-		(void)piece_write(w, &s->piece, s->data, &e);
+		if (piece_convert(&s->piece, s->data, &e) == 0)
+			(void)piece_write(w, &s->piece, s->data, &e);
 		pthread_mutex_lock(&w->lock);
 		if (e.code && w->err.code == 0)
 			w->err = e;

@@ -11,11 +11,11 @@
 #include "reference.h"
 
 int
-conversion_resolve(struct conversion *c, const char *dir, struct err *e)
+conversion_resolve(struct conversion *c, const char *dir, const char *base, struct err *e)
 {
 	int r;
 
-	r = checkpoint_open(dir, &c->checkpoint, e);
+	r = checkpoint_open(dir, base, &c->checkpoint, e);
 	if (r == 0)
 		r = model_find(c->checkpoint, &c->model, e);
 	if (r < 0)
@@ -50,7 +50,7 @@ resolve(struct conversion *c, struct err *e)
 	size_t i;
 	int r;
 
-	r = conversion_resolve(c, c->job->model, e);
+	r = conversion_resolve(c, c->job->model, *c->job->base_model ? c->job->base_model : NULL, e);
 	for (i = 0; r == 0 && i < c->job->n_variants; i++) {
 		r = variant_from_str(c->job->variants[i], E_BAD_REQUEST, &v, e);
 		if (r == 0 && !(c->model->variants & 1u << v))
