@@ -28,6 +28,7 @@ enum spec_value {
 
 struct spec {
 	char *model;       /* absolute path of a checkpoint's folder */
+	char *base;        /* the same of an adapter's base; NULL: where the adapter says */
 	unsigned variants; /* bits 1u << VARIANT_*; never 0 */
 	enum spec_value dtype;
 	enum spec_value layout;
