@@ -197,37 +197,33 @@ weights_collect(struct checkpoint *c, struct err *e)
 	return weights_sort(c, e);
 }
 
-/* The folder of the name, looked for in another; NULL when there is none such. */
-static char *
-dir_find(const char *in, const char *name)
-{
-	_cleanup_free_ char *path = name[0] == '/' ? strdup(name) : fs_join(in, name);
-
-	return path && fs_is_dir(path) ? realpath(path, NULL) : NULL;
-}
-
 /* Where the base of an adapter lies that was given without one. */
 static int
 base_find(struct checkpoint *c, struct err *e)
 {
-	_cleanup_free_ char *beside = fs_join(c->adapter_dir, "..");
-	const char *name = c->adapter.base;
+	const char *dir = c->adapter_dir, *name = c->adapter.base;
+	_cleanup_free_ char *within = NULL, *beside = NULL;
 
-	if (!beside)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
 	if (!name || !*name)
 		return err_set(e, E_BAD_CHECKPOINT,
 			       "'%s' is a LoRA adapter that does not say over which base; give the folder of "
 			       "its base",
-			       c->adapter_dir);
-	c->dir = dir_find(c->adapter_dir, name);
-	if (!c->dir)
-		c->dir = dir_find(beside, name);
+			       dir);
+	within = fs_join(dir, name);
+	beside = str_printf("%.*s%s", (int)(fs_basename(dir) - dir), dir, name);
+	if (!within || !beside)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	if (name[0] == '/')
+		c->dir = fs_is_dir(name) ? strdup(name) : NULL;
+	else if (fs_is_dir(within))
+		c->dir = TAKE(within);
+	else if (fs_is_dir(beside))
+		c->dir = TAKE(beside);
 	if (!c->dir)
 		return err_set(e, E_BAD_CHECKPOINT,
 			       "'%s' is a LoRA adapter over '%s', which is no folder here; give the folder "
 			       "of its base",
-			       c->adapter_dir, name);
+			       dir, name);
 	return 0;
 }
 

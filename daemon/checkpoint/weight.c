@@ -79,7 +79,8 @@ tile_multiply(float (*restrict sum)[TILE_COLS], const float (*restrict left)[TIL
 		for (k = 0; k < nk; k += 4)
 			for (j = 0; j < TILE_COLS; j++)
 				sum[i][j] += left[k][i] * right[k][j] + left[k + 1][i] * right[k + 1][j] +
-					     left[k + 2][i] * right[k + 2][j] + left[k + 3][i] * right[k + 3][j];
+					     left[k + 2][i] * right[k + 2][j] +
+					     left[k + 3][i] * right[k + 3][j];
 }
 
 /* Adds scale * B A to a block of at most a tile. */

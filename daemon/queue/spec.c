@@ -296,8 +296,8 @@ static int
 spec_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 {
 	static const char *const keys[] = {
-		"model",  "base",      "variants",  "dtype",  "layout", "reference",
-		"parity", "positions", "mask_mode", "labels",
+		"model",     "base",   "variants",  "dtype",     "layout",
+		"reference", "parity", "positions", "mask_mode", "labels",
 	};
 	const json_t *model = json_object_get(j, "model"), *base = json_object_get(j, "base");
 	int r;
@@ -392,11 +392,11 @@ spec_to_json(const struct spec *spec)
 				   spec->min_cosine, "seed", (json_int_t)spec->seed);
 	/* json_pack() takes over what "o" is given, and fails for a NULL among it. */
 	return json_pack("{s:s, s:s?, s:o, s:s, s:s, s:o, s:o, s:s, s:s, s:O}", "model", spec->model, "base",
-			 spec->base, "variants",
-			 variants_to_json(spec->variants), "dtype", values[spec->dtype].word, "layout",
-			 values[spec->layout].word, "reference", references_to_json(spec), "parity", parity,
-			 "positions", values[spec->positions].word, "mask_mode", values[spec->mask_mode].word,
-			 "labels", spec->labels);
+			 spec->base, "variants", variants_to_json(spec->variants), "dtype",
+			 values[spec->dtype].word, "layout", values[spec->layout].word, "reference",
+			 references_to_json(spec), "parity", parity, "positions",
+			 values[spec->positions].word, "mask_mode", values[spec->mask_mode].word, "labels",
+			 spec->labels);
 }
 
 /* `path` seen from `root`, as text; NULL when it does not begin there. */
@@ -413,9 +413,9 @@ below(const char *root, const char *path)
 	return *path ? path : ".";
 }
 
-static int
-root_check(const char *path, int flags, const char *const *roots, size_t n_roots, const char *field,
-	   struct err *e)
+int
+spec_check_path(const char *path, int flags, const char *const *roots, size_t n_roots, const char *field,
+		struct err *e)
 {
 	struct err why = ERR_INIT;
 	size_t i;
@@ -444,14 +444,14 @@ spec_check_roots(const struct spec *spec, const char *const *roots, size_t n_roo
 	if (n_roots == 0)
 		return 0;
 	field_set(field, "model");
-	r = root_check(spec->model, O_DIRECTORY, roots, n_roots, field, e);
+	r = spec_check_path(spec->model, O_DIRECTORY, roots, n_roots, field, e);
 	if (r == 0 && spec->base) {
 		field_set(field, "base");
-		r = root_check(spec->base, O_DIRECTORY, roots, n_roots, field, e);
+		r = spec_check_path(spec->base, O_DIRECTORY, roots, n_roots, field, e);
 	}
 	for (i = 0; r == 0 && i < spec->n_references; i++) {
 		field_set(field, "reference[%zu]", i);
-		r = root_check(spec->references[i], 0, roots, n_roots, field, e);
+		r = spec_check_path(spec->references[i], 0, roots, n_roots, field, e);
 	}
 	if (r == 0)
 		field[0] = '\0';
