@@ -85,7 +85,7 @@ weights_missing(const char *dir, const char *wanted, struct err *e)
 	for (i = 0; i < n; i++)
 		free(found[i]);
 	free(found);
-	return err_set(e, E_BAD_CHECKPOINT, "'%s' has no %s", dir, wanted);
+	return err_set(e, E_BAD_CHECKPOINT, "'%s' has %s", dir, wanted);
 }
 
 static int
@@ -113,7 +113,7 @@ files_open(struct checkpoint *c, struct err *e)
 	if (!fs_exists(path))
 		return dir_has(c->dir, INDEX_NAME)
 			       ? index_open(c->dir, &c->files, &c->file_count, e)
-			       : weights_missing(c->dir, WEIGHTS_NAME " or " INDEX_NAME, e);
+			       : weights_missing(c->dir, "neither " WEIGHTS_NAME " nor " INDEX_NAME, e);
 	return file_add(c, path, e);
 }
 
@@ -255,7 +255,7 @@ adapter_put(struct checkpoint *c, struct err *e)
 	if (!path)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	if (!fs_exists(path))
-		return weights_missing(c->adapter_dir, ADAPTER_WEIGHTS_NAME, e);
+		return weights_missing(c->adapter_dir, "no " ADAPTER_WEIGHTS_NAME, e);
 	r = file_add(c, path, e);
 	if (r < 0)
 		return r;
