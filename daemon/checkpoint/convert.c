@@ -6,7 +6,11 @@
 /* Side of a tile that is transposed within the first-level cache. */
 #define TILE 64
 
-typedef void (*convert_fn)(const unsigned char *src, size_t n, float *dst);
+/* Floats on the way from one type to another. */
+#define FLOATS 512
+
+typedef void (*widen_fn)(const unsigned char *src, size_t n, float *dst);
+typedef void (*narrow_fn)(const float *src, size_t n, uint16_t *dst);
 
 static inline float
 float_of_bits(uint32_t bits)
@@ -15,6 +19,15 @@ float_of_bits(uint32_t bits)
 
 	memcpy(&f, &bits, sizeof(f));
 	return f;
+}
+
+static inline uint32_t
+bits_of_float(float f)
+{
+	uint32_t bits;
+
+	memcpy(&bits, &f, sizeof(bits));
+	return bits;
 }
 
 static inline float
@@ -32,10 +45,8 @@ float_of_F16(uint16_t h)
 {
 	uint32_t magnitude = (uint32_t)(h & 0x7fff) << 13;
 	uint32_t special = (h & 0x7c00) == 0x7c00 ? 0x7f800000 : 0;
-	float scaled = float_of_bits(magnitude) * 0x1p112f;
-	uint32_t bits;
+	uint32_t bits = bits_of_float(float_of_bits(magnitude) * 0x1p112f);
 
-	memcpy(&bits, &scaled, sizeof(bits));
 	return float_of_bits(bits | special | (uint32_t)(h & 0x8000) << 16);
 }
 
@@ -45,73 +56,165 @@ float_of_F64(double d)
 	return (float)d;
 }
 
-#define CONVERT(sym, type)                                                        \
-	static void convert_##sym(const unsigned char *src, size_t n, float *dst) \
-	{                                                                         \
-		type in[BLOCK];                                                   \
-		size_t i, k;                                                      \
-                                                                                  \
-		for (i = 0; i + BLOCK <= n; i += BLOCK) {                         \
-			memcpy(in, src + i * sizeof(type), sizeof(in));           \
-			for (k = 0; k < BLOCK; k++)                               \
-				dst[i + k] = float_of_##sym(in[k]);               \
-		}                                                                 \
-		memcpy(in, src + i * sizeof(type), (n - i) * sizeof(type));       \
-		for (k = 0; k < n - i; k++)                                       \
-			dst[i + k] = float_of_##sym(in[k]);                       \
+static inline uint16_t
+BF16_of_float(float f)
+{
+	uint32_t bits = bits_of_float(f);
+	uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16, nan = bits >> 16 | 0x40;
+
+	return (uint16_t)((bits & 0x7fffffff) > 0x7f800000 ? nan : rounded);
+}
+
+/*
+ * All three cases are computed and one is taken by masks, as compilers make no vectors of branches:
+ * a normal half gets its exponent moved by 112 and its mantissa rounded, with a carry up to infinity;
+ * a subnormal one is what an addition of 0.5 leaves in the low bits; beyond are infinity and NaN.
+ */
+static inline uint16_t
+F16_of_float(float f)
+{
+	uint32_t bits = bits_of_float(f), a = bits & 0x7fffffff;
+	uint32_t normal = (a - 0x38000000 + 0xfff + (a >> 13 & 1)) >> 13;
+	uint32_t subnormal = bits_of_float(float_of_bits(a) + 0.5f) - bits_of_float(0.5f);
+	uint32_t special = a > 0x7f800000 ? 0x7e00 : 0x7c00;
+	uint32_t small = -(uint32_t)(a < 0x38800000), large = -(uint32_t)(a >= 0x47800000);
+
+	return (uint16_t)((subnormal & small) | (special & large) | (normal & ~small & ~large) |
+			  (bits >> 16 & 0x8000));
+}
+
+#define WIDEN(sym, type)                                                        \
+	static void widen_##sym(const unsigned char *src, size_t n, float *dst) \
+	{                                                                       \
+		type in[BLOCK];                                                 \
+		size_t i, k;                                                    \
+                                                                                \
+		for (i = 0; i + BLOCK <= n; i += BLOCK) {                       \
+			memcpy(in, src + i * sizeof(type), sizeof(in));         \
+			for (k = 0; k < BLOCK; k++)                             \
+				dst[i + k] = float_of_##sym(in[k]);             \
+		}                                                               \
+		memcpy(in, src + i * sizeof(type), (n - i) * sizeof(type));     \
+		for (k = 0; k < n - i; k++)                                     \
+			dst[i + k] = float_of_##sym(in[k]);                     \
 	}
 
-CONVERT(BF16, uint16_t)
-CONVERT(F16, uint16_t)
-CONVERT(F64, double)
+WIDEN(BF16, uint16_t)
+WIDEN(F16, uint16_t)
+WIDEN(F64, double)
 
 static void
-convert_F32(const unsigned char *src, size_t n, float *dst)
+widen_F32(const unsigned char *src, size_t n, float *dst)
 {
 	memcpy(dst, src, n * sizeof(*dst));
 }
 
-static const convert_fn converters[ST_DTYPE_MAX] = {
-	[ST_F32] = convert_F32,
-	[ST_F16] = convert_F16,
-	[ST_BF16] = convert_BF16,
-	[ST_F64] = convert_F64,
+#define NARROW(sym)                                                           \
+	static void narrow_##sym(const float *src, size_t n, uint16_t *dst)   \
+	{                                                                     \
+		size_t i, k;                                                  \
+                                                                              \
+		for (i = 0; i + BLOCK <= n; i += BLOCK)                       \
+			for (k = 0; k < BLOCK; k++)                           \
+				dst[i + k] = sym##_of_float(src[i + k]);      \
+		for (; i < n; i++)                                            \
+			dst[i] = sym##_of_float(src[i]);                      \
+	}
+
+NARROW(BF16)
+NARROW(F16)
+
+static const widen_fn wideners[ST_DTYPE_MAX] = {
+	[ST_F32] = widen_F32,
+	[ST_F16] = widen_F16,
+	[ST_BF16] = widen_BF16,
+	[ST_F64] = widen_F64,
+};
+
+static const narrow_fn narrowers[ST_DTYPE_MAX] = {
+	[ST_F16] = narrow_F16,
+	[ST_BF16] = narrow_BF16,
 };
 
 bool
-convert_can(enum st_dtype d)
+convert_can(enum st_dtype from)
 {
-	return converters[d] != NULL;
+	return wideners[from] != NULL;
 }
 
 void
-convert_f32(enum st_dtype d, const unsigned char *src, size_t n, float *dst)
+convert(enum st_dtype from, enum st_dtype to, const unsigned char *src, size_t n, void *dst)
 {
-	converters[d](src, n, dst);
+	size_t size = st_dtype_size(from), i, k;
+	float floats[FLOATS];
+
+	if (from == to) {
+		memcpy(dst, src, n * size);
+	} else if (to == ST_F32) {
+		wideners[from](src, n, dst);
+	} else {
+		for (i = 0; i < n; i += k) {
+			k = MIN(FLOATS, n - i);
+			wideners[from](src + i * size, k, floats);
+			narrowers[to](floats, k, (uint16_t *)dst + i);
+		}
+	}
 }
 
-static void
-tile_transpose(const unsigned char *src, size_t src_stride, size_t src_size, size_t rows, size_t cols,
-	       convert_fn convert, float *dst, size_t dst_stride)
-{
-	float tile[TILE][TILE];
-	size_t r, c;
+#define TRANSPOSE(type)                                                                          \
+	static void transpose_##type(const type *tile, size_t rows, size_t cols, type *dst,      \
+				     size_t dst_stride)                                          \
+	{                                                                                        \
+		size_t r, c;                                                                     \
+                                                                                                 \
+		for (c = 0; c < cols; c++)                                                       \
+			for (r = 0; r < rows; r++)                                               \
+				dst[c * dst_stride + r] = tile[r * TILE + c];                    \
+	}
 
-	for (r = 0; r < rows; r++)
-		convert(src + r * src_stride * src_size, cols, tile[r]);
-	for (c = 0; c < cols; c++)
-		for (r = 0; r < rows; r++)
-			dst[c * dst_stride + r] = tile[r][c];
-}
+TRANSPOSE(float)
+TRANSPOSE(uint16_t)
 
 void
-convert_f32_transposed(enum st_dtype d, const unsigned char *src, size_t stride, size_t rows, size_t cols,
-		       float *dst)
+convert_transposed(enum st_dtype from, enum st_dtype to, const unsigned char *src, size_t stride,
+		   size_t rows, size_t cols, void *dst)
 {
-	size_t size = st_dtype_size(d), r, c;
+	const size_t from_size = st_dtype_size(from), to_size = st_dtype_size(to);
+	union {
+		float f[TILE * TILE];
+		uint16_t h[TILE * TILE];
+	} tile;
+	size_t r, c, k, tile_rows, tile_cols;
 
 	for (r = 0; r < rows; r += TILE)
-		for (c = 0; c < cols; c += TILE)
-			tile_transpose(src + (r * stride + c) * size, stride, size, MIN(TILE, rows - r),
-				       MIN(TILE, cols - c), converters[d], dst + c * rows + r, rows);
+		for (c = 0; c < cols; c += TILE) {
+			tile_rows = MIN(TILE, rows - r);
+			tile_cols = MIN(TILE, cols - c);
+			for (k = 0; k < tile_rows; k++)
+				convert(from, to, src + ((r + k) * stride + c) * from_size, tile_cols,
+					(char *)&tile + k * TILE * to_size);
+			if (to == ST_F32)
+				transpose_float(tile.f, tile_rows, tile_cols, (float *)dst + c * rows + r, rows);
+			else
+				transpose_uint16_t(tile.h, tile_rows, tile_cols, (uint16_t *)dst + c * rows + r,
+						   rows);
+		}
+}
+
+size_t
+convert_count_infinite(enum st_dtype d, const void *data, size_t n)
+{
+	const uint16_t infinity = d == ST_F16 ? 0x7c00 : 0x7f80, *h = data;
+	size_t i, k, count = 0;
+	uint16_t in_block;
+
+	for (i = 0; i + BLOCK <= n; i += BLOCK) {
+		in_block = 0;
+		for (k = 0; k < BLOCK; k++)
+			in_block += (h[i + k] & 0x7fff) == infinity;
+		count += in_block;
+	}
+	for (; i < n; i++)
+		count += (h[i] & 0x7fff) == infinity;
+	return count;
 }

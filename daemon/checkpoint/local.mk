@@ -3,11 +3,11 @@ libcheckpoint_a_SOURCES = \
 	daemon/checkpoint/adapter.c daemon/checkpoint/adapter.h \
 	daemon/checkpoint/adapter_config.c daemon/checkpoint/adapter_config.h \
 	daemon/checkpoint/checkpoint.c daemon/checkpoint/checkpoint.h \
+	daemon/checkpoint/convert.c daemon/checkpoint/convert.h \
 	daemon/checkpoint/config.c daemon/checkpoint/config.h \
 	daemon/checkpoint/config_paligemma.c \
 	daemon/checkpoint/config_qwen2vl.c \
 	daemon/checkpoint/config_scope.c daemon/checkpoint/config_scope.h \
-	daemon/checkpoint/convert.c daemon/checkpoint/convert.h \
 	daemon/checkpoint/dtypes.def \
 	daemon/checkpoint/index.c daemon/checkpoint/index.h \
 	daemon/checkpoint/names.c daemon/checkpoint/names.h \

@@ -53,9 +53,9 @@ factor_load(const struct st_tensor *t, bool is_a, size_t first, size_t n, size_t
 	size_t x, k;
 
 	for (k = 0; is_a && k < nk; k++)
-		convert_f32(t->dtype, t->data + ((k0 + k) * width + first) * size, n, ret + k * stride);
+		convert(t->dtype, ST_F32, t->data + ((k0 + k) * width + first) * size, n, ret + k * stride);
 	for (x = 0; !is_a && x < n; x++) {
-		convert_f32(t->dtype, t->data + ((first + x) * width + k0) * size, nk, ranks);
+		convert(t->dtype, ST_F32, t->data + ((first + x) * width + k0) * size, nk, ranks);
 		for (k = 0; k < nk; k++)
 			ret[k * stride + x] = ranks[k];
 	}
@@ -85,7 +85,7 @@ tile_multiply(float (*restrict sum)[TILE_COLS], const float (*restrict left)[TIL
 
 /* Adds scale * B A to a block of at most a tile. */
 static void
-tile_add(const struct delta *d, const struct block *b, float *ret, size_t stride)
+tile_add(const struct delta *d, const struct block *b, float *ret)
 {
 	const bool left_is_a = b->transposed != d->embedding;
 	const struct st_tensor *left = left_is_a ? d->a : d->b, *right = left_is_a ? d->b : d->a;
@@ -104,44 +104,41 @@ tile_add(const struct delta *d, const struct block *b, float *ret, size_t stride
 	}
 	for (i = 0; i < b->rows; i++)
 		for (j = 0; j < b->cols; j++)
-			ret[i * stride + j] += d->scale * t.sum[i][j];
+			ret[i * b->cols + j] += d->scale * t.sum[i][j];
 }
 
+/* At most a tile of W + scale * B A, rows of b->cols elements. */
 static void
-block_add(const struct delta *d, const struct block *b, float *ret, size_t stride)
+tile_read(const struct weight *w, const struct block *b, float *ret)
 {
-	struct block part = *b;
-	size_t i, j;
+	const struct st_tensor *t = w->tensor;
+	const size_t size = st_dtype_size(t->dtype), width = (size_t)t->shape[1];
+	size_t i;
 
-	for (i = 0; i < b->rows; i += TILE_ROWS) {
-		for (j = 0; j < b->cols; j += TILE_COLS) {
-			part.row = b->row + i;
-			part.col = b->col + j;
-			part.rows = MIN(TILE_ROWS, b->rows - i);
-			part.cols = MIN(TILE_COLS, b->cols - j);
-			tile_add(d, &part, ret + i * stride + j, stride);
-		}
-	}
+	if (b->transposed)
+		convert_transposed(t->dtype, ST_F32, t->data + (b->col * width + b->row) * size, width,
+				   b->cols, b->rows, ret);
+	for (i = 0; !b->transposed && i < b->rows; i++)
+		convert(t->dtype, ST_F32, t->data + ((b->row + i) * width + b->col) * size, b->cols,
+			ret + i * b->cols);
+	tile_add(w->delta, b, ret);
 }
 
 /* The square of the length of one row of W + scale * B A, for `rows` of them. */
 static void
 rows_measure(const struct weight *w, size_t row, size_t rows, double ret[TILE_ROWS])
 {
-	const size_t width = (size_t)w->tensor->shape[1], size = st_dtype_size(w->tensor->dtype);
-	float v[TILE_ROWS][TILE_COLS];
+	const size_t width = (size_t)w->tensor->shape[1];
+	float v[TILE_ROWS * TILE_COLS];
 	size_t i, j, col, cols;
 
 	memset(ret, 0, TILE_ROWS * sizeof(*ret));
 	for (col = 0; col < width; col += cols) {
 		cols = MIN(TILE_COLS, width - col);
-		for (i = 0; i < rows; i++)
-			convert_f32(w->tensor->dtype, w->tensor->data + ((row + i) * width + col) * size,
-				    cols, v[i]);
-		tile_add(w->delta, &(struct block){row, col, rows, cols, false}, v[0], TILE_COLS);
+		tile_read(w, &(struct block){row, col, rows, cols, false}, v);
 		for (i = 0; i < rows; i++)
 			for (j = 0; j < cols; j++)
-				ret[i] += (double)v[i][j] * (double)v[i][j];
+				ret[i] += (double)v[i * cols + j] * (double)v[i * cols + j];
 	}
 }
 
@@ -156,7 +153,7 @@ row_scale_make(const struct weight *w)
 
 	if (!ret)
 		return NULL;
-	convert_f32(m->dtype, m->data, n, ret);
+	convert(m->dtype, ST_F32, m->data, n, ret);
 	for (row = 0; row < n; row += rows) {
 		rows = MIN(TILE_ROWS, n - row);
 		rows_measure(w, row, rows, squares);
@@ -182,47 +179,75 @@ row_scale_get(const struct weight *w, const float **ret, struct err *e)
 	return *ret ? 0 : err_set(e, E_NO_MEMORY, "memory ran out merging '%s'", w->name);
 }
 
-/* Makes a block of the stored weight one of the merged weight. */
 static void
-block_merge(const struct delta *d, const float *row_scale, const struct block *b, float *ret)
+tile_scale(const struct block *b, const float *row_scale, float *v)
 {
 	size_t i, j;
 
-	block_add(d, b, ret, b->cols);
-	for (i = 0; row_scale && i < b->rows; i++)
+	for (i = 0; i < b->rows; i++)
 		for (j = 0; j < b->cols; j++)
-			ret[i * b->cols + j] *= row_scale[b->transposed ? b->col + j : b->row + i];
+			v[i * b->cols + j] *= row_scale[b->transposed ? b->col + j : b->row + i];
+}
+
+/* A block of the merged weight, rows of b->cols elements. */
+static void
+block_read(const struct weight *w, const float *row_scale, const struct block *b, enum st_dtype to,
+	   unsigned char *ret)
+{
+	const size_t size = st_dtype_size(to);
+	float v[TILE_ROWS * TILE_COLS];
+	struct block part = *b;
+	size_t i, j, k;
+
+	for (i = 0; i < b->rows; i += TILE_ROWS) {
+		for (j = 0; j < b->cols; j += TILE_COLS) {
+			part.row = b->row + i;
+			part.col = b->col + j;
+			part.rows = MIN(TILE_ROWS, b->rows - i);
+			part.cols = MIN(TILE_COLS, b->cols - j);
+			tile_read(w, &part, v);
+			if (row_scale)
+				tile_scale(&part, row_scale, v);
+			for (k = 0; k < part.rows; k++)
+				convert(ST_F32, to, (const unsigned char *)(v + k * part.cols), part.cols,
+					ret + ((i + k) * b->cols + j) * size);
+		}
+	}
 }
 
 static void
-bias_add(const struct delta *d, size_t first, size_t n, float *ret)
+bias_read(const struct weight *w, size_t first, size_t n, enum st_dtype to, unsigned char *ret)
 {
-	const size_t size = st_dtype_size(d->b->dtype);
-	float part[TILE_COLS];
+	const struct st_tensor *t = w->tensor, *b = w->delta->b;
+	float v[TILE_COLS], add[TILE_COLS];
 	size_t i, k, count;
 
 	for (i = 0; i < n; i += count) {
 		count = MIN(TILE_COLS, n - i);
-		convert_f32(d->b->dtype, d->b->data + (first + i) * size, count, part);
+		convert(t->dtype, ST_F32, t->data + (first + i) * st_dtype_size(t->dtype), count, v);
+		convert(b->dtype, ST_F32, b->data + (first + i) * st_dtype_size(b->dtype), count, add);
 		for (k = 0; k < count; k++)
-			ret[i + k] += d->scale * part[k];
+			v[k] += w->delta->scale * add[k];
+		convert(ST_F32, to, (const unsigned char *)v, count, ret + i * st_dtype_size(to));
 	}
 }
 
 int
-weight_read(const struct weight *w, size_t first, size_t n, float *ret, struct err *e)
+weight_read(const struct weight *w, enum st_dtype to, size_t first, size_t n, void *ret, struct err *e)
 {
 	const struct st_tensor *t = w->tensor;
+	unsigned char *at = ret;
 	const float *row_scale;
 	struct block b;
 	size_t width;
 	int r;
 
-	convert_f32(t->dtype, t->data + first * st_dtype_size(t->dtype), n, ret);
-	if (!w->delta)
+	if (!w->delta) {
+		convert(t->dtype, to, t->data + first * st_dtype_size(t->dtype), n, ret);
 		return 0;
+	}
 	if (!w->delta->a) {
-		bias_add(w->delta, first, n, ret);
+		bias_read(w, first, n, to, ret);
 		return 0;
 	}
 	r = row_scale_get(w, &row_scale, e);
@@ -233,32 +258,31 @@ weight_read(const struct weight *w, size_t first, size_t n, float *ret, struct e
 		b.cols = MIN(width - b.col, n);
 		if (b.cols == width)
 			b.rows = n / width;
-		block_merge(w->delta, row_scale, &b, ret);
+		block_read(w, row_scale, &b, to, at);
 		first += b.rows * b.cols;
-		ret += b.rows * b.cols;
+		at += b.rows * b.cols * st_dtype_size(to);
 	}
 	return r;
 }
 
 int
-weight_read_transposed(const struct weight *w, size_t width, size_t row, size_t col, size_t rows, size_t cols,
-		       float *ret, struct err *e)
+weight_read_transposed(const struct weight *w, enum st_dtype to, size_t width, size_t row, size_t col,
+		       size_t rows, size_t cols, void *ret, struct err *e)
 {
+	const struct block b = {.row = col, .col = row, .rows = cols, .cols = rows, .transposed = true};
 	const struct st_tensor *t = w->tensor;
 	const float *row_scale;
 	int r;
 
-	convert_f32_transposed(t->dtype, t->data + (row * width + col) * st_dtype_size(t->dtype), width, rows,
-			       cols, ret);
-	if (!w->delta)
+	if (!w->delta) {
+		convert_transposed(t->dtype, to, t->data + (row * width + col) * st_dtype_size(t->dtype),
+				   width, rows, cols, ret);
 		return 0;
+	}
 	/* Only matrices are stored transposed, and their deltas are of their own shape. */
 	assert(w->delta->a && t->rank == 2 && (size_t)t->shape[1] == width);
 	r = row_scale_get(w, &row_scale, e);
 	if (r == 0)
-		block_merge(w->delta, row_scale,
-			    &(struct block){
-				    .row = col, .col = row, .rows = cols, .cols = rows, .transposed = true},
-			    ret);
+		block_read(w, row_scale, &b, to, ret);
 	return r;
 }

@@ -1,5 +1,5 @@
 /*
- * A weight of a checkpoint, and its elements as float32.
+ * A weight of a checkpoint, and how its elements are read.
  *
  * A weight is a view of a mapped tensor. Under an adapter it has a delta too, and what is read
  * is the merged weight, computed in float32 when it is read: nobody holds a merged matrix.
@@ -30,15 +30,18 @@ struct delta {
 	float *row_scale; /* [out], with a magnitude only; made when it is first wanted */
 };
 
-/* Elements [first, first + n) of the weight, in its own order. Any number of threads may read. */
-int weight_read(const struct weight *w, size_t first, size_t n, float *ret, struct err *e);
+/*
+ * Elements [first, first + n) of the weight, in its own order, as numbers of a type (ST_F32, ST_F16,
+ * ST_BF16) to which they are rounded once. Any number of threads may read.
+ */
+int weight_read(const struct weight *w, enum st_dtype to, size_t first, size_t n, void *ret, struct err *e);
 
 /*
  * Of a weight of `width` columns the block of rows x cols elements at (row, col), transposed:
  * ret[c * rows + r].
  */
-int weight_read_transposed(const struct weight *w, size_t width, size_t row, size_t col, size_t rows,
-			   size_t cols, float *ret, struct err *e);
+int weight_read_transposed(const struct weight *w, enum st_dtype to, size_t width, size_t row, size_t col,
+			   size_t rows, size_t cols, void *ret, struct err *e);
 
 void delta_free(struct delta **d);
 

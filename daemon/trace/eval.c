@@ -119,7 +119,7 @@ merged_make(const struct eval *ev, const struct weight *w, const struct tt_shape
 
 	if (!data)
 		return err_set(e, E_NO_MEMORY, "memory ran out merging '%s'", w->name);
-	r = weight_read(w, 0, n, data, e);
+	r = weight_read(w, ST_F32, 0, n, data, e);
 	return r < 0 ? r : tt_over_take(TT_F32, shape, TAKE(data), ev->device, ret, e);
 }
 

@@ -147,14 +147,14 @@ assert_weight(const struct checkpoint *c, const char *name, const double *want, 
 
 	assert_non_null(w);
 	assert_int_equal(w->tensor->count, rows * cols);
-	assert_int_equal(weight_read(w, 0, rows * cols, got, &e), 0);
+	assert_int_equal(weight_read(w, ST_F32, 0, rows * cols, got, &e), 0);
 	for (i = 0; i < rows * cols; i++)
 		assert_near((double)got[i], want[i], 1e-5);
-	assert_int_equal(weight_read(w, first, n, got, &e), 0);
+	assert_int_equal(weight_read(w, ST_F32, first, n, got, &e), 0);
 	for (i = 0; i < n; i++)
 		assert_near((double)got[i], want[first + i], 1e-5);
 	if (w->tensor->rank == 2) {
-		assert_int_equal(weight_read_transposed(w, cols, row, col, part_rows, part_cols, got, &e), 0);
+		assert_int_equal(weight_read_transposed(w, ST_F32, cols, row, col, part_rows, part_cols, got, &e), 0);
 		for (i = 0; i < part_rows; i++)
 			for (j = 0; j < part_cols; j++)
 				assert_near((double)got[j * part_rows + i], want[(row + i) * cols + col + j],
