@@ -159,12 +159,15 @@ int
 job_paths_resolve(json_t *spec, struct err *e)
 {
 	json_t *refs = json_object_get(spec, "reference"), *real;
+	static const char *const folders[] = {"model", "base"};
 	size_t i;
-	int r;
+	int r = 0;
 
-	r = path_resolve(json_object_get(spec, "model"), &real, e);
-	if (r == 0 && real)
-		r = set_take(spec, "model", real, e);
+	for (i = 0; r == 0 && i < ARRAY_LEN(folders); i++) {
+		r = path_resolve(json_object_get(spec, folders[i]), &real, e);
+		if (r == 0 && real)
+			r = set_take(spec, folders[i], real, e);
+	}
 	for (i = 0; r == 0 && i < json_array_size(refs); i++) {
 		r = path_resolve(json_array_get(refs, i), &real, e);
 		if (r == 0 && real)

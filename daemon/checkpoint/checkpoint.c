@@ -6,13 +6,17 @@
 
 #include "base/fs.h"
 #include "base/str.h"
+#include "adapter.h"
 #include "index.h"
 #include "names.h"
 
+#define WEIGHTS_NAME "model.safetensors"
 #define CONFIG_LEN_MAX (8u << 20)
 
 struct checkpoint {
 	char *dir;
+	char *adapter_dir; /* NULL: no adapter */
+	struct adapter_config adapter;
 	json_t *config;
 	struct st_file **files;
 	size_t file_count;
@@ -28,6 +32,13 @@ dir_has(const char *dir, const char *name)
 	return path && fs_exists(path);
 }
 
+/* A folder that has both is a merged model whose adapter's files were left there. */
+static bool
+is_adapter(const char *dir)
+{
+	return dir_has(dir, ADAPTER_CONFIG_NAME) && !dir_has(dir, WEIGHTS_NAME) && !dir_has(dir, INDEX_NAME);
+}
+
 static int
 config_read(struct checkpoint *c, struct err *e)
 {
@@ -38,9 +49,9 @@ config_read(struct checkpoint *c, struct err *e)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	if (!fs_is_dir(c->dir))
 		return err_set(e, E_BAD_CHECKPOINT, "'%s' is not a folder", c->dir);
-	if (!fs_exists(path) && dir_has(c->dir, "adapter_config.json"))
+	if (!fs_exists(path) && is_adapter(c->dir))
 		return err_set(e, E_UNSUPPORTED_MODEL,
-			       "'%s' is a LoRA adapter without its base model; give the merged checkpoint",
+			       "'%s' is an adapter itself; give the base that it was trained over, merged",
 			       c->dir);
 	if (!fs_exists(path))
 		return err_set(e, E_BAD_CHECKPOINT, "'%s' has no config.json", c->dir);
@@ -61,7 +72,7 @@ is_pickle(const struct dirent *d)
 
 /* No weights that we read: say what is there instead. */
 static int
-weights_missing(const char *dir, struct err *e)
+weights_missing(const char *dir, const char *wanted, struct err *e)
 {
 	struct dirent **found = NULL;
 	int i, n = scandir(dir, &found, is_pickle, alphasort);
@@ -74,27 +85,36 @@ weights_missing(const char *dir, struct err *e)
 	for (i = 0; i < n; i++)
 		free(found[i]);
 	free(found);
-	return err_set(e, E_BAD_CHECKPOINT, "'%s' has neither model.safetensors nor " INDEX_NAME, dir);
+	return err_set(e, E_BAD_CHECKPOINT, "'%s' has %s", dir, wanted);
+}
+
+static int
+file_add(struct checkpoint *c, const char *path, struct err *e)
+{
+	struct st_file **files = realloc(c->files, (c->file_count + 1) * sizeof(*files));
+	int r;
+
+	if (!files)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	c->files = files;
+	r = st_open(path, E_BAD_CHECKPOINT, &files[c->file_count], e);
+	if (r == 0)
+		c->file_count++;
+	return r;
 }
 
 static int
 files_open(struct checkpoint *c, struct err *e)
 {
-	_cleanup_free_ char *path = fs_join(c->dir, "model.safetensors");
-	int r;
+	_cleanup_free_ char *path = fs_join(c->dir, WEIGHTS_NAME);
 
 	if (!path)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	if (!fs_exists(path))
-		return dir_has(c->dir, INDEX_NAME) ? index_open(c->dir, &c->files, &c->file_count, e)
-						   : weights_missing(c->dir, e);
-	c->files = calloc(1, sizeof(*c->files));
-	if (!c->files)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
-	r = st_open(path, E_BAD_CHECKPOINT, &c->files[0], e);
-	if (r == 0)
-		c->file_count = 1;
-	return r;
+		return dir_has(c->dir, INDEX_NAME)
+			       ? index_open(c->dir, &c->files, &c->file_count, e)
+			       : weights_missing(c->dir, "neither " WEIGHTS_NAME " nor " INDEX_NAME, e);
+	return file_add(c, path, e);
 }
 
 static int
@@ -139,6 +159,24 @@ cmp_name(const void *key, const void *pw)
 }
 
 static int
+weights_sort(struct checkpoint *c, struct err *e)
+{
+	size_t i;
+
+	qsort(c->weights, c->weight_count, sizeof(*c->weights), cmp_weight);
+	for (i = 1; i < c->weight_count; i++) {
+		const struct weight *a = &c->weights[i - 1], *b = &c->weights[i];
+
+		if (str_eq(a->name, b->name))
+			return err_set(e, E_BAD_CHECKPOINT,
+				       "'%s' in '%s' and '%s' in '%s' are the same tensor, '%s'",
+				       a->tensor->name, st_path(a->file), b->tensor->name, st_path(b->file),
+				       a->name);
+	}
+	return 0;
+}
+
+static int
 weights_collect(struct checkpoint *c, struct err *e)
 {
 	size_t i, k, n = 1;
@@ -156,17 +194,89 @@ weights_collect(struct checkpoint *c, struct err *e)
 				return r;
 		}
 	}
-	qsort(c->weights, c->weight_count, sizeof(*c->weights), cmp_weight);
-	for (i = 1; i < c->weight_count; i++) {
-		const struct weight *a = &c->weights[i - 1], *b = &c->weights[i];
+	return weights_sort(c, e);
+}
 
-		if (str_eq(a->name, b->name))
-			return err_set(e, E_BAD_CHECKPOINT,
-				       "'%s' in '%s' and '%s' in '%s' are the same tensor, '%s'",
-				       a->tensor->name, st_path(a->file), b->tensor->name, st_path(b->file),
-				       a->name);
-	}
+/* Where the base of an adapter lies that was given without one. */
+static int
+base_find(struct checkpoint *c, struct err *e)
+{
+	const char *dir = c->adapter_dir, *name = c->adapter.base;
+	_cleanup_free_ char *within = NULL, *beside = NULL;
+
+	if (!name || !*name)
+		return err_set(e, E_BAD_CHECKPOINT,
+			       "'%s' is a LoRA adapter that does not say over which base; give the folder of "
+			       "its base",
+			       dir);
+	within = fs_join(dir, name);
+	beside = str_printf("%.*s%s", (int)(fs_basename(dir) - dir), dir, name);
+	if (!within || !beside)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	if (name[0] == '/')
+		c->dir = fs_is_dir(name) ? strdup(name) : NULL;
+	else if (fs_is_dir(within))
+		c->dir = TAKE(within);
+	else if (fs_is_dir(beside))
+		c->dir = TAKE(beside);
+	if (!c->dir)
+		return err_set(e, E_BAD_CHECKPOINT,
+			       "'%s' is a LoRA adapter over '%s', which is no folder here; give the folder "
+			       "of its base",
+			       dir, name);
 	return 0;
+}
+
+/* Reads what the adapter says of itself, and turns to its base. */
+static int
+adapter_begin(struct checkpoint *c, const char *dir, const char *base, struct err *e)
+{
+	_cleanup_free_ char *path = fs_join(dir, ADAPTER_CONFIG_NAME);
+	int r;
+
+	c->adapter_dir = strdup(dir);
+	if (!path || !c->adapter_dir)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	r = adapter_config_read(path, &c->adapter, e);
+	if (r < 0 || !base)
+		return r < 0 ? r : base_find(c, e);
+	c->dir = strdup(base);
+	return c->dir ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+}
+
+static int
+adapter_put(struct checkpoint *c, struct err *e)
+{
+	_cleanup_free_ char *path = fs_join(c->adapter_dir, ADAPTER_WEIGHTS_NAME);
+	struct weight *weights;
+	const struct st_file *f;
+	int r;
+
+	if (!path)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	if (!fs_exists(path))
+		return weights_missing(c->adapter_dir, "no " ADAPTER_WEIGHTS_NAME, e);
+	r = file_add(c, path, e);
+	if (r < 0)
+		return r;
+	f = c->files[c->file_count - 1];
+	weights = realloc(c->weights, (c->weight_count + st_count(f) + 1) * sizeof(*weights));
+	if (!weights)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	c->weights = weights;
+	r = adapter_apply(&c->adapter, f, c->weights, &c->weight_count, e);
+	return r < 0 ? r : weights_sort(c, e);
+}
+
+static int
+dir_set(struct checkpoint *c, const char *dir, const char *base, struct err *e)
+{
+	if (is_adapter(dir))
+		return adapter_begin(c, dir, base, e);
+	if (base)
+		return err_set(e, E_BAD_REQUEST, "a base was given, but '%s' is not an adapter", dir);
+	c->dir = strdup(dir);
+	return c->dir ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
 }
 
 static void
@@ -176,14 +286,15 @@ checkpoint_freep(struct checkpoint **c)
 }
 
 int
-checkpoint_open(const char *dir, struct checkpoint **ret, struct err *e)
+checkpoint_open(const char *dir, const char *base, struct checkpoint **ret, struct err *e)
 {
 	_cleanup_(checkpoint_freep) struct checkpoint *c = calloc(1, sizeof(*c));
 	int r;
 
-	if (!c || !(c->dir = strdup(dir)))
+	if (!c)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
-	if ((r = config_read(c, e)) < 0 || (r = files_open(c, e)) < 0 || (r = weights_collect(c, e)) < 0)
+	if ((r = dir_set(c, dir, base, e)) < 0 || (r = config_read(c, e)) < 0 || (r = files_open(c, e)) < 0 ||
+	    (r = weights_collect(c, e)) < 0 || (c->adapter_dir && (r = adapter_put(c, e)) < 0))
 		return r;
 	*ret = TAKE(c);
 	return 0;
@@ -197,13 +308,17 @@ checkpoint_free(struct checkpoint **pc)
 
 	if (!c)
 		return;
-	for (i = 0; i < c->weight_count; i++)
+	for (i = 0; i < c->weight_count; i++) {
 		free((char *)(uintptr_t)c->weights[i].name);
+		delta_free(&c->weights[i].delta);
+	}
 	free(c->weights);
 	for (i = 0; i < c->file_count; i++)
 		st_free(&c->files[i]);
 	free(c->files);
 	json_decref(c->config);
+	adapter_config_release(&c->adapter);
+	free(c->adapter_dir);
 	free(c->dir);
 	free(c);
 	*pc = NULL;
@@ -213,6 +328,18 @@ const char *
 checkpoint_dir(const struct checkpoint *c)
 {
 	return c->dir;
+}
+
+const char *
+checkpoint_adapter(const struct checkpoint *c)
+{
+	return c->adapter_dir;
+}
+
+const char *
+checkpoint_adapter_init(const struct checkpoint *c)
+{
+	return c->adapter.init;
 }
 
 const json_t *

@@ -6,38 +6,44 @@
  * names.h, the same for every library version that wrote the file: `vis.*` (vision tower),
  * `lm.*` (language model), `proj.*` (projection), `mmproj.*`.
  *
+ * A folder with adapter_config.json and no model is a LoRA adapter: config.json and the weights are
+ * those of its base, changed by the adapter (adapter.h).
+ *
  * Pickled weights (.bin, .pt, .pth, .ckpt) are never read.
  */
 #ifndef CHECKPOINT_CHECKPOINT_H
 #define CHECKPOINT_CHECKPOINT_H
 
 #include "base/json.h"
-#include "safetensors.h"
-
-struct weight {
-	const char *name;               /* canonical */
-	const struct st_tensor *tensor; /* dtype, shape, bytes; tensor->name is the name on disk */
-	const struct st_file *file;
-};
+#include "weight.h"
 
 struct checkpoint;
 
 /*
- * Opens and checks everything that can be checked without knowing the architecture.
+ * Opens and checks everything that can be checked without knowing the architecture. `base` is the
+ * folder of an adapter's base; NULL: the folder that its base_model_name_or_path names, absolute, in
+ * the adapter's folder or beside it.
+ *
  * E_BAD_CHECKPOINT: missing or damaged file, index and shards that disagree, two tensors with
- * one canonical name, a weight of a dtype that is no floating point number.
+ * one canonical name, a weight of a dtype that is no floating point number, an adapter whose base is
+ * not found or does not fit. E_UNSUPPORTED_MODEL: an adapter that cannot be merged.
  */
-int checkpoint_open(const char *dir, struct checkpoint **ret, struct err *e);
+int checkpoint_open(const char *dir, const char *base, struct checkpoint **ret, struct err *e);
 void checkpoint_free(struct checkpoint **c);
 
-const char *checkpoint_dir(const struct checkpoint *c);
+const char *checkpoint_dir(const struct checkpoint *c); /* of config.json: under an adapter, of the base */
+const char *checkpoint_adapter(const struct checkpoint *c); /* its folder; NULL: there is none */
+
+/* How the adapter was initialised, where that is right over a base that was changed for it only; NULL. */
+const char *checkpoint_adapter_init(const struct checkpoint *c);
+
 const json_t *checkpoint_config(const struct checkpoint *c); /* the parsed config.json, an object */
 
 size_t checkpoint_count(const struct checkpoint *c);
 const struct weight *checkpoint_get(const struct checkpoint *c, size_t i); /* sorted by canonical name */
 const struct weight *checkpoint_find(const struct checkpoint *c, const char *name);
 
-/* Shard files, for the manifest. */
+/* Files of weights, for the manifest: shards, and last the adapter's. */
 size_t checkpoint_file_count(const struct checkpoint *c);
 const struct st_file *checkpoint_file(const struct checkpoint *c, size_t i);
 

@@ -1,5 +1,7 @@
 noinst_LIBRARIES += libcheckpoint.a
 libcheckpoint_a_SOURCES = \
+	daemon/checkpoint/adapter.c daemon/checkpoint/adapter.h \
+	daemon/checkpoint/adapter_config.c daemon/checkpoint/adapter_config.h \
 	daemon/checkpoint/checkpoint.c daemon/checkpoint/checkpoint.h \
 	daemon/checkpoint/convert.c daemon/checkpoint/convert.h \
 	daemon/checkpoint/config.c daemon/checkpoint/config.h \
@@ -10,5 +12,6 @@ libcheckpoint_a_SOURCES = \
 	daemon/checkpoint/index.c daemon/checkpoint/index.h \
 	daemon/checkpoint/names.c daemon/checkpoint/names.h \
 	daemon/checkpoint/safetensors.c daemon/checkpoint/safetensors.h \
-	daemon/checkpoint/stwriter.c daemon/checkpoint/stwriter.h
+	daemon/checkpoint/stwriter.c daemon/checkpoint/stwriter.h \
+	daemon/checkpoint/weight.c daemon/checkpoint/weight.h
 CHECKPOINT_LIBS = libcheckpoint.a $(BASE_LIBS)

@@ -100,7 +100,7 @@ piece_check(const struct piece *p, const void *data, struct err *e)
 	const enum st_dtype from = p->item->weight->tensor->dtype, to = p->item->form.dtype;
 	size_t n;
 
-	if (to == ST_F32 || to == from)
+	if (to == ST_F32 || (to == from && !p->item->weight->delta))
 		return 0;
 	n = convert_count_infinite(to, data, p->n);
 	if (n == 0)
@@ -115,17 +115,19 @@ piece_convert(const struct writer *w, struct slot *s, struct err *e)
 {
 	const struct piece *p = &s->piece;
 	const struct extdata_form *form = &p->item->form;
-	const struct st_tensor *t = p->item->weight->tensor;
-	size_t size = st_dtype_size(t->dtype), rows = (size_t)form->rows, cols = (size_t)form->cols, i;
+	const struct weight *weight = p->item->weight;
+	size_t rows = (size_t)form->rows, cols = (size_t)form->cols, i;
 	char *data = s->data + EXTDATA_HEAD_MAX;
 	float *plus = (float *)(void *)data;
+	int r;
 
 	if (rows == 0)
-		convert(t->dtype, form->dtype, t->data + p->first * size, p->n, data);
+		r = weight_read(weight, form->dtype, p->first, p->n, data, e);
 	else
-		convert_transposed(t->dtype, form->dtype,
-				   t->data + (p->first % rows * cols + p->first / rows) * size, cols,
-				   MIN(rows, p->n), MAX(p->n / rows, 1), data);
+		r = weight_read_transposed(weight, form->dtype, cols, p->first % rows, p->first / rows, MIN(rows, p->n),
+					   MAX(p->n / rows, 1), data, e);
+	if (r < 0)
+		return r;
 	if (form->transform == IR_PLUS_ONE)
 		for (i = 0; i < p->n; i++)
 			plus[i] += 1.0f;

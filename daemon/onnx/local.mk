@@ -8,6 +8,7 @@ libonnxread_a_SOURCES = \
 
 noinst_LIBRARIES += libonnx.a
 libonnx_a_SOURCES = \
+	daemon/onnx/dump.c \
 	daemon/onnx/emit.c daemon/onnx/emit.h daemon/onnx/emit_private.h \
 	daemon/onnx/emit_graph.c \
 	daemon/onnx/emit_half.c \

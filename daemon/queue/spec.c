@@ -39,6 +39,7 @@ spec_release(struct spec *spec)
 		free(spec->references[i]);
 	free(spec->references);
 	free(spec->model);
+	free(spec->base);
 	json_decref(spec->labels);
 	*spec = (struct spec)SPEC_INIT;
 }
@@ -366,10 +367,10 @@ static int
 spec_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 {
 	static const char *const keys[] = {
-		"model", "variants", "dtype", "storage", "layout", "shard_size", "profile",
+		"model", "base", "variants", "dtype", "storage", "layout", "shard_size", "profile",
 		"reference", "parity", "positions", "mask_mode", "labels",
 	};
-	const json_t *model = json_object_get(j, "model");
+	const json_t *model = json_object_get(j, "model"), *base = json_object_get(j, "base");
 	int r;
 
 	if (!json_is_object(j))
@@ -379,6 +380,10 @@ spec_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 		return r;
 	field_set(field, "model");
 	r = model ? path_parse(model, field, &spec->model, e) : err_set(e, E_BAD_REQUEST, "model is missing");
+	if (r == 0 && base && !json_is_null(base)) {
+		field_set(field, "base");
+		r = path_parse(base, field, &spec->base, e);
+	}
 	if (r == 0)
 		r = value_parse(j, SPEC_PROFILE, "profile", &spec->profile, field, e);
 	if (r == 0)
@@ -463,7 +468,8 @@ spec_to_json(const struct spec *spec)
 		parity = json_pack("{s:f, s:f, s:I}", "max_abs", spec->max_abs, "min_cosine",
 				   spec->min_cosine, "seed", (json_int_t)spec->seed);
 	/* json_pack() takes over what "o" is given, and fails for a NULL among it. */
-	j = json_pack("{s:s, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:O}", "model", spec->model,
+	j = json_pack("{s:s, s:s?, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:O}", "model", spec->model,
+		      "base", spec->base,
 		      "variants", variants_to_json(spec->variants), "dtype", values[spec->dtype].word, "storage",
 		      values[spec->storage].word, "layout", values[spec->layout].word, "profile",
 		      values[spec->profile].word, "reference", references_to_json(spec), "parity", parity,
@@ -491,9 +497,9 @@ below(const char *root, const char *path)
 	return *path ? path : ".";
 }
 
-static int
-root_check(const char *path, int flags, const char *const *roots, size_t n_roots, const char *field,
-	   struct err *e)
+int
+spec_check_path(const char *path, int flags, const char *const *roots, size_t n_roots, const char *field,
+		struct err *e)
 {
 	struct err why = ERR_INIT;
 	size_t i;
@@ -522,10 +528,14 @@ spec_check_roots(const struct spec *spec, const char *const *roots, size_t n_roo
 	if (n_roots == 0)
 		return 0;
 	field_set(field, "model");
-	r = root_check(spec->model, O_DIRECTORY, roots, n_roots, field, e);
+	r = spec_check_path(spec->model, O_DIRECTORY, roots, n_roots, field, e);
+	if (r == 0 && spec->base) {
+		field_set(field, "base");
+		r = spec_check_path(spec->base, O_DIRECTORY, roots, n_roots, field, e);
+	}
 	for (i = 0; r == 0 && i < spec->n_references; i++) {
 		field_set(field, "reference[%zu]", i);
-		r = root_check(spec->references[i], 0, roots, n_roots, field, e);
+		r = spec_check_path(spec->references[i], 0, roots, n_roots, field, e);
 	}
 	if (r == 0)
 		field[0] = '\0';
@@ -542,6 +552,8 @@ spec_to_proto(const struct spec *spec, const char *nonce, const char *out_dir, s
 	colconv__job__init(job);
 	job->nonce = (char *)(uintptr_t)nonce;
 	job->model = spec->model;
+	if (spec->base)
+		job->base_model = spec->base;
 	job->out_dir = (char *)(uintptr_t)out_dir;
 	job->variants = ret->variants;
 	for (v = 0; v < VARIANT_MAX; v++)

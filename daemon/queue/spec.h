@@ -36,6 +36,7 @@ enum spec_value {
 
 struct spec {
 	char *model;       /* absolute path of a checkpoint's folder */
+	char *base;        /* the same of an adapter's base; NULL: where the adapter says */
 	unsigned variants; /* bits 1u << VARIANT_*; never 0 */
 	enum spec_value dtype;
 	enum spec_value storage; /* of weights; SPEC_STORAGE_SAME: in the dtype */
@@ -74,6 +75,10 @@ json_t *spec_to_json(const struct spec *spec);
  */
 int spec_check_roots(const struct spec *spec, const char *const *roots, size_t n_roots,
 		     char field[SPEC_FIELD_LEN], struct err *e);
+
+/* The same of one path, with the flags of open(); `field` names it in errors. */
+int spec_check_path(const char *path, int flags, const char *const *roots, size_t n_roots, const char *field,
+		    struct err *e);
 
 /* A worker's message in the caller's storage. Points into the spec, to the strings given and into itself. */
 struct spec_proto {

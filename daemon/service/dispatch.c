@@ -254,6 +254,8 @@ worker_start(struct attempt *a, const struct job *job, struct err *e)
 	if (r < 0)
 		return r;
 	spec_to_proto(&spec, a->nonce, out_dir, &proto);
+	proto.job.roots = (char **)(uintptr_t)d->roots;
+	proto.job.n_roots = d->n_roots;
 	cs.job = &proto.job;
 	return child_new(d->loop, &cs, &ops, a, &a->run.child, e);
 }

@@ -16,6 +16,8 @@ struct dispatch_spec {
 	struct runners *runners;
 	const char *state_dir;
 	const char *worker; /* program */
+	const char *const *roots;
+	size_t n_roots;
 	int64_t silence_ms;
 	int64_t timeout_ms;
 	int64_t grace_ms;

@@ -254,6 +254,8 @@ service_start(struct service *s, struct err *e)
 		.runners = &s->runners,
 		.state_dir = c->state,
 		.worker = s->worker,
+		.roots = (const char *const *)c->roots.v,
+		.n_roots = c->roots.n,
 		.silence_ms = (int64_t)c->worker_silence * 1000,
 		.timeout_ms = (int64_t)c->job_timeout * 1000,
 		.grace_ms = (int64_t)c->stop_grace * 1000,

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <exception>
 #include <limits>
+#include <memory>
 #include <vector>
 
 #include "torch/shim.h"
@@ -317,6 +318,20 @@ tt_over(enum tt_dtype dtype, const struct tt_shape *shape, const void *data, enu
 			t = at::empty(dims(*shape), opt);
 			std::memcpy(t.data_ptr(), data, t.nbytes());
 		}
+		return device == TT_CUDA ? t.to(at::kCUDA) : t;
+	});
+}
+
+int
+tt_over_take(enum tt_dtype dtype, const struct tt_shape *shape, void *data, enum tt_device device,
+	     struct tt **ret, struct err *e)
+{
+	std::unique_ptr<void, decltype(&free)> owned(data, free);
+
+	return guarded("tensor", ret, e, [&] {
+		Tensor t = at::from_blob(data, dims(*shape), free, at::TensorOptions().dtype(types[dtype]));
+
+		owned.release();
 		return device == TT_CUDA ? t.to(at::kCUDA) : t;
 	});
 }

@@ -54,6 +54,10 @@ struct tt_args {
  */
 int tt_over(enum tt_dtype dtype, const struct tt_shape *shape, const void *data, enum tt_device device, struct tt **ret,
 	    struct err *e);
+
+/* The same over malloc'ed memory that becomes the tensor's, whether this succeeds or not. */
+int tt_over_take(enum tt_dtype dtype, const struct tt_shape *shape, void *data, enum tt_device device,
+		 struct tt **ret, struct err *e);
 void tt_free(struct tt **t);
 
 struct tt_shape tt_shape_get(const struct tt *t);

@@ -108,6 +108,21 @@ eval_feed(struct eval *ev, const struct ir_value *input, const void *data, struc
 	return r < 0 ? r : tensor_put(ev, input, t, e);
 }
 
+/* What an adapter makes of a weight; it lives as long as the tensor. */
+static int
+merged_make(const struct eval *ev, const struct weight *w, const struct tt_shape *shape, struct tt **ret,
+	    struct err *e)
+{
+	const size_t n = (size_t)w->tensor->count;
+	_cleanup_free_ float *data = malloc(n * sizeof(*data));
+	int r;
+
+	if (!data)
+		return err_set(e, E_NO_MEMORY, "memory ran out merging '%s'", w->name);
+	r = weight_read(w, ST_F32, 0, n, data, e);
+	return r < 0 ? r : tt_over_take(TT_F32, shape, TAKE(data), ev->device, ret, e);
+}
+
 /* A tensor over a weight or a constant, for the length of one node. */
 static int
 constant_make(const struct eval *ev, const struct ir_value *v, struct tt **ret, struct err *e)
@@ -119,7 +134,9 @@ constant_make(const struct eval *ev, const struct ir_value *v, struct tt **ret, 
 	int r;
 
 	r = concrete(ev, &v->shape, &shape, v->name, e);
-	if (r == 0)
+	if (r == 0 && v->weight && v->weight->delta && ev->device != TT_META)
+		r = merged_make(ev, v->weight, &shape, &stored, e);
+	else if (r == 0)
 		r = tt_over(dtype, &shape, data, ev->device, &stored, e);
 	if (r < 0)
 		return r;

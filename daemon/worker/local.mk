@@ -10,5 +10,5 @@ colconv_worker_SOURCES = \
 	daemon/worker/stages.c daemon/worker/stages.h
 # The C++ linker: libtorch is C++.
 nodist_EXTRA_colconv_worker_SOURCES = dummy.cxx
-colconv_worker_LDADD = libmodel.a libtrace.a libtorch_shim.a libonnx.a libonnxread.a libgraph.a libcheckpoint.a libproto.a \
+colconv_worker_LDADD = libmodel.a libtrace.a libtorch_shim.a libonnx.a libonnxread.a libgraph.a libcheckpoint.a libspec.a libproto.a \
 	$(BASE_LIBS) $(PROTOBUF_C_LIBS) $(TORCH_LIBS) -lpthread

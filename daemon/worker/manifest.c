@@ -48,6 +48,16 @@ file_hash(const struct conversion *c, json_t *files, const char *name, struct er
 	return r < 0 ? r : file_add(files, name, (uint64_t)st.st_size, sha256, e);
 }
 
+/* Where a file is copied from. An adapter may have them too, except for config.json: that is its base's. */
+static char *
+processor_find(const struct conversion *c, const char *name)
+{
+	const char *dir = checkpoint_adapter(c->checkpoint);
+	_cleanup_free_ char *own = dir && !str_eq(name, "config.json") ? fs_join(dir, name) : NULL;
+
+	return own && access(own, R_OK) == 0 ? TAKE(own) : fs_join(checkpoint_dir(c->checkpoint), name);
+}
+
 static int
 processor_copy(const struct conversion *c, json_t *files, struct err *e)
 {
@@ -55,7 +65,7 @@ processor_copy(const struct conversion *c, json_t *files, struct err *e)
 	int r = 0;
 
 	for (i = 0; r == 0 && i < ARRAY_LEN(processor_files); i++) {
-		_cleanup_free_ char *src = fs_join(c->job->model, processor_files[i]);
+		_cleanup_free_ char *src = processor_find(c, processor_files[i]);
 		_cleanup_free_ char *dst = fs_join(c->job->out_dir, processor_files[i]);
 
 		if (!src || !dst)
@@ -138,20 +148,34 @@ graphs_list(const struct conversion *c)
 	return list;
 }
 
+/* A folder and its files of weights, from the one to before the other. */
 static json_t *
-source_list(const struct conversion *c)
+source_folder(const struct conversion *c, const char *dir, size_t from, size_t to)
 {
 	json_t *list = json_array();
 	const struct st_file *f;
 	size_t i;
 
-	for (i = 0; i < checkpoint_file_count(c->checkpoint); i++) {
+	for (i = from; i < to; i++) {
 		f = checkpoint_file(c->checkpoint, i);
 		(void)json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "name", fs_basename(st_path(f)),
 							    "size", (json_int_t)st_len(f), "sha256",
 							    inputs_sha256(c->inputs, i)));
 	}
-	return json_pack("{s:s, s:o}", "path", c->job->model, "weights", list);
+	return json_pack("{s:s, s:o}", "path", dir, "weights", list);
+}
+
+static json_t *
+source_list(const struct conversion *c)
+{
+	const size_t n = checkpoint_file_count(c->checkpoint);
+	json_t *source;
+
+	if (!checkpoint_adapter(c->checkpoint))
+		return source_folder(c, c->job->model, 0, n);
+	source = source_folder(c, c->job->model, n - 1, n);
+	(void)json_object_set_new(source, "base", source_folder(c, checkpoint_dir(c->checkpoint), 0, n - 1));
+	return source;
 }
 
 static json_t *

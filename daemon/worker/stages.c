@@ -1,22 +1,25 @@
 #include "stages.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 
 #include "base/fs.h"
+#include "base/log.h"
 #include "base/profile.h"
 #include "base/str.h"
 #include "cases.h"
 #include "manifest.h"
 #include "parity.h"
+#include "queue/spec.h"
 #include "reference.h"
 
 int
-conversion_resolve(struct conversion *c, const char *dir, struct err *e)
+conversion_resolve(struct conversion *c, const char *dir, const char *base, struct err *e)
 {
 	int r;
 
-	r = checkpoint_open(dir, &c->checkpoint, e);
+	r = checkpoint_open(dir, base, &c->checkpoint, e);
 	if (r == 0)
 		r = model_find(c->checkpoint, &c->model, e);
 	if (r < 0)
@@ -44,6 +47,24 @@ conversion_trace(const struct conversion *c, enum variant v, struct ir_graph **r
 	return r;
 }
 
+/* The paths of the job were held against the roots when it came; a base that only the adapter names was not.
+ */
+static int
+adapter_check(const struct conversion *c, struct err *e)
+{
+	const char *init = checkpoint_adapter_init(c->checkpoint);
+
+	if (init)
+		log_warning("the adapter was initialised by '%s': unless it was converted, it is right over "
+			    "the base "
+			    "that this made, not over the published one",
+			    init);
+	if (!checkpoint_adapter(c->checkpoint) || c->job->n_roots == 0)
+		return 0;
+	return spec_check_path(checkpoint_dir(c->checkpoint), O_DIRECTORY, (const char *const *)c->job->roots,
+			       c->job->n_roots, "base", e);
+}
+
 static int
 resolve(struct conversion *c, struct err *e)
 {
@@ -51,7 +72,9 @@ resolve(struct conversion *c, struct err *e)
 	size_t i;
 	int r;
 
-	r = conversion_resolve(c, c->job->model, e);
+	r = conversion_resolve(c, c->job->model, *c->job->base_model ? c->job->base_model : NULL, e);
+	if (r == 0)
+		r = adapter_check(c, e);
 	for (i = 0; r == 0 && i < c->job->n_variants; i++) {
 		r = variant_from_str(c->job->variants[i], E_BAD_REQUEST, &v, e);
 		if (r == 0 && !(c->model->variants & 1u << v))

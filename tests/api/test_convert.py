@@ -280,3 +280,28 @@ def test_progress_is_told(real, medium):
         done = [p["done"] for p in progress]
         assert done == sorted(done)
         assert progress[-1]["done"] == progress[-1]["total"]
+
+
+def edit_adapter(folder, base):
+    path = folder / "adapter_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "base_model_name_or_path": base}))
+
+
+def test_a_base_that_only_the_adapter_names_must_lie_below_the_roots(stopped, tmp_path):
+    inside = tmp_path / "models"
+    adapter = inside / "adapter"
+    shutil.copytree(TOP / "tests/golden/colqwen2-tiny-lora", adapter)
+    shutil.copytree(GOLDEN, tmp_path / "colqwen2-tiny")
+    shutil.copytree(GOLDEN, inside / "colqwen2-tiny")
+    daemon = stopped.start("--worker", str(BUILD / "colconv-worker"), "--slots", "1", "--roots", str(inside))
+
+    def convert(base):
+        edit_adapter(adapter, base)
+        return daemon.wait_end(submit(daemon, adapter, parity=False))
+
+    for base in (str(tmp_path / "colqwen2-tiny"), "../../colqwen2-tiny"):
+        end = convert(base)
+        assert (end["state"], end["reason"]) == ("failed", "not_allowed"), end
+        assert "base" in end["message"]
+    for base in (str(inside / "colqwen2-tiny"), "colqwen2-tiny"):
+        assert convert(base)["state"] == "done"

@@ -12,6 +12,7 @@ The numbers differ from those kept here, which another release drew; what is tes
 The form of a case is in README.md.
 """
 import argparse
+import json
 import pathlib
 
 import torch
@@ -97,10 +98,34 @@ class Maker:
         model.save_pretrained(folder, **how)
         # Loaded again, as users do: a model that was turned into bfloat16 here has rounded rope frequencies too.
         model = type(model).from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+        self.save_cases(folder, model, run, cases)
+        return model
+
+    def save_cases(self, folder, model, run, cases):
+        folder.mkdir(exist_ok=True)
         for case, inputs in cases.items():
             tensors = {"in." + k: v for k, v in inputs.items()} | run(model, inputs)
             save_file({k: v.contiguous() for k, v in tensors.items()}, folder / f"case-{case}.safetensors")
             print(folder / f"case-{case}.safetensors")
+
+    def save_adapter(self, name, model, base, run, cases, rank=4, alpha=8):
+        """An adapter of every linear layer of the language model, and of the projection; the cases by the model with it merged."""
+        tensors = {}
+        for path, module in model.named_modules():
+            if not isinstance(module, torch.nn.Linear) or path.startswith("vlm.visual"):
+                continue
+            a = self.normal(rank, module.in_features) / module.in_features ** 0.5
+            b = 0.3 * self.normal(module.out_features, rank)
+            module.weight.data += alpha / rank * (b @ a)
+            key = "base_model.model." + (path.replace("vlm.language_model", "model")
+                                         .replace("embedding_proj_layer", "custom_text_proj"))
+            tensors |= {key + ".lora_A.weight": a, key + ".lora_B.weight": b}
+        folder = self.out / name
+        self.save_cases(folder, model, run, cases)
+        save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+        (folder / "adapter_config.json").write_text(json.dumps({
+            "peft_type": "LORA", "base_model_name_or_path": base, "r": rank, "lora_alpha": alpha, "lora_dropout": 0.1,
+            "bias": "none", "use_rslora": False, "use_dora": False, "modules_to_save": None}, indent=2))
 
 
 def batch(rows, left):
@@ -142,7 +167,7 @@ def main():
     args = parser.parse_args()
     m = Maker(args.out, args.seed)
 
-    m.save("colqwen2-tiny", m.colqwen2(), run_colqwen2, {
+    colqwen2 = m.save("colqwen2-tiny", m.colqwen2(), run_colqwen2, {
         "text-one": m.text(7),
         "text-batch": m.text(5, 12, 9),
         "text-long": m.text(70, 33),
@@ -160,6 +185,8 @@ def main():
         "image-one": m.pali_images(1),
         "image-three": m.pali_images(3),
     })
+    m.save_adapter("colqwen2-tiny-lora", colqwen2, "colqwen2-tiny-engine", run_colqwen2,
+                   {"text-batch": m.text(5, 12, 9), "image-mixed": m.images((4, 4), (8, 6), (2, 10))})
 
 
 if __name__ == "__main__":

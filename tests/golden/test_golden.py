@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 
 import pytest
@@ -42,23 +43,55 @@ def make_checkpoint(tmp_path):
     return make
 
 
-@pytest.mark.parametrize("name, layout", CHECKPOINTS)
-def test_every_graph_gives_the_originals_embeddings(name, layout, make_checkpoint, tmp_path):
-    checkpoint = make_checkpoint(name, layout)
+def check_every_graph(checkpoint, out, *more):
     cases = sorted(checkpoint.glob("case-*.safetensors"))
     assert cases
     options = [word for case in cases for word in ("--reference", case)]
 
-    run("colconvctl", "convert", checkpoint, "-o", tmp_path / "out", "--variants", "text,image,unified",
-        "--max-abs", str(MAX_ABS), "--json", *options)
+    run("colconvctl", "convert", checkpoint, "-o", out, "--variants", "text,image,unified",
+        "--max-abs", str(MAX_ABS), "--json", *options, *more)
 
-    report = json.loads((tmp_path / "out" / "parity.json").read_text())
+    report = json.loads((out / "parity.json").read_text())
     runs = {}
     for entry in report["cases"]:
         assert entry["passed"] and entry["max_abs"] <= MAX_ABS and entry["nan"] == 0, entry
         runs.setdefault(pathlib.Path(entry["file"]).resolve(), set()).add(entry["model"])
     for case in cases:
         assert runs[case.resolve()] == {"image" if "image" in case.name else "text", "unified"}
+
+
+@pytest.mark.parametrize("name, layout", CHECKPOINTS)
+def test_every_graph_gives_the_originals_embeddings(name, layout, make_checkpoint, tmp_path):
+    check_every_graph(make_checkpoint(name, layout), tmp_path / "out")
+
+
+def source_of(out):
+    return json.loads((out / "manifest.json").read_text())["source"]
+
+
+@pytest.mark.parametrize("name, layout", [("colqwen2-tiny", None), ("colqwen2-tiny", "engine")])
+def test_an_adapter_over_the_base_that_is_given(name, layout, make_checkpoint, tmp_path):
+    base = make_checkpoint(name, layout)
+
+    check_every_graph(HERE / "colqwen2-tiny-lora", tmp_path / "out", "--base", base)
+
+    source = source_of(tmp_path / "out")
+    assert pathlib.Path(source["path"]).name == "colqwen2-tiny-lora"
+    assert [f["name"] for f in source["weights"]] == ["adapter_model.safetensors"]
+    assert source["base"]["path"] == str(base.resolve())
+    assert [f["name"] for f in source["base"]["weights"]] == ["model.safetensors"]
+    assert (tmp_path / "out" / "config.json").read_bytes() == (base / "config.json").read_bytes()
+
+
+def test_an_adapter_over_the_base_that_it_names(make_checkpoint, tmp_path):
+    """base_model_name_or_path is colqwen2-tiny-engine: a folder beside the adapter's."""
+    base = make_checkpoint("colqwen2-tiny", "engine")
+    adapter = tmp_path / "adapter"
+    shutil.copytree(HERE / "colqwen2-tiny-lora", adapter)
+
+    check_every_graph(adapter, tmp_path / "out")
+
+    assert source_of(tmp_path / "out")["base"]["path"] == str(base)
 
 
 def test_arange_positions_are_those_of_a_call_without_any(tmp_path):

@@ -9,6 +9,7 @@ demo: all tests/tools/mkcheckpoint
 noinst_PROGRAMS += tests/tools/mkcheckpoint
 tests_tools_mkcheckpoint_SOURCES = \
 	tests/tools/mkcheckpoint.c tests/tools/mkcheckpoint.h \
+	tests/tools/mkcheckpoint_adapter.c \
 	tests/tools/mkcheckpoint_colpali.c \
 	tests/tools/mkcheckpoint_colqwen2.c \
 	tests/tools/mkcheckpoint_fill.c

@@ -22,7 +22,8 @@ static const struct mkc_arch *const archs[] = {&mkc_colqwen2, &mkc_colpali};
 
 static const char usage[] =
 	"usage: mkcheckpoint --arch ARCH [OPTION]... FOLDER\n"
-	"Writes a random checkpoint in a published layout.\n"
+	"       mkcheckpoint --adapter BASE [--kind KIND] [--rank N] [--seed N] FOLDER\n"
+	"Writes a random checkpoint in a published layout, or a LoRA adapter over one.\n"
 	"\n"
 	"  --arch ARCH      colqwen2 or colpali\n"
 	"  --size SIZE      tiny (default), or as published: 2b (colqwen2), 3b (colpali)\n"
@@ -34,6 +35,8 @@ static const char usage[] =
 	"  --set KEY=JSON   overrides a hyper-parameter: num_hidden_layers=56, vision.depth=2, "
 	"embedding_dim=64;\n"
 	"                   a key alone is looked for in the text's, the vision's, the top's\n"
+	"  --kind KIND      plain (default), rslora or dora\n"
+	"  --rank N         of the adapter; default: 32\n"
 	"  --help           prints this\n";
 
 struct options {
@@ -44,6 +47,7 @@ struct options {
 	uint64_t shards;
 	uint64_t seed;
 	json_t *params;
+	struct mkc_adapter adapter; /* base is NULL: a checkpoint is wanted */
 	const char *dir;
 };
 
@@ -117,6 +121,17 @@ arch_resolve(struct options *o, const char *arch, const char *size, const char *
 }
 
 static int
+adapter_check(struct options *o, struct err *e)
+{
+	const char *kind = o->adapter.kind;
+
+	o->adapter.seed = o->seed;
+	if (!str_eq(kind, "plain") && !str_eq(kind, "rslora") && !str_eq(kind, "dora"))
+		return err_set(e, E_USAGE, "--kind is plain, rslora or dora, not '%s'", kind);
+	return 0;
+}
+
+static int
 options_parse(int argc, char **argv, struct options *o, struct err *e)
 {
 	static const struct option longs[] = {
@@ -127,6 +142,9 @@ options_parse(int argc, char **argv, struct options *o, struct err *e)
 		{"shards", required_argument, NULL, 'n'},
 		{"seed", required_argument, NULL, 'r'},
 		{"set", required_argument, NULL, 'k'},
+		{"adapter", required_argument, NULL, 'b'},
+		{"kind", required_argument, NULL, 'm'},
+		{"rank", required_argument, NULL, 'c'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -152,16 +170,27 @@ options_parse(int argc, char **argv, struct options *o, struct err *e)
 			r = str_to_u64(optarg, 0, UINT64_MAX, "--seed", &o->seed, e);
 		else if (c == 'k')
 			sets[set_count++] = optarg;
+		else if (c == 'b')
+			o->adapter.base = optarg;
+		else if (c == 'm')
+			o->adapter.kind = optarg;
+		else if (c == 'c')
+			r = str_to_u64(optarg, 1, 65536, "--rank", &o->adapter.rank, e);
 		else if (c == 'h')
 			exit(fputs(usage, stdout) < 0);
 		else
 			return err_set(e, E_USAGE, "see mkcheckpoint --help");
 	}
-	if (r < 0 || (r = arch_resolve(o, arch, size, layout, e)) < 0)
+	if (r < 0)
 		return r;
 	if (optind != argc - 1)
 		return err_set(e, E_USAGE, "give one folder to write");
 	o->dir = argv[optind];
+	if (o->adapter.base)
+		return adapter_check(o, e);
+	r = arch_resolve(o, arch, size, layout, e);
+	if (r < 0)
+		return r;
 	r = dtype_from_str(dtype ? dtype : o->size->dtype, &o->dtype, e);
 	if (!o->shards)
 		o->shards = o->size->shards;
@@ -390,13 +419,13 @@ checkpoint_write(const struct options *o, struct err *e)
 int
 main(int argc, char **argv)
 {
-	struct options o = {.seed = 1};
+	struct options o = {.seed = 1, .adapter = {.kind = "plain", .rank = 32}};
 	struct err e = ERR_INIT;
 	int r;
 
 	r = options_parse(argc, argv, &o, &e);
 	if (r == 0)
-		r = checkpoint_write(&o, &e);
+		r = o.adapter.base ? mkc_adapter_write(&o.adapter, o.dir, &e) : checkpoint_write(&o, &e);
 	if (r < 0)
 		(void)fprintf(stderr, "mkcheckpoint: %s\n", e.msg);
 	json_decref(o.params);

@@ -84,4 +84,13 @@ struct mkc_fill mkc_fill(uint64_t seed, const char *name, enum mkc_kind kind, ui
 /* Values `at` to `at + count`; `at` is a multiple of 4. */
 void mkc_fill_block(const struct mkc_fill *f, enum st_dtype dtype, uint64_t at, uint64_t count, void *ret);
 
+struct mkc_adapter {
+	const char *base; /* folder of a checkpoint */
+	const char *kind; /* plain, rslora, dora */
+	uint64_t rank;
+	uint64_t seed;
+};
+
+int mkc_adapter_write(const struct mkc_adapter *o, const char *dir, struct err *e);
+
 #endif

@@ -444,7 +444,7 @@ setup(void **state)
 			(void)stw_data(w, &x, sizeof(x), &e);
 		}
 	(void)stw_finish(w, &e);
-	(void)checkpoint_open(dir, &ck, &e);
+	(void)checkpoint_open(dir, NULL, &ck, &e);
 	assert_no_error(&e);
 	return 0;
 }

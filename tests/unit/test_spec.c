@@ -47,7 +47,8 @@ test_defaults(void **state)
 	(void)state;
 	assert_int_equal(parse("{\"model\": \"/m\"}", &e), 0);
 	assert_string_equal(field, "");
-	assert_json("{\"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"mask_mode\": \"trained\", \"model\": \"/m\", "
+	assert_json("{\"base\": null, \"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", "
+		    "\"mask_mode\": \"trained\", \"model\": \"/m\", "
 		    "\"parity\": {\"max_abs\": 0.0001, \"min_cosine\": 0.99999, \"seed\": 1}, "
 		    "\"positions\": \"mrope\", \"profile\": \"default\", \"reference\": [], "
 		    "\"storage\": \"same\", \"variants\": [\"text\"]}");
@@ -57,7 +58,7 @@ static void
 test_everything(void **state)
 {
 	static const char text[] =
-		"{\"dtype\": \"fp32\", \"labels\": {\"team\": \"search\"}, \"layout\": \"single\", "
+		"{\"base\": \"/b\", \"dtype\": \"fp32\", \"labels\": {\"team\": \"search\"}, \"layout\": \"single\", "
 		"\"mask_mode\": \"causal\", \"model\": \"/srv/\\u00fc\", \"parity\": {\"max_abs\": 0.5, \"min_cosine\": 0.25, \"seed\": "
 		"7}, "
 		"\"positions\": \"arange\", \"profile\": \"seed\", \"reference\": [\"/a\", \"/b\"], "
@@ -78,6 +79,7 @@ test_everything(void **state)
 	assert_string_equal(p.job.nonce, "n0nce");
 	assert_string_equal(p.job.out_dir, "/out");
 	assert_string_equal(p.job.model, "/srv/\u00fc");
+	assert_string_equal(p.job.base_model, "/b");
 	assert_int_equal(p.job.n_variants, 2);
 	assert_string_equal(p.job.variants[1], "unified");
 	assert_string_equal(p.job.dtype, "fp32");
@@ -102,7 +104,7 @@ test_parity_off(void **state)
 	(void)state;
 	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": false}", &e), 0);
 	assert_json(
-		"{\"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"mask_mode\": \"trained\", \"model\": \"/m\", "
+		"{\"base\": null, \"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"mask_mode\": \"trained\", \"model\": \"/m\", "
 		"\"parity\": false, \"positions\": \"mrope\", \"profile\": \"default\", \"reference\": [], "
 		"\"storage\": \"same\", \"variants\": [\"text\"]}");
 	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": true}", &e), 0);
@@ -164,10 +166,13 @@ static const struct {
 	{"{\"model\": \"m\"}", "model", "an absolute path, not 'm'"},
 	{"{\"model\": \"/a\\nb\"}", "model", "control characters"},
 	{"{\"model\": \"/a\\u007fb\"}", "model", "control characters"},
+	{"{\"model\": \"/m\", \"base\": 3}", "base", "base must be a string"},
+	{"{\"model\": \"/m\", \"base\": \"b\"}", "base", "an absolute path, not 'b'"},
 	{"{\"model\": \"/m\", \"variants\": \"text\"}", "variants", "must be an array"},
 	{"{\"model\": \"/m\", \"variants\": []}", "variants", "at least one"},
 	{"{\"model\": \"/m\", \"variants\": [1]}", "variants[0]", "must be a string"},
-	{"{\"model\": \"/m\", \"variants\": [\"text\", \"fp32\"]}", "variants[1]", "must be text, image or unified, not 'fp32'"},
+	{"{\"model\": \"/m\", \"variants\": [\"text\", \"fp32\"]}", "variants[1]",
+	 "must be text, image or unified, not 'fp32'"},
 	{"{\"model\": \"/m\", \"variants\": [\"text\", \"text\"]}", "variants[1]", "a second time"},
 	{"{\"model\": \"/m\", \"dtype\": \"fp8\"}", "dtype", "dtype must be one of fp32, fp16, not 'fp8'"},
 	{"{\"model\": \"/m\", \"dtype\": 32}", "dtype", "must be a string"},
@@ -337,6 +342,10 @@ test_roots(void **state)
 	assert_int_equal(roots_check(file, roots, 1, &e), E_BAD_REQUEST);
 	assert_error(&e, E_BAD_REQUEST, "Not a directory");
 	assert_int_equal(roots_check("/tmp", (const char *[]){"/"}, 1, &e), 0);
+	err_clear(&e);
+	assert_int_equal(spec_check_roots(&(struct spec){.model = a, .base = b}, roots, 1, field, &e),
+			 E_NOT_ALLOWED);
+	assert_string_equal(field, "base");
 
 	assert_int_equal(fs_remove(top, NULL), 0);
 }

@@ -1,0 +1,311 @@
+#include "adapter.h"
+
+#include <inttypes.h>
+
+#include "base/str.h"
+#include "names.h"
+
+enum role {
+	ROLE_REPLACE,
+	ROLE_A,
+	ROLE_B,
+	ROLE_BIAS,
+	ROLE_MAGNITUDE,
+	ROLE_EMBEDDING_A,
+	ROLE_EMBEDDING_B,
+};
+
+static const struct {
+	const char *end;
+	enum role role;
+} roles[] = {
+	{".lora_A.weight", ROLE_A},
+	{".lora_B.weight", ROLE_B},
+	{".lora_B.bias", ROLE_BIAS},
+	{".lora_magnitude_vector", ROLE_MAGNITUDE},
+	{".lora_magnitude_vector.weight", ROLE_MAGNITUDE},
+	{".lora_embedding_A", ROLE_EMBEDDING_A},
+	{".lora_embedding_B", ROLE_EMBEDDING_B},
+};
+
+/* What peft wraps around a module or its parts; "default" is how it calls the one adapter. */
+static const char *const segments[] = {".default", ".modules_to_save", ".base_layer"};
+
+struct adapter {
+	const struct adapter_config *config;
+	const struct st_file *file;
+	struct weight *weights; /* sorted; those added come behind */
+	size_t count, added;
+	size_t used; /* tensors */
+};
+
+static void
+segment_drop(char *name, const char *segment)
+{
+	const size_t n = strlen(segment);
+	char *at = name;
+
+	while ((at = strstr(at, segment))) {
+		if (at[n] == '.' || at[n] == '\0')
+			memmove(at, at + n, strlen(at + n) + 1);
+		else
+			at += n;
+	}
+}
+
+/* The path of the tensor's module as the model had it; of one that replaces, the path of the tensor. */
+static int
+tensor_role(const struct st_tensor *t, char module[NAME_LEN_MAX], enum role *ret, struct err *e)
+{
+	static const char prefix[] = "base_model.model.";
+	const char *name = t->name + (str_starts(t->name, prefix) ? strlen(prefix) : 0);
+	size_t i;
+
+	(void)snprintf(module, NAME_LEN_MAX, "%s", name); /* st_open() lets no longer name in */
+	for (i = 0; i < ARRAY_LEN(segments); i++)
+		segment_drop(module, segments[i]);
+	*ret = ROLE_REPLACE;
+	for (i = 0; i < ARRAY_LEN(roles); i++) {
+		if (!str_ends(module, roles[i].end))
+			continue;
+		module[strlen(module) - strlen(roles[i].end)] = '\0';
+		*ret = roles[i].role;
+		return 0;
+	}
+	if (strstr(module, ".lora_"))
+		return err_set(e, E_UNSUPPORTED_MODEL, "tensor '%s' is of no kind that can be merged",
+			       t->name);
+	return 0;
+}
+
+/* The canonical name of the weight that a tensor changes; 0 when it plays no part, as name_canonical(). */
+static int
+target_name(const char *module, enum role role, char ret[NAME_LEN_MAX], struct err *e)
+{
+	_cleanup_free_ char *name = str_printf("%s%s", module,
+					       role == ROLE_REPLACE ? ""
+					       : role == ROLE_BIAS  ? ".bias"
+								    : ".weight");
+
+	return name ? name_canonical(name, ret, e) : err_set(e, E_NO_MEMORY, "memory ran out");
+}
+
+static int
+cmp_name(const void *name, const void *w)
+{
+	return strcmp(name, ((const struct weight *)w)->name);
+}
+
+static struct weight *
+weight_find(const struct adapter *a, const char *name)
+{
+	return bsearch(name, a->weights, a->count, sizeof(*a->weights), cmp_name);
+}
+
+static int
+weight_missing(const struct adapter *a, const char *name, const struct st_tensor *t, struct err *e)
+{
+	if (str_starts(name, "proj."))
+		return err_set(e, E_BAD_CHECKPOINT,
+			       "the base has no projection, of which '%s' in '%s' is only a change: it must "
+			       "be the base that "
+			       "the adapter was trained over, not the bare backbone",
+			       t->name, st_path(a->file));
+	return err_set(e, E_BAD_CHECKPOINT,
+		       "tensor '%s' in '%s' is for a weight '%s', which the base does not have", t->name,
+		       st_path(a->file), name);
+}
+
+static int
+tensor_twice(const struct adapter *a, const struct st_tensor *t, const char *name, struct err *e)
+{
+	return err_set(e, E_BAD_CHECKPOINT,
+		       "tensor '%s' in '%s' is a second one of its kind for the weight '%s'", t->name,
+		       st_path(a->file), name);
+}
+
+static int
+weight_add(struct adapter *a, const char *name, const struct st_tensor *t, struct err *e)
+{
+	struct weight *w = &a->weights[a->count + a->added];
+
+	*w = (struct weight){.name = strdup(name), .tensor = t, .file = a->file};
+	if (!w->name)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	a->added++;
+	return 0;
+}
+
+static int
+weight_replace(struct adapter *a, struct weight *w, const struct st_tensor *t, struct err *e)
+{
+	if (w->file == a->file)
+		return tensor_twice(a, t, w->name, e);
+	if (t->rank != w->tensor->rank ||
+	    memcmp(t->shape, w->tensor->shape, (size_t)t->rank * sizeof(*t->shape)) != 0)
+		return err_set(e, E_BAD_CHECKPOINT,
+			       "tensor '%s' in '%s' has another shape than '%s' of the base, whose "
+			       "place it takes",
+			       t->name, st_path(a->file), w->tensor->name);
+	w->tensor = t;
+	w->file = a->file;
+	return 0;
+}
+
+static int
+delta_add(struct adapter *a, struct weight *w, enum role role, const struct st_tensor *t, struct err *e)
+{
+	const bool embedding = role == ROLE_EMBEDDING_A || role == ROLE_EMBEDDING_B;
+	const struct st_tensor **slot;
+	struct delta *d;
+
+	if (!w->delta && !(w->delta = calloc(1, sizeof(*w->delta))))
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	d = w->delta;
+	if (role == ROLE_MAGNITUDE)
+		slot = &d->magnitude;
+	else
+		slot = role == ROLE_A || role == ROLE_EMBEDDING_A ? &d->a : &d->b;
+	if (*slot || (slot != &d->magnitude && (d->a || d->b) && d->embedding != embedding))
+		return tensor_twice(a, t, w->name, e);
+	*slot = t;
+	d->embedding = d->embedding || embedding;
+	return 0;
+}
+
+static int
+tensor_apply(struct adapter *a, const struct st_tensor *t, struct err *e)
+{
+	char module[NAME_LEN_MAX], name[NAME_LEN_MAX];
+	struct weight *w;
+	enum role role;
+	int r;
+
+	if (strstr(t->name, ".original_module."))
+		return 0; /* what modules_to_save stands for */
+	r = tensor_role(t, module, &role, e);
+	if (r == 0)
+		r = target_name(module, role, name, e);
+	if (r <= 0)
+		return r;
+	if (!st_dtype_is_weight(t->dtype))
+		return err_set(e, E_BAD_CHECKPOINT,
+			       "'%s': tensor '%s' is of dtype %s, not a floating point weight",
+			       st_path(a->file), t->name, st_dtype_name(t->dtype));
+	a->used++;
+	w = weight_find(a, name);
+	if (w)
+		return role == ROLE_REPLACE ? weight_replace(a, w, t, e) : delta_add(a, w, role, t, e);
+	if (role == ROLE_REPLACE && str_starts(name, "proj."))
+		return weight_add(a, name, t, e);
+	return weight_missing(a, name, t, e);
+}
+
+static int
+delta_fail(const struct weight *w, const char *words, struct err *e)
+{
+	const struct delta *d = w->delta;
+	const struct st_tensor *t = d->a ? d->a : d->b ? d->b : d->magnitude;
+
+	return err_set(e, E_BAD_CHECKPOINT, "the adapter's tensor '%s' %s", t->name, words);
+}
+
+static int
+shape_check(const struct st_tensor *t, int64_t rows, int64_t cols, const char *of, struct err *e)
+{
+	if (t->rank != 2)
+		return err_set(e, E_UNSUPPORTED_MODEL,
+			       "tensor '%s' has %d dimensions: only adapters of linear layers and embeddings "
+			       "are merged",
+			       t->name, t->rank);
+	if (t->shape[0] != rows || t->shape[1] != cols)
+		return err_set(e, E_BAD_CHECKPOINT,
+			       "tensor '%s' has the shape (%" PRId64 ", %" PRId64
+			       "), but '%s' wants (%" PRId64 ", %" PRId64 ")",
+			       t->name, t->shape[0], t->shape[1], of, rows, cols);
+	return 0;
+}
+
+static int
+magnitude_check(const struct adapter *a, const struct weight *w, struct err *e)
+{
+	const struct delta *d = w->delta;
+
+	if (d->embedding && (d->magnitude || a->config->dora))
+		return err_set(e, E_UNSUPPORTED_MODEL, "'%s': DoRA of an embedding is not supported",
+			       d->a->name);
+	if (!d->magnitude)
+		return a->config->dora
+			       ? delta_fail(w, "has no lora_magnitude_vector, but use_dora is true", e)
+			       : 0;
+	if (!a->config->dora)
+		return delta_fail(w, "has a lora_magnitude_vector, but use_dora is not true", e);
+	if (d->magnitude->count != w->tensor->shape[0])
+		return delta_fail(w, "has a lora_magnitude_vector that is not one number for each row", e);
+	return 0;
+}
+
+static int
+matrix_check(const struct adapter *a, const struct weight *w, struct err *e)
+{
+	char module[NAME_LEN_MAX];
+	struct delta *d = w->delta;
+	enum role role;
+	int64_t in, out;
+	int r;
+
+	if (!d->a || !d->b)
+		return delta_fail(w, "lacks its other half: lora_A and lora_B go together", e);
+	if (w->tensor->rank != 2)
+		return delta_fail(w, "is for a weight that is no matrix", e);
+	out = w->tensor->shape[d->embedding ? 1 : 0];
+	in = w->tensor->shape[d->embedding ? 0 : 1];
+	r = shape_check(d->a, d->a->shape[0], in, w->tensor->name, e);
+	if (r == 0)
+		r = shape_check(d->b, out, d->a->shape[0], w->tensor->name, e);
+	if (r == 0)
+		r = magnitude_check(a, w, e);
+	if (r == 0)
+		r = tensor_role(d->a, module, &role, e);
+	return r < 0 ? r : adapter_config_scale(a->config, module, d->a->shape[0], &d->scale, e);
+}
+
+/* The rank is that of the module's weight, which must have a delta too. */
+static int
+bias_check(const struct adapter *a, const struct weight *w, struct err *e)
+{
+	_cleanup_free_ char *name =
+		str_printf("%.*s.weight", (int)(strlen(w->name) - strlen(".bias")), w->name);
+	const struct weight *of = name ? weight_find(a, name) : NULL;
+	char module[NAME_LEN_MAX];
+	struct delta *d = w->delta;
+	enum role role;
+
+	if (!of || !of->delta || !of->delta->a)
+		return delta_fail(w, "stands alone: its module has no lora_A", e);
+	if (d->b->rank != 1 || w->tensor->rank != 1 || d->b->count != w->tensor->count)
+		return delta_fail(w, "has another shape than the bias", e);
+	(void)tensor_role(d->b, module, &role, e);
+	return adapter_config_scale(a->config, module, of->delta->a->shape[0], &d->scale, e);
+}
+
+int
+adapter_apply(const struct adapter_config *c, const struct st_file *f, struct weight *weights, size_t *count,
+	      struct err *e)
+{
+	struct adapter a = {.config = c, .file = f, .weights = weights, .count = *count};
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < st_count(f) && r == 0; i++)
+		r = tensor_apply(&a, st_get(f, i), e);
+	for (i = 0; i < *count && r == 0; i++)
+		if (weights[i].delta)
+			r = str_ends(weights[i].name, ".bias") ? bias_check(&a, &weights[i], e)
+							       : matrix_check(&a, &weights[i], e);
+	*count += a.added;
+	if (r == 0 && a.used == 0)
+		r = err_set(e, E_BAD_CHECKPOINT, "'%s' has no tensor for any weight of the model",
+			    st_path(f));
+	return r;
+}

@@ -1,0 +1,288 @@
+/*
+ * A block of the product B A is made tile by tile, in memory that fits the first-level cache:
+ *
+ *	sum[32][128] += left[k][32] * right[k][128]        for 32 ranks k at a time
+ *
+ * For a block that is stored as the weight is, left is of B and right of A; for one that is stored
+ * transposed it is the other way round: (B A)^T = A^T B^T.
+ */
+#include "weight.h"
+
+#include <math.h>
+#include <pthread.h>
+
+#include "convert.h"
+
+#define TILE_ROWS 32
+#define TILE_COLS 128 /* fixed, so that the compiler uses vectors */
+#define TILE_RANK 32
+
+struct tile {
+	float left[TILE_RANK][TILE_ROWS];
+	float right[TILE_RANK][TILE_COLS];
+	float sum[TILE_ROWS][TILE_COLS];
+};
+
+/* A part of a weight: rows x cols elements at (row, col); with `transposed`, of the transposed weight. */
+struct block {
+	size_t row, col, rows, cols;
+	bool transposed;
+};
+
+/* One for all: row scales are made once a weight, and few adapters have any. */
+static pthread_mutex_t row_scale_lock = PTHREAD_MUTEX_INITIALIZER;
+
+void
+delta_free(struct delta **d)
+{
+	if (!*d)
+		return;
+	free((*d)->row_scale);
+	free(*d);
+	*d = NULL;
+}
+
+/* ret[k * stride + x] for n elements from `first` and the ranks from `k0`, of A [rank, N] or of B [N, rank].
+ */
+static void
+factor_load(const struct st_tensor *t, bool is_a, size_t first, size_t n, size_t k0, size_t nk, float *ret,
+	    size_t stride)
+{
+	const size_t size = st_dtype_size(t->dtype), width = (size_t)t->shape[1];
+	float ranks[TILE_RANK];
+	size_t x, k;
+
+	for (k = 0; is_a && k < nk; k++)
+		convert(t->dtype, ST_F32, t->data + ((k0 + k) * width + first) * size, n, ret + k * stride);
+	for (x = 0; !is_a && x < n; x++) {
+		convert(t->dtype, ST_F32, t->data + ((first + x) * width + k0) * size, nk, ranks);
+		for (k = 0; k < nk; k++)
+			ret[k * stride + x] = ranks[k];
+	}
+}
+
+/* The same bits on any machine: wider vectors, but no fused multiplication. */
+#if defined(__x86_64__) && !defined(__clang__)
+#define _wide_ __attribute__((target_clones("avx2", "default")))
+#else
+#define _wide_
+#endif
+
+/* Four ranks at a time: fewer passes over the sums. What is not in use of left and right is zero. */
+_wide_ static void
+tile_multiply(float (*restrict sum)[TILE_COLS], const float (*restrict left)[TILE_ROWS],
+	      const float (*restrict right)[TILE_COLS], size_t rows, size_t nk)
+{
+	size_t i, j, k;
+
+	for (i = 0; i < rows; i++)
+		for (k = 0; k < nk; k += 4)
+			for (j = 0; j < TILE_COLS; j++)
+				sum[i][j] += left[k][i] * right[k][j] + left[k + 1][i] * right[k + 1][j] +
+					     left[k + 2][i] * right[k + 2][j] +
+					     left[k + 3][i] * right[k + 3][j];
+}
+
+/* Adds scale * B A to a block of at most a tile. */
+static void
+tile_add(const struct delta *d, const struct block *b, float *ret)
+{
+	const bool left_is_a = b->transposed != d->embedding;
+	const struct st_tensor *left = left_is_a ? d->a : d->b, *right = left_is_a ? d->b : d->a;
+	const size_t rank = (size_t)d->a->shape[0];
+	struct tile t;
+	size_t i, j, k, nk;
+
+	memset(t.sum, 0, sizeof(t.sum));
+	for (k = 0; k < rank; k += nk) {
+		nk = MIN(TILE_RANK, rank - k);
+		memset(t.left, 0, sizeof(t.left));
+		memset(t.right, 0, sizeof(t.right));
+		factor_load(left, left_is_a, b->row, b->rows, k, nk, t.left[0], TILE_ROWS);
+		factor_load(right, !left_is_a, b->col, b->cols, k, nk, t.right[0], TILE_COLS);
+		tile_multiply(t.sum, t.left, t.right, b->rows, nk);
+	}
+	for (i = 0; i < b->rows; i++)
+		for (j = 0; j < b->cols; j++)
+			ret[i * b->cols + j] += d->scale * t.sum[i][j];
+}
+
+/* At most a tile of W + scale * B A, rows of b->cols elements. */
+static void
+tile_read(const struct weight *w, const struct block *b, float *ret)
+{
+	const struct st_tensor *t = w->tensor;
+	const size_t size = st_dtype_size(t->dtype), width = (size_t)t->shape[1];
+	size_t i;
+
+	if (b->transposed)
+		convert_transposed(t->dtype, ST_F32, t->data + (b->col * width + b->row) * size, width,
+				   b->cols, b->rows, ret);
+	for (i = 0; !b->transposed && i < b->rows; i++)
+		convert(t->dtype, ST_F32, t->data + ((b->row + i) * width + b->col) * size, b->cols,
+			ret + i * b->cols);
+	tile_add(w->delta, b, ret);
+}
+
+/* The square of the length of one row of W + scale * B A, for `rows` of them. */
+static void
+rows_measure(const struct weight *w, size_t row, size_t rows, double ret[TILE_ROWS])
+{
+	const size_t width = (size_t)w->tensor->shape[1];
+	float v[TILE_ROWS * TILE_COLS];
+	size_t i, j, col, cols;
+
+	memset(ret, 0, TILE_ROWS * sizeof(*ret));
+	for (col = 0; col < width; col += cols) {
+		cols = MIN(TILE_COLS, width - col);
+		tile_read(w, &(struct block){row, col, rows, cols, false}, v);
+		for (i = 0; i < rows; i++)
+			for (j = 0; j < cols; j++)
+				ret[i] += (double)v[i * cols + j] * (double)v[i * cols + j];
+	}
+}
+
+static float *
+row_scale_make(const struct weight *w)
+{
+	const struct st_tensor *m = w->delta->magnitude;
+	const size_t n = (size_t)m->count;
+	float *ret = malloc(n * sizeof(*ret));
+	double squares[TILE_ROWS];
+	size_t row, rows, i;
+
+	if (!ret)
+		return NULL;
+	convert(m->dtype, ST_F32, m->data, n, ret);
+	for (row = 0; row < n; row += rows) {
+		rows = MIN(TILE_ROWS, n - row);
+		rows_measure(w, row, rows, squares);
+		for (i = 0; i < rows; i++)
+			ret[row + i] /= (float)sqrt(squares[i]);
+	}
+	return ret;
+}
+
+static int
+row_scale_get(const struct weight *w, const float **ret, struct err *e)
+{
+	struct delta *d = w->delta;
+
+	*ret = NULL;
+	if (!d->magnitude)
+		return 0;
+	(void)pthread_mutex_lock(&row_scale_lock);
+	if (!d->row_scale)
+		d->row_scale = row_scale_make(w);
+	*ret = d->row_scale;
+	(void)pthread_mutex_unlock(&row_scale_lock);
+	return *ret ? 0 : err_set(e, E_NO_MEMORY, "memory ran out merging '%s'", w->name);
+}
+
+static void
+tile_scale(const struct block *b, const float *row_scale, float *v)
+{
+	size_t i, j;
+
+	for (i = 0; i < b->rows; i++)
+		for (j = 0; j < b->cols; j++)
+			v[i * b->cols + j] *= row_scale[b->transposed ? b->col + j : b->row + i];
+}
+
+/* A block of the merged weight, rows of b->cols elements. */
+static void
+block_read(const struct weight *w, const float *row_scale, const struct block *b, enum st_dtype to,
+	   unsigned char *ret)
+{
+	const size_t size = st_dtype_size(to);
+	float v[TILE_ROWS * TILE_COLS];
+	struct block part = *b;
+	size_t i, j, k;
+
+	for (i = 0; i < b->rows; i += TILE_ROWS) {
+		for (j = 0; j < b->cols; j += TILE_COLS) {
+			part.row = b->row + i;
+			part.col = b->col + j;
+			part.rows = MIN(TILE_ROWS, b->rows - i);
+			part.cols = MIN(TILE_COLS, b->cols - j);
+			tile_read(w, &part, v);
+			if (row_scale)
+				tile_scale(&part, row_scale, v);
+			for (k = 0; k < part.rows; k++)
+				convert(ST_F32, to, (const unsigned char *)(v + k * part.cols), part.cols,
+					ret + ((i + k) * b->cols + j) * size);
+		}
+	}
+}
+
+static void
+bias_read(const struct weight *w, size_t first, size_t n, enum st_dtype to, unsigned char *ret)
+{
+	const struct st_tensor *t = w->tensor, *b = w->delta->b;
+	float v[TILE_COLS], add[TILE_COLS];
+	size_t i, k, count;
+
+	for (i = 0; i < n; i += count) {
+		count = MIN(TILE_COLS, n - i);
+		convert(t->dtype, ST_F32, t->data + (first + i) * st_dtype_size(t->dtype), count, v);
+		convert(b->dtype, ST_F32, b->data + (first + i) * st_dtype_size(b->dtype), count, add);
+		for (k = 0; k < count; k++)
+			v[k] += w->delta->scale * add[k];
+		convert(ST_F32, to, (const unsigned char *)v, count, ret + i * st_dtype_size(to));
+	}
+}
+
+int
+weight_read(const struct weight *w, enum st_dtype to, size_t first, size_t n, void *ret, struct err *e)
+{
+	const struct st_tensor *t = w->tensor;
+	unsigned char *at = ret;
+	const float *row_scale;
+	struct block b;
+	size_t width;
+	int r;
+
+	if (!w->delta) {
+		convert(t->dtype, to, t->data + first * st_dtype_size(t->dtype), n, ret);
+		return 0;
+	}
+	if (!w->delta->a) {
+		bias_read(w, first, n, to, ret);
+		return 0;
+	}
+	r = row_scale_get(w, &row_scale, e);
+	width = (size_t)t->shape[1];
+	/* A part of a row, then whole rows, then a part of one. */
+	for (; r == 0 && n; n -= b.rows * b.cols) {
+		b = (struct block){.row = first / width, .col = first % width, .rows = 1};
+		b.cols = MIN(width - b.col, n);
+		if (b.cols == width)
+			b.rows = n / width;
+		block_read(w, row_scale, &b, to, at);
+		first += b.rows * b.cols;
+		at += b.rows * b.cols * st_dtype_size(to);
+	}
+	return r;
+}
+
+int
+weight_read_transposed(const struct weight *w, enum st_dtype to, size_t width, size_t row, size_t col,
+		       size_t rows, size_t cols, void *ret, struct err *e)
+{
+	const struct block b = {.row = col, .col = row, .rows = cols, .cols = rows, .transposed = true};
+	const struct st_tensor *t = w->tensor;
+	const float *row_scale;
+	int r;
+
+	if (!w->delta) {
+		convert_transposed(t->dtype, to, t->data + (row * width + col) * st_dtype_size(t->dtype),
+				   width, rows, cols, ret);
+		return 0;
+	}
+	/* Only matrices are stored transposed, and their deltas are of their own shape. */
+	assert(w->delta->a && t->rank == 2 && (size_t)t->shape[1] == width);
+	r = row_scale_get(w, &row_scale, e);
+	if (r == 0)
+		block_read(w, row_scale, &b, to, ret);
+	return r;
+}

@@ -1,0 +1,599 @@
+#include "test.h"
+
+#include <math.h>
+
+#include "checkpoint/adapter_config.h"
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/stwriter.h"
+#include "tmpdir.h"
+
+#define Q "model.layers.0.self_attn.q_proj"
+#define K "model.layers.0.self_attn.k_proj"
+#define E "model.embed_tokens"
+#define P "custom_text_proj"
+#define BM "base_model.model."
+
+/* Sizes that are no multiple of a tile, and some ranks above one. */
+#define Q_OUT 70
+#define Q_IN 150
+#define E_WORDS 145
+#define E_DIM 33
+
+struct row {
+	const char *name;
+	int rank;
+	int64_t shape[5];
+	enum st_dtype dtype;
+};
+
+#define ROWS(...) ((const struct row[]){__VA_ARGS__, {.name = NULL}})
+
+static const struct row base_rows[] = {
+	{Q ".weight", 2, {Q_OUT, Q_IN}, ST_F32}, {Q ".bias", 1, {Q_OUT}, ST_F32},
+	{K ".weight", 2, {3, 4}, ST_F32},        {E ".weight", 2, {E_WORDS, E_DIM}, ST_F32},
+	{P ".weight", 2, {6, 5}, ST_F32},        {P ".bias", 1, {6}, ST_F32},
+	{"model.norm.weight", 1, {5}, ST_F32},   {NULL},
+};
+
+#define ADAPTER_OF(module, rank, in, out)                          \
+	{BM module ".lora_A.weight", 2, {rank, in}, ST_F32},       \
+	{                                                          \
+		BM module ".lora_B.weight", 2, {out, rank}, ST_F32 \
+	}
+
+/* Element i of a tensor: any number, the same every time. */
+static float
+value(const char *name, size_t i)
+{
+	uint32_t h = (uint32_t)i * 2654435761u;
+
+	while (*name)
+		h = (h ^ (unsigned char)*name++) * 16777619u;
+	return (float)(h >> 8) / 0x1p24f - 0.5f;
+}
+
+static void
+tensors_put(const char *dir, const char *file, const struct row *rows)
+{
+	_cleanup_free_ char *path = fs_join(dir, file);
+	struct err e = ERR_INIT;
+	struct stw *w = NULL;
+	const struct row *r;
+	float f;
+	size_t i, n;
+	int k;
+
+	(void)stw_new(path, &w, &e);
+	for (r = rows; r->name; r++)
+		(void)stw_add(w, r->name, r->dtype, r->rank, r->shape, &e);
+	(void)stw_begin(w, &e);
+	for (r = rows; r->name; r++) {
+		for (k = 0, n = 1; k < r->rank; k++)
+			n *= (size_t)r->shape[k];
+		for (i = 0; i < n; i++) {
+			f = value(r->name, i);
+			(void)stw_data(w, &f, st_dtype_size(r->dtype), &e);
+		}
+	}
+	(void)stw_finish(w, &e);
+	stw_free(&w);
+	assert_no_error(&e);
+}
+
+static void
+text_put(const char *dir, const char *name, const char *text)
+{
+	tmpdir_write(dir, name, text, strlen(text));
+}
+
+/* DIR/base and DIR/adapter, both new; the adapter's folder. */
+static char *
+folders_make(void **state, const struct row *base, const char *config, const struct row *adapter)
+{
+	_cleanup_free_ char *dir = fs_join(*state, "base");
+	char *adapter_dir = fs_join(*state, "adapter");
+	struct err e = ERR_INIT;
+
+	(void)fs_remove(dir, &e);
+	(void)fs_remove(adapter_dir, &e);
+	(void)fs_mkdir(dir, 0700, &e);
+	(void)fs_mkdir(adapter_dir, 0700, &e);
+	assert_no_error(&e);
+	text_put(dir, "config.json", "{}");
+	tensors_put(dir, "model.safetensors", base);
+	text_put(adapter_dir, "adapter_config.json", config);
+	if (adapter)
+		tensors_put(adapter_dir, "adapter_model.safetensors", adapter);
+	return adapter_dir;
+}
+
+static struct checkpoint *
+open_made(void **state, const char *config, const struct row *adapter)
+{
+	_cleanup_free_ char *dir = folders_make(state, base_rows, config, adapter);
+	struct checkpoint *c = NULL;
+	struct err e = ERR_INIT;
+
+	(void)checkpoint_open(dir, NULL, &c, &e);
+	assert_no_error(&e);
+	assert_string_equal(checkpoint_adapter(c), dir);
+	return c;
+}
+
+/* B A of a module at (i, j), by definition. */
+static double
+product(const char *module, size_t rank, size_t in, size_t i, size_t j)
+{
+	_cleanup_free_ char *a = str_printf(BM "%s.lora_A.weight", module);
+	_cleanup_free_ char *b = str_printf(BM "%s.lora_B.weight", module);
+	double sum = 0;
+	size_t k;
+
+	for (k = 0; k < rank; k++)
+		sum += (double)value(b, i * rank + k) * (double)value(a, k * in + j);
+	return sum;
+}
+
+/* What is read of a weight, in whole and in parts, as it lies and transposed, is what it should be. */
+static void
+assert_weight(const struct checkpoint *c, const char *name, const double *want, size_t rows, size_t cols)
+{
+	const struct weight *w = checkpoint_find(c, name);
+	const size_t first = MIN(13, rows * cols - 1), n = MIN(2 * cols + 3, rows * cols - first);
+	const size_t row = rows / 3, col = cols / 2, part_rows = rows - row, part_cols = cols - col;
+	float *got = malloc(rows * cols * sizeof(*got));
+	struct err e = ERR_INIT;
+	size_t i, j;
+
+	assert_non_null(w);
+	assert_int_equal(w->tensor->count, rows * cols);
+	assert_int_equal(weight_read(w, ST_F32, 0, rows * cols, got, &e), 0);
+	for (i = 0; i < rows * cols; i++)
+		assert_near((double)got[i], want[i], 1e-5);
+	assert_int_equal(weight_read(w, ST_F32, first, n, got, &e), 0);
+	for (i = 0; i < n; i++)
+		assert_near((double)got[i], want[first + i], 1e-5);
+	if (w->tensor->rank == 2) {
+		assert_int_equal(weight_read_transposed(w, ST_F32, cols, row, col, part_rows, part_cols, got, &e), 0);
+		for (i = 0; i < part_rows; i++)
+			for (j = 0; j < part_cols; j++)
+				assert_near((double)got[j * part_rows + i], want[(row + i) * cols + col + j],
+					    1e-5);
+	}
+	free(got);
+}
+
+static void
+assert_unchanged(const struct checkpoint *c, const char *name, const char *on_disk, size_t count)
+{
+	double *want = malloc(count * sizeof(*want));
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		want[i] = (double)value(on_disk, i);
+	assert_weight(c, name, want, count, 1);
+	free(want);
+}
+
+/* Q merged with this scale, and with DoRA if `dora`. */
+static void
+assert_q(const struct checkpoint *c, size_t rank, double scale, bool dora)
+{
+	double *want = malloc((size_t)Q_OUT * Q_IN * sizeof(*want)), squares;
+	size_t i, j;
+
+	for (i = 0; i < Q_OUT; i++) {
+		squares = 0;
+		for (j = 0; j < Q_IN; j++) {
+			want[i * Q_IN + j] = (double)value(Q ".weight", i * Q_IN + j) +
+					     scale * product(Q, rank, Q_IN, i, j);
+			squares += want[i * Q_IN + j] * want[i * Q_IN + j];
+		}
+		for (j = 0; dora && j < Q_IN; j++)
+			want[i * Q_IN + j] *= (double)value(BM Q ".lora_magnitude_vector", i) / sqrt(squares);
+	}
+	assert_weight(c, "lm.layers.0.self_attn.q_proj.weight", want, Q_OUT, Q_IN);
+	free(want);
+}
+
+#define CONFIG(more) "{\"peft_type\": \"LORA\", \"base_model_name_or_path\": \"base\"" more "}"
+
+static const struct row q_rows[] = {ADAPTER_OF(Q, 37, Q_IN, Q_OUT), {NULL}};
+
+static void
+test_plain(void **state)
+{
+	struct checkpoint *c = open_made(state, CONFIG(", \"r\": 37, \"lora_alpha\": 18.5"), q_rows);
+
+	assert_q(c, 37, 0.5, false);
+	assert_unchanged(c, "proj.weight", P ".weight", 30);
+	assert_unchanged(c, "lm.layers.0.self_attn.q_proj.bias", Q ".bias", Q_OUT);
+	assert_null(checkpoint_adapter_init(c));
+	assert_int_equal(checkpoint_file_count(c), 2);
+	checkpoint_free(&c);
+}
+
+static void
+test_rslora(void **state)
+{
+	struct checkpoint *c = open_made(state,
+					 CONFIG(", \"r\": 37, \"lora_alpha\": 2, \"use_rslora\": true, "
+						"\"init_lora_weights\": \"pissa_niter_4\""),
+					 q_rows);
+
+	assert_q(c, 37, 2 / sqrt(37), false);
+	assert_string_equal(checkpoint_adapter_init(c), "pissa_niter_4");
+	checkpoint_free(&c);
+}
+
+static void
+test_dora(void **state)
+{
+	struct checkpoint *c = open_made(
+		state, CONFIG(", \"use_dora\": true"),
+		ROWS(ADAPTER_OF(Q, 8, Q_IN, Q_OUT), {BM Q ".lora_magnitude_vector", 1, {Q_OUT}, ST_F32}));
+
+	assert_q(c, 8, 1, true);
+	checkpoint_free(&c);
+}
+
+/* Patterns: the first that matches the whole path, or its end after a dot. */
+static void
+test_patterns(void **state)
+{
+	static const struct {
+		const char *patterns;
+		double alpha;
+	} cases[] = {
+		{"{}", 8},
+		{"{\"q_proj\": 3}", 3},
+		{"{\"proj\": 3, \"self_attn.q_proj\": 4, \"q_proj\": 5}", 4},
+		{"{\"model.layers.0.self_attn.q_proj\": 3}", 3},
+		{"{\"model\": 3, \"q_pro\": 4, \"_proj\": 5}", 8},
+		{"{\"^model\\\\.layers\\\\.\\\\d+\\\\.self_attn.q_proj$\": 3}", 3},
+		{"{\"layers.1.*q_proj\": 3, \"layers.[0-1].*(?:k|q)_proj\": 4}", 4},
+		{"{\"(k_proj|q_proj)\": 7}", 7},
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		_cleanup_free_ char *config = str_printf(
+			CONFIG(", \"r\": 9, \"rank_pattern\": {\"q_proj\": 37}, \"alpha_pattern\": %s"),
+			cases[i].patterns);
+		struct checkpoint *c = open_made(state, config, q_rows);
+
+		assert_q(c, 37, cases[i].alpha / 37, false);
+		checkpoint_free(&c);
+	}
+}
+
+static void
+test_embedding(void **state)
+{
+	struct checkpoint *c = open_made(state, CONFIG(", \"r\": 34"),
+					 ROWS({BM E ".lora_embedding_A", 2, {34, E_WORDS}, ST_F32},
+					      {BM E ".lora_embedding_B", 2, {E_DIM, 34}, ST_F32}));
+	double *want = malloc((size_t)E_WORDS * E_DIM * sizeof(*want));
+	size_t i, j, k;
+
+	for (i = 0; i < E_WORDS; i++) {
+		for (j = 0; j < E_DIM; j++) {
+			want[i * E_DIM + j] = (double)value(E ".weight", i * E_DIM + j);
+			for (k = 0; k < 34; k++)
+				want[i * E_DIM + j] +=
+					8.0 / 34 * (double)value(BM E ".lora_embedding_B", j * 34 + k) *
+					(double)value(BM E ".lora_embedding_A", k * E_WORDS + i);
+		}
+	}
+	assert_weight(c, "lm.embed_tokens.weight", want, E_WORDS, E_DIM);
+	free(want);
+	checkpoint_free(&c);
+}
+
+static void
+test_replaced(void **state)
+{
+	struct checkpoint *c = open_made(
+		state, CONFIG(", \"bias\": \"lora_only\", \"modules_to_save\": [\"" P "\"]"),
+		ROWS(ADAPTER_OF(Q, 8, Q_IN, Q_OUT), {BM Q ".base_layer.bias", 1, {Q_OUT}, ST_F32},
+		     {BM P ".modules_to_save.default.weight", 2, {6, 5}, ST_F32},
+		     {BM P ".original_module.weight", 2, {6, 5}, ST_F32},
+		     {BM "lm_head.weight", 2, {6, 5}, ST_F32}, {BM "model.norm.weight", 1, {5}, ST_F32}));
+
+	assert_q(c, 8, 1, false);
+	assert_unchanged(c, "lm.layers.0.self_attn.q_proj.bias", BM Q ".base_layer.bias", Q_OUT);
+	assert_unchanged(c, "proj.weight", BM P ".modules_to_save.default.weight", 30);
+	assert_unchanged(c, "proj.bias", P ".bias", 6);
+	assert_unchanged(c, "lm.norm.weight", BM "model.norm.weight", 5);
+	checkpoint_free(&c);
+}
+
+/* Both spellings of the adapter's name, and a bias that is added to. */
+static void
+test_bias(void **state)
+{
+	struct checkpoint *c = open_made(state, CONFIG(", \"lora_bias\": true"),
+					 ROWS({BM Q ".lora_A.default.weight", 2, {8, Q_IN}, ST_F32},
+					      {BM Q ".lora_B.default.weight", 2, {Q_OUT, 8}, ST_F32},
+					      {BM Q ".lora_B.default.bias", 1, {Q_OUT}, ST_F32}));
+	double want[Q_OUT];
+	size_t i;
+
+	for (i = 0; i < Q_OUT; i++)
+		want[i] = (double)value(Q ".bias", i) + (double)value(BM Q ".lora_B.default.bias", i);
+	assert_weight(c, "lm.layers.0.self_attn.q_proj.bias", want, Q_OUT, 1);
+	assert_non_null(checkpoint_find(c, "lm.layers.0.self_attn.q_proj.weight")->delta);
+	checkpoint_free(&c);
+}
+
+/* A projection that only the adapter has. */
+static void
+test_own_projection(void **state)
+{
+	_cleanup_free_ char *dir =
+		folders_make(state, ROWS({K ".weight", 2, {3, 4}, ST_F32}), CONFIG(""),
+			     ROWS({BM P ".weight", 2, {6, 5}, ST_F32}, {BM P ".bias", 1, {6}, ST_F32}));
+	struct checkpoint *c = NULL;
+	struct err e = ERR_INIT;
+
+	(void)checkpoint_open(dir, NULL, &c, &e);
+	assert_no_error(&e);
+	assert_unchanged(c, "proj.weight", BM P ".weight", 30);
+	assert_unchanged(c, "proj.bias", BM P ".bias", 6);
+	checkpoint_free(&c);
+}
+
+static void
+assert_refused(const char *dir, const char *base, int code, const char *words)
+{
+	struct checkpoint *c = NULL;
+	struct err e = ERR_INIT;
+
+	assert_int_equal(checkpoint_open(dir, base, &c, &e), code);
+	assert_null(c);
+	assert_error(&e, code, words);
+}
+
+/* Where the base is looked for. */
+static void
+test_base(void **state)
+{
+	_cleanup_free_ char *dir = folders_make(state, base_rows, CONFIG(", \"r\": 37"), q_rows);
+	_cleanup_free_ char *base = fs_join(*state, "base"), *config = NULL, *inner = fs_join(dir, "base");
+	struct checkpoint *c = NULL;
+	struct err e = ERR_INIT;
+
+	(void)checkpoint_open(dir, NULL, &c, &e);
+	assert_no_error(&e);
+	assert_string_equal(checkpoint_dir(c), base);
+	checkpoint_free(&c);
+
+	text_put(dir, "adapter_config.json", "{\"peft_type\": \"LORA\", \"r\": 37}");
+	assert_refused(dir, NULL, E_BAD_CHECKPOINT,
+		       "does not say over which base; give the folder of its base");
+	(void)checkpoint_open(dir, base, &c, &e);
+	assert_no_error(&e);
+	assert_string_equal(checkpoint_dir(c), base);
+	checkpoint_free(&c);
+	assert_refused(dir, dir, E_UNSUPPORTED_MODEL, "is an adapter itself");
+	assert_refused(base, base, E_BAD_REQUEST, "is not an adapter");
+	assert_refused(dir, "/nowhere", E_BAD_CHECKPOINT, "'/nowhere' is not a folder");
+
+	config =
+		str_printf("{\"peft_type\": \"LORA\", \"r\": 37, \"base_model_name_or_path\": \"%s\"}", base);
+	text_put(dir, "adapter_config.json", config);
+	(void)checkpoint_open(dir, NULL, &c, &e);
+	assert_no_error(&e);
+	checkpoint_free(&c);
+
+	text_put(dir, "adapter_config.json",
+		 "{\"peft_type\": \"LORA\", \"base_model_name_or_path\": \"vidore/colqwen2-base\"}");
+	assert_refused(dir, NULL, E_BAD_CHECKPOINT,
+		       "is a LoRA adapter over 'vidore/colqwen2-base', which is no folder here");
+
+	text_put(dir, "adapter_config.json", CONFIG(", \"r\": 37"));
+	assert_int_equal(fs_rename(base, inner, &e), 0);
+	(void)checkpoint_open(dir, NULL, &c, &e);
+	assert_no_error(&e);
+	assert_string_equal(checkpoint_dir(c), inner);
+	checkpoint_free(&c);
+}
+
+/* adapter_config.json, and what is said of it. */
+static const struct {
+	const char *config;
+	int code;
+	const char *words;
+} bad_configs[] = {
+	{"[]", E_BAD_CHECKPOINT, "adapter_config.json': it must hold a JSON object"},
+	{"{}", E_BAD_CHECKPOINT, "peft_type"},
+	{"{\"peft_type\": \"LOHA\"}", E_UNSUPPORTED_MODEL, "peft_type 'LOHA' is not supported"},
+	{CONFIG(", \"r\": 0"), E_BAD_CHECKPOINT, "r must be from 1 to"},
+	{CONFIG(", \"lora_alpha\": \"8\""), E_BAD_CHECKPOINT, "lora_alpha must be a number"},
+	{CONFIG(", \"use_dora\": 1"), E_BAD_CHECKPOINT, "use_dora must be true or false"},
+	{CONFIG(", \"rank_pattern\": []"), E_BAD_CHECKPOINT, "rank_pattern must be an object"},
+	{CONFIG(", \"alpha_pattern\": {\"q\": \"3\"}"), E_BAD_CHECKPOINT,
+	 "alpha_pattern: 'q' must be a number"},
+	{CONFIG(", \"alpha_pattern\": {\"a{9}\": 3}"), E_UNSUPPORTED_MODEL,
+	 "'{9' in a pattern is not supported"},
+	{CONFIG(", \"alpha_pattern\": {\"a*?\": 3}"), E_UNSUPPORTED_MODEL, "'*?' in a pattern"},
+	{CONFIG(", \"alpha_pattern\": {\"(?=a)\": 3}"), E_UNSUPPORTED_MODEL, "'(?' in a pattern"},
+	{CONFIG(", \"alpha_pattern\": {\"(a)\\\\1\": 3}"), E_UNSUPPORTED_MODEL, "'\\1' in a pattern"},
+	{CONFIG(", \"alpha_pattern\": {\"a\\\\\": 3}"), E_UNSUPPORTED_MODEL, "'\\' in a pattern"},
+	{CONFIG(", \"alpha_pattern\": {\"[\\\\d]\": 3}"), E_UNSUPPORTED_MODEL, "'\\d' in a pattern"},
+	{CONFIG(", \"alpha_pattern\": {\"(a\": 3}"), E_BAD_CHECKPOINT, "it is no regular expression"},
+	{CONFIG(", \"rank_pattern\": {\"q_proj\": 5}"), E_BAD_CHECKPOINT,
+	 "the adapter of '" Q "' has the rank 37, but adapter_config.json says 5"},
+	{CONFIG(", \"lora_alpha\": 1e300, \"r\": 37"), E_BAD_CHECKPOINT, "is not finite"},
+	{CONFIG(", \"r\": 37, \"use_dora\": true"), E_BAD_CHECKPOINT,
+	 "has no lora_magnitude_vector, but use_dora is true"},
+	{CONFIG(", \"target_parameters\": [\"x\"]"), E_UNSUPPORTED_MODEL,
+	 "target_parameters is not supported"},
+	{CONFIG(", \"layer_replication\": [[0, 1]]"), E_UNSUPPORTED_MODEL, "layer_replication"},
+	{CONFIG(", \"trainable_token_indices\": [1]"), E_UNSUPPORTED_MODEL, "trainable_token_indices"},
+	{CONFIG(", \"alora_invocation_tokens\": [1]"), E_UNSUPPORTED_MODEL, "alora_invocation_tokens"},
+	{CONFIG(", \"use_qalora\": true"), E_UNSUPPORTED_MODEL, "use_qalora"},
+	{CONFIG(", \"use_bdlora\": {\"nblocks\": 2}"), E_UNSUPPORTED_MODEL, "use_bdlora"},
+	{CONFIG(", \"arrow_config\": {\"top_k\": 3}"), E_UNSUPPORTED_MODEL, "arrow_config"},
+	{CONFIG(", \"megatron_config\": {\"a\": 3}"), E_UNSUPPORTED_MODEL, "megatron_config"},
+};
+
+static void
+test_bad_config(void **state)
+{
+	_cleanup_free_ char *dir = folders_make(state, base_rows, CONFIG(""), q_rows);
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(bad_configs); i++) {
+		text_put(dir, "adapter_config.json", bad_configs[i].config);
+		assert_refused(dir, NULL, bad_configs[i].code, bad_configs[i].words);
+	}
+	/* What is off or empty is not in the way. */
+	text_put(dir, "adapter_config.json",
+		 CONFIG(", \"r\": 37, \"use_qalora\": false, \"arrow_config\": null, \"layer_replication\": "
+			"[], "
+			"\"megatron_core\": \"megatron.core\", \"loftq_config\": {}, \"rank_pattern\": {}"));
+	{
+		struct checkpoint *c = NULL;
+		struct err e = ERR_INIT;
+
+		(void)checkpoint_open(dir, NULL, &c, &e);
+		assert_no_error(&e);
+		checkpoint_free(&c);
+	}
+}
+
+#define A(module, rank, in)                                       \
+	{                                                         \
+		BM module ".lora_A.weight", 2, {rank, in}, ST_F32 \
+	}
+#define B(module, out, rank)                                       \
+	{                                                          \
+		BM module ".lora_B.weight", 2, {out, rank}, ST_F32 \
+	}
+
+/* The adapter's tensors, and what is said of them. */
+static const struct {
+	const char *more; /* of the config */
+	const struct row rows[5];
+	int code;
+	const char *words;
+} bad_tensors[] = {
+	{"",
+	 {{BM "lm_head.weight", 2, {2, 2}, ST_F32}},
+	 E_BAD_CHECKPOINT,
+	 "has no tensor for any weight of the model"},
+	{"", {A(K, 8, 4)}, E_BAD_CHECKPOINT, "'" BM K ".lora_A.weight' lacks its other half"},
+	{"", {B(K, 3, 8)}, E_BAD_CHECKPOINT, "'" BM K ".lora_B.weight' lacks its other half"},
+	{"",
+	 {A(K, 8, 5), B(K, 3, 8)},
+	 E_BAD_CHECKPOINT,
+	 "has the shape (8, 5), but '" K ".weight' wants (8, 4)"},
+	{"",
+	 {A(K, 8, 4), B(K, 3, 7)},
+	 E_BAD_CHECKPOINT,
+	 "has the shape (3, 7), but '" K ".weight' wants (3, 8)"},
+	{"", {A(K, 4, 4), B(K, 3, 4)}, E_BAD_CHECKPOINT, "has the rank 4, but adapter_config.json says 8"},
+	{"",
+	 {A("model.layers.9.x", 8, 4)},
+	 E_BAD_CHECKPOINT,
+	 "is for a weight 'lm.layers.9.x.weight', which the base"},
+	{"", {A("model.norm", 8, 5), B("model.norm", 5, 8)}, E_BAD_CHECKPOINT, "a weight that is no matrix"},
+	{"",
+	 {{BM K ".lora_A.weight", 4, {8, 4, 1, 1}, ST_F32}, B(K, 3, 8)},
+	 E_UNSUPPORTED_MODEL,
+	 "has 4 dimensions: only adapters of linear layers"},
+	{"",
+	 {A(K, 8, 4), {BM K ".lora_A.default.weight", 2, {8, 4}, ST_F32}, B(K, 3, 8)},
+	 E_BAD_CHECKPOINT,
+	 "is a second one of its kind for the weight 'lm.layers.0.self_attn.k_proj.weight'"},
+	{"",
+	 {A(K, 8, 4), {BM K ".lora_embedding_B", 2, {4, 8}, ST_F32}},
+	 E_BAD_CHECKPOINT,
+	 "is a second one of its kind"},
+	{"",
+	 {{BM K ".lora_E.weight", 2, {8, 4}, ST_F32}},
+	 E_UNSUPPORTED_MODEL,
+	 "is of no kind that can be merged"},
+	{"", {{BM K ".lora_A.weight", 2, {8, 4}, ST_I32}}, E_BAD_CHECKPOINT, "is of dtype I32"},
+	{"",
+	 {{BM K ".weight", 2, {4, 3}, ST_F32}},
+	 E_BAD_CHECKPOINT,
+	 "has another shape than '" K ".weight'"},
+	{"",
+	 {{BM K ".weight", 2, {3, 4}, ST_F32}, {BM K ".base_layer.weight", 2, {3, 4}, ST_F32}},
+	 E_BAD_CHECKPOINT,
+	 "is a second one of its kind"},
+	{"", {{BM "score.weight", 2, {3, 4}, ST_F32}}, E_BAD_CHECKPOINT, "is for a weight 'score.weight'"},
+	{"",
+	 {A(K, 8, 4), B(K, 3, 8), {BM K ".lora_magnitude_vector", 1, {3}, ST_F32}},
+	 E_BAD_CHECKPOINT,
+	 "has a lora_magnitude_vector, but use_dora is not true"},
+	{", \"use_dora\": true",
+	 {A(K, 8, 4), B(K, 3, 8), {BM K ".lora_magnitude_vector", 1, {4}, ST_F32}},
+	 E_BAD_CHECKPOINT,
+	 "not one number for each row"},
+	{", \"use_dora\": true",
+	 {{BM E ".lora_embedding_A", 2, {8, E_WORDS}, ST_F32},
+	  {BM E ".lora_embedding_B", 2, {E_DIM, 8}, ST_F32}},
+	 E_UNSUPPORTED_MODEL,
+	 "DoRA of an embedding is not supported"},
+	{"", {{BM Q ".lora_B.bias", 1, {Q_OUT}, ST_F32}}, E_BAD_CHECKPOINT, "its module has no lora_A"},
+	{"",
+	 {A(Q, 8, Q_IN), B(Q, Q_OUT, 8), {BM Q ".lora_B.bias", 1, {3}, ST_F32}},
+	 E_BAD_CHECKPOINT,
+	 "has another shape than the bias"},
+	{"",
+	 {A(K, 8, 4), B(K, 3, 8), {BM K ".lora_B.bias", 1, {3}, ST_F32}},
+	 E_BAD_CHECKPOINT,
+	 "is for a weight 'lm.layers.0.self_attn.k_proj.bias'"},
+};
+
+static void
+test_bad_tensors(void **state)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(bad_tensors); i++) {
+		_cleanup_free_ char *config = str_printf(CONFIG("%s"), bad_tensors[i].more);
+		_cleanup_free_ char *dir = folders_make(state, base_rows, config, bad_tensors[i].rows);
+
+		assert_refused(dir, NULL, bad_tensors[i].code, bad_tensors[i].words);
+	}
+}
+
+static void
+test_bare_base(void **state)
+{
+	_cleanup_free_ char *dir = folders_make(state, ROWS({K ".weight", 2, {3, 4}, ST_F32}), CONFIG(""),
+						ROWS(ADAPTER_OF(P, 8, 5, 6)));
+
+	assert_refused(dir, NULL, E_BAD_CHECKPOINT,
+		       "the base has no projection, of which '" BM P ".lora_A.weight'");
+}
+
+static void
+test_no_weights(void **state)
+{
+	_cleanup_free_ char *dir = folders_make(state, base_rows, CONFIG(""), NULL);
+
+	assert_refused(dir, NULL, E_BAD_CHECKPOINT, "has no adapter_model.safetensors");
+	text_put(dir, "adapter_model.bin", "");
+	assert_refused(dir, NULL, E_BAD_CHECKPOINT, "has pickled weights only ('adapter_model.bin')");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_plain),       cmocka_unit_test(test_rslora),
+		cmocka_unit_test(test_dora),        cmocka_unit_test(test_patterns),
+		cmocka_unit_test(test_embedding),   cmocka_unit_test(test_replaced),
+		cmocka_unit_test(test_bias),        cmocka_unit_test(test_own_projection),
+		cmocka_unit_test(test_base),        cmocka_unit_test(test_bad_config),
+		cmocka_unit_test(test_bad_tensors), cmocka_unit_test(test_bare_base),
+		cmocka_unit_test(test_no_weights),
+	};
+
+	return cmocka_run_group_tests_name("adapter", tests, tmpdir_setup, tmpdir_teardown);
+}
