@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "base/fs.h"
+#include "base/repo.h"
 #include "base/str.h"
 
 /* Takes `value`, which is NULL when memory ran out. */
@@ -155,14 +157,22 @@ path_resolve(const json_t *path, json_t **ret, struct err *e)
 	return str_new("a path", real, strlen(real), ret, e);
 }
 
+/* A folder that is there is meant, whatever the Hub may have of that name. */
+static bool
+is_repo(const char *model)
+{
+	return model && repo_id_ok(model) && !fs_is_dir(model);
+}
+
 int
 job_paths_resolve(json_t *spec, struct err *e)
 {
-	json_t *refs = json_object_get(spec, "reference"), *real;
+	json_t *refs = json_object_get(spec, "reference"), *model = json_object_get(spec, "model"), *real = NULL;
 	size_t i;
-	int r;
+	int r = 0;
 
-	r = path_resolve(json_object_get(spec, "model"), &real, e);
+	if (!is_repo(json_string_value(model)))
+		r = path_resolve(model, &real, e);
 	if (r == 0 && real)
 		r = set_take(spec, "model", real, e);
 	for (i = 0; r == 0 && i < json_array_size(refs); i++) {

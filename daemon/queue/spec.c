@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
+#include "base/repo.h"
 #include "base/str.h"
 
 #define MAX_ABS_DEFAULT 1e-4
@@ -30,6 +31,7 @@ spec_release(struct spec *spec)
 		free(spec->references[i]);
 	free(spec->references);
 	free(spec->model);
+	free(spec->revision);
 	json_decref(spec->labels);
 	*spec = (struct spec)SPEC_INIT;
 }
@@ -291,14 +293,56 @@ labels_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 	return 0;
 }
 
+bool
+spec_is_repo(const struct spec *spec)
+{
+	return spec->model[0] != '/';
+}
+
+static int
+model_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
+{
+	const json_t *v = json_object_get(j, "model");
+	const char *s = json_string_value(v);
+
+	field_set(field, "model");
+	if (!v)
+		return err_set(e, E_BAD_REQUEST, "model is missing");
+	if (!s || !*s || s[0] == '/')
+		return path_parse(v, field, &spec->model, e);
+	if (json_string_length(v) != strlen(s) || !repo_id_ok(s))
+		return err_set(e, E_BAD_REQUEST,
+			       "model must be an absolute path or a repository " REPO_ID_FORM " of the Hub, not '%.256s'", s);
+	spec->model = strdup(s);
+	return spec->model ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+}
+
+static int
+revision_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
+{
+	const char *s = NULL;
+	int r;
+
+	field_set(field, "revision");
+	r = json_get_str(j, "", "revision", JSON_OPTIONAL, E_BAD_REQUEST, &s, e);
+	if (r < 0 || (!s && !spec_is_repo(spec)))
+		return r;
+	if (!spec_is_repo(spec))
+		return err_set(e, E_BAD_REQUEST, "revision is of a repository of the Hub, and model is a folder");
+	if (s && (json_string_length(json_object_get(j, "revision")) != strlen(s) || !repo_revision_ok(s)))
+		return err_set(e, E_BAD_REQUEST, "revision must be the name of a branch or tag, or a commit, not '%.256s'",
+			       s);
+	spec->revision = strdup(s ? s : REPO_REVISION_DEFAULT);
+	return spec->revision ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+}
+
 static int
 spec_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 {
 	static const char *const keys[] = {
-		"model", "variants", "dtype", "layout", "reference", "parity", "positions", "mask_mode",
-		"labels",
+		"model",  "revision",  "variants",  "dtype",  "layout", "reference",
+		"parity", "positions", "mask_mode", "labels",
 	};
-	const json_t *model = json_object_get(j, "model");
 	int r;
 
 	if (!json_is_object(j))
@@ -306,8 +350,9 @@ spec_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 	r = keys_check(j, "", keys, ARRAY_LEN(keys), field, e);
 	if (r < 0)
 		return r;
-	field_set(field, "model");
-	r = model ? path_parse(model, field, &spec->model, e) : err_set(e, E_BAD_REQUEST, "model is missing");
+	r = model_parse(j, spec, field, e);
+	if (r == 0)
+		r = revision_parse(j, spec, field, e);
 	if (r == 0)
 		r = variants_parse(j, spec, field, e);
 	if (r == 0)
@@ -386,8 +431,9 @@ spec_to_json(const struct spec *spec)
 		parity = json_pack("{s:f, s:f, s:I}", "max_abs", spec->max_abs, "min_cosine",
 				   spec->min_cosine, "seed", (json_int_t)spec->seed);
 	/* json_pack() takes over what "o" is given, and fails for a NULL among it. */
-	return json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:s, s:s, s:O}", "model", spec->model, "variants",
-			 variants_to_json(spec->variants), "dtype", values[spec->dtype].word, "layout",
+	return json_pack("{s:s, s:s*, s:o, s:s, s:s, s:o, s:o, s:s, s:s, s:O}", "model", spec->model, "revision",
+			 spec->revision, "variants", variants_to_json(spec->variants), "dtype",
+			 values[spec->dtype].word, "layout",
 			 values[spec->layout].word, "reference", references_to_json(spec), "parity", parity,
 			 "positions", values[spec->positions].word, "mask_mode", values[spec->mask_mode].word,
 			 "labels", spec->labels);
@@ -438,7 +484,8 @@ spec_check_roots(const struct spec *spec, const char *const *roots, size_t n_roo
 	if (n_roots == 0)
 		return 0;
 	field_set(field, "model");
-	r = root_check(spec->model, O_DIRECTORY, roots, n_roots, field, e);
+	if (!spec_is_repo(spec))
+		r = root_check(spec->model, O_DIRECTORY, roots, n_roots, field, e);
 	for (i = 0; r == 0 && i < spec->n_references; i++) {
 		field_set(field, "reference[%zu]", i);
 		r = root_check(spec->references[i], 0, roots, n_roots, field, e);
@@ -458,6 +505,8 @@ spec_to_proto(const struct spec *spec, const char *nonce, const char *out_dir, s
 	colconv__job__init(job);
 	job->nonce = (char *)(uintptr_t)nonce;
 	job->model = spec->model;
+	if (spec->revision)
+		job->revision = spec->revision;
 	job->out_dir = (char *)(uintptr_t)out_dir;
 	job->variants = ret->variants;
 	for (v = 0; v < VARIANT_MAX; v++)

@@ -9,5 +9,5 @@ colconv_worker_SOURCES = \
 	daemon/worker/stages.c daemon/worker/stages.h
 # The C++ linker: libtorch is C++.
 nodist_EXTRA_colconv_worker_SOURCES = dummy.cxx
-colconv_worker_LDADD = libmodel.a libtrace.a libtorch_shim.a libonnx.a libgraph.a libcheckpoint.a libproto.a \
-	$(BASE_LIBS) $(PROTOBUF_C_LIBS) $(TORCH_LIBS) -lpthread
+colconv_worker_LDADD = libmodel.a libtrace.a libtorch_shim.a libonnx.a libgraph.a libproto.a \
+	$(HUB_LIBS) $(PROTOBUF_C_LIBS) $(TORCH_LIBS) -lpthread

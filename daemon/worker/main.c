@@ -86,6 +86,8 @@ job_run(struct err *e)
 	if (r == 0) {
 		c.job = job;
 		r = conversion_run(&c, e);
+		if (c.snapshot.repo && !str_eq(c.snapshot.repo, job->model))
+			log_warning("'%s' is now called '%s' on the Hub", job->model, c.snapshot.repo);
 		if (r == 0)
 			result_report(&c);
 		else

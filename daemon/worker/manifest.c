@@ -6,20 +6,10 @@
 #include "config.h"
 #include "torch/shim.h"
 
-/* What a processor or a tokenizer reads; taken along as it is when the checkpoint has it. */
 static const char *const processor_files[] = {
-	"config.json",
-	"preprocessor_config.json",
-	"processor_config.json",
-	"tokenizer.json",
-	"tokenizer_config.json",
-	"tokenizer.model",
-	"special_tokens_map.json",
-	"added_tokens.json",
-	"vocab.json",
-	"merges.txt",
-	"chat_template.json",
-	"chat_template.jinja",
+#define PROCESSOR_FILE(name) name,
+#include "checkpoint/processor.def"
+#undef PROCESSOR_FILE
 };
 
 static int
@@ -54,7 +44,7 @@ processor_copy(const struct conversion *c, json_t *files, struct err *e)
 	int r = 0;
 
 	for (i = 0; r == 0 && i < ARRAY_LEN(processor_files); i++) {
-		_cleanup_free_ char *src = fs_join(c->job->model, processor_files[i]);
+		_cleanup_free_ char *src = fs_join(conversion_dir(c), processor_files[i]);
 		_cleanup_free_ char *dst = fs_join(c->job->out_dir, processor_files[i]);
 
 		if (!src || !dst)
@@ -121,6 +111,19 @@ graphs_list(const struct conversion *c)
 	return list;
 }
 
+/* What was fetched: an etag is the sha256 of a large file, and git's hash of a small one. */
+static json_t *
+snapshot_list(const struct hub_snapshot *s)
+{
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < s->count; i++)
+		(void)json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "name", s->files[i].name, "size",
+							    (json_int_t)s->files[i].size, "etag", s->files[i].etag));
+	return list;
+}
+
 static json_t *
 source_list(const struct conversion *c)
 {
@@ -133,7 +136,11 @@ source_list(const struct conversion *c)
 		(void)json_array_append_new(list, json_pack("{s:s, s:I}", "name", fs_basename(st_path(f)), "size",
 							    (json_int_t)st_len(f)));
 	}
-	return json_pack("{s:s, s:o}", "path", c->job->model, "weights", list);
+	if (!c->snapshot.dir)
+		return json_pack("{s:s, s:o}", "path", c->job->model, "weights", list);
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "repo", c->job->model, "repo_today", c->snapshot.repo,
+			 "revision", c->job->revision, "commit", c->snapshot.commit, "files",
+			 snapshot_list(&c->snapshot), "weights", list);
 }
 
 static json_t *

@@ -43,14 +43,31 @@ conversion_trace(const struct conversion *c, enum variant v, struct ir_graph **r
 	return r;
 }
 
+const char *
+conversion_dir(const struct conversion *c)
+{
+	return c->snapshot.dir ? c->snapshot.dir : c->job->model;
+}
+
+static void
+hub_progress(void *arg, uint64_t done, uint64_t total, const char *detail)
+{
+	struct conversion *c = arg;
+
+	report_progress(c->report, done, total, "bytes", detail);
+}
+
 static int
 resolve(struct conversion *c, struct err *e)
 {
 	enum variant v;
 	size_t i;
-	int r;
+	int r = 0;
 
-	r = conversion_resolve(c, c->job->model, e);
+	if (c->job->model[0] != '/')
+		r = hub_fetch(c->job->model, c->job->revision, hub_progress, c, &c->snapshot, e);
+	if (r == 0)
+		r = conversion_resolve(c, conversion_dir(c), e);
 	for (i = 0; r == 0 && i < c->job->n_variants; i++) {
 		r = variant_from_str(c->job->variants[i], E_BAD_REQUEST, &v, e);
 		if (r == 0 && !(c->model->variants & 1u << v))
@@ -164,4 +181,5 @@ conversion_release(struct conversion *c)
 	free(c->config);
 	checkpoint_free(&c->checkpoint);
 	free(c->case_dir);
+	hub_snapshot_release(&c->snapshot);
 }

@@ -7,6 +7,7 @@
 #ifndef WORKER_STAGES_H
 #define WORKER_STAGES_H
 
+#include "hub/hub.h"
 #include "model/model.h"
 #include "onnx/onnx.h"
 #include "report.h"
@@ -14,6 +15,7 @@
 struct conversion {
 	const Colconv__Job *job;
 	struct report *report;
+	struct hub_snapshot snapshot; /* its dir is NULL when the job's model is a folder */
 	struct checkpoint *checkpoint;
 	const struct model *model;
 	void *config; /* of the model */
@@ -25,6 +27,9 @@ struct conversion {
 
 int conversion_run(struct conversion *c, struct err *e);
 void conversion_release(struct conversion *c);
+
+/* The folder of the checkpoint. */
+const char *conversion_dir(const struct conversion *c);
 
 /* Opens a checkpoint and reads its config by its model. */
 int conversion_resolve(struct conversion *c, const char *dir, struct err *e);
