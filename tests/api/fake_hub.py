@@ -225,9 +225,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def send_file(self, f, fault, **headers):
         """cut: N bytes, then the end; hold: N bytes, then nothing until hub.released; stall: N bytes, then N seconds of
         silence; flip: the byte at N is wrong; length: N bytes more, or less; no_range: the whole file; other_range."""
-        data = bytearray(f.data)
+        data = f.data
         if "flip" in fault:
-            data[fault["flip"]] ^= 1
+            n = fault["flip"]
+            data = data[:n] + bytes([data[n] ^ 1]) + data[n + 1:]
         if "length" in fault:
             data = data + b"x" * fault["length"] if fault["length"] > 0 else data[:fault["length"]]
         start, status = 0, 200
@@ -251,7 +252,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         stop = min([len(data)] + [fault[k] for k in ("cut", "hold", "stall") if k in fault])
         self.hub.served.append((self.path, start, max(start, stop)))
-        self.wfile.write(data[start:stop])
+        self.wfile.write(memoryview(data)[start:stop])
         self.wfile.flush()
         if "hold" in fault:
             self.hub.released.wait(30)
