@@ -3,8 +3,8 @@
 
 Not part of make check: it needs huggingface_hub, for example from a virtual environment:
 
-  python3 -m venv /tmp/venv && /tmp/venv/bin/pip install huggingface_hub
-  COLCONV_BUILD=. /tmp/venv/bin/python tests/original/check_hub.py
+  python3 -m venv venv && venv/bin/pip install huggingface_hub
+  COLCONV_BUILD=. venv/bin/python tests/original/check_hub.py
 
 The fake hub is no idea of our own when the original can download from it and understands its refusals; the cache has the
 right layout when each side finds there what the other one fetched, and fetches nothing again.
