@@ -2,30 +2,10 @@
 
 #include "base/str.h"
 #include "cli.h"
+#include "fact.h"
 #include "job.h"
 #include "table.h"
 #include "text.h"
-
-static void
-fact_print(const char *name, const char *value)
-{
-	(void)printf("%-15s", name);
-	text_print(stdout, value);
-	(void)fputc('\n', stdout);
-}
-
-/* A string as it is, anything else as JSON. Null and absent members are no facts. */
-static void
-member_print(const json_t *obj, const char *key)
-{
-	const json_t *v = json_object_get(obj, key);
-	_cleanup_free_ char *text = NULL;
-
-	if (!v || json_is_null(v))
-		return;
-	text = json_is_string(v) ? NULL : json_dumps(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
-	fact_print(key, text ? text : job_str(obj, key));
-}
 
 static void
 state_print(const json_t *job)
@@ -101,17 +81,17 @@ job_print(const json_t *job, struct err *e)
 	size_t i;
 	int r;
 
-	member_print(job, "id");
+	fact_member(job, "id");
 	state_print(job);
-	member_print(job, "reason");
-	member_print(job, "message");
+	fact_member(job, "reason");
+	fact_member(job, "message");
 	json_object_foreach(json_object_get(job, "spec"), key, value)
-		member_print(json_object_get(job, "spec"), key);
+		fact_member(json_object_get(job, "spec"), key);
 	for (i = 0; i < ARRAY_LEN(times); i++)
-		member_print(job, times[i]);
+		fact_member(job, times[i]);
 	fact_print("attempt", attempt ? attempt : "");
 	for (i = 0; i < ARRAY_LEN(results); i++)
-		member_print(result, results[i]);
+		fact_member(result, results[i]);
 	r = stages_print(json_object_get(job, "stages"), e);
 	return r < 0 ? r : graphs_print(json_object_get(result, "graphs"), e);
 }

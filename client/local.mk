@@ -4,6 +4,7 @@ libclient_a_SOURCES = \
 	client/bar.c client/bar.h \
 	client/cli.c client/cli.h client/commands.def \
 	client/clock.h \
+	client/fact.c client/fact.h \
 	client/fetch.c client/fetch.h \
 	client/follow.c client/follow.h \
 	client/http.c client/http.h \
@@ -15,15 +16,17 @@ libclient_a_SOURCES = \
 	client/sse.c client/sse.h \
 	client/table.c client/table.h \
 	client/text.c client/text.h \
+	client/verify.c client/verify.h \
 	client/worker.c client/worker.h
 libclient_a_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS)
-CLIENT_LIBS = libclient.a $(SPEC_LIBS) $(CURL_LIBS)
+CLIENT_LIBS = libclient.a libonnxread.a $(SPEC_LIBS) $(CURL_LIBS)
 
 bin_PROGRAMS += colconvctl
 colconvctl_SOURCES = client/main.c client/hints.def \
 	client/cmd_cancel.c \
 	client/cmd_convert.c \
 	client/cmd_fetch.c \
+	client/cmd_inspect.c \
 	client/cmd_list.c \
 	client/cmd_parity.c \
 	client/cmd_show.c \

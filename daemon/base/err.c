@@ -55,7 +55,7 @@ err_errno(struct err *e, int code, int errnum, const char *fmt, ...)
 	va_list ap;
 	size_t n;
 
-	if (errnum == ENOSPC || errnum == EDQUOT)
+	if (errnum == ENOSPC || errnum == EDQUOT || errnum == EFBIG)
 		code = E_NO_SPACE;
 	else if (errnum == ENOMEM)
 		code = E_NO_MEMORY;

@@ -1,6 +1,7 @@
 noinst_LIBRARIES += libcheckpoint.a
 libcheckpoint_a_SOURCES = \
 	daemon/checkpoint/checkpoint.c daemon/checkpoint/checkpoint.h \
+	daemon/checkpoint/convert.c daemon/checkpoint/convert.h \
 	daemon/checkpoint/config.c daemon/checkpoint/config.h \
 	daemon/checkpoint/config_paligemma.c \
 	daemon/checkpoint/config_qwen2vl.c \

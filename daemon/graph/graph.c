@@ -3,7 +3,7 @@
 #include "arena.h"
 
 static const struct ir_op_info ops[] = {
-#define OP(sym, name, min, max, rule, help) {#name, min, max, help},
+#define OP(sym, name, min, max, rule, precision, help) {#name, min, max, help},
 #include "ops.def"
 #undef OP
 };

@@ -278,7 +278,7 @@ infer_if(struct infer *x)
 }
 
 static int (*const rules[])(struct infer *) = {
-#define OP(sym, name, min, max, rule, help) infer_##rule,
+#define OP(sym, name, min, max, rule, precision, help) infer_##rule,
 #include "ops.def"
 #undef OP
 };

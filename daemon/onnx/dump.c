@@ -1,117 +1,13 @@
-/*
- * Reads an ONNX file that may come from anywhere. protobuf-c unpacks without a limit on
- * memory or depth, so both are set here: the allocator has a budget, and the nesting of
- * branches (model 7, graph 1, node 5, attribute 6, graph 1, ...) is walked beforehand.
- */
+/* An ONNX file as text. */
 #include "onnx.h"
 
 #include <inttypes.h>
 
-#include "base/fs.h"
 #include "base/str.h"
-#include "proto/onnx.pb-c.h"
+#include "read.h"
 #include "tally.h"
 
-#define FILE_LEN_MAX (2ull << 30) /* of any protobuf message */
-#define BRANCH_DEPTH_MAX 16
 #define VALUES_SHOWN_MAX 8
-
-/* ---- wire format ---- */
-
-struct wire {
-	const unsigned char *p, *end;
-};
-
-static bool
-varint_get(struct wire *w, uint64_t *ret)
-{
-	int shift;
-
-	*ret = 0;
-	for (shift = 0; shift < 64 && w->p < w->end; shift += 7) {
-		*ret |= (uint64_t)(*w->p & 0x7f) << shift;
-		if ((*w->p++ & 0x80) == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool
-skip(struct wire *w, uint64_t len)
-{
-	if (len > (uint64_t)(w->end - w->p))
-		return false;
-	w->p += len;
-	return true;
-}
-
-/* The next field; *ret_body is empty unless it is a message, string or bytes. */
-static bool
-field_get(struct wire *w, uint64_t *ret_number, struct wire *ret_body)
-{
-	uint64_t tag, n;
-
-	*ret_body = (struct wire){w->p, w->p};
-	if (!varint_get(w, &tag))
-		return false;
-	*ret_number = tag >> 3;
-	switch (tag & 7) {
-	case 0:
-		return varint_get(w, &n);
-	case 1:
-		return skip(w, 8);
-	case 2:
-		if (!varint_get(w, &n) || n > (uint64_t)(w->end - w->p))
-			return false;
-		*ret_body = (struct wire){w->p, w->p + n};
-		return skip(w, n);
-	case 5:
-		return skip(w, 4);
-	default:
-		return false;
-	}
-}
-
-/* Whether branches nest at most `left` deep below a message whose way to the next graph is path[step...]. */
-static bool
-depth_ok(struct wire w, int step, int left)
-{
-	static const unsigned int path[] = {7, 1, 5, 6}; /* model, graph, node, attribute, graph again at 1 */
-	struct wire body;
-	uint64_t number;
-
-	while (w.p < w.end) {
-		if (!field_get(&w, &number, &body))
-			return false;
-		if (number != path[step])
-			continue;
-		if (step == 3 && left == 0)
-			return false;
-		if (!depth_ok(body, step == 3 ? 1 : step + 1, step == 3 ? left - 1 : left))
-			return false;
-	}
-	return true;
-}
-
-static void *
-budget_alloc(void *data, size_t len)
-{
-	uint64_t *left = data;
-
-	if (len > *left)
-		return NULL;
-	*left -= len;
-	return malloc(len);
-}
-
-static void
-budget_free(void *data, void *p)
-{
-	(void)data;
-	free(p);
-}
-
-/* ---- text ---- */
 
 struct dump {
 	struct buf *b;
@@ -122,15 +18,6 @@ static const char *
 or_empty(const char *s)
 {
 	return s ? s : "";
-}
-
-static const char *
-type_name(int32_t type)
-{
-	const ProtobufCEnumValue *v =
-		protobuf_c_enum_descriptor_get_value(&onnx__tensor_proto__data_type__descriptor, type);
-
-	return v ? v->name : "unknown";
 }
 
 static void
@@ -151,7 +38,7 @@ value_put(struct buf *b, const char *what, const Onnx__ValueInfoProto *v)
 	const Onnx__TensorShapeProto__Dimension *d;
 	size_t i;
 
-	buf_printf(b, "%s %s    %s", what, or_empty(v->name), t ? type_name(t->elem_type) : "");
+	buf_printf(b, "%s %s    %s", what, or_empty(v->name), t ? onnx_type_name(t->elem_type) : "");
 	for (i = 0; t && t->shape && i < t->shape->n_dim; i++) {
 		d = t->shape->dim[i];
 		buf_puts(b, i ? ", " : " [");
@@ -192,7 +79,7 @@ initializer_put(struct buf *b, const Onnx__TensorProto *t)
 {
 	size_t i;
 
-	buf_printf(b, "initializer %s    %s", or_empty(t->name), type_name(t->data_type));
+	buf_printf(b, "initializer %s    %s", or_empty(t->name), onnx_type_name(t->data_type));
 	dims_put(b, t->n_dims, t->dims);
 	if (t->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
 		for (i = 0; i < t->n_external_data; i++)
@@ -305,29 +192,13 @@ model_put(struct dump *d, const Onnx__ModelProto *m, struct err *e)
 int
 onnx_dump(const char *path, struct buf *ret, struct err *e)
 {
-	_cleanup_(fs_map_close) struct fs_map map = {.data = NULL};
-	uint64_t budget;
-	ProtobufCAllocator allocator = {
-		.alloc = budget_alloc, .free = budget_free, .allocator_data = &budget};
+	_cleanup_(onnx_read_close) struct onnx_read o = ONNX_READ_INIT;
 	struct dump d = {.b = ret};
-	Onnx__ModelProto *m;
 	int r;
 
-	r = fs_map_open(path, E_BAD_ONNX, &map, e);
-	if (r < 0)
-		return r;
-	if (map.len > FILE_LEN_MAX)
-		return err_set(e, E_BAD_ONNX, "'%s' is longer than the 2 GiB that an ONNX file may have",
-			       path);
-	if (!depth_ok((struct wire){map.data, map.data + map.len}, 0, BRANCH_DEPTH_MAX))
-		return err_set(e, E_BAD_ONNX, "'%s' is no ONNX file, or its branches nest too deep", path);
-	budget = (1u << 20) + 32 * map.len; /* a short node takes some ten times its bytes */
-	m = onnx__model_proto__unpack(&allocator, map.len, map.data);
-	if (!m || !m->graph)
-		r = err_set(e, E_BAD_ONNX, "'%s' is no ONNX file", path);
-	else
-		r = model_put(&d, m, e);
+	r = onnx_read_open(path, &o, e);
+	if (r == 0)
+		r = model_put(&d, o.model, e);
 	tally_release(&d.tally);
-	onnx__model_proto__free_unpacked(m, &allocator);
 	return r;
 }

@@ -8,6 +8,18 @@ static const int32_t elem_types[IR_ELEM_MAX] = {
 	[IR_BOOL] = ONNX__TENSOR_PROTO__DATA_TYPE__BOOL,
 };
 
+static const int32_t dtype_types[ST_DTYPE_MAX] = {
+	[ST_F32] = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT,
+	[ST_F16] = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16,
+	[ST_BF16] = ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16,
+};
+
+int32_t
+emit_dtype_type(enum st_dtype d)
+{
+	return dtype_types[d];
+}
+
 int32_t
 emit_elem_type(enum ir_elem elem)
 {

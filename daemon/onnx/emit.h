@@ -17,10 +17,12 @@
 struct emit;
 struct emit_branch;
 
-/* The lowering of a whole graph; what it returns in `packed` is the file. */
+/* The lowering of a whole graph; what it returns in `packed` is the file, or how it begins when weights follow. */
 struct emit_job {
 	const struct ir_graph *graph;
-	struct extdata *data;    /* gets the weights that are not there yet */
+	const struct onnx_options *options;
+	struct extdata *data;    /* gets the weights that are not there yet; with options->embed it is this
+				  * graph's own and becomes the file, and `packed` must outlive it */
 	const char *const *meta; /* key, value, key, value, ... NULL */
 	struct buf packed;
 	struct tally tally;
@@ -49,14 +51,27 @@ void emit_attr_branch(struct emit *em, const char *name, struct emit_branch *b);
 /* The nodes of a block, to be given to emit_attr_branch(). */
 struct emit_branch *emit_branch(struct emit *em, const char *suffix, const struct ir_block *b);
 
-/* An input of a lowering. Weights and tables become initializers of the graph when they are first used. */
+/*
+ * An input of a lowering, in the precision of its node. Weights and tables become initializers of
+ * the graph when they are first used.
+ */
 const char *emit_in(struct emit *em, const struct ir_value *v);
+
+/* The same before the cast, for a weight that is stored in another type than it is computed with; else NULL. */
+const char *emit_in_stored(struct emit *em, const struct ir_value *v);
 
 /* A matrix, transposed; weights are stored so. */
 const char *emit_in_transposed(struct emit *em, const struct ir_value *v);
 
 /* sin of a ROPE with its first half negated; made once where sin itself is made. */
 const char *emit_in_sine(struct emit *em, const struct ir_value *v);
+
+/*
+ * Float32 for a part of a node that computes in float16: x as float32, and in between inputs and
+ * constants are; then x in the precision of the node. Without float16 both return x.
+ */
+const char *emit_island(struct emit *em, const char *x);
+const char *emit_island_end(struct emit *em, const char *x);
 
 /* Small constants; equal ones are one initializer. */
 const char *emit_i64(struct emit *em, int64_t v);

@@ -1,12 +1,8 @@
-/* Whole graphs: the nodes of a block in order, branches, run-time sizes, and the file around them. */
+/* Whole graphs: the nodes of a block in order, branches and run-time sizes. */
 #include "emit_private.h"
 
 #include "base/str.h"
-#include "config.h"
 #include "lower.h"
-
-#define IR_VERSION 8
-#define OPSET 17
 
 static const lower_fn lowerings[] = {
 #define OP(sym, name, ...) lower_##name,
@@ -47,6 +43,7 @@ sine_make(struct emit *em, const struct ir_value *v)
 	const struct dim *last = &v->shape.dim[v->shape.rank - 1];
 	const int64_t dims[] = {last->num};
 	float *sign = emit_take(em, (size_t)last->num * sizeof(*sign));
+	const bool half = em->half;
 	int64_t i;
 
 	for (i = 0; sign && i < last->num; i++)
@@ -54,7 +51,9 @@ sine_make(struct emit *em, const struct ir_value *v)
 	if (!sign)
 		return;
 	em->prefix = v->name;
+	em->half = em->job->options->half; /* as ROPE, which alone uses it */
 	(void)emit_op(em, "signed", "Mul", emit_in(em, v), emit_table(em, NULL, IR_F32, 1, dims, sign));
+	em->half = half;
 }
 
 const char *
@@ -168,7 +167,7 @@ emit_range(struct emit *em, const char *suffix, struct dim d)
 /* ---- graphs ---- */
 
 static Onnx__ValueInfoProto *
-value_info(struct emit *em, const struct ir_value *v, const char *name)
+value_info(struct emit *em, const struct ir_value *v, const char *name, int32_t type)
 {
 	struct {
 		Onnx__ValueInfoProto info;
@@ -191,7 +190,7 @@ value_info(struct emit *em, const struct ir_value *v, const char *name)
 	p->info.type = &p->type;
 	p->type.tensor_type = &p->tensor;
 	p->tensor.has_elem_type = true;
-	p->tensor.elem_type = emit_elem_type(v->elem);
+	p->tensor.elem_type = type;
 	p->tensor.shape = &p->shape;
 	p->shape.n_dim = (size_t)v->shape.rank;
 	p->shape.dim = p->dims;
@@ -216,14 +215,16 @@ block_lower(struct emit *em, const struct ir_block *b)
 
 	for (i = 0; i < b->n && em->code == 0; i++) {
 		n = b->node[i];
-		em->prefix = n->out->name;
+		em->prefix = em->value[n->out->id].name;
+		em->half = emit_node_half(em, n);
 		lowerings[n->op](em, n);
+		emit_cast_reserve(em, n->out);
 		if (em->value[n->out->id].is_sine)
 			sine_make(em, n->out);
 	}
 }
 
-/* An output must be made by a node of its own graph: one from elsewhere is passed through. */
+/* The result in the precision at hand. It must be made by a node of its own graph: one from elsewhere is passed through. */
 static const char *
 result_name(struct emit *em, const struct ir_block *b, const struct ir_value *v, const char *suffix)
 {
@@ -231,19 +232,32 @@ result_name(struct emit *em, const struct ir_block *b, const struct ir_value *v,
 
 	for (i = 0; i < b->n; i++)
 		if (b->node[i]->out == v)
-			return v->name;
+			return emit_in(em, v);
 	return emit_op(em, suffix, "Identity", emit_in(em, v));
 }
 
+/* Casts that nobody needed leave holes. */
 static void
-graph_fill(struct emit *em, Onnx__GraphProto *g, const char *name, const struct emit_list *nodes,
-	   const struct ir_value *v, const char *output)
+holes_close(struct emit_list *l)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < l->n; i++)
+		if (l->at[i])
+			l->at[n++] = l->at[i];
+	l->n = n;
+}
+
+static void
+graph_fill(struct emit *em, Onnx__GraphProto *g, const char *name, struct emit_list *nodes,
+	   const struct ir_value *v, const char *output, int32_t type)
 {
 	Onnx__ValueInfoProto **info = emit_take(em, sizeof(*info));
 
 	if (!info)
 		return;
-	*info = value_info(em, v, output);
+	*info = value_info(em, v, output, type);
+	holes_close(nodes);
 	g->name = STR(name);
 	g->n_node = nodes->n;
 	g->node = (Onnx__NodeProto **)nodes->at;
@@ -264,8 +278,10 @@ emit_branch(struct emit *em, const char *suffix, const struct ir_block *b)
 	em->nodes = &nodes;
 	block_lower(em, b);
 	em->prefix = prefix;
+	em->half = false;
 	output = result_name(em, b, b->result, suffix);
-	graph_fill(em, &branch->proto, emit_name(em, suffix), &nodes, b->result, output);
+	graph_fill(em, &branch->proto, emit_name(em, suffix), &nodes, b->result, output,
+		   emit_elem_type(b->result->elem));
 	em->nodes = outer;
 	return branch;
 }
@@ -280,56 +296,50 @@ inputs_fill(struct emit *em, Onnx__GraphProto *g)
 	for (i = 0; i < em->graph->n_value; i++) {
 		v = em->graph->value[i];
 		if (v->kind == IR_INPUT)
-			emit_list_add(em, &inputs, value_info(em, v, v->name));
+			emit_list_add(em, &inputs, value_info(em, v, v->name, emit_elem_type(v->elem)));
 	}
 	g->n_input = inputs.n;
 	g->input = (Onnx__ValueInfoProto **)inputs.at;
 }
 
-static void
-meta_fill(struct emit *em, Onnx__ModelProto *m)
+static const char *
+output_name_get(const struct emit *em)
 {
-	Onnx__StringStringEntryProto *entry;
-	struct emit_list all = {.n = 0};
-	const char *const *kv;
+	const char *name = em->job->options->output;
 
-	for (kv = em->job->meta; *kv; kv += 2) {
-		entry = emit_take(em, sizeof(*entry));
-		if (!entry)
-			return;
-		onnx__string_string_entry_proto__init(entry);
-		entry->key = STR(kv[0]);
-		entry->value = STR(kv[1]);
-		emit_list_add(em, &all, entry);
-	}
-	m->n_metadata_props = all.n;
-	m->metadata_props = (Onnx__StringStringEntryProto **)all.at;
+	return name ? name : em->graph->output->name;
 }
 
-static int
-model_pack(struct emit *em, Onnx__GraphProto *g)
+/* Whether the graph has its output in the precision that is asked for; else a cast is the output. */
+static bool
+output_fits(const struct emit *em)
 {
-	Onnx__OperatorSetIdProto opset = ONNX__OPERATOR_SET_ID_PROTO__INIT, *opsets[] = {&opset};
-	Onnx__ModelProto m = ONNX__MODEL_PROTO__INIT;
-	struct buf *packed = &em->job->packed;
-	void *p;
+	return em->value[em->graph->output->id].half == em->job->options->output_half;
+}
 
-	opset.has_version = true;
-	opset.version = OPSET;
-	m.has_ir_version = true;
-	m.ir_version = IR_VERSION;
-	m.producer_name = STR(PACKAGE_NAME);
-	m.producer_version = STR(PACKAGE_VERSION);
-	m.n_opset_import = 1;
-	m.opset_import = opsets;
-	m.graph = g;
-	meta_fill(em, &m);
-	if (em->code)
-		return em->code;
-	p = buf_reserve(packed, onnx__model_proto__get_packed_size(&m));
-	if (p)
-		packed->len += onnx__model_proto__pack(&m, p);
-	return buf_failed(packed, em->e);
+/* The output's name is that of what comes out. */
+static void
+output_rename(struct emit *em)
+{
+	struct known_value *known = &em->value[em->graph->output->id];
+
+	known->name = output_fits(em) ? output_name_get(em) : emit_take_str(em, "%s/uncast", known->name);
+}
+
+static const char *
+output_emit(struct emit *em)
+{
+	const struct ir_value *v = em->graph->output;
+	const char *x;
+
+	em->prefix = em->graph->name;
+	em->half = em->job->options->output_half;
+	if (output_fits(em))
+		return result_name(em, &em->graph->block, v, "output");
+	em->prefix = output_name_get(em);
+	x = emit_result(em, "Cast", em->value[v->id].name);
+	emit_attr_int(em, "to", emit_dtype_type(em->half ? ST_F16 : ST_F32));
+	return x;
 }
 
 static int
@@ -344,22 +354,24 @@ graph_emit(struct emit *em)
 	em->value = emit_take(em, (em->graph->n_value + 1) * sizeof(*em->value));
 	if (!em->value)
 		return em->code;
+	emit_halves(em);
+	output_rename(em);
 	sines_mark(em);
 	sines_make_given(em);
 	em->nodes = &nodes;
 	block_lower(em, &em->graph->block);
-	em->prefix = em->graph->name;
-	output_name = result_name(em, &em->graph->block, output, "output");
+	output_name = output_emit(em);
 	for (i = 0; i < em->prelude.n; i++)
 		emit_list_add(em, &all, em->prelude.at[i]);
 	for (i = 0; i < nodes.n; i++)
 		emit_list_add(em, &all, nodes.at[i]);
-	graph_fill(em, &g, em->graph->name, &all, output, output_name);
+	graph_fill(em, &g, em->graph->name, &all, output, output_name,
+		   em->job->options->output_half ? emit_dtype_type(ST_F16) : emit_elem_type(output->elem));
 	inputs_fill(em, &g);
 	g.n_initializer = em->initializers.n;
 	g.initializer = (Onnx__TensorProto **)em->initializers.at;
 	tally_sort(&em->job->tally);
-	return model_pack(em, &g);
+	return emit_model(em, &g);
 }
 
 int

@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+#include "checkpoint/convert.h"
+
 static size_t
 tensor_count(size_t n_dims, const int64_t *dims)
 {
@@ -14,7 +16,7 @@ tensor_count(size_t n_dims, const int64_t *dims)
 }
 
 static Onnx__TensorProto *
-tensor_add(struct emit *em, const char *name, enum ir_elem elem, size_t n_dims, const int64_t *dims)
+tensor_new(struct emit *em, const char *name, int32_t type, size_t n_dims, const int64_t *dims)
 {
 	Onnx__TensorProto *t = emit_take(em, sizeof(*t));
 	int64_t *copy = emit_take(em, n_dims * sizeof(*dims));
@@ -24,18 +26,17 @@ tensor_add(struct emit *em, const char *name, enum ir_elem elem, size_t n_dims, 
 	onnx__tensor_proto__init(t);
 	t->name = STR(name);
 	t->has_data_type = true;
-	t->data_type = emit_elem_type(elem);
+	t->data_type = type;
 	t->n_dims = n_dims;
 	t->dims = n_dims ? memcpy(copy, dims, n_dims * sizeof(*dims)) : NULL;
-	emit_list_add(em, &em->initializers, t);
 	return t;
 }
 
 static bool
-tensor_equals(const Onnx__TensorProto *t, enum ir_elem elem, size_t n_dims, const int64_t *dims,
+tensor_equals(const Onnx__TensorProto *t, int32_t type, size_t n_dims, const int64_t *dims,
 	      const void *data, size_t len)
 {
-	return t->has_raw_data && t->data_type == emit_elem_type(elem) && t->n_dims == n_dims &&
+	return t->has_raw_data && t->data_type == type && t->n_dims == n_dims &&
 	       t->raw_data.len == len &&
 	       (n_dims == 0 || memcmp(t->dims, dims, n_dims * sizeof(*dims)) == 0) &&
 	       memcmp(t->raw_data.data, data, len) == 0;
@@ -45,23 +46,32 @@ const char *
 emit_table(struct emit *em, const char *name, enum ir_elem elem, size_t n_dims, const int64_t *dims,
 	   const void *data)
 {
-	size_t i, len = tensor_count(n_dims, dims) * ir_elem_size(elem);
+	const bool half = em->half && elem == IR_F32;
+	const size_t count = tensor_count(n_dims, dims);
+	size_t i, len = count * (half ? sizeof(uint16_t) : ir_elem_size(elem));
+	int32_t type = half ? emit_dtype_type(ST_F16) : emit_elem_type(elem);
+	void *copy = emit_take(em, len);
 	Onnx__TensorProto *t;
 
 	if (em->code)
 		return "";
+	if (half)
+		convert(ST_F32, ST_F16, data, count, copy);
+	else
+		memcpy(copy, data, len);
 	for (i = 0; i < em->initializers.n; i++) {
 		t = em->initializers.at[i];
-		if (tensor_equals(t, elem, n_dims, dims, data, len))
+		if (tensor_equals(t, type, n_dims, dims, copy, len))
 			return t->name;
 	}
-	t = tensor_add(em, name ? name : emit_take_str(em, "const.%zu", em->initializers.n), elem, n_dims,
+	t = tensor_new(em, name ? name : emit_take_str(em, "const.%zu", em->initializers.n), type, n_dims,
 		       dims);
 	if (!t)
 		return "";
 	t->has_raw_data = true;
 	t->raw_data.len = len;
-	t->raw_data.data = emit_take_copy(em, data, len);
+	t->raw_data.data = copy;
+	emit_list_add(em, &em->initializers, t);
 	return t->name;
 }
 
@@ -90,8 +100,9 @@ emit_f32(struct emit *em, double v)
 static void
 external_set(struct emit *em, Onnx__TensorProto *t, const struct extdata_place *place)
 {
+	char file[EXTDATA_NAME_LEN];
 	const char *const pairs[3][2] = {
-		{"location", ONNX_DATA_FILE},
+		{"location", emit_take_str(em, "%s", extdata_file_name(place->file, file))},
 		{"offset", emit_take_str(em, "%" PRIu64, place->offset)},
 		{"length", emit_take_str(em, "%" PRIu64, place->len)},
 	};
@@ -113,6 +124,29 @@ external_set(struct emit *em, Onnx__TensorProto *t, const struct extdata_place *
 	t->data_location = ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL;
 }
 
+static void
+external_add(struct emit *em, Onnx__TensorProto *t, const struct weight *w, const struct extdata_form *form)
+{
+	struct extdata_place place;
+
+	em->code = extdata_add(em->job->data, w, form, &place, em->e);
+	if (em->code)
+		return;
+	external_set(em, t, &place);
+	emit_list_add(em, &em->initializers, t);
+}
+
+static void
+embedded_add(struct emit *em, Onnx__TensorProto *t, const struct weight *w, const struct extdata_form *form)
+{
+	struct embedded *m = emit_take(em, sizeof(*m));
+
+	if (!m)
+		return;
+	*m = (struct embedded){.weight = w, .form = *form, .proto = t, .len = extdata_form_len(w, form)};
+	emit_list_add(em, &em->embedded, m);
+}
+
 /* The sizes of a shape without symbols. */
 static size_t
 dims_get(struct emit *em, const struct ir_value *v, int64_t dims[IR_RANK_MAX])
@@ -128,18 +162,35 @@ dims_get(struct emit *em, const struct ir_value *v, int64_t dims[IR_RANK_MAX])
 	return (size_t)v->shape.rank;
 }
 
-static const char *
-weight_get(struct emit *em, const struct ir_value *v, bool transposed)
+/*
+ * Vectors are too short to be worth a cast, and a transformed weight is no bf16 number any more.
+ */
+static enum st_dtype
+weight_dtype(const struct emit *em, const struct ir_value *v)
 {
-	struct extdata_form form = {.transform = v->transform};
-	struct extdata_place place = {.len = 0};
+	const bool packs = v->shape.rank >= 2 && v->transform == IR_AS_IS;
+
+	if (em->half)
+		return ST_F16;
+	return em->job->options->store_bf16 && packs ? ST_BF16 : ST_F32;
+}
+
+static const char *const suffixes[ST_DTYPE_MAX] = {[ST_F32] = "", [ST_F16] = ".f16", [ST_BF16] = ".bf16"};
+
+/* The name of the initializer, made when it is not there. */
+static const char *
+weight_store(struct emit *em, const struct ir_value *v, bool transposed)
+{
+	struct extdata_form form = {.dtype = weight_dtype(em, v), .transform = v->transform};
+	const char **name = &em->value[v->id].stored[em->half][transposed];
 	int64_t dims[IR_RANK_MAX];
 	size_t n_dims = dims_get(em, v, dims);
-	const char *name = v->name;
 	Onnx__TensorProto *t;
 
 	if (em->code)
 		return "";
+	if (*name)
+		return *name;
 	if (tensor_count(n_dims, dims) != (size_t)v->weight->tensor->count) {
 		em->code =
 			err_set(em->e, E_INTERNAL, "'%s' has %" PRId64 " elements, which its shape does not",
@@ -151,49 +202,76 @@ weight_get(struct emit *em, const struct ir_value *v, bool transposed)
 		form.cols = dims[1];
 		dims[0] = form.cols;
 		dims[1] = form.rows;
-		name = emit_take_str(em, "%s.T", v->name);
 	}
-	em->code = extdata_add(em->job->data, v->weight, &form, &place, em->e);
-	t = tensor_add(em, name, v->elem, n_dims, dims);
+	*name = emit_take_str(em, "%s%s%s", v->name, transposed ? ".T" : "", suffixes[form.dtype]);
+	t = tensor_new(em, *name, emit_dtype_type(form.dtype), n_dims, dims);
 	if (!t)
 		return "";
-	external_set(em, t, &place);
-	em->job->weight_bytes += place.len;
+	if (em->job->options->embed)
+		embedded_add(em, t, v->weight, &form);
+	else
+		external_add(em, t, v->weight, &form);
+	em->job->weight_bytes += extdata_form_len(v->weight, &form);
+	return *name;
+}
+
+/* Cast where it is used: what only one branch needs is cast in that branch. */
+static const char *
+weight_get(struct emit *em, const struct ir_value *v, bool transposed)
+{
+	const char *name = weight_store(em, v, transposed);
+
+	if (weight_dtype(em, v) != ST_BF16)
+		return name;
+	name = emit_op(em, "weight", "Cast", name);
+	emit_attr_elem(em, "to", IR_F32);
 	return name;
+}
+
+/* As an initializer named like the value. */
+static const char *
+table_get(struct emit *em, const struct ir_value *v)
+{
+	const char **name = &em->value[v->id].stored[em->half][0];
+	int64_t dims[IR_RANK_MAX];
+	size_t n_dims = dims_get(em, v, dims);
+	const char *suffix = em->half && v->elem == IR_F32 ? suffixes[ST_F16] : "";
+
+	if (!*name)
+		*name = emit_table(em, emit_take_str(em, "%s%s", v->name, suffix), v->elem, n_dims, dims, v->data);
+	return *name;
 }
 
 const char *
 emit_in(struct emit *em, const struct ir_value *v)
 {
-	struct known_value *known = &em->value[v->id];
-	int64_t dims[IR_RANK_MAX];
-	size_t n_dims;
+	const struct known_value *known = &em->value[v->id];
 
-	if (known->name)
-		return known->name;
-	if (v->kind == IR_WEIGHT) {
-		known->name = weight_get(em, v, /*transposed=*/false);
-	} else if (v->kind == IR_CONST) {
-		n_dims = dims_get(em, v, dims);
-		known->name = emit_table(em, v->name, v->elem, n_dims, dims, v->data);
-	} else {
-		known->name = v->name;
-	}
+	if (v->kind == IR_WEIGHT)
+		return weight_get(em, v, /*transposed=*/ false);
+	if (v->kind == IR_CONST)
+		return table_get(em, v);
+	if (v->elem == IR_F32 && known->half != em->half)
+		return emit_cast_known(em, v);
 	return known->name;
+}
+
+const char *
+emit_in_stored(struct emit *em, const struct ir_value *v)
+{
+	if (v->kind != IR_WEIGHT || weight_dtype(em, v) != ST_BF16)
+		return NULL;
+	return weight_store(em, v, /*transposed=*/ false);
 }
 
 const char *
 emit_in_transposed(struct emit *em, const struct ir_value *v)
 {
-	struct known_value *known = &em->value[v->id];
 	const char *name;
 
-	if (v->kind != IR_WEIGHT) {
-		name = emit_op(em, "weight", "Transpose", emit_in(em, v));
-		emit_attr_ints(em, "perm", 2, (const int64_t[]){1, 0});
-		return name;
-	}
-	if (!known->name_transposed)
-		known->name_transposed = weight_get(em, v, /*transposed=*/true);
-	return known->name_transposed;
+	if (v->kind == IR_WEIGHT)
+		return weight_get(em, v, /*transposed=*/ true);
+	name = emit_op(em, "weight", "Transpose", emit_in(em, v));
+	emit_attr_ints(em, "perm", 2, (const int64_t[]){1, 0});
+	return name;
 }

@@ -1,4 +1,4 @@
-/* The inside of struct emit, for the files that build it: emit.c, emit_init.c, emit_graph.c. */
+/* The inside of struct emit, for the files emit*.c that build it. */
 #ifndef ONNX_EMIT_PRIVATE_H
 #define ONNX_EMIT_PRIVATE_H
 
@@ -15,9 +15,22 @@ struct emit_list {
 
 /* ONNX names of an ir value; NULL until asked for. */
 struct known_value {
-	const char *name;
-	const char *name_transposed;
+	const char *name;          /* not of weights and tables */
+	const char *stored[2][2];  /* of these: the initializer, float32 or float16, as it is or transposed */
+	bool half;                 /* it is float16 ... */
+	const char *other;         /* ... and this is its name as float32, or the other way round */
+	struct emit_list *nodes;   /* where the cast to `other` has its place, just after the value; NULL: an input */
+	size_t cast_at;
 	bool is_sine; /* some ROPE takes it as its sine */
+};
+
+/* A weight that will be inside the file, after all the rest of the graph. */
+struct embedded {
+	const struct weight *weight;
+	struct extdata_form form;
+	Onnx__TensorProto *proto; /* without its data */
+	uint64_t len;             /* bytes of its data */
+	uint64_t proto_len;       /* of the message with the data */
 };
 
 struct emit {
@@ -28,10 +41,13 @@ struct emit {
 	int code; /* the first failure, or 0 */
 
 	const char *prefix;            /* name of the value at hand */
+	bool half;                     /* its node computes in float16 */
+	bool island;                   /* between emit_island() and emit_island_end() */
 	struct emit_list *nodes;       /* where nodes go: the prelude, the graph, or a branch */
 	struct emit_list prelude;      /* what depends on nothing but inputs and initializers */
 	Onnx__NodeProto *last;         /* gets the attributes */
 	struct emit_list initializers; /* Onnx__TensorProto */
+	struct emit_list embedded;     /* struct embedded */
 	struct emit_list dims;         /* struct known_dim */
 	struct known_value *value;     /* by id */
 };
@@ -56,5 +72,19 @@ const char *emit_table(struct emit *em, const char *name, enum ir_elem elem, siz
 		       const int64_t *dims, const void *data);
 
 int32_t emit_elem_type(enum ir_elem elem);
+int32_t emit_dtype_type(enum st_dtype d);
+
+/* Which values are float16, and what all are called. */
+void emit_halves(struct emit *em);
+bool emit_node_half(const struct emit *em, const struct ir_node *n);
+
+/* Keeps a place after the value for the cast that emit_cast_known() may put there. */
+void emit_cast_reserve(struct emit *em, const struct ir_value *v);
+
+/* The value in the other of the two precisions. */
+const char *emit_cast_known(struct emit *em, const struct ir_value *v);
+
+/* The file: the graph, what is embedded in it, and what is said about both. */
+int emit_model(struct emit *em, const Onnx__GraphProto *g);
 
 #endif

@@ -1,49 +1,92 @@
 /*
- * The weights of a job's graphs, in one file beside them.
+ * The weights of graphs, in files beside them or inside an ONNX file.
  *
- *	extdata_new ; extdata_add ... ; extdata_write
+ *	extdata_new ; extdata_add ... ; extdata_write for each file
+ *	extdata_new ; extdata_embed ; extdata_embed_add ... ; extdata_write
  *
- * Each distinct tensor and form of it is stored once, as float32, at an offset that is a
- * multiple of EXTDATA_ALIGN, in the order of the first extdata_add(). Nothing is read
- * before extdata_write(), which streams: memory does not grow with the model.
+ * Beside the graphs each distinct tensor and form of it is stored once, at an offset that
+ * is a multiple of EXTDATA_ALIGN, in the order of the first extdata_add(). Inside an ONNX file
+ * tensors lie where the format puts them.
+ * Nothing is read before extdata_write(), which streams: memory does not grow with the model.
  */
 #ifndef ONNX_EXTDATA_H
 #define ONNX_EXTDATA_H
 
 #include "checkpoint/checkpoint.h"
 #include "graph/graph.h"
+#include "base/buf.h"
 #include "base/sha256.h"
 #include "onnx.h"
 
 #define EXTDATA_ALIGN 4096
+#define EXTDATA_HEAD_MAX 4096 /* bytes before an embedded tensor */
+#define EXTDATA_NAME_LEN 32
 
 /* How a tensor is stored. */
 struct extdata_form {
-	enum ir_transform transform;
+	enum st_dtype dtype; /* ST_F32, ST_F16 or ST_BF16 */
+	enum ir_transform transform; /* of ST_F32 only */
 	int64_t rows, cols; /* stored transposed: as [cols, rows]; 0, 0: in its own order */
 };
 
 struct extdata_place {
+	size_t file;
 	uint64_t offset;
 	uint64_t len;
 };
 
-struct extdata;
+/* One stored tensor. */
+struct extdata_item {
+	const struct weight *weight;
+	struct extdata_form form;
+	struct extdata_place place;
+	size_t head, head_len; /* the bytes before it, in extdata.heads */
+	size_t pad;            /* zeros after it */
+};
 
-int extdata_new(struct extdata **ret, struct err *e);
+struct extdata {
+	struct extdata_item *item; /* file by file, in the order of their places */
+	size_t n, cap;
+	uint64_t file_max;    /* bytes of a file; 0: no limit */
+	uint64_t *file;       /* length of each */
+	size_t n_file;        /* 0 before the first tensor */
+	const void *prefix;   /* how a file with embedded tensors begins; else NULL */
+	size_t prefix_len;
+	struct buf heads;
+};
+
+/* Files of at most file_max bytes, 0: one file of any size. */
+int extdata_new(uint64_t file_max, struct extdata **ret, struct err *e);
 void extdata_free(struct extdata **x);
 
-/* Where the tensor will lie in that form. The weight must outlive extdata_write(). */
+/*
+ * Where the tensor will lie in that form. The weight must outlive extdata_write(). A tensor is in
+ * one file whole: E_TOO_LARGE names one that no file has room for.
+ */
 int extdata_add(struct extdata *x, const struct weight *w, const struct extdata_form *form,
 		struct extdata_place *ret, struct err *e);
 
-uint64_t extdata_len(const struct extdata *x); /* bytes of the file */
+/* Bytes that the tensor takes in that form. */
+uint64_t extdata_form_len(const struct weight *w, const struct extdata_form *form);
+
+/* One file that begins with `prefix`, which must outlive extdata_write(). */
+int extdata_embed(struct extdata *x, const void *prefix, size_t len, struct err *e);
+
+/* The next bytes of that file: those at `head`, at most EXTDATA_HEAD_MAX, and the tensor. */
+int extdata_embed_add(struct extdata *x, const struct weight *w, const struct extdata_form *form,
+		      const void *head, size_t head_len, struct err *e);
+
+uint64_t extdata_len(const struct extdata *x); /* of all files */
+
+/* ONNX_DATA_FILE, and with _1, _2, ... for the files after the first. */
+const char *extdata_file_name(size_t file, char name[EXTDATA_NAME_LEN]);
 
 /*
- * Makes the file, fsynced, and its hash. E_NO_SPACE comes before the first byte is written where
- * the file system can tell. After a failure there is no file.
+ * Makes one of the files, fsynced, and its hash. E_NO_SPACE comes before the first byte is
+ * written where the file system can tell; E_UNSUPPORTED_MODEL names a weight that does not fit
+ * its type. After a failure there is no file.
  */
-int extdata_write(const struct extdata *x, const char *path, onnx_progress_fn progress, void *userdata,
-		  char ret_sha256[SHA256_HEX_LEN + 1], struct err *e);
+int extdata_write(const struct extdata *x, size_t file, const char *path, onnx_progress_fn progress,
+		  void *userdata, char ret_sha256[SHA256_HEX_LEN + 1], struct err *e);
 
 #endif

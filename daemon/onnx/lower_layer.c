@@ -20,7 +20,15 @@ lower_linear(struct emit *em, const struct ir_node *n)
 void
 lower_gather(struct emit *em, const struct ir_node *n)
 {
-	lower_direct(em, n, "Gather"); /* its axis is 0 unless said otherwise */
+	const char *table = emit_in_stored(em, n->in[0]);
+
+	if (!table) {
+		lower_direct(em, n, "Gather"); /* its axis is 0 unless said otherwise */
+		return;
+	}
+	/* The rows are cast, not the table. */
+	(void)emit_result(em, "Cast", emit_op(em, "rows", "Gather", table, emit_in(em, n->in[1])));
+	emit_attr_elem(em, "to", IR_F32);
 }
 
 /* Spelled as ONNX Runtime's fusion to SimplifiedLayerNormalization looks for it. */
@@ -82,7 +90,7 @@ lower_attention(struct emit *em, const struct ir_node *n)
 	q = emit_op(em, "scaled", "Mul", q, emit_f32(em, n->attr.f));
 	keys = emit_op(em, "keys", "Transpose", emit_in(em, n->in[1]));
 	emit_attr_ints(em, "perm", 4, (const int64_t[]){0, 1, 3, 2});
-	x = emit_op(em, "scores", "MatMul", q, keys);
+	x = emit_island(em, emit_op(em, "scores", "MatMul", q, keys));
 	if (n->n_in == 4) {
 		if (h != kv)
 			x = regroup(em, "scores_apart", x, h);
@@ -90,6 +98,7 @@ lower_attention(struct emit *em, const struct ir_node *n)
 	}
 	x = emit_op(em, "weights", "Softmax", x);
 	emit_attr_int(em, "axis", -1);
+	x = emit_island_end(em, x);
 	if (h == kv) {
 		(void)emit_result(em, "MatMul", x, emit_in(em, n->in[2]));
 		return;

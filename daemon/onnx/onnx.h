@@ -1,10 +1,11 @@
 /*
- * Graphs as ONNX files (opset 17) that share one file of weights.
+ * Graphs as ONNX files (opset 17) that share their weights, in files beside them, or that each
+ * have them inside.
  *
  *	onnx_job_new ; onnx_job_meta ... ; onnx_job_add ... ; onnx_job_write
  *
  * onnx_job_add() lowers at once, so the graph may go; the checkpoint must live until
- * onnx_job_write() has streamed its weights to ONNX_DATA_FILE. Sizes that users vary are
+ * onnx_job_write() has streamed its weights. Sizes that users vary are
  * named dims of the inputs and outputs.
  */
 #ifndef ONNX_ONNX_H
@@ -18,6 +19,16 @@
 struct ir_graph;
 struct onnx_job;
 
+struct onnx_options {
+	bool half;          /* weights and computing in float16, but for what graph/ops.def calls wide; inputs stay
+			     * float32 */
+	const char *output; /* name of each graph's output; NULL: as in the trace */
+	bool output_half;   /* it is float16 */
+	bool embed;         /* weights inside each file: E_TOO_LARGE when it would pass 2 GiB */
+	uint64_t shard_max; /* bytes of a file of weights; 0: one file of any size */
+	bool store_bf16;    /* matrices are stored as bf16 and cast to float32 in the graph */
+};
+
 struct onnx_op_count {
 	const char *type; /* "MatMul" */
 	size_t n;
@@ -29,12 +40,12 @@ struct onnx_graph_info {
 	size_t nodes;                   /* those of branches too */
 	const struct onnx_op_count *op; /* by type, most frequent first */
 	size_t n_op;
-	uint64_t bytes;        /* of the file itself */
+	uint64_t bytes;        /* of the file itself, without weights */
 	uint64_t weight_bytes; /* of the weights it uses; graphs share them */
 };
 
 struct onnx_file {
-	const char *name;
+	char *name;
 	uint64_t size;
 	char sha256[SHA256_HEX_LEN + 1];
 };
@@ -42,7 +53,7 @@ struct onnx_file {
 /* Bytes written of all that will be, and the weight that is at hand. */
 typedef void (*onnx_progress_fn)(void *userdata, uint64_t done, uint64_t total, const char *name);
 
-int onnx_job_new(const char *dir, struct onnx_job **ret, struct err *e);
+int onnx_job_new(const char *dir, const struct onnx_options *o, struct onnx_job **ret, struct err *e);
 void onnx_job_free(struct onnx_job **j);
 
 /* A metadata property of the graphs added after this. */
@@ -51,7 +62,7 @@ int onnx_job_meta(struct onnx_job *j, const char *key, const char *value, struct
 /* `file` is a plain name such as "text.onnx". */
 int onnx_job_add(struct onnx_job *j, const struct ir_graph *g, const char *file, struct err *e);
 
-/* The weights first, then the graphs, each fsynced. Replaces files of these names. */
+/* Weights beside the graphs first, then the graphs, each fsynced. Replaces files of these names. */
 int onnx_job_write(struct onnx_job *j, onnx_progress_fn progress, void *userdata, struct err *e);
 
 size_t onnx_job_graph_count(const struct onnx_job *j);

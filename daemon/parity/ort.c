@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
+#include "checkpoint/convert.h"
 #include "ort_abi.h"
 
 struct ort_session {
@@ -342,15 +343,17 @@ output_read(const struct ort_session *s, struct OrtValue *v, struct ort_tensor *
 		r = shape_read(info, s->path, s->output_name, &t.type, &t.rank, t.shape, e);
 	if (r < 0)
 		return r;
-	if (t.type != ORT_F32)
-		return err_set(e, E_BAD_ONNX, "'%s': output '%s' is not float32", s->path, s->output_name);
+	if (t.type != ORT_F32 && t.type != ORT_F16)
+		return err_set(e, E_BAD_ONNX, "'%s': output '%s' is neither float32 nor float16", s->path,
+			       s->output_name);
 	for (i = 0; i < t.rank; i++)
 		t.len *= (size_t)t.shape[i]; /* no overflow: the runtime holds them in memory */
 	t.data = malloc(t.len + 1);
 	if (!t.data)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	if (t.len)
-		memcpy(t.data, data, t.len);
+		convert(t.type == ORT_F16 ? ST_F16 : ST_F32, ST_F32, data, t.len / sizeof(float), t.data);
+	t.type = ORT_F32;
 	*ret = t;
 	return 0;
 }

@@ -18,6 +18,7 @@
 enum ort_type {
 	ORT_F32 = 1,
 	ORT_I64 = 7,
+	ORT_F16 = 10, /* of outputs */
 };
 
 /* What a graph declares for an input. */
@@ -56,7 +57,7 @@ const struct ort_input *ort_input_get(const struct ort_session *s, size_t i);
 
 /*
  * `in` has a tensor for every input, in their order. *ret becomes the graph's first output,
- * float32; the caller releases it.
+ * as float32 if it is float16; the caller releases it.
  */
 int ort_run(struct ort_session *s, const struct ort_tensor *in, struct ort_tensor *ret, struct err *e);
 

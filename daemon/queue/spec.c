@@ -6,12 +6,13 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
+#include "base/profile.h"
 #include "base/repo.h"
 #include "base/str.h"
 
-#define MAX_ABS_DEFAULT 1e-4
-#define MIN_COSINE_DEFAULT 0.99999
 #define SEED_DEFAULT 1
+#define MAX_ABS_ROUNDED 1e-3 /* of an output that is rounded to float16 */
+#define SHARD_DEFAULT UINT64_C(2000000000)
 
 static const struct {
 	enum spec_kind kind;
@@ -20,6 +21,14 @@ static const struct {
 #define SPEC_VALUE(kind, sym, word) {SPEC_##kind, word},
 #include "spec.def"
 #undef SPEC_VALUE
+};
+
+/* What a graph of that dtype must come up to, if the job does not say. */
+static const struct {
+	double max_abs, min_cosine;
+} limits[] = {
+	[SPEC_DTYPE_FP32] = {1e-4, 0.99999},
+	[SPEC_DTYPE_FP16] = {5e-2, 0.999},
 };
 
 void
@@ -153,6 +162,62 @@ value_parse(const json_t *j, enum spec_kind kind, const char *key, enum spec_val
 }
 
 static int
+storage_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
+{
+	int r = value_parse(j, SPEC_STORAGE, "storage", &spec->storage, field, e);
+
+	if (r == 0 && spec->storage == SPEC_STORAGE_BF16 && spec->dtype != SPEC_DTYPE_FP32)
+		return err_set(e, E_BAD_REQUEST, "storage bf16 goes with the dtype fp32 only, not with %s",
+			       values[spec->dtype].word);
+	return r;
+}
+
+/* Bytes, or a string such as "2GB". */
+static int
+shard_size_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
+{
+	const json_t *v = json_object_get(j, "shard_size");
+	struct err why = ERR_INIT;
+	int r;
+
+	field_set(field, "shard_size");
+	if (!v || json_is_null(v)) {
+		spec->shard_size = spec->layout == SPEC_LAYOUT_SHARDED ? SHARD_DEFAULT : 0;
+		return 0;
+	}
+	if (spec->layout != SPEC_LAYOUT_SHARDED)
+		return err_set(e, E_BAD_REQUEST, "shard_size has a use with the layout sharded only, not with %s",
+			       values[spec->layout].word);
+	if (json_is_integer(v))
+		spec->shard_size = (uint64_t)MAX(json_integer_value(v), 0);
+	else if (!json_is_string(v))
+		return err_set(e, E_BAD_REQUEST, "shard_size must be a number of bytes or a string such as '2GB'");
+	r = json_is_string(v) ? str_to_bytes(json_string_value(v), field, &spec->shard_size, &why) : 0;
+	if (r < 0)
+		return err_set(e, E_BAD_REQUEST, "%s", why.msg);
+	if (spec->shard_size < SPEC_SHARD_MIN || spec->shard_size > INT64_MAX)
+		return err_set(e, E_BAD_REQUEST, "shard_size must be at least %d bytes", SPEC_SHARD_MIN);
+	return 0;
+}
+
+static const struct profile *
+profile_of(const struct spec *spec)
+{
+	return profile_find(values[spec->profile].word);
+}
+
+static int
+layout_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
+{
+	int r = value_parse(j, SPEC_LAYOUT, "layout", &spec->layout, field, e);
+
+	if (r == 0 && profile_of(spec)->one_model && spec->layout != SPEC_LAYOUT_SINGLE)
+		return err_set(e, E_BAD_REQUEST, "layout must be single with the profile %s, not %s",
+			       values[spec->profile].word, values[spec->layout].word);
+	return r;
+}
+
+static int
 variants_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 {
 	const json_t *array = NULL;
@@ -165,7 +230,7 @@ variants_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 	if (r < 0)
 		return r;
 	if (!array)
-		spec->variants = 1u << VARIANT_TEXT;
+		spec->variants = 1u << (profile_of(spec)->one_model ? VARIANT_UNIFIED : VARIANT_TEXT);
 	else if (json_array_size(array) == 0)
 		return err_set(e, E_BAD_REQUEST, "variants must name at least one graph");
 	for (i = 0; i < json_array_size(array); i++) {
@@ -181,6 +246,10 @@ variants_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 			return err_set(e, E_BAD_REQUEST, "%s names '%s' a second time", field, word);
 		spec->variants |= 1u << v;
 	}
+	field_set(field, "variants");
+	if (profile_of(spec)->one_model && spec->variants != 1u << VARIANT_UNIFIED)
+		return err_set(e, E_BAD_REQUEST, "variants must be unified alone with the profile %s",
+			       values[spec->profile].word);
 	return 0;
 }
 
@@ -246,8 +315,10 @@ parity_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 	const json_t *v = json_object_get(j, "parity");
 
 	spec->parity = true;
-	spec->max_abs = MAX_ABS_DEFAULT;
-	spec->min_cosine = MIN_COSINE_DEFAULT;
+	spec->max_abs = limits[spec->dtype].max_abs;
+	if (profile_of(spec)->output_half)
+		spec->max_abs = MAX(spec->max_abs, MAX_ABS_ROUNDED);
+	spec->min_cosine = limits[spec->dtype].min_cosine;
 	spec->seed = SEED_DEFAULT;
 	field_set(field, "parity");
 	if (json_is_object(v))
@@ -340,8 +411,8 @@ static int
 spec_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 {
 	static const char *const keys[] = {
-		"model",  "revision",  "variants",  "dtype",  "layout", "reference",
-		"parity", "positions", "mask_mode", "labels",
+		"model", "revision", "variants", "dtype", "storage", "layout", "shard_size", "profile",
+		"reference", "parity", "positions", "mask_mode", "labels",
 	};
 	int r;
 
@@ -354,11 +425,17 @@ spec_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 	if (r == 0)
 		r = revision_parse(j, spec, field, e);
 	if (r == 0)
+		r = value_parse(j, SPEC_PROFILE, "profile", &spec->profile, field, e);
+	if (r == 0)
 		r = variants_parse(j, spec, field, e);
 	if (r == 0)
 		r = value_parse(j, SPEC_DTYPE, "dtype", &spec->dtype, field, e);
 	if (r == 0)
-		r = value_parse(j, SPEC_LAYOUT, "layout", &spec->layout, field, e);
+		r = storage_parse(j, spec, field, e);
+	if (r == 0)
+		r = layout_parse(j, spec, field, e);
+	if (r == 0)
+		r = shard_size_parse(j, spec, field, e);
 	if (r == 0)
 		r = references_parse(j, spec, field, e);
 	if (r == 0)
@@ -425,18 +502,24 @@ references_to_json(const struct spec *spec)
 json_t *
 spec_to_json(const struct spec *spec)
 {
-	json_t *parity = json_false();
+	json_t *parity = json_false(), *j;
 
 	if (spec->parity)
 		parity = json_pack("{s:f, s:f, s:I}", "max_abs", spec->max_abs, "min_cosine",
 				   spec->min_cosine, "seed", (json_int_t)spec->seed);
 	/* json_pack() takes over what "o" is given, and fails for a NULL among it. */
-	return json_pack("{s:s, s:s*, s:o, s:s, s:s, s:o, s:o, s:s, s:s, s:O}", "model", spec->model, "revision",
-			 spec->revision, "variants", variants_to_json(spec->variants), "dtype",
-			 values[spec->dtype].word, "layout",
-			 values[spec->layout].word, "reference", references_to_json(spec), "parity", parity,
-			 "positions", values[spec->positions].word, "mask_mode", values[spec->mask_mode].word,
-			 "labels", spec->labels);
+	j = json_pack("{s:s, s:s*, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:O}", "model", spec->model,
+		      "revision", spec->revision, "variants", variants_to_json(spec->variants), "dtype", values[spec->dtype].word, "storage",
+		      values[spec->storage].word, "layout", values[spec->layout].word, "profile",
+		      values[spec->profile].word, "reference", references_to_json(spec), "parity", parity,
+		      "positions", values[spec->positions].word, "mask_mode", values[spec->mask_mode].word,
+		      "labels", spec->labels);
+	if (spec->shard_size &&
+	    json_object_set_new(j, "shard_size", json_integer((json_int_t)spec->shard_size)) < 0) {
+		json_decref(j);
+		return NULL;
+	}
+	return j;
 }
 
 /* `path` seen from `root`, as text; NULL when it does not begin there. */
@@ -513,7 +596,10 @@ spec_to_proto(const struct spec *spec, const char *nonce, const char *out_dir, s
 		if (spec->variants & 1u << v)
 			ret->variants[job->n_variants++] = (char *)(uintptr_t)variant_name(v);
 	job->dtype = (char *)(uintptr_t)values[spec->dtype].word;
+	job->storage = (char *)(uintptr_t)values[spec->storage].word;
 	job->layout = (char *)(uintptr_t)values[spec->layout].word;
+	job->profile = (char *)(uintptr_t)values[spec->profile].word;
+	job->shard_size = spec->shard_size;
 	job->positions = (char *)(uintptr_t)values[spec->positions].word;
 	job->mask_mode = (char *)(uintptr_t)values[spec->mask_mode].word;
 	job->reference = spec->references;

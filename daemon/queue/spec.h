@@ -15,9 +15,17 @@
 #define SPEC_REFERENCES_MAX 64
 #define SPEC_LABELS_MAX 16
 #define SPEC_LABEL_LEN_MAX 64 /* bytes of a label's name, and of its value */
+#define SPEC_SHARD_MIN 4096   /* bytes: weights lie at multiples of it */
 #define SPEC_FIELD_LEN 96     /* room for the name of a field in an error */
 
-enum spec_kind { SPEC_DTYPE, SPEC_LAYOUT, SPEC_POSITIONS, SPEC_MASK_MODE };
+enum spec_kind {
+	SPEC_DTYPE,
+	SPEC_STORAGE,
+	SPEC_LAYOUT,
+	SPEC_PROFILE,
+	SPEC_POSITIONS,
+	SPEC_MASK_MODE,
+};
 
 enum spec_value {
 #define SPEC_VALUE(kind, sym, word) SPEC_##kind##_##sym,
@@ -31,7 +39,10 @@ struct spec {
 	char *revision;    /* of a repository; NULL for a folder */
 	unsigned variants; /* bits 1u << VARIANT_*; never 0 */
 	enum spec_value dtype;
+	enum spec_value storage; /* of weights; SPEC_STORAGE_SAME: in the dtype */
 	enum spec_value layout;
+	uint64_t shard_size; /* bytes; of SPEC_LAYOUT_SHARDED, else 0 */
+	enum spec_value profile;
 	enum spec_value positions;
 	enum spec_value mask_mode;
 	char **references; /* absolute paths of case files */

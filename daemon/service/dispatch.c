@@ -95,7 +95,19 @@ attempt_publish(struct attempt *a, const struct job_stage *stages, size_t n_stag
 	return r;
 }
 
-/* Of an attempt that has no artifact. */
+static void
+attempt_discard(const struct attempt *a)
+{
+	struct err lost = ERR_INIT;
+
+	if (artifact_discard(a->dispatch->spec.state_dir, a->run.job, a->run.attempt, &lost) < 0)
+		log_warning("job=%" PRId64 " %s, ignoring", a->run.job, lost.msg);
+}
+
+/*
+ * Of an attempt that has no artifact. What it left goes before the queue is written: it may be what
+ * the disk is full of. A result that could not be published stays until the queue has let it go.
+ */
 static int
 attempt_fail(struct attempt *a, const struct err *why, const struct job_stage *stages, size_t n_stages,
 	     struct err *e)
@@ -107,15 +119,15 @@ attempt_fail(struct attempt *a, const struct err *why, const struct job_stage *s
 
 	if (why->code == E_PARITY && artifact_keep_report(spec->state_dir, a->run.job, a->run.attempt, &lost) < 0)
 		log_warning("job=%" PRId64 " %s, ignoring", a->run.job, lost.msg);
+	if (!a->end.result)
+		attempt_discard(a);
 	if (a->dispatch->stopping && why->code != E_CANCELLED)
 		r = job_apply(spec->store, a->run.job, JOB_EVENT_REQUEUE, &handed_back, e);
 	else
 		r = job_fail(spec->store, a->run.job, a->nonce, job_now(), why, stages, n_stages, e);
 	if (r < 0 && r != E_CONFLICT)
 		return r;
-	err_clear(&lost);
-	if (artifact_discard(spec->state_dir, a->run.job, a->run.attempt, &lost) < 0)
-		log_warning("job=%" PRId64 " %s, ignoring", a->run.job, lost.msg);
+	attempt_discard(a);
 	return 0;
 }
 

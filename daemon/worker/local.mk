@@ -1,6 +1,7 @@
 bin_PROGRAMS += colconv-worker
 colconv_worker_SOURCES = \
 	daemon/worker/cases.c daemon/worker/cases.def daemon/worker/cases.h \
+	daemon/worker/inputs.c daemon/worker/inputs.h \
 	daemon/worker/main.c \
 	daemon/worker/manifest.c daemon/worker/manifest.h \
 	daemon/worker/parity.c daemon/worker/parity.h \
@@ -9,5 +10,5 @@ colconv_worker_SOURCES = \
 	daemon/worker/stages.c daemon/worker/stages.h
 # The C++ linker: libtorch is C++.
 nodist_EXTRA_colconv_worker_SOURCES = dummy.cxx
-colconv_worker_LDADD = libmodel.a libtrace.a libtorch_shim.a libonnx.a libgraph.a libproto.a \
+colconv_worker_LDADD = libmodel.a libtrace.a libtorch_shim.a libonnx.a libonnxread.a libgraph.a libproto.a \
 	$(HUB_LIBS) $(PROTOBUF_C_LIBS) $(TORCH_LIBS) -lpthread

@@ -3,9 +3,11 @@
  * Job to its stdin and read its frames (proto/worker.proto); by hand it prints graphs.
  */
 #include <getopt.h>
+#include <signal.h>
 
 #include "base/frame.h"
 #include "base/log.h"
+#include "base/profile.h"
 #include "base/str.h"
 #include "config.h"
 #include "manifest.h"
@@ -39,6 +41,8 @@ job_read(Colconv__Job **ret, struct err *e)
 		r = *ret ? 0 : err_set(e, E_WORKER_PROTOCOL, "what came on stdin is no job");
 	}
 	buf_release(&b);
+	if (r == 0 && !profile_find((*ret)->profile))
+		r = err_set(e, E_WORKER_PROTOCOL, "there is no profile '%s'", (*ret)->profile);
 	if (r == 0 && (*ret)->parity && !(*ret)->limits)
 		r = err_set(e, E_WORKER_PROTOCOL, "the job has no parity limits");
 	return r;
@@ -145,6 +149,7 @@ main(int argc, char **argv)
 	int opt, r;
 
 	log_setup(LOG_LEVEL_INFO);
+	(void)signal(SIGXFSZ, SIG_IGN); /* a file beyond the limit is an error of write(), for colconv-parity too */
 	opt = getopt_long(argc, argv, "", options, NULL);
 	switch (opt) {
 	case 'h':

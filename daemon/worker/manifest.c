@@ -1,6 +1,7 @@
 #include "manifest.h"
 
 #include "base/fs.h"
+#include "base/profile.h"
 #include "base/sha256.h"
 #include "base/str.h"
 #include "config.h"
@@ -74,18 +75,34 @@ files_list(const struct conversion *c, json_t *files, struct err *e)
 	return r < 0 ? r : processor_copy(c, files, e);
 }
 
+static void
+io_add(json_t *list, const struct ir_value *v, const char *name, const char *type)
+{
+	char shape[256];
+
+	(void)json_object_set_new(list, name, json_pack("{s:s, s:s}", "type", type, "shape",
+							shape_str(&v->shape, shape, sizeof(shape))));
+}
+
 static json_t *
-io_list(const struct ir_graph *g, enum ir_kind kind)
+inputs_list(const struct ir_graph *g)
 {
 	json_t *list = json_object();
-	char shape[256];
 	size_t i;
 
 	for (i = 0; i < g->n_value; i++)
-		if (g->value[i]->kind == kind && (kind == IR_INPUT || g->value[i] == g->output))
-			(void)json_object_set_new(list, g->value[i]->name,
-						  json_pack("{s:s, s:s}", "type", ir_elem_name(g->value[i]->elem), "shape",
-							    shape_str(&g->value[i]->shape, shape, sizeof(shape))));
+		if (g->value[i]->kind == IR_INPUT)
+			io_add(list, g->value[i], g->value[i]->name, ir_elem_name(g->value[i]->elem));
+	return list;
+}
+
+static json_t *
+outputs_list(const struct conversion *c, const struct ir_graph *g)
+{
+	const struct profile *profile = profile_find(c->job->profile);
+	json_t *list = json_object();
+
+	io_add(list, g->output, profile->output, profile->output_half ? "f16" : "f32");
 	return list;
 }
 
@@ -105,8 +122,8 @@ graphs_list(const struct conversion *c)
 					list, variant_name((enum variant)v),
 					json_pack("{s:s, s:I, s:I, s:o, s:o}", "file", info->file, "nodes",
 						  (json_int_t)info->nodes, "weight_bytes", (json_int_t)info->weight_bytes,
-						  "inputs", io_list(c->graph[v], IR_INPUT), "outputs",
-						  io_list(c->graph[v], IR_RESULT)));
+						  "inputs", inputs_list(c->graph[v]), "outputs",
+						  outputs_list(c, c->graph[v])));
 		}
 	return list;
 }
@@ -133,8 +150,9 @@ source_list(const struct conversion *c)
 
 	for (i = 0; i < checkpoint_file_count(c->checkpoint); i++) {
 		f = checkpoint_file(c->checkpoint, i);
-		(void)json_array_append_new(list, json_pack("{s:s, s:I}", "name", fs_basename(st_path(f)), "size",
-							    (json_int_t)st_len(f)));
+		(void)json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "name", fs_basename(st_path(f)),
+							    "size", (json_int_t)st_len(f), "sha256",
+							    inputs_sha256(c->inputs, i)));
 	}
 	if (!c->snapshot.dir)
 		return json_pack("{s:s, s:o}", "path", c->job->model, "weights", list);
@@ -151,8 +169,10 @@ options_list(const struct conversion *c)
 
 	for (i = 0; i < c->job->n_variants; i++)
 		(void)json_array_append_new(variants, json_string(c->job->variants[i]));
-	return json_pack("{s:o, s:s, s:s, s:s, s:s}", "variants", variants, "dtype", c->job->dtype, "layout", c->job->layout,
-			 "positions", c->job->positions, "mask_mode", c->job->mask_mode);
+	return json_pack("{s:o, s:s, s:s, s:s, s:o*, s:s, s:s, s:s}", "variants", variants, "dtype", c->job->dtype,
+			 "storage", c->job->storage, "layout", c->job->layout, "shard_size",
+			 c->job->shard_size ? json_integer((json_int_t)c->job->shard_size) : NULL, "profile",
+			 c->job->profile, "positions", c->job->positions, "mask_mode", c->job->mask_mode);
 }
 
 static json_t *
@@ -194,13 +214,17 @@ manifest_write(struct conversion *c, struct err *e)
 	if (!path || !files)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	r = files_list(c, files, e);
+	if (r == 0)
+		r = inputs_wait(c->inputs, e);
+	if (r < 0) {
+		json_decref(files);
+		return r;
+	}
 	j = json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:{s:s, s:s, s:s?}, s:o, s:o}", "format", "colconv-manifest/1",
 		      "architecture", c->model->family, "parameters", (json_int_t)conversion_parameters(c), "source",
 		      source_list(c), "options", options_list(c), "graphs", graphs_list(c), "versions", "colconv",
 		      PACKAGE_VERSION, "libtorch", tt_version(), "onnxruntime", runtime ? json_string_value(runtime) : NULL,
 		      "parity", parity_short(c), "files", files);
-	if (r < 0)
-		return r;
 	if (!j)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	return json_write(path, j, e);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/fs.h"
+#include "base/profile.h"
 #include "base/str.h"
 #include "cases.h"
 #include "manifest.h"
@@ -109,9 +110,20 @@ export_progress(void *arg, uint64_t done, uint64_t total, const char *name)
 static int
 export(struct conversion *c, struct err *e)
 {
+	const struct profile *profile = profile_find(c->job->profile);
+	const struct onnx_options options = {
+		.half = str_eq(c->job->dtype, "fp16"),
+		.output = profile->output,
+		.output_half = profile->output_half,
+		.embed = str_eq(c->job->layout, "embedded"),
+		.shard_max = c->job->shard_size,
+		.store_bf16 = str_eq(c->job->storage, "bf16"),
+	};
 	int v, r;
 
-	r = onnx_job_new(c->job->out_dir, &c->onnx, e);
+	r = inputs_begin(c->checkpoint, &c->inputs, e);
+	if (r == 0)
+		r = onnx_job_new(c->job->out_dir, &options, &c->onnx, e);
 	if (r == 0)
 		r = onnx_job_meta(c->onnx, "colconv.architecture", c->model->family, e);
 	for (v = 0; v < VARIANT_MAX && r == 0; v++)
@@ -175,6 +187,7 @@ conversion_release(struct conversion *c)
 	int v;
 
 	json_decref(c->parity);
+	inputs_free(&c->inputs);
 	onnx_job_free(&c->onnx);
 	for (v = 0; v < VARIANT_MAX; v++)
 		graph_free(&c->graph[v]);

@@ -8,6 +8,7 @@
 #define WORKER_STAGES_H
 
 #include "hub/hub.h"
+#include "inputs.h"
 #include "model/model.h"
 #include "onnx/onnx.h"
 #include "report.h"
@@ -20,6 +21,7 @@ struct conversion {
 	const struct model *model;
 	void *config; /* of the model */
 	struct ir_graph *graph[VARIANT_MAX]; /* NULL: not asked for */
+	struct inputs *inputs; /* being hashed since the export began */
 	struct onnx_job *onnx;
 	char *case_dir;    /* the reference's cases, while they are needed */
 	json_t *parity;    /* the report, when parity was checked */

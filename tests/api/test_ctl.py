@@ -19,7 +19,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 BUILD = os.environ.get("COLCONV_BUILD", TOP)
 CTL = os.path.join(BUILD, "colconvctl")
 WORKER = os.path.join(BUILD, "tests", "api", "fake_worker")
-COMMANDS = ["submit", "list", "show", "watch", "cancel", "fetch", "parity", "convert", "version", "help"]
+COMMANDS = ["submit", "list", "show", "watch", "cancel", "fetch", "parity", "convert", "inspect", "version", "help"]
 
 EXPORT = job(stage="export", progress={"done": 0, "total": 4000, "unit": "bytes", "detail": "lm.00"})
 

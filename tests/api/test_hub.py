@@ -590,15 +590,17 @@ def test_what_an_earlier_process_left_is_not_believed(hub, box):
     assert [s[1] for s in hub.served if cdn(hub, SHARD) in s[0]] == [3000, 0]
 
 
-def job_frame(out, **fields):
+def job_frame(out):
     """A Job of worker.proto."""
+    def varint(n):
+        return bytes([n]) if n < 128 else bytes([n & 127 | 128, n >> 7])
+
     def field(number, value):
-        data = value.encode()
-        assert len(data) < 16384
-        n = bytes([len(data)]) if len(data) < 128 else bytes([len(data) & 127 | 128, len(data) >> 7])
-        return bytes([number << 3 | 2]) + n + data
+        return varint(number << 3 | 2) + varint(len(value)) + value.encode()
+
     body = (field(1, "nonce") + field(2, REPO) + field(3, str(out)) + field(4, "text") + field(5, "fp32") +
-            field(6, "single") + field(11, "mrope") + field(13, "main"))
+            field(6, "single") + field(11, "mrope") + field(12, "trained") + field(14, "same") + field(15, "default") +
+            field(16, "main"))
     return struct.pack("<I", len(body)) + body
 
 

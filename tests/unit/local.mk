@@ -29,6 +29,7 @@ check_PROGRAMS += tests/unit/test_conf
 tests_unit_test_conf_SOURCES = tests/unit/test_conf.c daemon/service/conf.c
 tests_unit_test_conf_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"/nowhere"'
 tests_unit_test_conf_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_job
 tests_unit_test_job_SOURCES = tests/unit/test_job.c tests/unit/queue.h
 tests_unit_test_job_LDADD = $(QUEUE_LIBS) $(CMOCKA_LIBS)
@@ -64,6 +65,7 @@ tests_unit_test_report_LDADD = $(PARITY_LIBS) $(UNIT_LIBS) -ldl
 check_PROGRAMS += tests/unit/test_ort
 tests_unit_test_ort_SOURCES = tests/unit/test_ort.c tests/unit/case_file.c tests/unit/case_file.h tests/unit/test.h
 tests_unit_test_ort_LDADD = $(PARITY_LIBS) $(UNIT_LIBS) -ldl
+
 check_PROGRAMS += tests/unit/test_extdata
 tests_unit_test_extdata_SOURCES = tests/unit/test_extdata.c tests/unit/test.h
 tests_unit_test_extdata_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pwrite
@@ -77,6 +79,7 @@ check_PROGRAMS += tests/unit/test_onnx_lower
 tests_unit_test_onnx_lower_SOURCES = tests/unit/test_onnx_lower.c tests/unit/test.h
 tests_unit_test_onnx_lower_LDADD = $(ONNX_LIBS) $(UNIT_LIBS)
 CLIENT_TESTS = tests/unit/test_bar tests/unit/test_options tests/unit/test_sse tests/unit/test_table
+
 check_PROGRAMS += $(CLIENT_TESTS)
 tests_unit_test_bar_SOURCES = tests/unit/test_bar.c tests/unit/test.h
 tests_unit_test_bar_LDADD = libclient.a $(UNIT_LIBS)
@@ -90,8 +93,13 @@ tests_unit_test_table_LDADD = libclient.a $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test_ops
 tests_unit_test_ops_SOURCES = tests/unit/test_ops.c tests/unit/test.h
 nodist_EXTRA_tests_unit_test_ops_SOURCES = dummy.cxx
-tests_unit_test_ops_LDADD = libparity.a libtrace.a libtorch_shim.a libonnx.a libgraph.a libcheckpoint.a libproto.a \
+tests_unit_test_ops_LDADD = libparity.a libtrace.a libtorch_shim.a libonnx.a libonnxread.a libgraph.a libcheckpoint.a libproto.a \
 	$(UNIT_LIBS) $(PROTOBUF_C_LIBS) $(TORCH_LIBS) -ldl -lpthread
+
+check_PROGRAMS += tests/unit/test_inspect
+tests_unit_test_inspect_SOURCES = tests/unit/test_inspect.c tests/unit/test.h
+tests_unit_test_inspect_LDADD = libonnxread.a libproto.a $(UNIT_LIBS) $(PROTOBUF_C_LIBS)
+
 check_PROGRAMS += tests/unit/test_safetensors
 tests_unit_test_safetensors_SOURCES = tests/unit/test_safetensors.c tests/unit/test.h tests/unit/tmpdir.h
 tests_unit_test_safetensors_LDADD = libcheckpoint.a $(UNIT_LIBS)

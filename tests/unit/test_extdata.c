@@ -8,8 +8,8 @@
 
 #include "base/fs.h"
 #include "base/str.h"
+#include "checkpoint/convert.h"
 #include "checkpoint/stwriter.h"
-#include "onnx/convert.h"
 #include "onnx/extdata.h"
 
 #define BIG_ROWS 1701 /* times BIG_COLS: more than one piece of the pipeline */
@@ -25,6 +25,15 @@ bits_of(float f)
 
 	memcpy(&u, &f, sizeof(u));
 	return u;
+}
+
+static float
+float_of(uint32_t u)
+{
+	float f;
+
+	memcpy(&f, &u, sizeof(f));
+	return f;
 }
 
 /* From the definition: sign, five bits of exponent, ten of mantissa. */
@@ -51,10 +60,10 @@ test_every_half(void **state)
 	(void)state;
 	for (i = 0; i < 65536; i++)
 		memcpy(src + 1 + 2 * i, &(uint16_t){(uint16_t)i}, 2);
-	convert_f32(ST_BF16, src + 1, 65536, dst);
+	convert(ST_BF16, ST_F32, src + 1, 65536, dst);
 	for (i = 0; i < 65536; i++)
 		assert_int_equal(bits_of(dst[i]), i << 16);
-	convert_f32(ST_F16, src + 1, 65536, dst);
+	convert(ST_F16, ST_F32, src + 1, 65536, dst);
 	for (i = 0; i < 65536; i++)
 		assert_int_equal(bits_of(dst[i]), f16_reference((uint16_t)i));
 	free(src);
@@ -72,14 +81,92 @@ test_wide_floats(void **state)
 
 	(void)state;
 	memcpy(src + 3, in, sizeof(in));
-	convert_f32(ST_F64, src + 3, ARRAY_LEN(in), dst);
+	convert(ST_F64, ST_F32, src + 3, ARRAY_LEN(in), dst);
 	for (i = 0; i < ARRAY_LEN(in); i++)
 		if (i != 6)
 			assert_int_equal(bits_of(dst[i]), bits_of((float)in[i]));
 	assert_true(isnan(dst[6]));
 	memcpy(src + 1, &third, sizeof(third));
-	convert_f32(ST_F32, src + 1, 1, dst);
+	convert(ST_F32, ST_F32, src + 1, 1, dst);
 	assert_int_equal(bits_of(dst[0]), bits_of(third));
+}
+
+/* The nearest half to a float, by search: of two that are as near the one with an even mantissa. */
+static uint16_t
+f16_nearest(float f)
+{
+	uint16_t low = 0, high = 0x7c00, middle;
+	double a = fabs((double)f), below, above;
+
+	while (high - low > 1) {
+		middle = (uint16_t)((low + high) / 2);
+		if ((double)float_of(f16_reference(middle)) <= a)
+			low = middle;
+		else
+			high = middle;
+	}
+	below = a - (double)float_of(f16_reference(low));
+	above = (high == 0x7c00 ? 65536 : (double)float_of(f16_reference(high))) - a;
+	if (above < below || (above <= below && low & 1))
+		low = high;
+	return signbit(f) ? low | 0x8000 : low;
+}
+
+/* Around every half: itself, half way to the next, and a little beside that. */
+static void
+test_to_half(void **state)
+{
+	static const float beyond[] = {65519.996f, 65520.0f, 65536.0f, 1e30f, 0x1p-149f, 1e-30f, 0x1.8p-25f};
+	float in[4];
+	uint16_t out[4], k, i;
+
+	(void)state;
+	for (i = 0; i < 0x7bff; i++) {
+		in[0] = float_of(f16_reference(i));
+		in[1] = -(in[0] + (float_of(f16_reference((uint16_t)(i + 1))) - in[0]) / 2);
+		in[2] = nextafterf(in[1], 0);
+		in[3] = nextafterf(in[1], -INFINITY);
+		convert(ST_F32, ST_F16, (const unsigned char *)in, 4, out);
+		for (k = 0; k < 4; k++)
+			if (out[k] != f16_nearest(in[k]))
+				fail_msg("%a gives %#x, not %#x", (double)in[k], out[k], f16_nearest(in[k]));
+	}
+	for (i = 0; i < ARRAY_LEN(beyond); i++) {
+		convert(ST_F32, ST_F16, (const unsigned char *)&beyond[i], 1, out);
+		assert_int_equal(out[0], f16_nearest(beyond[i]));
+	}
+	in[0] = INFINITY;
+	in[1] = -INFINITY;
+	in[2] = NAN;
+	in[3] = -0.0f;
+	convert(ST_F32, ST_F16, (const unsigned char *)in, 4, out);
+	assert_int_equal(out[0], 0x7c00);
+	assert_int_equal(out[1], 0xfc00);
+	assert_true((out[2] & 0x7fff) > 0x7c00);
+	assert_int_equal(out[3], 0x8000);
+	assert_int_equal(convert_count_infinite(ST_F16, out, 4), 2);
+}
+
+static void
+test_to_bf16(void **state)
+{
+	static const struct {
+		uint32_t in;
+		uint16_t out;
+	} rows[] = {
+		{0x3f800000, 0x3f80}, {0x3f808000, 0x3f80}, {0x3f808001, 0x3f81}, {0x3f818000, 0x3f82}, {0x3f817fff, 0x3f81},
+		{0x00000001, 0x0000}, {0x00008001, 0x0001}, {0x80000000, 0x8000}, {0x7f7fffff, 0x7f80}, {0x7f800000, 0x7f80},
+		{0xff800000, 0xff80}, {0x7f800001, 0x7fc0}, {0xffffffff, 0xffff},
+	};
+	uint16_t out;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		convert(ST_F32, ST_BF16, (const unsigned char *)&rows[i].in, 1, &out);
+		assert_int_equal(out, rows[i].out);
+		assert_int_equal(convert_count_infinite(ST_BF16, &out, 1), (rows[i].out & 0x7fff) == 0x7f80);
+	}
 }
 
 /* ---- a file of weights ---- */
@@ -208,25 +295,43 @@ element(const struct st_tensor *t, size_t i)
 	return d;
 }
 
-/* What lies at `place`, and the zeros up to the next boundary, against the plain definition. */
+/* What lies at `place` against the plain definition. */
 static void
-place_check(const struct fs_map *m, const char *name, struct extdata_form form, struct extdata_place place)
+elements_check(const struct fs_map *m, const char *name, struct extdata_form form, struct extdata_place place)
 {
 	const struct st_tensor *t = weight_get(name)->tensor;
 	size_t count = (size_t)t->count, i, source;
-	float got, want;
+	const size_t size = st_dtype_size(form.dtype);
+	uint32_t got, bits;
+	uint16_t half;
+	float want;
 
-	assert_int_equal(place.offset % EXTDATA_ALIGN, 0);
-	assert_int_equal(place.len, count * sizeof(float));
+	assert_int_equal(place.len, count * size);
 	for (i = 0; i < count; i++) {
 		source = form.rows ? i % (size_t)form.rows * (size_t)form.cols + i / (size_t)form.rows : i;
 		want = (float)element(t, source);
 		if (form.transform == IR_PLUS_ONE)
 			want += 1.0f;
-		memcpy(&got, m->data + place.offset + i * sizeof(got), sizeof(got));
-		if (bits_of(got) != bits_of(want))
-			fail_msg("element %zu of '%s' is %a, not %a", i, name, (double)got, (double)want);
+		bits = bits_of(want);
+		if (form.dtype != ST_F32) {
+			convert(ST_F32, form.dtype, (const unsigned char *)&want, 1, &half);
+			bits = half;
+		}
+		got = 0;
+		memcpy(&got, m->data + place.offset + i * size, size);
+		if (got != bits)
+			fail_msg("element %zu of '%s' is %#x, not %#x", i, name, got, bits);
 	}
+}
+
+/* And the zeros up to the next boundary. */
+static void
+place_check(const struct fs_map *m, const char *name, struct extdata_form form, struct extdata_place place)
+{
+	size_t i;
+
+	assert_int_equal(place.offset % EXTDATA_ALIGN, 0);
+	elements_check(m, name, form, place);
 	for (i = place.offset + place.len; i % EXTDATA_ALIGN; i++)
 		assert_int_equal(m->data[i], 0);
 }
@@ -261,7 +366,7 @@ test_write(void **state)
 	size_t i, n = 0;
 
 	(void)state;
-	assert_int_equal(extdata_new(&x, &e), 0);
+	assert_int_equal(extdata_new(0, &x, &e), 0);
 	for (i = 1; i < ARRAY_LEN(tensors); i++) {
 		name[n] = tensors[i].name;
 		form[n++] = transposed(&weights[i]);
@@ -274,7 +379,7 @@ test_write(void **state)
 	form[n++] = as_is;
 	for (i = 0; i < n; i++)
 		place[i] = add(x, name[i], form[i]);
-	(void)extdata_write(x, path, progress, &seen, sha256, &e);
+	(void)extdata_write(x, 0, path, progress, &seen, sha256, &e);
 	assert_no_error(&e);
 	assert_false(seen.wrong);
 	assert_int_equal(seen.done, extdata_len(x));
@@ -289,6 +394,62 @@ test_write(void **state)
 	extdata_free(&x);
 }
 
+/* Each tensor as each type of 16 bits, transposed and not. */
+static void
+test_write_narrow(void **state)
+{
+	static const enum st_dtype dtypes[] = {ST_F16, ST_BF16};
+	struct extdata_place place[2 * ARRAY_LEN(tensors)];
+	struct extdata_form form[ARRAY_LEN(place)];
+	char sha256[SHA256_HEX_LEN + 1];
+	struct extdata *x;
+	struct fs_map map;
+	size_t d, i;
+
+	(void)state;
+	for (d = 0; d < ARRAY_LEN(dtypes); d++) {
+		struct err e = ERR_INIT;
+
+		assert_int_equal(extdata_new(0, &x, &e), 0);
+		for (i = 2; i < ARRAY_LEN(place); i++) {
+			form[i] = i % 2 ? transposed(&weights[i / 2]) : (struct extdata_form){.rows = 0};
+			form[i].dtype = dtypes[d];
+			/* The random bits of the others are numbers beyond a half. */
+			if (dtypes[d] == ST_F16 && tensors[i / 2].dtype != ST_F16)
+				form[i].dtype = ST_BF16;
+			place[i] = add(x, tensors[i / 2].name, form[i]);
+		}
+		(void)extdata_write(x, 0, path, NULL, NULL, sha256, &e);
+		assert_no_error(&e);
+		assert_int_equal(fs_map_open(path, E_IO, &map, &e), 0);
+		for (i = 2; i < ARRAY_LEN(place); i++)
+			place_check(&map, tensors[i / 2].name, form[i], place[i]);
+		fs_map_close(&map);
+		extdata_free(&x);
+	}
+}
+
+static void
+test_too_large_for_its_type(void **state)
+{
+	static const uint16_t numbers[] = {0x4280, 0x4780, 0xc780}; /* 64, 65536, -65536 in bf16 */
+	struct st_tensor t = {.name = "big", .dtype = ST_BF16, .rank = 1, .count = 3, .data = (const unsigned char *)numbers};
+	const struct weight w = {"lm.big.weight", &t, ckpt};
+	const struct extdata_form half = {.dtype = ST_F16};
+	char sha256[SHA256_HEX_LEN + 1];
+	struct extdata_place place;
+	struct extdata *x = NULL;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(extdata_new(0, &x, &e), 0);
+	assert_int_equal(extdata_add(x, &w, &half, &place, &e), 0);
+	assert_int_equal(extdata_write(x, 0, path, NULL, NULL, sha256, &e), E_UNSUPPORTED_MODEL);
+	assert_error(&e, E_UNSUPPORTED_MODEL, "weight 'lm.big.weight' has elements (2 of the 3 from 0 on) that are too large for F16");
+	assert_false(fs_exists(path));
+	extdata_free(&x);
+}
+
 static void
 test_stored_once(void **state)
 {
@@ -298,7 +459,7 @@ test_stored_once(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(extdata_new(&x, &e), 0);
+	assert_int_equal(extdata_new(0, &x, &e), 0);
 	first = add(x, "odd", t);
 	other = add(x, "odd", (struct extdata_form){.transform = IR_PLUS_ONE});
 	second = add(x, "odd", t);
@@ -317,9 +478,101 @@ test_dtype_refused(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(extdata_new(&x, &e), 0);
+	assert_int_equal(extdata_new(0, &x, &e), 0);
 	assert_int_equal(extdata_add(x, weight_get("byte"), &as_is, &place, &e), E_EXPORT);
 	assert_error(&e, E_EXPORT, "weight 'byte' is of dtype U8");
+	extdata_free(&x);
+}
+
+/* "prime" takes 36,864 bytes with its padding, "odd" and "one" 4,096 each. */
+static void
+test_shards(void **state)
+{
+	static const struct {
+		uint64_t max;
+		size_t prime_file, odd_file, one_file;
+	} rows[] = {
+		{0, 0, 0, 0}, {45056, 0, 0, 0}, {45055, 0, 0, 1}, {40960, 0, 0, 1}, {40959, 0, 1, 1}, {36864, 0, 1, 1},
+	};
+	char sha256[SHA256_HEX_LEN + 1], name[EXTDATA_NAME_LEN];
+	const struct extdata_form as_is = {.rows = 0};
+	struct extdata_place place[3];
+	struct fs_map map;
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		static const char *const names[] = {"prime", "odd", "one"};
+		struct extdata *x = NULL;
+		struct err e = ERR_INIT;
+
+		assert_int_equal(extdata_new(rows[i].max, &x, &e), 0);
+		for (k = 0; k < 3; k++)
+			place[k] = add(x, names[k], as_is);
+		assert_int_equal(place[0].file, rows[i].prime_file);
+		assert_int_equal(place[1].file, rows[i].odd_file);
+		assert_int_equal(place[2].file, rows[i].one_file);
+		assert_int_equal(extdata_len(x), 45056);
+		assert_int_equal(add(x, "odd", as_is).file, place[1].file);
+		for (k = 0; k < 3; k++) {
+			(void)extdata_write(x, place[k].file, path, NULL, NULL, sha256, &e);
+			assert_no_error(&e);
+			assert_int_equal(fs_map_open(path, E_IO, &map, &e), 0);
+			assert_int_equal(map.len, x->file[place[k].file]);
+			assert_true(rows[i].max == 0 || map.len <= rows[i].max);
+			place_check(&map, names[k], as_is, place[k]);
+			fs_map_close(&map);
+		}
+		extdata_free(&x);
+	}
+	assert_string_equal(extdata_file_name(0, name), "model.onnx_data");
+	assert_string_equal(extdata_file_name(12, name), "model.onnx_data_12");
+}
+
+static void
+test_shard_too_small(void **state)
+{
+	const struct extdata_form as_is = {.rows = 0};
+	struct extdata_place place;
+	struct extdata *x = NULL;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(extdata_new(36863, &x, &e), 0);
+	assert_int_equal(extdata_add(x, weight_get("prime"), &as_is, &place, &e), E_TOO_LARGE);
+	assert_error(&e, E_TOO_LARGE, "weight 'prime' takes 36.9 kB in one piece, and a shard has at most 36.9 kB");
+	extdata_free(&x);
+}
+
+static void
+test_embedded(void **state)
+{
+	const struct extdata_form form[] = {transposed(weight_get("odd")), {.rows = 0}, transposed(weight_get("big"))};
+	static const char *const names[] = {"odd", "one", "big"};
+	char sha256[SHA256_HEX_LEN + 1], sha256_again[SHA256_HEX_LEN + 1];
+	struct extdata *x = NULL;
+	struct err e = ERR_INIT;
+	struct fs_map map;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(extdata_new(0, &x, &e), 0);
+	assert_int_equal(extdata_embed(x, "begin", 5, &e), 0);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(extdata_embed_add(x, weight_get(names[i]), &form[i], "abc", i + 1, &e), 0);
+	(void)extdata_write(x, 0, path, NULL, NULL, sha256, &e);
+	assert_no_error(&e);
+	assert_int_equal(sha256_file(path, sha256_again, &e), 0);
+	assert_string_equal(sha256, sha256_again);
+	assert_int_equal(fs_map_open(path, E_IO, &map, &e), 0);
+	assert_int_equal(map.len, extdata_len(x));
+	assert_int_equal(map.len, x->item[2].place.offset + x->item[2].place.len);
+	assert_memory_equal(map.data, "begina", 6);
+	for (i = 0; i < 3; i++) {
+		assert_memory_equal(map.data + x->item[i].place.offset - i - 1, "abc", i + 1);
+		elements_check(&map, names[i], form[i], x->item[i].place);
+	}
+	fs_map_close(&map);
 	extdata_free(&x);
 }
 
@@ -336,9 +589,9 @@ test_links_are_not_written_through(void **state)
 	(void)snprintf(other, sizeof(other), "%s/other", dir);
 	assert_int_equal(fs_write_file(path, "old", 3, &e), 0);
 	assert_int_equal(link(path, other), 0);
-	assert_int_equal(extdata_new(&x, &e), 0);
+	assert_int_equal(extdata_new(0, &x, &e), 0);
 	(void)add(x, "one", (struct extdata_form){.rows = 0});
-	(void)extdata_write(x, path, NULL, NULL, sha256, &e);
+	(void)extdata_write(x, 0, path, NULL, NULL, sha256, &e);
 	assert_no_error(&e);
 	assert_int_equal(stat(other, &st), 0);
 	assert_int_equal(st.st_size, 3);
@@ -380,10 +633,10 @@ fail_check(int want_code, const char *words)
 	struct extdata *x = NULL;
 	struct err e = ERR_INIT;
 
-	assert_int_equal(extdata_new(&x, &e), 0);
+	assert_int_equal(extdata_new(0, &x, &e), 0);
 	(void)add(x, "big", transposed(weight_get("big")));
 	(void)add(x, "long", transposed(weight_get("long")));
-	assert_int_equal(extdata_write(x, path, NULL, NULL, sha256, &e), want_code);
+	assert_int_equal(extdata_write(x, 0, path, NULL, NULL, sha256, &e), want_code);
 	assert_error(&e, want_code, words);
 	assert_string_equal(sha256, "none");
 	assert_false(fs_exists(path));
@@ -440,9 +693,9 @@ test_disk_too_small(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(extdata_new(&x, &e), 0);
+	assert_int_equal(extdata_new(0, &x, &e), 0);
 	assert_int_equal(extdata_add(x, &w, &as_is, &place, &e), 0);
-	assert_int_equal(extdata_write(x, path, NULL, NULL, sha256, &e), E_NO_SPACE);
+	assert_int_equal(extdata_write(x, 0, path, NULL, NULL, sha256, &e), E_NO_SPACE);
 	assert_error(&e, E_NO_SPACE, "the weights need 4504 TB and '");
 	assert_false(fs_exists(path));
 	extdata_free(&x);
@@ -456,8 +709,9 @@ test_no_folder(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(extdata_new(&x, &e), 0);
-	assert_int_equal(extdata_write(x, "no-such-folder/data", NULL, NULL, sha256, &e), E_IO);
+	assert_int_equal(extdata_new(0, &x, &e), 0);
+	(void)add(x, "one", (struct extdata_form){.rows = 0});
+	assert_int_equal(extdata_write(x, 0, "no-such-folder/data", NULL, NULL, sha256, &e), E_IO);
 	assert_error(&e, E_IO, "cannot create 'no-such-folder/data'");
 	extdata_free(&x);
 }
@@ -467,11 +721,15 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_half),      cmocka_unit_test(test_wide_floats),
+		cmocka_unit_test(test_to_half),         cmocka_unit_test(test_to_bf16),
 		cmocka_unit_test(test_write),           cmocka_unit_test(test_stored_once),
 		cmocka_unit_test(test_dtype_refused),   cmocka_unit_test(test_links_are_not_written_through),
 		cmocka_unit_test(test_write_fails),     cmocka_unit_test(test_write_is_short),
 		cmocka_unit_test(test_file_size_limit), cmocka_unit_test(test_disk_too_small),
 		cmocka_unit_test(test_no_folder),
+		cmocka_unit_test(test_shards),          cmocka_unit_test(test_shard_too_small),
+		cmocka_unit_test(test_embedded),
+		cmocka_unit_test(test_write_narrow),    cmocka_unit_test(test_too_large_for_its_type),
 	};
 
 	return cmocka_run_group_tests_name("extdata", tests, setup, teardown);

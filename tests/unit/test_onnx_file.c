@@ -101,6 +101,21 @@ file_check(const struct onnx_file *f, const char *name)
 	assert_string_equal(f->sha256, sha256);
 }
 
+struct seen {
+	uint64_t done, total;
+	bool wrong;
+};
+
+static void
+progress(void *userdata, uint64_t done, uint64_t total, const char *name)
+{
+	struct seen *s = userdata;
+
+	s->wrong |= done <= s->done || !name;
+	s->done = done;
+	s->total = total;
+}
+
 static const char want_text[] =
 	"graph text    ir 8, made by colconv %s\n"
 	"opset 17\n"
@@ -129,7 +144,7 @@ test_job(void **state)
 	size_t i;
 
 	(void)state;
-	assert_int_equal(onnx_job_new(dir, &j, &e), 0);
+	assert_int_equal(onnx_job_new(dir, &(struct onnx_options){.shard_max = 0}, &j, &e), 0);
 	assert_int_equal(onnx_job_meta(j, "architecture", "test", &e), 0);
 	for (i = 0; i < ARRAY_LEN(names); i++) {
 		g = graph_make(names[i]);
@@ -160,6 +175,85 @@ test_job(void **state)
 	onnx_job_free(&j);
 }
 
+static const char want_embedded[] =
+	"graph text    ir 8, made by colconv %s\n"
+	"opset 17\n"
+	"input x    FLOAT [batch, 3]\n"
+	"initializer proj.weight.T    FLOAT [3, 5]\n"
+	"initializer proj.bias    FLOAT [5] = 0 0 0 0 0\n"
+	"embeddings/product = MatMul(x, proj.weight.T)\n"
+	"embeddings = Add(embeddings/product, proj.bias)\n"
+	"output embeddings    FLOAT [batch, 5]\n"
+	"2 nodes\n"
+	"       1 Add\n"
+	"       1 MatMul\n";
+
+/* Each graph has the weights inside. */
+static void
+test_embedded(void **state)
+{
+	_cleanup_free_ char *text = fs_join(dir, "text.onnx");
+	static const char *const names[] = {"text", "image"};
+	struct seen seen = {.done = 0};
+	char file[32], want[sizeof(want_embedded) + 32];
+	struct onnx_job *j = NULL;
+	struct err e = ERR_INIT;
+	struct buf b = BUF_INIT;
+	struct ir_graph *g;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(onnx_job_new(dir, &(struct onnx_options){.embed = true}, &j, &e), 0);
+	for (i = 0; i < ARRAY_LEN(names); i++) {
+		g = graph_make(names[i]);
+		(void)snprintf(file, sizeof(file), "%s.onnx", names[i]);
+		assert_int_equal(onnx_job_add(j, g, file, &e), 0);
+		graph_free(&g);
+	}
+	(void)onnx_job_write(j, progress, &seen, &e);
+	assert_no_error(&e);
+	assert_int_equal(onnx_job_file_count(j), 2);
+	file_check(onnx_job_file(j, 0), "text.onnx");
+	file_check(onnx_job_file(j, 1), "image.onnx");
+	assert_false(seen.wrong);
+	assert_int_equal(seen.done, seen.total);
+	assert_int_equal(seen.done, onnx_job_file(j, 0)->size + onnx_job_file(j, 1)->size);
+	assert_int_equal(onnx_dump(text, &b, &e), 0);
+	(void)snprintf(want, sizeof(want), want_embedded, PACKAGE_VERSION);
+	assert_string_equal(b.data, want);
+	buf_release(&b);
+	onnx_job_free(&j);
+}
+
+/* Nothing of the weight is read to see that a protobuf has no room for it. */
+static void
+test_embedded_too_large(void **state)
+{
+	struct st_tensor huge = {.name = "huge", .dtype = ST_BF16, .rank = 2, .count = INT64_C(1) << 29};
+	struct weight w = {"huge", &huge, ckpt};
+	struct shape shape = shape_of(2, dim_const(1 << 20), dim_const(1 << 9));
+	struct shape x = shape_of(2, dim_symbol(SYM_BATCH), dim_const(1 << 9));
+	struct shape bias = shape_of(1, dim_const(1 << 20));
+	struct st_tensor row = {.name = "row", .dtype = ST_BF16, .rank = 1, .count = 1 << 20};
+	struct weight v = {"row", &row, ckpt};
+	struct ir_graph *g = graph_make("text");
+	struct ir_node *n = g->block.node[0];
+	struct onnx_job *j = NULL;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	n->in[0]->shape = x;
+	n->in[1]->shape = shape;
+	n->in[1]->weight = &w;
+	n->in[2]->shape = bias;
+	n->in[2]->weight = &v;
+	assert_int_equal(onnx_job_new(dir, &(struct onnx_options){.embed = true}, &j, &e), 0);
+	assert_int_equal(onnx_job_add(j, g, "text.onnx", &e), E_TOO_LARGE);
+	assert_error(&e, E_TOO_LARGE, "the graph 'text' would be a file of 2.15 GB with its weights inside");
+	onnx_job_free(&j);
+	graph_free(&g);
+}
+
 static void
 test_job_without_folder(void **state)
 {
@@ -168,7 +262,7 @@ test_job_without_folder(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(onnx_job_new("no-such-folder", &j, &e), 0);
+	assert_int_equal(onnx_job_new("no-such-folder", &(struct onnx_options){.shard_max = 0}, &j, &e), 0);
 	assert_int_equal(onnx_job_add(j, g, "text.onnx", &e), 0);
 	assert_int_equal(onnx_job_write(j, NULL, NULL, &e), E_IO);
 	assert_error(&e, E_IO, "cannot create 'no-such-folder/model.onnx_data'");
@@ -260,7 +354,7 @@ test_damaged_files(void **state)
 	size_t len, i;
 
 	(void)state;
-	assert_int_equal(onnx_job_new(dir, &j, &e), 0);
+	assert_int_equal(onnx_job_new(dir, &(struct onnx_options){.shard_max = 0}, &j, &e), 0);
 	assert_int_equal(onnx_job_add(j, g, "good.onnx", &e), 0);
 	assert_int_equal(onnx_job_write(j, NULL, NULL, &e), 0);
 	(void)snprintf(path, sizeof(path), "%s/good.onnx", dir);
@@ -315,6 +409,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_job),
+		cmocka_unit_test(test_embedded),
+		cmocka_unit_test(test_embedded_too_large),
 		cmocka_unit_test(test_job_without_folder),
 		cmocka_unit_test(test_nesting),
 		cmocka_unit_test(test_damaged_files),

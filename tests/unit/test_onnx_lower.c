@@ -83,9 +83,10 @@ static int
 made_lower(struct made *m, struct extdata *data)
 {
 	static const char *const meta[] = {"architecture", "test", NULL};
+	static const struct onnx_options options;
 	int r;
 
-	m->job = (struct emit_job){.graph = m->g, .data = data, .meta = meta};
+	m->job = (struct emit_job){.graph = m->g, .options = &options, .data = data, .meta = meta};
 	r = emit_graph(&m->job, &m->e);
 	if (r < 0)
 		return r;
@@ -729,7 +730,7 @@ test_weights(void **state)
 	weight_make(&weight[0], &tensor[0], 35);
 	weight_make(&weight[1], &tensor[1], 5);
 	made_new(&m, 7);
-	assert_int_equal(extdata_new(&data, &m.e), 0);
+	assert_int_equal(extdata_new(0, &data, &m.e), 0);
 	x = input3(&m, IR_F32);
 	w = weight_value(&m, &weight[0], shape_of(2, dim_const(5), dim_const(7)));
 	bias = weight_value(&m, &weight[1], shape_of(1, dim_const(5)));
@@ -772,7 +773,7 @@ test_weight_of_another_size(void **state)
 	(void)state;
 	weight_make(&weight, &tensor, 34);
 	made_new(&m, 7);
-	assert_int_equal(extdata_new(&data, &m.e), 0);
+	assert_int_equal(extdata_new(0, &data, &m.e), 0);
 	x = input3(&m, IR_F32);
 	m.g->output = node(&m, OP_LINEAR, NONE, x,
 			   weight_value(&m, &weight, shape_of(2, dim_const(5), dim_const(7))));

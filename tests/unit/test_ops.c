@@ -299,19 +299,32 @@ ort_input_make(const struct ir_value *v, const struct sizes *s, void *data)
 	return x;
 }
 
+/* What a graph may be written as, and how near that must come. */
+static const struct form {
+	const char *name;
+	struct onnx_options options;
+	float limit;
+} forms[] = {
+	{"fp32", {.half = false}, 1e-5f},
+	{"fp16", {.half = true}, 1e-2f},
+	{"bf16", {.store_bf16 = true}, 3e-2f},
+	{"embedded", {.embed = true}, 1e-5f},
+};
+
 static void
-compare(const char *op, const float *a, const float *b, int64_t count)
+compare(const char *op, const float *a, const float *b, int64_t count, const struct form *f)
 {
 	int64_t i;
 
 	for (i = 0; i < count; i++)
-		if (!(fabsf(a[i] - b[i]) <= 1e-5f * (1 + fabsf(a[i]))))
-			fail_msg("%s: element %lld is %.9g in libtorch and %.9g in ONNX Runtime", op, (long long)i, (double)a[i],
-				 (double)b[i]);
+		if (!(fabsf(a[i] - b[i]) <= f->limit * (1 + fabsf(a[i]))))
+			fail_msg("%s, %s: element %lld is %.9g in libtorch and %.9g in ONNX Runtime", op,
+				 f->name, (long long)i, (double)a[i], (double)b[i]);
 }
 
 static void
-graph_compare(const char *op, const struct ir_graph *g, struct ort_session *s, const struct sizes *sizes, struct rng *rng)
+graph_compare(const char *op, const struct ir_graph *g, struct ort_session *s, const struct sizes *sizes, struct rng *rng,
+	      const struct form *f)
 {
 	_cleanup_(eval_free) struct eval *ev = NULL;
 	_cleanup_(ort_tensor_release) struct ort_tensor got = {0};
@@ -335,14 +348,14 @@ graph_compare(const char *op, const struct ir_graph *g, struct ort_session *s, c
 	(void)ort_run(s, in, &got, &e);
 	assert_no_error(&e);
 	assert_int_equal(got.len, len);
-	compare(op, want, got.data, (int64_t)(len / sizeof(*want)));
+	compare(op, want, got.data, (int64_t)(len / sizeof(*want)), f);
 	free(want);
 	for (i = 0; i < n_in; i++)
 		free(in[i].data);
 }
 
 static void
-case_run(size_t c)
+case_run(size_t c, const struct form *f)
 {
 	static const int64_t sizes[][2] = {{1, 1}, {1, 5}, {3, 7}, {2, 11}, {5, 2}};
 	const char *op = ir_op_info(cases[c].op)->name;
@@ -359,7 +372,7 @@ case_run(size_t c)
 	(void)trace_new(op, ck, &traced, &t, &e);
 	(void)trace_finish(t, cases[c].make(t), &g, &e);
 	assert_no_error(&e);
-	(void)onnx_job_new(dir, &job, &e);
+	(void)onnx_job_new(dir, &f->options, &job, &e);
 	(void)onnx_job_add(job, g, fs_basename(file), &e);
 	assert_no_error(&e);
 	(void)onnx_job_write(job, NULL, NULL, &e);
@@ -369,7 +382,7 @@ case_run(size_t c)
 	for (i = 0; i < ARRAY_LEN(sizes); i++) {
 		const struct sizes run = sizes_of(sizes[i][0], sizes[i][1]);
 
-		graph_compare(op, g, s, &run, &rng);
+		graph_compare(op, g, s, &run, &rng, f);
 	}
 }
 
@@ -377,11 +390,12 @@ static void
 test_ops(void **state)
 {
 	bool seen[OP_COUNT] = {false};
-	size_t i;
+	size_t i, k;
 
 	(void)state;
 	for (i = 0; i < ARRAY_LEN(cases); i++) {
-		case_run(i);
+		for (k = 0; k < ARRAY_LEN(forms); k++)
+			case_run(i, &forms[k]);
 		seen[cases[i].op] = true;
 	}
 	for (i = 0; i < OP_COUNT; i++)

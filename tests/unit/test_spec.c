@@ -49,7 +49,8 @@ test_defaults(void **state)
 	assert_string_equal(field, "");
 	assert_json("{\"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"mask_mode\": \"trained\", \"model\": \"/m\", "
 		    "\"parity\": {\"max_abs\": 0.0001, \"min_cosine\": 0.99999, \"seed\": 1}, "
-		    "\"positions\": \"mrope\", \"reference\": [], \"variants\": [\"text\"]}");
+		    "\"positions\": \"mrope\", \"profile\": \"default\", \"reference\": [], "
+		    "\"storage\": \"same\", \"variants\": [\"text\"]}");
 }
 
 static void
@@ -59,7 +60,8 @@ test_everything(void **state)
 		"{\"dtype\": \"fp32\", \"labels\": {\"team\": \"search\"}, \"layout\": \"single\", "
 		"\"mask_mode\": \"causal\", \"model\": \"/srv/\\u00fc\", \"parity\": {\"max_abs\": 0.5, \"min_cosine\": 0.25, \"seed\": "
 		"7}, "
-		"\"positions\": \"arange\", \"reference\": [\"/a\", \"/b\"], \"variants\": [\"text\", \"unified\"]}";
+		"\"positions\": \"arange\", \"profile\": \"seed\", \"reference\": [\"/a\", \"/b\"], "
+		"\"storage\": \"bf16\", \"variants\": [\"text\", \"unified\"]}";
 	struct spec_proto p;
 	struct err e = ERR_INIT;
 	json_t *j, *again;
@@ -79,6 +81,8 @@ test_everything(void **state)
 	assert_int_equal(p.job.n_variants, 2);
 	assert_string_equal(p.job.variants[1], "unified");
 	assert_string_equal(p.job.dtype, "fp32");
+	assert_string_equal(p.job.storage, "bf16");
+	assert_string_equal(p.job.profile, "seed");
 	assert_string_equal(p.job.layout, "single");
 	assert_string_equal(p.job.positions, "arange");
 	assert_string_equal(p.job.mask_mode, "causal");
@@ -101,7 +105,8 @@ test_repository(void **state)
 	assert_true(spec_is_repo(&spec));
 	assert_json("{\"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"mask_mode\": \"trained\", "
 		    "\"model\": \"vidore/colqwen2-v1.0-hf\", \"parity\": false, \"positions\": \"mrope\", "
-		    "\"reference\": [], \"revision\": \"main\", \"variants\": [\"text\"]}");
+		    "\"profile\": \"default\", \"reference\": [], \"revision\": \"main\", \"storage\": \"same\", "
+		    "\"variants\": [\"text\"]}");
 	spec_to_proto(&spec, "n", "/out", &p);
 	assert_string_equal(p.job.model, "vidore/colqwen2-v1.0-hf");
 	assert_string_equal(p.job.revision, "main");
@@ -119,9 +124,48 @@ test_parity_off(void **state)
 	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": false}", &e), 0);
 	assert_json(
 		"{\"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"mask_mode\": \"trained\", \"model\": \"/m\", "
-		"\"parity\": false, \"positions\": \"mrope\", \"reference\": [], \"variants\": [\"text\"]}");
+		"\"parity\": false, \"positions\": \"mrope\", \"profile\": \"default\", \"reference\": [], "
+		"\"storage\": \"same\", \"variants\": [\"text\"]}");
 	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": true}", &e), 0);
 	assert_true(spec.parity && spec.seed == 1);
+	assert_int_equal(parse("{\"model\": \"/m\", \"dtype\": \"fp16\", \"parity\": {\"max_abs\": 1}}", &e), 0);
+	assert_true(spec.max_abs == 1 && spec.min_cosine == 0.999);
+	assert_int_equal(parse("{\"model\": \"/m\", \"profile\": \"embedanything\"}", &e), 0);
+	assert_true(spec.max_abs == 1e-3 && spec.min_cosine == 0.99999);
+	assert_int_equal(parse("{\"model\": \"/m\", \"profile\": \"fastembed\"}", &e), 0);
+	assert_int_equal(spec.variants, 1u << VARIANT_UNIFIED);
+}
+
+static void
+test_shard_size(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t size;
+	} rows[] = {
+		{"{\"model\": \"/m\", \"layout\": \"sharded\"}", 2000000000},
+		{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": \"1GiB\"}", 1 << 30},
+		{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": 4096}", 4096},
+		{"{\"model\": \"/m\", \"layout\": \"embedded\"}", 0},
+	};
+	struct spec_proto p;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		struct err e = ERR_INIT;
+		json_t *j;
+
+		assert_int_equal(parse(rows[i].text, &e), 0);
+		assert_int_equal(spec.shard_size, rows[i].size);
+		j = spec_to_json(&spec);
+		spec_release(&spec);
+		assert_int_equal(spec_from_json(j, &spec, field, &e), 0);
+		json_decref(j);
+		assert_int_equal(spec.shard_size, rows[i].size);
+		spec_to_proto(&spec, "n0nce", "/out", &p);
+		assert_int_equal(p.job.shard_size, rows[i].size);
+	}
 }
 
 #define A16 "aaaaaaaaaaaaaaaa"
@@ -152,9 +196,19 @@ static const struct {
 	{"{\"model\": \"/m\", \"variants\": [1]}", "variants[0]", "must be a string"},
 	{"{\"model\": \"/m\", \"variants\": [\"text\", \"fp32\"]}", "variants[1]", "must be text, image or unified, not 'fp32'"},
 	{"{\"model\": \"/m\", \"variants\": [\"text\", \"text\"]}", "variants[1]", "a second time"},
-	{"{\"model\": \"/m\", \"dtype\": \"fp8\"}", "dtype", "dtype must be one of fp32, not 'fp8'"},
+	{"{\"model\": \"/m\", \"dtype\": \"fp8\"}", "dtype", "dtype must be one of fp32, fp16, not 'fp8'"},
 	{"{\"model\": \"/m\", \"dtype\": 32}", "dtype", "must be a string"},
-	{"{\"model\": \"/m\", \"layout\": \"odd\"}", "layout", "one of single, not 'odd'"},
+	{"{\"model\": \"/m\", \"storage\": \"fp32\"}", "storage", "one of same, bf16, not 'fp32'"},
+	{"{\"model\": \"/m\", \"dtype\": \"fp16\", \"storage\": \"bf16\"}", "storage", "dtype fp32 only, not with fp16"},
+	{"{\"model\": \"/m\", \"layout\": \"odd\"}", "layout", "one of single, sharded, embedded, not 'odd'"},
+	{"{\"model\": \"/m\", \"shard_size\": 4096}", "shard_size", "layout sharded only, not with single"},
+	{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": 4095}", "shard_size", "at least 4096 bytes"},
+	{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": -1}", "shard_size", "at least 4096 bytes"},
+	{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": 1e9}", "shard_size", "a number of bytes or a string"},
+	{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": \"2 G\\n\"}", "shard_size", "a size such as"},
+	{"{\"model\": \"/m\", \"profile\": \"x\"}", "profile", "one of default, seed, fastembed, embedanything, not 'x'"},
+	{"{\"model\": \"/m\", \"profile\": \"fastembed\", \"variants\": [\"text\", \"unified\"]}", "variants", "unified alone"},
+	{"{\"model\": \"/m\", \"profile\": \"fastembed\", \"layout\": \"embedded\"}", "layout", "must be single with the profile"},
 	{"{\"model\": \"/m\", \"positions\": \"x\"}", "positions", "one of mrope, arange, not 'x'"},
 	{"{\"model\": \"/m\", \"mask_mode\": \"x\"}", "mask_mode", "one of trained, causal, not 'x'"},
 	{"{\"model\": \"/m\", \"reference\": \"/a\"}", "reference", "must be an array"},
@@ -325,6 +379,7 @@ main(void)
 		cmocka_unit_test_teardown(test_everything, teardown),
 		cmocka_unit_test_teardown(test_repository, teardown),
 		cmocka_unit_test_teardown(test_parity_off, teardown),
+		cmocka_unit_test_teardown(test_shard_size, teardown),
 		cmocka_unit_test_teardown(test_refused, teardown),
 		cmocka_unit_test_teardown(test_caps, teardown),
 		cmocka_unit_test_teardown(test_roots, teardown),

@@ -1,0 +1,12 @@
+/* Facts of a document on stdout, a line each: its name, then its value. */
+#ifndef CLIENT_FACT_H
+#define CLIENT_FACT_H
+
+#include "base/json.h"
+
+void fact_print(const char *name, const char *value);
+
+/* A string as it is, anything else as JSON. Null and absent members are no facts. */
+void fact_member(const json_t *obj, const char *key);
+
+#endif

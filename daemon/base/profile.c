@@ -1,0 +1,20 @@
+#include "profile.h"
+
+#include "str.h"
+
+static const struct profile profiles[] = {
+#define PROFILE(sym, name, output, output_half, one_model) {name, output, output_half, one_model},
+#include "profiles.def"
+#undef PROFILE
+};
+
+const struct profile *
+profile_find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(profiles); i++)
+		if (str_eq(profiles[i].name, name))
+			return &profiles[i];
+	return NULL;
+}

@@ -1,0 +1,17 @@
+/* What the graphs of an artifact look like to who loads them. */
+#ifndef BASE_PROFILE_H
+#define BASE_PROFILE_H
+
+#include "util.h"
+
+struct profile {
+	const char *name;
+	const char *output; /* name of each graph's output */
+	bool output_half;   /* it is float16, not float32 */
+	bool one_model;     /* the unified graph alone, its weights in one file beside it */
+};
+
+/* NULL when there is no profile of that name. */
+const struct profile *profile_find(const char *name);
+
+#endif

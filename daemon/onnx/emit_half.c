@@ -1,0 +1,109 @@
+/*
+ * Graphs that compute in float16: each float value has one precision, by the rules of graph/ops.def,
+ * and a node that needs the other one gets a cast. A value is cast once, where it is made, so that
+ * branches can use the cast too.
+ */
+#include "emit_private.h"
+
+enum precision { PRECISION_half, PRECISION_wide, PRECISION_same };
+
+static const enum precision precisions[] = {
+#define OP(sym, name, min, max, rule, precision, help) PRECISION_##precision,
+#include "graph/ops.def"
+#undef OP
+};
+
+static bool
+is_float(const struct ir_value *v)
+{
+	return v->elem == IR_F32 && (v->kind == IR_RESULT || v->kind == IR_INPUT);
+}
+
+bool
+emit_node_half(const struct emit *em, const struct ir_node *n)
+{
+	int i;
+
+	if (!em->job->options->half || precisions[n->op] == PRECISION_wide)
+		return false;
+	for (i = 0; i < n->n_in && precisions[n->op] == PRECISION_same; i++)
+		if (is_float(n->in[i]) && !em->value[n->in[i]->id].half)
+			return false;
+	return true;
+}
+
+void
+emit_halves(struct emit *em)
+{
+	const struct ir_value *v;
+	size_t i;
+
+	for (i = 0; i < em->graph->n_value; i++) {
+		v = em->graph->value[i]; /* after those that it is made from */
+		em->value[i].name = v->name;
+		em->value[i].half = v->kind == IR_RESULT && v->elem == IR_F32 && emit_node_half(em, v->node);
+	}
+}
+
+static const char *
+cast(struct emit *em, const char *suffix, const char *x, bool half)
+{
+	x = emit_op(em, suffix, "Cast", x);
+	emit_attr_int(em, "to", emit_dtype_type(half ? ST_F16 : ST_F32));
+	return x;
+}
+
+void
+emit_cast_reserve(struct emit *em, const struct ir_value *v)
+{
+	struct known_value *known = &em->value[v->id];
+
+	if (!em->job->options->half || !is_float(v))
+		return;
+	known->nodes = em->nodes;
+	known->cast_at = em->nodes->n;
+	emit_list_add(em, em->nodes, NULL);
+}
+
+const char *
+emit_cast_known(struct emit *em, const struct ir_value *v)
+{
+	struct known_value *known = &em->value[v->id];
+	struct emit_list *nodes = em->nodes, one = {.n = 0};
+	const char *prefix = em->prefix;
+
+	if (known->other)
+		return known->other;
+	em->nodes = &one;
+	em->prefix = known->name;
+	known->other = cast(em, known->half ? "float" : "half", known->name, !known->half);
+	em->nodes = nodes;
+	em->prefix = prefix;
+	if (em->code)
+		return "";
+	if (known->nodes)
+		known->nodes->at[known->cast_at] = one.at[0];
+	else
+		emit_list_add(em, &em->prelude, one.at[0]);
+	return known->other;
+}
+
+const char *
+emit_island(struct emit *em, const char *x)
+{
+	if (!em->half)
+		return x;
+	em->half = false;
+	em->island = true;
+	return cast(em, "float", x, false);
+}
+
+const char *
+emit_island_end(struct emit *em, const char *x)
+{
+	if (!em->island)
+		return x;
+	em->half = true;
+	em->island = false;
+	return cast(em, "half", x, true);
+}

@@ -1,0 +1,28 @@
+/*
+ * Opens an ONNX file that may come from anywhere. protobuf-c unpacks without a limit on
+ * memory or depth, so both are set here: the allocator has a budget, and the nesting of
+ * branches (model 7, graph 1, node 5, attribute 6, graph 1, ...) is walked beforehand.
+ */
+#ifndef ONNX_READ_H
+#define ONNX_READ_H
+
+#include "base/fs.h"
+#include "proto/onnx.pb-c.h"
+
+struct onnx_read {
+	Onnx__ModelProto *model; /* has a graph; any other field may be missing */
+	struct fs_map map;
+	ProtobufCAllocator allocator;
+	uint64_t budget; /* bytes that may still be allocated */
+};
+
+#define ONNX_READ_INIT { .model = NULL }
+
+/* To be closed after a failure too. */
+int onnx_read_open(const char *path, struct onnx_read *ret, struct err *e);
+void onnx_read_close(struct onnx_read *o);
+
+/* "FLOAT"; "unknown" for what we have no name for. */
+const char *onnx_type_name(int32_t type);
+
+#endif

@@ -1,0 +1,99 @@
+"""proto/*.schema.json against what the programs really take and give."""
+import json
+import re
+
+import pytest
+
+import schema
+from conftest import BUILD, TOP
+
+GOLDEN = TOP / "tests/golden/colqwen2-tiny"
+REQUEST = "job-request.schema.json"
+WHOLE = {
+    "model": "/m", "variants": ["text", "unified"], "dtype": "fp32", "layout": "single", "positions": "arange",
+    "mask_mode": "causal", "reference": ["/a/b"], "parity": {"max_abs": 1e-4, "min_cosine": 0.9, "seed": 1},
+    "labels": {"team": "search"},
+}
+
+
+@pytest.fixture
+def real(stopped):
+    return stopped.start("--worker", str(BUILD / "colconv-worker"), "--slots", "1")
+
+
+@pytest.mark.parametrize("fields,name", [
+    ({"variants": ["text", "image", "unified"]}, "done"),
+    ({"parity": False, "labels": {"team": "search"}}, "done"),
+    ({"variants": ["unified"], "parity": {"max_abs": 1e-12}}, "failed"),
+])
+def test_what_a_conversion_says(real, fields, name):
+    job = real.post("/v1/jobs", {"model": str(GOLDEN), **fields}).json
+    schema.check(job, "job.schema.json")
+
+    end = real.wait_end(job["id"])
+
+    assert end["state"] == name, end
+    schema.check(end, "job.schema.json")
+    schema.check(end["spec"], REQUEST)
+    if fields.get("parity") is not False:
+        schema.check(real.get(f"/v1/jobs/{job['id']}/parity").json, "parity.schema.json")
+    if name == "done":
+        manifest = real.get(f"/v1/jobs/{job['id']}/files/manifest.json")
+        schema.check(json.loads(manifest.body), "manifest.schema.json")
+
+
+def test_jobs_in_every_state(daemon):
+    running = daemon.submit("stage export\nprogress 1 2\nhang\n")
+    daemon.wait_running(running)
+    ended = [daemon.submit(), daemon.submit("fail bad_checkpoint no\n")]
+    for job in ended:
+        daemon.wait_end(job)
+    cancelled = daemon.submit("hang\n")
+    daemon.post(f"/v1/jobs/{cancelled}/cancel")
+    daemon.wait_end(cancelled)
+
+    jobs = daemon.get("/v1/jobs").json["jobs"]
+
+    assert {j["state"] for j in jobs} >= {"running", "done", "failed", "cancelled"}
+    for job in jobs:
+        schema.check(job, "job.schema.json")
+
+
+@pytest.mark.parametrize("change", [
+    {}, {"variants": ["image"]}, {"parity": True}, {"parity": False}, {"parity": {}}, {"labels": {}}, {"reference": []},
+])
+def test_requests_that_are_taken(daemon, change):
+    request = {**WHOLE, "model": daemon.model("hang\n"), **change}
+
+    assert list(schema.errors(request, schema.load(REQUEST))) == []
+    assert daemon.post("/v1/jobs", request).status == 202
+
+
+@pytest.mark.parametrize("change", [
+    {"model": "relative"}, {"model": 7}, {"model": "/a\nb"}, {"model": "/" + "x" * 4096}, {"variants": []},
+    {"variants": ["text", "text"]}, {"variants": ["audio"]}, {"variants": "text"}, {"dtype": "fp8"}, {"layout": "none"},
+    {"positions": ""}, {"mask_mode": "none"}, {"reference": ["case"]}, {"reference": ["/a"] * 65}, {"parity": 1},
+    {"parity": {"max_abs": -1}}, {"parity": {"min_cosine": 1.1}}, {"parity": {"seed": -1}}, {"parity": {"seed": 0.5}},
+    {"parity": {"bogus": 1}}, {"labels": {"a": 1}}, {"labels": {"a": ""}}, {"labels": {"": "a"}}, {"labels": {"a": "x" * 65}},
+    {"labels": {str(i): "x" for i in range(17)}}, {"bogus": 1},
+])
+def test_requests_that_are_refused(daemon, change):
+    request = {**WHOLE, "model": daemon.model("hang\n"), **change}
+
+    assert list(schema.errors(request, schema.load(REQUEST)))
+    assert daemon.post("/v1/jobs", request).status == 400
+
+
+def test_the_words_are_those_of_the_tables():
+    rows = re.findall(r'^SPEC_VALUE\((\w+), \w+, "(\w+)"\)', (TOP / "daemon/queue/spec.def").read_text(), re.MULTILINE)
+    properties = schema.load(REQUEST)["properties"]
+    for kind in {kind for kind, _ in rows}:
+        assert properties[kind.lower()]["enum"] == [word for k, word in rows if k == kind]
+
+    variants = re.findall(r'^VARIANT\(\w+, +"(\w+)"', (TOP / "daemon/base/variants.def").read_text(), re.MULTILINE)
+    assert properties["variants"]["items"]["enum"] == variants
+    assert schema.load("parity.schema.json")["$defs"]["graph"]["enum"] == variants
+    assert schema.load("manifest.schema.json")["$defs"]["graph"]["enum"] == variants
+
+    states = re.findall(r'^STATE\(\w+, +"(\w+)"', (TOP / "daemon/queue/states.def").read_text(), re.MULTILINE)
+    assert schema.load("job.schema.json")["properties"]["state"]["enum"] == states
