@@ -52,23 +52,17 @@ queue_teardown(void **state)
 	return fs_remove(state_dir, NULL);
 }
 
+/* With the defaults of a submission; 0 when it could not be added. */
 static inline int64_t
 queue_add_model(const char *model)
 {
-	struct spec spec = {
-		.model = (char *)(uintptr_t)model,
-		.variants = 1u << VARIANT_TEXT,
-		.dtype = SPEC_DTYPE_FP32,
-		.layout = SPEC_LAYOUT_SINGLE,
-		.positions = SPEC_POSITIONS_MROPE,
-		.mask_mode = SPEC_MASK_MODE_TRAINED,
-		.labels = json_object(),
-	};
+	_cleanup_(spec_release) struct spec spec = SPEC_INIT;
+	json_auto_t *j = json_pack("{s:s}", "model", model);
+	char field[SPEC_FIELD_LEN];
 	int64_t id = 0;
 
-	if (store_job_add(store, &spec, T0, &id, &err) < 0)
-		id = 0;
-	json_decref(spec.labels);
+	if (spec_from_json(j, &spec, field, &err) < 0 || store_job_add(store, &spec, T0, &id, &err) < 0)
+		return 0;
 	return id;
 }
 
