@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "base/fs.h"
+#include "base/repo.h"
 #include "base/str.h"
 
 /* Takes `value`, which is NULL when memory ran out. */
@@ -155,6 +157,13 @@ path_resolve(const json_t *path, json_t **ret, struct err *e)
 	return str_new("a path", real, strlen(real), ret, e);
 }
 
+/* A folder that is there is meant, whatever the Hub may have of that name. */
+static bool
+is_repo(const char *model)
+{
+	return model && repo_id_ok(model) && !fs_is_dir(model);
+}
+
 int
 job_paths_resolve(json_t *spec, struct err *e)
 {
@@ -164,6 +173,8 @@ job_paths_resolve(json_t *spec, struct err *e)
 	int r = 0;
 
 	for (i = 0; r == 0 && i < ARRAY_LEN(folders); i++) {
+		if (is_repo(json_string_value(json_object_get(spec, folders[i]))))
+			continue;
 		r = path_resolve(json_object_get(spec, folders[i]), &real, e);
 		if (r == 0 && real)
 			r = set_take(spec, folders[i], real, e);

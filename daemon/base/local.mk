@@ -9,6 +9,7 @@ libbase_a_SOURCES = \
 	daemon/base/log.c daemon/base/log.h \
 	daemon/base/loop.c daemon/base/loop.h \
 	daemon/base/proc.c daemon/base/proc.h \
+	daemon/base/repo.c daemon/base/repo.h \
 	daemon/base/profile.c daemon/base/profile.h daemon/base/profiles.def \
 	daemon/base/rng.h \
 	daemon/base/sha256.c daemon/base/sha256.h \

@@ -197,34 +197,41 @@ weights_collect(struct checkpoint *c, struct err *e)
 	return weights_sort(c, e);
 }
 
-/* Where the base of an adapter lies that was given without one. */
+/* The folder that an adapter's name for its base means: absolute, within the adapter's own, or beside it. NULL: none. */
+static int
+base_locate(const char *dir, const char *name, char **ret, struct err *e)
+{
+	_cleanup_free_ char *within = fs_join(dir, name);
+	_cleanup_free_ char *beside = str_printf("%.*s%s", (int)(fs_basename(dir) - dir), dir, name);
+	_cleanup_free_ char *itself = strdup(name);
+
+	if (!within || !beside || !itself)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	*ret = NULL;
+	if (name[0] == '/')
+		*ret = fs_is_dir(name) ? TAKE(itself) : NULL;
+	else if (fs_is_dir(within))
+		*ret = TAKE(within);
+	else if (fs_is_dir(beside))
+		*ret = TAKE(beside);
+	return 0;
+}
+
+/* The base of an adapter that was given without one. */
 static int
 base_find(struct checkpoint *c, struct err *e)
 {
 	const char *dir = c->adapter_dir, *name = c->adapter.base;
-	_cleanup_free_ char *within = NULL, *beside = NULL;
+	int r;
 
 	if (!name || !*name)
 		return err_set(e, E_BAD_CHECKPOINT,
-			       "'%s' is a LoRA adapter that does not say over which base; give the folder of "
-			       "its base",
-			       dir);
-	within = fs_join(dir, name);
-	beside = str_printf("%.*s%s", (int)(fs_basename(dir) - dir), dir, name);
-	if (!within || !beside)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
-	if (name[0] == '/')
-		c->dir = fs_is_dir(name) ? strdup(name) : NULL;
-	else if (fs_is_dir(within))
-		c->dir = TAKE(within);
-	else if (fs_is_dir(beside))
-		c->dir = TAKE(beside);
-	if (!c->dir)
+			       "'%s' is a LoRA adapter that does not say over which base; give its base", dir);
+	r = base_locate(dir, name, &c->dir, e);
+	if (r == 0 && !c->dir)
 		return err_set(e, E_BAD_CHECKPOINT,
-			       "'%s' is a LoRA adapter over '%s', which is no folder here; give the folder "
-			       "of its base",
-			       dir, name);
-	return 0;
+			       "'%s' is a LoRA adapter over '%s', which is no folder here; give its base", dir, name);
+	return r;
 }
 
 /* Reads what the adapter says of itself, and turns to its base. */
@@ -266,6 +273,28 @@ adapter_put(struct checkpoint *c, struct err *e)
 	c->weights = weights;
 	r = adapter_apply(&c->adapter, f, c->weights, &c->weight_count, e);
 	return r < 0 ? r : weights_sort(c, e);
+}
+
+int
+checkpoint_base_elsewhere(const char *dir, char **ret, struct err *e)
+{
+	_cleanup_(adapter_config_release) struct adapter_config config = ADAPTER_CONFIG_INIT;
+	_cleanup_free_ char *path = fs_join(dir, ADAPTER_CONFIG_NAME), *here = NULL;
+	int r;
+
+	*ret = NULL;
+	if (!path)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	if (!is_adapter(dir))
+		return 0;
+	r = adapter_config_read(path, &config, e);
+	if (r < 0 || !config.base)
+		return r;
+	r = base_locate(dir, config.base, &here, e);
+	if (r < 0 || here)
+		return r;
+	*ret = strdup(config.base);
+	return *ret ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
 }
 
 static int

@@ -34,6 +34,12 @@ void checkpoint_free(struct checkpoint **c);
 const char *checkpoint_dir(const struct checkpoint *c); /* of config.json: under an adapter, of the base */
 const char *checkpoint_adapter(const struct checkpoint *c); /* its folder; NULL: there is none */
 
+/*
+ * What the adapter in `dir` names as its base where that is no folder here: perhaps a repository. NULL when the
+ * folder has no adapter, or its base lies where it says. The caller frees it.
+ */
+int checkpoint_base_elsewhere(const char *dir, char **ret, struct err *e);
+
 /* How the adapter was initialised, where that is right over a base that was changed for it only; NULL. */
 const char *checkpoint_adapter_init(const struct checkpoint *c);
 

@@ -127,21 +127,40 @@ shard_check(const json_t *map, const struct st_file *f, struct err *e)
 	return 0;
 }
 
+/* The parsed file, its map (borrowed from it) and the set of names in that. */
 static int
-index_read(const char *dir, const json_t *index, struct shards *ret, struct err *e)
+index_parse(const char *path, json_t **ret, const json_t **ret_map, json_t **ret_names, struct err *e)
 {
-	json_auto_t *names = json_object();
+	json_auto_t *index = NULL, *names = json_object();
 	const json_t *map = NULL;
-	size_t i;
 	int r;
 
 	if (!names)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
+	r = json_read(path, INDEX_LEN_MAX, E_BAD_CHECKPOINT, &index, e);
+	if (r < 0)
+		return r;
 	if (!json_is_object(index))
-		return err_set(e, E_BAD_CHECKPOINT, "it must hold a JSON object");
-	if ((r = json_get_obj(index, "", "weight_map", JSON_REQUIRED, E_BAD_CHECKPOINT, &map, e)) < 0 ||
-	    (r = names_collect(map, names, e)) < 0 || (r = shards_open(dir, names, ret, e)) < 0 ||
-	    (r = map_check(map, names, ret, e)) < 0)
+		r = err_set(e, E_BAD_CHECKPOINT, "it must hold a JSON object");
+	if (r == 0)
+		r = json_get_obj(index, "", "weight_map", JSON_REQUIRED, E_BAD_CHECKPOINT, &map, e);
+	if (r == 0)
+		r = names_collect(map, names, e);
+	if (r < 0)
+		return err_context(e, "'%s'", path);
+	*ret = TAKE(index);
+	*ret_map = map;
+	*ret_names = TAKE(names);
+	return 0;
+}
+
+static int
+index_check(const char *dir, const json_t *map, json_t *names, struct shards *ret, struct err *e)
+{
+	size_t i;
+	int r;
+
+	if ((r = shards_open(dir, names, ret, e)) < 0 || (r = map_check(map, names, ret, e)) < 0)
 		return r;
 	for (i = 0; i < ret->count && r == 0; i++)
 		r = shard_check(map, ret->files[i], e);
@@ -153,19 +172,29 @@ index_open(const char *dir, struct st_file ***ret, size_t *ret_count, struct err
 {
 	_cleanup_(shards_release) struct shards shards = {.count = 0};
 	_cleanup_free_ char *path = fs_join(dir, INDEX_NAME);
-	json_auto_t *index = NULL;
+	json_auto_t *index = NULL, *names = NULL;
+	const json_t *map;
 	int r;
 
 	if (!path)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
-	r = json_read(path, INDEX_LEN_MAX, E_BAD_CHECKPOINT, &index, e);
+	r = index_parse(path, &index, &map, &names, e);
 	if (r < 0)
 		return r;
-	r = index_read(dir, index, &shards, e);
+	r = index_check(dir, map, names, &shards, e);
 	if (r < 0)
 		return err_context(e, "'%s'", path);
 	*ret = TAKE(shards.files);
 	*ret_count = shards.count;
 	shards.count = 0;
 	return 0;
+}
+
+int
+index_names(const char *path, json_t **ret, struct err *e)
+{
+	json_auto_t *index = NULL;
+	const json_t *map;
+
+	return index_parse(path, &index, &map, ret, e);
 }

@@ -11,6 +11,7 @@ libcheckpoint_a_SOURCES = \
 	daemon/checkpoint/dtypes.def \
 	daemon/checkpoint/index.c daemon/checkpoint/index.h \
 	daemon/checkpoint/names.c daemon/checkpoint/names.h \
+	daemon/checkpoint/processor.def \
 	daemon/checkpoint/safetensors.c daemon/checkpoint/safetensors.h \
 	daemon/checkpoint/stwriter.c daemon/checkpoint/stwriter.h \
 	daemon/checkpoint/weight.c daemon/checkpoint/weight.h

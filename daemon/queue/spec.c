@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/profile.h"
+#include "base/repo.h"
 #include "base/str.h"
 
 #define SEED_DEFAULT 1
@@ -40,6 +41,7 @@ spec_release(struct spec *spec)
 	free(spec->references);
 	free(spec->model);
 	free(spec->base);
+	free(spec->revision);
 	json_decref(spec->labels);
 	*spec = (struct spec)SPEC_INIT;
 }
@@ -363,14 +365,71 @@ labels_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 	return 0;
 }
 
+bool
+spec_is_repo(const char *source)
+{
+	return source[0] != '/';
+}
+
+/* A checkpoint: the folder it lies in, or a repository of the Hub. */
+static int
+source_parse(const json_t *v, const char *key, char *field, char **ret, struct err *e)
+{
+	const char *s = json_string_value(v);
+
+	field_set(field, "%s", key);
+	if (!s || !*s || s[0] == '/')
+		return path_parse(v, field, ret, e);
+	if (json_string_length(v) != strlen(s) || !repo_id_ok(s))
+		return err_set(e, E_BAD_REQUEST,
+			       "%s must be an absolute path or a repository " REPO_ID_FORM " of the Hub, not '%.256s'", key, s);
+	*ret = strdup(s);
+	return *ret ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+}
+
+static int
+model_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
+{
+	const json_t *v = json_object_get(j, "model");
+
+	field_set(field, "model");
+	return v ? source_parse(v, "model", field, &spec->model, e) : err_set(e, E_BAD_REQUEST, "model is missing");
+}
+
+static int
+base_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
+{
+	const json_t *v = json_object_get(j, "base");
+
+	return v && !json_is_null(v) ? source_parse(v, "base", field, &spec->base, e) : 0;
+}
+
+static int
+revision_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
+{
+	const char *s = NULL;
+	int r;
+
+	field_set(field, "revision");
+	r = json_get_str(j, "", "revision", JSON_OPTIONAL, E_BAD_REQUEST, &s, e);
+	if (r < 0 || (!s && !spec_is_repo(spec->model)))
+		return r;
+	if (!spec_is_repo(spec->model))
+		return err_set(e, E_BAD_REQUEST, "revision is of a repository of the Hub, and model is a folder");
+	if (s && (json_string_length(json_object_get(j, "revision")) != strlen(s) || !repo_revision_ok(s)))
+		return err_set(e, E_BAD_REQUEST, "revision must be the name of a branch or tag, or a commit, not '%.256s'",
+			       s);
+	spec->revision = strdup(s ? s : REPO_REVISION_DEFAULT);
+	return spec->revision ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+}
+
 static int
 spec_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 {
 	static const char *const keys[] = {
-		"model", "base", "variants", "dtype", "storage", "layout", "shard_size", "profile",
+		"model", "revision", "base", "variants", "dtype", "storage", "layout", "shard_size", "profile",
 		"reference", "parity", "positions", "mask_mode", "labels",
 	};
-	const json_t *model = json_object_get(j, "model"), *base = json_object_get(j, "base");
 	int r;
 
 	if (!json_is_object(j))
@@ -378,12 +437,11 @@ spec_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 	r = keys_check(j, "", keys, ARRAY_LEN(keys), field, e);
 	if (r < 0)
 		return r;
-	field_set(field, "model");
-	r = model ? path_parse(model, field, &spec->model, e) : err_set(e, E_BAD_REQUEST, "model is missing");
-	if (r == 0 && base && !json_is_null(base)) {
-		field_set(field, "base");
-		r = path_parse(base, field, &spec->base, e);
-	}
+	r = model_parse(j, spec, field, e);
+	if (r == 0)
+		r = revision_parse(j, spec, field, e);
+	if (r == 0)
+		r = base_parse(j, spec, field, e);
 	if (r == 0)
 		r = value_parse(j, SPEC_PROFILE, "profile", &spec->profile, field, e);
 	if (r == 0)
@@ -468,9 +526,9 @@ spec_to_json(const struct spec *spec)
 		parity = json_pack("{s:f, s:f, s:I}", "max_abs", spec->max_abs, "min_cosine",
 				   spec->min_cosine, "seed", (json_int_t)spec->seed);
 	/* json_pack() takes over what "o" is given, and fails for a NULL among it. */
-	j = json_pack("{s:s, s:s?, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:O}", "model", spec->model,
-		      "base", spec->base,
-		      "variants", variants_to_json(spec->variants), "dtype", values[spec->dtype].word, "storage",
+	j = json_pack("{s:s, s:s*, s:s?, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:O}", "model", spec->model,
+		      "revision", spec->revision, "base", spec->base, "variants", variants_to_json(spec->variants),
+		      "dtype", values[spec->dtype].word, "storage",
 		      values[spec->storage].word, "layout", values[spec->layout].word, "profile",
 		      values[spec->profile].word, "reference", references_to_json(spec), "parity", parity,
 		      "positions", values[spec->positions].word, "mask_mode", values[spec->mask_mode].word,
@@ -528,8 +586,9 @@ spec_check_roots(const struct spec *spec, const char *const *roots, size_t n_roo
 	if (n_roots == 0)
 		return 0;
 	field_set(field, "model");
-	r = spec_check_path(spec->model, O_DIRECTORY, roots, n_roots, field, e);
-	if (r == 0 && spec->base) {
+	if (!spec_is_repo(spec->model))
+		r = spec_check_path(spec->model, O_DIRECTORY, roots, n_roots, field, e);
+	if (r == 0 && spec->base && !spec_is_repo(spec->base)) {
 		field_set(field, "base");
 		r = spec_check_path(spec->base, O_DIRECTORY, roots, n_roots, field, e);
 	}
@@ -554,6 +613,8 @@ spec_to_proto(const struct spec *spec, const char *nonce, const char *out_dir, s
 	job->model = spec->model;
 	if (spec->base)
 		job->base_model = spec->base;
+	if (spec->revision)
+		job->revision = spec->revision;
 	job->out_dir = (char *)(uintptr_t)out_dir;
 	job->variants = ret->variants;
 	for (v = 0; v < VARIANT_MAX; v++)

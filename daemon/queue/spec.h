@@ -35,8 +35,9 @@ enum spec_value {
 };
 
 struct spec {
-	char *model;       /* absolute path of a checkpoint's folder */
-	char *base;        /* the same of an adapter's base; NULL: where the adapter says */
+	char *model;       /* absolute path of a checkpoint's folder, or a repository of the Hub */
+	char *revision;    /* of a repository; NULL for a folder */
+	char *base;        /* of an adapter: as model; NULL: where the adapter says */
 	unsigned variants; /* bits 1u << VARIANT_*; never 0 */
 	enum spec_value dtype;
 	enum spec_value storage; /* of weights; SPEC_STORAGE_SAME: in the dtype */
@@ -64,11 +65,14 @@ void spec_release(struct spec *spec);
  */
 int spec_from_json(const json_t *j, struct spec *ret, char field[SPEC_FIELD_LEN], struct err *e);
 
+/* The model is a repository of the Hub, not a folder. */
+bool spec_is_repo(const char *source);
+
 /* With every default filled in; spec_from_json takes it back. NULL when memory ran out. */
 json_t *spec_to_json(const struct spec *spec);
 
 /*
- * Every path must lead, links followed, to something below one of the roots (absolute paths of
+ * Every path (a repository is none) must lead, links followed, to something below one of the roots (absolute paths of
  * folders); without roots every path passes. Links with an absolute target count as leading out.
  * E_NOT_ALLOWED for a path outside, E_BAD_REQUEST for one that does not open; `field` as above.
  * Says what is so now: who may write below a root can change it before the worker looks.

@@ -7,8 +7,8 @@ colconv_worker_SOURCES = \
 	daemon/worker/parity.c daemon/worker/parity.h \
 	daemon/worker/reference.c daemon/worker/reference.h \
 	daemon/worker/report.c daemon/worker/report.h \
+	daemon/worker/source.c daemon/worker/source.h \
 	daemon/worker/stages.c daemon/worker/stages.h
 # The C++ linker: libtorch is C++.
 nodist_EXTRA_colconv_worker_SOURCES = dummy.cxx
-colconv_worker_LDADD = libmodel.a libtrace.a libtorch_shim.a libonnx.a libonnxread.a libgraph.a libcheckpoint.a libspec.a libproto.a \
-	$(BASE_LIBS) $(PROTOBUF_C_LIBS) $(TORCH_LIBS) -lpthread
+colconv_worker_LDADD = libmodel.a libtrace.a libtorch_shim.a $(HUB_LIBS) $(ONNX_LIBS) $(SPEC_LIBS) $(TORCH_LIBS) -lpthread

@@ -7,20 +7,10 @@
 #include "config.h"
 #include "torch/shim.h"
 
-/* What a processor or a tokenizer reads; taken along as it is when the checkpoint has it. */
 static const char *const processor_files[] = {
-	"config.json",
-	"preprocessor_config.json",
-	"processor_config.json",
-	"tokenizer.json",
-	"tokenizer_config.json",
-	"tokenizer.model",
-	"special_tokens_map.json",
-	"added_tokens.json",
-	"vocab.json",
-	"merges.txt",
-	"chat_template.json",
-	"chat_template.jinja",
+#define PROCESSOR_FILE(name) name,
+#include "checkpoint/processor.def"
+#undef PROCESSOR_FILE
 };
 
 static int
@@ -148,9 +138,9 @@ graphs_list(const struct conversion *c)
 	return list;
 }
 
-/* A folder and its files of weights, from the one to before the other. */
+/* A source and its files of weights, from the one to before the other. */
 static json_t *
-source_folder(const struct conversion *c, const char *dir, size_t from, size_t to)
+source_part(const struct conversion *c, json_t *source, size_t from, size_t to)
 {
 	json_t *list = json_array();
 	const struct st_file *f;
@@ -158,23 +148,25 @@ source_folder(const struct conversion *c, const char *dir, size_t from, size_t t
 
 	for (i = from; i < to; i++) {
 		f = checkpoint_file(c->checkpoint, i);
-		(void)json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "name", fs_basename(st_path(f)),
-							    "size", (json_int_t)st_len(f), "sha256",
-							    inputs_sha256(c->inputs, i)));
+		(void)json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "name", fs_basename(st_path(f)), "size",
+							    (json_int_t)st_len(f), "sha256", inputs_sha256(c->inputs, i)));
 	}
-	return json_pack("{s:s, s:o}", "path", dir, "weights", list);
+	(void)json_object_set_new(source, "weights", list);
+	return source;
 }
 
+/* The adapter's own file is the last. */
 static json_t *
 source_list(const struct conversion *c)
 {
 	const size_t n = checkpoint_file_count(c->checkpoint);
-	json_t *source;
+	json_t *source = source_to_json(&c->source), *base;
 
 	if (!checkpoint_adapter(c->checkpoint))
-		return source_folder(c, c->job->model, 0, n);
-	source = source_folder(c, c->job->model, n - 1, n);
-	(void)json_object_set_new(source, "base", source_folder(c, checkpoint_dir(c->checkpoint), 0, n - 1));
+		return source_part(c, source, 0, n);
+	base = c->base.asked ? source_to_json(&c->base) : json_pack("{s:s}", "path", checkpoint_dir(c->checkpoint));
+	source = source_part(c, source, n - 1, n);
+	(void)json_object_set_new(source, "base", source_part(c, base, 0, n - 1));
 	return source;
 }
 

@@ -47,8 +47,7 @@ conversion_trace(const struct conversion *c, enum variant v, struct ir_graph **r
 	return r;
 }
 
-/* The paths of the job were held against the roots when it came; a base that only the adapter names was not.
- */
+/* The paths of the job were held against the roots when it came; a base that only the adapter names was not. */
 static int
 adapter_check(const struct conversion *c, struct err *e)
 {
@@ -56,13 +55,36 @@ adapter_check(const struct conversion *c, struct err *e)
 
 	if (init)
 		log_warning("the adapter was initialised by '%s': unless it was converted, it is right over "
-			    "the base "
-			    "that this made, not over the published one",
+			    "the base that this made, not over the published one",
 			    init);
-	if (!checkpoint_adapter(c->checkpoint) || c->job->n_roots == 0)
+	if (!checkpoint_adapter(c->checkpoint) || c->job->n_roots == 0 || c->base.snapshot.dir)
 		return 0;
 	return spec_check_path(checkpoint_dir(c->checkpoint), O_DIRECTORY, (const char *const *)c->job->roots,
 			       c->job->n_roots, "base", e);
+}
+
+static void
+hub_progress(void *arg, uint64_t done, uint64_t total, const char *detail)
+{
+	struct conversion *c = arg;
+
+	report_progress(c->report, done, total, "bytes", detail);
+}
+
+/* The base that the job names, or a repository that the adapter names. */
+static int
+base_open(struct conversion *c, struct err *e)
+{
+	const char *name = c->job->base_model;
+	int r = 0;
+
+	if (!*name) {
+		r = checkpoint_base_elsewhere(source_dir(&c->source), &c->base_name, e);
+		name = c->base_name && repo_id_ok(c->base_name) ? c->base_name : "";
+	}
+	if (r < 0 || !*name)
+		return r; /* without a base, or checkpoint_open() finds it or says what is missing */
+	return source_open(&c->base, name, REPO_REVISION_DEFAULT, hub_progress, c, e);
 }
 
 static int
@@ -72,7 +94,11 @@ resolve(struct conversion *c, struct err *e)
 	size_t i;
 	int r;
 
-	r = conversion_resolve(c, c->job->model, *c->job->base_model ? c->job->base_model : NULL, e);
+	r = source_open(&c->source, c->job->model, c->job->revision, hub_progress, c, e);
+	if (r == 0)
+		r = base_open(c, e);
+	if (r == 0)
+		r = conversion_resolve(c, source_dir(&c->source), source_dir(&c->base), e);
 	if (r == 0)
 		r = adapter_check(c, e);
 	for (i = 0; r == 0 && i < c->job->n_variants; i++) {
@@ -200,4 +226,7 @@ conversion_release(struct conversion *c)
 	free(c->config);
 	checkpoint_free(&c->checkpoint);
 	free(c->case_dir);
+	source_release(&c->source);
+	source_release(&c->base);
+	free(c->base_name);
 }

@@ -11,10 +11,14 @@
 #include "model/model.h"
 #include "onnx/onnx.h"
 #include "report.h"
+#include "source.h"
 
 struct conversion {
 	const Colconv__Job *job;
 	struct report *report;
+	struct source source; /* of the model */
+	struct source base;   /* of an adapter's base, where the job names it or it is a repository */
+	char *base_name;      /* of that repository, where the adapter names it */
 	struct checkpoint *checkpoint;
 	const struct model *model;
 	void *config; /* of the model */

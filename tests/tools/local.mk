@@ -14,3 +14,7 @@ tests_tools_mkcheckpoint_SOURCES = \
 	tests/tools/mkcheckpoint_colqwen2.c \
 	tests/tools/mkcheckpoint_fill.c
 tests_tools_mkcheckpoint_LDADD = $(CHECKPOINT_LIBS) -lpthread
+
+noinst_PROGRAMS += tests/tools/hubget
+tests_tools_hubget_SOURCES = tests/tools/hubget.c
+tests_tools_hubget_LDADD = $(HUB_LIBS)

@@ -119,3 +119,7 @@ tests_unit_test_checkpoint_LDADD = libcheckpoint.a $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test_config
 tests_unit_test_config_SOURCES = tests/unit/test_config.c tests/unit/test.h
 tests_unit_test_config_LDADD = libcheckpoint.a $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_hub
+tests_unit_test_hub_SOURCES = tests/unit/test_hub.c tests/unit/test.h
+tests_unit_test_hub_LDADD = $(HUB_LIBS) $(CMOCKA_LIBS)

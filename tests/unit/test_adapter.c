@@ -370,7 +370,7 @@ test_base(void **state)
 
 	text_put(dir, "adapter_config.json", "{\"peft_type\": \"LORA\", \"r\": 37}");
 	assert_refused(dir, NULL, E_BAD_CHECKPOINT,
-		       "does not say over which base; give the folder of its base");
+		       "does not say over which base; give its base");
 	(void)checkpoint_open(dir, base, &c, &e);
 	assert_no_error(&e);
 	assert_string_equal(checkpoint_dir(c), base);

@@ -97,6 +97,27 @@ test_everything(void **state)
 }
 
 static void
+test_repository(void **state)
+{
+	struct spec_proto p;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(parse("{\"model\": \"vidore/colqwen2-v1.0-hf\", \"parity\": false}", &e), 0);
+	assert_true(spec_is_repo(spec.model));
+	assert_json("{\"base\": null, \"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"mask_mode\": \"trained\", "
+		    "\"model\": \"vidore/colqwen2-v1.0-hf\", \"parity\": false, \"positions\": \"mrope\", "
+		    "\"profile\": \"default\", \"reference\": [], \"revision\": \"main\", \"storage\": \"same\", "
+		    "\"variants\": [\"text\"]}");
+	spec_to_proto(&spec, "n", "/out", &p);
+	assert_string_equal(p.job.model, "vidore/colqwen2-v1.0-hf");
+	assert_string_equal(p.job.revision, "main");
+	assert_int_equal(spec_check_roots(&spec, (const char *[]){"/nowhere"}, 1, field, &e), 0);
+	assert_int_equal(parse("{\"model\": \"a/b\", \"revision\": \"refs/pr/1\"}", &e), 0);
+	assert_string_equal(spec.revision, "refs/pr/1");
+}
+
+static void
 test_parity_off(void **state)
 {
 	struct err e = ERR_INIT;
@@ -163,11 +184,17 @@ static const struct {
 	{"{\"model\": null}", "model", "model must be a string"},
 	{"{\"model\": 3}", "model", "model must be a string"},
 	{"{\"model\": \"\"}", "model", "from 1 to 4096 bytes, not 0"},
-	{"{\"model\": \"m\"}", "model", "an absolute path, not 'm'"},
+	{"{\"model\": \"m\"}", "model", "an absolute path or a repository OWNER/NAME of the Hub, not 'm'"},
+	{"{\"model\": \"a/b/c\"}", "model", "repository"},
+	{"{\"model\": \"../b\"}", "model", "repository"},
+	{"{\"model\": \"a/b\", \"revision\": 1}", "revision", "must be a string"},
+	{"{\"model\": \"a/b\", \"revision\": \"\"}", "revision", "branch or tag"},
+	{"{\"model\": \"a/b\", \"revision\": \"../x\"}", "revision", "not '../x'"},
+	{"{\"model\": \"/m\", \"revision\": \"main\"}", "revision", "model is a folder"},
 	{"{\"model\": \"/a\\nb\"}", "model", "control characters"},
 	{"{\"model\": \"/a\\u007fb\"}", "model", "control characters"},
 	{"{\"model\": \"/m\", \"base\": 3}", "base", "base must be a string"},
-	{"{\"model\": \"/m\", \"base\": \"b\"}", "base", "an absolute path, not 'b'"},
+	{"{\"model\": \"/m\", \"base\": \"b\"}", "base", "an absolute path or a repository OWNER/NAME of the Hub, not 'b'"},
 	{"{\"model\": \"/m\", \"variants\": \"text\"}", "variants", "must be an array"},
 	{"{\"model\": \"/m\", \"variants\": []}", "variants", "at least one"},
 	{"{\"model\": \"/m\", \"variants\": [1]}", "variants[0]", "must be a string"},
@@ -252,6 +279,9 @@ test_caps(void **state)
 	path[SPEC_PATH_MAX + 1] = '\0';
 	assert_refused_take(json_pack("{s:s}", "model", path), "model", "not 4097");
 	assert_refused_take(json_pack("{s:s#}", "model", "/a\0b", 4), "model", "control characters");
+
+	assert_refused_take(json_pack("{s:s#}", "model", "a/b\0c", 5), "model", "repository");
+	assert_refused_take(json_pack("{s:s, s:s#}", "model", "a/b", "revision", "x\0y", 3), "revision", "branch or tag");
 
 	j = job_json();
 	list = json_array();
@@ -356,6 +386,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_defaults, teardown),
 		cmocka_unit_test_teardown(test_everything, teardown),
+		cmocka_unit_test_teardown(test_repository, teardown),
 		cmocka_unit_test_teardown(test_parity_off, teardown),
 		cmocka_unit_test_teardown(test_shard_size, teardown),
 		cmocka_unit_test_teardown(test_refused, teardown),

@@ -1,0 +1,40 @@
+/*
+ * How the Hub is reached, and where its files lie: the variables of the Hub's own client.
+ *
+ *	HF_ENDPOINT              https://huggingface.co
+ *	HF_TOKEN                 or a file: HF_TOKEN_PATH, $CREDENTIALS_DIRECTORY/hf_token, $HF_HOME/token
+ *	HF_HUB_CACHE             the cache; else $HF_HOME/hub, $XDG_CACHE_HOME/huggingface/hub,
+ *~/.cache/huggingface/hub HF_HUB_OFFLINE           1: the cache is all there is HF_HUB_DOWNLOAD_TIMEOUT
+ *seconds of silence before a connection is given up (10) https_proxy, no_proxy    as libcurl has them
+ *	SSL_CERT_FILE            certificates to trust instead of the system's
+ *
+ * And two of ours:
+ *
+ *	COLCONV_HUB_PRIVATE_HOSTS  names, with commas, that may be at private addresses, besides the
+ *endpoint's and the proxy's COLCONV_HUB_RETRY_MS       the pause before the first retry (1000); each further
+ *one is twice as long
+ */
+#ifndef HUB_ENV_H
+#define HUB_ENV_H
+
+#include "base/err.h"
+
+struct hub_env {
+	char *endpoint;      /* without a '/' at its end */
+	bool endpoint_given; /* by whoever runs us: it may be at a private address */
+	char *token;         /* goes into one header and nowhere else; NULL: none */
+	char *cache;
+	bool offline;
+	uint64_t timeout_s;
+	uint64_t retry_ms;
+	const char *private_hosts; /* borrowed from the environment, as all below; NULL: none */
+	const char *cert_file;     /* NULL: the system's */
+};
+
+int hub_env_read(struct hub_env *ret, struct err *e);
+void hub_env_release(struct hub_env *env);
+
+/* The operator said that this host may be at a private address. */
+bool hub_env_host_trusted(const struct hub_env *env, const char *host);
+
+#endif

@@ -1,0 +1,54 @@
+#include "source.h"
+
+#include "base/log.h"
+#include "base/str.h"
+
+int
+source_open(struct source *s, const char *asked, const char *revision, hub_progress_fn *progress, void *arg,
+	    struct err *e)
+{
+	int r;
+
+	s->asked = asked;
+	s->revision = revision;
+	if (asked[0] == '/')
+		return 0;
+	r = hub_fetch(asked, revision, progress, arg, &s->snapshot, e);
+	if (r == 0 && !str_eq(s->snapshot.repo, asked))
+		log_warning("'%s' is now called '%s' on the Hub", asked, s->snapshot.repo);
+	return r;
+}
+
+void
+source_release(struct source *s)
+{
+	hub_snapshot_release(&s->snapshot);
+}
+
+const char *
+source_dir(const struct source *s)
+{
+	return s->snapshot.dir ? s->snapshot.dir : s->asked;
+}
+
+/* What was fetched: an etag is the sha256 of a large file, and git's hash of a small one. */
+static json_t *
+files_to_json(const struct hub_snapshot *s)
+{
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < s->count; i++)
+		(void)json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "name", s->files[i].name, "size",
+							    (json_int_t)s->files[i].size, "etag", s->files[i].etag));
+	return list;
+}
+
+json_t *
+source_to_json(const struct source *s)
+{
+	if (!s->snapshot.dir)
+		return json_pack("{s:s}", "path", s->asked);
+	return json_pack("{s:s, s:s, s:s, s:s, s:o}", "repo", s->asked, "repo_today", s->snapshot.repo, "revision",
+			 s->revision, "commit", s->snapshot.commit, "files", files_to_json(&s->snapshot));
+}

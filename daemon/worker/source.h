@@ -1,0 +1,24 @@
+/* What a job names as its model, or as the base of an adapter: a folder, or a repository of the Hub. */
+#ifndef WORKER_SOURCE_H
+#define WORKER_SOURCE_H
+
+#include "base/json.h"
+#include "hub/hub.h"
+
+struct source {
+	const char *asked;    /* as the job has it; NULL: nothing */
+	const char *revision; /* of a repository */
+	struct hub_snapshot snapshot; /* dir is NULL for a folder */
+};
+
+/* Makes it a folder: fetches a repository, which may take long. `asked` and `revision` stay the caller's. */
+int source_open(struct source *s, const char *asked, const char *revision, hub_progress_fn *progress, void *arg,
+		struct err *e);
+void source_release(struct source *s);
+
+const char *source_dir(const struct source *s); /* NULL when nothing was opened */
+
+/* For the manifest: where it came from, and for a repository which commit and which files. NULL: no memory. */
+json_t *source_to_json(const struct source *s);
+
+#endif
