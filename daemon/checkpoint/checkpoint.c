@@ -33,8 +33,8 @@ dir_has(const char *dir, const char *name)
 }
 
 /* A folder that has both is a merged model whose adapter's files were left there. */
-static bool
-is_adapter(const char *dir)
+bool
+checkpoint_is_adapter(const char *dir)
 {
 	return dir_has(dir, ADAPTER_CONFIG_NAME) && !dir_has(dir, WEIGHTS_NAME) && !dir_has(dir, INDEX_NAME);
 }
@@ -49,7 +49,7 @@ config_read(struct checkpoint *c, struct err *e)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	if (!fs_is_dir(c->dir))
 		return err_set(e, E_BAD_CHECKPOINT, "'%s' is not a folder", c->dir);
-	if (!fs_exists(path) && is_adapter(c->dir))
+	if (!fs_exists(path) && checkpoint_is_adapter(c->dir))
 		return err_set(e, E_UNSUPPORTED_MODEL,
 			       "'%s' is an adapter itself; give the base that it was trained over, merged",
 			       c->dir);
@@ -285,7 +285,7 @@ checkpoint_base_elsewhere(const char *dir, char **ret, struct err *e)
 	*ret = NULL;
 	if (!path)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
-	if (!is_adapter(dir))
+	if (!checkpoint_is_adapter(dir))
 		return 0;
 	r = adapter_config_read(path, &config, e);
 	if (r < 0 || !config.base)
@@ -300,7 +300,7 @@ checkpoint_base_elsewhere(const char *dir, char **ret, struct err *e)
 static int
 dir_set(struct checkpoint *c, const char *dir, const char *base, struct err *e)
 {
-	if (is_adapter(dir))
+	if (checkpoint_is_adapter(dir))
 		return adapter_begin(c, dir, base, e);
 	if (base)
 		return err_set(e, E_BAD_REQUEST, "a base was given, but '%s' is not an adapter", dir);

@@ -34,6 +34,9 @@ void checkpoint_free(struct checkpoint **c);
 const char *checkpoint_dir(const struct checkpoint *c); /* of config.json: under an adapter, of the base */
 const char *checkpoint_adapter(const struct checkpoint *c); /* its folder; NULL: there is none */
 
+/* The folder holds an adapter, and checkpoint_open() needs its base. */
+bool checkpoint_is_adapter(const char *dir);
+
 /*
  * What the adapter in `dir` names as its base where that is no folder here: perhaps a repository. NULL when the
  * folder has no adapter, or its base lies where it says. The caller frees it.

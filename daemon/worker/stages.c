@@ -82,6 +82,11 @@ base_open(struct conversion *c, struct err *e)
 		r = checkpoint_base_elsewhere(source_dir(&c->source), &c->base_name, e);
 		name = c->base_name && repo_id_ok(c->base_name) ? c->base_name : "";
 	}
+	if (r == 0 && !*name && c->source.snapshot.dir && checkpoint_is_adapter(c->source.snapshot.dir))
+		return err_set(e, E_BAD_CHECKPOINT,
+			       "the adapter '%s' names no repository of the Hub for its base, and a folder of this host "
+			       "is not for it to choose; give the base",
+			       c->job->model);
 	if (r < 0 || !*name)
 		return r; /* without a base, or checkpoint_open() finds it or says what is missing */
 	return source_open(&c->base, name, REPO_REVISION_DEFAULT, hub_progress, c, e);

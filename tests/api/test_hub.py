@@ -192,6 +192,19 @@ def test_an_adapter_brings_its_base(hub, box):
         assert [w["name"] for w in source["base"]["weights"]] == ["model.safetensors"]
 
 
+@pytest.mark.parametrize("base", [str(TOP / "tests/golden/colqwen2-tiny"), "../base", "base", ""])
+def test_an_adapter_of_the_hub_chooses_no_folder_of_this_host(hub, box, base):
+    golden = TOP / "tests/golden/colqwen2-tiny-lora"
+    config = {**json.loads((golden / "adapter_config.json").read_text()), "base_model_name_or_path": base}
+    hub.add(REPO, {"adapter_config.json": json.dumps(config).encode(),
+                   "adapter_model.safetensors": (golden / "adapter_model.safetensors").read_bytes()})
+
+    done = box.convert()
+
+    assert done.returncode == 5
+    assert "(bad_checkpoint)" in done.stderr and "names no repository of the Hub for its base" in done.stderr
+
+
 def test_pickles_are_never_fetched(hub, box):
     hub.add(REPO, {"config.json": CHECKPOINT["config.json"], **EXTRA})
 
