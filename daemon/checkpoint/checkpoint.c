@@ -69,7 +69,7 @@ weights_missing(const char *dir, struct err *e)
 	if (n > 0)
 		(void)err_set(e, E_BAD_CHECKPOINT,
 			      "'%s' has pickled weights only ('%s'), which are never read; save the model "
-			      "again with safe_serialization=True",
+			      "again as safetensors (safe_serialization=True)",
 			      dir, found[0]->d_name);
 	for (i = 0; i < n; i++)
 		free(found[i]);

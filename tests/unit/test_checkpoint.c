@@ -155,7 +155,7 @@ test_no_weights(void **state)
 
 		put(dir, pickles[i], "x");
 		assert_refused(dir, E_BAD_CHECKPOINT, pickles[i]);
-		assert_refused(dir, E_BAD_CHECKPOINT, "save the model again with safe_serialization=True");
+		assert_refused(dir, E_BAD_CHECKPOINT, "save the model again as safetensors");
 		(void)unlink(path);
 	}
 	put(dir, "model.safetensors", "x");
