@@ -68,16 +68,21 @@ tower_mlp(struct trace *t, const struct paligemma_config *c, struct ir_value *x,
 	return tr_name(t, tr_add(t, x, y), "out");
 }
 
-/* The convolution's window is its step: images cut into patches, each a row of (channel, y, x). */
+/*
+ * The convolution's window is its step: images cut into patches, each a row of (channel, y, x).
+ * Pixels at the right and bottom that fill no patch are left out.
+ */
 static struct ir_value *
 patches(struct trace *t, const struct paligemma_config *c, struct ir_value *pixels)
 {
 	static const int rows_first[] = {0, 2, 4, 1, 3, 5};
 	const int64_t s = side(c), p = c->vision.patch_size, ch = c->vision.num_channels;
 	struct dim images = sym(SYM_IMAGES);
-	struct ir_value *x;
+	struct ir_value *x = pixels;
 
-	x = tr_reshape(t, pixels, shape_of(6, images, n(ch), n(s), n(p), n(s), n(p)));
+	if (s * p < c->vision.image_size)
+		x = tr_slice(t, tr_slice(t, x, 2, 0, s * p), 3, 0, s * p);
+	x = tr_reshape(t, x, shape_of(6, images, n(ch), n(s), n(p), n(s), n(p)));
 	x = tr_transpose(t, x, rows_first); /* [images, s, s, channels, p, p] */
 	return tr_reshape(t, x, shape_of(3, images, n(s * s), n(ch * p * p)));
 }
