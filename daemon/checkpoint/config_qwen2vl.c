@@ -46,11 +46,12 @@ mrope_read(const struct config_scope *rope, struct qwen2vl_text *t, struct err *
 	if (r < 0)
 		return r;
 	if (json_array_size(sections) != ARRAY_LEN(t->mrope_section))
-		return config_fail(rope, "mrope_section", E_BAD_CHECKPOINT, e, "must be three whole numbers");
+		return config_fail(rope, "mrope_section", E_BAD_CHECKPOINT, e,
+				   "must be three whole numbers above 0");
 	json_array_foreach(sections, i, v) {
-		if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) > t->head_dim)
+		if (!json_is_integer(v) || json_integer_value(v) < 1 || json_integer_value(v) > t->head_dim)
 			return config_fail(rope, "mrope_section", E_BAD_CHECKPOINT, e,
-					   "must be three whole numbers");
+					   "must be three whole numbers above 0");
 		t->mrope_section[i] = json_integer_value(v);
 		sum += t->mrope_section[i];
 	}

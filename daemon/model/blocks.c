@@ -125,6 +125,8 @@ blk_projection_rows(const struct checkpoint *ck, int64_t *dim, struct err *e)
 			       "there is no projection (custom_text_proj.weight or embedding_proj_layer.weight) in '%s': this is "
 			       "the bare backbone, not a retriever",
 			       checkpoint_dir(ck));
+	if (proj->tensor->shape[0] < 1)
+		return err_set(e, E_BAD_CHECKPOINT, "'%s' has no rows", proj->tensor->name);
 	if (*dim && *dim != proj->tensor->shape[0])
 		return err_set(e, E_BAD_CHECKPOINT, "config.json: embedding_dim is %lld but '%s' has %lld rows",
 			       (long long)*dim, proj->tensor->name, (long long)proj->tensor->shape[0]);

@@ -200,6 +200,7 @@ def text_config(c):
 
 
 Q = "vlm.language_model.layers.1.self_attn.q_proj.weight"
+PROJECTION = "embedding_proj_layer.weight"
 
 
 def reshape_q(header):
@@ -212,6 +213,14 @@ def reshape_overflow(header):
 
 def move_q(header):
     header[Q]["data_offsets"] = [x + 4 for x in header[Q]["data_offsets"]]
+
+
+def empty_projection(folder):
+    edit_config(lambda c: c.pop("embedding_dim"))(folder)
+    header, data = header_of(folder / "model.safetensors")
+    header["other.weight"] = header[PROJECTION]
+    header[PROJECTION] = {"dtype": "F32", "shape": [0, 64], "data_offsets": [len(data), len(data)]}
+    write_safetensors(folder / "model.safetensors", header, data)
 
 
 BAD = {
@@ -227,13 +236,16 @@ BAD = {
     "overflow": (edit_header(reshape_overflow), "bad_checkpoint", ["model.safetensors", Q]),
     "missing-tensor": (rename(Q, "something.else"), "bad_checkpoint", ["lm.layers.1.self_attn.q_proj.weight"]),
     "wrong-shape": (edit_header(reshape_q), "bad_checkpoint", [Q, "model.safetensors", "32", "128"]),
-    "no-projection": (rename("embedding_proj_layer.weight", "other.weight"), "bad_checkpoint", ["projection"]),
+    "no-projection": (rename(PROJECTION, "other.weight"), "bad_checkpoint", ["projection"]),
+    "empty-projection": (empty_projection, "bad_checkpoint", [PROJECTION, "no rows"]),
     "architecture": (edit_config(lambda c: c.update(model_type="bert", architectures=["BertModel"])),
                      "unsupported_model", ["bert"]),
     "rope": (edit_config(lambda c: text_config(c)["rope_parameters"].update(rope_type="yarn")), "unsupported_model",
              ["yarn"]),
     "sliding": (edit_config(lambda c: text_config(c).update(use_sliding_window=True, max_window_layers=1)),
                 "unsupported_model", ["sliding"]),
+    "mrope-section": (edit_config(lambda c: text_config(c)["rope_parameters"].update(mrope_section=[0, 4, 4])),
+                      "bad_checkpoint", ["config.json", "mrope_section"]),
     "heads": (edit_config(lambda c: text_config(c).update(num_attention_heads=5)), "bad_checkpoint",
               ["config.json", "num_attention_heads"]),
 }

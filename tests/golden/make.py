@@ -141,8 +141,9 @@ def run_colqwen2(model, inputs):
     if "pixel_values" not in inputs:
         return {"out.embeddings": model(**inputs).embeddings}
     ids, grids = inputs["input_ids"], inputs["image_grid_thw"]
+    types = (ids == model.config.vlm_config.image_token_id).int()
     positions, _ = model.vlm.get_rope_index(
-        ids, mm_token_type_ids=(ids == IMAGE).int(), image_grid_thw=grids, attention_mask=inputs["attention_mask"])
+        ids, mm_token_type_ids=types, image_grid_thw=grids, attention_mask=inputs["attention_mask"])
     patches = torch.cat([p[:h * w] for p, (_, h, w) in zip(inputs["pixel_values"], grids.tolist())])
     ret = {
         "out.embeddings": model(**inputs, position_ids=positions).embeddings,

@@ -1,9 +1,11 @@
 """Converted checkpoints against embeddings that the original classes gave for them (README.md here)."""
+import array
 import hashlib
 import json
 import os
 import pathlib
 import shutil
+import struct
 import subprocess
 
 import pytest
@@ -156,3 +158,57 @@ def test_every_form_gives_the_originals_embeddings(name, form, tmp_path):
         assert set(shards) == {"model.onnx_data", *(f"model.onnx_data_{i}" for i in range(1, len(shards)))}
     else:
         assert len(shards) == ("embedded" not in form)
+
+
+def test_a_unified_graph_is_made_and_checked_alone(tmp_path):
+    cases = sorted((HERE / "colpali-tiny").glob("case-*.safetensors"))
+
+    run("colconvctl", "convert", HERE / "colpali-tiny", "-o", tmp_path / "out", "--variants", "unified",
+        "--max-abs", str(MAX_ABS), "--json", *[word for case in cases for word in ("--reference", case)])
+
+    assert [path.name for path in (tmp_path / "out").glob("*.onnx")] == ["model.onnx"]
+    report = json.loads((tmp_path / "out" / "parity.json").read_text())
+    assert {"text-batch", "image-three", "text-short-padded", "image-beside-text"} <= {c["name"] for c in report["cases"]}
+
+
+def widen(pixels, shape, margin):
+    """Images with bright pixels added at the right and at the bottom."""
+    images, channels, side, _ = shape
+    wide = side + margin
+    old, new = array.array("f", pixels), array.array("f", [7.0]) * (images * channels * wide * wide)
+    for i in range(images * channels * side):
+        at = (i // side * wide + i % side) * wide
+        new[at:at + side] = old[i * side:(i + 1) * side]
+    return new.tobytes(), [images, channels, wide, wide]
+
+
+def widen_case(source, target, margin):
+    data = source.read_bytes()
+    (n,) = struct.unpack_from("<Q", data)
+    header, body = json.loads(data[8:8 + n]), b""
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        begin, end = entry["data_offsets"]
+        content = data[8 + n + begin:8 + n + end]
+        if name == "in.pixel_values":
+            content, entry["shape"] = widen(content, entry["shape"], margin)
+        entry["data_offsets"] = [len(body), len(body) + len(content)]
+        body += content
+    text = json.dumps(header).encode()
+    target.write_bytes(struct.pack("<Q", len(text)) + text + body)
+
+
+def test_pixels_that_fill_no_patch_are_left_out(tmp_path):
+    """As by the original's convolution: images of 60 pixels have as many patches of 14 as those of 56."""
+    checkpoint, case = tmp_path / "colpali", tmp_path / "case-image-three.safetensors"
+    checkpoint.mkdir()
+    shutil.copy(HERE / "colpali-tiny" / "model.safetensors", checkpoint)
+    config = json.loads((HERE / "colpali-tiny" / "config.json").read_text())
+    assert config["vlm_config"]["vision_config"]["image_size"] == 56
+    config["vlm_config"]["vision_config"]["image_size"] = 60
+    (checkpoint / "config.json").write_text(json.dumps(config))
+    widen_case(HERE / "colpali-tiny" / case.name, case, margin=4)
+
+    run("colconvctl", "convert", checkpoint, "-o", tmp_path / "out", "--variants", "image", "--max-abs", str(MAX_ABS),
+        "--json", "--reference", case)

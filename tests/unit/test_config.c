@@ -189,6 +189,7 @@ static const struct refusal qwen_refusals[] = {
 	{T "rope_parameters.mrope_section", "", E_BAD_CHECKPOINT, "mrope_section is missing"},
 	{T "rope_parameters.mrope_section", "[4, 4]", E_BAD_CHECKPOINT, "must be three whole numbers"},
 	{T "rope_parameters.mrope_section", "[4, 4, 0.0]", E_BAD_CHECKPOINT, "must be three whole numbers"},
+	{T "rope_parameters.mrope_section", "[4, 4, 0]", E_BAD_CHECKPOINT, "must be three whole numbers above 0"},
 	{T "rope_parameters.mrope_section", "[-1, 5, 4]", E_BAD_CHECKPOINT, "must be three whole numbers"},
 	{T "rope_parameters.mrope_section", "[4, 4, 1]", E_BAD_CHECKPOINT, "sum is half of the head size, 8"},
 	{V "hidden_act", "\"silu\"", E_UNSUPPORTED_MODEL,

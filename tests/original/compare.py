@@ -1,0 +1,359 @@
+#!/usr/bin/env python3
+"""Compares colconv with the original classes of transformers, live, on random models and inputs.
+
+  compare.py [--runs N] [--seed S] [--family colqwen2|colpali|all] [--colconvctl PATH] [--keep DIR]
+
+A run draws a configuration and weights, saves the checkpoint (in fp32, fp16 or bf16, one file or several, under the names
+of one version of the libraries or another), has the original class embed some random batches in float32, converts the
+checkpoint to all graphs with these batches as references, and reads the differences from parity.json. A run whose largest
+difference passes 1e-5 fails. Run number N of a seed is the same whatever --runs says; --first N begins there.
+
+Some weights make much of the rounding in float32: attention that looks at few tokens, or norms of nearly equal numbers. How
+much is measured: the original class embeds each batch again with its weights changed by half of their last bit, a few times.
+Where that alone takes it far, colconv may be FACTOR times as far.
+
+README.md says what must be installed.
+"""
+import argparse
+import collections
+import json
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import torch
+import transformers
+from safetensors.torch import save_file
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "golden"))
+import make  # noqa: E402
+import respell  # noqa: E402
+
+MAX_ABS = 1e-5
+FACTOR = 4
+HALF_BIT = 2.0 ** -24
+CHANGED = 3  # times that the weights are changed
+VARIANTS = "text,image,unified"
+
+
+class Draw:
+    """What the random number generators of one run give."""
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+        self.torch = torch.Generator().manual_seed(self.random.getrandbits(60))
+
+    def pick(self, *options):
+        return self.random.choice(options)
+
+    def between(self, low, high):
+        return self.random.randint(low, high)
+
+    def chance(self, p):
+        return self.random.random() < p
+
+    def normal(self, *shape):
+        return torch.randn(*shape, generator=self.torch)
+
+    def length(self):
+        """Mostly short; at times 1, at times long."""
+        return self.pick(1, self.between(2, 12), self.between(2, 40), self.between(41, 200))
+
+    def kv_heads(self, heads):
+        return self.pick(1, heads, self.random.choice([n for n in range(1, heads + 1) if heads % n == 0]))
+
+    def sections(self, total):
+        """Three positive numbers of that sum."""
+        a, b = sorted(self.random.sample(range(1, total), 2))
+        return [a, b - a, total - b]
+
+    def fill(self, model, norm_base):
+        """Random weights under which the activations keep their size; at times attention looks at few tokens only."""
+        sharp = self.pick(1, 1, 2, 3)
+        for name, p in model.named_parameters():
+            if p.dim() > 1:
+                p.data = (1 if name.endswith("embed_tokens.weight") else 1.5 / p[0].numel() ** 0.5) * self.normal(*p.shape)
+                if "q_proj" in name or "k_proj" in name:
+                    p.data *= sharp
+            else:
+                is_norm = name.endswith("weight") and ("norm" in name or "ln_q" in name)
+                p.data = (norm_base if is_norm else 0) + 0.2 * self.normal(*p.shape)
+        return model.eval()
+
+
+class ColQwen2:
+    name = "colqwen2"
+    model = transformers.ColQwen2ForRetrieval
+    modes = {"mrope": ("--positions", "mrope"), "arange": ("--positions", "arange")}
+    norm_base = 1
+
+    def __init__(self, draw):
+        self.draw = draw
+        heads = draw.between(1, 8)
+        head_dim = 2 * draw.between(max(3, 8 // heads), 16)
+        self.vocab = draw.between(64, 500)
+        special = draw.random.sample(range(1, self.vocab), 4)
+        self.image, self.video, self.begin, self.end = special
+        self.words = [i for i in range(self.vocab) if i not in special]
+        text = dict(
+            vocab_size=self.vocab, hidden_size=heads * head_dim, intermediate_size=draw.between(1, 150),
+            num_hidden_layers=draw.between(1, 4), num_attention_heads=heads, num_key_value_heads=draw.kv_heads(heads),
+            max_position_embeddings=4096, rms_norm_eps=draw.pick(1e-6, 1e-5, 1e-3),
+            tie_word_embeddings=draw.chance(0.7), bos_token_id=None, eos_token_id=None, pad_token_id=None,
+            rope_parameters={"rope_type": "default", "rope_theta": draw.pick(1e6, 1e4, 5e3, 123.0),
+                             "mrope_section": draw.sections(head_dim // 2)})
+        heads = draw.between(1, 5)
+        vision = dict(
+            depth=draw.between(1, 4), embed_dim=heads * 4 * draw.between(max(1, 4 // heads), 6), num_heads=heads,
+            mlp_ratio=draw.pick(1, 2, 3, 4), hidden_size=text["hidden_size"], hidden_act="quick_gelu",
+            patch_size=draw.pick(14, 14, 2, 5), temporal_patch_size=draw.pick(2, 2, 1), in_channels=draw.pick(3, 3, 1))
+        self.config = transformers.ColQwen2Config(embedding_dim=draw.pick(16, 96, 128, 320, draw.between(2, 320)), vlm_config=dict(
+            model_type="qwen2_vl", text_config=text, vision_config=vision, image_token_id=self.image,
+            video_token_id=self.video, vision_start_token_id=self.begin, vision_end_token_id=self.end))
+        self.features = vision["in_channels"] * vision["temporal_patch_size"] * vision["patch_size"] ** 2
+
+    def row(self, grids):
+        """Words, and between them each image; a grid is its height and width in patches."""
+        row = self.draw.random.choices(self.words, k=self.draw.between(0, 10))
+        for h, w in grids:
+            row += [self.begin, *[self.image] * (h * w // 4), self.end]
+            row += self.draw.random.choices(self.words, k=self.draw.between(0, 10))
+        return row
+
+    def grid(self):
+        side = lambda: 2 * self.draw.between(1, 7)
+        return self.draw.pick((2, 2), (2, side()), (side(), 2), (side(), side()), (2, 2 * self.draw.between(10, 40)))
+
+    def text(self):
+        rows = [self.draw.random.choices(self.words, k=self.draw.length()) for _ in range(self.draw.between(1, 6))]
+        return make.batch(rows, left=self.draw.chance(0.5))
+
+    def images(self):
+        """One image a row; or also rows without, and with several."""
+        least, most = self.draw.pick((1, 1), (0, 1), (0, 3))
+        rows = [[self.grid() for _ in range(self.draw.between(least, most))] for _ in range(self.draw.between(1, 5))]
+        if not any(rows):
+            rows[self.draw.between(0, len(rows) - 1)].append(self.grid())
+        grids = [grid for row in rows for grid in row]
+        pixels = torch.zeros(len(grids), max(h * w for h, w in grids), self.features)
+        for i, (h, w) in enumerate(grids):
+            pixels[i, :h * w] = self.draw.normal(h * w, self.features)
+        ids = [self.row(row) or self.draw.random.choices(self.words, k=1) for row in rows]
+        return {**make.batch(ids, left=self.draw.chance(0.5)), "pixel_values": pixels,
+                "image_grid_thw": torch.tensor([[1, h, w] for h, w in grids])}
+
+    def embed(self, model, inputs):
+        out = make.run_colqwen2(model, inputs)
+        # Without images the two kinds of positions are the same, or differ by a shift that nothing sees.
+        return {"mrope": out["out.embeddings"], "arange": out.get("out.embeddings_arange", out["out.embeddings"])}
+
+
+class ColPali:
+    name = "colpali"
+    model = transformers.ColPaliForRetrieval
+    modes = {"trained": ("--mask-mode", "trained"), "causal": ("--mask-mode", "causal")}
+    norm_base = 0  # Gemma's norms multiply by 1 + weight
+
+    def __init__(self, draw):
+        self.draw = draw
+        self.side, patch, self.channels = draw.between(1, 7), draw.pick(14, 14, 3, 8), draw.pick(3, 3, 1)
+        self.vocab = draw.between(64, 500)
+        # Beyond the vocabulary too: such a token has no row of its own.
+        self.image = draw.pick(draw.between(3, self.vocab - 1), draw.between(3, self.vocab - 1), self.vocab + 5)
+        self.words = [i for i in range(self.vocab) if i != self.image]
+        tokens = self.side * self.side
+        heads = draw.between(1, 8)
+        text = dict(
+            model_type="gemma", vocab_size=self.vocab, hidden_size=draw.between(16, 120), intermediate_size=draw.between(1, 150),
+            num_hidden_layers=draw.between(1, 4), num_attention_heads=heads, num_key_value_heads=draw.kv_heads(heads),
+            head_dim=2 * draw.between(1, 20), max_position_embeddings=4096, rms_norm_eps=draw.pick(1e-6, 1e-5, 1e-3),
+            rope_parameters={"rope_type": "default", "rope_theta": draw.pick(1e4, 1e6, 123.0)},
+            num_image_tokens=tokens, bos_token_id=2, eos_token_id=1, pad_token_id=0)
+        heads = draw.between(1, 5)
+        # A few pixels that fill no patch are left out by the convolution.
+        self.pixels = self.side * patch + draw.pick(0, 0, draw.between(0, patch - 1))
+        vision = dict(
+            model_type="siglip_vision_model", hidden_size=heads * draw.between(max(3, 16 // heads), 20), intermediate_size=draw.between(1, 120),
+            num_hidden_layers=draw.between(1, 4), num_attention_heads=heads, image_size=self.pixels, patch_size=patch,
+            num_channels=self.channels, layer_norm_eps=draw.pick(1e-6, 1e-5, 1e-3), projection_dim=text["hidden_size"],
+            num_image_tokens=tokens, vision_use_head=False)
+        self.config = transformers.ColPaliConfig(embedding_dim=draw.pick(16, 96, 128, 320, draw.between(2, 320)), vlm_config=dict(
+            model_type="paligemma", text_config=text, vision_config=vision, image_token_index=self.image,
+            projection_dim=text["hidden_size"], hidden_size=text["hidden_size"]))
+
+    def text(self):
+        rows = [self.draw.random.choices(self.words, k=self.draw.length()) for _ in range(self.draw.between(1, 6))]
+        return make.batch(rows, left=self.draw.chance(0.3))
+
+    def images(self):
+        """Rows with an image, at times beside rows without."""
+        shown = [True] + [self.draw.chance(0.8) for _ in range(self.draw.between(0, 4))]
+        self.draw.random.shuffle(shown)
+        rows = [[self.image] * (self.side * self.side if image else 0)
+                + self.draw.random.choices(self.words, k=self.draw.between(1, 20)) for image in shown]
+        return {**make.batch(rows, left=self.draw.chance(0.3)),
+                "pixel_values": self.draw.normal(sum(shown), self.channels, self.pixels, self.pixels)}
+
+    def embed(self, model, inputs):
+        # Called without token types, the class in eager mode lets a token see only those before it.
+        return {"trained": make.run_colpali(model, inputs)["out.embeddings"], "causal": model(**inputs).embeddings}
+
+
+FAMILIES = {family.name: family for family in (ColQwen2, ColPali)}
+
+
+def save_checkpoint(draw, family, folder):
+    """Saves random weights as a library would; answers the model as the original class loads it, and in words how it lies."""
+    model = family.model._from_config(family.config, attn_implementation="eager")
+    dtype = draw.pick("float32", "float32", "bfloat16", "float16")
+    size = draw.pick("1GB", "1GB", "100KB")
+    layout = draw.pick(None, *[layout for name, layout in respell.PREFIXES if name == family.name])
+    plain = folder / "plain"
+    draw.fill(model, family.norm_base).to(getattr(torch, dtype)).save_pretrained(plain, max_shard_size=size)
+    # Loaded again, as users do: a model that was rounded in place has rounded rope frequencies too.
+    model = family.model.from_pretrained(plain, dtype=torch.float32, attn_implementation="eager").eval()
+    if layout:
+        respell.respell(layout, plain, folder / "checkpoint")
+        shutil.rmtree(plain)
+    else:
+        plain.rename(folder / "checkpoint")
+    return model, f"{dtype} {layout or 'as saved'}{' sharded' if size == '100KB' else ''}"
+
+
+class Case:
+    """A batch, what the original class makes of it, and how far the last bit of its weights takes that."""
+
+    def __init__(self, path, inputs, out, others):
+        self.path = path
+        self.rounding = max((other - out).abs().max().item() for other in others)
+        tensors = {"in." + k: v for k, v in inputs.items()} | {"out.embeddings": out}
+        save_file({k: v.contiguous() for k, v in tensors.items()}, path)
+
+    @property
+    def limit(self):
+        return max(MAX_ABS, FACTOR * self.rounding)
+
+
+def embed_changed(draw, family, model, inputs):
+    """The embeddings that the model gives with its weights changed in the last bit."""
+    kept = {name: p.data for name, p in model.named_parameters()}
+    for p in model.parameters():
+        p.data = p.data * (1 + HALF_BIT * draw.normal(*p.shape))
+    out = family.embed(model, inputs)
+    for name, p in model.named_parameters():
+        p.data = kept[name]
+    return out
+
+
+def make_cases(draw, family, model, folder, batches):
+    """Case files of random batches, for each mode of the family."""
+    cases = collections.defaultdict(list)
+    for i in range(batches):
+        for kind, inputs in (("text", family.text()), ("image", family.images())):
+            out = family.embed(model, inputs)
+            others = [embed_changed(draw, family, model, inputs) for _ in range(CHANGED)]
+            for mode in family.modes:
+                path = folder / f"case-{kind}-{i}-{mode}.safetensors"
+                cases[mode].append(Case(path, inputs, out[mode], [other[mode] for other in others]))
+    return cases
+
+
+def convert(colconvctl, folder, mode, options, cases):
+    """Converts the checkpoint, and answers what parity.json says; or None and why not."""
+    out = folder / f"onnx-{mode}"
+    argv = [colconvctl, "convert", folder / "checkpoint", "-o", out, "--variants", VARIANTS, *options]
+    # Judged here, so that there is a report of a difference of any size.
+    argv += ["--max-abs", "1e30", "--min-cosine", "0"]
+    argv += [word for case in cases for word in ("--reference", case.path)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=300)
+    if done.returncode:
+        return None, f"{colconvctl} exits with {done.returncode}: {done.stderr.strip()}"
+    report = json.loads((out / "parity.json").read_text())
+    for case in cases:
+        graphs = {run["model"] for run in report["cases"] if run["file"] == str(case.path)}
+        if graphs != {case.path.name.split("-")[1], "unified"}:
+            return None, f"{case.path.name} was compared with {sorted(graphs)} only"
+    return report["cases"], None
+
+
+@torch.no_grad()
+def run(args, number, folder):
+    """One random model. Answers its comparisons, the number of batches, and whether all was well."""
+    draw = Draw(f"{args.seed}/{number}")
+    family = FAMILIES[draw.pick(*FAMILIES) if args.family == "all" else args.family](draw)
+    model, how = save_checkpoint(draw, family, folder)
+    cases = make_cases(draw, family, model, folder, args.batches)
+    compared, failures = [], []
+    for mode, some in cases.items():
+        given, why = convert(args.colconvctl, folder, mode, family.modes[mode], some)
+        if why:
+            failures.append(f"{mode}: {why}")
+            continue
+        by_path = {str(case.path): case for case in some}
+        for c in given:
+            if c["file"] not in by_path:  # of those that colconv makes itself there is no original's word
+                continue
+            case = by_path[c["file"]]
+            c["where"] = f"{c['name']} {c['model']} {c.get('pixels', '')}".rstrip()
+            c["rounding"] = case.rounding
+            compared.append(c)
+            if c["nan"] or not c["max_abs"] <= case.limit:
+                failures.append(f"{c['where']}: {c['max_abs']:.2e} (rounding {case.rounding:.2e}, "
+                                f"cosine {c['min_cosine']:.9f}, {c['nan']} NaN)")
+    worst = max(compared, key=lambda c: c["max_abs"], default=None)
+    print(f"{number:4} {family.name:8} {how:32}",
+          f"{worst['max_abs']:.2e} (rounding {worst['rounding']:.2e}) in {worst['where']}" if worst else "not compared", flush=True)
+    for failure in failures:
+        print(f"     FAILED {failure}", flush=True)
+    for c in compared:
+        c["run"] = number
+    return compared, sum(map(len, cases.values())), not failures
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--first", type=int, default=0, metavar="N", help="number of the first run")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--batches", type=int, default=3, help="of text, and of images, in a run")
+    parser.add_argument("--family", choices=[*FAMILIES, "all"], default="all")
+    parser.add_argument("--colconvctl", default=HERE.parent.parent / "colconvctl", metavar="PATH")
+    parser.add_argument("--keep", type=pathlib.Path, metavar="DIR", help="leave what failed in this folder")
+    return parser.parse_args()
+
+
+def main():
+    args = parse()
+    compared, batches, failed = [], 0, 0
+    began = time.monotonic()
+    for number in range(args.first, args.first + args.runs):
+        with tempfile.TemporaryDirectory(prefix="colconv-") as folder:
+            some, n, good = run(args, number, pathlib.Path(folder))
+            if not good and args.keep:
+                shutil.copytree(folder, args.keep / f"{args.seed}-{number}", dirs_exist_ok=True)
+        compared += some
+        batches += n
+        failed += not good
+    print(f"{args.runs} models, {batches} batches, {len(compared)} comparisons in {time.monotonic() - began:.0f} s; "
+          f"{failed} models failed")
+    above = [c for c in compared if c["max_abs"] > MAX_ABS]
+    for words, some in ((f"within {MAX_ABS}", [c for c in compared if c["max_abs"] <= MAX_ABS]), ("above", above)):
+        if some:
+            worst = max(some, key=lambda c: c["max_abs"])
+            print(f"{words}: {len(some)} comparisons, worst {worst['max_abs']:.2e} (rounding {worst['rounding']:.2e}) "
+                  f"in run {worst['run']}, {worst['where']}")
+    if above:
+        print(f"above: at most {max(c['max_abs'] / c['rounding'] for c in above):.2f} times what the last bit of the weights does")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)  # of tensors this small, faster than more
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    sys.exit(main())
