@@ -593,10 +593,11 @@ def test_a_damaged_blob_is_found(hub, box):
 
 
 def held(hub, box, name, n):
-    """One that has `n` bytes of that file and gets no more."""
+    """One that has `n` bytes of that file, gets no more, and has all other files: nothing else is on its way."""
     hub.fault(cdn(hub, name), hold=n)
     child = box.start_get(HF_HUB_DOWNLOAD_TIMEOUT="30")
-    wait_until(lambda: box.part(name).exists() and box.part(name).stat().st_size == n)
+    others = {f.etag for f in hub.repos[REPO].files.values() if f.name in CHECKPOINT and f.name != name}
+    wait_until(lambda: box.part(name).exists() and box.part(name).stat().st_size == n and others <= set(box.blobs()))
     return child
 
 
