@@ -173,12 +173,6 @@ shape_eq(const struct shape *a, const struct shape *b)
 	return true;
 }
 
-bool
-shape_is_const(const struct shape *s)
-{
-	return dim_is_const(shape_count(s));
-}
-
 const char *
 shape_str(const struct shape *s, char *buf, size_t len)
 {

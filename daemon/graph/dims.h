@@ -53,7 +53,6 @@ const char *dim_str(struct dim d, char *buf, size_t len);
 struct shape shape_of(int rank, ...);
 struct dim shape_count(const struct shape *s); /* product of all dims; 1 for a scalar */
 bool shape_eq(const struct shape *a, const struct shape *b);
-bool shape_is_const(const struct shape *s);
 
 /* "[batch, sequence, 1536]" into buf, which is returned. */
 const char *shape_str(const struct shape *s, char *buf, size_t len);

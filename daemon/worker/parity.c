@@ -87,8 +87,8 @@ progress_tell(struct report *r, char *line)
 	report_progress(r, done, total, "cases", *p == ' ' ? p + 1 : p);
 }
 
-/* Reads both pipes of the child to their ends: its progress as it comes, its words for later. */
-static int
+/* Reads the child's stdout to its end and tells its progress as it comes. */
+static void
 child_hear(FILE *out, struct report *r)
 {
 	char *line = NULL;
@@ -102,7 +102,6 @@ child_hear(FILE *out, struct report *r)
 			progress_tell(r, line);
 	}
 	free(line);
-	return 0;
 }
 
 static void
@@ -137,7 +136,9 @@ child_run(const struct args *a, struct report *r, struct err *e)
 	if (r)
 		report_child(r, child.pid);
 	if (out)
-		(void)child_hear(out, r);
+		child_hear(out, r);
+	else
+		(void)close(fd[0]);
 	k = proc_wait(&child, &status, e);
 	if (r)
 		report_child(r, 0);

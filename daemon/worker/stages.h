@@ -2,7 +2,7 @@
  * One conversion, stage by stage: resolve, trace, export, reference, parity.
  *
  * Everything is written below job->out_dir, which must be an empty folder. What a stage needs
- * of an earlier one stays open until conversion_free().
+ * of an earlier one stays open until conversion_release().
  */
 #ifndef WORKER_STAGES_H
 #define WORKER_STAGES_H
