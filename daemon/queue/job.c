@@ -58,12 +58,6 @@ job_state_ended(enum job_state state)
 	return states[state].ended;
 }
 
-const char *
-job_event_to_str(enum job_event ev)
-{
-	return events[ev];
-}
-
 bool
 job_next(enum job_state from, enum job_event ev, enum job_state *ret)
 {

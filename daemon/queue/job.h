@@ -74,7 +74,6 @@ json_t *job_to_json(const struct job *job);
 const char *job_state_to_str(enum job_state state);
 bool job_state_from_str(const char *name, enum job_state *ret);
 bool job_state_ended(enum job_state state);
-const char *job_event_to_str(enum job_event ev);
 
 /* The table alone: false when the pair is not in it. */
 bool job_next(enum job_state from, enum job_event ev, enum job_state *ret);

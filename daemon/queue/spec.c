@@ -46,12 +46,6 @@ spec_release(struct spec *spec)
 	*spec = (struct spec)SPEC_INIT;
 }
 
-const char *
-spec_value_to_str(enum spec_value v)
-{
-	return values[v].word;
-}
-
 int
 spec_value_from_str(enum spec_kind kind, const char *what, const char *word, enum spec_value *ret,
 		    struct err *e)

@@ -93,7 +93,6 @@ struct spec_proto {
 
 void spec_to_proto(const struct spec *spec, const char *nonce, const char *out_dir, struct spec_proto *ret);
 
-const char *spec_value_to_str(enum spec_value v);
 /* E_BAD_REQUEST lists the words there are; `what` names the field. */
 int spec_value_from_str(enum spec_kind kind, const char *what, const char *word, enum spec_value *ret,
 			struct err *e);
