@@ -5,7 +5,7 @@ libproto_a_CPPFLAGS = $(AM_CPPFLAGS)
 libproto_a_CFLAGS = -std=gnu11 $(SANITIZE) $(PROTOBUF_C_CFLAGS)
 nodist_libproto_a_SOURCES = proto/worker.pb-c.c proto/worker.pb-c.h proto/onnx.pb-c.c proto/onnx.pb-c.h
 PROTO_FILES = proto/worker.proto proto/onnx.proto
-EXTRA_DIST += $(PROTO_FILES) proto/api.md $(wildcard $(srcdir)/proto/*.schema.json)
+EXTRA_DIST += $(PROTO_FILES) proto/api.md proto/openapi.json proto/manifest.schema.json
 BUILT_SOURCES += $(nodist_libproto_a_SOURCES)
 CLEANFILES += $(nodist_libproto_a_SOURCES)
 

@@ -81,7 +81,7 @@ head_check(struct request *q, struct err *e)
 }
 
 static int
-route_set(struct request *q, const char *url, const char *method, char allow[32], struct err *e)
+route_set(struct request *q, const char *url, const char *method, char allow[ROUTE_ALLOW_LEN], struct err *e)
 {
 	struct route_args args = {.id = 0};
 
@@ -112,7 +112,7 @@ request_begin(struct server *s, struct MHD_Connection *conn, const char *url, co
 {
 	struct request *q = calloc(1, sizeof(*q));
 	struct err e = ERR_INIT;
-	char allow[32] = "";
+	char allow[ROUTE_ALLOW_LEN] = "";
 
 	if (!q)
 		return MHD_NO;

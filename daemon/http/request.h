@@ -16,6 +16,8 @@
 
 struct server;
 
+#define REQUEST_OWNER_LEN 64
+
 struct request {
 	unsigned magic;
 	struct server *server;
@@ -23,6 +25,7 @@ struct request {
 	const struct route *route;
 	int64_t id; /* of the path's {id}; later of the job that was submitted */
 	char *name; /* the path's {name} */
+	char owner[REQUEST_OWNER_LEN]; /* name of the caller's token; "": it has none */
 	struct buf body;
 	uint64_t body_len;          /* seen, kept or not */
 	char field[SPEC_FIELD_LEN]; /* that an error is to blame on; "": none */

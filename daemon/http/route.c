@@ -4,7 +4,7 @@
 #include "base/str.h"
 
 static const struct route routes[] = {
-#define ROUTE(method, path, fn, body) {#method, path, fn, body},
+#define ROUTE(method, path, fn, body, scope) {#method, path, fn, body, SCOPE_##scope},
 #include "routes.def"
 #undef ROUTE
 };
@@ -38,25 +38,32 @@ path_match(const char *pattern, const char *path, struct route_args *ret)
 	return *path == '\0';
 }
 
-const struct route *
-route_find(const char *method, const char *path, struct route_args *ret, char allow[32], struct err *e)
+static void
+allow_add(char allow[ROUTE_ALLOW_LEN], const char *method)
 {
-	const bool head = str_eq(method, "HEAD");
-	const struct route *r;
-	bool get = false, post = false;
+	const size_t len = strlen(allow);
 
+	(void)snprintf(allow + len, ROUTE_ALLOW_LEN - len, "%s%s%s", len ? ", " : "", method,
+		       str_eq(method, "GET") ? ", HEAD" : "");
+}
+
+const struct route *
+route_find(const char *method, const char *path, struct route_args *ret, char allow[ROUTE_ALLOW_LEN], struct err *e)
+{
+	const char *const wanted = str_eq(method, "HEAD") ? "GET" : method;
+	const struct route *r;
+
+	*allow = '\0';
 	for (r = routes; r < routes + ARRAY_LEN(routes); r++) {
 		if (!path_match(r->path, path, ret))
 			continue;
-		if (str_eq(r->method, head ? "GET" : method))
+		if (str_eq(r->method, wanted))
 			return r;
-		get = get || str_eq(r->method, "GET");
-		post = post || str_eq(r->method, "POST");
+		allow_add(allow, r->method);
 	}
-	if (!get && !post)
-		(void)err_set(e, E_NOT_FOUND, "there is nothing at '%.200s'", path);
-	else
+	if (*allow)
 		(void)err_set(e, E_METHOD, "'%.200s' does not take %.20s", path, method);
-	(void)snprintf(allow, 32, "%s%s%s", get ? "GET, HEAD" : "", get && post ? ", " : "", post ? "POST" : "");
+	else
+		(void)err_set(e, E_NOT_FOUND, "there is nothing at '%.200s'", path);
 	return NULL;
 }

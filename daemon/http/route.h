@@ -9,11 +9,15 @@ struct request;
 /* Sets a reply or leaves the request pending (request.h); an error becomes the reply. */
 typedef int (*route_fn)(struct request *q, struct err *e);
 
+/* What a caller must be allowed to do; each allows what those before it do. */
+enum scope { SCOPE_NONE, SCOPE_READ, SCOPE_SUBMIT, SCOPE_ADMIN };
+
 struct route {
 	const char *method;
 	const char *path;
 	route_fn fn;
 	bool takes_body;
+	enum scope scope;
 };
 
 /* What stood for {id} and {name}. */
@@ -22,14 +26,16 @@ struct route_args {
 	const char *name; /* within the path that was matched */
 };
 
+#define ROUTE_ALLOW_LEN 32
+
 /*
  * NULL with E_NOT_FOUND, or with E_METHOD and the methods that the path takes in `allow`
  * (as the header Allow has them).
  */
-const struct route *route_find(const char *method, const char *path, struct route_args *ret, char allow[32],
+const struct route *route_find(const char *method, const char *path, struct route_args *ret, char allow[ROUTE_ALLOW_LEN],
 			       struct err *e);
 
-#define ROUTE(method, path, fn, body) int fn(struct request *q, struct err *e);
+#define ROUTE(method, path, fn, ...) int fn(struct request *q, struct err *e);
 #include "routes.def"
 #undef ROUTE
 

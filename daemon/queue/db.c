@@ -7,7 +7,9 @@
 
 #define JOB_COLUMNS                                                                        \
 	"id, state, spec, created, started, ended, not_before, attempt, attempts_max,"     \
-	" cancel_requested, nonce, reason, message, result"
+	" cancel_requested, nonce, reason, message, result, priority, owner, runner,"      \
+	" seconds, cpu_seconds, peak_rss_bytes, artifact_files, artifact_bytes,"           \
+	" artifact_removed, (SELECT coalesce(max(event.id), 0) FROM event WHERE event.job = job.id)"
 
 static const char *const sql[] = {
 #define STMT(sym, text) text,

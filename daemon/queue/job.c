@@ -88,6 +88,8 @@ job_release(struct job *job)
 	for (i = 0; i < job->n_stages; i++)
 		free(job->stages[i].name);
 	free(job->stages);
+	free(job->owner);
+	free(job->runner);
 	free(job->reason);
 	free(job->message);
 	json_decref(job->spec);
@@ -121,26 +123,61 @@ stages_to_json(const struct job *job)
 	return array;
 }
 
+static json_t *
+waiting_to_json(const struct job *job)
+{
+	if (job->state != JOB_QUEUED)
+		return json_null();
+	return json_pack("{s:s, s:n, s:o}", "for", job->not_before > job_now() ? "pause" : "slot", "ahead", "until",
+			 time_to_json(job->not_before));
+}
+
+static json_t *
+usage_to_json(const struct job_usage *u)
+{
+	if (u->seconds <= 0)
+		return json_null();
+	return json_pack("{s:f, s:f, s:I}", "seconds", u->seconds, "cpu_seconds", u->cpu_seconds, "peak_rss_bytes",
+			 (json_int_t)u->peak_rss_bytes);
+}
+
+static json_t *
+artifact_to_json(const struct job *job)
+{
+	if (job->artifact.files == 0)
+		return json_null();
+	return json_pack("{s:I, s:I, s:o}", "files", (json_int_t)job->artifact.files, "bytes",
+			 (json_int_t)job->artifact.bytes, "removed", time_to_json(job->artifact.removed));
+}
+
 json_t *
 job_to_json(const struct job *job)
 {
 	/* json_pack() takes over what "o" is given, and fails for a NULL among it. */
 	/* clang-format off */
-	return json_pack("{s:I, s:s, s:O, s:o, s:o, s:o, s:i, s:i, s:n, s:n, s:o, s:s?, s:s?, s:O?}",
+	return json_pack("{s:I, s:s, s:O, s:s?, s:o, s:o, s:o, s:i, s:i, s:b, s:s?, s:o, s:n, s:n, s:o, s:o, s:s?, s:s?, s:O?,"
+			 " s:o, s:I}",
 			 "id", (json_int_t)job->id,
 			 "state", states[job->state].name,
 			 "spec", job->spec,
+			 "owner", *job->owner ? job->owner : NULL,
 			 "created", time_to_json(job->created),
 			 "started", time_to_json(job->started),
 			 "ended", time_to_json(job->ended),
 			 "attempt", job->attempt,
 			 "attempts_max", job->attempts_max,
+			 "cancel_requested", (int)job->cancel_requested,
+			 "runner", job->runner,
+			 "waiting", waiting_to_json(job),
 			 "stage",
 			 "progress",
 			 "stages", stages_to_json(job),
+			 "usage", usage_to_json(&job->usage),
 			 "reason", job->reason,
 			 "message", job->message,
-			 "result", job->state == JOB_DONE ? job->result : NULL);
+			 "result", job->state == JOB_DONE ? job->result : NULL,
+			 "artifact", artifact_to_json(job),
+			 "event", (json_int_t)job->event);
 	/* clang-format on */
 }
 
@@ -209,18 +246,23 @@ job_update(struct store *s, const struct job *old, enum job_event ev, enum job_s
 	return r;
 }
 
+/* The event of the streams and of the history of a job. */
 static int
-history_add(struct store *s, const struct job *old, enum job_event ev, enum job_state to,
-	    const struct job_change *c, struct err *e)
+event_add(struct store *s, const struct job *old, enum job_event ev, enum job_state to,
+	  const struct job_change *c, struct err *e)
 {
-	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_HISTORY_ADD);
+	_cleanup_(json_decrefp) json_t *j =
+		json_pack("{s:s, s:i, s:s?, s:s?}", "state", states[to].name, "attempt", old->attempt + (ev == JOB_EVENT_CLAIM),
+			  "reason", c->code ? err_name(c->code) : NULL, "message", c->message);
+	_cleanup_free_ char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_EVENT_ADD);
 
+	if (!text)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
 	db_bind_int(st, 1, old->id);
 	db_bind_int(st, 2, c->now);
-	db_bind_str(st, 3, events[ev]);
-	db_bind_str(st, 4, states[to].name);
-	db_bind_int(st, 5, old->attempt + (ev == JOB_EVENT_CLAIM));
-	db_bind_str(st, 6, c->code ? err_name(c->code) : NULL);
+	db_bind_str(st, 3, "state");
+	db_bind_str(st, 4, text);
 	return db_run(s, st, NULL, e);
 }
 
@@ -240,7 +282,7 @@ apply(struct store *s, int64_t id, enum job_event ev, const struct job_change *c
 	if (ev == JOB_EVENT_FINISH && !old.result)
 		return err_set(e, E_CONFLICT, "job %" PRId64 " has no result yet", id);
 	r = job_update(s, &old, ev, to, c, e);
-	return r < 0 ? r : history_add(s, &old, ev, to, c, e);
+	return r < 0 ? r : event_add(s, &old, ev, to, c, e);
 }
 
 int

@@ -2,7 +2,7 @@
  * A job and the changes of its state.
  *
  * job_apply() is the only door to a new state (states.def): one UPDATE that names the id, the
- * state and the nonce it expects, in one transaction with its row of history. The functions
+ * state and the nonce it expects, in one transaction with its event. The functions
  * after it choose the event. Order of calls for one attempt:
  *
  *	job_claim              queued -> running, with a number and a nonce of its own
@@ -47,6 +47,13 @@ struct job_stage {
 	int64_t peak_anon_bytes;
 };
 
+/* What the process that we started for an attempt took, with all that it waited for. */
+struct job_usage {
+	double seconds; /* 0: not known */
+	double cpu_seconds;
+	int64_t peak_rss_bytes; /* of the largest process */
+};
+
 struct job {
 	int64_t id;
 	enum job_state state;
@@ -58,6 +65,16 @@ struct job {
 	int attempts_max;
 	bool cancel_requested; /* the runner is to stop the worker, then job_fail() with E_CANCELLED */
 	char nonce[JOB_NONCE_LEN + 1]; /* "" unless running */
+	int priority;
+	char *owner;                   /* name of the token that it came with; "": nobody's */
+	char *runner;                  /* of the last attempt; NULL: none yet */
+	struct job_usage usage;        /* of the last attempt that ended */
+	struct {
+		int64_t files; /* 0: never any */
+		int64_t bytes;
+		int64_t removed; /* when; 0: it is there */
+	} artifact;
+	int64_t event;                 /* number of its newest event; 0: none yet */
 	char *reason;                  /* wire name of an error, NULL when there is none */
 	char *message;
 	json_t *spec;             /* as spec_to_json() made it */

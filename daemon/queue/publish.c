@@ -52,6 +52,22 @@ file_add(struct store *s, int64_t id, const struct artifact_file *f, struct err 
 	return db_run(s, st, NULL, e);
 }
 
+/* The sums of the file rows, for lists and limits. */
+static int
+sums_set(struct store *s, int64_t id, const struct artifact_list *files, struct err *e)
+{
+	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_JOB_ARTIFACT);
+	uint64_t bytes = 0;
+	size_t i;
+
+	for (i = 0; i < files->n; i++)
+		bytes += files->files[i].size;
+	db_bind_int(st, 1, id);
+	db_bind_int(st, 2, (int64_t)files->n);
+	db_bind_int(st, 3, (int64_t)bytes);
+	return db_run(s, st, NULL, e);
+}
+
 /* Step 3. */
 static int
 finish(struct store *s, const struct job *job, const struct artifact_list *files, int64_t now, struct err *e)
@@ -66,6 +82,8 @@ finish(struct store *s, const struct job *job, const struct artifact_list *files
 	r = job_apply(s, job->id, JOB_EVENT_FINISH, &c, e);
 	for (i = 0; r == 0 && i < files->n; i++)
 		r = file_add(s, job->id, &files->files[i], e);
+	if (r == 0)
+		r = sums_set(s, job->id, files, e);
 	return db_leave(s, r, e);
 }
 

@@ -49,6 +49,53 @@ static const char *const steps[] = {
 	" attempt INTEGER NOT NULL,"
 	" reason TEXT);"
 	"CREATE INDEX history_job ON history (job);",
+
+	/* What a list is filtered by and a queue is ordered by, in columns; the counts of states; events. */
+	"ALTER TABLE job ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE job ADD COLUMN model TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE job ADD COLUMN owner TEXT NOT NULL DEFAULT '';" /* name of a token; '': nobody's */
+	"ALTER TABLE job ADD COLUMN idempotency_key TEXT;"
+	"ALTER TABLE job ADD COLUMN request_sha256 TEXT;" /* of the body that came with the key */
+	"ALTER TABLE job ADD COLUMN runner TEXT;"
+	"ALTER TABLE job ADD COLUMN seconds REAL;" /* of the last attempt that ended, as the next two */
+	"ALTER TABLE job ADD COLUMN cpu_seconds REAL;"
+	"ALTER TABLE job ADD COLUMN peak_rss_bytes INTEGER;"
+	"ALTER TABLE job ADD COLUMN artifact_files INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE job ADD COLUMN artifact_bytes INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE job ADD COLUMN artifact_removed INTEGER NOT NULL DEFAULT 0;" /* when; 0: it is there, if there ever was one */
+	"UPDATE job SET model = coalesce(json_extract(spec, '$.model'), ''),"
+	" artifact_files = (SELECT count(*) FROM file WHERE job = id),"
+	" artifact_bytes = (SELECT coalesce(sum(size), 0) FROM file WHERE job = id);"
+	"CREATE UNIQUE INDEX job_key ON job (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;"
+	"CREATE INDEX job_queue ON job (priority DESC, id) WHERE state = 'queued';"
+	"CREATE INDEX job_model ON job (model);"
+	"CREATE INDEX job_artifact ON job (ended) WHERE artifact_files > 0 AND artifact_removed = 0;"
+	"CREATE TABLE label ("
+	" name TEXT NOT NULL,"
+	" value TEXT NOT NULL,"
+	" job INTEGER NOT NULL REFERENCES job (id) ON DELETE CASCADE,"
+	" PRIMARY KEY (name, value, job)) WITHOUT ROWID;"
+	"CREATE INDEX label_job ON label (job);"
+	"INSERT INTO label SELECT json_each.key, json_each.value, job.id FROM job, json_each(job.spec, '$.labels');"
+	"CREATE TABLE event ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" job INTEGER NOT NULL REFERENCES job (id) ON DELETE CASCADE,"
+	" at INTEGER NOT NULL,"
+	" name TEXT NOT NULL,"
+	" data TEXT NOT NULL);"
+	"CREATE INDEX event_job ON event (job);" /* the rowid ends each entry */
+	"INSERT INTO event (job, at, name, data) SELECT job, at, 'state',"
+	" json_object('state', state, 'attempt', attempt, 'reason', reason, 'message', NULL) FROM history ORDER BY rowid;"
+	"DROP TABLE history;"
+	"CREATE TABLE tally (state TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;"
+	"INSERT INTO tally SELECT state, count(*) FROM job GROUP BY state;"
+	"CREATE TRIGGER tally_add AFTER INSERT ON job BEGIN"
+	" INSERT INTO tally VALUES (new.state, 1) ON CONFLICT (state) DO UPDATE SET n = n + 1; END;"
+	"CREATE TRIGGER tally_move AFTER UPDATE OF state ON job WHEN old.state <> new.state BEGIN"
+	" UPDATE tally SET n = n - 1 WHERE state = old.state;"
+	" INSERT INTO tally VALUES (new.state, 1) ON CONFLICT (state) DO UPDATE SET n = n + 1; END;"
+	"CREATE TRIGGER tally_remove AFTER DELETE ON job BEGIN"
+	" UPDATE tally SET n = n - 1 WHERE state = old.state; END;",
 };
 
 static int

@@ -146,6 +146,16 @@ job_read(sqlite3_stmt *st, struct job *ret, struct err *e)
 	ret->attempts_max = sqlite3_column_int(st, 8);
 	ret->cancel_requested = sqlite3_column_int(st, 9) != 0;
 	(void)snprintf(ret->nonce, sizeof(ret->nonce), "%s", nonce ? nonce : "");
+	ret->priority = sqlite3_column_int(st, 14);
+	ret->usage = (struct job_usage){
+		.seconds = sqlite3_column_double(st, 17),
+		.cpu_seconds = sqlite3_column_double(st, 18),
+		.peak_rss_bytes = sqlite3_column_int64(st, 19),
+	};
+	ret->artifact.files = sqlite3_column_int64(st, 20);
+	ret->artifact.bytes = sqlite3_column_int64(st, 21);
+	ret->artifact.removed = sqlite3_column_int64(st, 22);
+	ret->event = sqlite3_column_int64(st, 23);
 	r = column_json(st, 2, &ret->spec, e);
 	if (r == 0)
 		r = column_strdup(st, 11, &ret->reason, e);
@@ -153,6 +163,10 @@ job_read(sqlite3_stmt *st, struct job *ret, struct err *e)
 		r = column_strdup(st, 12, &ret->message, e);
 	if (r == 0)
 		r = column_json(st, 13, &ret->result, e);
+	if (r == 0)
+		r = column_strdup(st, 15, &ret->owner, e);
+	if (r == 0)
+		r = column_strdup(st, 16, &ret->runner, e);
 	return r;
 }
 

@@ -1,10 +1,10 @@
-"""JSON Schema, as much of draft 2020-12 as proto/*.schema.json use; another keyword is an error."""
+"""JSON Schema, as much of draft 2020-12 as the schemas in proto use; another keyword is an error."""
 import json
 import pathlib
 import re
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "proto"
-WORDS = {"$schema", "$id", "title", "description", "$defs"}
+WORDS = {"$schema", "$id", "title", "description", "$defs", "default", "format"}
 TYPES = {
     "object": lambda v: isinstance(v, dict),
     "array": lambda v: isinstance(v, list),
@@ -18,6 +18,9 @@ TYPES = {
 
 def load(name):
     return json.loads((FOLDER / name).read_text())
+
+
+API = load("openapi.json")
 
 
 def resolve(ref, root):
@@ -39,12 +42,14 @@ RULES = {
     "const": (object, lambda v, x: v == x),
     "enum": (object, lambda v, x: v in x),
     "pattern": (str, lambda v, x: re.search(x, v)),
+    "minLength": (str, lambda v, x: len(v) >= x),
     "maxLength": (str, lambda v, x: len(v) <= x),
     "minimum": ((int, float), lambda v, x: v >= x),
     "maximum": ((int, float), lambda v, x: v <= x),
     "minItems": (list, lambda v, x: len(v) >= x),
     "maxItems": (list, lambda v, x: len(v) <= x),
     "uniqueItems": (list, lambda v, x: len({json.dumps(i) for i in v}) == len(v)),
+    "minProperties": (dict, lambda v, x: len(v) >= x),
     "maxProperties": (dict, lambda v, x: len(v) <= x),
     "required": (dict, lambda v, x: set(x) <= v.keys()),
 }
@@ -58,6 +63,9 @@ def errors(value, schema, root=None, where="$"):
             continue
         if keyword == "$ref":
             yield from errors(value, *resolve(x, root), where)
+        elif keyword == "anyOf":
+            if all(any(errors(value, one, root, where)) for one in x):
+                yield f"{where}: {value!r:.80} is none of the {len(x)} kinds"
         elif keyword in RULES:
             types, holds = RULES[keyword]
             if isinstance(value, types) and not holds(value, x):
@@ -86,6 +94,13 @@ def member_errors(key, value, keyword, schema, root, where):
             yield from errors(value, x, root, where)
 
 
+def named(name):
+    """A schema and the document that it is in: one of proto/openapi.json (Job), or a file (manifest.schema.json)."""
+    if name.endswith(".json"):
+        return load(name), load(name)
+    return API["components"]["schemas"][name], API
+
+
 def check(value, name):
-    found = list(errors(value, load(name)))
+    found = list(errors(value, *named(name)))
     assert not found, "\n".join(found)

@@ -36,9 +36,9 @@ def test_no_such_job(daemon, method, path):
 
 
 @pytest.mark.parametrize("method, path, allow", [
-    ("DELETE", "/v1/jobs", "GET, HEAD, POST"), ("PUT", "/v1/jobs/1", "GET, HEAD"), ("POST", "/healthz", "GET, HEAD"),
+    ("DELETE", "/v1/jobs", "POST, GET, HEAD"), ("PUT", "/v1/jobs/1", "GET, HEAD"), ("POST", "/healthz", "GET, HEAD"),
     ("GET", "/v1/jobs/1/cancel", "POST"), ("HEAD", "/v1/jobs/1/cancel", "POST"), ("BREW", "/v1/version", "GET, HEAD"),
-    ("OPTIONS", "/v1/jobs", "GET, HEAD, POST"),
+    ("OPTIONS", "/v1/jobs", "POST, GET, HEAD"),
 ])
 def test_wrong_method(daemon, method, path, allow):
     answer = daemon.request(method, path)

@@ -1,4 +1,4 @@
-"""proto/*.schema.json against what the programs really take and give."""
+"""The schemas in proto against what the programs really take and give."""
 import json
 import re
 
@@ -8,7 +8,7 @@ import schema
 from conftest import BUILD, TOP
 
 GOLDEN = TOP / "tests/golden/colqwen2-tiny"
-REQUEST = "job-request.schema.json"
+REQUEST = "JobRequest"
 WHOLE = {
     "model": "/m", "variants": ["text", "unified"], "dtype": "fp32", "storage": "bf16", "layout": "sharded",
     "shard_size": "2GB", "profile": "seed", "positions": "arange", "mask_mode": "causal", "reference": ["/a/b"], "parity": {"max_abs": 1e-4, "min_cosine": 0.9, "seed": 1},
@@ -29,15 +29,15 @@ def real(stopped):
 ])
 def test_what_a_conversion_says(real, fields, name):
     job = real.post("/v1/jobs", {"model": str(GOLDEN), **fields}).json
-    schema.check(job, "job.schema.json")
+    schema.check(job, "Job")
 
     end = real.wait_end(job["id"])
 
     assert end["state"] == name, end
-    schema.check(end, "job.schema.json")
+    schema.check(end, "Job")
     schema.check(end["spec"], REQUEST)
     if fields.get("parity") is not False:
-        schema.check(real.get(f"/v1/jobs/{job['id']}/parity").json, "parity.schema.json")
+        schema.check(real.get(f"/v1/jobs/{job['id']}/parity").json, "ParityReport")
     if name == "done":
         manifest = real.get(f"/v1/jobs/{job['id']}/files/manifest.json")
         schema.check(json.loads(manifest.body), "manifest.schema.json")
@@ -57,7 +57,7 @@ def test_jobs_in_every_state(daemon):
 
     assert {j["state"] for j in jobs} >= {"running", "done", "failed", "cancelled"}
     for job in jobs:
-        schema.check(job, "job.schema.json")
+        schema.check(job, "Job")
 
 
 @pytest.mark.parametrize("change", [
@@ -66,7 +66,7 @@ def test_jobs_in_every_state(daemon):
 def test_requests_that_are_taken(daemon, change):
     request = {**WHOLE, "model": daemon.model("hang\n"), **change}
 
-    assert list(schema.errors(request, schema.load(REQUEST))) == []
+    assert list(schema.errors(request, *schema.named(REQUEST))) == []
     assert daemon.post("/v1/jobs", request).status == 202
 
 
@@ -82,13 +82,13 @@ def test_requests_that_are_taken(daemon, change):
 def test_requests_that_are_refused(daemon, change):
     request = {**WHOLE, "model": daemon.model("hang\n"), **change}
 
-    assert list(schema.errors(request, schema.load(REQUEST)))
+    assert list(schema.errors(request, *schema.named(REQUEST)))
     assert daemon.post("/v1/jobs", request).status == 400
 
 
 def test_the_words_are_those_of_the_tables():
     rows = re.findall(r'^SPEC_VALUE\((\w+), \w+, "(\w+)"\)', (TOP / "daemon/queue/spec.def").read_text(), re.MULTILINE)
-    properties = schema.load(REQUEST)["properties"]
+    properties = schema.named(REQUEST)[0]["properties"]
     profiles = re.findall(r'^PROFILE\(\w+, +"(\w+)"', (TOP / "daemon/base/profiles.def").read_text(), re.MULTILINE)
     rows += [("PROFILE", name) for name in profiles]
     for kind in {kind for kind, _ in rows}:
@@ -96,8 +96,8 @@ def test_the_words_are_those_of_the_tables():
 
     variants = re.findall(r'^VARIANT\(\w+, +"(\w+)"', (TOP / "daemon/base/variants.def").read_text(), re.MULTILINE)
     assert properties["variants"]["items"]["enum"] == variants
-    assert schema.load("parity.schema.json")["$defs"]["graph"]["enum"] == variants
+    assert schema.named("ParityGraph")[0]["enum"] == variants
     assert schema.load("manifest.schema.json")["$defs"]["graph"]["enum"] == variants
 
     states = re.findall(r'^STATE\(\w+, +"(\w+)"', (TOP / "daemon/queue/states.def").read_text(), re.MULTILINE)
-    assert schema.load("job.schema.json")["properties"]["state"]["enum"] == states
+    assert schema.named("State")[0]["enum"] == states

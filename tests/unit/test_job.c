@@ -224,7 +224,7 @@ test_json(void **state)
 	(void)queue_add();
 	assert_int_equal(job_claim(store, T0, &job, &err), 1);
 	j = job_to_json(&job);
-	assert_int_equal(json_object_size(j), 14);
+	assert_int_equal(json_object_size(j), 21);
 	assert_member(j, "state", "\"running\"");
 	assert_member(j, "created", "\"2026-02-02T02:40:00.000Z\"");
 	assert_member(j, "ended", "null");

@@ -173,7 +173,7 @@ test_newer_version(void **state)
 	store_close(&store);
 	file_poke("queue.db", 60, version, sizeof(version));
 	assert_int_equal(store_open(state_dir, &store, &err), E_BAD_DATABASE);
-	assert_error(&err, E_BAD_DATABASE, "is of version 99, and this program knows up to 1");
+	assert_error(&err, E_BAD_DATABASE, "is of version 99, and this program knows up to 2");
 	assert_null(store);
 }
 
