@@ -256,17 +256,40 @@ store_job_list(struct store *s, const enum job_state *state, int64_t before, int
 }
 
 int
-store_job_count(struct store *s, enum job_state state, int64_t *ret, struct err *e)
+store_counts(struct store *s, int64_t ret[JOB_STATE_MAX], struct err *e)
 {
-	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_JOB_COUNT);
+	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_TALLY);
+	enum job_state state;
 	int r;
 
-	db_bind_str(st, 1, job_state_to_str(state));
-	r = db_step(s, st, e);
+	memset(ret, 0, JOB_STATE_MAX * sizeof(*ret));
+	while ((r = db_step(s, st, e)) == 1)
+		if (job_state_from_str(db_column_str(st, 0), &state))
+			ret[state] = sqlite3_column_int64(st, 1);
+	return r;
+}
+
+static int
+job_delete(struct store *s, int64_t id, struct err *e)
+{
+	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_JOB_DELETE);
+
+	db_bind_int(st, 1, id);
+	return db_run(s, st, NULL, e);
+}
+
+int
+store_job_remove(struct store *s, int64_t id, struct err *e)
+{
+	_cleanup_(job_release) struct job job = {.id = 0};
+	int r = store_job_get(s, id, &job, e);
+
 	if (r < 0)
 		return r;
-	*ret = sqlite3_column_int64(st, 0);
-	return 0;
+	if (!job_state_ended(job.state))
+		return err_set(e, E_CONFLICT, "job %" PRId64 " is %s: only an ended job can be removed", id,
+			       job_state_to_str(job.state));
+	return job_delete(s, id, e);
 }
 
 int

@@ -49,7 +49,14 @@ typedef int (*store_job_fn)(const struct job *job, void *arg, struct err *e);
 int store_job_list(struct store *s, const enum job_state *state, int64_t before, int limit, store_job_fn fn,
 		   void *arg, struct err *e);
 
-int store_job_count(struct store *s, enum job_state state, int64_t *ret, struct err *e);
+/* How many jobs are in each state; costs the same with any number of jobs. */
+int store_counts(struct store *s, int64_t ret[JOB_STATE_MAX], struct err *e);
+
+/*
+ * Forgets an ended job and all rows that are its own; its files are the caller's to remove, before.
+ * E_CONFLICT when it has not ended.
+ */
+int store_job_remove(struct store *s, int64_t id, struct err *e);
 
 /* When the next pause of a queued job ends; 0 when none is pausing at `now`. */
 int store_next_due(struct store *s, int64_t now, int64_t *ret, struct err *e);

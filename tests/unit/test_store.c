@@ -41,7 +41,7 @@ test_claim_order(void **state)
 {
 	const struct err why = {.code = E_IO, .msg = "disk"};
 	struct job job = {.id = 0};
-	int64_t a = queue_add(), b = queue_add(), c = queue_add(), n = 0;
+	int64_t a = queue_add(), b = queue_add(), c = queue_add(), n[JOB_STATE_MAX];
 
 	(void)state;
 	assert_int_equal(job_claim(store, T0, &job, &err), 1);
@@ -58,10 +58,8 @@ test_claim_order(void **state)
 	assert_true(job.id == c);
 	job_release(&job);
 	assert_int_equal(job_claim(store, T0 + 5000, &job, &err), 0);
-	assert_int_equal(store_job_count(store, JOB_RUNNING, &n, &err), 0);
-	assert_true(n == 3);
-	assert_int_equal(store_job_count(store, JOB_QUEUED, &n, &err), 0);
-	assert_true(n == 0);
+	assert_int_equal(store_counts(store, n, &err), 0);
+	assert_true(n[JOB_RUNNING] == 3 && n[JOB_QUEUED] == 0);
 }
 
 static void
@@ -139,6 +137,26 @@ test_list(void **state)
 	assert_list(&cancelled, 0, 50, "6 3 ");
 	assert_int_equal(store_job_list(store, NULL, 0, 9, id_stop, &last, &err), E_BUSY);
 	assert_true(last == 7);
+}
+
+static void
+test_remove(void **state)
+{
+	enum job_state now;
+	int64_t a = queue_add(), b = queue_add(), n[JOB_STATE_MAX];
+
+	(void)state;
+	assert_int_equal(job_cancel(store, a, T0, &now, &err), 0);
+	assert_int_equal(store_job_remove(store, a, &err), 0);
+	assert_null(queue_state(a));
+	assert_int_equal(store_counts(store, n, &err), 0);
+	assert_true(n[JOB_CANCELLED] == 0 && n[JOB_QUEUED] == 1);
+	assert_int_equal(store_job_remove(store, b, &err), E_CONFLICT);
+	assert_error(&err, E_CONFLICT, "job 2 is queued: only an ended job");
+	err_clear(&err);
+	assert_int_equal(store_job_remove(store, a, &err), E_NOT_FOUND);
+	err_clear(&err);
+	assert_true(queue_add() > b); /* no id is used twice */
 }
 
 static void
@@ -223,6 +241,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_claim_order, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_batch, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_list, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_remove, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_one_process, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_newer_version, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_not_ours, queue_setup, queue_teardown),
