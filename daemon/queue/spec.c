@@ -359,6 +359,28 @@ labels_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 	return 0;
 }
 
+static int
+number_parse(const json_t *j, const char *key, int64_t min, int64_t max, int64_t *ret, char *field, struct err *e)
+{
+	field_set(field, "%s", key);
+	return json_get_int(j, "", key, JSON_OPTIONAL, min, max, E_BAD_REQUEST, ret, e);
+}
+
+/* When the job runs, and how long and how often it may. */
+static int
+turn_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
+{
+	int r;
+
+	spec->attempts = SPEC_ATTEMPTS_DEFAULT;
+	r = number_parse(j, "priority", -SPEC_PRIORITY_MAX, SPEC_PRIORITY_MAX, &spec->priority, field, e);
+	if (r == 0)
+		r = number_parse(j, "timeout", 1, SPEC_TIMEOUT_MAX, &spec->timeout_s, field, e);
+	if (r == 0)
+		r = number_parse(j, "attempts", 1, SPEC_ATTEMPTS_MAX, &spec->attempts, field, e);
+	return r;
+}
+
 bool
 spec_is_repo(const char *source)
 {
@@ -422,7 +444,7 @@ spec_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 {
 	static const char *const keys[] = {
 		"model", "revision", "base", "variants", "dtype", "storage", "layout", "shard_size", "profile",
-		"reference", "parity", "positions", "mask_mode", "labels",
+		"reference", "parity", "positions", "mask_mode", "labels", "priority", "timeout", "attempts",
 	};
 	int r;
 
@@ -458,6 +480,8 @@ spec_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 		r = value_parse(j, SPEC_MASK_MODE, "mask_mode", &spec->mask_mode, field, e);
 	if (r == 0)
 		r = labels_parse(j, spec, field, e);
+	if (r == 0)
+		r = turn_parse(j, spec, field, e);
 	return r;
 }
 
@@ -514,19 +538,22 @@ references_to_json(const struct spec *spec)
 json_t *
 spec_to_json(const struct spec *spec)
 {
-	json_t *parity = json_false(), *j;
+	json_t *parity = json_false(), *timeout = json_null(), *j;
 
 	if (spec->parity)
 		parity = json_pack("{s:f, s:f, s:I}", "max_abs", spec->max_abs, "min_cosine",
 				   spec->min_cosine, "seed", (json_int_t)spec->seed);
+	if (spec->timeout_s)
+		timeout = json_integer(spec->timeout_s);
 	/* json_pack() takes over what "o" is given, and fails for a NULL among it. */
-	j = json_pack("{s:s, s:s*, s:s?, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:O}", "model", spec->model,
+	j = json_pack("{s:s, s:s*, s:s?, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:O, s:I, s:o, s:I}", "model", spec->model,
 		      "revision", spec->revision, "base", spec->base, "variants", variants_to_json(spec->variants),
 		      "dtype", values[spec->dtype].word, "storage",
 		      values[spec->storage].word, "layout", values[spec->layout].word, "profile",
 		      values[spec->profile].word, "reference", references_to_json(spec), "parity", parity,
 		      "positions", values[spec->positions].word, "mask_mode", values[spec->mask_mode].word,
-		      "labels", spec->labels);
+		      "labels", spec->labels, "priority", (json_int_t)spec->priority, "timeout", timeout, "attempts",
+		      (json_int_t)spec->attempts);
 	if (spec->shard_size &&
 	    json_object_set_new(j, "shard_size", json_integer((json_int_t)spec->shard_size)) < 0) {
 		json_decref(j);

@@ -17,6 +17,10 @@
 #define SPEC_LABEL_LEN_MAX 64 /* bytes of a label's name, and of its value */
 #define SPEC_SHARD_MIN 4096   /* bytes: weights lie at multiples of it */
 #define SPEC_FIELD_LEN 96     /* room for the name of a field in an error */
+#define SPEC_PRIORITY_MAX 100 /* and its negative is the least */
+#define SPEC_TIMEOUT_MAX 2592000
+#define SPEC_ATTEMPTS_MAX 10
+#define SPEC_ATTEMPTS_DEFAULT 3
 
 enum spec_kind {
 	SPEC_DTYPE,
@@ -53,6 +57,9 @@ struct spec {
 	double min_cosine;
 	uint64_t seed;
 	json_t *labels; /* an object of strings, maybe empty */
+	int64_t priority;  /* higher ones begin first */
+	int64_t timeout_s; /* of one attempt; 0: as the daemon has it */
+	int64_t attempts;  /* when it fails for a reason that may pass */
 };
 
 #define SPEC_INIT { .model = NULL }

@@ -47,22 +47,22 @@ test_defaults(void **state)
 	(void)state;
 	assert_int_equal(parse("{\"model\": \"/m\"}", &e), 0);
 	assert_string_equal(field, "");
-	assert_json("{\"base\": null, \"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", "
+	assert_json("{\"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", "
 		    "\"mask_mode\": \"trained\", \"model\": \"/m\", "
 		    "\"parity\": {\"max_abs\": 0.0001, \"min_cosine\": 0.99999, \"seed\": 1}, "
-		    "\"positions\": \"mrope\", \"profile\": \"default\", \"reference\": [], "
-		    "\"storage\": \"same\", \"variants\": [\"text\"]}");
+		    "\"positions\": \"mrope\", \"priority\": 0, \"profile\": \"default\", \"reference\": [], "
+		    "\"storage\": \"same\", \"timeout\": null, \"variants\": [\"text\"]}");
 }
 
 static void
 test_everything(void **state)
 {
 	static const char text[] =
-		"{\"base\": \"/b\", \"dtype\": \"fp32\", \"labels\": {\"team\": \"search\"}, \"layout\": \"single\", "
+		"{\"attempts\": 10, \"base\": \"/b\", \"dtype\": \"fp32\", \"labels\": {\"team\": \"search\"}, \"layout\": \"single\", "
 		"\"mask_mode\": \"causal\", \"model\": \"/srv/\\u00fc\", \"parity\": {\"max_abs\": 0.5, \"min_cosine\": 0.25, \"seed\": "
 		"7}, "
-		"\"positions\": \"arange\", \"profile\": \"seed\", \"reference\": [\"/a\", \"/b\"], "
-		"\"storage\": \"bf16\", \"variants\": [\"text\", \"unified\"]}";
+		"\"positions\": \"arange\", \"priority\": -100, \"profile\": \"seed\", \"reference\": [\"/a\", \"/b\"], "
+		"\"storage\": \"bf16\", \"timeout\": 2592000, \"variants\": [\"text\", \"unified\"]}";
 	struct spec_proto p;
 	struct err e = ERR_INIT;
 	json_t *j, *again;
@@ -105,9 +105,9 @@ test_repository(void **state)
 	(void)state;
 	assert_int_equal(parse("{\"model\": \"vidore/colqwen2-v1.0-hf\", \"parity\": false}", &e), 0);
 	assert_true(spec_is_repo(spec.model));
-	assert_json("{\"base\": null, \"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"mask_mode\": \"trained\", "
+	assert_json("{\"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"mask_mode\": \"trained\", "
 		    "\"model\": \"vidore/colqwen2-v1.0-hf\", \"parity\": false, \"positions\": \"mrope\", "
-		    "\"profile\": \"default\", \"reference\": [], \"revision\": \"main\", \"storage\": \"same\", "
+		    "\"priority\": 0, \"profile\": \"default\", \"reference\": [], \"revision\": \"main\", \"storage\": \"same\", \"timeout\": null, "
 		    "\"variants\": [\"text\"]}");
 	spec_to_proto(&spec, "n", "/out", &p);
 	assert_string_equal(p.job.model, "vidore/colqwen2-v1.0-hf");
@@ -125,9 +125,9 @@ test_parity_off(void **state)
 	(void)state;
 	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": false}", &e), 0);
 	assert_json(
-		"{\"base\": null, \"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"mask_mode\": \"trained\", \"model\": \"/m\", "
-		"\"parity\": false, \"positions\": \"mrope\", \"profile\": \"default\", \"reference\": [], "
-		"\"storage\": \"same\", \"variants\": [\"text\"]}");
+		"{\"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"mask_mode\": \"trained\", \"model\": \"/m\", "
+		"\"parity\": false, \"positions\": \"mrope\", \"priority\": 0, \"profile\": \"default\", \"reference\": [], "
+		"\"storage\": \"same\", \"timeout\": null, \"variants\": [\"text\"]}");
 	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": true}", &e), 0);
 	assert_true(spec.parity && spec.seed == 1);
 	assert_int_equal(parse("{\"model\": \"/m\", \"dtype\": \"fp16\", \"parity\": {\"max_abs\": 1}}", &e), 0);
@@ -226,6 +226,15 @@ static const struct {
 	{"{\"model\": \"/m\", \"parity\": {\"min_cosine\": 1.5}}", "parity.min_cosine", "from -1 to 1"},
 	{"{\"model\": \"/m\", \"parity\": {\"seed\": -1}}", "parity.seed", "must be from 0"},
 	{"{\"model\": \"/m\", \"parity\": {\"seed\": 1.0}}", "parity.seed", "a whole number"},
+	{"{\"model\": \"/m\", \"priority\": -101}", "priority", "priority must be from -100 to 100, not -101"},
+	{"{\"model\": \"/m\", \"priority\": 101}", "priority", "from -100 to 100"},
+	{"{\"model\": \"/m\", \"priority\": \"high\"}", "priority", "a whole number"},
+	{"{\"model\": \"/m\", \"timeout\": 0}", "timeout", "from 1 to 2592000, not 0"},
+	{"{\"model\": \"/m\", \"timeout\": 2592001}", "timeout", "from 1 to 2592000"},
+	{"{\"model\": \"/m\", \"timeout\": 1.5}", "timeout", "a whole number"},
+	{"{\"model\": \"/m\", \"attempts\": 0}", "attempts", "from 1 to 10, not 0"},
+	{"{\"model\": \"/m\", \"attempts\": 11}", "attempts", "from 1 to 10"},
+	{"{\"model\": \"/m\", \"attempts\": true}", "attempts", "a whole number"},
 	{"{\"model\": \"/m\", \"labels\": [\"a\"]}", "labels", "must be an object"},
 	{"{\"model\": \"/m\", \"labels\": {\"a\": 1}}", "labels.a", "must be a string"},
 	{"{\"model\": \"/m\", \"labels\": {\"\": \"x\"}}", "labels", "from 1 to 64 bytes"},
