@@ -9,6 +9,7 @@
 #define FILE_DEFAULT SYSCONFDIR "/colconvd.conf"
 
 enum type { TEXT, NUMBER, LIST };
+enum when { RELOAD, START };
 
 static const struct setting {
 	const char *name;
@@ -18,9 +19,11 @@ static const struct setting {
 	uint64_t max;
 	const char *def;
 	const char *unit;
+	enum when when;
 	const char *help;
 } settings[] = {
-#define SETTING(name, type, min, max, def, unit, help) {#name, type, offsetof(struct conf, name), min, max, def, unit, help},
+#define SETTING(name, type, min, max, def, unit, when, help) \
+	{#name, type, offsetof(struct conf, name), min, max, def, unit, when, help},
 #include "settings.def"
 #undef SETTING
 };
@@ -303,6 +306,8 @@ range_print(FILE *f, const char *indent, const struct setting *s)
 			      s->unit);
 	else if (s->type == LIST)
 		(void)fprintf(f, "%sMay be given several times.\n", indent);
+	if (s->when == START)
+		(void)fprintf(f, "%sA change needs a restart.\n", indent);
 }
 
 void

@@ -20,7 +20,7 @@ struct conf_list {
 #define CONF_LIST struct conf_list
 
 struct conf {
-#define SETTING(name, type, min, max, def, unit, help) CONF_##type name;
+#define SETTING(name, type, ...) CONF_##type name;
 #include "settings.def"
 #undef SETTING
 };
