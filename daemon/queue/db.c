@@ -11,6 +11,8 @@
 	" seconds, cpu_seconds, peak_rss_bytes, artifact_files, artifact_bytes,"           \
 	" artifact_removed, (SELECT coalesce(max(event.id), 0) FROM event WHERE event.job = job.id)"
 
+#define EVENT_COLUMNS "id, job, at, name, data"
+
 static const char *const sql[] = {
 #define STMT(sym, text) text,
 #include "statements.def"

@@ -6,6 +6,7 @@
 
 #include "base/str.h"
 #include "db.h"
+#include "event.h"
 #include "store.h"
 
 #define PAUSE_FIRST_MS 2000
@@ -246,24 +247,14 @@ job_update(struct store *s, const struct job *old, enum job_event ev, enum job_s
 	return r;
 }
 
-/* The event of the streams and of the history of a job. */
+/* The event that streams and histories show, of the row as it is by now. */
 static int
-event_add(struct store *s, const struct job *old, enum job_event ev, enum job_state to,
-	  const struct job_change *c, struct err *e)
+state_tell(struct store *s, int64_t id, int64_t now, struct err *e)
 {
-	_cleanup_(json_decrefp) json_t *j =
-		json_pack("{s:s, s:i, s:s?, s:s?}", "state", states[to].name, "attempt", old->attempt + (ev == JOB_EVENT_CLAIM),
-			  "reason", c->code ? err_name(c->code) : NULL, "message", c->message);
-	_cleanup_free_ char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
-	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_EVENT_ADD);
+	_cleanup_(job_release) struct job job = {.id = 0};
+	int r = store_job_get(s, id, &job, e);
 
-	if (!text)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
-	db_bind_int(st, 1, old->id);
-	db_bind_int(st, 2, c->now);
-	db_bind_str(st, 3, "state");
-	db_bind_str(st, 4, text);
-	return db_run(s, st, NULL, e);
+	return r < 0 ? r : event_add_state(s, id, now, job.state, job.attempt, job.reason, job.message, e);
 }
 
 static int
@@ -282,7 +273,7 @@ apply(struct store *s, int64_t id, enum job_event ev, const struct job_change *c
 	if (ev == JOB_EVENT_FINISH && !old.result)
 		return err_set(e, E_CONFLICT, "job %" PRId64 " has no result yet", id);
 	r = job_update(s, &old, ev, to, c, e);
-	return r < 0 ? r : event_add(s, &old, ev, to, c, e);
+	return r < 0 ? r : state_tell(s, id, c->now, e);
 }
 
 int

@@ -7,6 +7,7 @@ noinst_LIBRARIES += libqueue.a
 libqueue_a_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
 libqueue_a_SOURCES = \
 	daemon/queue/db.c daemon/queue/db.h daemon/queue/statements.def \
+	daemon/queue/event.c daemon/queue/event.h \
 	daemon/queue/job.c daemon/queue/job.h daemon/queue/states.def \
 	daemon/queue/lock.c daemon/queue/lock.h \
 	daemon/queue/publish.c daemon/queue/publish.h \

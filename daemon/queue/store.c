@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "base/str.h"
 #include "db.h"
+#include "event.h"
 #include "lock.h"
 
 int
@@ -86,8 +87,8 @@ store_rollback(struct store *s)
 	s->lost = 0;
 }
 
-int
-store_job_add(struct store *s, const struct spec *spec, int64_t now, int64_t *ret_id, struct err *e)
+static int
+job_add(struct store *s, const struct spec *spec, int64_t now, int64_t *ret_id, struct err *e)
 {
 	_cleanup_(json_decrefp) json_t *j = spec_to_json(spec);
 	_cleanup_free_ char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
@@ -100,9 +101,18 @@ store_job_add(struct store *s, const struct spec *spec, int64_t now, int64_t *re
 	db_bind_int(st, 2, now);
 	db_bind_int(st, 3, JOB_ATTEMPTS_MAX);
 	r = db_run(s, st, NULL, e);
-	if (r == 0)
-		*ret_id = sqlite3_last_insert_rowid(s->db);
-	return r;
+	if (r < 0)
+		return r;
+	*ret_id = sqlite3_last_insert_rowid(s->db);
+	return event_add_state(s, *ret_id, now, JOB_QUEUED, /*attempt=*/ 0, /*reason=*/ NULL, /*message=*/ NULL, e);
+}
+
+int
+store_job_add(struct store *s, const struct spec *spec, int64_t now, int64_t *ret_id, struct err *e)
+{
+	int r = db_enter(s, e);
+
+	return r < 0 ? r : db_leave(s, job_add(s, spec, now, ret_id, e), e);
 }
 
 /* A JSON column: NULL stays NULL. */
