@@ -10,7 +10,8 @@ reply_set_take(struct request *q, unsigned status, struct MHD_Response *response
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	q->reply = response;
 	q->status = status;
-	reply_header(q, "Content-Type", type);
+	if (type)
+		reply_header(q, "Content-Type", type);
 	reply_header(q, "X-Content-Type-Options", "nosniff");
 	return 0;
 }
@@ -38,6 +39,13 @@ reply_json_take(struct request *q, unsigned status, json_t *j, struct err *e)
 	if (r == 0)
 		reply_header(q, "Cache-Control", "no-store");
 	return r;
+}
+
+int
+reply_empty(struct request *q, unsigned status, struct err *e)
+{
+	return reply_set_take(q, status, MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT),
+			      /*type=*/ NULL, e);
 }
 
 void

@@ -11,13 +11,16 @@
 /* `j` is taken, also on failure; NULL is memory that ran out making it. */
 int reply_json_take(struct request *q, unsigned status, json_t *j, struct err *e);
 
+/* Without a body: 204, 304. */
+int reply_empty(struct request *q, unsigned status, struct err *e);
+
 /* As reply_json_take, by the row of the error's code. Without memory there is no reply. */
 void reply_error(struct request *q, const struct err *why);
 
 /* `fd` is taken, also on failure. */
 int reply_file_take(struct request *q, int fd, uint64_t size, const char *type, struct err *e);
 
-/* `response` is taken; NULL is E_NO_MEMORY. */
+/* `response` is taken; NULL is E_NO_MEMORY. `type` NULL: it has no content. */
 int reply_set_take(struct request *q, unsigned status, struct MHD_Response *response, const char *type,
 		   struct err *e);
 
