@@ -2,6 +2,14 @@
 
 #include <math.h>
 
+/* From 10^-x on. */
+#define DECADE(x) 1e-##x, 2e-##x, 5e-##x
+
+const double compare_edges[COMPARE_EDGES] = {
+	DECADE(16), DECADE(15), DECADE(14), DECADE(13), DECADE(12), DECADE(11), DECADE(10), DECADE(9), DECADE(8),
+	DECADE(7),  DECADE(6),  DECADE(5),  DECADE(4),  DECADE(3),  DECADE(2),  DECADE(1),  DECADE(0), 10,
+};
+
 /* Sums of one token's vectors, or of all of them. */
 struct sums {
 	double diff_abs;
@@ -10,6 +18,21 @@ struct sums {
 	double got2;
 	double dot;
 };
+
+static void
+bin_add(size_t counts[COMPARE_BINS], double x)
+{
+	size_t low = 0, high = COMPARE_EDGES, mid;
+
+	while (low < high) {
+		mid = (low + high) / 2;
+		if (x < compare_edges[mid])
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	counts[low]++;
+}
 
 static void
 token_add(const float *want, const float *got, size_t dim, struct compare *c, struct sums *s)
@@ -27,6 +50,7 @@ token_add(const float *want, const float *got, size_t dim, struct compare *c, st
 		d = fabs(g - w);
 		if (d > c->max_abs)
 			c->max_abs = d;
+		bin_add(c->abs_counts, d);
 		s->diff_abs += d;
 		s->diff2 += d * d;
 		s->want2 += w * w;
@@ -63,6 +87,7 @@ compare_embeddings(const float *want, const float *got, const bool *valid, size_
 		cos = cosine(&s);
 		c.min_cosine = MIN(c.min_cosine, cos);
 		cos_sum += cos;
+		bin_add(c.cosine_counts, 1 - cos);
 		c.tokens++;
 	}
 	if (tokens && dim)
@@ -136,19 +161,31 @@ swaps_count(const double *want, const double *got, size_t n)
 	return swaps;
 }
 
+void
+ranking_release(struct ranking *r)
+{
+	free(r->want);
+	free(r->got);
+	*r = (struct ranking){0};
+}
+
 int
 compare_ranking(const struct row *queries, size_t nq, const struct row *docs, size_t nd, size_t dim,
 		struct ranking *ret, struct err *e)
 {
-	_cleanup_free_ double *want = calloc(nd + 1, sizeof(*want)), *got = calloc(nd + 1, sizeof(*got));
-	struct ranking r = {.queries = nq, .documents = nd};
+	_cleanup_(ranking_release) struct ranking r = {.queries = nq, .documents = nd};
 	const struct row *q, *d;
+	double *want, *got;
 	size_t i, k;
 
-	if (!want || !got)
+	r.want = calloc(nq * nd + 1, sizeof(*r.want));
+	r.got = calloc(nq * nd + 1, sizeof(*r.got));
+	if (!r.want || !r.got)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	for (i = 0; i < nq; i++) {
 		q = &queries[i];
+		want = r.want + i * nd;
+		got = r.got + i * nd;
 		for (k = 0; k < nd; k++) {
 			d = &docs[k];
 			want[k] = compare_maxsim(q->want, q->valid, q->tokens, d->want, d->valid, d->tokens,
@@ -160,5 +197,6 @@ compare_ranking(const struct row *queries, size_t nq, const struct row *docs, si
 		r.swapped += swaps_count(want, got, nd);
 	}
 	*ret = r;
+	r.want = r.got = NULL;
 	return 0;
 }

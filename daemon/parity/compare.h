@@ -9,6 +9,11 @@
  *	cosine      <g, w> / (||g|| ||w||)         per unmasked token: the smallest and the mean;
  *	                                           1 when both vectors are zero, 0 when one is
  *
+ * Both are also counted in bins of a log scale: 1 - cosine of each unmasked token, and
+ * |g - w| of each element. Bin i holds edges[i - 1] <= x < edges[i]; the first what is below
+ * all edges, zero too, and the last what is above. The edges are 1, 2 and 5 in each decade,
+ * so that a round limit is an edge.
+ *
  * An element of g that is NaN or infinite is counted in not_finite and stands as 0 in the
  * other figures, which so stay numbers; one such element fails the case. w is finite.
  *
@@ -29,6 +34,11 @@ struct limits {
 	double min_cosine;
 };
 
+#define COMPARE_EDGES 52
+#define COMPARE_BINS (COMPARE_EDGES + 1)
+
+extern const double compare_edges[COMPARE_EDGES]; /* 1e-16, 2e-16, 5e-16, ... 10 */
+
 /* What fp32 graphs reach; the default. */
 #define LIMITS_FP32 { .max_abs = 1e-4, .min_cosine = 0.99999 }
 
@@ -40,6 +50,8 @@ struct compare {
 	double rel_l2;
 	double min_cosine; /* 1 when every token is masked */
 	double mean_cosine;
+	size_t cosine_counts[COMPARE_BINS]; /* of 1 - cosine */
+	size_t abs_counts[COMPARE_BINS];
 };
 
 void compare_embeddings(const float *want, const float *got, const bool *valid, size_t tokens, size_t dim,
@@ -61,11 +73,16 @@ struct ranking {
 	size_t documents;
 	double max_score_change; /* max |score by got - score by want| over all pairs */
 	size_t swapped;          /* pairs of documents, no tie, that some query now puts the other way round */
+	double *want;            /* [queries, documents]: the scores */
+	double *got;             /* likewise */
 };
+
+void ranking_release(struct ranking *r);
 
 double compare_maxsim(const float *q, const bool *q_valid, size_t q_tokens, const float *d,
 		      const bool *d_valid, size_t d_tokens, size_t dim);
 
+/* *ret is the caller's to release. */
 int compare_ranking(const struct row *queries, size_t nq, const struct row *docs, size_t nd, size_t dim,
 		    struct ranking *ret, struct err *e);
 

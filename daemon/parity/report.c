@@ -17,6 +17,8 @@ report_release(struct report *r)
 
 	for (i = 0; i < r->run_count; i++)
 		run_release(&r->runs[i]);
+	for (i = 0; i < r->ranking_count; i++)
+		ranking_release(&r->rankings[i].r);
 	free(r->runs);
 	*r = (struct report){0};
 }
@@ -179,6 +181,49 @@ member_add(json_t *obj, json_t *more)
 	return r;
 }
 
+static json_t *
+numbers_to_json(const double *v, size_t n)
+{
+	json_t *j = json_array();
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (json_array_append_new(j, json_real(v[i])) < 0) {
+			json_decref(j);
+			return NULL;
+		}
+	return j;
+}
+
+static json_t *
+counts_to_json(const size_t counts[COMPARE_BINS])
+{
+	json_t *j = json_array();
+	size_t i;
+
+	for (i = 0; i < COMPARE_BINS; i++)
+		if (json_array_append_new(j, json_integer((json_int_t)counts[i])) < 0) {
+			json_decref(j);
+			return NULL;
+		}
+	return j;
+}
+
+/* A row a query. */
+static json_t *
+scores_to_json(const double *scores, const struct ranking *r)
+{
+	json_t *j = json_array();
+	size_t i;
+
+	for (i = 0; i < r->queries; i++)
+		if (json_array_append_new(j, numbers_to_json(scores + i * r->documents, r->documents)) < 0) {
+			json_decref(j);
+			return NULL;
+		}
+	return j;
+}
+
 /* JSON is UTF-8; a path or the runtime's words may not be. */
 static json_t *
 text_to_json(const char *s)
@@ -209,10 +254,12 @@ run_to_json(const struct run *r)
 		k |= member_add(j, json_pack("{s:s}", "pixels", pixels_name(r->pixels)));
 	if (r->got)
 		k |= member_add(j,
-				json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:I}", "tokens",
+				json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:I, s:o, s:o}", "tokens",
 					  (json_int_t)c->tokens, "max_abs", c->max_abs, "mean_abs",
 					  c->mean_abs, "rel_l2", c->rel_l2, "min_cosine", c->min_cosine,
-					  "mean_cosine", c->mean_cosine, "nan", (json_int_t)c->not_finite));
+					  "mean_cosine", c->mean_cosine, "nan", (json_int_t)c->not_finite,
+					  "cosine_counts", counts_to_json(c->cosine_counts), "abs_counts",
+					  counts_to_json(c->abs_counts)));
 	if (r->why.code)
 		k |= member_add(j, json_pack("{s:o}", "message", text_to_json(r->why.msg)));
 	if (k == 0)
@@ -224,11 +271,12 @@ run_to_json(const struct run *r)
 static json_t *
 ranking_to_json(const struct report_ranking *k)
 {
-	return json_pack("{s:s, s:s, s:I, s:I, s:f, s:f, s:I, s:b}", "queries_model",
+	return json_pack("{s:s, s:s, s:I, s:I, s:f, s:f, s:I, s:b, s:o, s:o}", "queries_model",
 			 variant_name(k->queries), "documents_model", variant_name(k->documents), "queries",
 			 (json_int_t)k->r.queries, "documents", (json_int_t)k->r.documents,
 			 "max_score_change", k->r.max_score_change, "tie", RANKING_TIE, "swapped",
-			 (json_int_t)k->r.swapped, "kept", k->r.swapped == 0);
+			 (json_int_t)k->r.swapped, "kept", k->r.swapped == 0, "original",
+			 scores_to_json(k->r.want, &k->r), "onnx", scores_to_json(k->r.got, &k->r));
 }
 
 int
@@ -245,10 +293,11 @@ report_to_json(const struct report *r, json_t **ret, struct err *e)
 	for (i = 0; i < r->ranking_count; i++)
 		k |= json_array_append_new(rankings, ranking_to_json(&r->rankings[i]));
 	/* "o" takes its value even when packing fails */
-	*ret = json_pack("{s:s, s:s, s:{s:f, s:f}, s:o, s:o, s:{s:f, s:f}, s:b}", "format",
+	*ret = json_pack("{s:s, s:s, s:{s:f, s:f}, s:o, s:o, s:o, s:{s:f, s:f}, s:b}", "format",
 			 "colconv-parity/1", "onnxruntime", r->runtime_version, "limits", "max_abs",
-			 r->limits.max_abs, "min_cosine", r->limits.min_cosine, "cases", cases, "ranking",
-			 rankings, "worst", "max_abs", max_abs, "min_cosine", min_cosine, "passed",
+			 r->limits.max_abs, "min_cosine", r->limits.min_cosine, "edges",
+			 numbers_to_json(compare_edges, COMPARE_EDGES), "cases", cases, "ranking", rankings,
+			 "worst", "max_abs", max_abs, "min_cosine", min_cosine, "passed",
 			 report_verdict(r, /*e=*/ NULL) == 0);
 	if (*ret && k == 0)
 		return 0;

@@ -24,7 +24,7 @@ def event(name, data, number=1):
 
 
 PARITY = {
-    "format": "colconv-parity/1", "onnxruntime": "1.30.0", "limits": {"max_abs": 1e-4, "min_cosine": 0.99999},
+    "format": "colconv-parity/1", "onnxruntime": "1.30.0", "limits": {"max_abs": 1e-4, "min_cosine": 0.99999}, "edges": [],
     "cases": [
         {"name": "text-short", "file": "c0", "model": "text", "tokens": 24, "max_abs": 1.5e-6, "mean_abs": 1e-7,
          "rel_l2": 1e-6, "min_cosine": 0.9999999, "mean_cosine": 1.0, "nan": 0, "passed": True, "seconds": 0.1},
@@ -32,7 +32,7 @@ PARITY = {
          "message": "the graph does not run\x1b[31m"},
     ],
     "ranking": [{"queries_model": "text", "documents_model": "text", "queries": 4, "documents": 3,
-                 "max_score_change": 2e-6, "tie": 1e-5, "swapped": 0, "kept": True}],
+                 "max_score_change": 2e-6, "tie": 1e-5, "swapped": 0, "kept": True, "original": [], "onnx": []}],
     "worst": {"max_abs": 1.5e-6, "min_cosine": 0.9999999}, "passed": False,
 }
 

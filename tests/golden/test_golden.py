@@ -57,6 +57,7 @@ def check_every_graph(checkpoint, out, *more):
     runs = {}
     for entry in report["cases"]:
         assert entry["passed"] and entry["max_abs"] <= MAX_ABS and entry["nan"] == 0, entry
+        assert sum(entry["cosine_counts"]) == entry["tokens"] <= sum(entry["abs_counts"]), entry
         runs.setdefault(pathlib.Path(entry["file"]).resolve(), set()).add(entry["model"])
     for case in cases:
         assert runs[case.resolve()] == {"image" if "image" in case.name else "text", "unified"}

@@ -118,6 +118,58 @@ test_not_finite(void **state)
 	assert_error(&e, E_PARITY, "3 elements are NaN or infinite");
 }
 
+static size_t
+total(const size_t counts[COMPARE_BINS])
+{
+	size_t i, sum = 0;
+
+	for (i = 0; i < COMPARE_BINS; i++)
+		sum += counts[i];
+	return sum;
+}
+
+/* The bin that x is in. */
+static size_t
+bin_of(double x)
+{
+	size_t i = 0;
+
+	while (i < COMPARE_EDGES && x >= compare_edges[i])
+		i++;
+	return i;
+}
+
+static void
+test_edges(void **state)
+{
+	size_t i;
+
+	(void)state;
+	assert_true(compare_edges[0] == 1e-16 && compare_edges[COMPARE_EDGES - 1] == 10);
+	for (i = 1; i < COMPARE_EDGES; i++)
+		assert_true(compare_edges[i] > compare_edges[i - 1]);
+	/* the default limits are edges, so that no bin holds both what is within and what is not */
+	assert_true(compare_edges[bin_of(1e-4) - 1] == 1e-4 && compare_edges[bin_of(5e-2) - 1] == 5e-2);
+}
+
+static void
+test_counts(void **state)
+{
+	const bool valid[] = {true, true, false};
+	const float got[] = {3, 4, 0, 1, 20, 0.25f};
+	struct compare c = compared(got, valid);
+
+	(void)state;
+	assert_int_equal(total(c.abs_counts), 6); /* every element */
+	assert_int_equal(c.abs_counts[0], 2);     /* what is equal is below all edges */
+	assert_int_equal(c.abs_counts[bin_of(1)], 2); /* an edge belongs to the bin above it */
+	assert_int_equal(c.abs_counts[bin_of(0.25)], 1);
+	assert_int_equal(c.abs_counts[COMPARE_BINS - 1], 1);
+	assert_int_equal(total(c.cosine_counts), 2); /* unmasked tokens */
+	assert_int_equal(c.cosine_counts[0], 1);
+	assert_int_equal(c.cosine_counts[bin_of(1)], 1);
+}
+
 static void
 test_maxsim(void **state)
 {
@@ -165,16 +217,23 @@ test_ranking(void **state)
 	assert_int_equal(r.queries, 1);
 	assert_int_equal(r.documents, 3);
 	assert_true(r.max_score_change == 0 && r.swapped == 0);
+	ranking_release(&r);
 	ranking_of(docs, close, 3, &r);
 	assert_near(r.max_score_change, 0.125, 0);
 	assert_int_equal(r.swapped, 0);
+	assert_true(r.want[0] == 0.5 && r.want[1] == 0.25 && r.want[2] == 0.125);
+	assert_true(r.got[0] == 0.5 && r.got[1] == 0.375 && r.got[2] == 0.125);
+	ranking_release(&r);
 	ranking_of(docs, swapped, 3, &r);
 	assert_near(r.max_score_change, 0.25, 0);
 	assert_int_equal(r.swapped, 1);
+	ranking_release(&r);
 	ranking_of(tie, tie_swapped, 2, &r);
 	assert_int_equal(r.swapped, 0);
+	ranking_release(&r);
 	ranking_of(docs, docs, 0, &r);
 	assert_int_equal(r.documents, 0);
+	ranking_release(&r);
 }
 
 int
@@ -184,6 +243,7 @@ main(void)
 		cmocka_unit_test(test_identical), cmocka_unit_test(test_flipped_element),
 		cmocka_unit_test(test_direction), cmocka_unit_test(test_zero_vector),
 		cmocka_unit_test(test_mask),      cmocka_unit_test(test_not_finite),
+		cmocka_unit_test(test_edges),     cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_maxsim),    cmocka_unit_test(test_ranking),
 	};
 

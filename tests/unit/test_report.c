@@ -132,7 +132,7 @@ test_json(void **state)
 	_cleanup_(report_release) struct report r;
 	json_auto_t *j = NULL;
 	struct err e = ERR_INIT;
-	const json_t *c;
+	const json_t *c, *scores;
 
 	(void)state;
 	report_make(&r, &all, unified);
@@ -149,7 +149,16 @@ test_json(void **state)
 	assert_near(json_real_value(json_object_get(json_object_get(j, "worst"), "max_abs")), 0.5, 0);
 	assert_int_equal(json_array_size(json_object_get(j, "ranking")), 1);
 	assert_int_equal(json_array_size(json_object_get(j, "cases")), 5);
+	c = json_array_get(json_object_get(j, "ranking"), 0);
+	scores = json_object_get(c, "original"); /* a row a query, the first being [1, 0] */
+	assert_int_equal(json_array_size(scores), 4);
+	assert_near(json_real_value(json_array_get(json_array_get(scores, 0), 2)), 0.6, 1e-6);
+	assert_int_equal(json_array_size(json_array_get(json_object_get(c, "onnx"), 3)), 4);
 	c = json_array_get(json_object_get(j, "cases"), 1);
+	assert_int_equal(json_array_size(json_object_get(j, "edges")), COMPARE_EDGES);
+	assert_int_equal(json_array_size(json_object_get(c, "cosine_counts")), COMPARE_BINS);
+	assert_int_equal(json_integer_value(json_array_get(json_object_get(c, "cosine_counts"), 0)), 2);
+	assert_int_equal(json_integer_value(json_array_get(json_object_get(c, "abs_counts"), 0)), 4);
 	assert_string_equal(json_string_value(json_object_get(c, "name")), "text");
 	assert_string_equal(json_string_value(json_object_get(c, "model")), "unified");
 	assert_string_equal(json_string_value(json_object_get(c, "pixels")), "none");
@@ -162,6 +171,7 @@ test_json(void **state)
 	assert_string_equal(json_string_value(json_object_get(c, "message")), "?!");
 	assert_string_equal(json_string_value(json_object_get(c, "file")), "i?");
 	assert_null(json_object_get(c, "max_abs"));
+	assert_null(json_object_get(c, "abs_counts"));
 	assert_null(json_object_get(c, "pixels"));
 }
 
