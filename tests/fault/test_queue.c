@@ -217,6 +217,7 @@ static void
 check(void)
 {
 	struct recover_report report;
+	int64_t next;
 	int i;
 
 	err_clear(&err);
@@ -229,7 +230,7 @@ check(void)
 		assert_string_equal(queue_state(told->done), "done");
 	if (told->cancelled)
 		assert_string_equal(queue_state(told->cancelled), "cancelled");
-	assert_int_equal(store_job_list(store, NULL, 0, 100, state_check, NULL, &err), 0);
+	assert_int_equal(list_jobs(store, &(struct list_filter){.model = NULL}, INT64_MAX, 100, state_check, NULL, &next, &err), 0);
 
 	/* The queue goes on. */
 	for (;;) {
@@ -245,7 +246,7 @@ check(void)
 		json_decref(result);
 		job_release(&job);
 	}
-	assert_int_equal(store_job_list(store, NULL, 0, 100, state_check, NULL, &err), 0);
+	assert_int_equal(list_jobs(store, &(struct list_filter){.model = NULL}, INT64_MAX, 100, state_check, NULL, &next, &err), 0);
 }
 
 /* The number of calls that could fail. */
