@@ -27,6 +27,9 @@ void server_wake(struct server *s);
 /* One commit for all that wait; then their replies are set and the connections resumed. */
 void api_submissions_commit(struct server *s);
 
+/* E_BUSY when no job may be added to so many queued ones. */
+int api_queue_check(const struct server *s, int64_t queued, struct err *e);
+
 /* The job with what its runner knows of it. NULL: no memory. */
 json_t *api_job_json(const struct server *s, const struct job *job);
 

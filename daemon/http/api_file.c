@@ -80,8 +80,9 @@ api_parity_get(struct request *q, struct err *e)
 	r = store_job_get(q->server->spec.store, q->id, &job, e);
 	if (r < 0)
 		return r;
-	if (!job_state_ended(job.state))
-		return err_set(e, E_NOT_FOUND, "job %" PRId64 " has no parity report yet", q->id);
+	/* A job that was tried again may have one of an earlier try. */
+	if (job.state != JOB_DONE && !(job.reason && str_eq(job.reason, err_name(E_PARITY))))
+		return err_set(e, E_NOT_FOUND, "job %" PRId64 " has no parity report", q->id);
 	r = artifact_open_report(q->server->spec.state_dir, q->id, &fd, &size, e);
 	if (r < 0)
 		return r;

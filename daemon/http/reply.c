@@ -2,6 +2,8 @@
 
 #include "base/str.h"
 
+#define RETRY_AFTER "5" /* s, when a limit is reached */
+
 int
 reply_set_take(struct request *q, unsigned status, struct MHD_Response *response, const char *type, struct err *e)
 {
@@ -61,6 +63,8 @@ reply_error(struct request *q, const struct err *why)
 		(void)json_object_set_new(j, "field", json_string(q->field));
 	(void)reply_text(q, (unsigned)status, j, "application/problem+json", NULL);
 	json_decref(j);
+	if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
+		reply_header(q, "Retry-After", RETRY_AFTER);
 }
 
 int

@@ -161,6 +161,15 @@ request_run(struct request *q, struct err *e)
 	return q->route->fn(q, e);
 }
 
+/* Limits are met in floods, and the log is not to be one too. */
+void
+request_refuse(struct request *q, const struct err *why)
+{
+	if (err_http_status(why->code) >= 500 && why->code != E_BUSY)
+		q->server->spec.failed(q->server->spec.arg, why);
+	reply_error(q, why);
+}
+
 enum MHD_Result
 request_handle(void *arg, struct MHD_Connection *conn, const char *url, const char *method, const char *version,
 	       const char *upload_data, size_t *upload_data_size, void **state)
@@ -183,9 +192,7 @@ request_handle(void *arg, struct MHD_Connection *conn, const char *url, const ch
 	if (q->reply)
 		return answer(q);
 	if (request_run(q, &e) < 0) {
-		if (err_http_status(e.code) >= 500)
-			s->spec.failed(s->spec.arg, &e);
-		reply_error(q, &e);
+		request_refuse(q, &e);
 		return answer(q);
 	}
 	return q->reply ? answer(q) : MHD_YES;
@@ -206,6 +213,7 @@ request_completed(void *arg, struct MHD_Connection *conn, void **state, enum MHD
 		MHD_destroy_response(q->reply);
 	buf_release(&q->body);
 	spec_release(&q->spec);
+	job_release(&q->job);
 	free(q->name);
 	q->magic = 0;
 	free(q);

@@ -11,7 +11,7 @@
 #include <microhttpd.h>
 
 #include "base/buf.h"
-#include "queue/spec.h"
+#include "queue/store.h"
 #include "route.h"
 
 struct server;
@@ -23,15 +23,18 @@ struct request {
 	struct server *server;
 	struct MHD_Connection *conn;
 	const struct route *route;
-	int64_t id; /* of the path's {id}; later of the job that was submitted */
+	int64_t id; /* of the path's {id}, or of the job that an Idempotency-Key found */
 	char *name; /* the path's {name} */
 	char owner[REQUEST_OWNER_LEN]; /* name of the caller's token; "": it has none */
 	struct buf body;
 	uint64_t body_len;          /* seen, kept or not */
 	char field[SPEC_FIELD_LEN]; /* that an error is to blame on; "": none */
 	bool close;                 /* nothing more is read from the connection */
-	struct spec spec;           /* POST /v1/jobs... */
-	STAILQ_ENTRY(request) pending; /* ...while it waits for its commit */
+	struct spec spec;           /* POST /v1/jobs, while it waits for its commit: what is asked for... */
+	const char *key;            /* ...its Idempotency-Key, in MHD's memory; NULL: none... */
+	char sha256[SHA256_HEX_LEN + 1]; /* ...with it, of the spec... */
+	struct job job;                  /* ...and the job once it is queued; id 0: not yet */
+	STAILQ_ENTRY(request) pending;
 	struct MHD_Response *reply;
 	unsigned status;
 };
@@ -42,6 +45,9 @@ STAILQ_HEAD(request_queue, request);
 enum MHD_Result request_handle(void *arg, struct MHD_Connection *conn, const char *url, const char *method,
 			       const char *version, const char *upload_data, size_t *upload_data_size, void **state);
 void request_completed(void *arg, struct MHD_Connection *conn, void **state, enum MHD_RequestTerminationCode why);
+
+/* Replies with the error, and tells the daemon of one that is ours. */
+void request_refuse(struct request *q, const struct err *why);
 
 /* From a handler: no reply yet. */
 void request_suspend(struct request *q);

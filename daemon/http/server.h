@@ -25,6 +25,7 @@ struct server_spec {
 	const char *state_dir;
 	const char *const *roots;
 	size_t n_roots;
+	uint64_t queue_max; /* jobs that may be queued */
 	unsigned connections_max;
 	unsigned idle_s;     /* a connection that moves nothing for so long is closed */
 	uint64_t body_max;   /* bytes of a request's body */

@@ -1,6 +1,7 @@
 #include "db.h"
 
 #include "base/str.h"
+#include "job.h"
 #include "schema.h"
 
 #define BUSY_TIMEOUT_MS 2000 /* for the moment that an older process needs to let go */
@@ -12,6 +13,9 @@
 	" artifact_removed, (SELECT coalesce(max(event.id), 0) FROM event WHERE event.job = job.id)"
 
 #define EVENT_COLUMNS "id, job, at, name, data"
+/* One arm for each state: they are merged by id, each from its index. */
+#define LIST_STATE(arg) "SELECT id, state, model, reason, owner FROM job WHERE state = " arg " AND id < ?1"
+static_assert(JOB_STATE_MAX == 5, "an arm for each state");
 
 static const char *const sql[] = {
 #define STMT(sym, text) text,

@@ -11,6 +11,7 @@
 
 #define PAUSE_FIRST_MS 2000
 #define PAUSE_FACTOR 4 /* from one failure to the next */
+#define PAUSE_MAX_MS 600000
 
 static const struct {
 	const char *name;
@@ -196,16 +197,33 @@ nonce_make(char ret[JOB_NONCE_LEN + 1], struct err *e)
 	return 0;
 }
 
+/* How often the job is to be tried, without restarts of the daemon; a row of an older version does not say. */
+static int
+attempts(const struct job *job)
+{
+	const json_t *n = json_object_get(job->spec, "attempts");
+
+	return n ? (int)json_integer_value(n) : SPEC_ATTEMPTS_DEFAULT;
+}
+
 /* The pause after a failure that leaves attempts: attempts_max grows with restarts, so count what is left. */
 static int64_t
 pause_ms(const struct job *job)
 {
-	int failures = JOB_ATTEMPTS_MAX - (job->attempts_max - job->attempt);
+	int failures = attempts(job) - (job->attempts_max - job->attempt);
 	int64_t ms = PAUSE_FIRST_MS;
 
-	while (--failures > 0)
+	while (--failures > 0 && ms < PAUSE_MAX_MS)
 		ms *= PAUSE_FACTOR;
-	return ms;
+	return MIN(ms, PAUSE_MAX_MS);
+}
+
+static int
+attempts_max(const struct job *old, enum job_event ev)
+{
+	if (ev == JOB_EVENT_AGAIN)
+		return old->attempt + attempts(old);
+	return old->attempts_max + (ev == JOB_EVENT_REQUEUE);
 }
 
 /* The one UPDATE. Everything but the id, the old state and the nonce follows from the event. */
@@ -233,13 +251,14 @@ job_update(struct store *s, const struct job *old, enum job_event ev, enum job_s
 	db_bind_str(st, 3, c->nonce);
 	db_bind_str(st, 4, states[to].name);
 	db_bind_int(st, 5, old->attempt + (ev == JOB_EVENT_CLAIM));
-	db_bind_int(st, 6, old->attempts_max + (ev == JOB_EVENT_REQUEUE));
+	db_bind_int(st, 6, attempts_max(old, ev));
 	db_bind_str(st, 7, to == JOB_RUNNING ? nonce : NULL);
 	db_bind_int(st, 8, to == JOB_RUNNING ? c->now : to == JOB_QUEUED ? 0 : old->started);
 	db_bind_int(st, 9, states[to].ended ? c->now : 0);
 	db_bind_int(st, 10, ev == JOB_EVENT_RETRY ? c->now + pause_ms(old) : 0);
 	db_bind_str(st, 11, reason);
 	db_bind_str(st, 12, message);
+	db_bind_int(st, 13, ev != JOB_EVENT_AGAIN); /* forgets that it was cancelled */
 	r = db_run(s, st, &changes, e);
 	if (r == 0 && changes != 1)
 		return err_set(e, E_CONFLICT, "this is not the attempt of job %" PRId64 " that runs",
@@ -382,4 +401,12 @@ job_cancel(struct store *s, int64_t id, int64_t now, enum job_state *ret, struct
 	if (r == 0)
 		*ret = job.state == JOB_RUNNING ? JOB_RUNNING : JOB_CANCELLED;
 	return r;
+}
+
+int
+job_retry(struct store *s, int64_t id, int64_t now, struct err *e)
+{
+	const struct job_change c = {.now = now};
+
+	return job_apply(s, id, JOB_EVENT_AGAIN, &c, e);
 }

@@ -14,17 +14,16 @@
  * A daemon that stops leaves its running jobs as they are: the next start queues them again (recover.h).
  *
  * Attempts are numbered from 1. A failure for a retryable reason is followed by another attempt
- * after a pause of 2 s, 8 s, ... while attempt < attempts_max. An attempt that ended because the
- * daemon did is nobody's failure: it raises attempts_max by one, so a job survives any number of
- * restarts. All times are ms since 1970.
+ * after a pause of 2 s, 8 s, ... up to 10 min while attempt < attempts_max. An attempt that ended
+ * because the daemon did is nobody's failure: it raises attempts_max by one, so a job survives any
+ * number of restarts. All times are ms since 1970.
  */
 #ifndef QUEUE_JOB_H
 #define QUEUE_JOB_H
 
 #include "base/json.h"
 
-#define JOB_ATTEMPTS_MAX 3 /* at the start */
-#define JOB_NONCE_LEN 32   /* hex digits */
+#define JOB_NONCE_LEN 32 /* hex digits */
 
 struct store;
 
@@ -62,7 +61,7 @@ struct job {
 	int64_t ended;      /* 0 until it ended */
 	int64_t not_before; /* when a queued job may be claimed; 0: at once */
 	int attempt;        /* number of the last one claimed; 0: none yet */
-	int attempts_max;
+	int attempts_max; /* the spec's attempts at first */
 	bool cancel_requested; /* the runner is to stop the worker, then job_fail() with E_CANCELLED */
 	char nonce[JOB_NONCE_LEN + 1]; /* "" unless running */
 	int priority;
@@ -108,7 +107,7 @@ struct job_change {
  */
 int job_apply(struct store *s, int64_t id, enum job_event ev, const struct job_change *c, struct err *e);
 
-/* The oldest queued job that may run now becomes running: 1 with *ret (to be released), 0 for none. */
+/* The next queued job, by priority and age, of those that may run now becomes running: 1 with *ret (to be released), 0 for none. */
 int job_claim(struct store *s, int64_t now, struct job *ret, struct err *e);
 
 /*
@@ -124,6 +123,9 @@ int job_fail(struct store *s, int64_t id, const char *nonce, int64_t now, const 
  * *ret is the state afterwards. E_CONFLICT when the job has ended.
  */
 int job_cancel(struct store *s, int64_t id, int64_t now, enum job_state *ret, struct err *e);
+
+/* A failed or cancelled job is queued again, with as many attempts as its spec says. E_CONFLICT for others. */
+int job_retry(struct store *s, int64_t id, int64_t now, struct err *e);
 
 int64_t job_now(void);
 

@@ -1,5 +1,6 @@
 #include "recover.h"
 
+#include "list.h"
 #include "publish.h"
 
 struct recovery {
@@ -51,14 +52,15 @@ id_note(const struct job *job, void *arg, struct err *e)
 static int
 running_recover(struct recovery *rec, struct err *e)
 {
-	static const enum job_state running = JOB_RUNNING;
+	static const struct list_filter running = {.states[JOB_RUNNING] = true};
+	int64_t next;
 	int r;
 
 	for (;;) {
 		_cleanup_(job_release) struct job job = {.id = 0};
 		int64_t id = 0;
 
-		r = store_job_list(rec->s, &running, /*before=*/0, /*limit=*/1, id_note, &id, e);
+		r = list_jobs(rec->s, &running, INT64_MAX, /*limit=*/1, id_note, &id, &next, e);
 		if (r < 0 || id == 0)
 			return r;
 		r = store_job_get(rec->s, id, &job, e);

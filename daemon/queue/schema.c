@@ -1,5 +1,9 @@
 #include "schema.h"
 
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/fs.h"
 #include "base/str.h"
 
 /*
@@ -67,8 +71,10 @@ static const char *const steps[] = {
 	" artifact_files = (SELECT count(*) FROM file WHERE job = id),"
 	" artifact_bytes = (SELECT coalesce(sum(size), 0) FROM file WHERE job = id);"
 	"CREATE UNIQUE INDEX job_key ON job (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;"
-	"CREATE INDEX job_queue ON job (priority DESC, id) WHERE state = 'queued';"
+	"CREATE INDEX job_queue ON job (priority DESC, id, not_before) WHERE state = 'queued';"
 	"CREATE INDEX job_model ON job (model);"
+	"CREATE INDEX job_reason ON job (reason) WHERE reason IS NOT NULL;"
+	"CREATE INDEX job_owner ON job (owner) WHERE owner <> '';"
 	"CREATE INDEX job_artifact ON job (ended) WHERE artifact_files > 0 AND artifact_removed = 0;"
 	"CREATE TABLE label ("
 	" name TEXT NOT NULL,"
@@ -111,6 +117,56 @@ migrate(struct store *s, size_t from, struct err *e)
 	return r < 0 ? r : db_exec(s, pragma, e);
 }
 
+/* SQLite writes the copy, but does not sync it. */
+static int
+copy_sync(const char *path, struct err *e)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0 || fsync(fd) < 0)
+		return err_errno(e, E_IO, errno, "cannot fsync '%s'", path);
+	return 0;
+}
+
+static void
+sql_freep(char **sql)
+{
+	sqlite3_free(*sql);
+}
+
+static int
+copy_make(struct store *s, const char *tmp, const char *path, struct err *e)
+{
+	_cleanup_(sql_freep) char *sql = sqlite3_mprintf("VACUUM INTO %Q", tmp);
+	int r;
+
+	if (!sql)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	r = db_exec(s, sql, e);
+	if (r == 0)
+		r = copy_sync(tmp, e);
+	return r < 0 ? r : fs_rename(tmp, path, e);
+}
+
+/* The database as it is, beside it: whoever wants the older program back finds what it can read. */
+static int
+copy_keep(struct store *s, int64_t version, struct err *e)
+{
+	_cleanup_free_ char *path = str_printf("%s.%lld", s->path, (long long)version);
+	_cleanup_free_ char *tmp = path ? str_printf("%s.tmp", path) : NULL;
+	int r;
+
+	if (!tmp)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	r = fs_remove(tmp, e); /* of an earlier start, which did not come to its end */
+	if (r == 0)
+		r = copy_make(s, tmp, path, e);
+	if (r == 0)
+		return 0;
+	(void)unlink(tmp);
+	return err_context(e, "cannot copy the queue of version %lld to '%s'", (long long)version, path);
+}
+
 int
 schema_migrate(struct store *s, struct err *e)
 {
@@ -130,7 +186,10 @@ schema_migrate(struct store *s, struct err *e)
 		return r;
 	if (version == 0 && tables > 0)
 		return err_set(e, E_BAD_DATABASE, "'%s' is a database, but not one of this program", s->path);
-	r = db_exec(s, "BEGIN IMMEDIATE", e);
+	if (version > 0)
+		r = copy_keep(s, version, e);
+	if (r == 0)
+		r = db_exec(s, "BEGIN IMMEDIATE", e);
 	if (r == 0)
 		r = migrate(s, (size_t)version, e);
 	if (r == 0)

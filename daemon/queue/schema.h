@@ -4,7 +4,10 @@
 
 #include "db.h"
 
-/* In one transaction. E_BAD_DATABASE for a newer version, and for a database that is not ours. */
+/*
+ * In one transaction, after a copy of an older database to PATH.VERSION. E_BAD_DATABASE for a newer version, and for a
+ * database that is not ours; nothing is changed then, nor when there is no room for the copy.
+ */
 int schema_migrate(struct store *s, struct err *e);
 
 #endif

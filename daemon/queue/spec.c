@@ -562,6 +562,24 @@ spec_to_json(const struct spec *spec)
 	return j;
 }
 
+int
+spec_sha256(const struct spec *spec, char ret[SHA256_HEX_LEN + 1], struct err *e)
+{
+	_cleanup_(json_decrefp) json_t *j = spec_to_json(spec);
+	_cleanup_free_ char *text = j ? json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+	_cleanup_(sha256_free) struct sha256 *hash = NULL;
+	int r;
+
+	if (!text)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	r = sha256_new(&hash, e);
+	if (r < 0)
+		return r;
+	sha256_add(hash, text, strlen(text));
+	sha256_finish(hash, ret);
+	return 0;
+}
+
 /* `path` seen from `root`, as text; NULL when it does not begin there. */
 static const char *
 below(const char *root, const char *path)

@@ -8,6 +8,7 @@
 #define QUEUE_SPEC_H
 
 #include "base/json.h"
+#include "base/sha256.h"
 #include "base/variant.h"
 #include "worker.pb-c.h"
 
@@ -77,6 +78,9 @@ bool spec_is_repo(const char *source);
 
 /* With every default filled in; spec_from_json takes it back. NULL when memory ran out. */
 json_t *spec_to_json(const struct spec *spec);
+
+/* Of what it asks for, however that was written: two specs with the same one are one job. */
+int spec_sha256(const struct spec *spec, char ret[SHA256_HEX_LEN + 1], struct err *e);
 
 /*
  * Every path (a repository is none) must lead, links followed, to something below one of the roots (absolute paths of

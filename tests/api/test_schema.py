@@ -12,7 +12,7 @@ REQUEST = "JobRequest"
 WHOLE = {
     "model": "/m", "variants": ["text", "unified"], "dtype": "fp32", "storage": "bf16", "layout": "sharded",
     "shard_size": "2GB", "profile": "seed", "positions": "arange", "mask_mode": "causal", "reference": ["/a/b"], "parity": {"max_abs": 1e-4, "min_cosine": 0.9, "seed": 1},
-    "labels": {"team": "search"},
+    "labels": {"team": "search"}, "priority": -100, "timeout": 2592000, "attempts": 10,
 }
 
 
@@ -61,7 +61,7 @@ def test_jobs_in_every_state(daemon):
 
 
 @pytest.mark.parametrize("change", [
-    {}, {"variants": ["image"]}, {"parity": True}, {"parity": False}, {"parity": {}}, {"labels": {}}, {"reference": []},
+    {}, {"priority": 100, "timeout": 1, "attempts": 1}, {"timeout": None}, {"variants": ["image"]}, {"parity": True}, {"parity": False}, {"parity": {}}, {"labels": {}}, {"reference": []},
 ])
 def test_requests_that_are_taken(daemon, change):
     request = {**WHOLE, "model": daemon.model("hang\n"), **change}
@@ -77,7 +77,8 @@ def test_requests_that_are_taken(daemon, change):
     {"shard_size": 0}, {"shard_size": []}, {"reference": ["case"]}, {"reference": ["/a"] * 65}, {"parity": 1},
     {"parity": {"max_abs": -1}}, {"parity": {"min_cosine": 1.1}}, {"parity": {"seed": -1}}, {"parity": {"seed": 0.5}},
     {"parity": {"bogus": 1}}, {"labels": {"a": 1}}, {"labels": {"a": ""}}, {"labels": {"": "a"}}, {"labels": {"a": "x" * 65}},
-    {"labels": {str(i): "x" for i in range(17)}}, {"bogus": 1},
+    {"labels": {str(i): "x" for i in range(17)}}, {"priority": 101}, {"priority": "1"}, {"timeout": 0}, {"timeout": 2592001},
+    {"attempts": 0}, {"attempts": 11}, {"attempts": 1.5}, {"bogus": 1},
 ])
 def test_requests_that_are_refused(daemon, change):
     request = {**WHOLE, "model": daemon.model("hang\n"), **change}

@@ -1,4 +1,5 @@
 # Programs in which calls of the C library fail on purpose.
 check_PROGRAMS += tests/fault/test_queue
-tests_fault_test_queue_SOURCES = tests/fault/test_queue.c tests/unit/queue.h
+tests_fault_test_queue_SOURCES = tests/fault/test_queue.c tests/unit/queue.h tests/unit/version1.h
+tests_fault_test_queue_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
 tests_fault_test_queue_LDADD = $(QUEUE_LIBS) $(CMOCKA_LIBS)

@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "../unit/queue.h"
+#include "../unit/version1.h"
 
 enum mode { MODE_COUNT, MODE_ERROR, MODE_FULL, MODE_KILL };
 
@@ -217,6 +217,7 @@ static void
 check(void)
 {
 	struct recover_report report;
+	int64_t next;
 	int i;
 
 	err_clear(&err);
@@ -229,7 +230,7 @@ check(void)
 		assert_string_equal(queue_state(told->done), "done");
 	if (told->cancelled)
 		assert_string_equal(queue_state(told->cancelled), "cancelled");
-	assert_int_equal(store_job_list(store, NULL, 0, 100, state_check, NULL, &err), 0);
+	assert_int_equal(list_jobs(store, &(struct list_filter){.model = NULL}, INT64_MAX, 100, state_check, NULL, &next, &err), 0);
 
 	/* The queue goes on. */
 	for (;;) {
@@ -245,16 +246,29 @@ check(void)
 		json_decref(result);
 		job_release(&job);
 	}
-	assert_int_equal(store_job_list(store, NULL, 0, 100, state_check, NULL, &err), 0);
+	assert_int_equal(list_jobs(store, &(struct list_filter){.model = NULL}, INT64_MAX, 100, state_check, NULL, &next, &err), 0);
+}
+
+/* In a process of its own, which the fault ends. */
+static void
+die_in(void (*fn)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		fn();
+		_exit(1);
+	}
+	assert_true(waitpid(pid, &status, 0) == pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 /* The number of calls that could fail. */
 static int
 one_run(enum mode mode, int at)
 {
-	int status;
-	pid_t pid;
-
 	(void)snprintf(state_dir, sizeof(state_dir), "/tmp/colconv-test.XXXXXX");
 	assert_non_null(mkdtemp(state_dir));
 	memset(told, 0, sizeof(*told));
@@ -262,18 +276,10 @@ one_run(enum mode mode, int at)
 	fault.at = at;
 	fault.calls = 0;
 	fault.armed = true;
-	if (mode == MODE_KILL) {
-		pid = fork();
-		assert_true(pid >= 0);
-		if (pid == 0) {
-			scenario();
-			_exit(1);
-		}
-		assert_true(waitpid(pid, &status, 0) == pid);
-		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	} else {
+	if (mode == MODE_KILL)
+		die_in(scenario);
+	else
 		scenario();
-	}
 	fault.armed = false;
 	check();
 	assert_int_equal(queue_teardown(NULL), 0);
@@ -310,6 +316,69 @@ test_kill(void **state)
 {
 	(void)state;
 	every_call(MODE_KILL);
+}
+
+/* On a disk that works: the old queue, or the new one with the copy of the old. */
+static void
+migration_check(void)
+{
+	int64_t version = database_run("queue.db", "PRAGMA user_version");
+	int64_t n[JOB_STATE_MAX];
+	unsigned i;
+
+	assert_true(version == 1 || version == 2);
+	assert_int_equal(database_run("queue.db", "SELECT count(*) FROM job"), VERSION1_JOBS);
+	err_clear(&err);
+	queue_open();
+	assert_int_equal(store_counts(store, n, &err), 0);
+	for (i = 0; i < JOB_STATE_MAX; i++)
+		assert_int_equal(n[i], 1);
+	store_close(&store);
+	assert_int_equal(database_run("queue.db.1", "PRAGMA user_version"), 1);
+	assert_int_equal(database_run("queue.db.1", "SELECT count(*) FROM history"), 5);
+	assert_false(state_has("queue.db.1.tmp"));
+}
+
+static void
+migrate(void)
+{
+	int r = store_open(state_dir, &store, &err);
+
+	assert_true(r == 0 || (!store && err.code == r));
+	store_close(&store);
+}
+
+/* The number of calls that could fail. */
+static int
+one_migration(enum mode mode, int at)
+{
+	assert_int_equal(queue_setup(NULL), 0);
+	version1_make();
+	fault.mode = mode;
+	fault.at = at;
+	fault.calls = 0;
+	fault.armed = true;
+	if (mode == MODE_KILL)
+		die_in(migrate);
+	else
+		migrate();
+	fault.armed = false;
+	migration_check();
+	assert_int_equal(queue_teardown(NULL), 0);
+	return fault.calls;
+}
+
+static void
+test_migration(void **state)
+{
+	static const enum mode modes[] = {MODE_ERROR, MODE_FULL, MODE_KILL};
+	int n = one_migration(MODE_COUNT, 0), at;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(modes); i++)
+		for (at = 1; at <= n; at++)
+			(void)one_migration(modes[i], at);
 }
 
 /*
@@ -379,6 +448,7 @@ main(void)
 		cmocka_unit_test(test_error),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_kill),
+		cmocka_unit_test(test_migration),
 		cmocka_unit_test_setup_teardown(test_lost_batch, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_broken, queue_setup, queue_teardown),
 	};

@@ -38,6 +38,15 @@ check_PROGRAMS += tests/unit/test_store
 tests_unit_test_store_SOURCES = tests/unit/test_store.c tests/unit/queue.h
 tests_unit_test_store_LDADD = $(QUEUE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_list
+tests_unit_test_list_SOURCES = tests/unit/test_list.c tests/unit/queue.h
+tests_unit_test_list_LDADD = $(QUEUE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_schema
+tests_unit_test_schema_SOURCES = tests/unit/test_schema.c tests/unit/queue.h tests/unit/version1.h
+tests_unit_test_schema_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
+tests_unit_test_schema_LDADD = $(QUEUE_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_artifact
 tests_unit_test_artifact_SOURCES = tests/unit/test_artifact.c
 tests_unit_test_artifact_LDADD = libartifact.a $(UNIT_LIBS)

@@ -8,6 +8,7 @@
 
 #include "base/fs.h"
 #include "base/str.h"
+#include "queue/list.h"
 #include "queue/publish.h"
 #include "queue/recover.h"
 
@@ -59,10 +60,14 @@ queue_add_model(const char *model)
 	_cleanup_(spec_release) struct spec spec = SPEC_INIT;
 	json_auto_t *j = json_pack("{s:s}", "model", model);
 	char field[SPEC_FIELD_LEN];
-	int64_t id = 0;
+	const struct store_submission sub = {.spec = &spec, .owner = "", .now = T0};
+	struct job job = {.id = 0};
+	int64_t id;
 
-	if (spec_from_json(j, &spec, field, &err) < 0 || store_job_add(store, &spec, T0, &id, &err) < 0)
+	if (spec_from_json(j, &spec, field, &err) < 0 || store_job_add(store, &sub, &job, &err) < 0)
 		return 0;
+	id = job.id;
+	job_release(&job);
 	return id;
 }
 

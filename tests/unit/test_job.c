@@ -166,6 +166,147 @@ test_restarts_cost_no_attempt(void **state)
 	assert_string_equal(queue_state(id), "failed");
 }
 
+static int64_t
+add_with(json_t *take)
+{
+	_cleanup_(spec_release) struct spec spec = SPEC_INIT;
+	const struct store_submission sub = {.spec = &spec, .owner = "", .now = T0};
+	struct job job = {.id = 0};
+	char field[SPEC_FIELD_LEN];
+	int64_t id;
+
+	assert_int_equal(spec_from_json(take, &spec, field, &err), 0);
+	json_decref(take);
+	assert_int_equal(store_job_add(store, &sub, &job, &err), 0);
+	id = job.id;
+	job_release(&job);
+	return id;
+}
+
+static void
+test_attempts_of_a_job(void **state)
+{
+	int64_t id, due = 0, now = T0, pause = 2000;
+	int i;
+
+	(void)state;
+	id = add_with(json_pack("{s:s, s:i}", "model", "/m", "attempts", 1));
+	fail_once(id, T0, E_IO);
+	assert_string_equal(queue_state(id), "failed");
+
+	id = add_with(json_pack("{s:s, s:i}", "model", "/m", "attempts", 10));
+	for (i = 1; i < 10; i++) {
+		fail_once(id, now, E_IO);
+		assert_string_equal(queue_state(id), "queued");
+		assert_int_equal(store_next_due(store, now, &due, &err), 0);
+		assert_int_equal(due - now, pause);
+		pause = MIN(pause * 4, 600000);
+		now = due;
+	}
+	fail_once(id, now, E_IO);
+	assert_string_equal(queue_state(id), "failed");
+}
+
+static void
+assert_claims(int64_t now, int64_t want)
+{
+	struct job job = {.id = 0};
+
+	assert_int_equal(job_claim(store, now, &job, &err), want ? 1 : 0);
+	assert_int_equal(job.id, want);
+	job_release(&job);
+}
+
+static void
+assert_ahead(int64_t id, int64_t want)
+{
+	struct job job = {.id = 0};
+	int64_t n = -2;
+
+	assert_int_equal(store_job_get(store, id, &job, &err), 0);
+	assert_int_equal(store_job_ahead(store, &job, &n, &err), 0);
+	assert_int_equal(n, want);
+	job_release(&job);
+}
+
+static void
+test_priorities(void **state)
+{
+	int64_t low, a, high, b;
+
+	(void)state;
+	low = add_with(json_pack("{s:s, s:i}", "model", "/m", "priority", -100));
+	a = queue_add();
+	high = add_with(json_pack("{s:s, s:i}", "model", "/m", "priority", 100));
+	b = queue_add();
+	assert_ahead(high, 0);
+	assert_ahead(a, 1);
+	assert_ahead(b, 2);
+	assert_ahead(low, 3);
+	fail_once(high, T0, E_IO);
+	assert_claims(T0, a); /* the other one pauses */
+	assert_claims(T0 + 2000, high);
+	assert_claims(T0 + 2000, b);
+	assert_claims(T0 + 2000, low);
+	assert_claims(T0 + 2000, 0);
+}
+
+static void
+test_ahead_is_bounded(void **state)
+{
+	int64_t id = 0;
+	int i;
+
+	(void)state;
+	assert_int_equal(store_begin(store, &err), 0);
+	for (i = 0; i <= STORE_AHEAD_MAX; i++)
+		id = queue_add();
+	assert_ahead(id, STORE_AHEAD_MAX);
+	assert_ahead(queue_add(), -1);
+	assert_int_equal(store_commit(store, &err), 0);
+}
+
+static void
+test_retry_on_request(void **state)
+{
+	struct job job = {.id = 0};
+	int64_t id = add_with(json_pack("{s:s, s:i}", "model", "/m", "attempts", 2));
+	enum job_state now;
+
+	(void)state;
+	fail_once(id, T0, E_BAD_CHECKPOINT);
+	assert_int_equal(job_retry(store, id, T0 + 5, &err), 0);
+	assert_int_equal(store_job_get(store, id, &job, &err), 0);
+	assert_int_equal(job.state, JOB_QUEUED);
+	assert_int_equal(job.attempt, 1);
+	assert_int_equal(job.attempts_max, 3);
+	assert_true(job.ended == 0 && job.started == 0 && job.not_before == 0 && !job.reason && !job.message);
+	job_release(&job);
+
+	/* Two attempts again, with the first one's pause between. */
+	fail_once(id, T0, E_IO);
+	assert_claims(T0 + 1999, 0);
+	fail_once(id, T0 + 2000, E_IO);
+	assert_string_equal(queue_state(id), "failed");
+
+	/* Of one that was cancelled while it ran, nobody remembers that. */
+	assert_int_equal(job_retry(store, id, T0, &err), 0);
+	assert_int_equal(job_claim(store, T0, &job, &err), 1);
+	assert_int_equal(job_cancel(store, id, T0, &now, &err), 0);
+	assert_int_equal(job_fail(store, id, job.nonce, T0, &(struct err){.code = E_CANCELLED}, NULL, 0, &err), 0);
+	job_release(&job);
+	assert_string_equal(queue_state(id), "cancelled");
+	assert_int_equal(job_retry(store, id, T0, &err), 0);
+	assert_int_equal(store_job_get(store, id, &job, &err), 0);
+	assert_false(job.cancel_requested);
+	job_release(&job);
+
+	assert_int_equal(job_retry(store, id, T0, &err), E_CONFLICT);
+	assert_error(&err, E_CONFLICT, "job 1 is queued: there is nothing to retry");
+	err_clear(&err);
+	assert_int_equal(job_retry(store, 99, T0, &err), E_NOT_FOUND);
+}
+
 static void
 test_cancel(void **state)
 {
@@ -259,6 +400,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_nonce, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_retries, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_restarts_cost_no_attempt, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_attempts_of_a_job, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_priorities, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_ahead_is_bounded, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_retry_on_request, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_cancel, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_json, queue_setup, queue_teardown),
 	};

@@ -258,6 +258,28 @@ test_refused(void **state)
 	}
 }
 
+/* The same for the same, however it was written. */
+static void
+test_sha256(void **state)
+{
+	static const char *const same[] = {
+		"{\"model\": \"/m\", \"labels\": {\"a\": \"1\", \"b\": \"2\"}}",
+		"{\"labels\": {\"b\": \"2\", \"a\": \"1\"}, \"dtype\": \"fp32\", \"model\": \"\\u002fm\", \"timeout\": null}",
+	};
+	char first[SHA256_HEX_LEN + 1], second[SHA256_HEX_LEN + 1];
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(parse(same[0], &e), 0);
+	assert_int_equal(spec_sha256(&spec, first, &e), 0);
+	assert_int_equal(parse(same[1], &e), 0);
+	assert_int_equal(spec_sha256(&spec, second, &e), 0);
+	assert_string_equal(first, second);
+	assert_int_equal(parse("{\"model\": \"/m\", \"labels\": {\"a\": \"2\", \"b\": \"1\"}}", &e), 0);
+	assert_int_equal(spec_sha256(&spec, second, &e), 0);
+	assert_string_not_equal(first, second);
+}
+
 static json_t *
 job_json(void)
 {
@@ -399,6 +421,7 @@ main(void)
 		cmocka_unit_test_teardown(test_parity_off, teardown),
 		cmocka_unit_test_teardown(test_shard_size, teardown),
 		cmocka_unit_test_teardown(test_refused, teardown),
+		cmocka_unit_test_teardown(test_sha256, teardown),
 		cmocka_unit_test_teardown(test_caps, teardown),
 		cmocka_unit_test_teardown(test_roots, teardown),
 	};

@@ -24,7 +24,7 @@ test_persists(void **state)
 	assert_int_equal(job.state, JOB_RUNNING);
 	assert_true(job.created == T0 && job.started == T0 + 1 && job.ended == 0);
 	assert_int_equal(job.attempt, 1);
-	assert_int_equal(job.attempts_max, JOB_ATTEMPTS_MAX);
+	assert_int_equal(job.attempts_max, SPEC_ATTEMPTS_DEFAULT);
 	assert_int_equal(job.n_stages, 2);
 	assert_string_equal(job.stages[1].name, "trace");
 	assert_true(job.stages[0].seconds == 0.25 && job.stages[1].peak_anon_bytes == INT64_MAX);
@@ -91,52 +91,45 @@ test_batch(void **state)
 }
 
 static int
-id_collect(const struct job *job, void *arg, struct err *e)
+key_find(const char *model, const char *owner, const char *key, int64_t *ret)
 {
-	char *text = arg;
+	_cleanup_(spec_release) struct spec spec = SPEC_INIT;
+	json_auto_t *j = json_pack("{s:s}", "model", model);
+	char field[SPEC_FIELD_LEN], sha256[SHA256_HEX_LEN + 1];
+	const struct store_submission sub = {.spec = &spec, .owner = owner, .key = key, .sha256 = sha256, .now = T0};
+	struct job job = {.id = 0};
+	int r;
 
-	(void)e;
-	(void)snprintf(text + strlen(text), 64 - strlen(text), "%" PRId64 " ", job->id);
-	return 0;
-}
-
-static int
-id_stop(const struct job *job, void *arg, struct err *e)
-{
-	*(int64_t *)arg = job->id;
-	return err_set(e, E_BUSY, "enough");
-}
-
-static void
-assert_list(const enum job_state *state, int64_t before, int limit, const char *want)
-{
-	char text[64] = "";
-
-	assert_int_equal(store_job_list(store, state, before, limit, id_collect, text, &err), 0);
-	assert_string_equal(text, want);
+	assert_int_equal(spec_from_json(j, &spec, field, &err), 0);
+	assert_int_equal(spec_sha256(&spec, sha256, &err), 0);
+	r = store_key_find(store, &sub, ret, &err);
+	if (r == 0 && store_job_add(store, &sub, &job, &err) == 0)
+		*ret = job.id;
+	job_release(&job);
+	return r;
 }
 
 static void
-test_list(void **state)
+test_keys(void **state)
 {
-	static const enum job_state queued = JOB_QUEUED, cancelled = JOB_CANCELLED;
-	enum job_state now;
-	int64_t last = 0;
-	int i;
+	int64_t a = 0, b = 0, again = 0;
 
 	(void)state;
-	for (i = 1; i <= 7; i++)
-		assert_true(queue_add() == i);
-	assert_int_equal(job_cancel(store, 3, T0, &now, &err), 0);
-	assert_int_equal(job_cancel(store, 6, T0, &now, &err), 0);
-	assert_list(NULL, 0, 3, "7 6 5 ");
-	assert_list(NULL, 5, 3, "4 3 2 ");
-	assert_list(NULL, 2, 3, "1 ");
-	assert_list(NULL, 1, 3, "");
-	assert_list(&queued, 6, 2, "5 4 ");
-	assert_list(&cancelled, 0, 50, "6 3 ");
-	assert_int_equal(store_job_list(store, NULL, 0, 9, id_stop, &last, &err), E_BUSY);
-	assert_true(last == 7);
+	assert_int_equal(store_begin(store, &err), 0);
+	assert_int_equal(key_find("/m", "ci", "k", &a), 0);
+	assert_int_equal(key_find("/m", "ci", "k", &again), 1); /* in one batch too */
+	assert_int_equal(store_commit(store, &err), 0);
+	assert_int_equal(again, a);
+	queue_reopen();
+	assert_int_equal(key_find("/m", "ci", "k", &again), 1);
+	assert_int_equal(again, a);
+	assert_int_equal(key_find("/m", "", "k", &b), 0); /* another's */
+	assert_int_not_equal(b, a);
+	assert_int_equal(key_find("/n", "ci", "k", &b), E_KEY_REUSED);
+	assert_error(&err, E_KEY_REUSED, "made job 1, which asks for something else");
+	err_clear(&err);
+	assert_int_equal(queue_add(), 3); /* without a key there is nothing to find */
+	assert_int_equal(queue_add(), 4);
 }
 
 static void
@@ -240,7 +233,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_persists, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_claim_order, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_batch, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_list, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_keys, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_remove, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_one_process, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_newer_version, queue_setup, queue_teardown),

@@ -1,0 +1,146 @@
+#include "version1.h"
+
+static int
+id_collect(const struct job *job, void *arg, struct err *e)
+{
+	char *text = arg;
+
+	(void)e;
+	(void)snprintf(text + strlen(text), 64 - strlen(text), "%" PRId64 " ", job->id);
+	return 0;
+}
+
+static void
+assert_list(const struct list_filter *f, const char *want)
+{
+	char text[64] = "";
+	int64_t next;
+
+	assert_int_equal(list_jobs(store, f, INT64_MAX, 50, id_collect, text, &next, &err), 0);
+	assert_string_equal(text, want);
+}
+
+#define FILTER(...) (&(struct list_filter){__VA_ARGS__})
+
+static void
+test_a_version_1(void **state)
+{
+	struct artifact_list files = ARTIFACT_LIST_INIT;
+	int64_t n[JOB_STATE_MAX];
+	struct job job = {.id = 0};
+	unsigned i;
+
+	(void)state;
+	version1_make();
+	queue_open();
+	assert_int_equal(store_counts(store, n, &err), 0);
+	for (i = 0; i < JOB_STATE_MAX; i++)
+		assert_int_equal(n[i], 1);
+	assert_list(FILTER(.model = "/srv/a"), "7 4 1 ");
+	assert_list(FILTER(.reason = "trace"), "4 ");
+	assert_list(FILTER(.labels[0] = {"team", "x"}, .n_labels = 1), "2 1 ");
+	assert_list(FILTER(.labels[0] = {"team", "x"}, .labels[1] = {"env", "prod"}, .n_labels = 2), "1 ");
+
+	assert_int_equal(store_job_get(store, 3, &job, &err), 0);
+	assert_true(job.created == 30 && job.started == 31 && job.ended == 32 && job.attempt == 1);
+	assert_true(job.artifact.files == 2 && job.artifact.bytes == 10 && job.artifact.removed == 0);
+	assert_true(job.n_stages == 1 && job.stages[0].seconds == 0.5);
+	assert_true(json_integer_value(json_object_get(job.result, "parameters")) == 7);
+	assert_string_equal(job.owner, "");
+	assert_true(job.event > 0);
+	job_release(&job);
+	assert_int_equal(store_file_list(store, 3, &files, &err), 0);
+	assert_int_equal(files.n, 2);
+	artifact_list_release(&files);
+
+	/* Its jobs go on: their specs say less than those of today. */
+	assert_int_equal(job_retry(store, 4, T0, &err), 0);
+	assert_int_equal(store_job_get(store, 4, &job, &err), 0);
+	assert_int_equal(job.attempts_max, 5);
+	job_release(&job);
+	assert_int_equal(job_claim(store, T0, &job, &err), 1);
+	assert_true(job.id == 1);
+	job_release(&job);
+	assert_true(queue_add() == 8);
+}
+
+static void
+test_the_copy(void **state)
+{
+	(void)state;
+	version1_make();
+	queue_open();
+	store_close(&store);
+	assert_false(state_has("queue.db.1.tmp"));
+	assert_int_equal(database_run("queue.db.1", "PRAGMA user_version"), 1);
+	assert_int_equal(database_run("queue.db.1", "SELECT count(*) FROM job"), VERSION1_JOBS);
+	assert_int_equal(database_run("queue.db.1", "SELECT count(*) FROM history"), 5);
+	assert_int_equal(database_run("queue.db", "PRAGMA user_version"), 2);
+	assert_int_equal(database_run("queue.db", "SELECT count(*) FROM event"), 5);
+	assert_int_equal(database_run("queue.db", "SELECT count(*) FROM pragma_foreign_key_check"), 0);
+	queue_open();
+}
+
+/* A folder in its way stands for every reason that a copy has not to be made. */
+static void
+test_no_copy_no_change(void **state)
+{
+	_cleanup_free_ char *in_the_way = NULL;
+
+	(void)state;
+	version1_make();
+	in_the_way = fs_join(state_dir, "queue.db.1");
+	assert_int_equal(fs_mkdir(in_the_way, 0700, &err), 0);
+	assert_int_equal(store_open(state_dir, &store, &err), E_IO);
+	assert_error(&err, E_IO, "cannot copy the queue of version 1 to '");
+	assert_null(store);
+	err_clear(&err);
+	assert_false(state_has("queue.db.1.tmp"));
+	assert_int_equal(database_run("queue.db", "PRAGMA user_version"), 1);
+	assert_int_equal(database_run("queue.db", "SELECT count(*) FROM history"), 5);
+	assert_int_equal(fs_remove(in_the_way, &err), 0);
+	queue_open();
+}
+
+/* SQL has its own use for it. */
+static void
+test_a_quote_in_the_path(void **state)
+{
+	char *quoted;
+
+	(void)state;
+	store_close(&store);
+	quoted = str_printf("%s/it's", state_dir);
+	assert_int_equal(fs_mkdir(quoted, 0700, &err), 0);
+	assert_true(strlen(quoted) < sizeof(state_dir));
+	(void)snprintf(state_dir, sizeof(state_dir), "%s", quoted);
+	free(quoted);
+	version1_make();
+	queue_open();
+	assert_true(state_has("queue.db.1"));
+	*strrchr(state_dir, '/') = '\0';
+}
+
+/* A newer file is nobody's to touch. */
+static void
+test_new_ones_have_no_copy(void **state)
+{
+	(void)state;
+	queue_reopen();
+	assert_false(state_has("queue.db.1"));
+	assert_false(state_has("queue.db.2"));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_a_version_1, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_the_copy, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_no_copy_no_change, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_a_quote_in_the_path, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_new_ones_have_no_copy, queue_setup, queue_teardown),
+	};
+
+	return cmocka_run_group_tests_name("schema", tests, NULL, NULL);
+}
