@@ -102,6 +102,10 @@ event_show(struct follow *f, const char *event, json_t *data)
 
 	if (str_eq(event, "job")) {
 		job_show(f, f->job, data);
+	} else if (str_eq(event, "state")) {
+		if (!str_eq(job_str(data, "state"), "running"))
+			bar_end(&f->bar, clock_ms());
+		state_tell(f, data);
 	} else if (str_eq(event, "stage")) {
 		bar_end(&f->bar, clock_ms());
 		progress_show(f, NULL, job_str(data, "stage"));
@@ -137,6 +141,8 @@ on_event(void *ctx, const char *event, const char *text, size_t len, struct err 
 		json_decref(f->job);
 		f->job = json_incref(data);
 	}
+	if (str_eq(event, "state") && f->job && !job_ended(data)) /* an end comes with the whole job */
+		(void)json_object_update_existing(f->job, data);
 	json_decref(data);
 	return r;
 }
@@ -174,8 +180,8 @@ loss_wait(struct follow *f, const struct interrupt *stop, int64_t wait_ms, struc
 static int
 follow_run(struct follow *f, const struct interrupt *stop, struct err *e)
 {
-	char path[64];
-	const struct http_request req = {
+	char path[64], last[64];
+	struct http_request req = {
 		.method = "GET", .path = path, .sink = on_bytes, .ctx = f, .deadline_ms = f->deadline_ms};
 	int64_t wait_ms = RETRY_MS_MIN;
 	struct http *h;
@@ -187,6 +193,8 @@ follow_run(struct follow *f, const struct interrupt *stop, struct err *e)
 		return r;
 	for (;;) {
 		sse_reset(&f->sse);
+		(void)snprintf(last, sizeof(last), "Last-Event-ID: %s", f->sse.last_id);
+		req.header = *f->sse.last_id ? last : NULL;
 		http_stop_on(h, stop->fd);
 		r = http_perform(h, &req, e);
 		http_stop_on(h, -1);

@@ -273,6 +273,7 @@ http_perform(struct http *h, const struct http_request *req, struct err *e)
 	/* "Expect:": without the pause that libcurl makes before a long body. */
 	struct curl_slist type = {.data = (char *)(uintptr_t)"Content-Type: application/json"};
 	struct curl_slist expect = {.data = (char *)(uintptr_t)"Expect:", .next = &type};
+	struct curl_slist more = {.data = (char *)(uintptr_t)req->header, .next = req->body ? &expect : NULL};
 	struct transfer t = {
 		.magic = TRANSFER_MAGIC, .easy = h->easy, .req = req, .heard_ms = clock_ms(), .e = e};
 	_cleanup_free_ char *url = str_printf("%s%s", h->base, req->path);
@@ -284,7 +285,7 @@ http_perform(struct http *h, const struct http_request *req, struct err *e)
 	if (!url)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	(void)snprintf(range, sizeof(range), "%" PRIu64 "-", req->from);
-	easy_setup(h, &t, url, range, req->body ? &expect : NULL);
+	easy_setup(h, &t, url, range, req->header ? &more : more.next);
 	if (curl_multi_add_handle(h->multi, h->easy) != CURLM_OK)
 		return err_set(e, E_INTERNAL, "libcurl failed");
 	r = transfer_run(h, &t, &code, e);

@@ -19,6 +19,7 @@ struct http_request {
 	const char *method;
 	const char *path;  /* after the server's own */
 	const char *body;  /* JSON; may be NULL */
+	const char *header; /* one more, "Name: value"; may be NULL */
 	uint64_t from;     /* first byte wanted; the server may begin at 0 all the same */
 	http_sink_fn *sink;
 	void *ctx;

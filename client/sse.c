@@ -8,6 +8,7 @@ sse_release(struct sse *s)
 	buf_release(&s->line);
 	buf_release(&s->event);
 	buf_release(&s->data);
+	buf_release(&s->id);
 }
 
 void
@@ -16,6 +17,7 @@ sse_reset(struct sse *s)
 	buf_clear(&s->line);
 	buf_clear(&s->event);
 	buf_clear(&s->data);
+	buf_clear(&s->id);
 	s->has_data = false;
 }
 
@@ -40,6 +42,9 @@ field_take(struct sse *s, const char *line, size_t len)
 			buf_puts(&s->data, "\n");
 		buf_add(&s->data, value, value_len);
 		s->has_data = true;
+	} else if (name_len == 2 && memcmp(line, "id", 2) == 0) {
+		buf_clear(&s->id);
+		buf_add(&s->id, value, value_len);
 	}
 }
 
@@ -49,6 +54,8 @@ event_take(struct sse *s, sse_fn *fn, void *ctx, struct err *e)
 {
 	int r = 0;
 
+	if (s->id.len && s->id.len < sizeof(s->last_id))
+		(void)snprintf(s->last_id, sizeof(s->last_id), "%s", s->id.data);
 	if (s->has_data)
 		r = buf_failed(&s->event, e) < 0 || buf_failed(&s->data, e) < 0
 			    ? E_NO_MEMORY

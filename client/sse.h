@@ -1,7 +1,6 @@
 /*
  * Server-sent events (the text/event-stream of the WHATWG's HTML standard), parsed as the
- * bytes arrive. Lines end with LF or CRLF. Comments, `id` and `retry` are passed over:
- * colconvd tells all that a client must know in the first event of every stream.
+ * bytes arrive. Lines end with LF or CRLF. Comments and `retry` are passed over.
  */
 #ifndef CLIENT_SSE_H
 #define CLIENT_SSE_H
@@ -9,12 +8,15 @@
 #include "base/buf.h"
 
 #define SSE_LEN_MAX (4u << 20)
+#define SSE_ID_LEN 24 /* colconvd's are numbers; longer ones are passed over */
 
 struct sse {
 	struct buf line;  /* of which the end has not come yet */
 	struct buf event; /* name of the event that is being read */
 	struct buf data;
+	struct buf id; /* of the event that is being read; empty: it has none */
 	bool has_data;
+	char last_id[SSE_ID_LEN]; /* of the last event that was whole and had one, for Last-Event-ID; "": none yet */
 };
 
 #define SSE_INIT { .has_data = false }
@@ -24,7 +26,7 @@ typedef int sse_fn(void *ctx, const char *event, const char *data, size_t data_l
 
 void sse_release(struct sse *s);
 
-/* Back to the start of a stream. */
+/* Back to the start of a stream; last_id stays. */
 void sse_reset(struct sse *s);
 
 /* What the function returned, 0, or E_BAD_REQUEST for a line or event beyond SSE_LEN_MAX. */

@@ -5,6 +5,7 @@
 #include "reply.h"
 #include "server.h"
 #include "stream.h"
+#include "wait.h"
 
 #define SERVER_MAGIC 0x73727672u
 
@@ -18,11 +19,16 @@ struct server {
 	struct listener **listeners;
 	size_t n_listeners;
 	struct streams streams;
+	struct waits waits;
+	int64_t published; /* the last event that was shown to these two */
 	struct request_queue submissions; /* wait for the commit of this turn */
 };
 
 /* After a connection was resumed: in an external loop MHD does not notice by itself. */
 void server_wake(struct server *s);
+
+/* Before a stream or a request that waits: E_BUSY when there are streams_max already. */
+int feed_enter(struct server *s, struct err *e);
 
 /* One commit for all that wait; then their replies are set and the connections resumed. */
 void api_submissions_commit(struct server *s);

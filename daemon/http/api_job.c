@@ -60,7 +60,9 @@ job_reply(struct request *q, unsigned status, struct err *e)
 int
 api_job_get(struct request *q, struct err *e)
 {
-	return job_reply(q, MHD_HTTP_OK, e);
+	int r = wait_job(q, e);
+
+	return r ? MIN(r, 0) : job_reply(q, MHD_HTTP_OK, e);
 }
 
 int
@@ -77,7 +79,7 @@ api_job_cancel(struct request *q, struct err *e)
 	run = run_find(spec->runners, q->id);
 	if (run && run->child)
 		child_stop(run->child, E_CANCELLED, "cancelled on request");
-	server_publish_job(q->server, q->id);
+	server_publish(q->server);
 	return job_reply(q, state == JOB_RUNNING ? MHD_HTTP_ACCEPTED : MHD_HTTP_OK, e);
 }
 
@@ -103,18 +105,7 @@ api_job_retry(struct request *q, struct err *e)
 		r = job_retry(spec->store, q->id, job_now(), e);
 	if (r < 0)
 		return r;
-	server_publish_job(q->server, q->id);
+	server_publish(q->server);
 	spec->submitted(spec->arg);
 	return job_reply(q, MHD_HTTP_OK, e);
-}
-
-int
-api_job_events(struct request *q, struct err *e)
-{
-	_cleanup_(job_release) struct job job = {.id = 0};
-	int r = job_load(q, &job, e);
-
-	if (r < 0)
-		return r;
-	return stream_reply_take(&q->server->streams, q, api_job_json(q->server, &job), job_state_ended(job.state), e);
 }

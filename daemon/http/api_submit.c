@@ -168,6 +168,8 @@ api_submissions_commit(struct server *s)
 		request_resume(q);
 	}
 	STAILQ_INIT(&s->submissions);
-	if (r == 0)
-		s->spec.submitted(s->spec.arg);
+	if (r < 0)
+		return;
+	server_publish(s);
+	s->spec.submitted(s->spec.arg);
 }

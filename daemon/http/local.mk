@@ -5,12 +5,16 @@ libhttp_a_SOURCES = \
 	daemon/http/api.h daemon/http/api_file.c daemon/http/api_job.c daemon/http/api_misc.c daemon/http/api_submit.c \
 	daemon/http/embed.c daemon/http/embed.h daemon/http/embedded.def \
 	daemon/http/api.h daemon/http/api_file.c daemon/http/api_job.c daemon/http/api_list.c daemon/http/api_misc.c daemon/http/api_submit.c \
+	daemon/http/api_events.c daemon/http/api_history.c \
+	daemon/http/feed.c \
 	daemon/http/listen.c daemon/http/listen.h \
+	daemon/http/param.c daemon/http/param.h \
 	daemon/http/reply.c daemon/http/reply.h \
 	daemon/http/request.c daemon/http/request.h \
 	daemon/http/route.c daemon/http/route.h daemon/http/routes.def \
 	daemon/http/server.c daemon/http/server.h \
-	daemon/http/stream.c daemon/http/stream.h
+	daemon/http/stream.c daemon/http/stream.h \
+	daemon/http/wait.c daemon/http/wait.h
 
 # What the program carries (embedded.def): the assembler reads it, of which the compiler's lists of dependencies know nothing.
 daemon/http/libhttp_a-embed.$(OBJEXT): $(top_srcdir)/proto/openapi.json

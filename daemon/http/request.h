@@ -29,6 +29,7 @@ struct request {
 	struct buf body;
 	uint64_t body_len;          /* seen, kept or not */
 	char field[SPEC_FIELD_LEN]; /* that an error is to blame on; "": none */
+	bool waited;                /* for an event: no longer (wait.h) */
 	bool close;                 /* nothing more is read from the connection */
 	struct spec spec;           /* POST /v1/jobs, while it waits for its commit: what is asked for... */
 	const char *key;            /* ...its Idempotency-Key, in MHD's memory; NULL: none... */

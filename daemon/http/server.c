@@ -97,6 +97,7 @@ server_new(const struct server_spec *spec, struct server **ret, struct err *e)
 	s->wake = (struct loop_timer){.fn = wake_due, .arg = s};
 	STAILQ_INIT(&s->submissions);
 	streams_init(&s->streams, s);
+	waits_init(&s->waits, s);
 	r = mhd_start(s, e);
 	if (r < 0) {
 		server_free(&s);
@@ -128,6 +129,7 @@ server_quiesce(struct server *s)
 	while (s->n_listeners)
 		listener_free(&s->listeners[--s->n_listeners]);
 	streams_close(&s->streams);
+	waits_end(&s->waits);
 }
 
 void
@@ -150,30 +152,4 @@ server_free(struct server **sp)
 	s->magic = 0;
 	free(s);
 	*sp = NULL;
-}
-
-void
-server_publish_take(struct server *s, int64_t job, const char *event, json_t *data)
-{
-	streams_send(&s->streams, job, event, data, /*ended=*/ false);
-	json_decref(data);
-}
-
-void
-server_publish_job(struct server *s, int64_t id)
-{
-	struct job job = {.id = 0};
-	struct err e = ERR_INIT;
-	json_t *j;
-
-	if (!streams_watched(&s->streams, id))
-		return;
-	if (store_job_get(s->spec.store, id, &job, &e) < 0) {
-		s->spec.failed(s->spec.arg, &e);
-		return;
-	}
-	j = api_job_json(s, &job);
-	streams_send(&s->streams, id, "job", j, job_state_ended(job.state));
-	json_decref(j);
-	job_release(&job);
 }

@@ -31,6 +31,7 @@ struct server_spec {
 	uint64_t body_max;   /* bytes of a request's body */
 	unsigned streams_max;
 	uint64_t stream_backlog_max; /* bytes that wait for a slow reader of events */
+	int64_t replay_max;          /* past events that a stream is sent */
 	int64_t heartbeat_ms;        /* of streams */
 	void (*submitted)(void *arg);                         /* jobs were queued */
 	void (*failed)(void *arg, const struct err *why);     /* a request met an error of ours (5xx) */
@@ -51,10 +52,16 @@ int server_listen(struct server *s, const char *address, uint16_t *ret_port, str
 /* Takes no more connections and ends the streams of events; what is under way goes on. */
 void server_quiesce(struct server *s);
 
-/* To everyone who watches the job; `data` is taken. */
-void server_publish_take(struct server *s, int64_t job, const char *event, json_t *data);
+/*
+ * After a commit: shows the numbered events that are new to those who watch, and answers those who waited
+ * for them. Only what is durable may be there: not to be called inside a batch of the store.
+ */
+void server_publish(struct server *s);
 
-/* The same with the job itself, after a change of its state. The streams end with the job. */
-void server_publish_job(struct server *s, int64_t job);
+/* To those who watch at this moment; `data` is taken. */
+void server_publish_progress_take(struct server *s, int64_t job, json_t *data);
+
+/* The job is gone, with its events. */
+void server_publish_removed(struct server *s, int64_t job);
 
 #endif

@@ -3,18 +3,21 @@
 #include <inttypes.h>
 
 #include "api.h"
-#include "queue/job.h"
+#include "base/str.h"
 
 #define STREAM_MAGIC 0x73747265u
 #define BLOCK 2048
+#define PAGE 32 /* events that are read from the queue at a time */
 
 struct stream {
 	unsigned magic;
 	LIST_ENTRY(stream) entry;
 	struct streams *all;
 	struct MHD_Connection *conn;
-	int64_t job;
+	int64_t job;   /* 0: all */
+	int64_t after; /* number of the last event that `out` was given */
 	struct buf out;
+	bool live;
 	bool suspended;
 	bool closed; /* ends after what `out` holds */
 };
@@ -35,8 +38,9 @@ stream_add(struct stream *st, const struct buf *text)
 	if (st->closed)
 		return;
 	buf_add(&st->out, text->data, text->len);
-	if (st->out.failed || text->failed || st->out.len > st->all->server->spec.stream_backlog_max)
-		st->closed = true;
+	st->out.failed |= text->failed;
+	if (st->out.len > st->all->server->spec.stream_backlog_max)
+		st->live = false;
 	stream_resume(st);
 }
 
@@ -47,6 +51,113 @@ stream_close(struct stream *st)
 	stream_resume(st);
 }
 
+/* `id` 0: without a number. */
+static void
+text_write(struct buf *b, int64_t id, const char *event, const json_t *data)
+{
+	_cleanup_free_ char *text = json_dumps(data, REPLY_JSON);
+
+	if (id)
+		buf_printf(b, "id: %" PRId64 "\n", id);
+	buf_printf(b, "event: %s\ndata: %s\n\n", event, text ? text : "");
+	b->failed |= !text;
+}
+
+static void
+event_write(struct buf *b, const struct event *ev)
+{
+	buf_printf(b, "id: %" PRId64 "\nevent: %s\ndata: ", ev->id, ev->name);
+	event_data_print(ev, b);
+	buf_puts(b, "\n\n");
+}
+
+static void
+job_write(struct streams *ss, struct buf *b, const struct job *job)
+{
+	json_t *j = api_job_json(ss->server, job);
+
+	text_write(b, job->event, "job", j);
+	json_decref(j);
+}
+
+/* The job as it is; that is all when it has ended. */
+static int
+job_begin(struct stream *st, struct err *e)
+{
+	_cleanup_(job_release) struct job job = {.id = 0};
+	int r = store_job_get(st->all->server->spec.store, st->job, &job, e);
+
+	if (r < 0)
+		return r;
+	st->after = job.event;
+	job_write(st->all, &st->out, &job);
+	st->closed = job_state_ended(job.state);
+	return 0;
+}
+
+static int
+all_begin(struct stream *st, struct err *e)
+{
+	int r = event_newest(st->all->server->spec.store, &st->after, e);
+
+	if (r == 0)
+		buf_printf(&st->out, "id: %" PRId64 "\nevent: ready\ndata: {}\n\n", st->after);
+	return r;
+}
+
+struct page {
+	struct stream *st;
+	int n;
+};
+
+static int
+page_add(const struct event *ev, void *arg, struct err *e)
+{
+	struct page *p = arg;
+
+	(void)e;
+	p->n++;
+	p->st->after = ev->id;
+	event_write(&p->st->out, ev);
+	return 0;
+}
+
+/* The next events from the queue; after the last of them the stream is live, or its job has ended. */
+static int
+page_load(struct stream *st, struct err *e)
+{
+	struct store *store = st->all->server->spec.store;
+	_cleanup_(job_release) struct job job = {.id = 0};
+	struct page p = {.st = st};
+	int r;
+
+	r = event_list(store, st->job ? EVENTS_JOB : EVENTS_ALL_BUT_LOGS, st->job, st->after, PAGE, page_add, &p, e);
+	if (r < 0 || p.n == PAGE)
+		return r;
+	st->live = true;
+	if (!st->job)
+		return 0;
+	r = store_job_get(store, st->job, &job, e);
+	if (r < 0 || !job_state_ended(job.state))
+		return r;
+	job_write(st->all, &st->out, &job);
+	st->closed = true;
+	return 0;
+}
+
+static void
+page_next(struct stream *st)
+{
+	const struct server_spec *spec = &st->all->server->spec;
+	struct err e = ERR_INIT;
+
+	if (page_load(st, &e) == 0)
+		return;
+	st->closed = true;
+	if (e.code != E_NOT_FOUND) /* a job that was removed meanwhile */
+		spec->failed(spec->arg, &e);
+}
+
 static ssize_t
 stream_read(void *arg, uint64_t pos, char *buf, size_t max)
 {
@@ -55,6 +166,8 @@ stream_read(void *arg, uint64_t pos, char *buf, size_t max)
 
 	(void)pos;
 	CHECK_OBJ(st, STREAM_MAGIC);
+	if (st->out.len == 0 && !st->closed && !st->live)
+		page_next(st);
 	if (st->out.failed || (st->out.len == 0 && st->closed))
 		return MHD_CONTENT_READER_END_OF_STREAM;
 	if (st->out.len == 0) {
@@ -91,7 +204,8 @@ heartbeat_due(void *arg)
 
 	buf_puts(&comment, ":\n\n");
 	LIST_FOREACH(st, &ss->list, entry)
-		stream_add(st, &comment);
+		if (st->suspended)
+			stream_add(st, &comment);
 	buf_release(&comment);
 	loop_timer_set(ss->server->spec.loop, &ss->heartbeat, ss->server->spec.heartbeat_ms);
 }
@@ -102,7 +216,6 @@ streams_init(struct streams *ss, struct server *server)
 	*ss = (struct streams){
 		.server = server,
 		.heartbeat = {.fn = heartbeat_due, .arg = ss},
-		.id_last = (uint64_t)job_now() * 1000,
 	};
 	LIST_INIT(&ss->list);
 	loop_timer_set(server->spec.loop, &ss->heartbeat, server->spec.heartbeat_ms);
@@ -115,41 +228,61 @@ streams_release(struct streams *ss)
 	loop_timer_stop(&ss->heartbeat);
 }
 
-static void
-event_write(struct streams *ss, struct buf *b, const char *event, const json_t *data)
+/* Whether there are no more events after this one than a stream is sent again. Of all jobs the logs count too. */
+static int
+replay_check(const struct stream *st, int64_t after, bool *ret, struct err *e)
 {
-	char *text = json_dumps(data, REPLY_JSON);
+	const struct server_spec *spec = &st->all->server->spec;
+	int64_t newest, n;
+	int r;
 
-	if (!text) {
-		b->failed = true;
-		return;
+	r = event_newest(spec->store, &newest, e);
+	if (r < 0)
+		return r;
+	n = newest - after;
+	if (st->job && n > spec->replay_max)
+		r = event_count(spec->store, st->job, after, spec->replay_max + 1, &n, e);
+	*ret = after <= newest && n <= spec->replay_max;
+	return r;
+}
+
+static int
+stream_begin(struct stream *st, int64_t after, struct err *e)
+{
+	bool replay = false;
+	int r = after == STREAM_ANEW ? 0 : replay_check(st, after, &replay, e);
+
+	if (r < 0)
+		return r;
+	if (replay) {
+		st->after = after;
+		return 0;
 	}
-	buf_printf(b, "id: %" PRIu64 "\nevent: %s\ndata: %s\n\n", ++ss->id_last, event, text);
-	free(text);
+	st->live = true;
+	return st->job ? job_begin(st, e) : all_begin(st, e);
 }
 
 int
-stream_reply_take(struct streams *ss, struct request *q, json_t *data, bool ended, struct err *e)
+stream_reply(struct streams *ss, struct request *q, int64_t job, int64_t after, struct err *e)
 {
-	const unsigned max = ss->server->spec.streams_max;
 	struct MHD_Response *response;
 	struct stream *st;
 	int r;
 
-	if (ss->n == max) {
-		json_decref(data);
-		return err_set(e, E_BUSY, "%u streams of events are open, which is the limit", max);
-	}
+	r = feed_enter(ss->server, e);
+	if (r < 0)
+		return r;
 	st = calloc(1, sizeof(*st));
-	if (!st) {
-		json_decref(data);
+	if (!st)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
-	}
-	*st = (struct stream){.magic = STREAM_MAGIC, .all = ss, .conn = q->conn, .job = q->id, .closed = ended};
-	event_write(ss, &st->out, "job", data);
-	json_decref(data);
+	*st = (struct stream){.magic = STREAM_MAGIC, .all = ss, .conn = q->conn, .job = job};
 	LIST_INSERT_HEAD(&ss->list, st, entry);
 	ss->n++;
+	r = stream_begin(st, after, e);
+	if (r < 0) {
+		stream_free(st);
+		return r;
+	}
 	response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, stream_read, st, stream_free);
 	if (!response)
 		stream_free(st);
@@ -158,20 +291,41 @@ stream_reply_take(struct streams *ss, struct request *q, json_t *data, bool ende
 	return r;
 }
 
+static bool
+stream_wants(const struct stream *st, const struct event *ev)
+{
+	if (!st->live || ev->id <= st->after)
+		return false;
+	return st->job ? st->job == ev->job : !str_eq(ev->name, EVENT_LOG);
+}
+
 void
-streams_send(struct streams *ss, int64_t job, const char *event, const json_t *data, bool ended)
+streams_event(struct streams *ss, const struct event *ev)
 {
 	struct buf text = BUF_INIT;
 	struct stream *st;
 
-	event_write(ss, &text, event, data);
 	LIST_FOREACH(st, &ss->list, entry) {
-		if (st->job != job)
+		if (!stream_wants(st, ev))
 			continue;
+		if (!text.len)
+			event_write(&text, ev);
+		st->after = ev->id;
 		stream_add(st, &text);
-		if (ended)
-			stream_close(st);
 	}
+	buf_release(&text);
+}
+
+void
+streams_send(struct streams *ss, int64_t job, const char *event, const json_t *data)
+{
+	struct buf text = BUF_INIT;
+	struct stream *st;
+
+	text_write(&text, /*id=*/ 0, event, data);
+	LIST_FOREACH(st, &ss->list, entry)
+		if (st->live && (!st->job || st->job == job))
+			stream_add(st, &text);
 	buf_release(&text);
 }
 
@@ -184,6 +338,39 @@ streams_watched(const struct streams *ss, int64_t job)
 		if (st->job == job)
 			return true;
 	return false;
+}
+
+void
+streams_job_ended(struct streams *ss, const struct job *job)
+{
+	struct buf text = BUF_INIT;
+	struct stream *st;
+
+	job_write(ss, &text, job);
+	LIST_FOREACH(st, &ss->list, entry) {
+		if (st->job != job->id || !st->live)
+			continue;
+		stream_add(st, &text);
+		stream_close(st);
+	}
+	buf_release(&text);
+}
+
+void
+streams_job_removed(struct streams *ss, int64_t job)
+{
+	struct buf text = BUF_INIT;
+	struct stream *st;
+
+	buf_printf(&text, "event: removed\ndata: {\"job\":%" PRId64 "}\n\n", job);
+	LIST_FOREACH(st, &ss->list, entry) {
+		if (st->job && st->job != job)
+			continue;
+		stream_add(st, &text);
+		if (st->job)
+			stream_close(st);
+	}
+	buf_release(&text);
 }
 
 void

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/log.h"
+#include "journal.h"
 #include "queue/publish.h"
 
 #define DISPATCH_MAGIC 0x64697370u
@@ -19,6 +20,7 @@ struct dispatch {
 	unsigned magic;
 	struct dispatch_spec spec;
 	struct server *server;
+	struct journal journal;
 	struct loop_timer kick;
 	bool stopping;
 };
@@ -27,6 +29,7 @@ struct attempt {
 	unsigned magic;
 	struct dispatch *dispatch;
 	struct run run;
+	struct journal_use journal_use;
 	char nonce[JOB_NONCE_LEN + 1];
 	int64_t progress_at_ms;
 	struct child_end end;     /* once the worker is gone, or did not start */
@@ -90,6 +93,7 @@ attempt_publish(struct attempt *a, const struct job_stage *stages, size_t n_stag
 
 	if (!result)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
+	journal_flush(&a->dispatch->journal);
 	r = publish_job(spec->store, spec->state_dir, a->run.job, a->nonce, job_now(), result, stages, n_stages, e);
 	json_decref(result);
 	return r;
@@ -121,6 +125,7 @@ attempt_fail(struct attempt *a, const struct err *why, const struct job_stage *s
 		log_warning("job=%" PRId64 " %s, ignoring", a->run.job, lost.msg);
 	if (!a->end.result)
 		attempt_discard(a);
+	journal_flush(&a->dispatch->journal);
 	if (a->dispatch->stopping && why->code != E_CANCELLED)
 		r = job_apply(spec->store, a->run.job, JOB_EVENT_REQUEUE, &handed_back, e);
 	else
@@ -157,7 +162,6 @@ settle_due(void *arg)
 {
 	struct attempt *a = arg;
 	struct dispatch *d = a->dispatch;
-	const int64_t job = a->run.job;
 	struct err e = ERR_INIT;
 
 	CHECK_OBJ(a, ATTEMPT_MAGIC);
@@ -167,7 +171,7 @@ settle_due(void *arg)
 		return;
 	}
 	attempt_free(a);
-	server_publish_job(d->server, job);
+	server_publish(d->server);
 	if (!d->stopping)
 		dispatch_kick(d);
 	else if (LIST_EMPTY(&d->spec.runners->runs))
@@ -182,8 +186,7 @@ on_stage(void *arg, const Colconv__Stage *stage)
 	CHECK_OBJ(a, ATTEMPT_MAGIC);
 	run_set_stage(&a->run, stage);
 	log_info("job=%" PRId64 " try=%d stage=%s", a->run.job, a->run.attempt, a->run.stage);
-	server_publish_take(a->dispatch->server, a->run.job, "stage",
-			    json_pack("{s:s, s:i}", "stage", a->run.stage, "attempt", a->run.attempt));
+	journal_stage(&a->dispatch->journal, &a->journal_use, a->run.stage);
 }
 
 static void
@@ -199,7 +202,7 @@ on_progress(void *arg, const Colconv__Progress *progress)
 	a->progress_at_ms = loop_now_ms();
 	j = run_progress_to_json(&a->run);
 	(void)json_object_set_new(j, "stage", json_string(a->run.stage));
-	server_publish_take(a->dispatch->server, a->run.job, "progress", j);
+	server_publish_progress_take(a->dispatch->server, a->run.job, j);
 }
 
 static void
@@ -209,7 +212,7 @@ on_log(void *arg, const char *line)
 
 	CHECK_OBJ(a, ATTEMPT_MAGIC);
 	log_info("worker[%d] job=%" PRId64 ": %s", (int)child_pid(a->run.child), a->run.job, line);
-	server_publish_take(a->dispatch->server, a->run.job, "log", json_pack("{s:s}", "line", line));
+	journal_log(&a->dispatch->journal, &a->journal_use, line);
 }
 
 static void
@@ -281,7 +284,8 @@ attempt_start(struct dispatch *d, struct runner *runner, const struct job *job)
 	memcpy(a->nonce, job->nonce, sizeof(a->nonce));
 	run_add(d->spec.runners, &a->run, runner);
 	log_info("job=%" PRId64 " try=%d running on '%s'", job->id, job->attempt, runner->name);
-	server_publish_job(d->server, job->id);
+	journal_begin(&d->journal, &a->journal_use, job->id, job->attempt);
+	server_publish(d->server);
 	if (worker_start(a, job, &a->end.why) < 0)
 		settle_due(a);
 }
@@ -327,6 +331,11 @@ dispatch_new(const struct dispatch_spec *spec, struct dispatch **ret, struct err
 	d->magic = DISPATCH_MAGIC;
 	d->spec = *spec;
 	d->kick = (struct loop_timer){.fn = kick_due, .arg = d};
+	journal_init(&d->journal, &(struct journal_spec){.loop = spec->loop,
+							 .store = spec->store,
+							 .log_max = spec->log_max,
+							 .failed = spec->failed,
+							 .arg = spec->arg});
 	*ret = d;
 	return 0;
 }
@@ -335,6 +344,7 @@ void
 dispatch_set_server(struct dispatch *d, struct server *server)
 {
 	d->server = server;
+	d->journal.server = server;
 }
 
 void
@@ -351,6 +361,7 @@ dispatch_free(struct dispatch **dp)
 		attempt_free((struct attempt *)(void *)((char *)run - offsetof(struct attempt, run)));
 	}
 	loop_timer_stop(&d->kick);
+	journal_release(&d->journal);
 	d->magic = 0;
 	free(d);
 	*dp = NULL;

@@ -46,23 +46,32 @@ def wait_until(what, condition, limit=LIMIT):
         time.sleep(0.005)
 
 
-class Events:
-    """A stream of a job's events."""
+ENDED = ("done", "failed", "cancelled")
 
-    def __init__(self, daemon, job):
+
+class Events:
+    """A stream of events: of a job, or of all; from the start, or after the one numbered `last`."""
+
+    def __init__(self, daemon, job=None, last=None):
         self.connection = daemon.connect()
-        self.connection.request("GET", f"/v1/jobs/{job}/events")
+        self.last = last
+        headers = {} if last is None else {"Last-Event-ID": str(last)}
+        self.connection.request("GET", f"/v1/jobs/{job}/events" if job else "/v1/events", headers=headers)
         self.response = self.connection.getresponse()
         assert self.response.status == 200, self.response.read()
         assert self.response.headers["Content-Type"] == "text/event-stream"
 
     def __iter__(self):
+        """(name, data, number or None)"""
         event = {}
         for line in self.response:
             line = line.decode().rstrip("\n")
             if not line:
                 if event:
-                    yield event["event"], json.loads(event["data"]), int(event["id"])
+                    number = int(event["id"]) if "id" in event else None
+                    if number is not None:
+                        self.last = number
+                    yield event["event"], json.loads(event["data"]), number
                 event = {}
             elif not line.startswith(":"):
                 key, value = line.split(": ", 1)
@@ -73,6 +82,13 @@ class Events:
             if event == name and condition(data):
                 return data
         raise AssertionError(f"the stream ended without {name}")
+
+    def wait_state(self, condition):
+        """Of the job as the stream begins, or of a change: what has "state", "attempt", "reason" and "message"."""
+        for event, data, _ in self:
+            if event in ("job", "state") and condition(data):
+                return data
+        raise AssertionError("the stream ended without this state")
 
     def close(self):
         self.connection.close()
@@ -165,14 +181,14 @@ class Daemon:
     def wait_end(self, job):
         stream = Events(self, job)
         try:
-            return stream.wait("job", lambda j: j["state"] in ("done", "failed", "cancelled"))
+            return stream.wait("job", lambda j: j["state"] in ENDED)
         finally:
             stream.close()
 
     def wait_running(self, job):
         stream = Events(self, job)
         try:
-            return stream.wait("job", lambda j: j["state"] == "running")
+            return stream.wait_state(lambda j: j["state"] == "running")
         finally:
             stream.close()
 

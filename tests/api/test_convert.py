@@ -125,7 +125,7 @@ def gone(pid):
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_daemon_is_killed(real, medium, stage):
     job = submit(real, medium)
-    events = Events(real, job)
+    events = Events(real, job, last=0)
     events.wait("stage", lambda s: s["stage"] == stage)
     children = workers(real)
 
@@ -142,7 +142,7 @@ def test_the_daemon_is_killed(real, medium, stage):
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_worker_is_killed(real, medium, stage):
     job = submit(real, medium)
-    events = Events(real, job)
+    events = Events(real, job, last=0)
     events.wait("stage", lambda s: s["stage"] == stage)
 
     for pid in workers(real):

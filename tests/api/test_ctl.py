@@ -328,10 +328,14 @@ def test_watch_of_nonsense(stub, stream):
     assert ctl(stub, "watch", 42).returncode == 1
 
 
+def state(name, attempt, reason=None, message=None, number=1):
+    return event("state", {"job": 42, "state": name, "attempt": attempt, "reason": reason, "message": message}, number)
+
+
 def test_watch_of_a_second_attempt(stub):
     stub.routes["GET", "/v1/jobs/42/events"] = lambda h: h.events(
-        event("job", EXPORT), event("job", job("queued", reason="worker_crashed", message="signal 9")),
-        event("job", job(attempt=2)), event("stage", {"stage": "export", "attempt": 2}), event("job", job("done")))
+        event("job", EXPORT), state("queued", 1, "worker_crashed", "signal 9"), state("running", 2),
+        event("stage", {"job": 42, "stage": "export", "attempt": 2}), state("done", 2), event("job", job("done")))
     assert ctl(stub, "watch", 42).stderr.splitlines()[:-1] == [
         "job 42: running", "job 42: export", "job 42: queued again (worker_crashed): signal 9",
         "job 42: running, attempt 2", "job 42: export"]
@@ -345,6 +349,28 @@ def test_watch_survives_a_lost_stream(stub):
     r = ctl(stub, "watch", 42)
     assert r.returncode == 0
     assert r.stderr.count("lost the daemon") == 1 and r.stderr.count("the daemon is back") == 1
+
+
+def test_watch_goes_on_after_the_last_event(stub):
+    """What was seen is not asked for again: neither lines of the log nor states are told twice."""
+    asked = []
+
+    def first(h):
+        asked.append(h.headers.get("Last-Event-ID"))
+        h.events(event("job", job("queued"), 3), state("running", 1, number=4), event("log", {"line": "one"}, 5),
+                 event("progress", {"stage": "export", "done": 1, "total": 2, "unit": "bytes", "detail": ""}, 5)
+                 .replace(b"id: 5\n", b""), b"id: 6\nevent: log\ndata: cut")
+
+    def second(h):
+        asked.append(h.headers.get("Last-Event-ID"))
+        h.events(event("log", {"line": "two"}, 6), state("done", 1, number=7), event("job", job("done"), 7))
+
+    stub.routes["GET", "/v1/jobs/42/events"] = [first, second]
+    r = ctl(stub, "watch", 42)
+    assert r.returncode == 0
+    assert asked == [None, "5"]
+    for words in "job 42: queued\n", "job 42: running\n", "job 42: one\n", "job 42: two\n":
+        assert r.stderr.count(words) == 1, r.stderr
 
 
 def test_watch_survives_a_restart():

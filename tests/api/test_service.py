@@ -48,7 +48,7 @@ def test_sigterm_hands_jobs_back(stopped):
     go = stopped.folder / "go"
     stopped.start()
     job = stopped.submit(f"stage resolve\nwait_for {go}\n" + SUCCESS)
-    stream = Events(stopped, job)
+    stream = Events(stopped, job, last=0)
     stream.wait("stage")
     assert stopped.stop() == 0
     assert stopped.staged() == []
@@ -61,7 +61,7 @@ def test_sigterm_hands_jobs_back(stopped):
 def test_sigterm_with_a_worker_that_ignores_it(stopped):
     stopped.start()
     job = stopped.submit("ignore_term\nstage resolve\nhang\n")
-    Events(stopped, job).wait("stage")
+    Events(stopped, job, last=0).wait("stage")
     assert stopped.stop() == 0
 
 
@@ -80,7 +80,7 @@ def test_sigterm_ends_streams_and_takes_no_more(stopped):
 def test_cancelled_job_is_not_handed_back(stopped):
     stopped.start()
     job = stopped.submit("ignore_term\nstage resolve\nhang\n")
-    Events(stopped, job).wait("stage")
+    Events(stopped, job, last=0).wait("stage")
     stopped.post(f"/v1/jobs/{job}/cancel")
     assert stopped.stop() == 0
     stopped.start()
@@ -91,7 +91,7 @@ def test_retry_survives_a_restart(stopped):
     once = stopped.folder / "once"
     stopped.start()
     job = stopped.submit(f"once {once} exit 3\n" + SUCCESS)
-    Events(stopped, job).wait("job", lambda j: j["reason"])
+    Events(stopped, job).wait_state(lambda j: j["reason"])
     stopped.stop()
     stopped.start()
     assert stopped.wait_end(job)["state"] == "done"

@@ -10,7 +10,7 @@ def first_end(daemon, job):
     """The job after its first attempt, in the pause before the next."""
     stream = Events(daemon, job)
     try:
-        return stream.wait("job", lambda j: j["attempt"] == 1 and j["state"] == "queued")
+        return stream.wait_state(lambda j: j["attempt"] == 1 and j["state"] == "queued")
     finally:
         stream.close()
 
@@ -132,7 +132,7 @@ def test_children_of_a_worker_are_killed(daemon, tmp_path):
     for i, end in enumerate(("artifact\nresult\n", "exit 1\n")):
         pid_file = tmp_path / f"child{i}"
         job = daemon.submit(f"leave_child {pid_file}\n{end}")
-        Events(daemon, job).wait("job", lambda j: j["state"] == "done" or j["reason"])
+        Events(daemon, job).wait_state(lambda j: j["state"] == "done" or j["reason"])
         pid = int(pid_file.read_text())
         wait_until("the child is gone", lambda: not os.path.exists(f"/proc/{pid}") or
                    open(f"/proc/{pid}/stat").read().split()[2] == "Z")
@@ -151,7 +151,7 @@ def test_runner_sets_prefix_and_environment(stopped):
 def test_worker_that_does_not_start(stopped):
     stopped.start("--worker", "/nowhere/colconv-worker")
     job = stopped.submit()
-    queued = Events(stopped, job).wait("job", lambda j: j["reason"])
+    queued = Events(stopped, job).wait_state(lambda j: j["reason"])
     assert (queued["state"], queued["reason"]) == ("queued", "io")
     assert "cannot start '/nowhere/colconv-worker'" in queued["message"]
 

@@ -106,6 +106,27 @@ test_reset_forgets(void **state)
 	buf_release(&got);
 }
 
+/* Of whole events, also of those without data; a cut one does not count, nor one without a number. */
+static void
+test_last_id(void **state)
+{
+	static const char stream[] = "id: 7\ndata: x\n\nid: 8\n\ndata: y\n\nid: 123456789012345678901234\ndata: z\n\nid: 9\n";
+	struct sse s = SSE_INIT;
+	struct buf got = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_string_equal(s.last_id, "");
+	assert_int_equal(sse_feed(&s, stream, strlen(stream), collect, &got, &e), 0);
+	assert_string_equal(s.last_id, "8");
+	sse_reset(&s);
+	assert_string_equal(s.last_id, "8");
+	assert_int_equal(sse_feed(&s, "data: new\n\n", 11, collect, &got, &e), 0);
+	assert_string_equal(s.last_id, "8");
+	sse_release(&s);
+	buf_release(&got);
+}
+
 int
 main(void)
 {
@@ -114,6 +135,7 @@ main(void)
 		cmocka_unit_test(test_long_line_refused),
 		cmocka_unit_test(test_long_event_refused),
 		cmocka_unit_test(test_reset_forgets),
+		cmocka_unit_test(test_last_id),
 	};
 
 	return cmocka_run_group_tests_name("sse", tests, NULL, NULL);

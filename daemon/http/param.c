@@ -1,0 +1,39 @@
+#include "param.h"
+
+#include "base/str.h"
+
+struct query {
+	struct request *q;
+	const struct param *params;
+	size_t n;
+	struct err e;
+};
+
+static enum MHD_Result
+param_take(void *arg, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	struct query *y = arg;
+	const struct param *p;
+
+	(void)kind;
+	for (p = y->params; p < y->params + y->n; p++)
+		if (str_eq(p->name, key))
+			break;
+	if (p == y->params + y->n)
+		(void)err_set(&y->e, E_BAD_REQUEST, "there is no parameter '%.64s'", key);
+	else
+		(void)str_to_u64(value ? value : "", p->min, p->max, key, p->value, &y->e);
+	if (y->e.code == 0)
+		return MHD_YES;
+	(void)snprintf(y->q->field, sizeof(y->q->field), "%s", key);
+	return MHD_NO; /* ends here */
+}
+
+int
+params_get(struct request *q, const struct param *params, size_t n, struct err *e)
+{
+	struct query y = {.q = q, .params = params, .n = n};
+
+	(void)MHD_get_connection_values(q->conn, MHD_GET_ARGUMENT_KIND, param_take, &y);
+	return y.e.code ? err_set(e, E_BAD_REQUEST, "%s", y.e.msg) : 0;
+}

@@ -1,0 +1,140 @@
+#include "wait.h"
+
+#include "api.h"
+#include "param.h"
+
+struct wait {
+	LIST_ENTRY(wait) entry;
+	struct request *q;
+	int64_t after;
+	int64_t until_ms; /* on the loop's clock */
+};
+
+static void
+wait_end(struct waits *ws, struct wait *w)
+{
+	LIST_REMOVE(w, entry);
+	ws->n--;
+	w->q->waited = true;
+	request_resume(w->q);
+	free(w);
+}
+
+static void
+timer_set(struct waits *ws)
+{
+	int64_t until_ms = INT64_MAX;
+	const struct wait *w;
+
+	LIST_FOREACH(w, &ws->list, entry)
+		until_ms = MIN(until_ms, w->until_ms);
+	if (until_ms < INT64_MAX)
+		loop_timer_set(ws->server->spec.loop, &ws->due, MAX(until_ms - loop_now_ms(), 0));
+}
+
+static void
+waits_due(void *arg)
+{
+	struct waits *ws = arg;
+	const int64_t now = loop_now_ms();
+	struct wait *w, *next;
+
+	for (w = LIST_FIRST(&ws->list); w; w = next) {
+		next = LIST_NEXT(w, entry);
+		if (w->until_ms <= now)
+			wait_end(ws, w);
+	}
+	timer_set(ws);
+}
+
+void
+waits_init(struct waits *ws, struct server *server)
+{
+	*ws = (struct waits){.server = server, .due = {.fn = waits_due, .arg = ws}};
+	LIST_INIT(&ws->list);
+}
+
+int
+wait_for(struct request *q, int64_t after, uint64_t seconds, struct err *e)
+{
+	struct waits *ws = &q->server->waits;
+	struct wait *w;
+	int r = feed_enter(q->server, e);
+
+	if (r < 0)
+		return r;
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	*w = (struct wait){.q = q, .after = after, .until_ms = loop_now_ms() + (int64_t)seconds * 1000};
+	LIST_INSERT_HEAD(&ws->list, w, entry);
+	ws->n++;
+	timer_set(ws);
+	request_suspend(q);
+	return 0;
+}
+
+int
+wait_job(struct request *q, struct err *e)
+{
+	_cleanup_(job_release) struct job job = {.id = 0};
+	uint64_t seconds = 0, after = UINT64_MAX;
+	const struct param params[] = {{"wait", 0, WAIT_MAX, &seconds}, {"after", 0, INT64_MAX, &after}};
+	bool there;
+	int r;
+
+	r = params_get(q, params, ARRAY_LEN(params), e);
+	if (r < 0 || q->waited || !seconds)
+		return r;
+	r = store_job_get(q->server->spec.store, q->id, &job, e);
+	if (r < 0)
+		return r;
+	there = after == UINT64_MAX ? job_state_ended(job.state) : job.event > (int64_t)after;
+	if (there)
+		return 0;
+	r = wait_for(q, after == UINT64_MAX ? WAIT_END : (int64_t)after, seconds, e);
+	return r < 0 ? r : 1;
+}
+
+void
+waits_event(struct waits *ws, const struct event *ev)
+{
+	struct wait *w, *next;
+
+	for (w = LIST_FIRST(&ws->list); w; w = next) {
+		next = LIST_NEXT(w, entry);
+		if (w->q->id == ev->job && w->after != WAIT_END && ev->id > w->after)
+			wait_end(ws, w);
+	}
+}
+
+void
+waits_job_ended(struct waits *ws, int64_t job)
+{
+	struct wait *w, *next;
+
+	for (w = LIST_FIRST(&ws->list); w; w = next) {
+		next = LIST_NEXT(w, entry);
+		if (w->q->id == job)
+			wait_end(ws, w);
+	}
+}
+
+bool
+waits_watched(const struct waits *ws, int64_t job)
+{
+	const struct wait *w;
+
+	LIST_FOREACH(w, &ws->list, entry)
+		if (w->q->id == job)
+			return true;
+	return false;
+}
+
+void
+waits_end(struct waits *ws)
+{
+	loop_timer_stop(&ws->due);
+	while (!LIST_EMPTY(&ws->list))
+		wait_end(ws, LIST_FIRST(&ws->list));
+}

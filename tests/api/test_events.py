@@ -1,0 +1,312 @@
+"""Events: streams, histories, logs, and requests that wait."""
+
+import threading
+import time
+
+import pytest
+from conftest import SUCCESS, Events, wait_until
+
+
+def history(daemon, job):
+    """All of it, by small pages."""
+    events, after = [], 0
+    while after is not None:
+        page = daemon.get(f"/v1/jobs/{job}/history?after={after}&limit=7").json
+        events += page["events"]
+        after = page["next"]
+    return events
+
+
+def test_events(daemon, tmp_path):
+    go = tmp_path / "go"
+    job = daemon.submit(f"wait_for {go}\nstage resolve\nprogress 1 2\nlog h\xe9llo\nsleep 0.02\nartifact\nresult\n")
+    daemon.wait_running(job)
+    stream = Events(daemon, job)
+    events = iter(stream)
+    seen = [next(events)]
+    go.touch()
+    seen += list(events)
+    assert [(name, data.get("state")) for name, data, _ in seen] == [
+        ("job", "running"), ("stage", None), ("progress", None), ("log", None), ("state", "done"), ("job", "done")]
+    assert seen[1][1] == {"job": job, "stage": "resolve", "attempt": 1}
+    assert seen[2][1:] == ({"job": job, "done": 1, "total": 2, "unit": "bytes", "detail": "lm.03.mlp",
+                            "stage": "resolve"}, None)
+    assert seen[3][1] == {"job": job, "line": "h\xe9llo"}
+    assert seen[4][1] == {"job": job, "state": "done", "attempt": 1, "reason": None, "message": None}
+    assert seen[-1][1] == daemon.job(job)
+    ids = [number for name, _, number in seen if number]
+    assert ids == [2, 3, 4, 5, 5]
+
+
+def test_events_of_an_ended_job(daemon):
+    job = daemon.submit()
+    last = daemon.wait_end(job)["event"]
+    assert [(n, d["state"]) for n, d, _ in Events(daemon, job)] == [("job", "done")]
+    assert [(n, d["state"], i) for n, d, i in Events(daemon, job, last=last)] == [("job", "done", last)]
+
+
+def test_history_is_what_streams_say(daemon):
+    job = daemon.submit(SUCCESS)
+    live = [(i, n, d) for n, d, i in Events(daemon, job, last=0) if i][:-1]
+    told = history(daemon, job)
+    assert [(e["id"], e["event"], e["data"]) for e in told] == live
+    assert [(e["event"], e["data"].get("state")) for e in told] == [
+        ("state", "queued"), ("state", "running"), ("stage", None), ("log", None), ("stage", None), ("state", "done")]
+    assert {e["job"] for e in told} == {job}
+    assert [e["at"] for e in told] == sorted(e["at"] for e in told)
+    again = [(i, n, d) for n, d, i in Events(daemon, job, last=told[2]["id"])]
+    assert again[:-1] == live[3:]
+    assert again[-1][:2] == (told[-1]["id"], "job")
+
+
+def test_failed_attempts_are_told(daemon, tmp_path):
+    job = daemon.submit(f"log before\nonce {tmp_path}/once exit 3\n" + SUCCESS)
+    daemon.wait_end(job)
+    told = [tuple(e["data"].get(k) for k in ("state", "attempt", "reason", "line"))[:4] for e in history(daemon, job)]
+    assert told == [
+        ("queued", 0, None, None), ("running", 1, None, None), (None, None, None, "before"),
+        ("queued", 1, "worker_crashed", None), ("running", 2, None, None), (None, None, None, "attempt 2"),
+        (None, None, None, "before"), (None, 2, None, None), (None, None, None, "hello"), (None, 2, None, None),
+        ("done", 2, None, None)]
+
+
+def test_events_of_all_jobs(daemon):
+    stream = Events(daemon)
+    events = iter(stream)
+    assert next(events) == ("ready", {}, 0) and stream.last == 0
+    jobs = [daemon.submit() for _ in range(3)]
+    seen = []
+    while sum(data.get("state") == "done" for _, data, _ in seen) < 3:
+        seen.append(next(events))
+    stream.close()
+    assert {name for name, _, _ in seen} == {"state", "stage", "progress"}
+    numbered = [(i, n, d) for n, d, i in seen if i]
+    want = sorted((e["id"], e["event"], e["data"]) for job in jobs for e in history(daemon, job) if e["event"] != "log")
+    assert numbered == want
+    assert [d for _, d, _ in seen if "done" in d] and all("job" in d for _, d, _ in seen)
+    # After what was seen, and from the start.
+    for last in 0, want[4][0]:
+        again = iter(Events(daemon, last=last))
+        assert [next(again)[::-1][:1] for _ in range(len([w for w in want if w[0] > last]))] == [
+            (w[0],) for w in want if w[0] > last]
+
+
+def test_a_replay_has_a_limit(stopped):
+    """Who missed more than that begins anew: with the job, or with `ready`."""
+    stopped.start("--replay-max", "5", "--slots", "2")
+    quiet, loud = stopped.submit("hang\n"), stopped.submit(30 * "log line\n" + SUCCESS)
+    stopped.wait_running(quiet)
+    newest = stopped.wait_end(loud)["event"]
+    assert [(n, i) for n, _, i in Events(stopped, loud, last=0)] == [("job", newest)]
+    assert next(iter(Events(stopped, last=0))) == ("ready", {}, newest)
+    assert len(list(Events(stopped, loud, last=newest - 5))) == 6
+    # Of a job its own events count alone.
+    first = next(iter(Events(stopped, quiet, last=0)))
+    assert (first[0], first[1]["state"]) == ("state", "queued")
+
+
+def test_an_event_that_never_was(daemon):
+    """The database was another one: a client begins anew."""
+    job = daemon.submit()
+    daemon.wait_end(job)
+    assert [n for n, _, _ in Events(daemon, job, last=2**63 - 1)] == ["job"]
+    assert next(iter(Events(daemon, last=12345)))[0] == "ready"
+
+
+@pytest.mark.parametrize("value", ["x", "-1", "1x", "0x10", "1.5", "", "9223372036854775808", "9" * 100, "\xe9"])
+@pytest.mark.parametrize("path", ["/v1/jobs/1/events", "/v1/events"])
+def test_bad_last_event_id(daemon, path, value):
+    daemon.submit("hang\n")
+    answer = daemon.request("GET", path, headers={"Last-Event-ID": value})
+    assert (answer.status, answer.json["code"], answer.json["field"]) == (400, "bad_request", "Last-Event-ID")
+
+
+@pytest.mark.parametrize("query, field", [
+    ("?wait=301", "wait"), ("?wait=-1", "wait"), ("?wait=x", "wait"), ("?wait", "wait"), ("?after=-1", "after"),
+    ("?after=9223372036854775808", "after"), ("?wate=1", "wate"), ("/history?limit=0", "limit"),
+    ("/history?limit=1001", "limit"), ("/history?wait=301", "wait"), ("/history?after=x", "after"),
+    ("/history?tail=1", "tail"), ("/log?tail=-1", "tail"), ("/log?tail=1000001", "tail"), ("/log?wait=1", "wait"),
+    ("/events?after=1", "after"),
+])
+def test_bad_parameters(daemon, query, field):
+    job = daemon.submit("hang\n")
+    answer = daemon.get(f"/v1/jobs/{job}{query}")
+    assert (answer.status, answer.json["code"], answer.json["field"]) == (400, "bad_request", field)
+
+
+@pytest.mark.parametrize("path", ["?wait=1", "/history", "/history?wait=1", "/log", "/events"])
+def test_of_no_job(daemon, path):
+    assert daemon.get(f"/v1/jobs/7{path}").status == 404
+
+
+def test_heartbeat(stopped):
+    stopped.start("--heartbeat", "1")
+    job = stopped.submit("hang\n")
+    for stream in Events(stopped, job), Events(stopped):
+        assert any(line == b":\n" for line in stream.response)
+
+
+def test_streams_have_a_limit(stopped):
+    """Those who wait count as well."""
+    stopped.start("--streams-max", "3")
+    job = stopped.submit("hang\n")
+    stopped.wait_running(job)
+    streams = [Events(stopped, job), Events(stopped, job)]
+    waiting = stopped.connect()
+    waiting.request("GET", f"/v1/jobs/{job}?wait=60")
+    # It is there once another one is not.
+    wait_until("it waits", lambda: stopped.get(f"/v1/jobs/{job}/history?after=1000&wait=1").status == 503)
+    for path in f"/v1/jobs/{job}/events", "/v1/events", f"/v1/jobs/{job}?wait=1":
+        answer = stopped.get(path)
+        assert (answer.status, answer.json["code"]) == (503, "busy")
+    assert stopped.get(f"/v1/jobs/{job}").status == 200
+    stopped.post(f"/v1/jobs/{job}/cancel")
+    for stream in streams:
+        assert list(stream)[-1][1]["state"] == "cancelled"
+    assert b'"cancelled"' in waiting.getresponse().read()
+    assert next(iter(Events(stopped)))[0] == "ready"
+
+
+def test_head_of_a_stream(daemon):
+    """No stream is opened for it, and the connection goes on."""
+    job = daemon.submit("hang\n")
+    connection = daemon.connect()
+    for path in f"/v1/jobs/{job}/events", "/v1/events", f"/v1/jobs/{job}/log", f"/v1/jobs/{job}/history":
+        connection.request("HEAD", path)
+        response = connection.getresponse()
+        assert (response.status, response.read()) == (200, b"")
+    connection.close()
+
+
+def test_wait_for_the_end(daemon, tmp_path):
+    go = tmp_path / "go"
+    job = daemon.submit(f"wait_for {go}\n" + SUCCESS)
+    connections = [daemon.connect() for _ in range(20)]
+    for connection in connections:
+        connection.request("GET", f"/v1/jobs/{job}?wait=60")
+    go.touch()
+    for connection in connections:
+        assert b'"done"' in connection.getresponse().read()
+    started = time.monotonic()
+    assert daemon.get(f"/v1/jobs/{job}?wait=300").json["state"] == "done"
+    assert time.monotonic() - started < 10
+
+
+def test_wait_for_an_event(daemon, tmp_path):
+    """Each answer is the job with a later event, and the last one its end."""
+    go = tmp_path / "go"
+    job = daemon.submit(f"wait_for {go}\n" + SUCCESS)
+    daemon.wait_running(job)
+    doc, seen = daemon.job(job), []
+    go.touch()
+    while doc["state"] != "done":
+        seen.append(doc["event"])
+        doc = daemon.get(f"/v1/jobs/{job}?wait=60&after={doc['event']}").json
+    assert seen == sorted(set(seen))
+
+
+def test_wait_for_history(daemon, tmp_path):
+    go = tmp_path / "go"
+    job = daemon.submit(f"wait_for {go}\n" + SUCCESS)
+    got, threads = [], []
+    daemon.wait_running(job)
+
+    def follow():
+        mine, after = [], 0
+        while not mine or mine[-1]["data"].get("state") != "done":
+            mine += daemon.get(f"/v1/jobs/{job}/history?after={after}&wait=60").json["events"]
+            after = mine[-1]["id"]
+        got.append(mine)
+
+    threads = [threading.Thread(target=follow) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    go.touch()
+    for thread in threads:
+        thread.join()
+    assert got == 5 * [history(daemon, job)]
+
+
+def test_wait_is_over_after_its_time(daemon):
+    job = daemon.submit("hang\n")
+    daemon.wait_running(job)
+    started = time.monotonic()
+    assert daemon.get(f"/v1/jobs/{job}?wait=1").json["state"] == "running"
+    assert daemon.get(f"/v1/jobs/{job}/history?after=1000&wait=1").json == {"events": [], "next": None}
+    assert 2 <= time.monotonic() - started < 15
+    assert daemon.get(f"/v1/jobs/{job}?wait=0&after=1000").json["state"] == "running"
+
+
+def test_who_waits_gets_an_answer_when_the_daemon_stops(stopped):
+    stopped.start()
+    job = stopped.submit("hang\n")
+    stopped.wait_running(job)
+    connections = [stopped.connect() for _ in range(3)]
+    for connection in connections:
+        connection.request("GET", f"/v1/jobs/{job}?wait=300")
+    stopped.submit()  # a request after those: they wait by now
+    assert stopped.stop() == 0
+    for connection in connections:
+        assert b'"running"' in connection.getresponse().read()
+
+
+def test_who_waits_may_go_away(stopped):
+    stopped.start("--streams-max", "30")
+    job = stopped.submit("hang\n")
+    for _ in range(20):
+        connection = stopped.connect()
+        connection.request("GET", f"/v1/jobs/{job}?wait=1")
+        connection.close()
+    wait_until("they are forgotten", lambda: stopped.get(f"/v1/jobs/{job}?wait=1").status == 200)
+    stopped.post(f"/v1/jobs/{job}/cancel")
+    assert stopped.job(job)["state"] in ("running", "cancelled")
+
+
+def log_lines(daemon, job, query=""):
+    answer = daemon.get(f"/v1/jobs/{job}/log{query}")
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    return [line.split(" ", 1)[1] for line in answer.body.decode().split("\n")[:-1]]
+
+
+def test_log(daemon):
+    job = daemon.submit("log one\nlog two \xe9\u4e2d\U0001f600\nlog tab\there \x1b[31mred\x07\x7f\nlog \nlog last\n" + SUCCESS)
+    daemon.wait_end(job)
+    lines = log_lines(daemon, job)
+    assert lines == ["one", "two \xe9\u4e2d\U0001f600", lines[2], "last", "hello"]
+    assert not any(ord(c) < 32 or ord(c) == 127 for c in lines[2]) and "red" in lines[2]
+    assert log_lines(daemon, job, "?tail=2") == ["last", "hello"]
+    assert log_lines(daemon, job, "?tail=0") == []
+    assert log_lines(daemon, job, "?tail=1000000") == lines
+
+
+def test_log_of_bytes_that_are_no_text(daemon):
+    job = daemon.submit("bytes_to_stderr 5000\n" + SUCCESS)
+    daemon.wait_end(job)
+    assert log_lines(daemon, job) == [1000 * "?", "hello"]
+
+
+def test_log_of_a_job_that_did_not_begin(stopped):
+    stopped.start()
+    stopped.wait_running(stopped.submit("hang\n"))
+    assert log_lines(stopped, stopped.submit()) == []
+
+
+def test_log_has_a_limit(stopped, tmp_path):
+    """Of all attempts together; the last line says so, once."""
+    stopped.start("--log-max", "8192")
+    noise = 20 * f"log {'x' * 900}\n"
+    job = stopped.submit(f"{noise}once {tmp_path}/once exit 3\n{noise}" + SUCCESS)
+    assert stopped.wait_end(job)["attempt"] == 2
+    body = stopped.get(f"/v1/jobs/{job}/log").body
+    assert 6000 < len(body) <= 8192
+    lines = log_lines(stopped, job)
+    assert lines[-1] == "(the log is full, at 8192 bytes)"
+    assert set(lines[:-1]) == {900 * "x"}
+    assert [e["data"] for e in history(stopped, job) if e["event"] == "stage"]
+
+
+def test_a_flood_of_stages_is_not_written_down(daemon):
+    job = daemon.submit("".join(f"stage s{i}\n" for i in range(1100)) + "log end\n" + SUCCESS)
+    assert daemon.wait_end(job)["state"] == "done"
+    assert sum(e["event"] == "stage" for e in history(daemon, job)) == 1000
