@@ -11,3 +11,9 @@ colconvd_SOURCES = \
 colconvd_LDADD = libhttp.a $(RUNNER_LIBS) $(QUEUE_LIBS) $(MHD_LIBS) $(SYSTEMD_LIBS)
 
 dist_sysconf_DATA = etc/colconvd.conf
+
+# The page of the settings is the program's own.
+nodist_man_MANS = daemon/service/colconvd.conf.5
+CLEANFILES += $(nodist_man_MANS)
+daemon/service/colconvd.conf.5: colconvd$(EXEEXT)
+	$(AM_V_GEN)./colconvd$(EXEEXT) --print-manual > $@.tmp && mv $@.tmp $@

@@ -203,14 +203,11 @@ static void
 status_due(void *arg)
 {
 	struct service *s = arg;
-	unsigned running = 0;
-	int64_t queued;
-	struct run *run;
+	int64_t n[JOB_STATE_MAX];
 
-	LIST_FOREACH(run, &s->settings.runners.runs, entry)
-		running++;
-	if (store_job_count(s->store, JOB_QUEUED, &queued, NULL) == 0)
-		sd_status("%s%u running, %" PRId64 " queued", s->phase == SERVING ? "" : "Stopping: ", running, queued);
+	if (store_counts(s->store, n, NULL) == 0)
+		sd_status("%s%" PRId64 " running, %" PRId64 " queued", s->phase == SERVING ? "" : "Stopping: ",
+			  n[JOB_RUNNING], n[JOB_QUEUED]);
 	loop_timer_set(s->loop, &s->status, STATUS_EVERY_MS);
 }
 
