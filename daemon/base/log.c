@@ -41,7 +41,6 @@ log_line(enum log_level level, const char *fmt, ...)
 	char line[2048];
 	va_list ap;
 	int n = 0, m;
-	char *p;
 
 	if (level > level_max)
 		return;
@@ -54,9 +53,7 @@ log_line(enum log_level level, const char *fmt, ...)
 		return;
 	n = MIN(n + m, (int)sizeof(line) - 2);
 	line[n] = '\0';
-	for (p = line; *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?';
+	str_clean(line);
 	line[n++] = '\n';
 	(void)!write(STDERR_FILENO, line, (size_t)n); /* one write, so that lines of several processes do not mix */
 }

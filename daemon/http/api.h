@@ -16,6 +16,7 @@ struct server {
 	struct loop_fd poll;       /* MHD's own epoll descriptor */
 	struct loop_timer wake;    /* when MHD is to run without an event */
 	bool woken;                /* it is to run again at once */
+	bool stopping;             /* no job that comes now begins before the next start */
 	struct listener **listeners;
 	size_t n_listeners;
 	struct streams streams;

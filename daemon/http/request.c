@@ -120,6 +120,9 @@ request_begin(struct server *s, struct MHD_Connection *conn, const char *url, co
 	q->magic = REQUEST_MAGIC;
 	q->server = s;
 	q->conn = conn;
+	(void)snprintf(q->method, sizeof(q->method), "%s", method);
+	(void)snprintf(q->path, sizeof(q->path), "%s", url);
+	q->began_ms = loop_now_ms();
 	if (head_check(q, &e) < 0) {
 		reply_error(q, &e);
 		return answer(q);
@@ -142,9 +145,9 @@ body_add(struct request *q, const char *data, size_t len)
 		return MHD_NO;
 	if (q->reply || !q->route->takes_body)
 		return MHD_YES;
-	if (q->body_len <= max)
+	if (q->body_len <= max && q->body.len + len == q->body_len)
 		buf_add(&q->body, data, len);
-	else
+	else /* too long, by now or once: the limit may change in between */
 		buf_release(&q->body);
 	return MHD_YES;
 }
@@ -154,10 +157,10 @@ request_run(struct request *q, struct err *e)
 {
 	if (q->body_len && !q->route->takes_body)
 		return err_set(e, E_BAD_REQUEST, "'%s' takes no body", q->route->path);
-	if (q->body_len > q->server->spec.body_max)
-		return err_set(e, E_TOO_LARGE, "the body is longer than %" PRIu64 " bytes", q->server->spec.body_max);
 	if (q->body.failed)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
+	if (q->body_len > q->body.len)
+		return err_set(e, E_TOO_LARGE, "the body is longer than %" PRIu64 " bytes", q->server->spec.body_max);
 	return q->route->fn(q, e);
 }
 
@@ -198,6 +201,21 @@ request_handle(void *arg, struct MHD_Connection *conn, const char *url, const ch
 	return q->reply ? answer(q) : MHD_YES;
 }
 
+static void
+tell(const struct request *q)
+{
+	const struct server_spec *spec = &q->server->spec;
+	const struct server_request r = {
+		.method = q->method,
+		.path = q->path,
+		.caller = q->owner,
+		.status = q->status,
+		.ms = loop_now_ms() - q->began_ms,
+	};
+
+	spec->requested(spec->arg, &r);
+}
+
 void
 request_completed(void *arg, struct MHD_Connection *conn, void **state, enum MHD_RequestTerminationCode why)
 {
@@ -209,6 +227,7 @@ request_completed(void *arg, struct MHD_Connection *conn, void **state, enum MHD
 	if (!q)
 		return;
 	CHECK_OBJ(q, REQUEST_MAGIC);
+	tell(q);
 	if (q->reply)
 		MHD_destroy_response(q->reply);
 	buf_release(&q->body);

@@ -38,6 +38,9 @@ struct request {
 	STAILQ_ENTRY(request) pending;
 	struct MHD_Response *reply;
 	unsigned status;
+	char method[8]; /* as it was asked, cut, for the log */
+	char path[100];
+	int64_t began_ms;
 };
 
 STAILQ_HEAD(request_queue, request);

@@ -124,6 +124,18 @@ server_listen(struct server *s, const char *address, uint16_t *ret_port, struct 
 }
 
 void
+server_set_spec(struct server *s, const struct server_spec *spec)
+{
+	s->spec = *spec;
+}
+
+void
+server_set_stopping(struct server *s)
+{
+	s->stopping = true;
+}
+
+void
 server_quiesce(struct server *s)
 {
 	while (s->n_listeners)

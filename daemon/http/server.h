@@ -17,6 +17,15 @@
 
 struct server;
 
+/* One that was answered, or given up. */
+struct server_request {
+	const char *method;
+	const char *path;
+	const char *caller; /* name of its token; "": it has none */
+	unsigned status;    /* 0: there was no answer */
+	int64_t ms;
+};
+
 /* What the API shows and changes, and what it may use of the machine. All borrowed. */
 struct server_spec {
 	struct loop *loop;
@@ -35,6 +44,7 @@ struct server_spec {
 	int64_t heartbeat_ms;        /* of streams */
 	void (*submitted)(void *arg);                         /* jobs were queued */
 	void (*failed)(void *arg, const struct err *why);     /* a request met an error of ours (5xx) */
+	void (*requested)(void *arg, const struct server_request *q);
 	void *arg;
 };
 
@@ -48,6 +58,15 @@ void server_free(struct server **s);
  * or unix:PATH (*ret_port is 0). E_NOT_ALLOWED for other addresses, E_USAGE for what is no address.
  */
 int server_listen(struct server *s, const char *address, uint16_t *ret_port, struct err *e);
+
+/*
+ * What is asked for at each use, for requests from now on. The loop and the store stay; the limits of connections
+ * are the library's, and are those of server_new().
+ */
+void server_set_spec(struct server *s, const struct server_spec *spec);
+
+/* Says so to those who ask whether the daemon is ready. */
+void server_set_stopping(struct server *s);
 
 /* Takes no more connections and ends the streams of events; what is under way goes on. */
 void server_quiesce(struct server *s);

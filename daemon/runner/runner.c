@@ -88,6 +88,51 @@ runners_add(struct runners *rs, const char *line, struct err *e)
 	return code;
 }
 
+static struct runner *
+runner_find(const struct runners *rs, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < rs->n; i++)
+		if (str_eq(rs->rows[i].name, name))
+			return &rs->rows[i];
+	return NULL;
+}
+
+int
+runners_replace(struct runners *rs, struct runners *next, struct err *e)
+{
+	struct runner *rows = reallocarray(next->rows, rs->n + next->n, sizeof(*rows));
+	struct runner *old, *now;
+	struct run *run;
+	size_t n;
+
+	if (!rows)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	next->rows = rows;
+	for (old = rs->rows; old < rs->rows + rs->n; old++) {
+		now = runner_find(next, old->name);
+		if (now) {
+			now->busy = old->busy;
+		} else if (old->busy) {
+			now = &rows[next->n++];
+			*now = *old;
+			now->draining = true;
+			now->slots = now->busy;
+			*old = (struct runner){.name = NULL};
+		}
+		LIST_FOREACH(run, &rs->runs, entry)
+			if (run->runner == old)
+				run->runner = now;
+	}
+	n = next->n;
+	next->rows = rs->rows;
+	next->n = rs->n;
+	rs->rows = rows;
+	rs->n = n;
+	return 0;
+}
+
 struct runner *
 runners_find_free(struct runners *rs)
 {
@@ -107,11 +152,29 @@ run_add(struct runners *rs, struct run *run, struct runner *runner)
 	LIST_INSERT_HEAD(&rs->runs, run, entry);
 }
 
-void
-run_remove(struct run *run)
+/* The last row takes the place of one that is gone. */
+static void
+runner_drop(struct runners *rs, struct runner *r)
 {
-	run->runner->busy--;
+	struct runner *last = &rs->rows[--rs->n];
+	struct run *run;
+
+	runner_release(r);
+	*r = *last;
+	LIST_FOREACH(run, &rs->runs, entry)
+		if (run->runner == last)
+			run->runner = r;
+}
+
+void
+run_remove(struct runners *rs, struct run *run)
+{
+	struct runner *r = run->runner;
+
 	LIST_REMOVE(run, entry);
+	r->busy--;
+	if (r->draining && --r->slots == 0)
+		runner_drop(rs, r);
 }
 
 struct run *

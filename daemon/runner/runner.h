@@ -20,6 +20,7 @@ struct runner {
 	char **prefix; /* words, NULL-terminated */
 	unsigned slots;
 	unsigned busy;
+	bool draining; /* it is configured no more: it loses a slot with each run that ends, and is gone with the last */
 };
 
 /* An attempt of a job. */
@@ -50,11 +51,17 @@ void runners_release(struct runners *rs);
 /* A line of the configuration: NAME SLOTS [VARIABLE=VALUE]... [COMMAND...], words without quotes. Before any run. */
 int runners_add(struct runners *rs, const char *line, struct err *e);
 
+/*
+ * Puts the rows of `next` in the place of those of `rs`; `next` has the old ones then. The runs go
+ * on, with the runner of their own's name, or with their own as long as there are any.
+ */
+int runners_replace(struct runners *rs, struct runners *next, struct err *e);
+
 /* A runner with a free slot, or NULL. */
 struct runner *runners_find_free(struct runners *rs);
 
 void run_add(struct runners *rs, struct run *run, struct runner *runner);
-void run_remove(struct run *run);
+void run_remove(struct runners *rs, struct run *run);
 
 /* The run of a job, or NULL. */
 struct run *run_find(const struct runners *rs, int64_t job);

@@ -1,50 +1,24 @@
-#include "conf.h"
-
-#include <inttypes.h>
+#include "conf_table.h"
 
 #include "base/fs.h"
 #include "base/str.h"
 
 #define FILE_MAX (1u << 20)
-#define FILE_DEFAULT SYSCONFDIR "/colconvd.conf"
+#define LINE_OPTION 0 /* as the line of an origin */
 
-enum type { TEXT, NUMBER, LIST };
-enum when { RELOAD, START };
-
-static const struct setting {
-	const char *name;
-	enum type type;
-	size_t offset;
-	uint64_t min;
-	uint64_t max;
-	const char *def;
-	const char *unit;
-	enum when when;
-	const char *help;
-} settings[] = {
+const struct conf_setting conf_settings[CONF_SETTINGS] = {
 #define SETTING(name, type, min, max, def, unit, when, help) \
-	{#name, type, offsetof(struct conf, name), min, max, def, unit, when, help},
+	{#name, CONF_IS_##type, offsetof(struct conf, name), min, max, def, unit, CONF_ON_##when, help},
 #include "settings.def"
 #undef SETTING
 };
 
-static const struct {
-	const char *name;
-	enum conf_action action;
-	const char *help;
-} actions[] = {
+const struct conf_option conf_actions[CONF_ACTIONS] = {
 	{"check-config", CONF_CHECK, "Check the configuration and end."},
 	{"print-config", CONF_PRINT, "Print a configuration file with all settings and end."},
+	{"print-manual", CONF_MANUAL, "Print the page colconvd.conf(5) and end."},
 	{"help", CONF_HELP, "Print this and end."},
 	{"version", CONF_VERSION, "Print the version and end."},
-};
-
-/* Where a value comes from; a LIST collects the values of one origin. */
-enum origin { BY_DEFAULT, BY_FILE, BY_OPTION };
-
-struct load {
-	struct conf *conf;
-	enum origin origins[ARRAY_LEN(settings)];
 };
 
 static void
@@ -70,57 +44,89 @@ list_add_take(struct conf_list *l, char *text, struct err *e)
 	return 0;
 }
 
-/* A name of the file has '_' where an option has '-'. */
-static bool
-name_eq(const char *name, const char *option)
+/* Where value `i` of a setting was set; NULL: it is the default. */
+static const struct conf_origin *
+origin_find(const struct conf *c, size_t setting, size_t i)
 {
-	for (; *name && (*name == *option || (*name == '_' && *option == '-')); name++, option++)
-		;
-	return *name == *option;
+	const struct conf_origin *o;
+
+	for (o = c->origins; o < c->origins + c->n_origins; o++)
+		if (o->setting == setting && i-- == 0)
+			return o;
+	return NULL;
+}
+
+static void
+origins_remove(struct conf *c, size_t setting)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < c->n_origins; i++)
+		if (c->origins[i].setting != setting)
+			c->origins[n++] = c->origins[i];
+	c->n_origins = n;
 }
 
 static int
-value_set(struct load *l, size_t i, enum origin origin, const char *value, struct err *e)
+origin_add(struct conf *c, size_t setting, unsigned line, struct err *e)
 {
-	const struct setting *s = &settings[i];
-	char *field = (char *)l->conf + s->offset, *copy;
-	int r;
+	struct conf_origin *o = reallocarray(c->origins, c->n_origins + 1, sizeof(*o));
 
-	if (s->type == NUMBER) {
-		r = str_to_u64(value, s->min, s->max, s->name, (uint64_t *)(void *)field, e);
-		if (r < 0)
-			return r;
-		l->origins[i] = origin;
-		return 0;
-	}
+	if (!o)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	c->origins = o;
+	o[c->n_origins++] = (struct conf_origin){.setting = setting, .line = line};
+	return 0;
+}
+
+/* Adds to a LIST, replaces the value of the others. */
+static int
+value_store(struct conf *c, const struct conf_setting *s, const char *value, struct err *e)
+{
+	void *field = conf_field(c, s);
+	char *copy;
+
+	if (s->type == CONF_IS_NUMBER)
+		return str_to_u64(value, s->min, s->max, s->name, field, e);
 	copy = strdup(value);
 	if (!copy)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
-	if (s->type == TEXT) {
-		free(*(char **)(void *)field);
-		*(char **)(void *)field = copy;
-		return 0;
-	}
-	if (l->origins[i] != origin)
-		list_clear((struct conf_list *)(void *)field);
-	l->origins[i] = origin;
-	return list_add_take((struct conf_list *)(void *)field, copy, e);
+	if (s->type == CONF_IS_LIST)
+		return list_add_take(field, copy, e);
+	free(*(char **)field);
+	*(char **)field = copy;
+	return 0;
+}
+
+/* The file replaces the default, an option what the file says. */
+static int
+value_set(struct conf *c, size_t i, unsigned line, const char *value, struct err *e)
+{
+	const struct conf_setting *s = &conf_settings[i];
+	const struct conf_origin *old = origin_find(c, i, 0);
+	const bool adds = s->type == CONF_IS_LIST && old && (old->line == LINE_OPTION) == (line == LINE_OPTION);
+	int r;
+
+	if (old && line != LINE_OPTION && !adds)
+		return err_set(e, E_BAD_CONFIG, "line %u has set %s already", old->line, s->name);
+	if (!adds)
+		origins_remove(c, i);
+	if (!adds && s->type == CONF_IS_LIST)
+		list_clear(conf_field(c, s));
+	r = value_store(c, s, value, e);
+	return r < 0 ? r : origin_add(c, i, line, e);
 }
 
 static int
-defaults_set(struct load *l, struct err *e)
+defaults_set(struct conf *c, struct err *e)
 {
-	size_t i;
-	int r;
+	const struct conf_setting *s;
+	int r = 0;
 
-	for (i = 0; i < ARRAY_LEN(settings); i++) {
-		if (settings[i].type == LIST && !*settings[i].def)
-			continue;
-		r = value_set(l, i, BY_DEFAULT, settings[i].def, e);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	for (s = conf_settings; r == 0 && s < conf_settings + CONF_SETTINGS; s++)
+		if (s->type != CONF_IS_LIST || *s->def)
+			r = value_store(c, s, s->def, e);
+	return r;
 }
 
 static char *
@@ -136,7 +142,7 @@ trim(char *s)
 }
 
 static int
-line_take(struct load *l, char *line, struct err *e)
+line_take(struct conf *c, unsigned n, char *line, struct err *e)
 {
 	char *eq, *name;
 	size_t i;
@@ -149,14 +155,14 @@ line_take(struct load *l, char *line, struct err *e)
 		return err_set(e, E_BAD_CONFIG, "'%s' is not like 'name = value'", line);
 	*eq = '\0';
 	name = trim(line);
-	for (i = 0; i < ARRAY_LEN(settings); i++)
-		if (str_eq(settings[i].name, name))
-			return value_set(l, i, BY_FILE, trim(eq + 1), e);
+	for (i = 0; i < CONF_SETTINGS; i++)
+		if (str_eq(conf_settings[i].name, name))
+			return value_set(c, i, n, trim(eq + 1), e);
 	return err_set(e, E_BAD_CONFIG, "there is no setting '%s'", name);
 }
 
 static int
-file_load(struct load *l, const char *path, struct err *e)
+file_load(struct conf *c, struct err *e)
 {
 	_cleanup_free_ char *text = NULL;
 	char *line, *next;
@@ -164,37 +170,46 @@ file_load(struct load *l, const char *path, struct err *e)
 	size_t len;
 	int r;
 
-	r = fs_read(path, FILE_MAX, E_BAD_CONFIG, &text, &len, e);
+	r = fs_read(c->file, FILE_MAX, E_BAD_CONFIG, &text, &len, e);
 	if (r < 0)
 		return r;
 	if (strlen(text) != len)
-		return err_set(e, E_BAD_CONFIG, "'%s' is no text", path);
+		return err_set(e, E_BAD_CONFIG, "'%s' is no text", c->file);
 	for (line = text; line; line = next, n++) {
 		next = strchr(line, '\n');
 		if (next)
 			*next++ = '\0';
-		if (line_take(l, line, e) < 0)
-			return err_context(e, "'%s' line %u", path, n);
+		if (line_take(c, n, line, e) < 0)
+			return err_context(e, "'%s' line %u", c->file, n);
 	}
 	return 0;
 }
 
+/* A name of the file has '_' where an option has '-'. */
+static bool
+name_eq(const char *name, const char *option)
+{
+	for (; *name && (*name == *option || (*name == '_' && *option == '-')); name++, option++)
+		;
+	return *name == *option;
+}
+
 /* One option and its value, which may be the next word. */
 static int
-option_take(struct load *l, const char *option, const char *next, bool *ret_used_next, struct err *e)
+option_take(struct conf *c, const char *option, const char *next, bool *ret_used_next, struct err *e)
 {
 	const char *eq = strchr(option, '=');
 	char name[64];
 	size_t i;
 
 	(void)snprintf(name, sizeof(name), "%.*s", (int)(eq ? eq - option : (ptrdiff_t)strlen(option)), option);
-	for (i = 0; i < ARRAY_LEN(settings); i++) {
-		if (!name_eq(settings[i].name, name))
+	for (i = 0; i < CONF_SETTINGS; i++) {
+		if (!name_eq(conf_settings[i].name, name))
 			continue;
 		*ret_used_next = !eq;
 		if (!eq && !next)
 			return err_set(e, E_USAGE, "option '--%s' needs a value", name);
-		return value_set(l, i, BY_OPTION, eq ? eq + 1 : next, e);
+		return value_set(c, i, LINE_OPTION, eq ? eq + 1 : next, e);
 	}
 	return err_set(e, E_USAGE, "there is no option '--%s'", name);
 }
@@ -204,16 +219,16 @@ action_find(const char *name, enum conf_action *ret)
 {
 	size_t i;
 
-	for (i = 0; i < ARRAY_LEN(actions); i++)
-		if (str_eq(actions[i].name, name)) {
-			*ret = actions[i].action;
+	for (i = 0; i < CONF_ACTIONS; i++)
+		if (str_eq(conf_actions[i].name, name)) {
+			*ret = conf_actions[i].action;
 			return true;
 		}
 	return false;
 }
 
 static int
-options_load(int argc, char **argv, struct load *l, const char **ret_file, enum conf_action *ret_action,
+options_load(int argc, char **argv, struct conf *c, const char **ret_file, enum conf_action *ret_action,
 	     struct err *e)
 {
 	bool used_next = false;
@@ -230,7 +245,7 @@ options_load(int argc, char **argv, struct load *l, const char **ret_file, enum 
 			*ret_file = argv[++i];
 			continue;
 		}
-		r = option_take(l, argv[i] + 2, argv[i + 1], &used_next, e);
+		r = option_take(c, argv[i] + 2, argv[i + 1], &used_next, e);
 		if (r < 0)
 			return r;
 		i += used_next;
@@ -241,22 +256,25 @@ options_load(int argc, char **argv, struct load *l, const char **ret_file, enum 
 int
 conf_load(int argc, char **argv, struct conf *ret, enum conf_action *ret_action, struct err *e)
 {
-	struct conf file_conf = {.state = NULL}; /* of a first look at the options, for the name of the file */
-	struct load first = {.conf = &file_conf}, l = {.conf = ret};
+	struct conf first = {.state = NULL}; /* of a first look at the options, for the name of the file */
 	const char *file = NULL;
 	int r;
 
 	memset(ret, 0, sizeof(*ret));
 	*ret_action = CONF_RUN;
 	r = options_load(argc, argv, &first, &file, ret_action, e);
-	conf_release(&file_conf);
+	conf_release(&first);
 	if (r < 0)
 		return r;
-	r = defaults_set(&l, e);
-	if (r == 0 && (file || fs_exists(FILE_DEFAULT)))
-		r = file_load(&l, file ? file : FILE_DEFAULT, e);
+	if (!file && fs_exists(CONF_FILE_DEFAULT))
+		file = CONF_FILE_DEFAULT;
+	if (file && !(ret->file = strdup(file)))
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	r = defaults_set(ret, e);
+	if (r == 0 && file)
+		r = file_load(ret, e);
 	if (r == 0)
-		r = options_load(argc, argv, &l, &file, ret_action, e);
+		r = options_load(argc, argv, ret, &file, ret_action, e);
 	if (r < 0)
 		conf_release(ret);
 	return r;
@@ -265,84 +283,89 @@ conf_load(int argc, char **argv, struct conf *ret, enum conf_action *ret_action,
 void
 conf_release(struct conf *c)
 {
-	size_t i;
+	const struct conf_setting *s;
 
-	for (i = 0; i < ARRAY_LEN(settings); i++) {
-		char *field = (char *)c + settings[i].offset;
-
-		if (settings[i].type == TEXT)
-			free(*(char **)(void *)field);
-		else if (settings[i].type == LIST)
-			list_clear((struct conf_list *)(void *)field);
+	for (s = conf_settings; s < conf_settings + CONF_SETTINGS; s++) {
+		if (s->type == CONF_IS_TEXT)
+			free(*(char **)conf_field(c, s));
+		else if (s->type == CONF_IS_LIST)
+			list_clear(conf_field(c, s));
 	}
+	free(c->file);
+	free(c->origins);
 	memset(c, 0, sizeof(*c));
 }
 
-/* Words of `text` in lines of at most `width`, each after `indent`. */
-static void
-paragraph(FILE *f, const char *indent, int width, const char *text)
+static size_t
+row_of(const struct conf *c, const void *setting)
 {
-	int col = 0, n;
+	size_t i = 0;
 
-	while (*text) {
-		n = (int)strcspn(text, " ");
-		if (col && col + 1 + n > width) {
-			(void)fputc('\n', f);
-			col = 0;
-		}
-		(void)fprintf(f, "%s%.*s", col ? " " : indent, n, text);
-		col += n + 1;
-		text += n;
-		text += strspn(text, " ");
-	}
-	(void)fputc('\n', f);
+	while (conf_field(c, &conf_settings[i]) != setting)
+		i++;
+	return i;
 }
 
-static void
-range_print(FILE *f, const char *indent, const struct setting *s)
+bool
+conf_is_set(const struct conf *c, const void *setting)
 {
-	if (s->type == NUMBER)
-		(void)fprintf(f, "%sFrom %" PRIu64 " to %" PRIu64 "%s%s.\n", indent, s->min, s->max, *s->unit ? " " : "",
-			      s->unit);
-	else if (s->type == LIST)
-		(void)fprintf(f, "%sMay be given several times.\n", indent);
-	if (s->when == START)
-		(void)fprintf(f, "%sA change needs a restart.\n", indent);
+	return origin_find(c, row_of(c, setting), 0) != NULL;
 }
 
-void
-conf_print_help(FILE *f)
+int
+conf_context(const struct conf *c, const void *setting, size_t i, struct err *e)
 {
-	const struct setting *s;
-	const char *p;
+	const size_t row = row_of(c, setting);
+	const struct conf_origin *o = origin_find(c, row, i);
+
+	if (o && o->line != LINE_OPTION)
+		return err_context(e, "'%s' line %u", c->file, o->line);
+	return err_context(e, o ? "option '--%s'" : "default of %s", conf_settings[row].name);
+}
+
+static size_t
+field_size(const struct conf_setting *s)
+{
+	static const size_t sizes[] = {
+		[CONF_IS_TEXT] = sizeof(CONF_TEXT),
+		[CONF_IS_NUMBER] = sizeof(CONF_NUMBER),
+		[CONF_IS_LIST] = sizeof(CONF_LIST),
+	};
+
+	return sizes[s->type];
+}
+
+static bool
+field_eq(const struct conf_setting *s, const void *a, const void *b)
+{
+	const struct conf_list *la = a, *lb = b;
 	size_t i;
 
-	(void)fprintf(f, "Usage: colconvd [OPTION VALUE]...\n\n"
-			 "Takes jobs over HTTP and has workers convert retrieval models to ONNX.\n\n"
-			 "  --config\n        Configuration file. Default: '%s', when it is there.\n", FILE_DEFAULT);
-	for (s = settings; s < settings + ARRAY_LEN(settings); s++) {
-		(void)fputs("  --", f);
-		for (p = s->name; *p; p++)
-			(void)fputc(*p == '_' ? '-' : *p, f);
-		(void)fputc('\n', f);
-		paragraph(f, "        ", 72, s->help);
-		range_print(f, "        ", s);
-		(void)fprintf(f, "        Default: '%s'.\n", s->def);
-	}
-	for (i = 0; i < ARRAY_LEN(actions); i++)
-		(void)fprintf(f, "  --%s\n        %s\n", actions[i].name, actions[i].help);
+	if (s->type == CONF_IS_NUMBER)
+		return *(const uint64_t *)a == *(const uint64_t *)b;
+	if (s->type == CONF_IS_TEXT)
+		return str_eq(*(char *const *)a, *(char *const *)b);
+	for (i = 0; la->n == lb->n && i < la->n && str_eq(la->v[i], lb->v[i]); i++)
+		;
+	return la->n == lb->n && i == la->n;
 }
 
 void
-conf_print_file(FILE *f)
+conf_take(struct conf *c, struct conf *next, conf_changed_fn changed)
 {
-	const struct setting *s;
+	const struct conf_setting *s;
+	char old[sizeof(struct conf_list)];
 
-	(void)fputs("# Settings of colconvd, all at their defaults. Made by colconvd --print-config.\n", f);
-	for (s = settings; s < settings + ARRAY_LEN(settings); s++) {
-		(void)fputc('\n', f);
-		paragraph(f, "# ", 90, s->help);
-		range_print(f, "# ", s);
-		(void)fprintf(f, "#%s =%s%s\n", s->name, *s->def ? " " : "", s->def);
+	for (s = conf_settings; s < conf_settings + CONF_SETTINGS; s++) {
+		void *a = conf_field(c, s), *b = conf_field(next, s);
+
+		if (field_eq(s, a, b))
+			continue;
+		changed(s->name, s->when == CONF_ON_RELOAD);
+		if (s->when == CONF_ON_START)
+			continue;
+		memcpy(old, a, field_size(s));
+		memcpy(a, b, field_size(s));
+		memcpy(b, old, field_size(s));
 	}
 }

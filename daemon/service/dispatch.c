@@ -22,7 +22,8 @@ struct dispatch {
 	struct server *server;
 	struct journal journal;
 	struct loop_timer kick;
-	bool stopping;
+	bool draining; /* no more claims */
+	bool stopping; /* and what ends now was stopped by us */
 };
 
 struct attempt {
@@ -40,7 +41,7 @@ static void
 attempt_free(struct attempt *a)
 {
 	loop_timer_stop(&a->settle);
-	run_remove(&a->run);
+	run_remove(a->dispatch->spec.runners, &a->run);
 	child_free(&a->run.child);
 	a->magic = 0;
 	free(a);
@@ -166,13 +167,14 @@ settle_due(void *arg)
 
 	CHECK_OBJ(a, ATTEMPT_MAGIC);
 	if (attempt_end(a, &e) < 0) {
+		(void)err_context(&e, "job=%" PRId64 " try=%d", a->run.job, a->run.attempt);
 		d->spec.failed(d->spec.arg, &e);
 		loop_timer_set(d->spec.loop, &a->settle, AGAIN_MS);
 		return;
 	}
 	attempt_free(a);
 	server_publish(d->server);
-	if (!d->stopping)
+	if (!d->draining)
 		dispatch_kick(d);
 	else if (LIST_EMPTY(&d->spec.runners->runs))
 		d->spec.idle(d->spec.arg);
@@ -304,7 +306,7 @@ kick_due(void *arg)
 		_cleanup_(job_release) struct job job = {.id = 0};
 
 		runner = runners_find_free(d->spec.runners);
-		if (!runner || d->stopping)
+		if (!runner || d->draining)
 			return;
 		r = job_claim(d->spec.store, job_now(), &job, &e);
 		if (r > 0)
@@ -375,15 +377,29 @@ dispatch_kick(struct dispatch *d)
 }
 
 void
+dispatch_set_spec(struct dispatch *d, const struct dispatch_spec *spec)
+{
+	d->spec = *spec;
+	d->journal.spec.log_max = spec->log_max;
+}
+
+void
+dispatch_drain(struct dispatch *d)
+{
+	d->draining = true;
+	loop_timer_stop(&d->kick);
+	if (LIST_EMPTY(&d->spec.runners->runs))
+		d->spec.idle(d->spec.arg);
+}
+
+void
 dispatch_stop(struct dispatch *d)
 {
 	struct run *run;
 
 	d->stopping = true;
-	loop_timer_stop(&d->kick);
 	LIST_FOREACH(run, &d->spec.runners->runs, entry)
 		if (run->child)
 			child_stop(run->child, E_BUSY, "the daemon stops");
-	if (LIST_EMPTY(&d->spec.runners->runs))
-		d->spec.idle(d->spec.arg);
+	dispatch_drain(d);
 }

@@ -23,7 +23,7 @@ struct dispatch_spec {
 	int64_t grace_ms;
 	uint64_t log_max; /* bytes of a job's log */
 	void (*failed)(void *arg, const struct err *why); /* an error of the queue or the disk */
-	void (*idle)(void *arg);                          /* after dispatch_stop(): the last worker is gone */
+	void (*idle)(void *arg);                          /* after dispatch_drain() or dispatch_stop(): the last worker is gone */
 	void *arg;
 };
 
@@ -36,6 +36,12 @@ void dispatch_free(struct dispatch **d);
 
 /* There may be work. */
 void dispatch_kick(struct dispatch *d);
+
+/* What is asked for at each use; the loop and the store stay. */
+void dispatch_set_spec(struct dispatch *d, const struct dispatch_spec *spec);
+
+/* Claims no more. */
+void dispatch_drain(struct dispatch *d);
 
 /* Claims no more, stops the workers, and hands their jobs back to the queue. */
 void dispatch_stop(struct dispatch *d);

@@ -1,11 +1,20 @@
 bin_PROGRAMS += colconvd
 colconvd_CPPFLAGS = $(AM_CPPFLAGS) $(MHD_CFLAGS) $(SYSTEMD_CFLAGS) -DSYSCONFDIR='"$(sysconfdir)"'
 colconvd_SOURCES = \
-	daemon/service/conf.c daemon/service/conf.h daemon/service/settings.def \
+	daemon/service/conf.c daemon/service/conf.h daemon/service/conf_table.h daemon/service/settings.def \
+	daemon/service/conf_print.c \
 	daemon/service/dispatch.c daemon/service/dispatch.h \
 	daemon/service/journal.c daemon/service/journal.h \
 	daemon/service/main.c \
-	daemon/service/sd.c daemon/service/sd.h
+	daemon/service/sd.c daemon/service/sd.h \
+	daemon/service/service.c daemon/service/service.h \
+	daemon/service/settings.c daemon/service/settings.h
 colconvd_LDADD = libhttp.a $(RUNNER_LIBS) $(QUEUE_LIBS) $(MHD_LIBS) $(SYSTEMD_LIBS)
 
 dist_sysconf_DATA = etc/colconvd.conf
+
+# The page of the settings is the program's own.
+nodist_man_MANS = daemon/service/colconvd.conf.5
+CLEANFILES += $(nodist_man_MANS)
+daemon/service/colconvd.conf.5: colconvd$(EXEEXT)
+	$(AM_V_GEN)./colconvd$(EXEEXT) --print-manual > $@.tmp && mv $@.tmp $@

@@ -3,6 +3,8 @@
 #include "config.h"
 
 #ifdef HAVE_SYSTEMD
+#include <inttypes.h>
+#include <stdarg.h>
 #include <systemd/sd-daemon.h>
 
 static struct watchdog {
@@ -12,20 +14,80 @@ static struct watchdog {
 } watchdog;
 
 static void
+tell(const char *fmt, ...) _printf_(1, 2);
+
+static void
+tell(const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	(void)sd_notify(/*unset_environment=*/ 0, text);
+}
+
+bool
+sd_is_there(void)
+{
+	return getenv("NOTIFY_SOCKET") != NULL;
+}
+
+void
+sd_ready(void)
+{
+	tell("READY=1\nMAINPID=%d", (int)getpid());
+}
+
+void
+sd_reloading(void)
+{
+	tell("RELOADING=1\nMONOTONIC_USEC=%" PRId64, loop_now_ms() * 1000);
+}
+
+void
+sd_stopping(void)
+{
+	tell("STOPPING=1");
+}
+
+void
+sd_status(const char *fmt, ...)
+{
+	static char last[128];
+	char text[sizeof(last)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (strcmp(text, last) == 0)
+		return;
+	memcpy(last, text, sizeof(last));
+	tell("STATUS=%s", text);
+}
+
+void
+sd_extend(int64_t ms)
+{
+	tell("EXTEND_TIMEOUT_USEC=%" PRId64, ms * 1000);
+}
+
+static void
 watchdog_due(void *arg)
 {
 	struct watchdog *w = arg;
 
-	(void)sd_notify(/*unset_environment=*/ 0, "WATCHDOG=1");
+	tell("WATCHDOG=1");
 	loop_timer_set(w->loop, &w->timer, w->every_ms);
 }
 
 void
-sd_ready(struct loop *l)
+sd_watchdog(struct loop *l)
 {
 	uint64_t usec = 0;
 
-	(void)sd_notify(/*unset_environment=*/ 0, "READY=1");
 	if (sd_watchdog_enabled(/*unset_environment=*/ 0, &usec) <= 0)
 		return;
 	watchdog = (struct watchdog){.loop = l, .timer = {.fn = watchdog_due, .arg = &watchdog}};
@@ -33,23 +95,45 @@ sd_ready(struct loop *l)
 	watchdog_due(&watchdog);
 }
 
-void
-sd_stopping(void)
-{
-	(void)sd_notify(/*unset_environment=*/ 0, "STOPPING=1");
-}
-
 #else
 
-void
-sd_ready(struct loop *l)
+bool
+sd_is_there(void)
 {
-	(void)l;
+	return false;
+}
+
+void
+sd_ready(void)
+{
+}
+
+void
+sd_reloading(void)
+{
 }
 
 void
 sd_stopping(void)
 {
+}
+
+void
+sd_status(const char *fmt, ...)
+{
+	(void)fmt;
+}
+
+void
+sd_extend(int64_t ms)
+{
+	(void)ms;
+}
+
+void
+sd_watchdog(struct loop *l)
+{
+	(void)l;
 }
 
 #endif

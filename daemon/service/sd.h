@@ -4,8 +4,19 @@
 
 #include "base/loop.h"
 
-/* Also starts to feed the watchdog, from the loop: a loop that hangs is noticed. */
-void sd_ready(struct loop *l);
+bool sd_is_there(void);
+
+void sd_ready(void); /* after the start, and after every sd_reloading() */
+void sd_reloading(void);
 void sd_stopping(void);
+
+/* A sentence for `systemctl status`; the same one again is not sent. */
+void sd_status(const char *fmt, ...) _printf_(1, 2);
+
+/* Stopping may take so much longer from now on. */
+void sd_extend(int64_t ms);
+
+/* Feeds the watchdog from the loop: a loop that hangs is noticed. */
+void sd_watchdog(struct loop *l);
 
 #endif

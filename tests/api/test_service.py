@@ -1,7 +1,9 @@
 """The process: start, stop, death and recovery, settings."""
 
+import os
 import pathlib
 import re
+import shutil
 import socket
 import subprocess
 
@@ -121,6 +123,38 @@ def test_bad_settings(options, words):
     assert words in got.stderr
 
 
+@pytest.mark.parametrize("text, words", [
+    ("listen = unix:/a\nlisten = 0.0.0.0:1\n", "line 2: address '0.0.0.0:1' is reached from other hosts"),
+    ("\n\nroots = /etc/passwd\n", "line 3: root '/etc/passwd' is no absolute path of a folder"),
+    ("runner = a 1\nrunner = b 1\nrunner = a 2\n", "line 3: runner 'a' is there twice"),
+    ("log_level = loud\n", "line 1: log level must be"), ("stop_mode = now\n", "line 1: stop mode must be hand_back or drain"),
+    ("worker = colconv-worker\n", "line 1: worker 'colconv-worker' is no absolute path of a program"),
+    ("worker = /etc/passwd\n", "line 1: worker '/etc/passwd' is no absolute path of a program"),
+])
+def test_bad_files(tmp_path, text, words):
+    """Each error names the line that is to blame."""
+    config = tmp_path / "colconvd.conf"
+    config.write_text(text)
+    got = run("--config", str(config), "--check-config")
+    assert got.returncode in (2, 4)
+    assert f"'{config}' {words}" in got.stderr
+
+
+@pytest.mark.parametrize("text, words", [
+    ("runner = a 1\nslots = 2\n", "slots is not used"), ("drain_timeout = 9\n", "drain_timeout is not used"),
+    ("streams_max = 100\nconnections_max = 100\n", "streams_max 100 leaves none"),
+    ("job_timeout = 60\n", "worker_silence 120 s is not shorter than job_timeout 60 s"),
+    ("state = /tmp/x\nroots = /tmp\n", "jobs may read the state folder '/tmp/x'"),
+])
+def test_odd_files(tmp_path, text, words):
+    """What is allowed, and surely not meant."""
+    config = tmp_path / "colconvd.conf"
+    config.write_text(text)
+    got = run("--config", str(config), "--check-config")
+    assert got.returncode == 0
+    assert "<4>" + words in got.stderr
+
+
 def test_check_config_touches_nothing(tmp_path):
     got = run("--state", str(tmp_path / "state"), "--check-config")
     assert (got.returncode, got.stderr) == (0, "")
@@ -134,6 +168,22 @@ def test_help_and_version():
 
 def test_configuration_file_is_that_of_the_table():
     assert (TOP / "etc/colconvd.conf").read_text() == run("--print-config").stdout
+
+
+def test_manual_has_every_setting():
+    """Its page is made when colconvd is, so it cannot be of another table."""
+    page = run("--print-manual").stdout
+    assert (BUILD / "daemon/service/colconvd.conf.5").read_text() == page
+    for name in re.findall(r"^#(\w+) =", run("--print-config").stdout, re.M):
+        assert f"\n.B {name}\n" in page
+
+
+@pytest.mark.skipif(not shutil.which("man"), reason="there is no man")
+@pytest.mark.parametrize("page", [TOP / "daemon/service/colconvd.8", BUILD / "daemon/service/colconvd.conf.5"])
+def test_manuals_are_good_troff(page):
+    got = subprocess.run(["man", "--warnings", "-l", page], capture_output=True, text=True, timeout=LIMIT,
+                         env=dict(os.environ, LC_ALL="C.UTF-8", MANPAGER="cat"))
+    assert (got.returncode, got.stderr) == (0, "")
 
 
 def test_unix_socket(stopped):

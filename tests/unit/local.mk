@@ -26,7 +26,7 @@ tests_unit_test_listen_SOURCES = tests/unit/test_listen.c
 tests_unit_test_listen_LDADD = libhttp.a $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test_conf
-tests_unit_test_conf_SOURCES = tests/unit/test_conf.c daemon/service/conf.c
+tests_unit_test_conf_SOURCES = tests/unit/test_conf.c daemon/service/conf.c daemon/service/conf_print.c
 tests_unit_test_conf_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"/nowhere"'
 tests_unit_test_conf_LDADD = $(UNIT_LIBS)
 

@@ -91,6 +91,75 @@ test_option_with_dashes(void **state)
 }
 
 static void
+test_context_says_where(void **state)
+{
+	char option[] = "--slots=2";
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(load("listen = unix:/a\n\nlisten = unix:/b\nslots = 1\n", option, NULL, &e), 0);
+	(void)err_set(&e, E_BAD_CONFIG, "odd");
+	assert_int_equal(conf_context(&conf, &conf.listen, 1, &e), E_BAD_CONFIG);
+	assert_error(&e, E_BAD_CONFIG, "line 3: odd");
+	err_clear(&e);
+	(void)err_set(&e, E_BAD_CONFIG, "odd");
+	(void)conf_context(&conf, &conf.slots, 0, &e);
+	assert_error(&e, E_BAD_CONFIG, "option '--slots': odd");
+	err_clear(&e);
+	(void)err_set(&e, E_BAD_CONFIG, "odd");
+	(void)conf_context(&conf, &conf.state, 0, &e);
+	assert_error(&e, E_BAD_CONFIG, "default of state: odd");
+	assert_true(conf_is_set(&conf, &conf.slots));
+	assert_false(conf_is_set(&conf, &conf.state));
+}
+
+static char changes[200];
+
+static void
+note(const char *name, bool taken)
+{
+	(void)snprintf(changes + strlen(changes), sizeof(changes) - strlen(changes), "%s%s ", name, taken ? "" : "!");
+}
+
+static void
+test_take(void **state)
+{
+	struct conf old;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	changes[0] = '\0';
+	assert_int_equal(load("roots = /a\nslots = 1\nworker = /w\nstate = /s\n", NULL, NULL, &e), 0);
+	old = conf;
+	assert_int_equal(load("roots = /a\nroots = /b\nslots = 2\nworker = /w\nstate = /t\nworker_silence = 3\n", NULL,
+			      NULL, &e),
+			 0);
+	conf_take(&old, &conf, note);
+	assert_string_equal(changes, "state! roots slots worker_silence ");
+	assert_string_equal(old.state, "/s");
+	assert_int_equal(old.roots.n, 2);
+	assert_string_equal(old.roots.v[1], "/b");
+	assert_int_equal(old.slots, 2);
+	assert_int_equal(conf.slots, 1);
+	conf_release(&old);
+}
+
+static void
+test_json_has_no_secrets(void **state)
+{
+	struct err e = ERR_INIT;
+	json_auto_t *j = NULL;
+
+	(void)state;
+	assert_int_equal(load("slots = 3\nrunner = a 1 HF_TOKEN=hf_secret X=  srun --gres=gpu:1\n", NULL, NULL, &e), 0);
+	j = conf_to_json(&conf);
+	assert_int_equal(json_integer_value(json_object_get(j, "slots")), 3);
+	assert_string_equal(json_string_value(json_object_get(j, "state")), "/var/lib/colconv");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(j, "runner"), 0)),
+			    "a 1 HF_TOKEN=... X=...  srun --gres=gpu:1");
+}
+
+static void
 test_refusals(void **state)
 {
 	static const struct {
@@ -102,6 +171,7 @@ test_refusals(void **state)
 		{"\nslots\n", NULL, "line 2: 'slots' is not like 'name = value'"},
 		{"slots = 0\n", NULL, "line 1: slots must be from 1 to 64, not '0'"},
 		{"slots = two\n", NULL, "line 1: slots must be a whole number, not 'two'"},
+		{"slots = 1\nstate = /a\nslots = 2\n", NULL, "line 3: line 1 has set slots already"},
 		{"worker-silence = 1\n", NULL, "there is no setting 'worker-silence'"},
 		{"", "--slot=1", "there is no option '--slot'"},
 		{"", "--slots", "option '--slots' needs a value"},
@@ -131,6 +201,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_option_wins, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_option_with_dashes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_context_says_where, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_take, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_json_has_no_secrets, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
 	};
 

@@ -82,9 +82,77 @@ test_slots(void **state)
 		run_add(&rs, &runs[i], runners_find_free(&rs));
 	assert_null(runners_find_free(&rs));
 	assert_ptr_equal(run_find(&rs, 2), &runs[1]);
-	run_remove(&runs[1]);
+	run_remove(&rs, &runs[1]);
 	assert_null(run_find(&rs, 2));
 	assert_string_equal(runners_find_free(&rs)->name, "b");
+}
+
+/* Runs on a, b and c; b goes, c grows, d comes. */
+static void
+test_replaced_while_there_are_runs(void **state)
+{
+	struct run runs[4] = {{.job = 1}, {.job = 2}, {.job = 3}, {.job = 4}};
+	struct runners next;
+	int i;
+
+	(void)state;
+	runners_init(&next);
+	assert_int_equal(runners_add(&rs, "a 1", NULL), 0);
+	assert_int_equal(runners_add(&rs, "b 2 X=1", NULL), 0);
+	assert_int_equal(runners_add(&rs, "c 1", NULL), 0);
+	for (i = 0; i < 4; i++)
+		run_add(&rs, &runs[i], runners_find_free(&rs));
+	assert_int_equal(runners_add(&next, "d 1", NULL), 0);
+	assert_int_equal(runners_add(&next, "c 2", NULL), 0);
+	assert_int_equal(runners_add(&next, "a 1", NULL), 0);
+	assert_int_equal(runners_replace(&rs, &next, NULL), 0);
+	runners_release(&next);
+
+	assert_int_equal(rs.n, 4);
+	assert_string_equal(rs.rows[3].name, "b");
+	assert_string_equal(runs[1].runner->name, "b");
+	assert_string_equal(runs[1].runner->env[0], "X=1");
+	assert_string_equal(runs[3].runner->name, "c");
+	assert_int_equal(runs[3].runner->busy, 1);
+	assert_string_equal(runners_find_free(&rs)->name, "d");
+	run_remove(&rs, &runs[1]);
+	assert_int_equal(rs.n, 4);
+	assert_int_equal(rs.rows[3].slots, 1);
+	run_remove(&rs, &runs[2]);
+	assert_int_equal(rs.n, 3);
+	run_remove(&rs, &runs[0]);
+	assert_int_equal(rs.rows[2].busy, 0);
+	run_remove(&rs, &runs[3]);
+	assert_int_equal(rs.n, 3);
+}
+
+/* Its last run ends before that of one that began to drain after it. */
+static void
+test_drained_before_another(void **state)
+{
+	struct run runs[2] = {{.job = 1}, {.job = 2}};
+	struct runners next;
+
+	(void)state;
+	runners_init(&next);
+	assert_int_equal(runners_add(&rs, "a 1", NULL), 0);
+	assert_int_equal(runners_add(&rs, "b 1", NULL), 0);
+	run_add(&rs, &runs[0], runners_find_free(&rs));
+	run_add(&rs, &runs[1], runners_find_free(&rs));
+	assert_int_equal(runners_add(&next, "c 1", NULL), 0);
+	assert_int_equal(runners_replace(&rs, &next, NULL), 0);
+	runners_release(&next);
+	run_remove(&rs, &runs[0]);
+	assert_string_equal(runs[1].runner->name, "b");
+
+	assert_int_equal(runners_add(&next, "b 3", NULL), 0); /* it is wanted again */
+	assert_int_equal(runners_replace(&rs, &next, NULL), 0);
+	runners_release(&next);
+	assert_int_equal(rs.n, 1);
+	assert_int_equal(runs[1].runner->busy, 1);
+	run_remove(&rs, &runs[1]);
+	assert_int_equal(rs.n, 1);
+	assert_int_equal(rs.rows[0].slots, 3);
 }
 
 static void
@@ -110,6 +178,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_line_of_the_configuration, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_slots, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_replaced_while_there_are_runs, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_drained_before_another, setup, teardown),
 		cmocka_unit_test(test_worker_words_are_cut_between_characters),
 	};
 

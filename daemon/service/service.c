@@ -1,0 +1,419 @@
+#include "service.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+
+#include "base/fs.h"
+#include "dispatch.h"
+#include "http/listen.h"
+#include "queue/recover.h"
+#include "sd.h"
+
+/* After the workers' grace time, for what the disk does not take. */
+#define STOP_EXTRA_MS 5000
+
+#define STATUS_EVERY_MS 2000
+
+/* What the service manager is asked for at a time while jobs drain. */
+#define EXTEND_MS 30000
+
+enum phase {
+	SERVING,
+	DRAINING, /* no new attempts; the API goes on */
+	STOPPING, /* workers are told to end, and nothing is taken */
+};
+
+struct service {
+	struct settings settings;
+	int argc;
+	char **argv;
+	struct loop *loop;
+	struct store *store;
+	struct dispatch *dispatch;
+	struct server *server;
+	struct loop_fd signals;
+	struct loop_timer stop_limit;
+	struct loop_timer drain_limit;
+	struct loop_timer extend;
+	struct loop_timer status;
+	enum phase phase;
+	struct err fatal;
+};
+
+static void
+stop_now(void *arg)
+{
+	struct service *s = arg;
+
+	loop_stop(s->loop);
+}
+
+/* Takes nothing new, and ends when the workers have, whose jobs go back to the queue. */
+static void
+stop(struct service *s)
+{
+	const int64_t limit_ms = (int64_t)s->settings.conf.stop_grace * 1000 + STOP_EXTRA_MS;
+
+	s->phase = STOPPING;
+	loop_timer_stop(&s->drain_limit);
+	loop_timer_stop(&s->extend);
+	sd_stopping();
+	sd_extend(limit_ms);
+	server_quiesce(s->server);
+	loop_timer_set(s->loop, &s->stop_limit, limit_ms);
+	dispatch_stop(s->dispatch);
+}
+
+static void
+drain_due(void *arg)
+{
+	struct service *s = arg;
+
+	log_warning("drain_timeout passed: the jobs that still run are handed back");
+	stop(s);
+}
+
+/* From the loop, like the watchdog's: a daemon that hangs is not waited for. */
+static void
+extend_due(void *arg)
+{
+	struct service *s = arg;
+
+	sd_extend(EXTEND_MS);
+	loop_timer_set(s->loop, &s->extend, EXTEND_MS / 3);
+}
+
+static void
+drain(struct service *s)
+{
+	s->phase = DRAINING;
+	sd_stopping();
+	server_set_stopping(s->server);
+	loop_timer_set(s->loop, &s->drain_limit, (int64_t)s->settings.conf.drain_timeout * 1000);
+	extend_due(s);
+	dispatch_drain(s->dispatch);
+}
+
+/* The last worker is gone. */
+static void
+on_idle(void *arg)
+{
+	struct service *s = arg;
+
+	if (s->phase == DRAINING)
+		stop(s);
+	else
+		loop_stop(s->loop);
+}
+
+/* The first asks, the next insists. */
+static void
+on_stop_signal(struct service *s)
+{
+	if (s->phase == STOPPING)
+		loop_stop(s->loop);
+	else if (s->phase == SERVING && s->settings.drain)
+		drain(s);
+	else
+		stop(s);
+}
+
+/* A full disk is survived; a queue that nobody can vouch for any more is not. */
+static void
+on_failed(void *arg, const struct err *why)
+{
+	struct service *s = arg;
+
+	if (!store_broken(s->store)) {
+		log_warning("%s", why->msg);
+		return;
+	}
+	(void)err_set(&s->fatal, why->code, "%s", why->msg);
+	loop_stop(s->loop);
+}
+
+static void
+on_submitted(void *arg)
+{
+	struct service *s = arg;
+
+	dispatch_kick(s->dispatch);
+}
+
+static void
+on_request(void *arg, const struct server_request *q)
+{
+	(void)arg;
+	log_debug("%s '%s' %u %" PRId64 " ms%s%s", q->method, q->path, q->status, q->ms, *q->caller ? " by " : "",
+		  q->caller);
+}
+
+static struct server_spec
+server_spec(struct service *s)
+{
+	const struct conf *c = &s->settings.conf;
+
+	return (struct server_spec){
+		.loop = s->loop,
+		.store = s->store,
+		.runners = &s->settings.runners,
+		.state_dir = c->state,
+		.roots = (const char *const *)c->roots.v,
+		.n_roots = c->roots.n,
+		.connections_max = (unsigned)c->connections_max,
+		.idle_s = (unsigned)c->connection_idle,
+		.body_max = c->body_max,
+		.streams_max = (unsigned)c->streams_max,
+		.stream_backlog_max = c->stream_backlog,
+		.heartbeat_ms = (int64_t)c->heartbeat * 1000,
+		.queue_max = c->queue_max,
+		.replay_max = (int64_t)c->replay_max,
+		.submitted = on_submitted,
+		.failed = on_failed,
+		.requested = on_request,
+		.arg = s,
+	};
+}
+
+static struct dispatch_spec
+dispatch_spec(struct service *s)
+{
+	const struct conf *c = &s->settings.conf;
+
+	return (struct dispatch_spec){
+		.loop = s->loop,
+		.store = s->store,
+		.runners = &s->settings.runners,
+		.state_dir = c->state,
+		.worker = s->settings.worker,
+		.roots = (const char *const *)c->roots.v,
+		.n_roots = c->roots.n,
+		.silence_ms = (int64_t)c->worker_silence * 1000,
+		.timeout_ms = (int64_t)c->job_timeout * 1000,
+		.grace_ms = (int64_t)c->stop_grace * 1000,
+		.log_max = c->log_max,
+		.failed = on_failed,
+		.idle = on_idle,
+		.arg = s,
+	};
+}
+
+/* For systemctl status. */
+static void
+status_due(void *arg)
+{
+	struct service *s = arg;
+	int64_t n[JOB_STATE_MAX];
+
+	if (store_counts(s->store, n, NULL) == 0)
+		sd_status("%s%" PRId64 " running, %" PRId64 " queued", s->phase == SERVING ? "" : "Stopping: ",
+			  n[JOB_RUNNING], n[JOB_QUEUED]);
+	loop_timer_set(s->loop, &s->status, STATUS_EVERY_MS);
+}
+
+static int
+reload(struct service *s, struct err *e)
+{
+	struct settings next;
+	enum conf_action action;
+	struct dispatch_spec dispatch;
+	struct server_spec server;
+	int r;
+
+	r = settings_load(s->argc, s->argv, &next, &action, e);
+	if (r < 0)
+		return r;
+	r = settings_reload(&s->settings, &next, e);
+	if (r == 0) {
+		settings_warn(&s->settings);
+		log_setup(s->settings.log_level);
+		server = server_spec(s);
+		server_set_spec(s->server, &server);
+		dispatch = dispatch_spec(s);
+		dispatch_set_spec(s->dispatch, &dispatch);
+		dispatch_kick(s->dispatch);
+	}
+	settings_release(&next); /* last: until now the old settings are in use */
+	return r;
+}
+
+static void
+on_reload_signal(struct service *s)
+{
+	struct err e = ERR_INIT;
+
+	if (s->phase != SERVING) {
+		log_warning("Hangup: the daemon stops, ignoring");
+		return;
+	}
+	sd_reloading();
+	if (reload(s, &e) < 0)
+		log_err("%s: the settings stay as they are", e.msg);
+	else
+		log_notice("the settings were read again");
+	sd_ready();
+}
+
+static void
+on_signal(void *arg, uint32_t events)
+{
+	struct service *s = arg;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(s->signals.fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	if (info.ssi_signo == SIGHUP) {
+		on_reload_signal(s);
+		return;
+	}
+	log_notice("%s: stopping", strsignal((int)info.ssi_signo));
+	on_stop_signal(s);
+}
+
+static int
+signals_watch(struct service *s, struct err *e)
+{
+	sigset_t set;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	s->signals = (struct loop_fd){.fn = on_signal, .arg = s};
+	s->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (s->signals.fd < 0)
+		return err_errno(e, E_IO, errno, "cannot watch for signals");
+	return loop_fd_watch(s->loop, &s->signals, EPOLLIN, e);
+}
+
+/* Descriptors for all connections, each with a file, and some pipes a worker. */
+static void
+descriptors_allow(const struct conf *c)
+{
+	const rlim_t want = (rlim_t)c->connections_max * 2 + 1024;
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) < 0 || rl.rlim_cur >= want)
+		return;
+	rl.rlim_cur = MIN(want, rl.rlim_max);
+	if (setrlimit(RLIMIT_NOFILE, &rl) < 0 || rl.rlim_cur < want)
+		log_warning("only %llu descriptors for %llu connections, ignoring", (unsigned long long)rl.rlim_cur,
+			    (unsigned long long)c->connections_max);
+}
+
+static int
+queue_open(struct service *s, struct err *e)
+{
+	struct recover_report rep = {0};
+	int r;
+
+	r = store_open(s->settings.conf.state, &s->store, e);
+	if (r < 0)
+		return r;
+	r = artifact_init(s->settings.conf.state, e);
+	if (r < 0)
+		return r;
+	r = recover_run(s->store, s->settings.conf.state, job_now(), &rep, e);
+	if (r < 0)
+		return err_context(e, "cannot recover '%s'", s->settings.conf.state);
+	if (rep.finished + rep.requeued + rep.cancelled + rep.staging_removed + rep.artifacts_removed + rep.artifacts_lost)
+		log_notice("recovered: %d jobs finished, %d queued again, %d cancelled; %d staging folders and %d artifacts "
+			   "removed, %d artifacts without a job moved to lost/",
+			   rep.finished, rep.requeued, rep.cancelled, rep.staging_removed, rep.artifacts_removed,
+			   rep.artifacts_lost);
+	return 0;
+}
+
+static int
+listen_all(struct service *s, struct err *e)
+{
+	const struct conf *c = &s->settings.conf;
+	uint16_t port, first = 0;
+	char text[16];
+	size_t i;
+	int r, n;
+
+	for (i = 0; i < c->listen.n; i++) {
+		r = server_listen(s->server, c->listen.v[i], &port, e);
+		if (r < 0)
+			return r;
+		log_notice("listening on '%s', port %u", c->listen.v[i], (unsigned)port);
+		if (!first)
+			first = port;
+	}
+	if (!*c->port_file)
+		return 0;
+	n = snprintf(text, sizeof(text), "%u\n", (unsigned)first);
+	return fs_write_file(c->port_file, text, (size_t)n, e);
+}
+
+static int
+service_start(struct service *s, struct err *e)
+{
+	struct dispatch_spec dispatch;
+	struct server_spec server;
+	int r;
+
+	descriptors_allow(&s->settings.conf);
+	if ((r = loop_new(&s->loop, e)) < 0 || (r = signals_watch(s, e)) < 0 || (r = queue_open(s, e)) < 0)
+		return r;
+	server = server_spec(s);
+	dispatch = dispatch_spec(s);
+	if ((r = server_new(&server, &s->server, e)) < 0 || (r = dispatch_new(&dispatch, &s->dispatch, e)) < 0)
+		return r;
+	dispatch_set_server(s->dispatch, s->server);
+	r = listen_all(s, e);
+	if (r < 0)
+		return r;
+	dispatch_kick(s->dispatch);
+	sd_ready();
+	sd_watchdog(s->loop);
+	if (sd_is_there())
+		status_due(s);
+	return 0;
+}
+
+/* The reverse of service_start(), from wherever it came to. */
+static void
+service_release(struct service *s)
+{
+	dispatch_free(&s->dispatch);
+	server_free(&s->server);
+	store_close(&s->store);
+	if (s->signals.watched)
+		(void)close(s->signals.fd);
+	loop_free(&s->loop);
+	settings_release(&s->settings);
+}
+
+int
+service_run(struct settings *settings, int argc, char **argv, struct err *e)
+{
+	struct service s = {
+		.settings = *settings,
+		.argc = argc,
+		.argv = argv,
+		.stop_limit = {.fn = stop_now, .arg = &s},
+		.drain_limit = {.fn = drain_due, .arg = &s},
+		.extend = {.fn = extend_due, .arg = &s},
+		.status = {.fn = status_due, .arg = &s},
+	};
+	int r;
+
+	log_setup(s.settings.log_level);
+	settings_warn(&s.settings);
+	r = service_start(&s, e);
+	if (r == 0)
+		r = loop_run(s.loop, e);
+	if (r == 0 && s.fatal.code)
+		r = err_set(e, s.fatal.code, "%s", s.fatal.msg);
+	service_release(&s);
+	return r;
+}

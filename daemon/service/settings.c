@@ -1,0 +1,166 @@
+#include "settings.h"
+
+#include <inttypes.h>
+
+#include "base/fs.h"
+#include "base/str.h"
+#include "http/listen.h"
+
+static int
+roots_check(const struct conf *c, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < c->roots.n; i++)
+		if (c->roots.v[i][0] != '/' || !fs_is_dir(c->roots.v[i])) {
+			(void)err_set(e, E_BAD_CONFIG, "root '%s' is no absolute path of a folder", c->roots.v[i]);
+			return conf_context(c, &c->roots, i, e);
+		}
+	return 0;
+}
+
+static int
+listen_check(const struct conf *c, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < c->listen.n; i++)
+		if (listener_check(c->listen.v[i], e) < 0)
+			return conf_context(c, &c->listen, i, e);
+	return 0;
+}
+
+static int
+stop_mode_set(struct settings *s, struct err *e)
+{
+	s->drain = str_eq(s->conf.stop_mode, "drain");
+	if (s->drain || str_eq(s->conf.stop_mode, "hand_back"))
+		return 0;
+	return err_set(e, E_BAD_CONFIG, "stop mode must be hand_back or drain, not '%s'", s->conf.stop_mode);
+}
+
+static int
+worker_set(struct settings *s, struct err *e)
+{
+	const char *worker = s->conf.worker;
+
+	if (!*worker)
+		return fs_sibling("colconv-worker", &s->worker, e);
+	if (*worker != '/' || access(worker, X_OK) < 0)
+		return err_set(e, E_BAD_CONFIG, "worker '%s' is no absolute path of a program", worker);
+	s->worker = strdup(worker);
+	return s->worker ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+}
+
+static int
+runners_set(struct settings *s, struct err *e)
+{
+	const struct conf *c = &s->conf;
+	char local[32];
+	size_t i;
+
+	for (i = 0; i < c->runner.n; i++)
+		if (runners_add(&s->runners, c->runner.v[i], e) < 0)
+			return conf_context(c, &c->runner, i, e);
+	if (s->runners.n)
+		return 0;
+	(void)snprintf(local, sizeof(local), "local %u", (unsigned)c->slots);
+	return runners_add(&s->runners, local, e);
+}
+
+static int
+settings_check(struct settings *s, struct err *e)
+{
+	const struct conf *c = &s->conf;
+
+	if (log_level_from_str(c->log_level, &s->log_level, e) < 0)
+		return conf_context(c, &c->log_level, 0, e);
+	if (stop_mode_set(s, e) < 0)
+		return conf_context(c, &c->stop_mode, 0, e);
+	if (worker_set(s, e) < 0)
+		return conf_context(c, &c->worker, 0, e);
+	if (listen_check(c, e) < 0 || roots_check(c, e) < 0 || runners_set(s, e) < 0)
+		return e->code;
+	return 0;
+}
+
+int
+settings_load(int argc, char **argv, struct settings *ret, enum conf_action *ret_action, struct err *e)
+{
+	int r;
+
+	*ret = (struct settings){.worker = NULL};
+	runners_init(&ret->runners);
+	r = conf_load(argc, argv, &ret->conf, ret_action, e);
+	if (r == 0 && (*ret_action == CONF_RUN || *ret_action == CONF_CHECK))
+		r = settings_check(ret, e);
+	if (r < 0)
+		settings_release(ret);
+	return r;
+}
+
+void
+settings_release(struct settings *s)
+{
+	runners_release(&s->runners);
+	free(s->worker);
+	s->worker = NULL;
+	conf_release(&s->conf);
+}
+
+static void
+roots_warn(const struct conf *c)
+{
+	size_t i, len;
+
+	for (i = 0; i < c->roots.n; i++) {
+		len = strlen(c->roots.v[i]);
+		if (strncmp(c->state, c->roots.v[i], len) == 0 && (c->state[len] == '/' || c->state[len] == '\0'))
+			log_warning("jobs may read the state folder '%s', which lies below the root '%s'", c->state,
+				    c->roots.v[i]);
+	}
+}
+
+void
+settings_warn(const struct settings *s)
+{
+	const struct conf *c = &s->conf;
+
+	if (c->runner.n && conf_is_set(c, &c->slots))
+		log_warning("slots is not used, since there are runners");
+	if (!s->drain && conf_is_set(c, &c->drain_timeout))
+		log_warning("drain_timeout is not used with stop_mode = hand_back");
+	if (c->streams_max >= c->connections_max)
+		log_warning("streams_max %" PRIu64 " leaves none of connections_max %" PRIu64 " for other requests",
+			    c->streams_max, c->connections_max);
+	if (c->worker_silence >= c->job_timeout)
+		log_warning("worker_silence %" PRIu64 " s is not shorter than job_timeout %" PRIu64 " s",
+			    c->worker_silence, c->job_timeout);
+	roots_warn(c);
+}
+
+static void
+changed(const char *name, bool taken)
+{
+	if (taken)
+		log_notice("%s is changed", name);
+	else
+		log_warning("%s takes effect at the next start", name);
+}
+
+int
+settings_reload(struct settings *s, struct settings *next, struct err *e)
+{
+	char *worker = s->worker;
+	int r;
+
+	r = runners_replace(&s->runners, &next->runners, e);
+	if (r < 0)
+		return r;
+	conf_take(&s->conf, &next->conf, changed);
+	s->log_level = next->log_level;
+	s->drain = next->drain;
+	s->worker = next->worker;
+	next->worker = worker;
+	return 0;
+}
