@@ -127,6 +127,7 @@ export function follow(path, last, on) {
 	let timer = 0;
 	let tries = 0;
 	let over = false;
+	let left = false; /* the browser keeps the page for the back button */
 
 	async function run() {
 		const mine = (control = new AbortController());
@@ -159,7 +160,7 @@ export function follow(path, last, on) {
 	}
 
 	function again(e) {
-		if (over || document.hidden)
+		if (over || left || document.hidden)
 			return;
 		on.lost?.(e);
 		if (!over)
@@ -174,12 +175,28 @@ export function follow(path, last, on) {
 			timer = setTimeout(() => control?.abort(), 10000);
 	}
 
+	function leave() {
+		left = true;
+		clearTimeout(timer);
+		control?.abort();
+	}
+
+	function back(event) {
+		left = false;
+		if (event.persisted && !control)
+			run();
+	}
+
 	document.addEventListener("visibilitychange", seen);
+	addEventListener("pagehide", leave);
+	addEventListener("pageshow", back);
 	run();
 	return () => {
 		over = true;
 		clearTimeout(timer);
 		document.removeEventListener("visibilitychange", seen);
+		removeEventListener("pagehide", leave);
+		removeEventListener("pageshow", back);
 		control?.abort();
 	};
 }

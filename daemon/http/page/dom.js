@@ -131,7 +131,7 @@ export function duration(s) {
 }
 
 /* 1.2e-6; plain where that is shorter. */
-export const small = (x) => (x === 0 ? "0" : Math.abs(x) >= 0.01 && Math.abs(x) < 1000 ? String(Number(x.toPrecision(3))) : x.toExponential(1));
+export const small = (x) => (x === 0 ? "0" : Math.abs(x) >= 0.01 && Math.abs(x) < 1000 ? String(Number(x.toPrecision(3))) : x.toExponential(1).replace(".0e", "e"));
 
 /* The daemon's clock and this one may differ: every answer says what time it is there. */
 let skew = 0;

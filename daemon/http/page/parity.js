@@ -61,6 +61,7 @@ function histogram(counts, edges, limit, { from, to }, what) {
 	return svg("svg", { class: "histogram", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${words}, ${edge(limit)}` },
 		svg("path", { class: "axis", d: `M0 ${FLOOR}H${WIDTH}` }), bars,
 		svg("path", { class: "limit", d: `M${line} 0V${FLOOR + 4}` }),
+		over ? svg("text", { class: "beyond", x: WIDTH, y: 10, "text-anchor": "end" }, `${count(over)} beyond`) : "",
 		svg("text", { x: 0, y: HEIGHT - 3 }, "0"),
 		decades.filter((_, i) => i % each === 0).map((i) => svg("text", { x: x(i), y: HEIGHT - 3, "text-anchor": "middle" }, edge(edges[i - 1]))));
 }
@@ -158,7 +159,7 @@ export function report(r) {
 	return h("div", { class: "parity" },
 		h("p", { class: "sum" }, h("span", { class: `badge ${r.passed ? "done" : "failed"}` }, icon(r.passed ? "done" : "failed"), r.passed ? "passed" : "failed"),
 			` ${count(r.cases.filter((c) => c.passed).length)} of ${plural(r.cases.length, "run")} within the limits. Worst absolute difference ${small(r.worst.max_abs)}, allowed ${small(r.limits.max_abs)}; worst cosine ${r.worst.min_cosine.toFixed(9)}, allowed ${r.limits.min_cosine}. ONNX Runtime `, name(r.onnxruntime), "."),
-		h("p", { class: "dim key" }, "Both axes are logarithmic. The dashed line is the limit; what is beyond it is red and hatched. 0 is what is equal, or below 1e-16."),
+		h("p", { class: "dim key" }, "Both axes are logarithmic. The dashed line is the limit; what is beyond it is red, and counted. 0 is what is equal, or below 1e-16."),
 		h("div", { class: "scroll" }, h("table", { class: "runs" }, h("caption", { class: "hidden" }, "Runs of the cases"),
 			h("thead", {}, h("tr", {}, ["Case and graph", "1 − cosine, tokens", "Absolute difference, elements", "Tokens", "Min cosine", "Max abs", "Mean abs", "NaN"].map((t, i) => h("th", { scope: "col", class: i > 2 ? "number" : "" }, t)))),
 			h("tbody", {}, r.cases.map((c) => run(c, r, spans))))),
