@@ -128,9 +128,9 @@ class Browser:
         self.devtools("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 500)
         self.devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
 
-    def picture(self, file):
-        """Of the whole page, however long."""
-        height = min(8000, self.script("return document.documentElement.scrollHeight"))
+    def picture(self, file, most=8000):
+        """Of the whole page, up to so many pixels."""
+        height = min(most, self.script("return document.documentElement.scrollHeight"))
         width = self.script("return innerWidth")
         data = self.devtools("Page.captureScreenshot", captureBeyondViewport=True, clip={"x": 0, "y": 0, "width": width, "height": height, "scale": 1})
         pathlib.Path(file).write_bytes(base64.b64decode(data["data"]))

@@ -130,6 +130,9 @@ export function duration(s) {
 	return `${Math.floor(s / 86400)} d ${two((s % 86400) / 3600)} h`;
 }
 
+/* One unit, for what lies back. */
+const coarse = (s) => (s < 60 ? `${Math.round(s)} s` : s < 3600 ? `${Math.floor(s / 60)} min` : s < 172800 ? `${Math.floor(s / 3600)} h` : `${Math.floor(s / 86400)} days`);
+
 /* 1.2e-6; plain where that is shorter. */
 export const small = (x) => (x === 0 ? "0" : Math.abs(x) >= 0.01 && Math.abs(x) < 1000 ? String(Number(x.toPrecision(3))) : x.toExponential(1).replace(".0e", "e"));
 
@@ -145,7 +148,7 @@ const said = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle
 export const clock = (iso) => new Date(iso).toTimeString().slice(0, 8);
 
 const KINDS = {
-	ago: (ms) => (ms < 5000 ? "just now" : `${duration(Math.round(ms / 1000))} ago`),
+	ago: (ms) => (ms < 5000 ? "just now" : `${coarse(ms / 1000)} ago`),
 	since: (ms) => duration(ms / 1000),
 	until: (ms) => (ms < 0 ? duration(-ms / 1000) : "a moment"),
 };

@@ -84,6 +84,7 @@ export function overview() {
 	const recent = h("ul", { class: "rows" });
 	const noneEnded = h("p", { class: "dim" }, "None yet.");
 	const warning = h("div");
+	const version = h("p", { class: "dim" });
 	const redraw = throttle(200, () => {
 		for (const el of running.children)
 			el.update();
@@ -96,7 +97,7 @@ export function overview() {
 			h("div", {},
 				h("section", { class: "card", "aria-labelledby": "o-runners" }, h("h2", { id: "o-runners" }, "Runners"), runners),
 				h("section", { class: "card", "aria-labelledby": "o-disk" }, h("h2", { id: "o-disk" }, "Disk"), room))),
-		h("section", { class: "card", "aria-labelledby": "o-recent" }, h("h2", { id: "o-recent" }, "Ended last"), recent, noneEnded));
+		h("section", { class: "card", "aria-labelledby": "o-recent" }, h("h2", { id: "o-recent" }, "Ended last"), recent, noneEnded), version);
 
 	return {
 		el,
@@ -124,6 +125,7 @@ export function overview() {
 			keyed(runners, where.runners, (r) => r.name, runner);
 			room.replaceChildren(...disk(status.disk));
 			keyed(recent, done.jobs, (j) => j.id, ended);
+			version.replaceChildren(`colconv ${status.version}, up for `, time(status.started, "since"));
 			noneEnded.hidden = done.jobs.length > 0;
 		},
 	};

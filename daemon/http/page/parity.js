@@ -53,7 +53,7 @@ function histogram(counts, edges, limit, { from, to }, what) {
 	const decades = [];
 
 	for (let i = from; i <= to; i++)
-		if (/^1e/.test(edge(edges[i - 1])) && x(i) > 22 && x(i) < WIDTH - 14)
+		if (/^1e/.test(edge(edges[i - 1])) && x(i) > 22 && x(i) < WIDTH - 14 && Math.abs(x(i) - line) > 30)
 			decades.push(i);
 	const each = Math.ceil(decades.length / 5);
 	const words = over ? `${count(over)} of ${plural(all, what)} beyond the limit` : `all ${plural(all, what)} within the limit`;
@@ -63,6 +63,7 @@ function histogram(counts, edges, limit, { from, to }, what) {
 		svg("path", { class: "limit", d: `M${line} 0V${FLOOR + 4}` }),
 		over ? svg("text", { class: "beyond", x: WIDTH, y: 10, "text-anchor": "end" }, `${count(over)} beyond`) : "",
 		svg("text", { x: 0, y: HEIGHT - 3 }, "0"),
+		svg("text", { class: "at", x: Math.min(line, WIDTH - 14), y: HEIGHT - 3, "text-anchor": "middle" }, small(Number(limit.toPrecision(6)))),
 		decades.filter((_, i) => i % each === 0).map((i) => svg("text", { x: x(i), y: HEIGHT - 3, "text-anchor": "middle" }, edge(edges[i - 1]))));
 }
 

@@ -19,7 +19,7 @@ const LIMITS = [
 	["parity.seed", "Seed", "Of the cases that are made", { inputmode: "numeric" }],
 ];
 const HELP = {
-	variants: "Graphs to make",
+	variants: "Text and image share their weights; unified is both in one graph",
 	dtype: "fp16 is for GPUs",
 	storage: "bf16: half the disk, the same numbers",
 	layout: "Where the weights are",
@@ -50,7 +50,7 @@ const area = (id, label, help) => wrap(id, label, help, h("textarea", { rows: 2,
 const title = (id) => id[0].toUpperCase() + id.slice(1).replace("_", " ");
 
 function choice(id, words) {
-	return wrap(id, title(id), HELP[id] ?? "", h("select", {}, words.map((w, i) => h("option", { value: w }, i ? w : `${w} (default)`))));
+	return wrap(id, title(id), HELP[id] ?? "", h("select", {}, words.map((w, i) => h("option", { value: w }, i || w === "default" ? w : `${w} (default)`))));
 }
 
 function checks(id, words) {
@@ -113,7 +113,7 @@ export function submit() {
 			h("section", { class: "card" }, h("h2", {}, "Graphs"), checks("variants", variants), h("div", { class: "fields" }, Object.entries(words).map(([id, w]) => choice(id, w)), shard)),
 			h("section", { class: "card" }, h("h2", {}, "Parity"), h("label", { class: "check" }, check, "Publish only what gives the original's embeddings"), limits,
 				h("details", {}, h("summary", {}, "Cases of your own"), area("reference", "Case files", "A path on the daemon's host on each line"))),
-			h("section", { class: "card" }, h("h2", {}, "Queue"), h("div", { class: "fields" }, QUEUE.map(text), area("labels", "Labels", "NAME=VALUE on each line"))),
+			h("section", { class: "card" }, h("h2", {}, "Queue"), h("div", { class: "fields" }, QUEUE.map(text)), area("labels", "Labels", "NAME=VALUE on each line")),
 			h("details", {}, h("summary", {}, "The same as a request"), same),
 			sum, h("p", { class: "actions" }, send));
 		const changed = () => {
