@@ -20,8 +20,9 @@ static const struct {
 	const char *data;
 	const char *end;
 	const char *type;
+	const char *path;
 } rows[] = {
-#define EMBED(sym, path, type) {embed_##sym, embed_##sym##_end, type},
+#define EMBED(sym, path, type) {embed_##sym, embed_##sym##_end, type, path},
 #include "embedded.def"
 #undef EMBED
 };
@@ -67,6 +68,19 @@ etag_listed(const char *if_none_match, const char *etag)
 			return true;
 		p += strcspn(p, ",");
 	}
+	return false;
+}
+
+bool
+embed_find(const char *folder, const char *name, enum embed *ret)
+{
+	size_t i;
+
+	for (i = 0; i < EMBED_MAX; i++)
+		if (str_starts(rows[i].path, folder) && str_eq(rows[i].path + strlen(folder), name)) {
+			*ret = (enum embed)i;
+			return true;
+		}
 	return false;
 }
 

@@ -11,6 +11,9 @@ enum embed {
 	EMBED_MAX
 };
 
+/* The file `name` of a folder of the sources, which is given with its last slash. */
+bool embed_find(const char *folder, const char *name, enum embed *ret);
+
 int reply_embedded(struct request *q, enum embed which, struct err *e);
 
 /* Whether an If-None-Match (NULL: there is none) lists the ETag, which is given with its quotes. */

@@ -2,7 +2,7 @@
 noinst_LIBRARIES += libhttp.a
 libhttp_a_CPPFLAGS = $(AM_CPPFLAGS) $(MHD_CFLAGS) -DEMBED_TOP='"$(top_srcdir)"'
 libhttp_a_SOURCES = \
-	daemon/http/api.h daemon/http/api_file.c daemon/http/api_job.c daemon/http/api_misc.c daemon/http/api_submit.c \
+	daemon/http/api.h daemon/http/api_file.c daemon/http/api_job.c daemon/http/api_misc.c daemon/http/api_page.c daemon/http/api_submit.c \
 	daemon/http/embed.c daemon/http/embed.h daemon/http/embedded.def \
 	daemon/http/api.h daemon/http/api_file.c daemon/http/api_job.c daemon/http/api_list.c daemon/http/api_misc.c daemon/http/api_submit.c \
 	daemon/http/api_events.c daemon/http/api_history.c \
@@ -16,5 +16,9 @@ libhttp_a_SOURCES = \
 	daemon/http/stream.c daemon/http/stream.h \
 	daemon/http/wait.c daemon/http/wait.h
 
+PAGE_FILES = $(addprefix $(top_srcdir)/daemon/http/page/, index.html icon.svg page.css theme.js main.js dom.js api.js rates.js \
+	overview.js jobs.js job.js parity.js submit.js)
+EXTRA_DIST += $(PAGE_FILES)
+
 # What the program carries (embedded.def): the assembler reads it, of which the compiler's lists of dependencies know nothing.
-daemon/http/libhttp_a-embed.$(OBJEXT): $(top_srcdir)/proto/openapi.json
+daemon/http/libhttp_a-embed.$(OBJEXT): $(top_srcdir)/proto/openapi.json $(PAGE_FILES)

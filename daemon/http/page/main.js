@@ -1,0 +1,158 @@
+/* Which view is shown, and the one stream of events that feeds it. */
+import { askToken, follow, token } from "./api.js";
+import { h, icon, throttle, tick } from "./dom.js";
+import { heard } from "./rates.js";
+import { job } from "./job.js";
+import { jobs } from "./jobs.js";
+import { overview } from "./overview.js";
+import { submit } from "./submit.js";
+
+const $ = (id) => document.getElementById(id);
+
+/*
+ * A view is made by its function from the words of the address and has the element `el`, its
+ * `title`, refresh() to load everything (again), and where it wants them event(name, data) and close().
+ */
+const VIEWS = [
+	[/^\/?$/, "overview", overview],
+	[/^\/jobs$/, "jobs", jobs],
+	[/^\/job\/([1-9][0-9]{0,18})$/, "jobs", job],
+	[/^\/new$/, "new", submit],
+];
+
+let view = null;
+let away = null; /* when the daemon was last heard, once it is away */
+
+function route() {
+	const [path, query = ""] = location.hash.slice(1).split("?");
+
+	for (const [pattern, page, make] of VIEWS) {
+		const found = pattern.exec(path);
+
+		if (found)
+			return { page, made: make(new URLSearchParams(query), ...found.slice(1)) };
+	}
+	return { page: "", made: { title: "No such page", el: h("div", {}, h("h1", { tabindex: -1 }, "No such page"), h("p", {}, h("a", { href: "#/" }, "To the overview"))), refresh() {} } };
+}
+
+function go(event) {
+	view?.close?.();
+	const { page, made } = route();
+
+	view = made;
+	document.title = `${view.title} · colconv`;
+	$("main").replaceChildren(view.el);
+	for (const a of document.querySelectorAll("nav a"))
+		if (a.dataset.page === page)
+			a.setAttribute("aria-current", "page");
+		else
+			a.removeAttribute("aria-current");
+	if (event) {
+		scrollTo(0, 0);
+		view.el.querySelector("h1")?.focus({ preventScroll: true });
+	}
+	refresh();
+}
+
+const refresh = throttle(800, async () => {
+	const mine = view;
+
+	try {
+		await mine.refresh();
+	} catch (e) {
+		if (mine === view && e.status === 401)
+			link("away", "needs a token");
+		else if (mine === view && e.status)
+			link("away", e.message);
+	}
+});
+
+function link(state, text) {
+	$("link").className = `link ${state}`;
+	$("link").replaceChildren(icon(state), text);
+}
+
+function awayShow() {
+	const seconds = Math.round((Date.now() - away) / 1000);
+
+	$("away").hidden = false;
+	$("away").textContent = "The daemon is away. What is shown is from before; this page goes on by itself as soon as it is back.";
+	link("away", `away for ${seconds} s`);
+}
+
+let stop = null;
+
+function listen() {
+	stop?.();
+	link("away", "connecting");
+	stop = follow("/v1/events", null, {
+		event(name, data) {
+			heard(name, data);
+			view.event?.(name, data);
+			if (name === "ready" || name === "state" || name === "removed")
+				refresh();
+		},
+		open() {
+			away = null;
+			$("away").hidden = true;
+			link("live", "live");
+			refresh();
+		},
+		lost(e) {
+			if (e?.status) { /* it is there, and says no */
+				link("away", e.status === 401 ? "needs a token" : "no live events");
+				return;
+			}
+			away ??= Date.now();
+			awayShow();
+		},
+	});
+}
+
+const THEMES = ["auto", "light", "dark"];
+const theme = () => document.documentElement.dataset.theme ?? "auto";
+
+function themeShow() {
+	$("theme").replaceChildren(icon({ auto: "auto", light: "sun", dark: "moon" }[theme()]), theme());
+	$("theme").setAttribute("aria-label", `Theme: ${theme()}`);
+}
+
+$("theme").addEventListener("click", () => {
+	const next = THEMES[(THEMES.indexOf(theme()) + 1) % THEMES.length];
+
+	if (next === "auto")
+		delete document.documentElement.dataset.theme;
+	else
+		document.documentElement.dataset.theme = next;
+	try {
+		localStorage.setItem("colconv.theme", next);
+	} catch {
+		/* no storage: until the page is left */
+	}
+	themeShow();
+});
+
+$("token").addEventListener("click", async () => {
+	const before = token();
+
+	await askToken(before ? "One is in use in this tab." : "None is in use in this tab.");
+	if (token() !== before)
+		listen();
+});
+
+/* Its address is no page of ours. */
+$("skip").addEventListener("click", (event) => {
+	event.preventDefault();
+	$("main").focus();
+});
+
+addEventListener("hashchange", go);
+setInterval(() => {
+	tick();
+	view.tick?.();
+	if (away)
+		awayShow();
+}, 1000);
+themeShow();
+go(null);
+listen();

@@ -1,0 +1,132 @@
+/* What runs, what waits and why, where, and how much room there is. */
+import { get } from "./api.js";
+import { badge, bytes, count, duration, h, icon, keyed, name, plural, small, svg, throttle, time } from "./dom.js";
+import { stages } from "./rates.js";
+
+const QUEUE_SHOWN = 100;
+
+function tile(state, n) {
+	return h("a", { class: `tile ${state}`, href: `#/jobs?state=${state}` }, icon(state), h("strong", {}, count(n)), h("span", {}, state));
+}
+
+function card(job) {
+	const s = stages();
+	const el = h("article", { class: "card run" },
+		h("h3", {}, h("a", { href: `#/job/${job.id}` }, `Job ${job.id}`), " ", name(job.spec.model)),
+		h("p", { class: "dim" }, "on ", name(job.runner ?? "a runner"), job.attempt > 1 ? `, attempt ${job.attempt} of ${job.attempts_max}` : "", job.started ? [", for ", time(job.started, "since")] : "", job.cancel_requested ? ", asked to stop" : ""),
+		s.el);
+
+	s.show(job);
+	el.update = () => s.show(job);
+	return el;
+}
+
+export function why(job, turn) {
+	const w = job.waiting;
+
+	if (!w)
+		return "queued";
+	if (w.for === "pause")
+		return ["tried again in ", w.until ? time(w.until, "until") : "a while", job.reason ? ` after ${job.reason}` : ""];
+	if (w.for === "stop")
+		return "the daemon stops and begins no job";
+	const ahead = w.ahead ?? turn;
+
+	return ahead === null || ahead === undefined ? "waits for a free slot" : ahead === 0 ? "next, as soon as a slot is free" : `waits for a free slot, ${plural(ahead, "job")} before it`;
+}
+
+/* With the whole queue at hand, in the order of the turns; the daemon's lists are newest first. */
+function turns(page) {
+	if (page.next !== null)
+		return page.jobs.map((job) => ({ job, turn: null }));
+	const slot = (j) => j.waiting?.for === "slot";
+	const due = page.jobs.filter(slot).sort((a, b) => (b.spec.priority ?? 0) - (a.spec.priority ?? 0) || a.id - b.id);
+
+	return [...due.map((job, turn) => ({ job, turn })), ...page.jobs.filter((j) => !slot(j)).map((job) => ({ job, turn: null }))];
+}
+
+const waiting = ({ job, turn }) =>
+	h("li", {}, h("a", { href: `#/job/${job.id}` }, `Job ${job.id}`), name(job.spec.model), h("span", { class: "dim" }, why(job, turn), job.spec.priority ? ` · priority ${job.spec.priority}` : ""));
+
+function runner(r) {
+	const slots = Math.min(r.slots, 64);
+
+	return h("li", {}, h("strong", {}, name(r.name)), h("span", { class: "slots", "aria-hidden": "true" }, Array.from({ length: slots }, (_, i) => h("i", { class: i < r.busy ? "busy" : "" }))),
+		h("span", { class: "dim" }, `${r.busy} of ${plural(r.slots, "slot")} busy`, r.jobs.length ? ": " : "", r.jobs.map((id, i) => [i ? ", " : "", h("a", { href: `#/job/${id}` }, String(id))])),
+		r.command.length ? h("code", { class: "dim" }, name(r.command.join(" "))) : "");
+}
+
+function disk(d) {
+	const part = d.total_bytes ? 1 - d.free_bytes / d.total_bytes : 0;
+	const ours = d.total_bytes ? Math.min(part, d.artifact_bytes / d.total_bytes) : 0;
+	const x = (p) => (p * 100).toFixed(2);
+
+	return [
+		svg("svg", { class: "disk", viewBox: "0 0 100 4", preserveAspectRatio: "none", role: "img", "aria-label": `${Math.round(part * 100)} % of the disk is used` },
+			svg("rect", { class: "all", width: 100, height: 4 }), svg("rect", { class: "used", width: x(part), height: 4 }), svg("rect", { class: "ours", width: x(ours), height: 4 })),
+		h("p", {}, h("strong", {}, bytes(d.free_bytes)), ` free of ${bytes(d.total_bytes)}`),
+		h("p", { class: "dim" }, `${plural(d.artifacts, "artifact")}: ${bytes(d.artifact_bytes)} · database: ${bytes(d.queue_bytes)}`),
+	];
+}
+
+const ended = (job) =>
+	h("li", {}, badge(job.state), h("a", { href: `#/job/${job.id}` }, `Job ${job.id}`), name(job.spec.model),
+		h("span", { class: "dim" }, job.state === "failed" ? `${job.reason} · ` : job.result?.min_cosine != null ? `max abs ${small(job.result.max_abs)} · ` : "", job.usage ? `took ${duration(job.usage.seconds)} · ` : "", job.ended ? time(job.ended) : ""));
+
+export function overview() {
+	const tiles = h("div", { class: "tiles" });
+	const running = h("div", { class: "cards" });
+	const none = h("p", { class: "empty", hidden: true });
+	const queue = h("ol", { class: "rows" });
+	const more = h("p", { class: "dim" });
+	const runners = h("ul", { class: "rows" });
+	const room = h("div");
+	const recent = h("ul", { class: "rows" });
+	const noneEnded = h("p", { class: "dim" }, "None yet.");
+	const warning = h("div");
+	const version = h("p", { class: "dim" });
+	const redraw = throttle(200, () => {
+		for (const el of running.children)
+			el.update();
+	});
+
+	const el = h("div", { class: "overview" }, h("h1", { tabindex: -1 }, "Overview"), warning, tiles,
+		h("section", { "aria-labelledby": "o-running" }, h("h2", { id: "o-running" }, "Running"), none, running),
+		h("div", { class: "halves" },
+			h("section", { class: "card", "aria-labelledby": "o-queue" }, h("h2", { id: "o-queue" }, "Queue"), queue, more),
+			h("div", {},
+				h("section", { class: "card", "aria-labelledby": "o-runners" }, h("h2", { id: "o-runners" }, "Runners"), runners),
+				h("section", { class: "card", "aria-labelledby": "o-disk" }, h("h2", { id: "o-disk" }, "Disk"), room))),
+		h("section", { class: "card", "aria-labelledby": "o-recent" }, h("h2", { id: "o-recent" }, "Ended last"), recent, noneEnded), version);
+
+	return {
+		el,
+		title: "Overview",
+		close: redraw.cancel,
+		event(what) {
+			if (what === "progress" || what === "stage")
+				redraw();
+		},
+		async refresh() {
+			const [status, run, wait, done, where] = await Promise.all([
+				get("/v1/status"), get("/v1/jobs?state=running&limit=50"), get(`/v1/jobs?state=queued&limit=${QUEUE_SHOWN}`),
+				get("/v1/jobs?state=done,failed,cancelled&limit=8"), get("/v1/runners"),
+			]);
+			const shown = turns(wait).slice(0, 12);
+			const rest = status.jobs.queued - shown.length;
+
+			warning.replaceChildren(status.stopping ? h("p", { class: "warning" }, icon("away"), "The daemon stops: it begins no job until it is started again.") : "");
+			keyed(tiles, ["running", "queued", "done", "failed", "cancelled"].map((s) => [s, status.jobs[s]]), ([s]) => s, ([s, n]) => tile(s, n));
+			keyed(running, run.jobs.map(({ progress, stage, ...job }) => job), (j) => j.id, (j) => card(run.jobs.find((full) => full.id === j.id)));
+			none.hidden = run.jobs.length > 0;
+			none.replaceChildren("Nothing runs. ", h("a", { href: "#/new" }, "Submit a job"));
+			keyed(queue, shown, ({ job }) => job.id, waiting);
+			more.replaceChildren(rest > 0 ? h("a", { href: "#/jobs?state=queued" }, `${plural(rest, "more job")}`) : shown.length ? "" : "Nothing waits.");
+			keyed(runners, where.runners, (r) => r.name, runner);
+			room.replaceChildren(...disk(status.disk));
+			keyed(recent, done.jobs, (j) => j.id, ended);
+			version.replaceChildren(`colconv ${status.version}, up for `, time(status.started, "since"));
+			noneEnded.hidden = done.jobs.length > 0;
+		},
+	};
+}

@@ -1,0 +1,168 @@
+/*
+ * The parity report as pictures, with the numbers beside them.
+ *
+ * Of each run two distributions over the report's fixed bins: how many tokens have which
+ * 1 - cosine, how many elements which absolute difference. The bins are wide as on a log scale
+ * and so are the heights, for one token among thousands must be seen. All runs share one scale.
+ */
+import { count, h, icon, name, plural, small, svg, visible } from "./dom.js";
+
+const WIDTH = 240;
+const HEIGHT = 58;
+const FLOOR = 42; /* y of the base line; under it is the scale's text */
+const SCORES = ["original", "onnx"];
+
+const edge = (x) => x.toExponential(0).replace("e+", "e");
+
+/* The bins that some run uses, and that of the limit: from, to (with it). */
+function span(runs, counts, edges, limit) {
+	let from = edges.findIndex((e) => e >= limit);
+	let to = from = Math.max(1, from < 0 ? edges.length : from);
+
+	for (const r of runs)
+		r[counts].forEach((n, i) => {
+			if (n && i)
+				from = Math.min(from, i);
+			if (n)
+				to = Math.max(to, i);
+		});
+	return { from: Math.max(1, from - 1), to: Math.min(edges.length, to + 2) };
+}
+
+/* What is equal has a column of its own at the left, for a log scale has no zero. */
+function histogram(counts, edges, limit, { from, to }, what) {
+	const bins = to - from + 2;
+	const w = WIDTH / bins;
+	const x = (i) => (i === 0 ? 0 : (i - from + 1) * w);
+	const top = Math.log1p(Math.max(1, ...counts));
+	const below = edges.findLastIndex((e) => e <= limit * (1 + 1e-9));
+	const part = below + 1 < edges.length && limit > 0 && below >= 0 ? Math.log(limit / edges[below]) / Math.log(edges[below + 1] / edges[below]) : 0;
+	const line = x(below + 1) + Math.max(0, part) * w;
+	let over = 0;
+	let all = 0;
+
+	const bars = counts.map((n, i) => {
+		const beyond = i > 0 && edges[i - 1] >= limit * (1 - 1e-9);
+		const height = n ? Math.max(2, (Math.log1p(n) / top) * (FLOOR - 4)) : 0;
+
+		all += n;
+		over += beyond ? n : 0;
+		return n ? svg("rect", { class: beyond ? "column over" : "column", x: x(i) + 0.5, y: FLOOR - height, width: Math.max(1, w - 1), height },
+			svg("title", {}, `${i === 0 ? `below ${edge(edges[0])}` : `${edge(edges[i - 1])} to ${i < edges.length ? edge(edges[i]) : "any"}`}: ${plural(n, what)}`)) : "";
+	});
+	const decades = [];
+
+	for (let i = from; i <= to; i++)
+		if (/^1e/.test(edge(edges[i - 1])) && x(i) > 22 && x(i) < WIDTH - 14 && Math.abs(x(i) - line) > 30)
+			decades.push(i);
+	const each = Math.ceil(decades.length / 5);
+	const words = over ? `${count(over)} of ${plural(all, what)} beyond the limit` : `all ${plural(all, what)} within the limit`;
+
+	return svg("svg", { class: "histogram", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${words}, ${edge(limit)}` },
+		svg("path", { class: "axis", d: `M0 ${FLOOR}H${WIDTH}` }), bars,
+		svg("path", { class: "limit", d: `M${line} 0V${FLOOR + 4}` }),
+		over ? svg("text", { class: "beyond", x: WIDTH, y: 10, "text-anchor": "end" }, `${count(over)} beyond`) : "",
+		svg("text", { x: 0, y: HEIGHT - 3 }, "0"),
+		svg("text", { class: "at", x: Math.min(line, WIDTH - 14), y: HEIGHT - 3, "text-anchor": "middle" }, small(Number(limit.toPrecision(6)))),
+		decades.filter((_, i) => i % each === 0).map((i) => svg("text", { x: x(i), y: HEIGHT - 3, "text-anchor": "middle" }, edge(edges[i - 1]))));
+}
+
+function run(r, report, spans) {
+	const pictures = r.abs_counts && r.cosine_counts;
+	const cell = (label, text) => h("td", { class: "number", "data-label": label }, text ?? "–");
+
+	return h("tr", { class: r.passed ? "" : "bad" },
+		h("th", { scope: "row" }, name(r.name), h("span", { class: "dim" }, r.model, r.pixels ? ` with ${r.pixels === "none" ? "no pixels" : "pixels of zeros"}` : ""),
+			h("span", { class: `badge ${r.passed ? "done" : "failed"}` }, icon(r.passed ? "done" : "failed"), r.passed ? "within" : "outside"),
+			r.message ? h("span", { class: "why" }, visible(r.message)) : ""),
+		h("td", { class: "picture", "data-label": "1 − cosine, tokens" }, pictures ? histogram(r.cosine_counts, report.edges, 1 - report.limits.min_cosine, spans.cosine, "token") : "–"),
+		h("td", { class: "picture", "data-label": "Absolute difference, elements" }, pictures ? histogram(r.abs_counts, report.edges, report.limits.max_abs, spans.abs, "element") : "–"),
+		cell("Tokens", r.tokens === undefined ? null : count(r.tokens)), cell("Min cosine", r.min_cosine?.toFixed(9)), cell("Max abs", r.max_abs === undefined ? null : small(r.max_abs)),
+		cell("Mean abs", r.mean_abs === undefined ? null : small(r.mean_abs)), cell("NaN", r.nan === undefined ? null : count(r.nan)));
+}
+
+/* One square a score. paint(row, column) gives its colour; the best document of each query has a dot. */
+function matrix(title, scores, paint, best, read) {
+	const rows = scores.length;
+	const columns = scores[0].length;
+	const cells = [];
+
+	for (let q = 0; q < rows; q++)
+		for (let d = 0; d < columns; d++) {
+			const r = svg("rect", { x: d, y: q, width: 1, height: 1 });
+
+			r.style.fill = paint(q, d);
+			cells.push(r);
+			if (best && scores[q][d] === Math.max(...scores[q]))
+				cells.push(svg("circle", { cx: d + 0.5, cy: q + 0.5, r: 0.13 }));
+		}
+	const picture = svg("svg", { class: "matrix", viewBox: `0 0 ${columns} ${rows}`, role: "img", "aria-label": `${title}: ${plural(rows, "query", "queries")} by ${plural(columns, "document")}; the numbers are in the table below` }, cells);
+
+	picture.addEventListener("pointermove", (event) => {
+		const box = picture.getBoundingClientRect();
+
+		read(Math.min(rows - 1, Math.max(0, Math.floor(((event.clientY - box.top) / box.height) * rows))), Math.min(columns - 1, Math.max(0, Math.floor(((event.clientX - box.left) / box.width) * columns))));
+	});
+	picture.addEventListener("pointerleave", () => read(null));
+	return h("figure", {}, h("figcaption", {}, title), picture);
+}
+
+const mix = (a, b, part) => `color-mix(in oklab, var(${b}) ${(100 * part).toFixed(1)}%, var(${a}))`;
+
+function legend(from, to, steps) {
+	const el = h("p", { class: "legend dim" }, from, h("span", { "aria-hidden": "true" }, steps.map((fill) => {
+		const i = h("i");
+
+		i.style.background = fill;
+		return i;
+	})), to);
+
+	return el;
+}
+
+function ranking(k) {
+	const head = h("h3", {}, `MaxSim: queries by ${k.queries_model}, documents by ${k.documents_model}`);
+	const said = h("p", {}, k.kept ? `${plural(k.queries, "query", "queries")} over ${plural(k.documents, "document")}: every order is kept` : `${plural(k.swapped, "pair")} of documents ${k.swapped === 1 ? "is" : "are"} put the other way round`, `; the largest change of a score is ${small(k.max_score_change)}.`);
+
+	if (!SCORES.every((s) => k[s]?.length && k[s][0].length))
+		return h("div", { class: "ranking" }, head, said);
+	const flat = SCORES.flatMap((s) => k[s].flat());
+	const low = Math.min(...flat);
+	const range = Math.max(...flat) - low || 1;
+	const change = (q, d) => k.onnx[q][d] - k.original[q][d];
+	const most = k.max_score_change || 1;
+	const sequential = (p) => mix("--heat-low", "--heat-high", p);
+	const diverging = (p) => mix("--heat-none", p < 0 ? "--heat-less" : "--heat-more", Math.abs(p));
+	const readout = h("p", { class: "readout dim" });
+	const signed = (x) => `${x > 0 ? "+" : ""}${small(x)}`;
+	const read = (q, d) => (readout.textContent = q === null ? "Point at a square to read its scores. A dot marks the best document of a query." : `query ${q + 1}, document ${d + 1}: original ${k.original[q][d].toFixed(5)}, ONNX ${k.onnx[q][d].toFixed(5)}, difference ${signed(change(q, d))}`);
+
+	read(null);
+	return h("div", { class: "ranking" }, head, said,
+		h("div", { class: "matrices" },
+			matrix("Original", k.original, (q, d) => sequential((k.original[q][d] - low) / range), true, read),
+			matrix("ONNX", k.onnx, (q, d) => sequential((k.onnx[q][d] - low) / range), true, read),
+			matrix("Difference", k.onnx.map((row, q) => row.map((_, d) => change(q, d))), (q, d) => diverging(change(q, d) / most), false, read)),
+		h("div", { class: "legends" }, legend(low.toFixed(2), (low + range).toFixed(2), [0, 0.25, 0.5, 0.75, 1].map(sequential)), legend(signed(-k.max_score_change), signed(k.max_score_change), [-1, -0.5, 0, 0.5, 1].map(diverging))),
+		readout,
+		h("details", {}, h("summary", {}, "The scores as a table"),
+			h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "MaxSim scores" }, h("table", {}, h("caption", { class: "dim" }, "Original, and the difference of ONNX under it"),
+				h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Query"), k.original[0].map((_, d) => h("th", { scope: "col", class: "number" }, `doc ${d + 1}`)))),
+				h("tbody", {}, k.original.map((row, q) => h("tr", {}, h("th", { scope: "row" }, q + 1), row.map((s, d) => h("td", { class: "number" }, s.toFixed(4), h("br"), h("span", { class: "dim" }, signed(change(q, d))))))))))));
+}
+
+export function report(r) {
+	const edges = r.edges ?? [];
+	const drawn = r.cases.filter((c) => c.abs_counts && c.cosine_counts);
+	const loss = 1 - r.limits.min_cosine;
+	const spans = { cosine: span(drawn, "cosine_counts", edges, loss), abs: span(drawn, "abs_counts", edges, r.limits.max_abs) };
+
+	return h("div", { class: "parity" },
+		h("p", { class: "sum" }, h("span", { class: `badge ${r.passed ? "done" : "failed"}` }, icon(r.passed ? "done" : "failed"), r.passed ? "passed" : "failed"),
+			` ${count(r.cases.filter((c) => c.passed).length)} of ${plural(r.cases.length, "run")} within the limits. Worst absolute difference ${small(r.worst.max_abs)}, allowed ${small(r.limits.max_abs)}; worst cosine ${r.worst.min_cosine.toFixed(9)}, allowed ${r.limits.min_cosine}. ONNX Runtime `, name(r.onnxruntime), "."),
+		h("p", { class: "dim key" }, "Both axes are logarithmic. The dashed line is the limit; what is beyond it is red, and counted. 0 is what is equal, or below 1e-16."),
+		h("div", { class: "scroll" }, h("table", { class: "runs" }, h("caption", { class: "hidden" }, "Runs of the cases"),
+			h("thead", {}, h("tr", {}, ["Case and graph", "1 − cosine, tokens", "Absolute difference, elements", "Tokens", "Min cosine", "Max abs", "Mean abs", "NaN"].map((t, i) => h("th", { scope: "col", class: i > 2 ? "number" : "" }, t)))),
+			h("tbody", {}, r.cases.map((c) => run(c, r, spans))))),
+		r.ranking.map(ranking));
+}

@@ -1,0 +1,11 @@
+/* Before anything is painted: the theme that was chosen here, if one was. */
+"use strict";
+
+try {
+	const theme = localStorage.getItem("colconv.theme");
+
+	if (theme === "light" || theme === "dark")
+		document.documentElement.dataset.theme = theme;
+} catch {
+	/* no storage: the system's theme */
+}
