@@ -137,6 +137,8 @@ db_open(struct store *s, bool unclean, struct err *e)
 		SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
 	int rc, r, i;
 
+	/* Statistics that nobody reads, for a lock at every malloc. Refused once SQLite has begun: then it is done. */
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	rc = sqlite3_open_v2(s->path, &s->db, flags, NULL);
 	if (rc != SQLITE_OK)
 		return s->db ? db_error(s, rc, e) : err_set(e, E_NO_MEMORY, "memory ran out");
@@ -147,6 +149,9 @@ db_open(struct store *s, bool unclean, struct err *e)
 		r = pragma_expect(s, "PRAGMA journal_mode = WAL", "wal", e);
 	if (r == 0)
 		r = db_exec(s, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON", e);
+	/* What a savepoint may have to bring back would go to a file otherwise, page by page. */
+	if (r == 0)
+		r = db_exec(s, "PRAGMA temp_store = MEMORY", e);
 	if (r == 0 && unclean)
 		r = pragma_expect(s, "PRAGMA quick_check(1)", "ok", e);
 	if (r == 0)
@@ -266,5 +271,21 @@ db_leave(struct store *s, int r, struct err *e)
 		(void)db_run_alone(s, STMT_UNDO, NULL);
 		(void)db_run_alone(s, STMT_RELEASE, NULL);
 	}
+	return r;
+}
+
+int
+db_join(struct store *s, struct err *e)
+{
+	return s->batch ? 0 : db_enter(s, e);
+}
+
+int
+db_part(struct store *s, int r, struct err *e)
+{
+	if (!s->batch)
+		return db_leave(s, r, e);
+	if (r < 0)
+		s->lost = r;
 	return r;
 }

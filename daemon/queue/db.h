@@ -23,7 +23,7 @@ struct store {
 	sqlite3_stmt *stmt[STMT_MAX];
 	bool opened; /* db_open() went well */
 	bool batch;  /* between store_begin() and store_commit() */
-	int lost;    /* why SQLite rolled back the batch at hand; 0: it did not */
+	int lost;    /* why the batch at hand can't be committed any more; 0: it can */
 	int broken;  /* why nothing may be done any more; 0: all is well */
 };
 
@@ -59,5 +59,12 @@ int db_run_alone(struct store *s, enum db_stmt which, struct err *e); /* nothing
  */
 int db_enter(struct store *s, struct err *e);
 int db_leave(struct store *s, int r, struct err *e);
+
+/*
+ * The same for work that is done often and hardly ever fails: inside a batch there is no savepoint, which would keep a
+ * copy of every page, and a failure loses the batch.
+ */
+int db_join(struct store *s, struct err *e);
+int db_part(struct store *s, int r, struct err *e);
 
 #endif

@@ -81,22 +81,19 @@ void
 store_rollback(struct store *s)
 {
 	assert(s->batch);
+	s->lost = 0;
 	if (!sqlite3_get_autocommit(s->db))
 		(void)db_run_alone(s, STMT_ROLLBACK, NULL);
 	s->batch = false;
-	s->lost = 0;
 }
 
 static int
-job_insert(struct store *s, const struct store_submission *sub, struct job *job, struct err *e)
+job_insert(struct store *s, const struct store_submission *sub, const char *spec, struct job *job, struct err *e)
 {
-	_cleanup_free_ char *text = json_dumps(job->spec, JSON_COMPACT);
 	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_JOB_ADD);
 	int r;
 
-	if (!text)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
-	db_bind_str(st, 1, text);
+	db_bind_str(st, 1, spec);
 	db_bind_int(st, 2, job->created);
 	db_bind_int(st, 3, job->attempts_max);
 	db_bind_int(st, 4, job->priority);
@@ -134,12 +131,15 @@ event_queued(struct store *s, struct job *job, struct err *e)
 
 /* The rows that every queued job begins with. */
 static int
-job_add(struct store *s, const struct store_submission *sub, struct job *job, struct err *e)
+job_add(struct store *s, const struct store_submission *sub, const char *spec, struct job *job, struct err *e)
 {
 	const char *name;
 	json_t *value;
-	int r = job_insert(s, sub, job, e);
+	int r;
 
+	r = job_insert(s, sub, spec, job, e);
+	if (r == 0)
+		r = db_run_alone(s, STMT_TALLY_ADD, e);
 	json_object_foreach(sub->spec->labels, name, value)
 		if (r == 0)
 			r = label_add(s, job->id, name, json_string_value(value), e);
@@ -157,13 +157,14 @@ store_job_add(struct store *s, const struct store_submission *sub, struct job *r
 		.owner = strdup(sub->owner),
 		.spec = spec_to_json(sub->spec),
 	};
+	_cleanup_free_ char *spec = job.spec ? json_dumps(job.spec, JSON_COMPACT) : NULL;
 	int r;
 
-	if (!job.owner || !job.spec)
+	if (!job.owner || !spec)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
-	r = db_enter(s, e);
+	r = db_join(s, e);
 	if (r == 0)
-		r = db_leave(s, job_add(s, sub, &job, e), e);
+		r = db_part(s, job_add(s, sub, spec, &job, e), e);
 	if (r < 0)
 		return r;
 	*ret = job;

@@ -45,7 +45,10 @@ struct store_submission {
 	int64_t now;
 };
 
-/* Queues a job. Ids grow, and none is used twice. *ret is released with job_release(). */
+/*
+ * Queues a job. Ids grow, and none is used twice. *ret is released with job_release(). When the database fails, so does
+ * the batch.
+ */
 int store_job_add(struct store *s, const struct store_submission *sub, struct job *ret, struct err *e);
 
 /* 1 with the job that this owner queued with this key, 0 for none. E_KEY_REUSED: it is another spec's. */

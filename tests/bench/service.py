@@ -57,7 +57,8 @@ class Daemon:
     def run(self):
         self.port_file.unlink(missing_ok=True)
         argv = [self.bench.build / "colconvd", "--config", self.config, "--state", self.state, "--listen", "127.0.0.1:0",
-                "--port-file", self.port_file, "--worker", self.worker, "--stop-grace", "0", "--log-level", "warning"]
+                "--port-file", self.port_file, "--worker", self.worker, "--stop-grace", "0", "--log-level", "warning",
+                "--queue-max", "10000000"]
         with running(argv, self.folder / "log") as process:
             end = time.monotonic() + 30
             while not self.port_file.exists():
@@ -187,6 +188,8 @@ def many(bench):
         db.execute("DELETE FROM job")
         db.executemany("INSERT INTO job (state, spec, created, started, ended, attempt, attempts_max, result) "
                        "VALUES ('done', ?, 1, 1, 1, 1, 3, ?)", ((spec, result) for _ in range(jobs)))
+        db.execute("DELETE FROM tally")
+        db.execute("INSERT INTO tally SELECT state, count(*) FROM job GROUP BY state")
     with daemon.run():
         load(bench, daemon.port, CLIENTS, daemon.request("GET", "/v1/jobs?limit=1000"))
         size = daemon.resident()
