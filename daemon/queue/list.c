@@ -5,10 +5,10 @@
 #include "store.h"
 
 /*
- * Rows to look at in one call, some 10 ms. One condition has an index that gives its jobs in order of their ids;
+ * Rows to look at in one call, some 5 ms. One condition has an index that gives its jobs in order of their ids;
  * the others are held against what comes out of it.
  */
-#define LOOK_MAX 10000
+#define LOOK_MAX 5000
 
 static bool
 states_any(const struct list_filter *f)
