@@ -3,3 +3,9 @@ check_PROGRAMS += tests/fault/test_queue
 tests_fault_test_queue_SOURCES = tests/fault/test_queue.c tests/unit/queue.h tests/unit/version1.h
 tests_fault_test_queue_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
 tests_fault_test_queue_LDADD = $(QUEUE_LIBS) $(CMOCKA_LIBS)
+
+# make soak SOAK='--kills 2000 --seed 7': see tests/fault/soak.py.
+soak: all tests/api/fake_worker
+	@COLCONV_BUILD=$(abs_builddir) $(PYTHON) $(srcdir)/tests/fault/soak.py --real-slots 1 $(SOAK)
+
+.PHONY: soak
