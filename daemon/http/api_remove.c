@@ -156,10 +156,8 @@ purge_end(struct server *s, struct err *e)
 
 	if (e->code == 0)
 		(void)purge_reply(p->q, p, e);
-	if (e->code) {
-		s->spec.failed(s->spec.arg, e);
-		reply_error(p->q, e);
-	}
+	if (e->code)
+		request_refuse(p->q, e);
 	request_resume(p->q);
 	STAILQ_REMOVE_HEAD(&s->purges, entry);
 	purge_free(p);

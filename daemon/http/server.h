@@ -12,7 +12,7 @@
 
 #include "base/json.h"
 #include "base/loop.h"
-#include "queue/store.h"
+#include "queue/retention.h"
 #include "runner/runner.h"
 
 struct server;
@@ -43,6 +43,8 @@ struct server_spec {
 	int64_t replay_max;          /* past events that a stream is sent */
 	int64_t heartbeat_ms;        /* of streams */
 	void (*submitted)(void *arg);                         /* jobs were queued */
+	void (*removed)(void *arg, const struct removal *what); /* there may be something in trash/ */
+	json_t *(*config)(void *arg);                         /* the settings, without secrets; NULL: no memory */
 	void (*failed)(void *arg, const struct err *why);     /* a request met an error of ours (5xx) */
 	void (*requested)(void *arg, const struct server_request *q);
 	void *arg;

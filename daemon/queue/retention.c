@@ -27,6 +27,20 @@ ids_add(struct removal_ids *l, int64_t id, struct err *e)
 	return 0;
 }
 
+int
+removal_add(struct removal *r, const struct removal *more, struct err *e)
+{
+	size_t i;
+	int k = 0;
+
+	for (i = 0; k == 0 && i < more->artifacts.n; i++)
+		k = ids_add(&r->artifacts, more->artifacts.ids[i], e);
+	for (i = 0; k == 0 && i < more->jobs.n; i++)
+		k = ids_add(&r->jobs, more->jobs.ids[i], e);
+	r->bytes += more->bytes;
+	return k;
+}
+
 static int
 artifact_add(struct removal *r, int64_t id, int64_t bytes, struct err *e)
 {

@@ -40,6 +40,9 @@ struct removal {
 
 void removal_release(struct removal *r);
 
+/* Adds what `more` has. */
+int removal_add(struct removal *r, const struct removal *more, struct err *e);
+
 /* Adds what is beyond the limits, the oldest first; at most `max` artifacts, and as many jobs. */
 int retention_select(struct store *s, const struct retention *keep, int64_t now, int64_t max, struct removal *ret,
 		     struct err *e);

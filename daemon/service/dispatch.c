@@ -174,6 +174,7 @@ settle_due(void *arg)
 	}
 	attempt_free(a);
 	server_publish(d->server);
+	d->spec.ended(d->spec.arg);
 	if (!d->draining)
 		dispatch_kick(d);
 	else if (LIST_EMPTY(&d->spec.runners->runs))
