@@ -54,6 +54,9 @@ struct disk {
 
 int api_disk_get(const struct server *s, struct disk *ret, struct err *e);
 
+/* Whether jobs are taken and can run. */
+bool api_is_ready(const struct server *s, uint64_t free_bytes);
+
 /* The job with what its runner knows of it. NULL: no memory. */
 json_t *api_job_json(const struct server *s, const struct job *job);
 

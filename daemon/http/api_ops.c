@@ -246,6 +246,12 @@ ready(const struct server *s, uint64_t free_bytes, struct err *e)
 	return 0;
 }
 
+bool
+api_is_ready(const struct server *s, uint64_t free_bytes)
+{
+	return ready(s, free_bytes, NULL) == 0;
+}
+
 int
 api_ready_get(struct request *q, struct err *e)
 {
@@ -289,8 +295,21 @@ api_status_get(struct request *q, struct err *e)
 	return reply_json_take(q, MHD_HTTP_OK,
 			       json_pack("{s:s, s:s, s:b, s:b, s:o, s:{s:i, s:i}, s:o, s:I}", "version", PACKAGE_VERSION,
 					 "started", str_time(s->started, started, sizeof(started)), "ready",
-					 (int)(ready(s, disk.free_bytes, NULL) == 0), "stopping", (int)s->stopping, "jobs",
+					 (int)api_is_ready(s, disk.free_bytes), "stopping", (int)s->stopping, "jobs",
 					 counts_to_json(counts), "slots", "busy", busy, "total", slots, "disk",
 					 disk_to_json(&disk), "event", (json_int_t)event),
 			       e);
+}
+
+int
+api_metrics_get(struct request *q, struct err *e)
+{
+	struct buf b = BUF_INIT;
+	int r = metrics_print(q->server, &b, e);
+
+	if (r < 0) {
+		buf_release(&b);
+		return r;
+	}
+	return reply_text_take(q, &b, "text/plain; version=0.0.4; charset=utf-8", e);
 }

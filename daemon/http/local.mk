@@ -11,6 +11,7 @@ libhttp_a_SOURCES = \
 	daemon/http/feed.c \
 	daemon/http/listen.c daemon/http/listen.h \
 	daemon/http/param.c daemon/http/param.h \
+	daemon/http/metrics.c daemon/http/metrics.h \
 	daemon/http/reply.c daemon/http/reply.h \
 	daemon/http/request.c daemon/http/request.h \
 	daemon/http/route.c daemon/http/route.h daemon/http/routes.def \

@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "base/loop.h"
+#include "metrics.h"
 #include "queue/retention.h"
 #include "runner/runner.h"
 
@@ -31,6 +32,7 @@ struct server_spec {
 	struct loop *loop;
 	struct store *store;
 	struct runners *runners;
+	struct metrics *metrics;
 	const char *state_dir;
 	const char *const *roots;
 	size_t n_roots;

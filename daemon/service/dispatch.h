@@ -14,6 +14,7 @@ struct dispatch_spec {
 	struct loop *loop;
 	struct store *store;
 	struct runners *runners;
+	struct metrics *metrics;
 	const char *state_dir;
 	const char *worker; /* program */
 	const char *const *roots;

@@ -33,6 +33,7 @@ struct service {
 	char **argv;
 	struct loop *loop;
 	struct store *store;
+	struct metrics metrics;
 	struct dispatch *dispatch;
 	struct keeper *keeper;
 	struct server *server;
@@ -189,6 +190,7 @@ server_spec(struct service *s)
 		.loop = s->loop,
 		.store = s->store,
 		.runners = &s->settings.runners,
+		.metrics = &s->metrics,
 		.state_dir = c->state,
 		.roots = (const char *const *)c->roots.v,
 		.n_roots = c->roots.n,
@@ -218,6 +220,7 @@ dispatch_spec(struct service *s)
 		.loop = s->loop,
 		.store = s->store,
 		.runners = &s->settings.runners,
+		.metrics = &s->metrics,
 		.state_dir = c->state,
 		.worker = s->settings.worker,
 		.roots = (const char *const *)c->roots.v,

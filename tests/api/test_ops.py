@@ -2,14 +2,16 @@
 
 import http.client
 import json
+import pathlib
 import re
 import threading
 import time
 
 import pytest
 
+import prometheus
 import schema
-from conftest import TOP, wait_until
+from conftest import TOP, Events, wait_until
 from test_service import small_disk
 
 
@@ -329,7 +331,7 @@ def test_config(stopped):
 def test_ready(stopped):
     stopped.start()
     assert stopped.get("/readyz").json == {"status": "ready"}
-    stopped.wait_running(stopped.submit("ignore_term\nhang\n"))
+    Events(stopped, stopped.submit("ignore_term\nstage resolve\nhang\n")).wait("stage")
     connection = stopped.connect()
     connection.request("GET", "/readyz")
     assert connection.getresponse().read() == b'{"status":"ready"}'
@@ -350,3 +352,66 @@ def test_not_ready_with_a_full_disk(stopped):
     assert "is full" in answer.json["detail"]
     assert stopped.get("/v1/status").json["ready"] is False
     assert stopped.get("/healthz").status == 200
+
+
+def metrics(daemon):
+    answer = daemon.get("/metrics")
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    return prometheus.parse(answer.body.decode())
+
+
+def sample(got, name, **labels):
+    return got[name][tuple(sorted(labels.items()))]
+
+
+def test_metrics_of_a_fresh_daemon(daemon):
+    got = metrics(daemon)
+    assert sample(got, "colconv_ready") == 1
+    assert sample(got, "colconv_slots", runner="local") == 4
+    assert sum(got["colconv_jobs"].values()) == 0
+    routes = re.findall(r'^ROUTE\((\w+), +"([^"]+)"', (TOP / "daemon/http/routes.def").read_text(), re.MULTILINE)
+    shown = {(dict(labels)["method"], dict(labels)["route"]) for labels in got["colconv_http_requests_total"]}
+    assert shown == {*routes, ("other", "none")}
+    assert sample(got, "process_open_fds") == len(list(pathlib.Path(f"/proc/{daemon.process.pid}/fd").iterdir())) + 1
+    assert abs(sample(got, "process_start_time_seconds") - time.time()) < 60
+    assert 1 << 20 < sample(got, "process_resident_memory_bytes") < 1 << 30
+
+
+def test_metrics_count(daemon):
+    done(daemon, 2)
+    bad = daemon.submit("stage trace\nfail bad_checkpoint no\n")
+    daemon.wait_end(bad)
+    stream = Events(daemon, daemon.submit("stage export\nhang\n"))
+    stream.wait("stage")
+    for _ in range(3):
+        assert daemon.get("/v1/nothing").status == 404
+    daemon.post("/v1/jobs", {})
+
+    got = metrics(daemon)
+
+    assert {dict(labels)["state"]: n for labels, n in got["colconv_jobs"].items()} == \
+        {"queued": 0, "running": 1, "done": 2, "failed": 1, "cancelled": 0}
+    assert sample(got, "colconv_submissions_total") == 4
+    assert sample(got, "colconv_attempts_total", end="done") == 2
+    assert sample(got, "colconv_attempts_total", end="bad_checkpoint") == 1
+    assert sum(got["colconv_attempts_total"].values()) == 3
+    assert sample(got, "colconv_queue_wait_seconds_count") == 4
+    assert sample(got, "colconv_stage_seconds_count", stage="resolve") == 2
+    assert sample(got, "colconv_stage_seconds_sum", stage="resolve") == 0.5
+    assert sample(got, "colconv_slots_busy", runner="local") == 1
+    assert sample(got, "colconv_event_streams") == 1
+    assert sample(got, "colconv_connections") >= 2
+    assert sample(got, "colconv_artifacts") == 2
+    assert sample(got, "colconv_artifact_bytes") == sum(a["bytes"] for a in daemon.get("/v1/artifacts").json["artifacts"])
+    total = "colconv_http_requests_total"
+    assert sample(got, total, method="POST", route="/v1/jobs", status="2xx") == 4
+    assert sample(got, total, method="POST", route="/v1/jobs", status="4xx") == 1
+    assert sample(got, total, method="other", route="none", status="4xx") == 3
+    assert sample(got, "colconv_http_request_duration_seconds_count", method="POST", route="/v1/jobs") == 5
+    stream.close()
+
+
+def test_metrics_escape_labels(stopped):
+    stopped.start("--runner", 'a"b\\c 1')
+    assert sample(metrics(stopped), "colconv_slots", runner='a"b\\c') == 1
