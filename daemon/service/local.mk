@@ -19,3 +19,4 @@ nodist_man_MANS = daemon/service/colconvd.conf.5
 CLEANFILES += $(nodist_man_MANS)
 daemon/service/colconvd.conf.5: colconvd$(EXEEXT)
 	$(AM_V_GEN)./colconvd$(EXEEXT) --print-manual > $@.tmp && mv $@.tmp $@
+EXTRA_DIST += etc/prometheus-rules.yml

@@ -412,6 +412,14 @@ def test_metrics_count(daemon):
     stream.close()
 
 
+@pytest.mark.parametrize("path", ["etc/prometheus-rules.yml", "proto/api.md"])
+def test_metrics_that_are_written_of_exist(daemon, path):
+    names = set(re.findall(r"\bcolconv_[a-z_]+|\bprocess_[a-z]\w+", (TOP / path).read_text()))
+    there = set(metrics(daemon))
+    assert names
+    assert {n for n in names if n not in there and not {n + "_sum", n + "_count"} <= there} == set()
+
+
 def test_metrics_escape_labels(stopped):
     stopped.start("--runner", 'a"b\\c 1')
     assert sample(metrics(stopped), "colconv_slots", runner='a"b\\c') == 1
