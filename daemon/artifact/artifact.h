@@ -5,6 +5,7 @@
  *	artifacts/<job>/            whole and for good, of a done job (or about to be: queue/publish.h)
  *	failed/<job>/parity.json    the report of a job that failed for parity
  *	lost/                       artifacts found without a job (queue/recover.h)
+ *	trash/<job>.<n>/            was an artifact; goes bit by bit
  *
  * An artifact is a flat folder of plain files with one link each, and exactly those that its
  * manifest.json lists under "files": [{"name", "size", "sha256"}, ...], besides manifest.json.
@@ -71,9 +72,24 @@ int artifact_open_file(const char *state_dir, int64_t job, const char *name, int
 /* The report of a done job, or the one kept of a failed one. E_NOT_FOUND when there is none. */
 int artifact_open_report(const char *state_dir, int64_t job, int *ret_fd, uint64_t *ret_size, struct err *e);
 
+/*
+ * Takes an artifact away, which the queue shows no longer: it is moved to trash/. A missing one is
+ * success. Durable after artifact_sync(), which one may call once for many.
+ */
+int artifact_trash(const char *state_dir, int64_t job, struct err *e);
+int artifact_sync(const char *state_dir, struct err *e);
+
+/* The report that was kept of a failed job. A missing one is success. */
+int artifact_remove_report(const char *state_dir, int64_t job, struct err *e);
+
+/*
+ * A bit of what is in trash/: a file, a part of a large one, or a folder. 1: call again; 0: nothing
+ * is left but what somebody still reads, which stays whole until then.
+ */
+int artifact_trash_step(const char *state_dir, struct err *e);
+
 /* For recovery. */
 int artifact_purge_staging(const char *state_dir, int *ret_removed, struct err *e);
-int artifact_remove(const char *state_dir, int64_t job, struct err *e);
 
 /* For every entry of artifacts/; `job` is 0 when the name is no job's id. A negative return ends it. */
 typedef int (*artifact_fn)(const char *name, int64_t job, void *arg, struct err *e);

@@ -14,7 +14,7 @@ char *layout_staging(const char *state_dir, int64_t job, int attempt);
 char *layout_artifact(const char *state_dir, int64_t job);
 char *layout_failed(const char *state_dir, int64_t job);
 
-/* Calls `fn` for every entry; a negative return ends it. */
+/* Calls `fn` for every entry; what it returns but 0 ends that, and is returned. */
 typedef int (*layout_fn)(const char *dir, const char *name, void *arg, struct err *e);
 int layout_each(const char *dir, layout_fn fn, void *arg, struct err *e);
 

@@ -5,4 +5,5 @@ libartifact_a_SOURCES = \
 	daemon/artifact/list.c \
 	daemon/artifact/publish.c \
 	daemon/artifact/purge.c \
-	daemon/artifact/stage.c
+	daemon/artifact/stage.c \
+	daemon/artifact/trash.c

@@ -24,14 +24,6 @@ artifact_purge_staging(const char *state_dir, int *ret_removed, struct err *e)
 		   : err_set(e, E_NO_MEMORY, "memory ran out");
 }
 
-int
-artifact_remove(const char *state_dir, int64_t job, struct err *e)
-{
-	_cleanup_free_ char *path = layout_artifact(state_dir, job);
-
-	return path ? fs_remove(path, e) : err_set(e, E_NO_MEMORY, "memory ran out");
-}
-
 struct each {
 	artifact_fn fn;
 	void *arg;

@@ -6,7 +6,7 @@
 int
 artifact_init(const char *state_dir, struct err *e)
 {
-	static const char *const names[] = {"staging", "artifacts", "failed", "lost"};
+	static const char *const names[] = {"staging", "artifacts", "failed", "lost", "trash"};
 	size_t i;
 	int r = 0;
 

@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libbase.a
 libbase_a_SOURCES = \
+	daemon/base/architecture.c daemon/base/architecture.h daemon/base/architectures.def \
 	daemon/base/banned.h \
 	daemon/base/buf.c daemon/base/buf.h \
 	daemon/base/err.c daemon/base/err.h daemon/base/errors.def \

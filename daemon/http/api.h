@@ -2,6 +2,7 @@
 #ifndef HTTP_API_H
 #define HTTP_API_H
 
+#include "queue/retention.h"
 #include "reply.h"
 #include "server.h"
 #include "stream.h"
@@ -16,12 +17,15 @@ struct server {
 	struct loop_fd poll;       /* MHD's own epoll descriptor */
 	struct loop_timer wake;    /* when MHD is to run without an event */
 	bool woken;                /* it is to run again at once */
+	int64_t started;           /* ms since 1970 */
 	bool stopping;             /* no job that comes now begins before the next start */
 	struct listener **listeners;
 	size_t n_listeners;
 	struct streams streams;
 	struct waits waits;
 	int64_t published; /* the last event that was shown to these two */
+	STAILQ_HEAD(, purge) purges; /* under way, the first of them */
+	struct loop_timer purge;
 	struct request_queue submissions; /* wait for the commit of this turn */
 };
 
@@ -36,6 +40,22 @@ void api_submissions_commit(struct server *s);
 
 /* E_BUSY when no job may be added to so many queued ones. */
 int api_queue_check(const struct server *s, int64_t queued, struct err *e);
+
+/* The next turn of the first purge. At the end of the server: all are answered. */
+void api_purge_due(void *arg);
+void api_purges_end(struct server *s);
+
+struct disk {
+	struct stored stored;
+	int64_t queue_bytes;
+	uint64_t free_bytes; /* of the file system of the state folder */
+	uint64_t total_bytes;
+};
+
+int api_disk_get(const struct server *s, struct disk *ret, struct err *e);
+
+/* Whether jobs are taken and can run. */
+bool api_is_ready(const struct server *s, uint64_t free_bytes);
 
 /* The job with what its runner knows of it. NULL: no memory. */
 json_t *api_job_json(const struct server *s, const struct job *job);

@@ -143,6 +143,7 @@ job_tell(struct request *q, struct err *e)
 		r = reply_json_take(q, replayed ? MHD_HTTP_OK : MHD_HTTP_ACCEPTED, api_job_json(q->server, &q->job), e);
 	if (r < 0)
 		return r;
+	q->server->spec.metrics->submissions += !replayed;
 	(void)snprintf(location, sizeof(location), "/v1/jobs/%" PRId64, q->job.id);
 	reply_header(q, "Location", location);
 	if (replayed)

@@ -104,6 +104,7 @@ answer(struct request *q)
 		return MHD_NO;
 	if (q->close)
 		reply_header(q, "Connection", "close");
+	metrics_request(q->server->spec.metrics, q->route, q->status, metrics_now_us() - q->began_us);
 	return MHD_queue_response(q->conn, q->status, q->reply);
 }
 
@@ -122,7 +123,7 @@ request_begin(struct server *s, struct MHD_Connection *conn, const char *url, co
 	q->conn = conn;
 	(void)snprintf(q->method, sizeof(q->method), "%s", method);
 	(void)snprintf(q->path, sizeof(q->path), "%s", url);
-	q->began_ms = loop_now_ms();
+	q->began_us = metrics_now_us();
 	if (head_check(q, &e) < 0) {
 		reply_error(q, &e);
 		return answer(q);
@@ -210,7 +211,7 @@ tell(const struct request *q)
 		.path = q->path,
 		.caller = q->owner,
 		.status = q->status,
-		.ms = loop_now_ms() - q->began_ms,
+		.ms = (metrics_now_us() - q->began_us) / 1000,
 	};
 
 	spec->requested(spec->arg, &r);

@@ -40,7 +40,7 @@ struct request {
 	unsigned status;
 	char method[8]; /* as it was asked, cut, for the log */
 	char path[100];
-	int64_t began_ms;
+	int64_t began_us;
 };
 
 STAILQ_HEAD(request_queue, request);

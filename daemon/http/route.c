@@ -3,7 +3,7 @@
 #include "base/fs.h"
 #include "base/str.h"
 
-static const struct route routes[] = {
+const struct route routes[] = {
 #define ROUTE(method, path, fn, body, scope) {#method, path, fn, body, SCOPE_##scope},
 #include "routes.def"
 #undef ROUTE
@@ -54,7 +54,7 @@ route_find(const char *method, const char *path, struct route_args *ret, char al
 	const struct route *r;
 
 	*allow = '\0';
-	for (r = routes; r < routes + ARRAY_LEN(routes); r++) {
+	for (r = routes; r < routes + ROUTE_MAX; r++) {
 		if (!path_match(r->path, path, ret))
 			continue;
 		if (str_eq(r->method, wanted))

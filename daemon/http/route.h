@@ -26,6 +26,15 @@ struct route_args {
 	const char *name; /* within the path that was matched */
 };
 
+enum {
+#define ROUTE(method, path, fn, ...) ROUTE_##fn,
+#include "routes.def"
+#undef ROUTE
+	ROUTE_MAX
+};
+
+extern const struct route routes[ROUTE_MAX];
+
 #define ROUTE_ALLOW_LEN 32
 
 /*

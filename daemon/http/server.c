@@ -93,9 +93,12 @@ server_new(const struct server_spec *spec, struct server **ret, struct err *e)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	s->magic = SERVER_MAGIC;
 	s->spec = *spec;
+	s->started = job_now();
 	s->poll = (struct loop_fd){.fn = poll_ready, .arg = s, .fd = -1};
 	s->wake = (struct loop_timer){.fn = wake_due, .arg = s};
 	STAILQ_INIT(&s->submissions);
+	STAILQ_INIT(&s->purges);
+	s->purge = (struct loop_timer){.fn = api_purge_due, .arg = s};
 	streams_init(&s->streams, s);
 	waits_init(&s->waits, s);
 	r = mhd_start(s, e);
@@ -138,6 +141,7 @@ server_set_stopping(struct server *s)
 void
 server_quiesce(struct server *s)
 {
+	s->stopping = true;
 	while (s->n_listeners)
 		listener_free(&s->listeners[--s->n_listeners]);
 	streams_close(&s->streams);
@@ -153,6 +157,7 @@ server_free(struct server **sp)
 		return;
 	CHECK_OBJ(s, SERVER_MAGIC);
 	server_quiesce(s);
+	api_purges_end(s);
 	free(s->listeners);
 	loop_timer_stop(&s->wake);
 	loop_fd_unwatch(s->spec.loop, &s->poll);

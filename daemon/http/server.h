@@ -12,7 +12,8 @@
 
 #include "base/json.h"
 #include "base/loop.h"
-#include "queue/store.h"
+#include "metrics.h"
+#include "queue/retention.h"
 #include "runner/runner.h"
 
 struct server;
@@ -31,6 +32,7 @@ struct server_spec {
 	struct loop *loop;
 	struct store *store;
 	struct runners *runners;
+	struct metrics *metrics;
 	const char *state_dir;
 	const char *const *roots;
 	size_t n_roots;
@@ -43,6 +45,8 @@ struct server_spec {
 	int64_t replay_max;          /* past events that a stream is sent */
 	int64_t heartbeat_ms;        /* of streams */
 	void (*submitted)(void *arg);                         /* jobs were queued */
+	void (*removed)(void *arg, const struct removal *what); /* there may be something in trash/ */
+	json_t *(*config)(void *arg);                         /* the settings, without secrets; NULL: no memory */
 	void (*failed)(void *arg, const struct err *why);     /* a request met an error of ours (5xx) */
 	void (*requested)(void *arg, const struct server_request *q);
 	void *arg;

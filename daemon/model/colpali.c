@@ -229,9 +229,7 @@ case_make(const void *config, const struct case_plan *plan, uint64_t seed, struc
 }
 
 const struct model model_colpali = {
-	.family = "colpali",
-	.title = "ColPali",
-	.variants = 1u << VARIANT_TEXT | 1u << VARIANT_IMAGE | 1u << VARIANT_UNIFIED,
+	.arch = &architectures[ARCHITECTURE_colpali],
 	.config_size = sizeof(struct paligemma_config),
 	.config_read = config_read,
 	.trace_sizes = trace_sizes,

@@ -203,9 +203,7 @@ case_make(const void *config, const struct case_plan *plan, uint64_t seed, struc
 }
 
 const struct model model_colqwen2 = {
-	.family = "colqwen2",
-	.title = "ColQwen2",
-	.variants = 1u << VARIANT_TEXT | 1u << VARIANT_IMAGE | 1u << VARIANT_UNIFIED,
+	.arch = &architectures[ARCHITECTURE_colqwen2],
 	.any_size = true,
 	.config_size = sizeof(struct qwen2vl_config),
 	.config_read = config_read,

@@ -6,6 +6,6 @@ libmodel_a_SOURCES = \
 	daemon/model/colqwen2.c \
 	daemon/model/decoder.c daemon/model/decoder.h \
 	daemon/model/feeds.c daemon/model/feeds.h \
-	daemon/model/model.h daemon/model/models.def \
+	daemon/model/model.h \
 	daemon/model/qwen2vl.c daemon/model/qwen2vl.h \
 	daemon/model/registry.c

@@ -7,7 +7,7 @@
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
 
-#include "base/variant.h"
+#include "base/architecture.h"
 #include "feeds.h"
 #include "trace/trace.h"
 
@@ -34,11 +34,9 @@ struct case_plan {
 bool plan_has_images(const struct case_plan *p);
 
 struct model {
-	const char *family;  /* as config_family() names it */
-	const char *title;   /* for people: "ColQwen2" */
-	unsigned variants;   /* bits 1u << VARIANT_* */
-	bool any_size;       /* takes images of different sizes */
-	size_t config_size;  /* of the struct behind `config` below */
+	const struct architecture *arch;
+	bool any_size;      /* takes images of different sizes */
+	size_t config_size; /* of the struct behind `config` below */
 
 	/* E_BAD_CHECKPOINT or E_UNSUPPORTED_MODEL names the key of config.json or the tensor. */
 	int (*config_read)(const struct checkpoint *ck, void *config, struct err *e);
@@ -57,8 +55,8 @@ struct model {
 /* The model of a checkpoint by its config.json; E_UNSUPPORTED_MODEL says what there is. */
 int model_find(const struct checkpoint *ck, const struct model **ret, struct err *e);
 
-#define MODEL(name) extern const struct model model_##name;
-#include "models.def"
-#undef MODEL
+#define ARCHITECTURE(family, ...) extern const struct model model_##family;
+#include "base/architectures.def"
+#undef ARCHITECTURE
 
 #endif

@@ -3,9 +3,9 @@
 #include "model.h"
 
 static const struct model *const models[] = {
-#define MODEL(name) &model_##name,
-#include "models.def"
-#undef MODEL
+#define ARCHITECTURE(family, ...) &model_##family,
+#include "base/architectures.def"
+#undef ARCHITECTURE
 };
 
 int
@@ -17,7 +17,7 @@ model_find(const struct checkpoint *ck, const struct model **ret, struct err *e)
 	if (!family)
 		return e->code;
 	for (i = 0; i < ARRAY_LEN(models); i++)
-		if (str_eq(models[i]->family, family)) {
+		if (str_eq(models[i]->arch->family, family)) {
 			*ret = models[i];
 			return 0;
 		}

@@ -87,10 +87,10 @@ artifact_recover(const char *name, int64_t id, void *arg, struct err *e)
 	}
 	if (r < 0)
 		return err_set(e, r, "%s", why.msg);
-	if (job.state == JOB_DONE)
+	if (job.state == JOB_DONE && !job.artifact.removed)
 		return 0;
 	rec->report->artifacts_removed++;
-	return artifact_remove(rec->state_dir, id, e);
+	return artifact_trash(rec->state_dir, id, e);
 }
 
 int

@@ -6,7 +6,7 @@
  *	running, to be cancelled     cancelled
  *	running                      queued again; the attempt counts, attempts_max grows by one
  *	staging/ anything            removed
- *	artifacts/ of a job not done removed
+ *	artifacts/ of a job not done moved to trash/; so are those that were removed (retention.h)
  *	artifacts/ of no known job   moved to lost/: whoever lost the database wants to keep these
  */
 #ifndef QUEUE_RECOVER_H

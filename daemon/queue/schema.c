@@ -76,6 +76,7 @@ static const char *const steps[] = {
 	"CREATE INDEX job_reason ON job (reason) WHERE reason IS NOT NULL;"
 	"CREATE INDEX job_owner ON job (owner) WHERE owner <> '';"
 	"CREATE INDEX job_artifact ON job (ended) WHERE artifact_files > 0 AND artifact_removed = 0;"
+	"CREATE INDEX job_stored ON job (id) WHERE artifact_files > 0 AND artifact_removed = 0;"
 	"CREATE TABLE label ("
 	" name TEXT NOT NULL,"
 	" value TEXT NOT NULL,"
@@ -100,7 +101,17 @@ static const char *const steps[] = {
 	" UPDATE tally SET n = n - 1 WHERE state = old.state;"
 	" INSERT INTO tally VALUES (new.state, 1) ON CONFLICT (state) DO UPDATE SET n = n + 1; END;"
 	"CREATE TRIGGER tally_remove AFTER DELETE ON job BEGIN"
-	" UPDATE tally SET n = n - 1 WHERE state = old.state; END;",
+	" UPDATE tally SET n = n - 1 WHERE state = old.state; END;"
+	"CREATE TABLE stored (artifacts INTEGER NOT NULL, bytes INTEGER NOT NULL);" /* one row: of those that are there */
+	"INSERT INTO stored SELECT count(*), coalesce(sum(artifact_bytes), 0) FROM job"
+	" WHERE artifact_files > 0 AND artifact_removed = 0;"
+	"CREATE TRIGGER stored_move AFTER UPDATE OF artifact_files, artifact_bytes, artifact_removed ON job BEGIN"
+	" UPDATE stored SET artifacts = artifacts - (old.artifact_files > 0 AND old.artifact_removed = 0),"
+	" bytes = bytes - old.artifact_bytes * (old.artifact_removed = 0);"
+	" UPDATE stored SET artifacts = artifacts + (new.artifact_files > 0 AND new.artifact_removed = 0),"
+	" bytes = bytes + new.artifact_bytes * (new.artifact_removed = 0); END;"
+	"CREATE TRIGGER stored_remove AFTER DELETE ON job WHEN old.artifact_files > 0 AND old.artifact_removed = 0 BEGIN"
+	" UPDATE stored SET artifacts = artifacts - 1, bytes = bytes - old.artifact_bytes; END;",
 };
 
 static int

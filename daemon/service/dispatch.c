@@ -143,18 +143,23 @@ attempt_end(struct attempt *a, struct err *e)
 	_cleanup_free_ struct job_stage *stages = stages_get(&a->end);
 	size_t n_stages = stages ? a->end.n_usage : 0;
 	struct err why = a->end.why;
+	int r;
 
 	if (a->end.result) {
 		err_clear(&why);
 		if (attempt_publish(a, stages, n_stages, &why) == 0) {
 			log_info("job=%" PRId64 " try=%d done", a->run.job, a->run.attempt);
+			metrics_attempt(a->dispatch->spec.metrics, 0, stages, n_stages);
 			return 0;
 		}
 		if (store_broken(a->dispatch->spec.store))
 			return err_set(e, why.code, "%s", why.msg);
 	}
 	log_info("job=%" PRId64 " try=%d ended: %s: %s", a->run.job, a->run.attempt, err_name(why.code), why.msg);
-	return attempt_fail(a, &why, stages, n_stages, e);
+	r = attempt_fail(a, &why, stages, n_stages, e);
+	if (r == 0)
+		metrics_attempt(a->dispatch->spec.metrics, why.code, stages, n_stages);
+	return r;
 }
 
 /* Writes the end down, sooner or later; the slot is taken until then. */
@@ -174,6 +179,7 @@ settle_due(void *arg)
 	}
 	attempt_free(a);
 	server_publish(d->server);
+	d->spec.ended(d->spec.arg);
 	if (!d->draining)
 		dispatch_kick(d);
 	else if (LIST_EMPTY(&d->spec.runners->runs))
@@ -285,6 +291,7 @@ attempt_start(struct dispatch *d, struct runner *runner, const struct job *job)
 	};
 	memcpy(a->nonce, job->nonce, sizeof(a->nonce));
 	run_add(d->spec.runners, &a->run, runner);
+	metrics_claim(d->spec.metrics, job);
 	log_info("job=%" PRId64 " try=%d running on '%s'", job->id, job->attempt, runner->name);
 	journal_begin(&d->journal, &a->journal_use, job->id, job->attempt);
 	server_publish(d->server);

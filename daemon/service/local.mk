@@ -5,6 +5,7 @@ colconvd_SOURCES = \
 	daemon/service/conf_print.c \
 	daemon/service/dispatch.c daemon/service/dispatch.h \
 	daemon/service/journal.c daemon/service/journal.h \
+	daemon/service/keeper.c daemon/service/keeper.h \
 	daemon/service/main.c \
 	daemon/service/sd.c daemon/service/sd.h \
 	daemon/service/service.c daemon/service/service.h \
@@ -18,3 +19,4 @@ nodist_man_MANS = daemon/service/colconvd.conf.5
 CLEANFILES += $(nodist_man_MANS)
 daemon/service/colconvd.conf.5: colconvd$(EXEEXT)
 	$(AM_V_GEN)./colconvd$(EXEEXT) --print-manual > $@.tmp && mv $@.tmp $@
+EXTRA_DIST += etc/prometheus-rules.yml

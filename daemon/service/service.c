@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "dispatch.h"
 #include "http/listen.h"
+#include "keeper.h"
 #include "queue/recover.h"
 #include "sd.h"
 
@@ -32,7 +33,9 @@ struct service {
 	char **argv;
 	struct loop *loop;
 	struct store *store;
+	struct metrics metrics;
 	struct dispatch *dispatch;
+	struct keeper *keeper;
 	struct server *server;
 	struct loop_fd signals;
 	struct loop_timer stop_limit;
@@ -144,6 +147,33 @@ on_submitted(void *arg)
 }
 
 static void
+on_removed(void *arg, const struct removal *what)
+{
+	struct service *s = arg;
+	size_t i;
+
+	for (i = 0; i < what->jobs.n; i++)
+		server_publish_removed(s->server, what->jobs.ids[i]);
+	keeper_empty(s->keeper);
+}
+
+static void
+on_ended(void *arg)
+{
+	struct service *s = arg;
+
+	keeper_kick(s->keeper);
+}
+
+static json_t *
+on_config(void *arg)
+{
+	struct service *s = arg;
+
+	return conf_to_json(&s->settings.conf);
+}
+
+static void
 on_request(void *arg, const struct server_request *q)
 {
 	(void)arg;
@@ -160,6 +190,7 @@ server_spec(struct service *s)
 		.loop = s->loop,
 		.store = s->store,
 		.runners = &s->settings.runners,
+		.metrics = &s->metrics,
 		.state_dir = c->state,
 		.roots = (const char *const *)c->roots.v,
 		.n_roots = c->roots.n,
@@ -172,6 +203,8 @@ server_spec(struct service *s)
 		.queue_max = c->queue_max,
 		.replay_max = (int64_t)c->replay_max,
 		.submitted = on_submitted,
+		.removed = on_removed,
+		.config = on_config,
 		.failed = on_failed,
 		.requested = on_request,
 		.arg = s,
@@ -187,6 +220,7 @@ dispatch_spec(struct service *s)
 		.loop = s->loop,
 		.store = s->store,
 		.runners = &s->settings.runners,
+		.metrics = &s->metrics,
 		.state_dir = c->state,
 		.worker = s->settings.worker,
 		.roots = (const char *const *)c->roots.v,
@@ -195,10 +229,45 @@ dispatch_spec(struct service *s)
 		.timeout_ms = (int64_t)c->job_timeout * 1000,
 		.grace_ms = (int64_t)c->stop_grace * 1000,
 		.log_max = c->log_max,
+		.ended = on_ended,
 		.failed = on_failed,
 		.idle = on_idle,
 		.arg = s,
 	};
+}
+
+static struct keeper_spec
+keeper_spec(struct service *s)
+{
+	return (struct keeper_spec){
+		.loop = s->loop,
+		.store = s->store,
+		.state_dir = s->settings.conf.state,
+		.removed = on_removed,
+		.failed = on_failed,
+		.arg = s,
+	};
+}
+
+/* 0 stands for no limit. */
+static int64_t
+limit(uint64_t setting)
+{
+	return setting ? (int64_t)setting : RETENTION_ALL;
+}
+
+static void
+keeper_limit(struct service *s)
+{
+	const struct conf *c = &s->settings.conf;
+	const struct retention keep = {
+		.artifacts = limit(c->keep_artifacts),
+		.bytes = limit(c->keep_bytes),
+		.seconds = limit(c->keep_seconds),
+		.jobs = limit(c->keep_jobs),
+	};
+
+	keeper_set(s->keeper, &keep);
 }
 
 /* For systemctl status. */
@@ -234,6 +303,7 @@ reload(struct service *s, struct err *e)
 		server_set_spec(s->server, &server);
 		dispatch = dispatch_spec(s);
 		dispatch_set_spec(s->dispatch, &dispatch);
+		keeper_limit(s);
 		dispatch_kick(s->dispatch);
 	}
 	settings_release(&next); /* last: until now the old settings are in use */
@@ -358,6 +428,7 @@ static int
 service_start(struct service *s, struct err *e)
 {
 	struct dispatch_spec dispatch;
+	struct keeper_spec keeper;
 	struct server_spec server;
 	int r;
 
@@ -366,9 +437,12 @@ service_start(struct service *s, struct err *e)
 		return r;
 	server = server_spec(s);
 	dispatch = dispatch_spec(s);
-	if ((r = server_new(&server, &s->server, e)) < 0 || (r = dispatch_new(&dispatch, &s->dispatch, e)) < 0)
+	keeper = keeper_spec(s);
+	if ((r = server_new(&server, &s->server, e)) < 0 || (r = dispatch_new(&dispatch, &s->dispatch, e)) < 0 ||
+	    (r = keeper_new(&keeper, &s->keeper, e)) < 0)
 		return r;
 	dispatch_set_server(s->dispatch, s->server);
+	keeper_limit(s);
 	r = listen_all(s, e);
 	if (r < 0)
 		return r;
@@ -386,6 +460,7 @@ service_release(struct service *s)
 {
 	dispatch_free(&s->dispatch);
 	server_free(&s->server);
+	keeper_free(&s->keeper);
 	store_close(&s->store);
 	if (s->signals.watched)
 		(void)close(s->signals.fd);

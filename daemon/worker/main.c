@@ -67,7 +67,7 @@ result_report(const struct conversion *c)
 	}
 	result.n_graphs = i;
 	result.graphs = ptr;
-	result.architecture = (char *)(uintptr_t)c->model->family;
+	result.architecture = (char *)(uintptr_t)c->model->arch->family;
 	result.parameters = conversion_parameters(c);
 	result.parity_checked = c->parity != NULL;
 	if (worst) {
@@ -113,8 +113,8 @@ graph_print(const char *variant, const char *dir, struct err *e)
 	r = variant_from_str(variant, E_USAGE, &v, e);
 	if (r == 0)
 		r = conversion_resolve(&c, dir, /*base=*/NULL, e);
-	if (r == 0 && !(c.model->variants & 1u << v))
-		r = err_set(e, E_UNSUPPORTED_MODEL, "%s has no graph '%s'", c.model->title, variant);
+	if (r == 0 && !(c.model->arch->variants & 1u << v))
+		r = err_set(e, E_UNSUPPORTED_MODEL, "%s has no graph '%s'", c.model->arch->title, variant);
 	if (r == 0)
 		r = conversion_trace(&c, v, &c.graph[v], e);
 	if (r == 0) {

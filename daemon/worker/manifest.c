@@ -230,7 +230,7 @@ manifest_write(struct conversion *c, struct err *e)
 		return r;
 	}
 	j = json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:{s:s, s:s, s:s?}, s:o, s:o}", "format", "colconv-manifest/1",
-		      "architecture", c->model->family, "parameters", (json_int_t)conversion_parameters(c), "source",
+		      "architecture", c->model->arch->family, "parameters", (json_int_t)conversion_parameters(c), "source",
 		      source_list(c), "options", options_list(c), "graphs", graphs_list(c), "versions", "colconv",
 		      PACKAGE_VERSION, "libtorch", tt_version(), "onnxruntime", runtime ? json_string_value(runtime) : NULL,
 		      "parity", parity_short(c), "files", files);

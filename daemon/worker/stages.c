@@ -108,8 +108,8 @@ resolve(struct conversion *c, struct err *e)
 		r = adapter_check(c, e);
 	for (i = 0; r == 0 && i < c->job->n_variants; i++) {
 		r = variant_from_str(c->job->variants[i], E_BAD_REQUEST, &v, e);
-		if (r == 0 && !(c->model->variants & 1u << v))
-			r = err_set(e, E_UNSUPPORTED_MODEL, "%s has no graph '%s'", c->model->title, variant_name(v));
+		if (r == 0 && !(c->model->arch->variants & 1u << v))
+			r = err_set(e, E_UNSUPPORTED_MODEL, "%s has no graph '%s'", c->model->arch->title, variant_name(v));
 	}
 	/* Known in a moment, and a pity to learn after an hour. */
 	for (i = 0; r == 0 && i < c->job->n_reference; i++)
@@ -162,7 +162,7 @@ export(struct conversion *c, struct err *e)
 	if (r == 0)
 		r = onnx_job_new(c->job->out_dir, &options, &c->onnx, e);
 	if (r == 0)
-		r = onnx_job_meta(c->onnx, "colconv.architecture", c->model->family, e);
+		r = onnx_job_meta(c->onnx, "colconv.architecture", c->model->arch->family, e);
 	for (v = 0; v < VARIANT_MAX && r == 0; v++)
 		if (c->graph[v])
 			r = onnx_job_add(c->onnx, c->graph[v], variant_file((enum variant)v), e);

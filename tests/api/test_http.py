@@ -36,7 +36,7 @@ def test_no_such_job(daemon, method, path):
 
 
 @pytest.mark.parametrize("method, path, allow", [
-    ("DELETE", "/v1/jobs", "POST, GET, HEAD"), ("PUT", "/v1/jobs/1", "GET, HEAD"), ("POST", "/healthz", "GET, HEAD"),
+    ("DELETE", "/v1/jobs", "POST, GET, HEAD"), ("PUT", "/v1/jobs/1", "GET, HEAD, DELETE"), ("POST", "/healthz", "GET, HEAD"),
     ("GET", "/v1/jobs/1/cancel", "POST"), ("HEAD", "/v1/jobs/1/cancel", "POST"), ("BREW", "/v1/version", "GET, HEAD"),
     ("OPTIONS", "/v1/jobs", "POST, GET, HEAD"),
 ])

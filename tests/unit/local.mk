@@ -55,6 +55,10 @@ check_PROGRAMS += tests/unit/test_recover
 tests_unit_test_recover_SOURCES = tests/unit/test_recover.c tests/unit/queue.h
 tests_unit_test_recover_LDADD = $(QUEUE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_retention
+tests_unit_test_retention_SOURCES = tests/unit/test_retention.c tests/unit/queue.h
+tests_unit_test_retention_LDADD = $(QUEUE_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_graph
 tests_unit_test_graph_SOURCES = tests/unit/test_graph.c
 tests_unit_test_graph_LDADD = libgraph.a $(UNIT_LIBS)

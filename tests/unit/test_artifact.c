@@ -242,6 +242,110 @@ test_stage_empties(void **state)
 	assert_false(has("staging/7.2/text.onnx"));
 }
 
+/* Larger than a step, so that it goes in several; nothing is written for the hole. */
+static void
+big(const char *name)
+{
+	_cleanup_free_ char *path = fs_join(top, name);
+
+	assert_int_equal(truncate(path, INT64_C(200) << 20), 0);
+}
+
+static int
+steps(void)
+{
+	int n = 0, r;
+
+	while ((r = artifact_trash_step(top, &err)) == 1)
+		n++;
+	assert_int_equal(r, 0);
+	return n;
+}
+
+static void
+test_trash(void **state)
+{
+	(void)state;
+	fill();
+	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), 0);
+	big("artifacts/7/text.onnx");
+	assert_int_equal(steps(), 0);
+	assert_int_equal(artifact_trash(top, 7, &err), 0);
+	assert_int_equal(artifact_trash(top, 7, &err), 0);
+	assert_int_equal(artifact_sync(top, &err), 0);
+	assert_false(has("artifacts/7"));
+	assert_true(has("trash/7.1/text.onnx"));
+	assert_int_equal(steps(), 3 + 3 + 1); /* cuts, files, the folder */
+	assert_false(has("trash/7.1"));
+	assert_true(has("trash"));
+}
+
+/* The same number twice, as recovery may have it. */
+static void
+test_trash_twice(void **state)
+{
+	_cleanup_free_ char *again = fs_join(top, "artifacts/7");
+
+	(void)state;
+	fill();
+	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), 0);
+	assert_int_equal(artifact_trash(top, 7, &err), 0);
+	assert_int_equal(mkdir(again, 0700), 0);
+	assert_int_equal(artifact_trash(top, 7, &err), 0);
+	assert_true(has("trash/7.2"));
+	(void)steps();
+	assert_false(has("trash/7.1") || has("trash/7.2"));
+}
+
+/* A download that began before goes on to its end, and the rest goes meanwhile. */
+static void
+test_trash_read(void **state)
+{
+	char buf[8];
+	uint64_t size;
+	int fd;
+
+	(void)state;
+	fill();
+	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), 0);
+	big("artifacts/7/text.onnx");
+	assert_int_equal(artifact_open_file(top, 7, "text.onnx", &fd, &size, &err), 0);
+	assert_int_equal(artifact_trash(top, 7, &err), 0);
+	(void)steps();
+	assert_true(has("trash/7.1/text.onnx"));
+	assert_false(has("trash/7.1/parity.json"));
+	assert_int_equal(lseek(fd, 0, SEEK_END), INT64_C(200) << 20);
+	assert_int_equal(pread(fd, buf, 3, 0), 3);
+	assert_memory_equal(buf, "abc", 3);
+	(void)close(fd);
+	(void)steps();
+	assert_false(has("trash/7.1"));
+}
+
+/* What an artifact never has, but somebody may have put there: nothing outside is touched. */
+static void
+test_trash_strange(void **state)
+{
+	_cleanup_free_ char *dir = fs_join(top, "trash/x"), *sub = fs_join(top, "trash/x/sub"),
+			    *link_dir = fs_join(top, "trash/x/dir"), *fifo = fs_join(top, "trash/x/sub/fifo"),
+			    *hard = fs_join(top, "trash/x/hard"), *outside = fs_join(top, "outside");
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(mkdir(dir, 0700), 0);
+	assert_int_equal(mkdir(sub, 0700), 0);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	assert_int_equal(symlink(top, link_dir), 0);
+	assert_int_equal(fs_write_file(outside, "x", 1, &err), 0);
+	big("outside");
+	assert_int_equal(link(outside, hard), 0);
+	assert_int_equal(steps(), 5);
+	assert_false(has("trash/x"));
+	assert_int_equal(stat(outside, &st), 0);
+	assert_int_equal(st.st_size, INT64_C(200) << 20);
+	assert_true(has("artifacts"));
+}
+
 int
 main(void)
 {
@@ -253,6 +357,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_open_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_report, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stage_empties, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_trash, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_trash_twice, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_trash_read, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_trash_strange, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("artifact", tests, NULL, NULL);

@@ -1,0 +1,114 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+
+#include "base/fs.h"
+#include "base/str.h"
+#include "layout.h"
+
+/* Of one file in one step: some milliseconds for a file system that lists blocks, less with extents. */
+#define STEP_BYTES (INT64_C(64) << 20)
+
+int
+artifact_trash(const char *state_dir, int64_t job, struct err *e)
+{
+	_cleanup_free_ char *from = layout_artifact(state_dir, job);
+	unsigned n = 0;
+
+	if (!from)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	for (;;) {
+		_cleanup_free_ char *to = str_printf("%s/trash/%" PRId64 ".%u", state_dir, job, ++n);
+
+		if (!to)
+			return err_set(e, E_NO_MEMORY, "memory ran out");
+		if (fs_exists(to))
+			continue;
+		if (rename(from, to) < 0 && errno != ENOENT)
+			return err_errno(e, E_IO, errno, "cannot rename '%s' to '%s'", from, to);
+		return 0;
+	}
+}
+
+int
+artifact_sync(const char *state_dir, struct err *e)
+{
+	_cleanup_free_ char *dir = fs_join(state_dir, "artifacts");
+
+	return dir ? fs_sync_dir(dir, e) : err_set(e, E_NO_MEMORY, "memory ran out");
+}
+
+int
+artifact_remove_report(const char *state_dir, int64_t job, struct err *e)
+{
+	_cleanup_free_ char *dir = layout_failed(state_dir, job);
+
+	return dir ? fs_remove(dir, e) : err_set(e, E_NO_MEMORY, "memory ran out");
+}
+
+/*
+ * Whether somebody has the file open, as a download has that began before its artifact went: then
+ * a lease for writing is refused. It is given back at once; who opened the file meanwhile would
+ * have us told by a signal, so that is one that nobody minds.
+ */
+static bool
+being_read(int fd)
+{
+	bool r;
+
+	(void)fcntl(fd, F_SETSIG, SIGURG);
+	r = fcntl(fd, F_SETLEASE, F_WRLCK) < 0 && errno == EAGAIN;
+	(void)fcntl(fd, F_SETLEASE, F_UNLCK);
+	return r;
+}
+
+/* 1: some or all of it is gone; 0: it stays while it is read. */
+static int
+file_step(const char *path, struct err *e)
+{
+	_cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
+
+	/* The bytes behind another link (somebody's copy by `cp -l`) are not ours to cut. */
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1) {
+		if (being_read(fd))
+			return 0;
+		if (st.st_size > STEP_BYTES) {
+			if (ftruncate(fd, st.st_size - STEP_BYTES) < 0)
+				return err_errno(e, E_IO, errno, "cannot cut '%s'", path);
+			return 1;
+		}
+	}
+	if (unlink(path) < 0 && errno != ENOENT)
+		return err_errno(e, E_IO, errno, "cannot remove '%s'", path);
+	return 1;
+}
+
+/* 0 lets layout_each() go on to the next. */
+static int
+entry_step(const char *dir, const char *name, void *arg, struct err *e)
+{
+	_cleanup_free_ char *path = fs_join(dir, name);
+	struct stat st;
+	int r;
+
+	if (!path)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+		return file_step(path, e);
+	r = layout_each(path, entry_step, arg, e);
+	if (r != 0)
+		return r;
+	if (rmdir(path) == 0)
+		return 1;
+	return errno == ENOTEMPTY ? 0 : err_errno(e, E_IO, errno, "cannot remove the folder '%s'", path);
+}
+
+int
+artifact_trash_step(const char *state_dir, struct err *e)
+{
+	_cleanup_free_ char *dir = fs_join(state_dir, "trash");
+
+	return dir ? layout_each(dir, entry_step, /*arg=*/ NULL, e) : err_set(e, E_NO_MEMORY, "memory ran out");
+}

@@ -1,0 +1,124 @@
+#include "keeper.h"
+
+#include <inttypes.h>
+
+#include "base/log.h"
+
+#define KEEPER_MAGIC 0x6b656570u
+#define EVERY_MS 60000
+
+/* Removed in one turn: two commits, and an fsync for all. */
+#define TURN_MAX 64
+
+struct keeper {
+	unsigned magic;
+	struct keeper_spec spec;
+	struct retention keep;
+	struct loop_timer limits;
+	struct loop_timer trash;
+};
+
+/* 1: there may be more. */
+static int
+limits_apply(struct keeper *k, struct err *e)
+{
+	_cleanup_(removal_release) struct removal what = REMOVAL_INIT;
+	const struct keeper_spec *spec = &k->spec;
+	const int64_t now = job_now();
+	int r;
+
+	r = retention_select(spec->store, &k->keep, now, TURN_MAX, &what, e);
+	if (r < 0 || what.artifacts.n + what.jobs.n == 0)
+		return r;
+	r = removal_run(spec->store, spec->state_dir, &what, now, e);
+	if (r < 0)
+		return r;
+	log_notice("beyond the limits: %zu artifacts with %" PRId64 " bytes and %zu jobs removed", what.artifacts.n,
+		   what.bytes, what.jobs.n);
+	spec->removed(spec->arg, &what);
+	return 1;
+}
+
+static void
+limits_due(void *arg)
+{
+	struct keeper *k = arg;
+	struct err e = ERR_INIT;
+	int r;
+
+	CHECK_OBJ(k, KEEPER_MAGIC);
+	r = limits_apply(k, &e);
+	if (r < 0)
+		k->spec.failed(k->spec.arg, &e);
+	keeper_empty(k); /* what was read before may not be any more */
+	loop_timer_set(k->spec.loop, &k->limits, r > 0 ? 0 : EVERY_MS);
+}
+
+/* Half of the time at the most: as long as a step took, the loop and the disk are others'. */
+static void
+trash_due(void *arg)
+{
+	struct keeper *k = arg;
+	const int64_t began = loop_now_ms();
+	struct err e = ERR_INIT;
+	int r;
+
+	CHECK_OBJ(k, KEEPER_MAGIC);
+	r = artifact_trash_step(k->spec.state_dir, &e);
+	if (r < 0)
+		k->spec.failed(k->spec.arg, &e);
+	else if (r > 0)
+		loop_timer_set(k->spec.loop, &k->trash, loop_now_ms() - began);
+}
+
+int
+keeper_new(const struct keeper_spec *spec, struct keeper **ret, struct err *e)
+{
+	struct keeper *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	k->magic = KEEPER_MAGIC;
+	k->spec = *spec;
+	k->keep = (struct retention)RETENTION_INIT;
+	k->limits = (struct loop_timer){.fn = limits_due, .arg = k};
+	k->trash = (struct loop_timer){.fn = trash_due, .arg = k};
+	*ret = k;
+	return 0;
+}
+
+void
+keeper_free(struct keeper **kp)
+{
+	struct keeper *k = *kp;
+
+	if (!k)
+		return;
+	CHECK_OBJ(k, KEEPER_MAGIC);
+	loop_timer_stop(&k->limits);
+	loop_timer_stop(&k->trash);
+	k->magic = 0;
+	free(k);
+	*kp = NULL;
+}
+
+void
+keeper_set(struct keeper *k, const struct retention *keep)
+{
+	k->keep = *keep;
+	keeper_kick(k);
+}
+
+/* In a turn of its own, as the next. */
+void
+keeper_kick(struct keeper *k)
+{
+	loop_timer_set(k->spec.loop, &k->limits, 0);
+}
+
+void
+keeper_empty(struct keeper *k)
+{
+	if (!k->trash.set)
+		loop_timer_set(k->spec.loop, &k->trash, 0);
+}
