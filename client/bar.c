@@ -322,10 +322,8 @@ bar_note(struct bar *b, const char *fmt, ...)
 void
 bar_status(struct bar *b, const char *words)
 {
-	if (!b->board->live || !b->board->named) {
-		bar_note(b, "%s", words);
+	if (!b->board->live || !b->board->named)
 		return;
-	}
 	text_copy(b->status, sizeof(b->status), words);
 	board_draw(b->board, "");
 }

@@ -52,7 +52,7 @@ void bar_progress(struct bar *b, uint64_t done, uint64_t total, const char *unit
 /* A line of words: above the board, or in the row of lines. */
 void bar_note(struct bar *b, const char *fmt, ...) _printf_(2, 3);
 
-/* The same on a board that is not live, or has one bar; on others words in the bar's own line, until a stage begins. */
+/* Words in the bar's own line until a stage begins, on a live board of several. */
 void bar_status(struct bar *b, const char *words);
 
 /* The last stage ends, and leaves a line behind on a terminal. */

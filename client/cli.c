@@ -23,8 +23,10 @@ cli_option_form(const struct option_row *o, const char *value, struct err *e)
 static void
 help_print(const struct command *cmd, const struct option_row *rows)
 {
-	(void)printf("Usage: colconvctl %s%s%s [OPTION...]\n%s\n\n", cmd->name, *cmd->operands ? " " : "",
-		     cmd->operands, cmd->help ? cmd->help : "");
+	(void)printf("Usage: colconvctl %s%s%s [OPTION...]\n", cmd->name, *cmd->operands ? " " : "",
+		     cmd->operands);
+	option_help_line(stdout, "", 0, cmd->help ? cmd->help : "");
+	(void)fputc('\n', stdout);
 	option_help(rows, stdout);
 }
 

@@ -165,20 +165,6 @@ complete_command(struct cli *c, const struct option_row *rows, int argc, char **
 	}
 }
 
-/* bash makes "--name", "=" and "value" of "--name=value". */
-static int
-equals_drop(int argc, char **argv)
-{
-	int i, n = 0;
-
-	for (i = 0; i < argc; i++)
-		if (!str_eq(argv[i], "=") || i == 0 || argv[i - 1][0] != '-')
-			argv[n++] = argv[i];
-		else if (i + 1 == argc)
-			argv[n++] = argv[i] + 1;
-	return n;
-}
-
 int
 cmd_complete(struct cli *c, int argc, char **argv, struct err *e)
 {
@@ -187,7 +173,6 @@ cmd_complete(struct cli *c, int argc, char **argv, struct err *e)
 	const struct option_row *o;
 	int i;
 
-	argc = equals_drop(argc, argv);
 	if (argc)
 		completion.word = argv[--argc];
 	c->completion = &completion;

@@ -73,14 +73,17 @@ state_tell(struct followed *f, const json_t *job)
 	uint64_t attempt = job_whole(job, "attempt");
 	char words[96];
 
+	if (str_eq(state, "queued"))
+		(void)job_waiting(job, words, sizeof(words));
+	else
+		(void)snprintf(words, sizeof(words), "%s", state);
 	if (str_eq(state, "queued") && *reason)
 		bar_note(&f->bar, "queued again (%s): %s", reason, job_str(job, "message"));
 	else if (str_eq(state, "running") && attempt > 1)
 		bar_note(&f->bar, "running, attempt %" PRIu64, attempt);
-	if (str_eq(state, "queued"))
-		bar_status(&f->bar, job_waiting(job, words, sizeof(words)));
-	else if (attempt <= 1)
-		bar_status(&f->bar, state);
+	else if (!f->all->board.live || !f->all->board.named)
+		bar_note(&f->bar, "%s", words);
+	bar_status(&f->bar, words);
 }
 
 static void

@@ -52,4 +52,8 @@ colconvctl_SOURCES = client/main.c \
 colconvctl_LDADD = $(CLIENT_LIBS)
 
 dist_man_MANS += client/colconvctl.1
-EXTRA_DIST += tests/api/stub.py tests/api/test_ctl.py
+
+bashcompletiondir = $(datadir)/bash-completion/completions
+dist_bashcompletion_DATA = client/completion/colconvctl
+zshcompletiondir = $(datadir)/zsh/site-functions
+dist_zshcompletion_DATA = client/completion/_colconvctl

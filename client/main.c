@@ -45,8 +45,8 @@ usage_print(FILE *f)
 		else if (cmd->help)
 			option_help_line(f, left, HELP_COLUMN, cmd->help);
 	}
-	(void)fputs("\n'colconvctl COMMAND --help' shows the options of a command. Most need but one line:\n"
-		    "  colconvctl submit MODEL --fetch DIR\n",
+	(void)fputs("\n'colconvctl COMMAND --help' shows the options of a command.\n"
+		    "The one line that most need: colconvctl submit MODEL --fetch DIR\n",
 		    f);
 }
 

@@ -141,19 +141,16 @@ option_help_line(FILE *f, const char *left, int column, const char *words)
 {
 	const unsigned columns = text_columns(f);
 	const int width = (int)MIN(columns ? columns : HELP_WIDTH_PIPE, HELP_WIDTH_MAX);
-	int n, used;
+	int n, used = fprintf(f, "%*s%-*s", column ? 2 : 0, "", column, left);
 
-	(void)fprintf(f, "  %-*s", column, left);
-	if ((int)strlen(left) > column)
-		(void)fprintf(f, "\n  %*s", column, "");
-	for (used = column + 2; *words; words += n, words += *words == ' ') {
+	for (; *words; words += n, words += *words == ' ') {
 		n = (int)strcspn(words, " ");
-		if (used + 1 + n >= width && used > column + 2) {
-			(void)fprintf(f, "\n  %*s", column, "");
-			used = column + 2;
+		if (used + 1 + n >= width || (used > column + 2 && strlen(left) > (size_t)column)) {
+			(void)fprintf(f, "\n%*s", column ? column + 2 : 0, "");
+			used = column ? column + 2 : 0;
+			left = "";
 		}
-		(void)fprintf(f, " %.*s", n, words);
-		used += 1 + n;
+		used += fprintf(f, "%s%.*s", used ? " " : "", n, words);
 	}
 	(void)fputc('\n', f);
 }

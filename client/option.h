@@ -47,7 +47,7 @@ int option_parse(const struct option_row *rows, enum option_order order, int *ar
 
 void option_help(const struct option_row *rows, FILE *f);
 
-/* "  LEFT   words ...", the words in a column of their own that fits the terminal. */
+/* "  LEFT   words ...", the words in a column of their own that fits the terminal; column 0: words alone. */
 void option_help_line(FILE *f, const char *left, int column, const char *words);
 
 #endif
