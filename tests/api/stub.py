@@ -99,6 +99,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.end_headers()
 
+    def drop(self):
+        """No answer at all."""
+        self.close_connection = True
+
     def problem(self, status, code, detail, field=None):
         doc = {"type": "about:blank", "title": "No", "status": status, "code": code, "detail": detail}
         if field:

@@ -133,3 +133,16 @@ def test_convert_on_a_terminal(convert):
                                 b" 50%", lambda fd: os.write(fd, b"\x03"), **environment(TERM="xterm"))
     assert status == 6 and "10 B of 20 B" in shown
     assert os.listdir(convert.dir) == ["model"]
+
+
+def test_convert_takes_the_file_of_a_job(convert):
+    (convert.dir / "job.json").write_text(json.dumps({
+        "model": str(convert.dir / "model"), "positions": "arange", "priority": 5, "timeout": 60, "attempts": 1,
+        "labels": {"a": "b"}}))
+    (convert.dir / "model" / "script").write_text(DONE)
+    r = ctl(None, "convert", "-f", "job.json", "-o", "out", "--worker", WORKER, cwd=convert.dir)
+    assert r.returncode == 0 and (convert.dir / "out" / "text.onnx").exists()
+    r = ctl(None, "convert", "-f", "-", "-o", "out2", "--worker", WORKER, cwd=convert.dir, stdin='{"modle": "/"}')
+    assert r.returncode == 2 and "there must be a model" in r.stderr
+    r = ctl(None, "convert", "model", "-f", "-", "-o", "out2", "--worker", WORKER, cwd=convert.dir, stdin='{"dtpye": "x"}')
+    assert r.returncode == 2 and "dtpye" in r.stderr

@@ -2,9 +2,10 @@
 
 import hashlib
 import os
+import threading
 
 import pytest
-from ctl import ctl, stub  # noqa: F401
+from ctl import ctl, environment, on_terminal, stub  # noqa: F401
 from stub import FILES
 
 
@@ -109,3 +110,76 @@ def test_fetch_through_a_link(stub, tmp_path):
     (tmp_path / "text.onnx.partial").symlink_to("victim")
     assert ctl(stub, "fetch", 42, "-o", tmp_path).returncode == 1
     assert (tmp_path / "victim").read_text() == "mine"
+
+
+# Several at once
+
+MANY = {f"model.onnx_data_{i}": bytes([i]) * 50000 for i in range(9)}
+
+
+def many(stub):
+    stub.routes["GET", "/v1/jobs/42/files"] = lambda h: h.answer(200, {"files": [
+        {"name": n, "size": len(b), "sha256": hashlib.sha256(b).hexdigest()} for n, b in MANY.items()]})
+
+
+@pytest.mark.parametrize("parallel", [1, 4, 16])
+def test_fetch_several_at_once(stub, tmp_path, parallel):
+    many(stub)
+    busy, most, lock, together = [0], [0], threading.Lock(), threading.Event()
+
+    def one(h, content):
+        with lock:
+            busy[0] += 1
+            most[0] = max(most[0], busy[0])
+            if busy[0] == min(parallel, len(MANY)):
+                together.set()
+        together.wait(10)   # nobody is answered before as many as may have asked
+        h.file(content)
+        with lock:
+            busy[0] -= 1
+
+    for name, content in MANY.items():
+        stub.routes["GET", f"/v1/jobs/42/files/{name}"] = lambda h, content=content: one(h, content)
+    assert ctl(stub, "fetch", 42, "-o", tmp_path, "--parallel", parallel).returncode == 0
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == MANY
+    assert most[0] <= parallel + 1 and together.is_set()
+
+
+def test_one_bad_file_keeps_what_the_others_got(stub, tmp_path):
+    many(stub)
+    for name, content in MANY.items():
+        stub.routes["GET", f"/v1/jobs/42/files/{name}"] = lambda h, c=content: h.file(c)
+    bad = "model.onnx_data_3"
+    stub.routes["GET", f"/v1/jobs/42/files/{bad}"] = lambda h: h.file(b"x" * 50000)
+    r = ctl(stub, "fetch", 42, "-o", tmp_path, "--parallel", 1)
+    assert r.returncode == 11 and f"'{bad}' has the sha256" in r.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == [f"model.onnx_data_{i}" for i in range(3)]
+
+
+def test_fetch_interrupted_and_gone_on_with(stub, tmp_path):
+    content = FILES["model.onnx_data"]
+    hold = threading.Event()
+
+    def half(h):
+        h.send_response(200)
+        h.send_header("Content-Length", str(len(content)))
+        h.end_headers()
+        h.wfile.write(content[:600000])
+        h.wfile.flush()
+        hold.wait(10)
+
+    stub.routes["GET", DATA] = half
+    shown, status = on_terminal(["fetch", 42, "-o", tmp_path], b" 57%", lambda fd: os.write(fd, b"\x03"),
+                                **environment(stub, TERM="xterm"))
+    hold.set()
+    assert status == 6 and f"interrupted; 'colconvctl fetch 42 -o {tmp_path}' goes on with what is there" in shown
+    assert (tmp_path / "model.onnx_data.partial").read_bytes() == content[:600000]
+    stub.routes["GET", DATA] = lambda h: h.file(content)
+    assert ctl(stub, "fetch", 42, "-o", tmp_path).returncode == 0
+    assert stub.asked("GET", DATA)[-1][3] == "bytes=600000-" and (tmp_path / "model.onnx_data").read_bytes() == content
+
+
+def test_fetch_of_an_artifact_that_was_removed(stub, tmp_path):
+    stub.routes["GET", "/v1/jobs/42/files"] = lambda h: h.problem(410, "gone", "the artifact of job 42 was removed")
+    r = ctl(stub, "fetch", 42, cwd=tmp_path)
+    assert r.returncode == 3 and "the job can be submitted again" in r.stderr
