@@ -54,7 +54,7 @@ event_take(struct sse *s, sse_fn *fn, void *ctx, struct err *e)
 {
 	int r = 0;
 
-	memcpy(s->last_id, s->id_next, sizeof(s->id));
+	memcpy(s->last_id, s->id_next, sizeof(s->last_id));
 	if (s->has_data)
 		r = buf_failed(&s->event, e) < 0 || buf_failed(&s->data, e) < 0
 			    ? E_NO_MEMORY
