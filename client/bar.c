@@ -13,17 +13,26 @@
 
 #define GREEN "\033[32m"
 #define PLAIN "\033[0m"
-#define ERASE "\r\033[K"
+#define ERASE_BELOW "\033[J"
+#define ROWS_KEPT 2 /* of the terminal, for what is above */
 
 void
-bar_init(struct bar *b, FILE *out, const char *prefix)
+board_init(struct board *d, FILE *out)
 {
 	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
 
-	*b = (struct bar){.out = out};
-	b->live = isatty(fileno(out)) && term && *term && !str_eq(term, "dumb");
-	b->color = b->live && (!no_color || !*no_color);
+	*d = (struct board){.out = out};
+	TAILQ_INIT(&d->bars);
+	d->live = isatty(fileno(out)) && term && *term && !str_eq(term, "dumb");
+	d->color = d->live && (!no_color || !*no_color);
+}
+
+void
+bar_init(struct bar *b, struct board *d, const char *prefix)
+{
+	*b = (struct bar){.board = d};
 	(void)snprintf(b->prefix, sizeof(b->prefix), "%s", prefix);
+	TAILQ_INSERT_TAIL(&d->bars, b, entry);
 }
 
 static void
@@ -108,8 +117,13 @@ bar_format(const struct bar *b, unsigned width, struct buf *ret)
 	_cleanup_(buf_release) struct buf stats = BUF_INIT;
 	size_t used, cells;
 
-	buf_printf(ret, "%-*s ", LABEL_COLUMNS, b->stage);
-	if (b->known) {
+	if (b->board->named)
+		buf_printf(ret, "%s: ", b->prefix);
+	if (*b->stage)
+		buf_printf(ret, "%-*s ", LABEL_COLUMNS, b->stage);
+	else
+		buf_puts(ret, b->status);
+	if (*b->stage && b->known) {
 		stats_add(b, &stats);
 		/* Beside the cells are their brackets and a gap. */
 		used = text_width(ret->data) + text_width(stats.data) + 4;
@@ -125,30 +139,75 @@ bar_format(const struct bar *b, unsigned width, struct buf *ret)
 }
 
 static void
-bar_draw(struct bar *b, int64_t now_ms)
+line_add(const struct bar *b, unsigned width, struct buf *ret)
 {
 	_cleanup_(buf_release) struct buf line = BUF_INIT;
-	const char *full = NULL, *end;
-	unsigned width;
+	const char *full, *end;
 
-	if (!b->live || !*b->stage)
-		return;
-	b->drawn_ms = now_ms;
-	width = text_columns(b->out);
-	/* The last column stays empty: some terminals wrap at once. */
-	bar_format(b, width ? width - 1 : 0, &line);
+	bar_format(b, width, &line);
 	if (line.failed)
 		return;
 	line.data[line.len] = '\0';
-	(void)fputs(ERASE, b->out);
 	end = line.data;
-	if (b->color && b->known && (full = strchr(line.data, '['))) {
+	if (b->board->color && b->known && (full = strchr(line.data, '['))) {
 		end = full + 1 + strspn(full + 1, "=>");
-		(void)fprintf(b->out, "%.*s" GREEN "%.*s" PLAIN, (int)(full + 1 - line.data), line.data,
-			      (int)(end - full - 1), full + 1);
+		buf_printf(ret, "%.*s" GREEN "%.*s" PLAIN, (int)(full + 1 - line.data), line.data,
+			   (int)(end - full - 1), full + 1);
 	}
-	(void)fputs(end, b->out);
-	(void)fflush(b->out);
+	buf_puts(ret, end);
+}
+
+/* Lines of words, which end with a newline, and below them the bars; all in one write, so that nothing flickers. */
+static void
+board_draw(struct board *d, const char *above)
+{
+	_cleanup_(buf_release) struct buf b = BUF_INIT;
+	/* The last column stays empty: some terminals wrap at once. */
+	const unsigned columns = text_columns(d->out), width = columns ? columns - 1 : 0;
+	const size_t rows = text_rows(d->out), most = rows > ROWS_KEPT ? rows - ROWS_KEPT : 1;
+	const struct bar *bar;
+	size_t hidden = 0;
+
+	if (d->lines > 1)
+		buf_printf(&b, "\033[%zuA", d->lines - 1);
+	buf_puts(&b, "\r" ERASE_BELOW);
+	buf_puts(&b, above);
+	d->lines = 0;
+	TAILQ_FOREACH(bar, &d->bars, entry) {
+		if (!*bar->stage && !*bar->status)
+			continue;
+		if (d->lines == most) {
+			hidden++;
+			continue;
+		}
+		if (d->lines++)
+			buf_puts(&b, "\n");
+		line_add(bar, width, &b);
+	}
+	if (hidden) {
+		buf_printf(&b, "\n... and %zu more", hidden);
+		d->lines++;
+	}
+	if (!b.failed)
+		(void)fwrite(b.data, 1, b.len, d->out);
+	(void)fflush(d->out);
+}
+
+static void
+bar_draw(struct bar *b, int64_t now_ms)
+{
+	if (!b->board->live)
+		return;
+	b->board->drawn_ms = now_ms;
+	board_draw(b->board, "");
+}
+
+void
+bar_release(struct bar *b)
+{
+	TAILQ_REMOVE(&b->board->bars, b, entry);
+	if (b->board->live && b->board->lines)
+		board_draw(b->board, "");
 }
 
 /* On a terminal the stage leaves a line behind. */
@@ -160,7 +219,9 @@ bar_end(struct bar *b, int64_t now_ms)
 
 	if (!*b->stage)
 		return;
-	if (b->live) {
+	if (b->board->live) {
+		if (b->board->named)
+			buf_printf(&line, "%s: ", b->prefix);
 		buf_printf(&line, "%-*s ", LABEL_COLUMNS, b->stage);
 		if (b->known) {
 			amount_add(b, /*total=*/ 0, &line);
@@ -171,10 +232,19 @@ bar_end(struct bar *b, int64_t now_ms)
 			buf_puts(&line, ", ");
 			rate_add(b, (double)b->done / seconds, &line);
 		}
-		(void)fprintf(b->out, ERASE "%s\n", line.failed ? "" : line.data);
-		(void)fflush(b->out);
+		buf_puts(&line, "\n");
 	}
 	b->stage[0] = '\0';
+	if (b->board->live)
+		board_draw(b->board, line.failed ? "" : line.data);
+}
+
+void
+bar_drop(struct bar *b)
+{
+	b->stage[0] = b->status[0] = '\0';
+	if (b->board->live && b->board->lines)
+		board_draw(b->board, "");
 }
 
 void
@@ -182,12 +252,12 @@ bar_stage(struct bar *b, const char *stage, int64_t now_ms)
 {
 	bar_end(b, now_ms);
 	text_copy(b->stage, sizeof(b->stage), stage);
-	b->unit[0] = b->detail[0] = '\0';
+	b->status[0] = b->unit[0] = b->detail[0] = '\0';
 	b->known = false;
 	b->done = b->total = 0;
 	b->rate = 0;
 	b->begun_ms = now_ms;
-	if (b->live)
+	if (b->board->live)
 		bar_draw(b, now_ms);
 	else
 		bar_note(b, "%s", b->stage);
@@ -222,25 +292,38 @@ bar_progress(struct bar *b, uint64_t done, uint64_t total, const char *unit, con
 	b->total = total;
 	text_copy(b->unit, sizeof(b->unit), unit);
 	text_copy(b->detail, sizeof(b->detail), detail);
-	if (now_ms - b->drawn_ms >= REDRAW_MS || done == total)
+	if (now_ms - b->board->drawn_ms >= REDRAW_MS || done == total)
 		bar_draw(b, now_ms);
 }
 
 void
 bar_note(struct bar *b, const char *fmt, ...)
 {
+	_cleanup_(buf_release) struct buf line = BUF_INIT;
 	_cleanup_free_ char *words = NULL;
 	va_list ap;
 
 	va_start(ap, fmt);
 	words = str_vprintf(fmt, ap);
 	va_end(ap);
-	if (b->live && *b->stage)
-		(void)fputs(ERASE, b->out);
-	(void)fprintf(b->out, "%s: ", b->prefix);
-	text_print(b->out, words ? words : "");
-	(void)fputc('\n', b->out);
-	(void)fflush(b->out);
-	if (*b->stage)
-		bar_draw(b, b->drawn_ms);
+	buf_printf(&line, "%s: ", b->prefix);
+	if (words)
+		text_add(&line, words, strlen(words));
+	buf_puts(&line, "\n");
+	if (line.failed)
+		return;
+	if (b->board->lines)
+		board_draw(b->board, line.data);
+	else
+		(void)fwrite(line.data, 1, line.len, b->board->out);
+	(void)fflush(b->board->out);
+}
+
+void
+bar_status(struct bar *b, const char *words)
+{
+	if (!b->board->live || !b->board->named)
+		return;
+	text_copy(b->status, sizeof(b->status), words);
+	board_draw(b->board, "");
 }

@@ -1,21 +1,32 @@
 /*
- * The progress of a job's stages. On a terminal one line is redrawn in place and a
- * finished stage leaves a line behind; elsewhere (a pipe, TERM=dumb) each stage is one line.
- * Strings may come from outside.
+ * Progress on a terminal: a board is its last lines, redrawn in place, a line for each bar
+ * that has something to show; what is over leaves a line behind above them. Elsewhere (a
+ * pipe, TERM=dumb) each stage is one line. Strings may come from outside.
  */
 #ifndef CLIENT_BAR_H
 #define CLIENT_BAR_H
 
 #include <stdio.h>
+#include <sys/queue.h>
 
 #include "base/buf.h"
 
-struct bar {
+struct board {
 	FILE *out;
-	bool live;         /* a terminal that can redraw a line */
+	bool live;  /* a terminal that can redraw lines */
 	bool color;
+	bool named; /* each line begins with its bar's prefix */
+	TAILQ_HEAD(, bar) bars;
+	size_t lines; /* drawn now */
+	int64_t drawn_ms;
+};
+
+struct bar {
+	struct board *board;
+	TAILQ_ENTRY(bar) entry;
 	char prefix[32];   /* of lines of words: "job 42" */
 	char stage[32];    /* empty: between stages */
+	char status[64];   /* what to show between stages; empty: nothing */
 	char unit[16];
 	char detail[64];
 	bool known;        /* the stage has told its progress */
@@ -23,11 +34,14 @@ struct bar {
 	double rate;       /* units a second, smoothed; 0: not known yet */
 	int64_t begun_ms;
 	int64_t told_ms;   /* when `done` was told last */
-	int64_t drawn_ms;
 };
 
 /* How `out` and the environment (TERM, NO_COLOR) want it. */
-void bar_init(struct bar *b, FILE *out, const char *prefix);
+void board_init(struct board *d, FILE *out);
+
+/* In the caller's storage, and on the board until bar_release(), which leaves the board to the others. */
+void bar_init(struct bar *b, struct board *d, const char *prefix);
+void bar_release(struct bar *b);
 
 /* A stage begins, and the one before it ends. */
 void bar_stage(struct bar *b, const char *stage, int64_t now_ms);
@@ -35,11 +49,17 @@ void bar_stage(struct bar *b, const char *stage, int64_t now_ms);
 void bar_progress(struct bar *b, uint64_t done, uint64_t total, const char *unit, const char *detail,
 		  int64_t now_ms);
 
-/* A line of words: above the bar, or in the row of lines. */
+/* A line of words: above the board, or in the row of lines. */
 void bar_note(struct bar *b, const char *fmt, ...) _printf_(2, 3);
 
-/* The last stage ends; what follows begins on a line of its own. */
+/* Words in the bar's own line until a stage begins, on a live board of several. */
+void bar_status(struct bar *b, const char *words);
+
+/* The last stage ends, and leaves a line behind on a terminal. */
 void bar_end(struct bar *b, int64_t now_ms);
+
+/* The stage is broken off and leaves nothing behind. */
+void bar_drop(struct bar *b);
 
 /* The line as it is drawn, `width` columns at most, without colours. */
 void bar_format(const struct bar *b, unsigned width, struct buf *ret);

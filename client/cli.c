@@ -1,8 +1,34 @@
 #include "cli.h"
 
 #include "base/str.h"
+#include "complete.h"
+#include "hint.h"
+#include "text.h"
 
 #define REPLY_MAX (64u << 20)
+
+int
+cli_option_form(const struct option_row *o, const char *value, struct err *e)
+{
+	struct cli *c = o->ret;
+
+	c->wide = str_eq(value, "wide");
+	c->json = str_eq(value, "json");
+	c->names = str_eq(value, "name");
+	if (c->wide || c->json || c->names)
+		return 0;
+	return err_set(e, E_USAGE, "--%s must be wide, json or name, not '%s'", o->name, value);
+}
+
+static void
+help_print(const struct command *cmd, const struct option_row *rows)
+{
+	(void)printf("Usage: colconvctl %s%s%s [OPTION...]\n", cmd->name, *cmd->operands ? " " : "",
+		     cmd->operands);
+	option_help_line(stdout, "", 0, cmd->help ? cmd->help : "");
+	(void)fputc('\n', stdout);
+	option_help(rows, stdout);
+}
 
 int
 cli_parse(struct cli *c, const struct option_row *rows, int *argc, char **argv, struct err *e)
@@ -10,13 +36,15 @@ cli_parse(struct cli *c, const struct option_row *rows, int *argc, char **argv, 
 	const struct command *cmd = c->command;
 	int r;
 
+	if (c->completion) {
+		complete_command(c, rows, *argc, argv);
+		return 0;
+	}
 	r = option_parse(rows, OPTION_MIXED, argc, argv, e);
 	if (r < 0)
 		return r;
 	if (c->help) {
-		(void)printf("Usage: colconvctl %s%s%s [OPTION...]\n%s\n\n", cmd->name,
-			     *cmd->operands ? " " : "", cmd->operands, cmd->help);
-		option_help(rows, stdout);
+		help_print(cmd, rows);
 		return 0;
 	}
 	if (*argc < cmd->operands_min)
@@ -27,10 +55,27 @@ cli_parse(struct cli *c, const struct option_row *rows, int *argc, char **argv, 
 }
 
 int
+cli_settings(struct cli *c, struct err *e)
+{
+	int r = c->settings_loaded ? 0 : settings_load(&c->settings, c->flags, e);
+
+	c->settings_loaded = r == 0;
+	return r;
+}
+
+const char *
+cli_server(const struct cli *c)
+{
+	return c->settings.rows[SETTING_SERVER].value;
+}
+
+int
 cli_http(struct cli *c, struct http **ret, struct err *e)
 {
-	int r = c->http ? 0 : http_new(c->server, &c->http, e);
+	int r = cli_settings(c, e);
 
+	if (r == 0 && !c->http)
+		r = http_new(cli_server(c), c->settings.token, &c->http, e);
 	if (r == 0)
 		*ret = c->http;
 	return r;
@@ -48,25 +93,34 @@ reply_sink(void *ctx, uint64_t offset _unused_, const char *data, size_t len, st
 }
 
 int
-cli_request(struct cli *c, const char *method, const char *path, const json_t *body, json_t **ret,
-	    struct err *e)
+cli_request_json(struct cli *c, struct http_request *req, const json_t *body, json_t **ret, struct err *e)
 {
 	_cleanup_(buf_release) struct buf reply = BUF_INIT;
 	_cleanup_free_ char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-	const struct http_request req = {
-		.method = method, .path = path, .body = text, .sink = reply_sink, .ctx = &reply};
 	struct http *h;
 	int r;
 
 	if (body && !text)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
+	req->body = text;
+	req->sink = reply_sink;
+	req->ctx = &reply;
 	r = cli_http(c, &h, e);
 	if (r == 0)
-		r = http_perform(h, &req, e);
-	if (r < 0)
+		r = http_perform(h, req, e);
+	if (r < 0 || !ret)
 		return r;
 	r = json_parse(reply.len ? reply.data : "", reply.len, "the daemon's answer", E_INTERNAL, ret, e);
-	return r < 0 ? err_context(e, "%s at '%s'", path, c->server) : 0;
+	return r < 0 ? err_context(e, "%s at '%s'", req->path, cli_server(c)) : 0;
+}
+
+int
+cli_request(struct cli *c, const char *method, const char *path, const json_t *body, json_t **ret,
+	    struct err *e)
+{
+	struct http_request req = {.method = method, .path = path};
+
+	return cli_request_json(c, &req, body, ret, e);
 }
 
 void
@@ -79,8 +133,39 @@ cli_print_json(const json_t *j, size_t flags)
 	(void)fputc('\n', stdout);
 }
 
+void
+cli_print_error(const struct cli *c, const struct err *e)
+{
+	_cleanup_(buf_release) struct buf words = BUF_INIT;
+
+	(void)fputs("colconvctl: ", stderr);
+	text_print(stderr, e->msg);
+	hint_add_error(&words, e->code, c->command ? c->command->name : "");
+	(void)fprintf(stderr, "%s\n", words.data ? words.data : "");
+}
+
 int
 cli_id_parse(const char *s, uint64_t *ret, struct err *e)
 {
 	return str_to_u64(s, 1, INT64_MAX, "a job's id", ret, e);
+}
+
+int
+cli_each_id(struct cli *c, int argc, char **argv, cli_id_fn *fn, void *ctx, struct err *e)
+{
+	_cleanup_free_ uint64_t *ids = calloc((size_t)argc, sizeof(*ids));
+	int i, r = ids ? 0 : err_set(e, E_NO_MEMORY, "memory ran out"), status = 0;
+
+	for (i = 0; r == 0 && i < argc; i++)
+		r = cli_id_parse(argv[i], &ids[i], e);
+	for (i = 0; r == 0 && i < argc; i++) {
+		r = fn(c, ids[i], ctx, e);
+		if (r == 0 || r == E_UNREACHABLE)
+			continue;
+		cli_print_error(c, e);
+		status = status ? status : err_exit_status(r);
+		err_clear(e);
+		r = 0;
+	}
+	return r < 0 ? r : status;
 }

@@ -13,6 +13,7 @@ struct convert {
 	json_t *json;        /* what the options ask for */
 	const char *dir;     /* where the artifact will be */
 	const char *program; /* the worker; NULL: the one beside us */
+	const char *file;    /* of a job, may be NULL */
 	bool force;
 	bool log;
 };
@@ -124,6 +125,7 @@ convert_staged(struct cli *c, const struct convert *v, const struct spec *spec, 
 	_cleanup_free_ char *staging = NULL, *sibling = NULL;
 	struct worker_options o = {.program = v->program, .stop = stop, .log = v->log};
 	json_t *result = NULL;
+	struct board board;
 	struct bar bar;
 	int r;
 
@@ -132,7 +134,8 @@ convert_staged(struct cli *c, const struct convert *v, const struct spec *spec, 
 		r = staging_make(v->dir, &staging, e);
 	if (r < 0)
 		return r;
-	bar_init(&bar, stderr, "convert");
+	board_init(&board, stderr);
+	bar_init(&bar, &board, "convert");
 	o.program = o.program ? o.program : sibling;
 	o.out_dir = staging;
 	o.bar = &bar;
@@ -165,8 +168,6 @@ convert(struct cli *c, const struct convert *v, struct err *e)
 
 	r = dir_check(v, e);
 	if (r == 0)
-		r = job_paths_resolve(v->json, e);
-	if (r == 0)
 		r = spec_from_json(v->json, &spec, field, e);
 	if (r < 0)
 		return r;
@@ -184,6 +185,8 @@ cmd_convert(struct cli *c, int argc, char **argv, struct err *e)
 	struct convert v = {.json = json_object()};
 	const struct option_row rows[] = {
 		{"output", 'o', "DIR", option_str, &v.dir, NULL, "the folder to make (required)"},
+		{"file", 'f', "FILE", option_str, &v.file, NULL,
+		 "take the job's JSON from FILE (- is the standard input); options go over it"},
 #define JOB_OPTION(name, value, set, key, help) {name, 0, value, set, v.json, key, help},
 #include "job_options.def"
 #undef JOB_OPTION
@@ -196,10 +199,11 @@ cmd_convert(struct cli *c, int argc, char **argv, struct err *e)
 	int r;
 
 	r = cli_parse(c, rows, &argc, argv, e);
-	if (r > 0 && json_object_set_new(v.json, "model", json_string(argv[0])) < 0)
-		r = err_set(e, E_USAGE, "CHECKPOINT must be UTF-8, not '%s'", argv[0]);
-	if (r > 0)
-		r = convert(c, &v, e);
+	if (r > 0) {
+		r = job_spec_finish(&v.json, v.file, argc ? argv[0] : NULL, e);
+		if (r == 0)
+			r = convert(c, &v, e);
+	}
 	json_decref(v.json);
 	return r;
 }

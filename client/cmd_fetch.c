@@ -5,20 +5,20 @@
 #include "job_options.h"
 
 static int
-fetch(struct cli *c, uint64_t id, const char *dir, const json_t *names, struct err *e)
+fetch(struct cli *c, uint64_t id, const struct fetch_options *o, struct err *e)
 {
 	json_t *files, *j;
 	int r;
 
-	r = fetch_files(c, id, dir, names, &files, e);
+	r = fetch_files(c, id, o, &files, e);
 	if (r < 0)
 		return r;
 	if (c->json) {
-		j = json_pack("{s:I, s:s, s:O}", "id", (json_int_t)id, "dir", dir, "files", files);
+		j = json_pack("{s:I, s:s, s:O}", "id", (json_int_t)id, "dir", o->dir, "files", files);
 		cli_print_json(j, JSON_INDENT(2));
 		json_decref(j);
 	} else {
-		(void)puts(dir);
+		(void)puts(o->dir);
 	}
 	json_decref(files);
 	return 0;
@@ -27,11 +27,12 @@ fetch(struct cli *c, uint64_t id, const char *dir, const json_t *names, struct e
 int
 cmd_fetch(struct cli *c, int argc, char **argv, struct err *e)
 {
+	struct fetch_options o = FETCH_INIT;
 	json_t *wanted = json_object();
-	const char *dir = NULL;
 	const struct option_row rows[] = {
-		{"output", 'o', "DIR", option_str, &dir, NULL, "where to put the files (job-ID)"},
+		{"output", 'o', "DIR", option_str, &o.dir, NULL, "where to put the files (job-ID)"},
 		{"file", 0, "NAME", job_option_append, wanted, "names", "only this file; repeatable"},
+		FETCH_OPTIONS(&o),
 		CLI_OPTIONS(c),
 	};
 	char dir_default[32];
@@ -45,7 +46,9 @@ cmd_fetch(struct cli *c, int argc, char **argv, struct err *e)
 	if (r < 0)
 		goto out;
 	(void)snprintf(dir_default, sizeof(dir_default), "job-%" PRIu64, id);
-	r = fetch(c, id, dir ? dir : dir_default, json_object_get(wanted, "names"), e);
+	o.dir = o.dir ? o.dir : dir_default;
+	o.names = json_object_get(wanted, "names");
+	r = fetch(c, id, &o, e);
 out:
 	json_decref(wanted);
 	return r;

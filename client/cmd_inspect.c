@@ -173,13 +173,15 @@ static int
 verify(const struct inspect *x, struct err *e)
 {
 	json_t *extra = json_array(), *item;
+	struct board board;
 	struct bar bar;
 	size_t i;
 	int r = 0;
 
 	(void)json_object_set_new(x->doc, "extra", extra);
 	if (x->manifest) {
-		bar_init(&bar, stderr, "inspect");
+		board_init(&board, stderr);
+		bar_init(&bar, &board, "inspect");
 		bar_stage(&bar, "verify", clock_ms());
 		r = verify_manifest(x->dir, x->manifest, &bar, x->problems, e);
 		bar_end(&bar, clock_ms());

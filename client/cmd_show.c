@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "cli.h"
 #include "fact.h"
+#include "hint.h"
 #include "job.h"
 #include "table.h"
 #include "text.h"
@@ -13,15 +14,56 @@ state_print(const json_t *job)
 	_cleanup_free_ char *words = NULL;
 	const json_t *progress = json_object_get(job, "progress");
 	uint64_t done = job_whole(progress, "done"), total = job_whole(progress, "total");
+	const char *state = job_str(job, "state");
+	char waiting[96];
 
-	if (!str_eq(job_str(job, "state"), "running"))
-		words = strdup(job_str(job, "state"));
+	if (str_eq(state, "queued"))
+		words = strdup(job_waiting(job, waiting, sizeof(waiting)));
+	else if (!str_eq(state, "running"))
+		words = strdup(state);
 	else if (total)
 		words = str_printf("running, %s %.0f%%", job_str(job, "stage"),
 				   100.0 * (double)done / (double)total);
 	else
 		words = str_printf("running, %s", job_str(job, "stage"));
 	fact_print("state", words ? words : "");
+	if (json_is_true(json_object_get(job, "cancel_requested")) && !job_ended(job))
+		fact_print("cancelling", "it was asked to stop");
+}
+
+/* Why it failed, and what to try. */
+static void
+failure_print(const json_t *job)
+{
+	_cleanup_(buf_release) struct buf hint = BUF_INIT;
+
+	fact_member(job, "reason");
+	fact_member(job, "message");
+	if (!str_eq(job_str(job, "state"), "failed"))
+		return;
+	hint_add_job(&hint, err_from_name(job_str(job, "reason")), job_whole(job, "id"));
+	fact_print("try", hint.data ? hint.data + strlen("; ") : "");
+}
+
+static void
+used_print(const json_t *job)
+{
+	const json_t *usage = json_object_get(job, "usage"), *artifact = json_object_get(job, "artifact");
+	_cleanup_free_ char *took = NULL, *files = NULL;
+	char bytes[16];
+
+	if (json_is_object(usage)) {
+		took = str_printf("%.1f s, %.1f s of CPU, %s of memory at most", job_number(usage, "seconds"),
+				  job_number(usage, "cpu_seconds"),
+				  str_bytes(job_whole(usage, "peak_rss_bytes"), bytes, sizeof(bytes)));
+		fact_print("used", took ? took : "");
+	}
+	if (json_is_object(artifact)) {
+		files = str_printf("%" PRIu64 " files, %s%s%s", job_whole(artifact, "files"),
+				   str_bytes(job_whole(artifact, "bytes"), bytes, sizeof(bytes)),
+				   *job_str(artifact, "removed") ? ", removed " : "", job_str(artifact, "removed"));
+		fact_print("artifact", files ? files : "");
+	}
 }
 
 static int
@@ -83,13 +125,15 @@ job_print(const json_t *job, struct err *e)
 
 	fact_member(job, "id");
 	state_print(job);
-	fact_member(job, "reason");
-	fact_member(job, "message");
+	failure_print(job);
 	json_object_foreach(json_object_get(job, "spec"), key, value)
 		fact_member(json_object_get(job, "spec"), key);
 	for (i = 0; i < ARRAY_LEN(times); i++)
 		fact_member(job, times[i]);
 	fact_print("attempt", attempt ? attempt : "");
+	fact_member(job, "owner");
+	fact_member(job, "runner");
+	used_print(job);
 	for (i = 0; i < ARRAY_LEN(results); i++)
 		fact_member(result, results[i]);
 	r = stages_print(json_object_get(job, "stages"), e);

@@ -9,24 +9,40 @@
 #include "base/str.h"
 #include "bar.h"
 #include "clock.h"
+#include "interrupt.h"
 #include "job.h"
 
 /* Connections in a row that may break without a byte gained. */
 #define TRIES_MAX 3
-#define RETRY_US 500000
+#define RETRY_MS 500
 #define BLOCK_LEN (1u << 20)
 
 struct download {
+	const struct fetch *all;
+	const char *name;
+	uint64_t size;      /* as listed */
+	const char *sha256; /* as listed */
+	char *path;
+	char *partial;
+	char *url;          /* its path on the server */
+	int fd;             /* of the partial file; -1: not begun, or over */
+	uint64_t have;      /* bytes in it, all of them in the hash */
+	struct sha256 *hash;
+	struct bar bar;
+	struct http_request req;
+	struct http_transfer *transfer; /* NULL: none now */
+	int64_t retry_ms;               /* when to ask again */
+	int tries;                      /* that brought nothing, in a row */
+	bool over;
+};
+
+struct fetch {
 	struct cli *c;
 	uint64_t id; /* of the job */
-	const char *name;
-	uint64_t size;       /* as listed */
-	const char *sha256;  /* as listed */
-	const char *partial; /* path */
-	int fd;              /* of the partial file */
-	uint64_t have;       /* bytes in it, all of them in the hash */
-	struct sha256 *hash;
-	struct bar *bar;
+	const struct fetch_options *o;
+	struct board board;
+	struct download *files;
+	size_t n;
 };
 
 static int
@@ -44,7 +60,7 @@ bytes_take(struct download *d, const void *data, size_t len)
 {
 	sha256_add(d->hash, data, len);
 	d->have += len;
-	bar_progress(d->bar, d->have, d->size, "bytes", "", clock_ms());
+	bar_progress(&d->bar, d->have, d->size, "bytes", "", clock_ms());
 }
 
 /* Hashes what an earlier download left. */
@@ -91,36 +107,6 @@ on_bytes(void *ctx, uint64_t offset, const char *data, size_t len, struct err *e
 	return r;
 }
 
-/* As many connections as it takes, while each brings something. */
-static int
-download_bytes(struct download *d, struct err *e)
-{
-	_cleanup_free_ char *name = http_escape(d->name);
-	_cleanup_free_ char *path = name ? str_printf("/v1/jobs/%" PRIu64 "/files/%s", d->id, name) : NULL;
-	struct http_request req = {.method = "GET", .path = path, .sink = on_bytes, .ctx = d};
-	struct http *h;
-	int r, tries = 0;
-
-	if (!path)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
-	r = cli_http(d->c, &h, e);
-	while (r == 0 && d->have < d->size) {
-		req.from = d->have;
-		r = http_perform(h, &req, e);
-		if (r == 0 && d->have < d->size)
-			return err_set(e, E_MISMATCH, "'%s' ends after %" PRIu64 " of %" PRIu64 " bytes",
-				       d->name, d->have, d->size);
-		tries = d->have > req.from ? 0 : tries + 1;
-		if (r == E_UNREACHABLE && tries < TRIES_MAX) {
-			bar_note(d->bar, "%s; going on with '%s'", e->msg, d->name);
-			err_clear(e);
-			(void)usleep(RETRY_US);
-			r = 0;
-		}
-	}
-	return r;
-}
-
 static int
 download_verify(struct download *d, struct err *e)
 {
@@ -132,28 +118,6 @@ download_verify(struct download *d, struct err *e)
 	if (fsync(d->fd) < 0)
 		return err_errno(e, E_IO, errno, "cannot fsync '%s'", d->partial);
 	return 0;
-}
-
-static int
-download_run(struct download *d, const char *path, struct err *e)
-{
-	_cleanup_close_ int fd = open(d->partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	int r;
-
-	if (fd < 0)
-		return err_errno(e, E_IO, errno, "cannot open '%s'", d->partial);
-	d->fd = fd;
-	r = download_resume(d, e);
-	if (r == 0)
-		r = download_bytes(d, e);
-	if (r == 0)
-		r = download_verify(d, e);
-	if (r == 0)
-		r = fs_rename(d->partial, path, e);
-	if (r == E_MISMATCH)
-		(void)unlink(d->partial); /* nothing to go on with */
-	sha256_free(&d->hash);
-	return r;
 }
 
 /* There already, from an earlier download. */
@@ -168,12 +132,17 @@ is_whole(const struct download *d, const char *path)
 }
 
 static int
-fetch_one(struct download *d, const char *dir, const json_t *row, struct err *e)
+download_init(struct download *d, struct fetch *all, const json_t *row, struct err *e)
 {
-	_cleanup_free_ char *path = NULL, *partial = NULL;
+	_cleanup_free_ char *name = NULL;
+	char prefix[32];
 	int64_t size = 0;
 	int r;
 
+	d->all = all;
+	d->fd = -1;
+	(void)snprintf(prefix, sizeof(prefix), "job %" PRIu64, all->id);
+	bar_init(&d->bar, &all->board, prefix);
 	r = json_get_str(row, "files[]", "name", JSON_REQUIRED, E_INTERNAL, &d->name, e);
 	if (r == 0)
 		r = json_get_int(row, "files[]", "size", JSON_REQUIRED, 0, INT64_MAX, E_INTERNAL, &size, e);
@@ -184,19 +153,177 @@ fetch_one(struct download *d, const char *dir, const json_t *row, struct err *e)
 	if (!fs_name_ok(d->name))
 		return err_set(e, E_INTERNAL, "the daemon lists '%s', which is no name of a file", d->name);
 	d->size = (uint64_t)size;
-	d->have = 0;
-	path = fs_join(dir, d->name);
-	partial = path ? str_printf("%s.partial", path) : NULL;
-	if (!partial)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
-	if (is_whole(d, path)) {
-		bar_note(d->bar, "'%s' is there already", path);
+	name = http_escape(d->name);
+	d->path = fs_join(all->o->dir, d->name);
+	d->partial = d->path ? str_printf("%s.partial", d->path) : NULL;
+	d->url = name ? str_printf("/v1/jobs/%" PRIu64 "/files/%s", all->id, name) : NULL;
+	return d->partial && d->url ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+}
+
+static void
+download_release(struct download *d)
+{
+	(void)http_finish(&d->transfer, NULL);
+	bar_drop(&d->bar);
+	bar_release(&d->bar);
+	closep(&d->fd);
+	sha256_free(&d->hash);
+	free(d->path);
+	free(d->partial);
+	free(d->url);
+}
+
+/* All bytes are there. */
+static int
+download_end(struct download *d, struct err *e)
+{
+	int r = download_verify(d, e);
+
+	if (r == 0)
+		r = fs_rename(d->partial, d->path, e);
+	if (r == 0)
+		bar_end(&d->bar, clock_ms());
+	(void)close(TAKE_FD(d->fd));
+	d->over = true;
+	return r;
+}
+
+static int
+download_open(struct download *d, struct err *e)
+{
+	if (is_whole(d, d->path)) {
+		bar_note(&d->bar, "'%s' is there already", d->path);
+		d->over = true;
 		return 0;
 	}
-	d->partial = partial;
-	bar_stage(d->bar, d->name, clock_ms());
-	r = download_run(d, path, e);
-	bar_end(d->bar, clock_ms());
+	d->fd = open(d->partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (d->fd < 0)
+		return err_errno(e, E_IO, errno, "cannot open '%s'", d->partial);
+	bar_stage(&d->bar, d->name, clock_ms());
+	return download_resume(d, e);
+}
+
+/* Bytes that are wrong are nothing to go on with. */
+static int
+mismatch_drop(const struct download *d, int r)
+{
+	if (r == E_MISMATCH)
+		(void)unlink(d->partial);
+	return r;
+}
+
+/* Opens the file, or goes on with it. */
+static int
+download_begin(struct download *d, struct http *h, struct err *e)
+{
+	int r = d->fd < 0 ? download_open(d, e) : 0;
+
+	if (r < 0 || d->over)
+		return r;
+	if (d->have == d->size)
+		return download_end(d, e);
+	d->req = (struct http_request){
+		.method = "GET", .path = d->url, .from = d->have, .sink = on_bytes, .ctx = d};
+	return http_begin(h, &d->req, &d->transfer, e);
+}
+
+/* A connection has ended: with the file, or too early. */
+static int
+download_ended(struct download *d, struct err *e)
+{
+	int r = http_finish(&d->transfer, e);
+
+	if (r == 0 && d->have == d->size)
+		return download_end(d, e);
+	if (r == 0)
+		return err_set(e, E_MISMATCH, "'%s' ends after %" PRIu64 " of %" PRIu64 " bytes", d->name, d->have,
+			       d->size);
+	d->tries = d->have > d->req.from ? 0 : d->tries + 1;
+	if ((r != E_UNREACHABLE && r != E_BUSY) || d->tries >= TRIES_MAX)
+		return r;
+	bar_note(&d->bar, "%s; going on with '%s'", e->msg, d->name);
+	err_clear(e);
+	d->retry_ms = clock_ms() + RETRY_MS;
+	return 0;
+}
+
+/* Begins as many as may run at once. *ret_left is how many are not over; *ret_ms when the next is due, or 0. */
+static int
+downloads_begin(struct fetch *all, struct http *h, size_t *ret_left, int64_t *ret_ms, struct err *e)
+{
+	size_t i, running = 0;
+	struct download *d;
+	int r = 0;
+
+	*ret_left = 0;
+	*ret_ms = 0;
+	for (i = 0; r == 0 && i < all->n && running < all->o->parallel; i++) {
+		d = &all->files[i];
+		if (!d->over && !d->transfer && clock_ms() >= d->retry_ms)
+			r = mismatch_drop(d, download_begin(d, h, e));
+		else if (!d->over && !d->transfer)
+			*ret_ms = *ret_ms ? MIN(*ret_ms, d->retry_ms) : d->retry_ms;
+		running += !d->over;
+		*ret_left += !d->over;
+	}
+	return r;
+}
+
+static int
+downloads_run(struct fetch *all, const struct interrupt *stop, struct err *e)
+{
+	struct http_transfer *t;
+	struct download *d;
+	size_t left = 1;
+	int64_t until;
+	struct http *h;
+	int r = cli_http(all->c, &h, e);
+
+	if (r < 0)
+		return r;
+	http_stop_on(h, stop->fd);
+	while (r == 0) {
+		r = downloads_begin(all, h, &left, &until, e);
+		if (r < 0 || left == 0)
+			break;
+		r = http_wait(h, until, &t, e);
+		if (r < 0 || !t)
+			continue;
+		d = http_request(t)->ctx;
+		r = mismatch_drop(d, download_ended(d, e));
+	}
+	http_stop_on(h, -1);
+	return r;
+}
+
+static int
+fetch_rows(struct fetch *all, const json_t *rows, struct err *e)
+{
+	_cleanup_(interrupt_close) struct interrupt stop = INTERRUPT_INIT;
+	_cleanup_free_ struct download *files = calloc(json_array_size(rows), sizeof(*files));
+	sigset_t signals;
+	size_t i;
+	int r = 0;
+
+	if (!files)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	all->files = files;
+	board_init(&all->board, stderr);
+	for (; r == 0 && all->n < json_array_size(rows); all->n++)
+		r = download_init(&files[all->n], all, json_array_get(rows, all->n), e);
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGINT);
+	if (r == 0)
+		r = interrupt_open(&stop, &signals, e);
+	if (r == 0)
+		r = downloads_run(all, &stop, e);
+	for (i = 0; i < all->n; i++)
+		download_release(&files[i]);
+	if (r == E_CANCELLED) {
+		err_clear(e);
+		(void)err_set(e, r, "interrupted; 'colconvctl fetch %" PRIu64 " -o %s' goes on with what is there",
+			      all->id, all->o->dir);
+	}
 	return r;
 }
 
@@ -236,34 +363,31 @@ rows_select(const json_t *list, const json_t *names, json_t *ret, struct err *e)
 }
 
 int
-fetch_files(struct cli *c, uint64_t id, const char *dir, const json_t *names, json_t **ret, struct err *e)
+fetch_files(struct cli *c, uint64_t id, const struct fetch_options *o, json_t **ret, struct err *e)
 {
-	struct download d = {.c = c, .id = id, .fd = -1};
-	char path[64], prefix[32];
+	struct fetch all = {.c = c, .id = id, .o = o};
 	const json_t *list;
 	json_t *reply, *rows;
-	struct bar bar;
-	size_t i;
+	char path[64];
 	int r;
 
+	if (o->parallel < 1 || o->parallel > FETCH_PARALLEL_MAX)
+		return err_set(e, E_USAGE, "--parallel must be from 1 to %d", FETCH_PARALLEL_MAX);
 	(void)snprintf(path, sizeof(path), "/v1/jobs/%" PRIu64 "/files", id);
-	(void)snprintf(prefix, sizeof(prefix), "job %" PRIu64, id);
 	r = cli_request(c, "GET", path, NULL, &reply, e);
 	if (r < 0)
 		return r;
 	rows = json_array();
 	r = json_get_array(reply, "", "files", JSON_REQUIRED, E_INTERNAL, &list, e);
 	if (r == 0)
-		r = rows_select(list, names, rows, e);
+		r = rows_select(list, o->names, rows, e);
 	json_decref(reply);
 	if (r == 0 && json_array_size(rows) == 0)
 		r = err_set(e, E_NOT_FOUND, "job %" PRIu64 " has no artifact", id);
 	if (r == 0)
-		r = fs_mkdir_p(dir, 0777, e);
-	bar_init(&bar, stderr, prefix);
-	d.bar = &bar;
-	for (i = 0; r == 0 && i < json_array_size(rows); i++)
-		r = fetch_one(&d, dir, json_array_get(rows, i), e);
+		r = fs_mkdir_p(o->dir, 0777, e);
+	if (r == 0)
+		r = fetch_rows(&all, rows, e);
 	if (r == 0)
 		*ret = json_incref(rows);
 	json_decref(rows);

@@ -1,14 +1,26 @@
 /*
- * Downloading a job's artifact. A file is FOLDER/NAME.partial until it is whole and has the
- * size and hash of the daemon's list; what a broken download left is gone on with.
+ * Downloading a job's artifact, several files at once. A file is FOLDER/NAME.partial until it is whole and has
+ * the size and hash of the daemon's list; what a broken download left is gone on with.
  */
 #ifndef CLIENT_FETCH_H
 #define CLIENT_FETCH_H
 
 #include "cli.h"
 
-/* The files that `names` (an array of strings; NULL: all) asks for. *ret is their rows of the daemon's list. */
-int fetch_files(struct cli *c, uint64_t id, const char *dir, const json_t *names, json_t **ret,
-		struct err *e);
+#define FETCH_PARALLEL 4
+#define FETCH_PARALLEL_MAX 16
+
+struct fetch_options {
+	const char *dir;
+	const json_t *names; /* an array of strings; NULL: all files */
+	uint64_t parallel;   /* files at once */
+};
+
+#define FETCH_INIT {.parallel = FETCH_PARALLEL}
+#define FETCH_OPTIONS(o)                                                                                     \
+	{"parallel", 0, "N", option_number, &(o)->parallel, NULL, "download N files at once (4)"}
+
+/* *ret are the files' rows of the daemon's list. Ctrl-C is E_CANCELLED, after telling how to go on. */
+int fetch_files(struct cli *c, uint64_t id, const struct fetch_options *o, json_t **ret, struct err *e);
 
 #endif

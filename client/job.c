@@ -3,7 +3,7 @@
 #include <inttypes.h>
 
 #include "base/str.h"
-#include "text.h"
+#include "hint.h"
 
 const char *
 job_str(const json_t *job, const char *key)
@@ -42,25 +42,83 @@ job_exit_status(int reason)
 }
 
 int
-job_outcome(const json_t *job)
+job_exit(const json_t *job)
 {
 	const char *state = job_str(job, "state");
-	uint64_t id = job_whole(job, "id");
 
 	if (str_eq(state, "done"))
 		return 0;
-	if (str_eq(state, "cancelled")) {
-		(void)fprintf(stderr, "colconvctl: job %" PRIu64 " was cancelled\n", id);
-		return job_exit_status(E_CANCELLED);
+	return job_exit_status(str_eq(state, "cancelled") ? E_CANCELLED : err_from_name(job_str(job, "reason")));
+}
+
+int
+job_exit_worst(const json_t *jobs)
+{
+	const int order[] = {EXIT_JOB_FAILED, err_exit_status(E_PARITY), err_exit_status(E_CANCELLED)};
+	json_t *job;
+	size_t i, k;
+
+	for (k = 0; k < ARRAY_LEN(order); k++)
+		json_array_foreach(jobs, i, job)
+			if (job_exit(job) == order[k])
+				return order[k];
+	return 0;
+}
+
+int
+job_end_words(const json_t *job, const char *done, struct buf *ret)
+{
+	const char *state = job_str(job, "state"), *reason = job_str(job, "reason");
+	char id[24];
+
+	(void)snprintf(id, sizeof(id), "%" PRIu64, job_whole(job, "id"));
+	if (str_eq(state, "failed")) {
+		buf_printf(ret, "failed (%s): %s", reason, job_str(job, "message"));
+		hint_add_job(ret, err_from_name(reason), job_whole(job, "id"));
+	} else {
+		buf_puts(ret, state);
+		if (done && str_eq(state, "done")) {
+			buf_puts(ret, "; ");
+			hint_fill(ret, done, id);
+		}
 	}
-	(void)fprintf(stderr, "colconvctl: job %" PRIu64 " failed (", id);
-	text_print(stderr, job_str(job, "reason"));
-	(void)fputs("): ", stderr);
-	text_print(stderr, job_str(job, "message"));
-	if (str_eq(job_str(job, "reason"), err_name(E_PARITY)))
-		(void)fprintf(stderr, "; 'colconvctl parity %" PRIu64 "' shows where", id);
-	(void)fputc('\n', stderr);
-	return job_exit_status(err_from_name(job_str(job, "reason")));
+	return job_exit(job);
+}
+
+const char *
+job_waiting(const json_t *job, char *buf, size_t len)
+{
+	const json_t *w = json_object_get(job, "waiting"), *ahead = json_object_get(w, "ahead");
+	const char *what = job_str(w, "for");
+	int64_t ms = job_time(w, "until") - (int64_t)time(NULL) * 1000;
+
+	if (str_eq(what, "pause"))
+		(void)snprintf(buf, len, "queued, tried again in %" PRId64 " s", MAX(ms, 0) / 1000);
+	else if (str_eq(what, "stop"))
+		(void)snprintf(buf, len, "queued, the daemon stops");
+	else if (json_is_integer(ahead) && json_integer_value(ahead))
+		(void)snprintf(buf, len, "queued, %" JSON_INTEGER_FORMAT " ahead", json_integer_value(ahead));
+	else
+		(void)snprintf(buf, len, "queued");
+	return buf;
+}
+
+const char *
+job_age(const json_t *obj, const char *key, char *buf, size_t len)
+{
+	int64_t at = job_time(obj, key), s = (int64_t)time(NULL) - at / 1000;
+
+	if (at < 0)
+		(void)snprintf(buf, len, "-");
+	else if (s < 60)
+		(void)snprintf(buf, len, "%" PRId64 "s", MAX(s, 0));
+	else if (s < 3600)
+		(void)snprintf(buf, len, "%" PRId64 "m", s / 60);
+	else if (s < 48 * 3600)
+		(void)snprintf(buf, len, "%" PRId64 "h", s / 3600);
+	else
+		(void)snprintf(buf, len, "%" PRId64 "d", s / 86400);
+	return buf;
 }
 
 int

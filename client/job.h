@@ -13,8 +13,20 @@ uint64_t job_whole(const json_t *obj, const char *key);
 
 bool job_ended(const json_t *job);
 
-/* How a job that has ended did: the exit status, after telling why on stderr if it is not 0. */
-int job_outcome(const json_t *job);
+/* The exit status for how a job that has ended did. */
+int job_exit(const json_t *job);
+
+/* Of several: a failure goes before a failed parity, and that before a cancellation. */
+int job_exit_worst(const json_t *jobs);
+
+/* That in words, with what to try; `done` (hint_fill) goes with one that is done, NULL: nothing. The exit status. */
+int job_end_words(const json_t *job, const char *done, struct buf *ret);
+
+/* "queued, 3 ahead" and the like, of a job that waits; into `buf`, which is returned. */
+const char *job_waiting(const json_t *job, char *buf, size_t len);
+
+/* "12s", "5m", "3h", "40d" since the time that a member has; "-" when it has none. */
+const char *job_age(const json_t *obj, const char *key, char *buf, size_t len);
 
 /* The exit status for a conversion that failed for this reason. */
 int job_exit_status(int reason);

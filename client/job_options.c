@@ -1,10 +1,16 @@
 #include "job_options.h"
 
 #include <errno.h>
+#include <math.h>
+#include <unistd.h>
 
+#include "base/buf.h"
 #include "base/fs.h"
 #include "base/repo.h"
 #include "base/str.h"
+
+#define SPEC_FILE_MAX (1u << 20)
+#define READ_LEN 65536
 
 /* Takes `value`, which is NULL when memory ran out. */
 static int
@@ -93,12 +99,23 @@ parity_set(const struct option_row *o, json_t *value, struct err *e)
 }
 
 int
-job_option_limit(const struct option_row *o, const char *value, struct err *e)
+job_option_max_abs(const struct option_row *o, const char *value, struct err *e)
 {
 	double x;
 	int r = str_to_double(value, o->name, &x, e);
 
 	return r < 0 ? r : parity_set(o, json_real(x), e);
+}
+
+int
+job_option_min_cosine(const struct option_row *o, const char *value, struct err *e)
+{
+	char *end;
+	double x = strtod(value, &end);
+
+	if (end == value || *end || !isfinite(x) || x < -1 || x > 1)
+		return err_set(e, E_USAGE, "--%s must be a number from -1 to 1, not '%s'", o->name, value);
+	return parity_set(o, json_real(x), e);
 }
 
 int
@@ -137,6 +154,80 @@ job_option_label(const struct option_row *o, const char *value, struct err *e)
 	if (r == 0 && json_object_set_new(labels, key, s) < 0)
 		r = err_set(e, E_USAGE, "--%s must be UTF-8, not '%s'", o->name, value);
 	return r;
+}
+
+/* A whole number, maybe negative; its range is for the daemon to say. */
+int
+job_option_whole(const struct option_row *o, const char *value, struct err *e)
+{
+	const bool negative = *value == '-';
+	uint64_t n;
+	int r = str_to_u64(value + negative, 0, INT64_MAX, o->name, &n, e);
+
+	return r < 0 ? r : set_take(o->ret, o->key, json_integer(negative ? -(json_int_t)n : (json_int_t)n), e);
+}
+
+int
+job_option_seconds(const struct option_row *o, const char *value, struct err *e)
+{
+	uint64_t n;
+	const struct option_row number = {.name = o->name, .ret = &n};
+	int r = option_seconds(&number, value, e);
+
+	return r < 0 ? r : set_take(o->ret, o->key, json_integer((json_int_t)n), e);
+}
+
+/* All of the standard input. */
+static int
+stdin_read(struct buf *ret, struct err *e)
+{
+	void *room;
+	ssize_t n;
+
+	do {
+		room = buf_reserve(ret, READ_LEN);
+		if (!room)
+			return buf_failed(ret, e);
+		n = read(STDIN_FILENO, room, READ_LEN);
+		if (n < 0 && errno != EINTR)
+			return err_errno(e, E_USAGE, errno, "cannot read the standard input");
+		ret->len += n > 0 ? (size_t)n : 0;
+		if (ret->len > SPEC_FILE_MAX)
+			return err_set(e, E_USAGE, "the standard input is longer than %u bytes", SPEC_FILE_MAX);
+	} while (n != 0);
+	return 0;
+}
+
+int
+job_file_read(const char *path, json_t **ret, struct err *e)
+{
+	_cleanup_(buf_release) struct buf b = BUF_INIT;
+	int r;
+
+	if (!str_eq(path, "-"))
+		return json_read(path, SPEC_FILE_MAX, E_USAGE, ret, e);
+	r = stdin_read(&b, e);
+	return r < 0 ? r : json_parse(b.data, b.len, "the standard input", E_USAGE, ret, e);
+}
+
+int
+job_spec_finish(json_t **spec, const char *file, const char *model, struct err *e)
+{
+	json_t *whole = NULL;
+	int r = 0;
+
+	if (model && json_object_set_new(*spec, "model", json_string(model)) < 0)
+		return err_set(e, E_USAGE, "the model must be UTF-8, not '%s'", model);
+	if (file) {
+		r = job_file_read(file, &whole, e);
+		if (r == 0 && json_object_update_recursive(whole, *spec) < 0)
+			r = err_set(e, E_USAGE, "'%s' is not a JSON object", file);
+		json_decref(*spec);
+		*spec = whole ? whole : json_object();
+	}
+	if (r == 0 && !json_object_get(*spec, "model"))
+		r = err_set(e, E_USAGE, "there must be a model, or a --file with one");
+	return r < 0 ? r : job_paths_resolve(*spec, e);
 }
 
 /* The absolute form of a string that is a path; NULL to leave it as it is. */

@@ -1,25 +1,30 @@
 #include "config.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "base/str.h"
 #include "cli.h"
-#include "text.h"
+
+#define HELP_COLUMN 23
 
 const struct command commands[] = {
-#define COMMAND(name, operands, min, max, help) {#name, operands, min, max, help, cmd_##name},
+#define GROUP(title) {.name = "", .help = title},
+#define COMMAND(name, operands, min, max, states, help)                                                      \
+	{#name, operands, min, max, states, help, cmd_##name},
 #include "commands.def"
 #undef COMMAND
+#undef GROUP
 	{.name = NULL},
 };
 
-static const struct command *
+const struct command *
 command_find(const char *name)
 {
 	const struct command *cmd;
 
 	for (cmd = commands; cmd->name; cmd++)
-		if (str_eq(cmd->name, name))
+		if (cmd->run && str_eq(cmd->name, name))
 			return cmd;
 	return NULL;
 }
@@ -31,13 +36,18 @@ usage_print(FILE *f)
 	char left[32];
 
 	(void)fputs("Usage: colconvctl [--server URL] COMMAND [ARGUMENT...]\n"
-		    "Converts visual late-interaction retrievers to ONNX, by colconvd or by itself.\n\n",
+		    "Converts visual late-interaction retrievers to ONNX, by colconvd or by itself.\n",
 		    f);
 	for (cmd = commands; cmd->name; cmd++) {
 		(void)snprintf(left, sizeof(left), "%s %s", cmd->name, cmd->operands);
-		(void)fprintf(f, "  %-20s %s\n", left, cmd->help);
+		if (!cmd->run)
+			(void)fprintf(f, "\n%s:\n", cmd->help);
+		else if (cmd->help)
+			option_help_line(f, left, HELP_COLUMN, cmd->help);
 	}
-	(void)fputs("\n'colconvctl COMMAND --help' shows the options of a command.\n", f);
+	(void)fputs("\n'colconvctl COMMAND --help' shows the options of a command.\n"
+		    "The one line that most need: colconvctl submit MODEL --fetch DIR\n",
+		    f);
 }
 
 static json_t *
@@ -47,8 +57,10 @@ commands_to_json(void)
 	const struct command *cmd;
 
 	for (cmd = commands; cmd->name; cmd++)
-		(void)json_array_append_new(all, json_pack("{s:s, s:s, s:s}", "name", cmd->name, "operands",
-							   cmd->operands, "help", cmd->help));
+		if (cmd->run && cmd->help)
+			(void)json_array_append_new(all,
+						    json_pack("{s:s, s:s, s:s}", "name", cmd->name,
+							      "operands", cmd->operands, "help", cmd->help));
 	return all;
 }
 
@@ -113,39 +125,6 @@ run(struct cli *c, int argc, char **argv, struct err *e)
 	return c->command->run(c, argc - 1, argv + 1, e);
 }
 
-static const char *
-hint_find(int code)
-{
-	static const struct {
-		int code;
-		const char *words;
-	} hints[] = {
-#define HINT(sym, words) {E_##sym, words},
-#include "hints.def"
-#undef HINT
-	};
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(hints); i++)
-		if (hints[i].code == code)
-			return hints[i].words;
-	return NULL;
-}
-
-static void
-error_print(const struct err *e, const char *command)
-{
-	const char *hint = hint_find(e->code);
-
-	(void)fputs("colconvctl: ", stderr);
-	text_print(stderr, e->msg);
-	if (hint) {
-		(void)fputs("; ", stderr);
-		(void)fprintf(stderr, hint, command ? command : "", command ? " " : "");
-	}
-	(void)fputc('\n', stderr);
-}
-
 /* Data that did not reach its reader is an error, unless the reader wanted no more. */
 static int
 stdout_finish(struct err *e)
@@ -158,17 +137,16 @@ stdout_finish(struct err *e)
 int
 main(int argc, char **argv)
 {
-	struct cli c = {.server = getenv("COLCONV_SERVER")};
+	struct cli c = {.command = NULL};
 	struct err e = ERR_INIT;
 	int r;
 
-	if (!c.server || !*c.server)
-		c.server = SERVER_DEFAULT;
 	r = argc ? run(&c, argc - 1, argv + 1, &e) : E_USAGE;
 	if (r >= 0 && stdout_finish(&e) < 0)
 		r = e.code;
 	if (r < 0)
-		error_print(&e, c.command ? c.command->name : NULL);
+		cli_print_error(&c, &e);
 	http_free(&c.http);
+	settings_release(&c.settings);
 	return r < 0 ? err_exit_status(r) : r;
 }

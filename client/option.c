@@ -1,8 +1,11 @@
 #include "option.h"
 
 #include "base/str.h"
+#include "text.h"
 
 #define HELP_COLUMN 26
+#define HELP_WIDTH_MAX 100 /* lines longer than that are hard to read */
+#define HELP_WIDTH_PIPE 80
 
 int
 option_flag(const struct option_row *o, const char *value _unused_, struct err *e _unused_)
@@ -25,6 +28,38 @@ option_number(const struct option_row *o, const char *value, struct err *e)
 
 	(void)snprintf(what, sizeof(what), "--%s", o->name);
 	return str_to_u64(value, 0, INT64_MAX, what, o->ret, e);
+}
+
+int
+option_seconds(const struct option_row *o, const char *value, struct err *e)
+{
+	static const struct {
+		char letter;
+		uint64_t seconds;
+	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+	size_t i, n = strspn(value, "0123456789");
+	_cleanup_free_ char *digits = strndup(value, n);
+	uint64_t unit = value[n] ? 0 : 1;
+
+	if (!digits)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	for (i = 0; i < ARRAY_LEN(units) && value[n] && !value[n + 1]; i++)
+		if (units[i].letter == value[n])
+			unit = units[i].seconds;
+	if (!unit || str_to_u64(digits, 0, INT64_MAX / 86400, "a time", o->ret, NULL) < 0)
+		return err_set(e, E_USAGE, "--%s must be a time such as 90, 5m, 2h or 30d, not '%s'", o->name,
+			       value);
+	*(uint64_t *)o->ret *= unit;
+	return 0;
+}
+
+int
+option_bytes(const struct option_row *o, const char *value, struct err *e)
+{
+	char what[64];
+
+	(void)snprintf(what, sizeof(what), "--%s", o->name);
+	return str_to_bytes(value, what, o->ret, e);
 }
 
 static const struct option_row *
@@ -102,6 +137,25 @@ option_parse(const struct option_row *rows, enum option_order order, int *argc, 
 }
 
 void
+option_help_line(FILE *f, const char *left, int column, const char *words)
+{
+	const unsigned columns = text_columns(f);
+	const int width = (int)MIN(columns ? columns : HELP_WIDTH_PIPE, HELP_WIDTH_MAX);
+	int n, used = fprintf(f, "%*s%-*s", column ? 2 : 0, "", column, left);
+
+	for (; *words; words += n, words += *words == ' ') {
+		n = (int)strcspn(words, " ");
+		if (used + 1 + n >= width || (used > column + 2 && strlen(left) > (size_t)column)) {
+			(void)fprintf(f, "\n%*s", column ? column + 2 : 0, "");
+			used = column ? column + 2 : 0;
+			left = "";
+		}
+		used += fprintf(f, "%s%.*s", used ? " " : "", n, words);
+	}
+	(void)fputc('\n', f);
+}
+
+void
 option_help(const struct option_row *rows, FILE *f)
 {
 	char left[64];
@@ -112,6 +166,6 @@ option_help(const struct option_row *rows, FILE *f)
 				 : snprintf(left, sizeof(left), "    ");
 		(void)snprintf(left + n, sizeof(left) - (size_t)n, "--%s%s%s", rows->name,
 			       rows->value ? " " : "", rows->value ? rows->value : "");
-		(void)fprintf(f, "  %-*s %s\n", HELP_COLUMN, left, rows->help);
+		option_help_line(f, left, HELP_COLUMN, rows->help);
 	}
 }

@@ -29,7 +29,9 @@ struct option_row {
 
 option_fn option_flag;   /* bool */
 option_fn option_str;    /* const char *, borrowed from argv */
-option_fn option_number; /* uint64_t */
+option_fn option_number;  /* uint64_t */
+option_fn option_seconds; /* uint64_t, of "90", "5m", "2h", "30d" */
+option_fn option_bytes;   /* uint64_t, of "500MB", "2GiB" */
 
 enum option_order {
 	OPTION_MIXED,   /* operands are gathered at the front of argv */
@@ -44,5 +46,8 @@ int option_parse(const struct option_row *rows, enum option_order order, int *ar
 		 struct err *e);
 
 void option_help(const struct option_row *rows, FILE *f);
+
+/* "  LEFT   words ...", the words in a column of their own that fits the terminal; column 0: words alone. */
+void option_help_line(FILE *f, const char *left, int column, const char *words);
 
 #endif

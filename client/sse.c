@@ -8,7 +8,6 @@ sse_release(struct sse *s)
 	buf_release(&s->line);
 	buf_release(&s->event);
 	buf_release(&s->data);
-	buf_release(&s->id);
 }
 
 void
@@ -17,8 +16,8 @@ sse_reset(struct sse *s)
 	buf_clear(&s->line);
 	buf_clear(&s->event);
 	buf_clear(&s->data);
-	buf_clear(&s->id);
 	s->has_data = false;
+	memcpy(s->id_next, s->last_id, sizeof(s->last_id));
 }
 
 /* "field: value", "field:value" or "field". */
@@ -42,9 +41,10 @@ field_take(struct sse *s, const char *line, size_t len)
 			buf_puts(&s->data, "\n");
 		buf_add(&s->data, value, value_len);
 		s->has_data = true;
-	} else if (name_len == 2 && memcmp(line, "id", 2) == 0) {
-		buf_clear(&s->id);
-		buf_add(&s->id, value, value_len);
+	} else if (name_len == 2 && memcmp(line, "id", 2) == 0 && value_len <= SSE_ID_LEN &&
+		   strspn(value, "0123456789") >= value_len) {
+		memcpy(s->id_next, value, value_len);
+		s->id_next[value_len] = '\0';
 	}
 }
 
@@ -54,8 +54,7 @@ event_take(struct sse *s, sse_fn *fn, void *ctx, struct err *e)
 {
 	int r = 0;
 
-	if (s->id.len && s->id.len < sizeof(s->last_id))
-		(void)snprintf(s->last_id, sizeof(s->last_id), "%s", s->id.data);
+	memcpy(s->last_id, s->id_next, sizeof(s->last_id));
 	if (s->has_data)
 		r = buf_failed(&s->event, e) < 0 || buf_failed(&s->data, e) < 0
 			    ? E_NO_MEMORY

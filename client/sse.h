@@ -8,15 +8,15 @@
 #include "base/buf.h"
 
 #define SSE_LEN_MAX (4u << 20)
-#define SSE_ID_LEN 24 /* colconvd's are numbers; longer ones are passed over */
+#define SSE_ID_LEN 20 /* digits of colconvd's numbers */
 
 struct sse {
 	struct buf line;  /* of which the end has not come yet */
 	struct buf event; /* name of the event that is being read */
 	struct buf data;
-	struct buf id; /* of the event that is being read; empty: it has none */
 	bool has_data;
-	char last_id[SSE_ID_LEN]; /* of the last event that was whole and had one, for Last-Event-ID; "": none yet */
+	char last_id[SSE_ID_LEN + 1]; /* of the last whole event that had one, for Last-Event-ID; "" before */
+	char id_next[SSE_ID_LEN + 1]; /* of the event that is being read, or as `last_id` */
 };
 
 #define SSE_INIT { .has_data = false }
@@ -26,7 +26,7 @@ typedef int sse_fn(void *ctx, const char *event, const char *data, size_t data_l
 
 void sse_release(struct sse *s);
 
-/* Back to the start of a stream; last_id stays. */
+/* To the start of a stream; the id of the last event stays. */
 void sse_reset(struct sse *s);
 
 /* What the function returned, 0, or E_BAD_REQUEST for a line or event beyond SSE_LEN_MAX. */

@@ -118,7 +118,7 @@ table_print(const struct table *t, FILE *f, unsigned width, struct err *e)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	assert(t->cells_len % t->columns_len == 0);
 	widths_set(t, width, widths);
-	for (c = 0; c < t->columns_len; c++)
+	for (c = 0; c < t->columns_len && !t->untitled; c++)
 		cell_print(f, t->columns[c].title, widths[c], t->columns[c].align, c + 1 == t->columns_len);
 	for (i = 0; i < t->cells_len; i++) {
 		c = i % t->columns_len;

@@ -26,6 +26,7 @@ struct table {
 	char **cells; /* owned; row after row */
 	size_t cells_len;
 	size_t cells_cap;
+	bool untitled; /* print no titles; the columns are as wide as with them */
 	bool failed;
 };
 

@@ -109,12 +109,24 @@ text_head_len(const char *s, size_t width)
 	return i;
 }
 
+static struct winsize
+window(FILE *f)
+{
+	struct winsize w = {.ws_col = 0};
+
+	if (isatty(fileno(f)) && (ioctl(fileno(f), TIOCGWINSZ, &w) < 0 || !w.ws_col || !w.ws_row))
+		w = (struct winsize){.ws_col = w.ws_col ? w.ws_col : 80, .ws_row = w.ws_row ? w.ws_row : 24};
+	return w;
+}
+
 unsigned
 text_columns(FILE *f)
 {
-	struct winsize w;
+	return window(f).ws_col;
+}
 
-	if (!isatty(fileno(f)))
-		return 0;
-	return ioctl(fileno(f), TIOCGWINSZ, &w) == 0 && w.ws_col ? w.ws_col : 80;
+unsigned
+text_rows(FILE *f)
+{
+	return window(f).ws_row;
 }

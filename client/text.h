@@ -24,7 +24,8 @@ const char *text_tail(const char *s, size_t width);
 /* Bytes of the first characters of `s`, `width` columns at most. */
 size_t text_head_len(const char *s, size_t width);
 
-/* Columns of the terminal behind `f`; 0 when it is none. */
+/* Columns and rows of the terminal behind `f`; 0 when it is none. */
 unsigned text_columns(FILE *f);
+unsigned text_rows(FILE *f);
 
 #endif

@@ -9,18 +9,39 @@ import threading
 FILES = {"model.onnx_data": bytes(range(256)) * 4096, "text.onnx": b"graph", "empty.txt": b""}
 
 
+SPEC = {
+    "model": "/srv/models/colqwen2", "base": None, "variants": ["text"], "dtype": "fp32", "storage": "same",
+    "layout": "single", "profile": "default", "reference": [],
+    "parity": {"max_abs": 1e-4, "min_cosine": 0.99999, "seed": 1}, "positions": "mrope", "mask_mode": "trained",
+    "labels": {}, "priority": 0, "timeout": None, "attempts": 3,
+}
+TIME = "2026-01-31T08:00:00.123Z"
+
+
 def job(state="running", **more):
     doc = {
-        "id": 42, "state": state, "spec": {"model": "/srv/models/colqwen2", "variants": ["text"], "dtype": "fp32"},
-        "created": "2026-01-31T08:00:00.123Z", "started": None, "ended": None, "attempt": 1, "attempts_max": 3,
-        "stage": None, "progress": None, "stages": [], "reason": None, "message": None, "result": None,
+        "id": 42, "state": state, "spec": SPEC, "owner": None, "created": TIME, "started": None, "ended": None,
+        "attempt": 0 if state == "queued" else 1, "attempts_max": 3, "cancel_requested": False, "runner": None,
+        "waiting": {"for": "slot", "ahead": 0, "until": None} if state == "queued" else None,
+        "stage": None, "progress": None, "stages": [], "usage": None, "reason": None, "message": None, "result": None,
+        "artifact": {"files": 3, "bytes": 1048581, "removed": None} if state == "done" else None, "event": 1,
     }
     doc.update(more)
     return doc
 
 
-def event(name, data, number=1):
-    return f"id: {number}\nevent: {name}\ndata: {json.dumps(data)}\n\n".encode()
+def event(name, data, number=None):
+    """One of a stream; `number` makes it one that a client can go on after."""
+    return f"{f'id: {number}' + chr(10) if number else ''}event: {name}\ndata: {json.dumps(data)}\n\n".encode()
+
+
+def state(name, number=None, attempt=1, reason=None, message=None, id=42):
+    return event("state", {"job": id, "state": name, "attempt": attempt, "reason": reason, "message": message}, number)
+
+
+def past(number, name, **data):
+    """An event as the history has it."""
+    return {"id": number, "job": 42, "at": TIME, "event": name, "data": {"job": 42, **data}}
 
 
 PARITY = {
@@ -34,6 +55,24 @@ PARITY = {
     "ranking": [{"queries_model": "text", "documents_model": "text", "queries": 4, "documents": 3,
                  "max_score_change": 2e-6, "tie": 1e-5, "swapped": 0, "kept": True, "original": [], "onnx": []}],
     "worst": {"max_abs": 1.5e-6, "min_cosine": 0.9999999}, "passed": False,
+}
+
+
+PURGED = {"artifacts": [3, 4], "jobs": [1], "bytes": 12345678901, "dry_run": False}
+MODELS = {
+    "models": [{"architecture": "colqwen2", "name": "ColQwen2", "variants": ["text", "image", "unified"]}],
+    "options": {"dtype": ["fp32", "fp16"], "layout": ["single", "sharded", "embedded"]},
+}
+RUNNERS = [
+    {"name": "local", "slots": 2, "busy": 1, "command": [], "environment": [], "jobs": [42]},
+    {"name": "gpu0", "slots": 1, "busy": 0, "command": ["srun", "--gres=gpu:1"], "environment": ["CUDA_VISIBLE_DEVICES"],
+     "jobs": []},
+]
+STATUS = {
+    "version": "9.9", "started": TIME, "ready": True, "stopping": False,
+    "jobs": {"queued": 3, "running": 1, "done": 20, "failed": 2, "cancelled": 0}, "slots": {"busy": 1, "total": 3},
+    "disk": {"artifacts": 20, "artifact_bytes": 120000000000, "queue_bytes": 4096000, "free_bytes": 500000000000,
+             "total_bytes": 1000000000000}, "event": 77,
 }
 
 
@@ -55,6 +94,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
+
+    def nothing(self, status=204):
+        self.send_response(status)
+        self.end_headers()
+
+    def drop(self):
+        """No answer at all."""
+        self.close_connection = True
 
     def problem(self, status, code, detail, field=None):
         doc = {"type": "about:blank", "title": "No", "status": status, "code": code, "detail": detail}
@@ -97,6 +144,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         stub = self.server.stub
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         stub.requests.append((self.command, self.path, body.decode(), self.headers.get("Range")))
+        stub.headers.append(self.headers)
         route = stub.routes.get((self.command, self.path.split("?")[0]))
         if not route:
             return self.problem(404, "not_found", "there is no such route")
@@ -105,7 +153,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             route = route.pop(0) if len(route) > 1 else route[0]
         return route(self)
 
-    do_GET = do_POST = handle_any
+    do_GET = do_POST = do_DELETE = handle_any
 
 
 class TcpServer(http.server.ThreadingHTTPServer):
@@ -122,12 +170,26 @@ class Stub:
 
     def __init__(self, unix=None, port=0):
         self.requests = []
+        self.headers = []   # of the same requests
         self.routes = {
             ("GET", "/v1/version"): lambda h: h.answer(200, {"version": "9.9", "api": 1}),
             ("GET", "/v1/jobs"): lambda h: h.answer(200, {"jobs": [job(), job("done", id=7)], "next": None}),
             ("POST", "/v1/jobs"): lambda h: h.answer(202, job("queued")),
             ("GET", "/v1/jobs/42"): lambda h: h.answer(200, job()),
             ("POST", "/v1/jobs/42/cancel"): lambda h: h.answer(202, job()),
+            ("POST", "/v1/jobs/42/retry"): lambda h: h.answer(200, job("queued", attempt=1)),
+            ("DELETE", "/v1/jobs/42"): lambda h: h.nothing(),
+            ("DELETE", "/v1/jobs/42/files"): lambda h: h.nothing(),
+            ("GET", "/v1/jobs/42/log"): lambda h: h.answer(200, f"{TIME} <6>one\n{TIME} <4>two\n".encode(), "text/plain"),
+            ("GET", "/v1/jobs/42/history"): lambda h: h.answer(200, {"events": [], "next": None}),
+            ("GET", "/v1/artifacts"): lambda h: h.answer(200, {"artifacts": [
+                {"job": 7, "model": "/srv/models/colqwen2", "published": TIME, "files": 3, "bytes": 6174015488}],
+                "next": None}),
+            ("POST", "/v1/purge"): lambda h: h.answer(200, PURGED),
+            ("GET", "/v1/models"): lambda h: h.answer(200, MODELS),
+            ("GET", "/v1/runners"): lambda h: h.answer(200, {"runners": RUNNERS}),
+            ("GET", "/v1/status"): lambda h: h.answer(200, STATUS),
+            ("GET", "/v1/config"): lambda h: h.answer(200, {"slots": 2, "listen": ["127.0.0.1:8470"], "state": "/var/lib"}),
             ("GET", "/v1/jobs/42/parity"): lambda h: h.answer(200, PARITY),
             ("GET", "/v1/jobs/42/events"): lambda h: h.events(event("job", job("done"))),
             ("GET", "/v1/jobs/42/files"): lambda h: h.answer(200, {"files": [

@@ -16,14 +16,17 @@ line(const struct bar *b, unsigned width)
 	return out;
 }
 
+static struct board board;
+
 /* Without a terminal: a bar whose lines are only formatted. */
 static void
 bar_setup(struct bar *b, FILE **out)
 {
 	*out = tmpfile();
 	assert_non_null(*out);
-	bar_init(b, *out, "job 42");
-	assert_false(b->live);
+	board_init(&board, *out);
+	bar_init(b, &board, "job 42");
+	assert_false(board.live);
 	bar_stage(b, "export", 1000);
 }
 

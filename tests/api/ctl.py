@@ -1,0 +1,78 @@
+"""What the tests of colconvctl share: running it, on a terminal too, against a scripted daemon."""
+
+import os
+import pty
+import select
+import socket
+import subprocess
+import time
+
+import pytest
+from stub import Stub, job
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("COLCONV_BUILD", TOP)
+CTL = os.path.join(BUILD, "colconvctl")
+WORKER = os.path.join(BUILD, "tests", "api", "fake_worker")
+
+EXPORT = job(stage="export", progress={"done": 0, "total": 4000, "unit": "bytes", "detail": "lm.00"})
+
+
+@pytest.fixture
+def stub():
+    s = Stub()
+    yield s
+    s.close()
+
+
+def environment(server=None, **more):
+    """Ours, without what would change what colconvctl does."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("COLCONV_SERVER", "COLCONV_TOKEN", "NO_COLOR"))}
+    env["XDG_CONFIG_HOME"] = "/nonexistent"
+    env.update(more)
+    if server:
+        env["COLCONV_SERVER"] = server.url
+    return env
+
+
+def ctl(server, *args, cwd=None, stdin=None, **env):
+    return subprocess.run([CTL, *map(str, args)], env=environment(server, **env), cwd=cwd, timeout=30, text=True,
+                          capture_output=True, input=stdin)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_until(condition):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.01)
+
+
+def on_terminal(args, until, then, **env):
+    """Runs on a terminal; calls then(pid) when `until` was seen. What was shown, and the exit status."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execve(CTL, [CTL, *map(str, args)], env)
+    shown = b""
+    told = False
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        if not select.select([fd], [], [], 0.1)[0]:
+            continue
+        try:
+            part = os.read(fd, 65536)
+        except OSError:
+            break
+        if not part:
+            break
+        shown += part
+        if not told and until in shown:
+            told = True
+            then(fd)
+    os.close(fd)
+    return shown.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
