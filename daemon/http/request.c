@@ -120,6 +120,7 @@ request_begin(struct server *s, struct MHD_Connection *conn, const char *url, co
 	q->magic = REQUEST_MAGIC;
 	q->server = s;
 	q->conn = conn;
+	q->head = str_eq(method, "HEAD");
 	if (head_check(q, &e) < 0) {
 		reply_error(q, &e);
 		return answer(q);

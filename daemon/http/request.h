@@ -29,6 +29,7 @@ struct request {
 	struct buf body;
 	uint64_t body_len;          /* seen, kept or not */
 	char field[SPEC_FIELD_LEN]; /* that an error is to blame on; "": none */
+	bool head;                  /* its method is HEAD */
 	bool waited;                /* for an event: no longer (wait.h) */
 	bool close;                 /* nothing more is read from the connection */
 	struct spec spec;           /* POST /v1/jobs... */
