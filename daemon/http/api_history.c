@@ -144,18 +144,11 @@ static int
 log_reply(struct request *q, int64_t after, struct err *e)
 {
 	struct log *l = calloc(1, sizeof(*l));
-	struct MHD_Response *response;
-	int r;
 
 	if (!l)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	*l = (struct log){.magic = LOG_MAGIC, .server = q->server, .job = q->id, .after = after};
-	response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, log_read, l, log_free);
-	if (!response)
-		log_free(l);
-	r = reply_set_take(q, MHD_HTTP_OK, response, "text/plain; charset=utf-8", e);
-	reply_header(q, "Cache-Control", "no-store");
-	return r;
+	return reply_reader_take(q, BLOCK, log_read, l, log_free, "text/plain; charset=utf-8", e);
 }
 
 int

@@ -23,6 +23,13 @@ void reply_error(struct request *q, const struct err *why);
 /* `fd` is taken, also on failure. */
 int reply_file_take(struct request *q, int fd, uint64_t size, const char *type, struct err *e);
 
+/*
+ * A body of unknown length out of `read`, in blocks; `arg` is taken by `done`, also on failure. None of
+ * it is read for HEAD, where the library would send the end of a chunked body.
+ */
+int reply_reader_take(struct request *q, size_t block, MHD_ContentReaderCallback read, void *arg,
+		      MHD_ContentReaderFreeCallback done, const char *type, struct err *e);
+
 /* `response` is taken; NULL is E_NO_MEMORY. `type` NULL: it has no content. */
 int reply_set_take(struct request *q, unsigned status, struct MHD_Response *response, const char *type,
 		   struct err *e);

@@ -265,7 +265,6 @@ stream_begin(struct stream *st, int64_t after, struct err *e)
 int
 stream_reply(struct streams *ss, struct request *q, int64_t job, int64_t after, struct err *e)
 {
-	struct MHD_Response *response;
 	struct stream *st;
 	int r;
 
@@ -283,12 +282,7 @@ stream_reply(struct streams *ss, struct request *q, int64_t job, int64_t after, 
 		stream_free(st);
 		return r;
 	}
-	response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, stream_read, st, stream_free);
-	if (!response)
-		stream_free(st);
-	r = reply_set_take(q, MHD_HTTP_OK, response, "text/event-stream", e);
-	reply_header(q, "Cache-Control", "no-store");
-	return r;
+	return reply_reader_take(q, BLOCK, stream_read, st, stream_free, "text/event-stream", e);
 }
 
 static bool

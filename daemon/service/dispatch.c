@@ -340,11 +340,7 @@ dispatch_new(const struct dispatch_spec *spec, struct dispatch **ret, struct err
 	d->magic = DISPATCH_MAGIC;
 	d->spec = *spec;
 	d->kick = (struct loop_timer){.fn = kick_due, .arg = d};
-	journal_init(&d->journal, &(struct journal_spec){.loop = spec->loop,
-							 .store = spec->store,
-							 .log_max = spec->log_max,
-							 .failed = spec->failed,
-							 .arg = spec->arg});
+	journal_init(&d->journal, &d->spec);
 	*ret = d;
 	return 0;
 }

@@ -25,18 +25,18 @@ static int
 rows_add(struct journal *j, struct err *e)
 {
 	struct journal_row *row;
-	int r = store_begin(j->spec.store, e);
+	int r = store_begin(j->spec->store, e);
 
 	if (r < 0)
 		return r;
 	STAILQ_FOREACH(row, &j->rows, entry) {
-		r = event_add(j->spec.store, row->job, row->at, row->name, row->data, e);
+		r = event_add(j->spec->store, row->job, row->at, row->name, row->data, e);
 		if (r < 0) {
-			store_rollback(j->spec.store);
+			store_rollback(j->spec->store);
 			return r;
 		}
 	}
-	return store_commit(j->spec.store, e);
+	return store_commit(j->spec->store, e);
 }
 
 static void
@@ -67,7 +67,7 @@ journal_flush(struct journal *j)
 		return;
 	}
 	(void)err_context(&e, "lines of logs are lost");
-	j->spec.failed(j->spec.arg, &e);
+	j->spec->failed(j->spec->arg, &e);
 }
 
 static void
@@ -77,9 +77,9 @@ flush_due(void *arg)
 }
 
 void
-journal_init(struct journal *j, const struct journal_spec *spec)
+journal_init(struct journal *j, const struct dispatch_spec *spec)
 {
-	*j = (struct journal){.spec = *spec, .due = {.fn = flush_due, .arg = j}};
+	*j = (struct journal){.spec = spec, .due = {.fn = flush_due, .arg = j}};
 	STAILQ_INIT(&j->rows);
 }
 
@@ -99,13 +99,13 @@ row_add_take(struct journal *j, int64_t job, const char *name, json_t *data)
 	if (!row) {
 		json_decref(data);
 		(void)err_set(&e, E_NO_MEMORY, "memory ran out, and a line of a log is lost");
-		j->spec.failed(j->spec.arg, &e);
+		j->spec->failed(j->spec->arg, &e);
 		return;
 	}
 	*row = (struct journal_row){.job = job, .at = job_now(), .name = name, .data = data};
 	STAILQ_INSERT_TAIL(&j->rows, row, entry);
 	if (!j->due.set)
-		loop_timer_set(j->spec.loop, &j->due, JOURNAL_MS);
+		loop_timer_set(j->spec->loop, &j->due, JOURNAL_MS);
 }
 
 static void
@@ -120,12 +120,12 @@ journal_log(struct journal *j, struct journal_use *u, const char *line)
 {
 	char closing[CLOSING_LEN];
 
-	if (u->log_size + ROOM > j->spec.log_max)
+	if (u->log_size + ROOM > j->spec->log_max)
 		return;
 	line_add(j, u, line);
-	if (u->log_size + ROOM <= j->spec.log_max)
+	if (u->log_size + ROOM <= j->spec->log_max)
 		return;
-	(void)snprintf(closing, sizeof(closing), "(the log is full, at %" PRIu64 " bytes)", j->spec.log_max);
+	(void)snprintf(closing, sizeof(closing), "(the log is full, at %" PRIu64 " bytes)", j->spec->log_max);
 	line_add(j, u, closing);
 }
 
@@ -136,7 +136,8 @@ journal_stage(struct journal *j, struct journal_use *u, const char *stage)
 		return;
 	u->stages++;
 	row_add_take(j, u->job, EVENT_STAGE, json_pack("{s:s, s:i}", "stage", stage, "attempt", u->attempt));
-	journal_flush(j);
+	if (u->stages <= JOURNAL_STAGES_PROMPT)
+		journal_flush(j);
 }
 
 void
@@ -149,8 +150,8 @@ journal_begin(struct journal *j, struct journal_use *u, int64_t job, int attempt
 	*u = (struct journal_use){.job = job, .attempt = attempt};
 	if (attempt == 1)
 		return;
-	if (event_log_size(j->spec.store, job, &size, &e) < 0)
-		j->spec.failed(j->spec.arg, &e);
+	if (event_log_size(j->spec->store, job, &size, &e) < 0)
+		j->spec->failed(j->spec->arg, &e);
 	u->log_size = (uint64_t)size;
 	(void)snprintf(line, sizeof(line), "attempt %d", attempt);
 	journal_log(j, u, line);

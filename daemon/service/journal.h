@@ -1,34 +1,28 @@
 /*
  * From what workers say to numbered events: stages and lines of the log, durable before anyone sees them.
  *
- * A commit costs an fsync, so lines are gathered and share one, at most every JOURNAL_MS. A stage
- * is committed at once, with the lines before it: stages are few. journal_flush() comes before every
- * change of a job's state, for the events to be in order.
+ * A commit costs an fsync, so they are gathered and share one, at most every JOURNAL_MS. The first
+ * stages of an attempt, which are all that a worker of ours has, are committed at once: nobody shall
+ * see the progress of a stage before its beginning. journal_flush() comes before every change of a
+ * job's state, for the events to be in order.
  *
- * What the queue does not take (its disk is full) is lost, with a word to spec.failed: a worker's
+ * What the queue does not take (its disk is full) is lost, with a word to spec->failed: a worker's
  * lines are not worth a job.
  */
 #ifndef SERVICE_JOURNAL_H
 #define SERVICE_JOURNAL_H
 
-#include "http/server.h"
+#include "dispatch.h"
 
 #define JOURNAL_MS 100
 
-/* Of one attempt; more are not written down. */
+/* Of one attempt: stages that are committed at once, and that are written down at all. */
+#define JOURNAL_STAGES_PROMPT 16
 #define JOURNAL_STAGES_MAX 1000
 
-struct journal_spec {
-	struct loop *loop;
-	struct store *store;
-	uint64_t log_max; /* bytes of a job's log, all attempts together */
-	void (*failed)(void *arg, const struct err *why);
-	void *arg;
-};
-
 struct journal {
-	struct journal_spec spec;
-	struct server *server; /* shows the events */
+	const struct dispatch_spec *spec; /* borrowed */
+	struct server *server;            /* shows the events */
 	struct loop_timer due;
 	STAILQ_HEAD(, journal_row) rows;
 };
@@ -41,7 +35,7 @@ struct journal_use {
 	unsigned stages;
 };
 
-void journal_init(struct journal *j, const struct journal_spec *spec);
+void journal_init(struct journal *j, const struct dispatch_spec *spec);
 void journal_release(struct journal *j); /* flushes */
 
 /* An attempt begins. From the second on its log begins with a line that says so. */

@@ -1,17 +1,19 @@
 """Events: streams, histories, logs, and requests that wait."""
 
+import http.client
+import socket
 import threading
 import time
 
 import pytest
-from conftest import SUCCESS, Events, wait_until
+from conftest import LIMIT, SUCCESS, Events, wait_until
 
 
-def history(daemon, job):
-    """All of it, by small pages."""
+def history(daemon, job, limit=7):
+    """All of it, by pages."""
     events, after = [], 0
     while after is not None:
-        page = daemon.get(f"/v1/jobs/{job}/history?after={after}&limit=7").json
+        page = daemon.get(f"/v1/jobs/{job}/history?after={after}&limit={limit}").json
         events += page["events"]
         after = page["next"]
     return events
@@ -50,8 +52,9 @@ def test_history_is_what_streams_say(daemon):
     live = [(i, n, d) for n, d, i in Events(daemon, job, last=0) if i][:-1]
     told = history(daemon, job)
     assert [(e["id"], e["event"], e["data"]) for e in told] == live
-    assert [(e["event"], e["data"].get("state")) for e in told] == [
-        ("state", "queued"), ("state", "running"), ("stage", None), ("log", None), ("stage", None), ("state", "done")]
+    assert [e["data"]["state"] for e in told if e["event"] == "state"] == ["queued", "running", "done"]
+    assert [e["data"]["stage"] for e in told if e["event"] == "stage"] == ["resolve", "export"]
+    assert [e["data"]["line"] for e in told if e["event"] == "log"] == ["hello"]
     assert {e["job"] for e in told} == {job}
     assert [e["at"] for e in told] == sorted(e["at"] for e in told)
     again = [(i, n, d) for n, d, i in Events(daemon, job, last=told[2]["id"])]
@@ -62,12 +65,13 @@ def test_history_is_what_streams_say(daemon):
 def test_failed_attempts_are_told(daemon, tmp_path):
     job = daemon.submit(f"log before\nonce {tmp_path}/once exit 3\n" + SUCCESS)
     daemon.wait_end(job)
-    told = [tuple(e["data"].get(k) for k in ("state", "attempt", "reason", "line"))[:4] for e in history(daemon, job)]
+    told = [tuple(e["data"].get(k) for k in ("state", "attempt", "reason", "line")) for e in history(daemon, job)
+            if e["event"] != "stage"]
     assert told == [
         ("queued", 0, None, None), ("running", 1, None, None), (None, None, None, "before"),
         ("queued", 1, "worker_crashed", None), ("running", 2, None, None), (None, None, None, "attempt 2"),
-        (None, None, None, "before"), (None, 2, None, None), (None, None, None, "hello"), (None, 2, None, None),
-        ("done", 2, None, None)]
+        (None, None, None, "before"), (None, None, None, "hello"), ("done", 2, None, None)]
+    assert [e["data"]["attempt"] for e in history(daemon, job) if e["event"] == "stage"] == [2, 2]
 
 
 def test_events_of_all_jobs(daemon):
@@ -150,12 +154,11 @@ def test_streams_have_a_limit(stopped):
     """Those who wait count as well."""
     stopped.start("--streams-max", "3")
     job = stopped.submit("hang\n")
-    stopped.wait_running(job)
     streams = [Events(stopped, job), Events(stopped, job)]
     waiting = stopped.connect()
     waiting.request("GET", f"/v1/jobs/{job}?wait=60")
-    # It is there once another one is not.
-    wait_until("it waits", lambda: stopped.get(f"/v1/jobs/{job}/history?after=1000&wait=1").status == 503)
+    for _ in range(2):  # requests after it: it waits by now
+        stopped.get("/healthz")
     for path in f"/v1/jobs/{job}/events", "/v1/events", f"/v1/jobs/{job}?wait=1":
         answer = stopped.get(path)
         assert (answer.status, answer.json["code"]) == (503, "busy")
@@ -165,6 +168,88 @@ def test_streams_have_a_limit(stopped):
         assert list(stream)[-1][1]["state"] == "cancelled"
     assert b'"cancelled"' in waiting.getresponse().read()
     assert next(iter(Events(stopped)))[0] == "ready"
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """To a socket whose buffer is small and does not grow."""
+
+    def __init__(self, path):
+        super().__init__("localhost", timeout=LIMIT)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(LIMIT)
+        self.sock.connect(str(self.path))
+
+
+# More than a socket's buffer holds.
+FLOOD = 100 * f"log {'x' * 990}\n" + "".join(f"stage {'s' * 26}{i}\n" for i in range(1000))
+
+
+def slow_reader(daemon, *options):
+    """A stream that is not read, of a job that has said more than its socket takes."""
+    path = daemon.folder / "sock"
+    daemon.start("--listen", f"unix:{path}", "--stream-backlog", "4096", *options)
+    go = daemon.folder / "go"
+    job = daemon.submit(f"wait_for {go}\n{FLOOD}" + 5 * "progress 1 1\n" + f"touch {go}1\nwait_for {go}2\n{SUCCESS}")
+    connect, daemon.connect = daemon.connect, lambda: UnixConnection(path)
+    slow = Events(daemon, job)
+    daemon.connect = connect
+    go.touch()
+    wait_until("all was said", (daemon.folder / "go1").exists)
+    wait_until("all is written down", lambda: len(history(daemon, job, 1000)) == 1102, 2 * LIMIT)
+    return job, slow
+
+
+def test_slow_reader_of_events_holds_up_nobody_and_misses_nothing(stopped):
+    """What its socket and the backlog did not take comes from the queue; progress, of which only the newest counts, does not."""
+    job, slow = slow_reader(stopped)
+    assert stopped.job(job)["state"] == "running"
+    (stopped.folder / "go2").touch()
+    stopped.wait_end(job)
+    seen = list(slow)
+    told = [(e["event"], e["data"], e["id"]) for e in history(stopped, job, 1000)]
+    assert seen[0][0] == "job" and seen[-1][:2] == ("job", stopped.job(job))
+    assert [e for e in seen[1:-1] if e[2]] == [e for e in told if e[2] > seen[0][2]]
+    assert "progress" not in [name for name, data, _ in seen if data.get("stage") != "resolve"]
+
+
+def test_reader_that_takes_nothing_is_cut_off(stopped):
+    """As any idle connection; it comes back, and has missed nothing."""
+    job, slow = slow_reader(stopped, "--connection-idle", "1")
+
+    def connections():
+        with open("/proc/net/unix") as f:
+            return sum(line.split()[5] == "03" and line.endswith(f" {stopped.folder}/sock\n") for line in f)
+
+    wait_until("it is cut off", lambda: connections() == 0)
+    with pytest.raises((http.client.IncompleteRead, AssertionError)):
+        slow.wait("job", lambda j: j["state"] == "done")
+    assert 2 < slow.last < stopped.job(job)["event"]
+    again = iter(Events(stopped, job, last=slow.last))
+    assert next(again)[2] == slow.last + 1
+    (stopped.folder / "go2").touch()
+    assert list(again)[-1][1]["state"] == "done"
+
+
+def test_a_hundred_subscribers(daemon, tmp_path):
+    """Of one job and of all; each hears all, in order."""
+    go = tmp_path / "go"
+    job = daemon.submit(f"wait_for {go}\n" + "".join(f"stage s{i}\nlog line {i}\n" for i in range(20)) + SUCCESS)
+    streams = [Events(daemon, job, last=0) for _ in range(70)] + [Events(daemon, last=0) for _ in range(30)]
+    go.touch()
+    daemon.wait_end(job)
+    told = [(e["event"], e["data"], e["id"]) for e in history(daemon, job)]
+    for stream in streams[:70]:
+        assert [e for e in stream if e[2]][:-1] == told
+    told = [e for e in told if e[0] != "log"]
+    for stream in streams[70:]:
+        events = iter(stream)
+        numbered = []
+        while len(numbered) < len(told):
+            numbered += [e for e in [next(events)] if e[2]]
+        assert numbered == told
 
 
 def test_head_of_a_stream(daemon):
@@ -244,7 +329,8 @@ def test_who_waits_gets_an_answer_when_the_daemon_stops(stopped):
     connections = [stopped.connect() for _ in range(3)]
     for connection in connections:
         connection.request("GET", f"/v1/jobs/{job}?wait=300")
-    stopped.submit()  # a request after those: they wait by now
+    for _ in range(2):  # requests after those: they wait by now
+        stopped.get("/healthz")
     assert stopped.stop() == 0
     for connection in connections:
         assert b'"running"' in connection.getresponse().read()
@@ -309,4 +395,4 @@ def test_log_has_a_limit(stopped, tmp_path):
 def test_a_flood_of_stages_is_not_written_down(daemon):
     job = daemon.submit("".join(f"stage s{i}\n" for i in range(1100)) + "log end\n" + SUCCESS)
     assert daemon.wait_end(job)["state"] == "done"
-    assert sum(e["event"] == "stage" for e in history(daemon, job)) == 1000
+    assert sum(e["event"] == "stage" for e in history(daemon, job, 1000)) == 1000
