@@ -170,6 +170,40 @@ def test_streams_have_a_limit(stopped):
     assert next(iter(Events(stopped)))[0] == "ready"
 
 
+def test_a_job_is_removed_under_those_who_watch(daemon):
+    """Streams of it end, a stream of all goes on, and who waits for it hears that it is gone."""
+    job = daemon.submit("fail trace no\n")
+    newest = daemon.wait_end(job)["event"]
+    everything = iter(Events(daemon))
+    assert next(everything)[0] == "ready"
+    waiting = daemon.connect()
+    waiting.request("GET", f"/v1/jobs/{job}?wait=60&after={newest}")
+    for _ in range(2):  # requests after it: it waits by now
+        daemon.get("/healthz")
+    assert daemon.request("DELETE", f"/v1/jobs/{job}").status == 204
+    assert next(everything) == ("removed", {"job": job}, None)
+    response = waiting.getresponse()
+    assert (response.status, b'"not_found"' in response.read()) == (404, True)
+    for path in "events", "history", "log":
+        assert daemon.get(f"/v1/jobs/{job}/{path}").status == 404
+    # Its events are gone from every replay, and ids go on.
+    again = daemon.submit()
+    seen = iter(Events(daemon, last=0))
+    assert next(seen) == ("state", {"job": again, "state": "queued", "attempt": 0, "reason": None, "message": None},
+                          newest + 1)
+
+
+def test_a_job_is_removed_under_a_slow_reader(stopped):
+    """In the middle of its replay."""
+    job, slow = slow_reader(stopped)
+    (stopped.folder / "go2").touch()
+    stopped.wait_end(job)
+    assert stopped.request("DELETE", f"/v1/jobs/{job}").status == 204
+    seen = list(slow)
+    assert seen[-1] == ("removed", {"job": job}, None)
+    assert 10 < len(seen) < 1102
+
+
 class UnixConnection(http.client.HTTPConnection):
     """To a socket whose buffer is small and does not grow."""
 
