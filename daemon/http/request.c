@@ -252,3 +252,12 @@ request_resume(struct request *q)
 	MHD_resume_connection(q->conn);
 	server_wake(q->server);
 }
+
+int
+request_watch_peer(struct request *q, struct loop_fd *w, loop_fd_fn fn, void *arg, struct err *e)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(q->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	*w = (struct loop_fd){.fn = fn, .arg = arg, .fd = info->connect_fd};
+	return loop_fd_watch(q->server->spec.loop, w, EPOLLRDHUP | EPOLLET, e);
+}

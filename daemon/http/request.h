@@ -11,6 +11,7 @@
 #include <microhttpd.h>
 
 #include "base/buf.h"
+#include "base/loop.h"
 #include "queue/store.h"
 #include "route.h"
 
@@ -56,5 +57,11 @@ void request_refuse(struct request *q, const struct err *why);
 /* From a handler: no reply yet. */
 void request_suspend(struct request *q);
 void request_resume(struct request *q);
+
+/*
+ * The library does not notice that the client of a suspended connection goes away. This calls back when
+ * it does, or at least says that it will send no more; to be unwatched before the request ends.
+ */
+int request_watch_peer(struct request *q, struct loop_fd *w, loop_fd_fn fn, void *arg, struct err *e);
 
 #endif

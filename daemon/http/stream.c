@@ -14,6 +14,7 @@ struct stream {
 	LIST_ENTRY(stream) entry;
 	struct streams *all;
 	struct MHD_Connection *conn;
+	struct loop_fd peer;
 	int64_t job;   /* 0: all */
 	int64_t after; /* number of the last event that `out` was given */
 	struct buf out;
@@ -188,6 +189,7 @@ stream_free(void *arg)
 	struct stream *st = arg;
 
 	CHECK_OBJ(st, STREAM_MAGIC);
+	loop_fd_unwatch(st->all->server->spec.loop, &st->peer);
 	LIST_REMOVE(st, entry);
 	st->all->n--;
 	buf_release(&st->out);
@@ -196,17 +198,34 @@ stream_free(void *arg)
 }
 
 static void
+comment_add(struct stream *st)
+{
+	static char text[] = ":\n\n";
+	const struct buf comment = {.data = text, .len = strlen(text)};
+
+	if (st->suspended)
+		stream_add(st, &comment);
+}
+
+/* It may want to read on; if not, the library hears so when it writes. */
+static void
+peer_left(void *arg, uint32_t events)
+{
+	struct stream *st = arg;
+
+	(void)events;
+	CHECK_OBJ(st, STREAM_MAGIC);
+	comment_add(st);
+}
+
+static void
 heartbeat_due(void *arg)
 {
 	struct streams *ss = arg;
-	struct buf comment = BUF_INIT;
 	struct stream *st;
 
-	buf_puts(&comment, ":\n\n");
 	LIST_FOREACH(st, &ss->list, entry)
-		if (st->suspended)
-			stream_add(st, &comment);
-	buf_release(&comment);
+		comment_add(st);
 	loop_timer_set(ss->server->spec.loop, &ss->heartbeat, ss->server->spec.heartbeat_ms);
 }
 
@@ -278,6 +297,8 @@ stream_reply(struct streams *ss, struct request *q, int64_t job, int64_t after, 
 	LIST_INSERT_HEAD(&ss->list, st, entry);
 	ss->n++;
 	r = stream_begin(st, after, e);
+	if (r == 0)
+		r = request_watch_peer(q, &st->peer, peer_left, st, e);
 	if (r < 0) {
 		stream_free(st);
 		return r;

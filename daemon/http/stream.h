@@ -7,8 +7,8 @@
  * a bounded buffer and misses nothing but progress. One that takes nothing at all is closed like any
  * idle connection.
  *
- * A stream whose buffer is empty is suspended; an event resumes it. A suspended connection does
- * not notice that its client went away, so every stream gets a comment from time to time.
+ * A stream whose buffer is empty is suspended; an event resumes it. Every stream gets a comment from time
+ * to time, which shows both sides that the other one is there, and when its client goes away.
  */
 #ifndef HTTP_STREAM_H
 #define HTTP_STREAM_H

@@ -3,9 +3,13 @@
 #include "api.h"
 #include "param.h"
 
+#define WAIT_MAGIC 0x77616974u
+
 struct wait {
+	unsigned magic;
 	LIST_ENTRY(wait) entry;
 	struct request *q;
+	struct loop_fd peer;
 	int64_t after;
 	int64_t until_ms; /* on the loop's clock */
 };
@@ -13,11 +17,23 @@ struct wait {
 static void
 wait_end(struct waits *ws, struct wait *w)
 {
+	loop_fd_unwatch(ws->server->spec.loop, &w->peer);
 	LIST_REMOVE(w, entry);
 	ws->n--;
 	w->q->waited = true;
 	request_resume(w->q);
+	w->magic = 0;
 	free(w);
+}
+
+static void
+peer_left(void *arg, uint32_t events)
+{
+	struct wait *w = arg;
+
+	(void)events;
+	CHECK_OBJ(w, WAIT_MAGIC);
+	wait_end(&w->q->server->waits, w);
 }
 
 static void
@@ -66,7 +82,17 @@ wait_for(struct request *q, int64_t after, uint64_t seconds, struct err *e)
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
-	*w = (struct wait){.q = q, .after = after, .until_ms = loop_now_ms() + (int64_t)seconds * 1000};
+	*w = (struct wait){
+		.magic = WAIT_MAGIC,
+		.q = q,
+		.after = after,
+		.until_ms = loop_now_ms() + (int64_t)seconds * 1000,
+	};
+	r = request_watch_peer(q, &w->peer, peer_left, w, e);
+	if (r < 0) {
+		free(w);
+		return r;
+	}
 	LIST_INSERT_HEAD(&ws->list, w, entry);
 	ws->n++;
 	timer_set(ws);

@@ -1,8 +1,7 @@
 /*
  * Requests that wait for an event (long poll): suspended until it comes, or their time is over.
  *
- * While it is suspended nobody notices that a client went away: waiting requests count against
- * streams_max, and wait at most WAIT_MAX seconds.
+ * They count against streams_max, and are answered at once when their client goes away.
  */
 #ifndef HTTP_WAIT_H
 #define HTTP_WAIT_H

@@ -370,16 +370,30 @@ def test_who_waits_gets_an_answer_when_the_daemon_stops(stopped):
         assert b'"running"' in connection.getresponse().read()
 
 
-def test_who_waits_may_go_away(stopped):
-    stopped.start("--streams-max", "30")
+@pytest.mark.parametrize("path", ["/v1/jobs/{}?wait=300", "/v1/jobs/{}/history?after=1000&wait=300",
+                                  "/v1/jobs/{}/events", "/v1/events"])
+def test_who_goes_away_takes_no_place(stopped, path):
+    stopped.start("--streams-max", "5", "--heartbeat", "3600")
     job = stopped.submit("hang\n")
-    for _ in range(20):
-        connection = stopped.connect()
-        connection.request("GET", f"/v1/jobs/{job}?wait=1")
-        connection.close()
-    wait_until("they are forgotten", lambda: stopped.get(f"/v1/jobs/{job}?wait=1").status == 200)
-    stopped.post(f"/v1/jobs/{job}/cancel")
-    assert stopped.job(job)["state"] in ("running", "cancelled")
+    wait_until("it runs", lambda: stopped.job(job)["state"] == "running")
+    for _ in range(3):
+        left = [stopped.connect() for _ in range(5)]
+        for connection in left:
+            connection.request("GET", path.format(job))
+        wait_until("all places are taken", lambda: stopped.request("HEAD", "/v1/events").status == 503)
+        for connection in left:
+            connection.close()
+        wait_until("all places are free", lambda: stopped.request("HEAD", "/v1/events").status == 200)
+
+
+def test_who_says_no_more_may_read_on(daemon):
+    """A client that closes its side after the request, as `nc -N` does."""
+    job = daemon.submit("hang\n")
+    daemon.wait_running(job)
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=LIMIT) as s:
+        s.sendall(f"GET /v1/jobs/{job}?wait=300 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        s.shutdown(socket.SHUT_WR)
+        assert b'"running"' in s.recv(65536)
 
 
 def log_lines(daemon, job, query=""):
