@@ -38,6 +38,10 @@ check_PROGRAMS += tests/unit/test_store
 tests_unit_test_store_SOURCES = tests/unit/test_store.c tests/unit/queue.h
 tests_unit_test_store_LDADD = $(QUEUE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_event
+tests_unit_test_event_SOURCES = tests/unit/test_event.c tests/unit/queue.h
+tests_unit_test_event_LDADD = $(QUEUE_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_list
 tests_unit_test_list_SOURCES = tests/unit/test_list.c tests/unit/queue.h
 tests_unit_test_list_LDADD = $(QUEUE_LIBS) $(CMOCKA_LIBS)
