@@ -34,6 +34,7 @@ class Watcher(threading.Thread):
         try:
             while not self.done():
                 self.visit()
+                time.sleep(self.random.choice((0, 0, 0.3)))  # so that there is more or less to catch up with
         except Exception as e:  # for the thread of the test
             self.error = e
 
@@ -121,6 +122,7 @@ class Test:
             while sum(w.is_alive() for w in self.watchers) < 8:
                 jobs.append(self.submit(rnd))
                 self.watch(jobs[-1])
+                self.watch(rnd.choice(jobs))  # late, if it is one that runs or has ended
             time.sleep(rnd.random() * 0.3)  # a random moment to kill it at
             if restarts < RESTARTS:
                 stopped.kill()
