@@ -265,6 +265,8 @@ def test_artifacts(daemon):
         seen += [a["job"] for a in page["artifacts"]]
         path = page["next"] and f"/v1/artifacts?limit=2&cursor={page['next']}"
     assert seen == jobs[::-1]
+    assert daemon.get("/v1/artifacts?cursor=0").json == {"artifacts": [], "next": None}
+    assert len(daemon.get("/v1/artifacts?cursor=9999999999999999999").json["artifacts"]) == 5
     for query in "limit=0", "limit=1001", "limit=x", "cursor=-1", "cursor=x", "before=1", "limit":
         answer = daemon.get(f"/v1/artifacts?{query}")
         assert (answer.status, answer.json["field"]) == (400, query.split("=")[0])
