@@ -6,8 +6,8 @@
 #include "base/str.h"
 #include "layout.h"
 
-/* Of one file in one step: some milliseconds for a file system that lists blocks, less with extents. */
-#define STEP_BYTES (INT64_C(64) << 20)
+/* Of one file in one step: some milliseconds of a disk that is not busy. */
+#define STEP_BYTES (INT64_C(16) << 20)
 
 int
 layout_trash(const char *state_dir, const char *path, struct err *e)

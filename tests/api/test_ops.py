@@ -4,6 +4,7 @@ import http.client
 import json
 import pathlib
 import re
+import signal
 import threading
 import time
 
@@ -210,6 +211,14 @@ def test_limits_are_applied_at_the_start(stopped):
     stopped.start("--keep-artifacts", "1")
     wait_until("the limit is kept", lambda: stopped.artifacts() == [str(jobs[2])])
     wait_until("the trash is empty", lambda: trash(stopped) == [])
+
+
+def test_limits_are_reloaded(stopped):
+    stopped.start()
+    jobs = done(stopped, 3)
+    stopped.config.write_text("keep_artifacts = 1\n")
+    stopped.process.send_signal(signal.SIGHUP)
+    wait_until("the limit is kept", lambda: stopped.artifacts() == [str(jobs[2])])
 
 
 def test_killed_while_removing(stopped):
