@@ -5,7 +5,7 @@
  *	artifacts/<job>/            whole and for good, of a done job (or about to be: queue/publish.h)
  *	failed/<job>/parity.json    the report of a job that failed for parity
  *	lost/                       artifacts found without a job (queue/recover.h)
- *	trash/<job>.<n>/            was an artifact; goes bit by bit
+ *	trash/<name>.<n>/           was in staging/ or artifacts/; goes bit by bit
  *
  * An artifact is a flat folder of plain files with one link each, and exactly those that its
  * manifest.json lists under "files": [{"name", "size", "sha256"}, ...], besides manifest.json.
@@ -45,7 +45,7 @@ int artifact_init(const char *state_dir, struct err *e);
 /* An empty staging folder for this attempt; *ret is its path, which the caller frees. */
 int artifact_stage(const char *state_dir, int64_t job, int attempt, char **ret, struct err *e);
 
-/* Removes the staging folder. A missing one is success. */
+/* Moves the staging folder to trash/. A missing one is success. */
 int artifact_discard(const char *state_dir, int64_t job, int attempt, struct err *e);
 
 /*

@@ -18,6 +18,9 @@ char *layout_failed(const char *state_dir, int64_t job);
 typedef int (*layout_fn)(const char *dir, const char *name, void *arg, struct err *e);
 int layout_each(const char *dir, layout_fn fn, void *arg, struct err *e);
 
+/* Moves a file or folder of the state folder to trash/, not durably yet. A missing one is success. */
+int layout_trash(const char *state_dir, const char *path, struct err *e);
+
 /* A plain file with one link, for reading; anything else is E_NOT_FOUND. */
 int layout_open(const char *dir, const char *name, int *ret_fd, struct stat *ret_st, struct err *e);
 

@@ -2,15 +2,20 @@
 #include "base/str.h"
 #include "layout.h"
 
+struct purge {
+	const char *state_dir;
+	int *removed;
+};
+
 static int
 entry_remove(const char *dir, const char *name, void *arg, struct err *e)
 {
 	_cleanup_free_ char *path = fs_join(dir, name);
-	int *removed = arg;
+	const struct purge *p = arg;
 	int r;
 
-	r = path ? fs_remove(path, e) : err_set(e, E_NO_MEMORY, "memory ran out");
-	*removed += r == 0;
+	r = path ? layout_trash(p->state_dir, path, e) : err_set(e, E_NO_MEMORY, "memory ran out");
+	*p->removed += r == 0;
 	return r;
 }
 
@@ -18,10 +23,10 @@ int
 artifact_purge_staging(const char *state_dir, int *ret_removed, struct err *e)
 {
 	_cleanup_free_ char *dir = fs_join(state_dir, "staging");
+	struct purge p = {.state_dir = state_dir, .removed = ret_removed};
 
 	*ret_removed = 0;
-	return dir ? layout_each(dir, entry_remove, ret_removed, e)
-		   : err_set(e, E_NO_MEMORY, "memory ran out");
+	return dir ? layout_each(dir, entry_remove, &p, e) : err_set(e, E_NO_MEMORY, "memory ran out");
 }
 
 struct each {

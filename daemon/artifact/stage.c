@@ -39,7 +39,7 @@ artifact_discard(const char *state_dir, int64_t job, int attempt, struct err *e)
 {
 	_cleanup_free_ char *path = layout_staging(state_dir, job, attempt);
 
-	return path ? fs_remove(path, e) : err_set(e, E_NO_MEMORY, "memory ran out");
+	return path ? layout_trash(state_dir, path, e) : err_set(e, E_NO_MEMORY, "memory ran out");
 }
 
 int

@@ -1,34 +1,38 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
 
 #include "base/fs.h"
 #include "base/str.h"
 #include "layout.h"
 
-/* Of one file in one step: some milliseconds for a file system that lists blocks, less with extents. */
-#define STEP_BYTES (INT64_C(64) << 20)
+/* Of one file in one step: some milliseconds of a disk that is not busy. */
+#define STEP_BYTES (INT64_C(16) << 20)
 
 int
-artifact_trash(const char *state_dir, int64_t job, struct err *e)
+layout_trash(const char *state_dir, const char *path, struct err *e)
 {
-	_cleanup_free_ char *from = layout_artifact(state_dir, job);
 	unsigned n = 0;
 
-	if (!from)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
 	for (;;) {
-		_cleanup_free_ char *to = str_printf("%s/trash/%" PRId64 ".%u", state_dir, job, ++n);
+		_cleanup_free_ char *to = str_printf("%s/trash/%s.%u", state_dir, fs_basename(path), ++n);
 
 		if (!to)
 			return err_set(e, E_NO_MEMORY, "memory ran out");
 		if (fs_exists(to))
 			continue;
-		if (rename(from, to) < 0 && errno != ENOENT)
-			return err_errno(e, E_IO, errno, "cannot rename '%s' to '%s'", from, to);
+		if (rename(path, to) < 0 && errno != ENOENT)
+			return err_errno(e, E_IO, errno, "cannot rename '%s' to '%s'", path, to);
 		return 0;
 	}
+}
+
+int
+artifact_trash(const char *state_dir, int64_t job, struct err *e)
+{
+	_cleanup_free_ char *path = layout_artifact(state_dir, job);
+
+	return path ? layout_trash(state_dir, path, e) : err_set(e, E_NO_MEMORY, "memory ran out");
 }
 
 int
@@ -110,5 +114,6 @@ artifact_trash_step(const char *state_dir, struct err *e)
 {
 	_cleanup_free_ char *dir = fs_join(state_dir, "trash");
 
-	return dir ? layout_each(dir, entry_step, /*arg=*/ NULL, e) : err_set(e, E_NO_MEMORY, "memory ran out");
+	return dir ? layout_each(dir, entry_step, /*arg=*/NULL, e)
+		   : err_set(e, E_NO_MEMORY, "memory ran out");
 }

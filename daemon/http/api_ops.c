@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "base/str.h"
 #include "config.h"
+#include "param.h"
 #include "queue/event.h"
 
 #define LIMIT_DEFAULT 50
@@ -18,35 +19,15 @@
 /* Below this the queue cannot be written for long. */
 #define FREE_MIN (UINT64_C(16) << 20)
 
+#define CURSOR_MAX UINT64_C(9999999999999999999) /* the most of 19 digits */
+
 /* A page of artifacts: one more is asked for than is shown, to know whether another page follows. */
 struct page {
-	struct request *q;
 	json_t *artifacts;
-	uint64_t limit;
-	uint64_t before;
+	size_t limit;
 	int64_t last;
 	bool more;
-	struct err e;
 };
-
-static enum MHD_Result
-query_add(void *arg, enum MHD_ValueKind kind, const char *key, const char *value)
-{
-	struct page *p = arg;
-	const char *v = value ? value : "";
-
-	(void)kind;
-	if (str_eq(key, "limit"))
-		(void)str_to_u64(v, 1, LIMIT_MAX, key, &p->limit, &p->e);
-	else if (str_eq(key, "cursor"))
-		(void)str_to_u64(v, 1, INT64_MAX, key, &p->before, &p->e);
-	else
-		(void)err_set(&p->e, E_BAD_REQUEST, "there is no parameter '%.64s'", key);
-	if (p->e.code == 0)
-		return MHD_YES;
-	(void)snprintf(p->q->field, sizeof(p->q->field), "%s", key);
-	return MHD_NO; /* ends here */
-}
 
 static int
 page_add(const struct stored_artifact *a, void *arg, struct err *e)
@@ -60,8 +41,9 @@ page_add(const struct stored_artifact *a, void *arg, struct err *e)
 	}
 	p->last = a->job;
 	if (json_array_append_new(p->artifacts,
-				  json_pack("{s:I, s:s, s:s, s:I, s:I}", "job", (json_int_t)a->job, "model", a->model,
-					    "published", str_time(a->published, published, sizeof(published)), "files",
+				  json_pack("{s:I, s:s, s:s, s:I, s:I}", "job", (json_int_t)a->job, "model",
+					    a->model, "published",
+					    str_time(a->published, published, sizeof(published)), "files",
 					    (json_int_t)a->files, "bytes", (json_int_t)a->bytes)) < 0)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	return 0;
@@ -70,22 +52,27 @@ page_add(const struct stored_artifact *a, void *arg, struct err *e)
 int
 api_artifact_list(struct request *q, struct err *e)
 {
-	struct page p = {.q = q, .limit = LIMIT_DEFAULT};
-	char cursor[24];
+	uint64_t limit = LIMIT_DEFAULT, cursor = INT64_MAX;
+	const struct param params[] = {{"limit", 1, LIMIT_MAX, &limit}, {"cursor", 0, CURSOR_MAX, &cursor}};
+	struct page p = {.artifacts = NULL};
+	char next[24];
 	int r;
 
-	(void)MHD_get_connection_values(q->conn, MHD_GET_ARGUMENT_KIND, query_add, &p);
-	if (p.e.code)
-		return err_set(e, E_BAD_REQUEST, "%s", p.e.msg);
+	r = params_get(q, params, ARRAY_LEN(params), e);
+	if (r < 0)
+		return r;
+	p.limit = (size_t)limit;
 	p.artifacts = json_array();
-	r = store_artifact_list(q->server->spec.store, (int64_t)p.before, (int)p.limit + 1, page_add, &p, e);
+	r = store_artifact_list(q->server->spec.store, (int64_t)MIN(cursor, (uint64_t)INT64_MAX),
+				(int)limit + 1, page_add, &p, e);
 	if (r < 0) {
 		json_decref(p.artifacts);
 		return r;
 	}
-	(void)snprintf(cursor, sizeof(cursor), "%" PRId64, p.last);
-	return reply_json_take(q, MHD_HTTP_OK,
-			       json_pack("{s:o, s:s?}", "artifacts", p.artifacts, "next", p.more ? cursor : NULL), e);
+	(void)snprintf(next, sizeof(next), "%" PRId64, p.last);
+	return reply_json_take(
+		q, MHD_HTTP_OK,
+		json_pack("{s:o, s:s?}", "artifacts", p.artifacts, "next", p.more ? next : NULL), e);
 }
 
 static json_t *
@@ -135,10 +122,12 @@ api_model_list(struct request *q, struct err *e)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(architectures); i++)
-		(void)json_array_append_new(models, json_pack("{s:s, s:s, s:o}", "architecture", architectures[i].family,
-							      "name", architectures[i].title, "variants",
+		(void)json_array_append_new(models, json_pack("{s:s, s:s, s:o}", "architecture",
+							      architectures[i].family, "name",
+							      architectures[i].title, "variants",
 							      variants_to_json(architectures[i].variants)));
-	return reply_json_take(q, MHD_HTTP_OK, json_pack("{s:o, s:o}", "models", models, "options", options_to_json()), e);
+	return reply_json_take(q, MHD_HTTP_OK,
+			       json_pack("{s:o, s:o}", "models", models, "options", options_to_json()), e);
 }
 
 static json_t *
@@ -153,10 +142,11 @@ runner_to_json(const struct runners *all, const struct runner *runner)
 	for (w = runner->env; *w; w++) /* a value may be a secret */
 		(void)json_array_append_new(environment, json_stringn(*w, strcspn(*w, "=")));
 	LIST_FOREACH(run, &all->runs, entry)
-		if (run->runner == runner)
-			(void)json_array_append_new(jobs, json_integer(run->job));
-	return json_pack("{s:s, s:i, s:i, s:o, s:o, s:o}", "name", runner->name, "slots", (int)runner->slots, "busy",
-			 (int)runner->busy, "command", command, "environment", environment, "jobs", jobs);
+	if (run->runner == runner)
+		(void)json_array_append_new(jobs, json_integer(run->job));
+	return json_pack("{s:s, s:i, s:i, s:o, s:o, s:o}", "name", runner->name, "slots", (int)runner->slots,
+			 "busy", (int)runner->busy, "command", command, "environment", environment, "jobs",
+			 jobs);
 }
 
 int
@@ -189,7 +179,8 @@ slots_count(const struct runners *all, int *ret_busy, int *ret_total)
 	}
 }
 
-/* Of the database, with what is not in its main file yet. Its files are looked at from outside: see queue/store.h. */
+/* Of the database, with what is not in its main file yet. Its files are looked at from outside: see
+ * queue/store.h. */
 static int64_t
 queue_bytes(const char *state_dir)
 {
@@ -223,9 +214,10 @@ api_disk_get(const struct server *s, struct disk *ret, struct err *e)
 static json_t *
 disk_to_json(const struct disk *d)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "artifacts", (json_int_t)d->stored.artifacts, "artifact_bytes",
-			 (json_int_t)d->stored.bytes, "queue_bytes", (json_int_t)d->queue_bytes, "free_bytes",
-			 (json_int_t)d->free_bytes, "total_bytes", (json_int_t)d->total_bytes);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "artifacts", (json_int_t)d->stored.artifacts,
+			 "artifact_bytes", (json_int_t)d->stored.bytes, "queue_bytes",
+			 (json_int_t)d->queue_bytes, "free_bytes", (json_int_t)d->free_bytes, "total_bytes",
+			 (json_int_t)d->total_bytes);
 }
 
 /* E_BUSY says why jobs are not taken or not run. */
@@ -271,7 +263,8 @@ counts_to_json(const int64_t counts[JOB_STATE_MAX])
 	int state;
 
 	for (state = 0; state < JOB_STATE_MAX; state++)
-		(void)json_object_set_new(j, job_state_to_str((enum job_state)state), json_integer(counts[state]));
+		(void)json_object_set_new(j, job_state_to_str((enum job_state)state),
+					  json_integer(counts[state]));
 	return j;
 }
 
@@ -293,11 +286,12 @@ api_status_get(struct request *q, struct err *e)
 		return r;
 	slots_count(s->spec.runners, &busy, &slots);
 	return reply_json_take(q, MHD_HTTP_OK,
-			       json_pack("{s:s, s:s, s:b, s:b, s:o, s:{s:i, s:i}, s:o, s:I}", "version", PACKAGE_VERSION,
-					 "started", str_time(s->started, started, sizeof(started)), "ready",
-					 (int)api_is_ready(s, disk.free_bytes), "stopping", (int)s->stopping, "jobs",
-					 counts_to_json(counts), "slots", "busy", busy, "total", slots, "disk",
-					 disk_to_json(&disk), "event", (json_int_t)event),
+			       json_pack("{s:s, s:s, s:b, s:b, s:o, s:{s:i, s:i}, s:o, s:I}", "version",
+					 PACKAGE_VERSION, "started",
+					 str_time(s->started, started, sizeof(started)), "ready",
+					 (int)api_is_ready(s, disk.free_bytes), "stopping", (int)s->stopping,
+					 "jobs", counts_to_json(counts), "slots", "busy", busy, "total",
+					 slots, "disk", disk_to_json(&disk), "event", (json_int_t)event),
 			       e);
 }
 

@@ -10,7 +10,8 @@
 #define TURN_MAX 64
 
 static int
-remove_one(struct request *q, int (*select)(struct store *, int64_t, struct removal *, struct err *), struct err *e)
+remove_one(struct request *q, int (*select)(struct store *, int64_t, struct removal *, struct err *),
+	   struct err *e)
 {
 	_cleanup_(removal_release) struct removal what = REMOVAL_INIT;
 	const struct server_spec *spec = &q->server->spec;
@@ -116,9 +117,9 @@ static int
 purge_reply(struct request *q, const struct purge *p, struct err *e)
 {
 	return reply_json_take(q, MHD_HTTP_OK,
-			       json_pack("{s:o, s:o, s:I, s:b}", "artifacts", ids_to_json(&p->what.artifacts), "jobs",
-					 ids_to_json(&p->what.jobs), "bytes", (json_int_t)p->what.bytes, "dry_run",
-					 (int)p->dry_run),
+			       json_pack("{s:o, s:o, s:I, s:b}", "artifacts", ids_to_json(&p->what.artifacts),
+					 "jobs", ids_to_json(&p->what.jobs), "bytes",
+					 (json_int_t)p->what.bytes, "dry_run", (int)p->dry_run),
 			       e);
 }
 

@@ -12,13 +12,14 @@ static const struct {
 	int64_t us;
 	const char *le;
 } limits[METRICS_BUCKETS] = {
-	{1000, "0.001"},   {5000, "0.005"},     {25000, "0.025"},   {100000, "0.1"},
-	{500000, "0.5"},   {2500000, "2.5"},    {10000000, "10"},   {INT64_MAX, "+Inf"},
+	{1000, "0.001"}, {5000, "0.005"},  {25000, "0.025"}, {100000, "0.1"},
+	{500000, "0.5"}, {2500000, "2.5"}, {10000000, "10"}, {INT64_MAX, "+Inf"},
 };
 
 static const char *const stages[METRICS_STAGE_MAX] = {
-	[METRICS_STAGE_RESOLVE] = "resolve",     [METRICS_STAGE_TRACE] = "trace",   [METRICS_STAGE_EXPORT] = "export",
-	[METRICS_STAGE_REFERENCE] = "reference", [METRICS_STAGE_PARITY] = "parity", [METRICS_STAGE_OTHER] = "other",
+	[METRICS_STAGE_RESOLVE] = "resolve", [METRICS_STAGE_TRACE] = "trace",
+	[METRICS_STAGE_EXPORT] = "export",   [METRICS_STAGE_REFERENCE] = "reference",
+	[METRICS_STAGE_PARITY] = "parity",   [METRICS_STAGE_OTHER] = "other",
 };
 
 int64_t
@@ -120,9 +121,10 @@ jobs_print(const struct server *s, struct buf *b, struct err *e)
 	for (i = 0; i < ERR_INDEX_MAX; i++)
 		buf_printf(b, "colconv_attempts_total{end=\"%s\"} %llu\n", i ? err_name(-i) : "done",
 			   (unsigned long long)m->attempts[i]);
-	family(b, "colconv_queue_wait_seconds", "summary", "Time from a job's submission to its first attempt.");
-	buf_printf(b, "colconv_queue_wait_seconds_sum %.6f\ncolconv_queue_wait_seconds_count %llu\n", m->waits.seconds,
-		   (unsigned long long)m->waits.n);
+	family(b, "colconv_queue_wait_seconds", "summary",
+	       "Time from a job's submission to its first attempt.");
+	buf_printf(b, "colconv_queue_wait_seconds_sum %.6f\ncolconv_queue_wait_seconds_count %llu\n",
+		   m->waits.seconds, (unsigned long long)m->waits.n);
 	family(b, "colconv_stage_seconds", "summary", "Time that the stages of attempts took.");
 	for (i = 0; i < METRICS_STAGE_MAX; i++)
 		buf_printf(b,
@@ -172,8 +174,8 @@ duration_print(const struct metrics *m, size_t i, struct buf *b)
 
 	for (k = 0; k < METRICS_BUCKETS; k++) {
 		n += m->routes[i].buckets[k];
-		buf_printf(b, "%s_bucket{method=\"%s\",route=\"%s\",le=\"%s\"} %llu\n", name, route_method(i), route_path(i),
-			   limits[k].le, (unsigned long long)n);
+		buf_printf(b, "%s_bucket{method=\"%s\",route=\"%s\",le=\"%s\"} %llu\n", name, route_method(i),
+			   route_path(i), limits[k].le, (unsigned long long)n);
 	}
 	buf_printf(b, "%s_sum{method=\"%s\",route=\"%s\"} %.6f\n", name, route_method(i), route_path(i),
 		   m->routes[i].seconds);
@@ -186,11 +188,15 @@ requests_print(const struct metrics *m, struct buf *b)
 {
 	size_t i, k;
 
-	family(b, "colconv_http_requests_total", "counter", "Requests that were answered. GET stands for HEAD too.");
+	family(b, "colconv_http_requests_total", "counter",
+	       "Requests that were answered. GET stands for HEAD too.");
 	for (i = 0; i <= ROUTE_MAX; i++)
 		for (k = 1; k < ARRAY_LEN(m->routes[i].answers); k++)
-			buf_printf(b, "colconv_http_requests_total{method=\"%s\",route=\"%s\",status=\"%zuxx\"} %llu\n",
-				   route_method(i), route_path(i), k + 1, (unsigned long long)m->routes[i].answers[k]);
+			buf_printf(b,
+				   "colconv_http_requests_total{method=\"%s\",route=\"%s\",status=\"%zuxx\"} "
+				   "%llu\n",
+				   route_method(i), route_path(i), k + 1,
+				   (unsigned long long)m->routes[i].answers[k]);
 	family(b, "colconv_http_request_duration_seconds", "histogram",
 	       "Time from a request's headers to the beginning of its answer.");
 	for (i = 0; i <= ROUTE_MAX; i++)
@@ -206,12 +212,15 @@ disk_print(const struct server *s, struct buf *b, struct err *e)
 	if (r < 0)
 		return r;
 	single(b, "colconv_artifacts", "gauge", "Artifacts that are stored.", (double)disk.stored.artifacts);
-	single(b, "colconv_artifact_bytes", "gauge", "Bytes of the artifacts that are stored.", (double)disk.stored.bytes);
+	single(b, "colconv_artifact_bytes", "gauge", "Bytes of the artifacts that are stored.",
+	       (double)disk.stored.bytes);
 	single(b, "colconv_queue_bytes", "gauge", "Bytes of the queue's database.", (double)disk.queue_bytes);
 	single(b, "colconv_disk_free_bytes", "gauge", "Free for the daemon on the disk of the state folder.",
 	       (double)disk.free_bytes);
-	single(b, "colconv_disk_size_bytes", "gauge", "Size of the disk of the state folder.", (double)disk.total_bytes);
-	single(b, "colconv_ready", "gauge", "1: jobs are taken and can run.", api_is_ready(s, disk.free_bytes));
+	single(b, "colconv_disk_size_bytes", "gauge", "Size of the disk of the state folder.",
+	       (double)disk.total_bytes);
+	single(b, "colconv_ready", "gauge", "1: jobs are taken and can run.",
+	       api_is_ready(s, disk.free_bytes));
 	return 0;
 }
 
@@ -260,7 +269,8 @@ process_print(const struct server *s, struct buf *b)
 	(void)getrlimit(RLIMIT_NOFILE, &rl);
 	single(b, "process_cpu_seconds_total", "counter", "User and system time of the daemon.",
 	       seconds(ru.ru_utime) + seconds(ru.ru_stime));
-	single(b, "process_resident_memory_bytes", "gauge", "Resident memory of the daemon.", resident_bytes());
+	single(b, "process_resident_memory_bytes", "gauge", "Resident memory of the daemon.",
+	       resident_bytes());
 	single(b, "process_open_fds", "gauge", "Descriptors that the daemon has open.", descriptors());
 	single(b, "process_max_fds", "gauge", "Descriptors that it may have.", (double)rl.rlim_cur);
 	single(b, "process_start_time_seconds", "gauge", "Start of the daemon, in seconds since 1970.",
@@ -270,7 +280,8 @@ process_print(const struct server *s, struct buf *b)
 int
 metrics_print(const struct server *s, struct buf *b, struct err *e)
 {
-	const union MHD_DaemonInfo *connections = MHD_get_daemon_info(s->mhd, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+	const union MHD_DaemonInfo *connections =
+		MHD_get_daemon_info(s->mhd, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
 	int r;
 
 	family(b, "colconv_build_info", "gauge", "Always 1; the version is in the label.");

@@ -5,7 +5,7 @@
  *	running, with a result       finished (publish.h); queued again when its files are not whole
  *	running, to be cancelled     cancelled
  *	running                      queued again; the attempt counts, attempts_max grows by one
- *	staging/ anything            removed
+ *	staging/ anything            moved to trash/
  *	artifacts/ of a job not done moved to trash/; so are those that were removed (retention.h)
  *	artifacts/ of no known job   moved to lost/: whoever lost the database wants to keep these
  */

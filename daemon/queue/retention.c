@@ -71,12 +71,13 @@ store_stored(struct store *s, struct stored *ret, struct err *e)
 }
 
 int
-store_artifact_list(struct store *s, int64_t before, int limit, store_artifact_fn fn, void *arg, struct err *e)
+store_artifact_list(struct store *s, int64_t before, int limit, store_artifact_fn fn, void *arg,
+		    struct err *e)
 {
 	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_STORED_LIST);
 	int r;
 
-	db_bind_int(st, 1, before ? before : INT64_MAX);
+	db_bind_int(st, 1, before);
 	db_bind_int(st, 2, limit);
 	while ((r = db_step(s, st, e)) == 1) {
 		const struct stored_artifact a = {
@@ -212,7 +213,8 @@ retention_select_job(struct store *s, int64_t id, struct removal *ret, struct er
 	if (r < 0)
 		return r;
 	if (!job_state_ended(job.state))
-		return err_set(e, E_CONFLICT, "job %" PRId64 " is %s: cancel it first", id, job_state_to_str(job.state));
+		return err_set(e, E_CONFLICT, "job %" PRId64 " is %s: cancel it first", id,
+			       job_state_to_str(job.state));
 	r = ids_add(&ret->jobs, id, e);
 	return r == 0 && is_stored(&job) ? artifact_add(ret, id, job.artifact.bytes, e) : r;
 }

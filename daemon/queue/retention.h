@@ -75,7 +75,7 @@ struct stored_artifact {
 /* A negative return ends the listing, which returns it. */
 typedef int (*store_artifact_fn)(const struct stored_artifact *a, void *arg, struct err *e);
 
-/* Newest job first: at most `limit`, of jobs with ids below `before` (0: no bound). */
+/* Newest job first: at most `limit`, of jobs with ids below `before`. */
 int store_artifact_list(struct store *s, int64_t before, int limit, store_artifact_fn fn, void *arg, struct err *e);
 
 #endif

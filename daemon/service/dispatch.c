@@ -169,9 +169,12 @@ settle_due(void *arg)
 	struct attempt *a = arg;
 	struct dispatch *d = a->dispatch;
 	struct err e = ERR_INIT;
+	int r;
 
 	CHECK_OBJ(a, ATTEMPT_MAGIC);
-	if (attempt_end(a, &e) < 0) {
+	r = attempt_end(a, &e);
+	d->spec.ended(d->spec.arg);
+	if (r < 0) {
 		(void)err_context(&e, "job=%" PRId64 " try=%d", a->run.job, a->run.attempt);
 		d->spec.failed(d->spec.arg, &e);
 		loop_timer_set(d->spec.loop, &a->settle, AGAIN_MS);
@@ -179,7 +182,6 @@ settle_due(void *arg)
 	}
 	attempt_free(a);
 	server_publish(d->server);
-	d->spec.ended(d->spec.arg);
 	if (!d->draining)
 		dispatch_kick(d);
 	else if (LIST_EMPTY(&d->spec.runners->runs))

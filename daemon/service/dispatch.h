@@ -23,7 +23,7 @@ struct dispatch_spec {
 	int64_t timeout_ms;
 	int64_t grace_ms;
 	uint64_t log_max; /* bytes of a job's log */
-	void (*ended)(void *arg);                         /* an attempt, with what it made in the queue */
+	void (*ended)(void *arg);                         /* an attempt, also when the queue did not take it: see trash/ */
 	void (*failed)(void *arg, const struct err *why); /* an error of the queue or the disk */
 	void (*idle)(void *arg);                          /* after dispatch_drain() or dispatch_stop(): the last worker is gone */
 	void *arg;

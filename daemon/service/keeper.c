@@ -33,8 +33,8 @@ limits_apply(struct keeper *k, struct err *e)
 	r = removal_run(spec->store, spec->state_dir, &what, now, e);
 	if (r < 0)
 		return r;
-	log_notice("beyond the limits: %zu artifacts with %" PRId64 " bytes and %zu jobs removed", what.artifacts.n,
-		   what.bytes, what.jobs.n);
+	log_notice("beyond the limits: %zu artifacts with %" PRId64 " bytes and %zu jobs removed",
+		   what.artifacts.n, what.bytes, what.jobs.n);
 	spec->removed(spec->arg, &what);
 	return 1;
 }

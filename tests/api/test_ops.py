@@ -4,6 +4,7 @@ import http.client
 import json
 import pathlib
 import re
+import signal
 import threading
 import time
 
@@ -212,6 +213,14 @@ def test_limits_are_applied_at_the_start(stopped):
     wait_until("the trash is empty", lambda: trash(stopped) == [])
 
 
+def test_limits_are_reloaded(stopped):
+    stopped.start()
+    jobs = done(stopped, 3)
+    stopped.config.write_text("keep_artifacts = 1\n")
+    stopped.process.send_signal(signal.SIGHUP)
+    wait_until("the limit is kept", lambda: stopped.artifacts() == [str(jobs[2])])
+
+
 def test_killed_while_removing(stopped):
     """kill -9 between any steps: what is shown is whole, what is gone is gone, and nothing is taken for lost."""
     stopped.start("--slots", "4")
@@ -265,6 +274,8 @@ def test_artifacts(daemon):
         seen += [a["job"] for a in page["artifacts"]]
         path = page["next"] and f"/v1/artifacts?limit=2&cursor={page['next']}"
     assert seen == jobs[::-1]
+    assert daemon.get("/v1/artifacts?cursor=0").json == {"artifacts": [], "next": None}
+    assert len(daemon.get("/v1/artifacts?cursor=9999999999999999999").json["artifacts"]) == 5
     for query in "limit=0", "limit=1001", "limit=x", "cursor=-1", "cursor=x", "before=1", "limit":
         answer = daemon.get(f"/v1/artifacts?{query}")
         assert (answer.status, answer.json["field"]) == (400, query.split("=")[0])

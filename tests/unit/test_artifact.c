@@ -275,7 +275,7 @@ test_trash(void **state)
 	assert_int_equal(artifact_sync(top, &err), 0);
 	assert_false(has("artifacts/7"));
 	assert_true(has("trash/7.1/text.onnx"));
-	assert_int_equal(steps(), 3 + 3 + 1); /* cuts, files, the folder */
+	assert_int_equal(steps(), 12 + 3 + 1); /* cuts, files, the folder */
 	assert_false(has("trash/7.1"));
 	assert_true(has("trash"));
 }

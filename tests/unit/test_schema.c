@@ -1,5 +1,7 @@
 #include "version1.h"
 
+#include "queue/retention.h"
+
 static int
 id_collect(const struct job *job, void *arg, struct err *e)
 {
@@ -28,11 +30,14 @@ test_a_version_1(void **state)
 	struct artifact_list files = ARTIFACT_LIST_INIT;
 	int64_t n[JOB_STATE_MAX];
 	struct job job = {.id = 0};
+	struct stored stored;
 	unsigned i;
 
 	(void)state;
 	version1_make();
 	queue_open();
+	assert_int_equal(store_stored(store, &stored, &err), 0);
+	assert_true(stored.artifacts == 1 && stored.bytes == 10);
 	assert_int_equal(store_counts(store, n, &err), 0);
 	for (i = 0; i < JOB_STATE_MAX; i++)
 		assert_int_equal(n[i], 1);
