@@ -91,7 +91,7 @@ class Daemon:
         end = time.monotonic() + 60
         while not port_file.exists():
             if self.process.poll() is not None or time.monotonic() > end:
-                sys.exit(f"soak: the daemon does not start; see {self.folder}/log")
+                raise RuntimeError(f"the daemon does not start; see {self.folder}/log")
             time.sleep(0.002)
 
     def kill(self):
