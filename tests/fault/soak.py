@@ -58,6 +58,7 @@ WRONG = {
     "events_lost": "events in the database that the stream did not show",
     "events_doubled": "events that the stream showed and the database does not have",
     "litter": "folders below staging/, and artifacts of no job, at the end",
+    "crashed": "daemons that ended by themselves",
     "refused": "answers to a submission other than 200 and 202, or 503",
 }
 
@@ -95,8 +96,11 @@ class Daemon:
             time.sleep(0.002)
 
     def kill(self):
+        """False when it was dead before."""
+        alive = self.process.poll() is None
         self.process.kill()
         self.process.wait()
+        return alive
 
     def workers(self):
         pid = self.process.pid
@@ -274,7 +278,8 @@ class Soak:
             if self.args.real_slots and n % 25 == 24:    # a conversion needs some time to come to its end
                 time.sleep(4)
             if victim == "daemon":
-                self.daemon.kill()
+                if not self.daemon.kill():
+                    self.wrong("crashed", self.daemon.process.returncode)
                 self.count["daemon_kills"] += 1
                 self.daemon.start()
             elif workers := self.daemon.workers():
@@ -354,7 +359,8 @@ class Soak:
                 time.sleep(0.05)    # the stream is a moment behind
         finally:
             self.submitting = self.watching = False
-            self.daemon.stop()
+            if self.daemon.stop() != 0:
+                self.wrong("crashed", self.daemon.process.returncode)
             for thread in clients + watchers:
                 thread.join()
         self.check_database()
