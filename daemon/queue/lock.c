@@ -6,6 +6,29 @@
 
 #include "base/fs.h"
 
+/*
+ * How long a holder's fork may have the lock after the holder was killed: until it is killed too,
+ * or its exec closes the descriptor.
+ */
+#define LEFT_MS 1000
+#define TRY_MS 5
+
+static int
+lock_wait(int fd)
+{
+	int ms;
+
+	for (ms = 0; ms < LEFT_MS; ms += TRY_MS) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK)
+			return -1;
+		(void)usleep(TRY_MS * 1000);
+	}
+	errno = EWOULDBLOCK;
+	return -1;
+}
+
 /* The text of the lock file, without the newline. */
 static void
 holder_read(int fd, char *buf, size_t len)
@@ -29,7 +52,7 @@ lock_take(const char *state_dir, int *ret_fd, bool *ret_unclean, struct err *e)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (fd < 0)
 		return err_errno(e, E_IO, errno, "cannot open '%s'", path);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+	if (lock_wait(fd) < 0) {
 		if (errno != EWOULDBLOCK)
 			return err_errno(e, E_IO, errno, "cannot lock '%s'", path);
 		holder_read(fd, holder, sizeof(holder));

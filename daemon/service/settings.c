@@ -121,6 +121,34 @@ roots_warn(const struct conf *c)
 	}
 }
 
+/* As exec finds it. */
+static bool
+program_found(const char *name)
+{
+	const char *p = getenv("PATH"), *end;
+	char path[4096];
+
+	if (strchr(name, '/'))
+		return access(name, X_OK) == 0;
+	for (; p && *p; p = *end ? end + 1 : end) {
+		end = strchrnul(p, ':');
+		(void)snprintf(path, sizeof(path), "%.*s/%s", (int)(end - p), p, name);
+		if (access(path, X_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+runners_warn(const struct runners *rs)
+{
+	size_t i;
+
+	for (i = 0; i < rs->n; i++)
+		if (*rs->rows[i].prefix && !program_found(*rs->rows[i].prefix))
+			log_warning("runner '%s' has no program '%s'", rs->rows[i].name, *rs->rows[i].prefix);
+}
+
 void
 settings_warn(const struct settings *s)
 {
@@ -137,6 +165,7 @@ settings_warn(const struct settings *s)
 		log_warning("worker_silence %" PRIu64 " s is not shorter than job_timeout %" PRIu64 " s",
 			    c->worker_silence, c->job_timeout);
 	roots_warn(c);
+	runners_warn(&s->runners);
 }
 
 static void

@@ -144,6 +144,8 @@ def test_bad_files(tmp_path, text, words):
     ("runner = a 1\nslots = 2\n", "slots is not used"), ("drain_timeout = 9\n", "drain_timeout is not used"),
     ("streams_max = 100\nconnections_max = 100\n", "streams_max 100 leaves none"),
     ("job_timeout = 60\n", "worker_silence 120 s is not shorter than job_timeout 60 s"),
+    ("runner = a 1\nrunner = b 1 X=1 no-such-srun -n 1\n", "runner 'b' has no program 'no-such-srun'"),
+    ("runner = b 1 /etc/passwd\n", "runner 'b' has no program '/etc/passwd'"),
     ("state = /tmp/x\nroots = /tmp\n", "jobs may read the state folder '/tmp/x'"),
 ])
 def test_odd_files(tmp_path, text, words):
@@ -153,6 +155,13 @@ def test_odd_files(tmp_path, text, words):
     got = run("--config", str(config), "--check-config")
     assert got.returncode == 0
     assert "<4>" + words in got.stderr
+
+
+def test_nothing_odd(tmp_path):
+    config = tmp_path / "colconvd.conf"
+    config.write_text("runner = a 1 X=1 env -i\nstate = /srv/models2\nroots = /tmp\n")
+    got = run("--config", str(config), "--check-config")
+    assert (got.returncode, got.stderr) == (0, "")
 
 
 def test_check_config_touches_nothing(tmp_path):

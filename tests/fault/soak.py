@@ -58,6 +58,7 @@ WRONG = {
     "events_lost": "events in the database that the stream did not show",
     "events_doubled": "events that the stream showed and the database does not have",
     "litter": "folders below staging/, and artifacts of no job, at the end",
+    "crashed": "daemons that ended by themselves",
     "refused": "answers to a submission other than 200 and 202, or 503",
 }
 
@@ -69,13 +70,25 @@ def legal_changes():
     return {(names[a], names[b]) for a, b in re.findall(r"^FSM\((\w+),\s*\w+,\s*(\w+)\)", text, re.M)}
 
 
+class Connection(http.client.HTTPConnection):
+    """Over a Unix socket, whose address nobody takes while the daemon is down."""
+
+    def __init__(self, path):
+        super().__init__("localhost", timeout=30)
+        self.path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
 class Daemon:
     def __init__(self, folder, slots, real_slots):
         self.folder, self.state = folder, folder / "state"
         self.log = open(folder / "log", "wb")
-        with socket.create_server(("127.0.0.1", 0)) as s:
-            self.port = s.getsockname()[1]
-        config = [f"state = {self.state}", f"listen = 127.0.0.1:{self.port}", f"worker = {BUILD}/tests/api/fake_worker",
+        self.socket = folder / "socket"
+        config = [f"state = {self.state}", f"listen = unix:{self.socket}", f"worker = {BUILD}/tests/api/fake_worker",
                   f"port_file = {folder}/port", f"runner = fake {slots}", "stop_grace = 1", "replay_max = 1000000"]
         if real_slots:
             real = folder / "real"
@@ -91,12 +104,15 @@ class Daemon:
         end = time.monotonic() + 60
         while not port_file.exists():
             if self.process.poll() is not None or time.monotonic() > end:
-                sys.exit(f"soak: the daemon does not start; see {self.folder}/log")
+                raise RuntimeError(f"the daemon does not start; see {self.folder}/log")
             time.sleep(0.002)
 
     def kill(self):
+        """False when it was dead before."""
+        alive = self.process.poll() is None
         self.process.kill()
         self.process.wait()
+        return alive
 
     def workers(self):
         pid = self.process.pid
@@ -110,7 +126,7 @@ class Daemon:
         return self.process.wait(60)
 
     def connect(self):
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        return Connection(self.socket)
 
     def ask(self, method, path, body=None, headers={}):
         """(status, parsed or bytes)"""
@@ -274,7 +290,8 @@ class Soak:
             if self.args.real_slots and n % 25 == 24:    # a conversion needs some time to come to its end
                 time.sleep(4)
             if victim == "daemon":
-                self.daemon.kill()
+                if not self.daemon.kill():
+                    self.wrong("crashed", self.daemon.process.returncode)
                 self.count["daemon_kills"] += 1
                 self.daemon.start()
             elif workers := self.daemon.workers():
@@ -299,10 +316,11 @@ class Soak:
             if n > 1:
                 self.wrong("ids_reused", job)
             state = self.daemon.ask("GET", f"/v1/jobs/{job}")[1].get("state")
-            if state == "done":
-                self.count["done"] += 1
             if state != "done" or not self.check(job):
                 self.wrong("lost", (job, state))
+                continue
+            self.count["done"] += 1
+            self.count["converted"] += any(name == "config.json" for name, _ in self.hashes[job])
 
     def check_database(self):
         """With the daemon gone, its database is read by another hand."""
@@ -354,7 +372,8 @@ class Soak:
                 time.sleep(0.05)    # the stream is a moment behind
         finally:
             self.submitting = self.watching = False
-            self.daemon.stop()
+            if self.daemon.stop() != 0:
+                self.wrong("crashed", self.daemon.process.returncode)
             for thread in clients + watchers:
                 thread.join()
         self.check_database()
@@ -362,7 +381,7 @@ class Soak:
         return not any(self.count[name] for name in WRONG)
 
     def report(self):
-        for name in ("seconds", "daemon_kills", "worker_kills", "accepted", "done", "events"):
+        for name in ("seconds", "daemon_kills", "worker_kills", "accepted", "done", "converted", "events"):
             print(f"{name:16} {self.count[name]}")
         for name, words in WRONG.items():
             print(f"{name:16} {self.count[name]:<6} {words}")

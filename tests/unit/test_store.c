@@ -1,6 +1,9 @@
 #include "queue.h"
 
 #include <fcntl.h>
+#include <sys/wait.h>
+
+#include "queue/lock.h"
 
 static void
 test_persists(void **state)
@@ -226,6 +229,29 @@ test_damaged(void **state)
 	assert_int_equal(store_open(state_dir, &store, &err), E_BAD_DATABASE);
 }
 
+/* A daemon that was killed between fork and exec of a worker. */
+static void
+test_lock_of_a_holder_that_died(void **state)
+{
+	bool unclean;
+	pid_t pid;
+	int fd;
+
+	(void)state;
+	store_close(&store);
+	assert_int_equal(lock_take(state_dir, &fd, &unclean, &err), 0);
+	pid = fork();
+	if (pid == 0) {
+		(void)usleep(50000);
+		_exit(0);
+	}
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(lock_take(state_dir, &fd, &unclean, &err), 0);
+	assert_true(unclean);
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 int
 main(void)
 {
@@ -236,6 +262,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_keys, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_remove, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_one_process, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_lock_of_a_holder_that_died, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_newer_version, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_not_ours, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_damaged, queue_setup, queue_teardown),
