@@ -121,7 +121,7 @@ page_run(struct cli *c, struct listing *l, const struct page *p, const char *pat
 		json_page_print(l, rows, first);
 	else if (c->json)
 		cli_print_json(reply, JSON_INDENT(2));
-	else
+	else if (json_array_size(rows))
 		r = listing_print(c, l, rows, e);
 	*ret = *job_str(reply, "next") ? strdup(job_str(reply, "next")) : NULL;
 	json_decref(reply);
@@ -155,7 +155,7 @@ listing_run(struct cli *c, struct listing *l, const struct page *p, const struct
 		first = false;
 	} while (p->all && cursor);
 	if (empty && !c->json && !c->names)
-		(void)fprintf(stderr, "colconvctl: there are no such %s\n", l->member);
+		(void)fprintf(stderr, "colconvctl: no %s found\n", l->member);
 	if (c->json && p->all)
 		(void)puts("\n  ],\n  \"next\": null\n}");
 	return 0;

@@ -7,6 +7,7 @@ libclient_a_SOURCES = \
 	client/fact.c client/fact.h \
 	client/fetch.c client/fetch.h \
 	client/follow.c client/follow.h \
+	client/guess.c client/guess.h \
 	client/hint.c client/hint.h client/hints.def \
 	client/history.c client/history.h \
 	client/http.c client/http.h \

@@ -55,7 +55,7 @@ def wait_until(condition):
 
 
 def on_terminal(args, until, then, cwd=None, **env):
-    """Runs on a terminal; calls then(pid) when `until` was seen. What was shown, and the exit status."""
+    """Runs on a terminal; calls then(fd) when the pattern `until` was seen. What was shown, and the exit status."""
     pid, fd = pty.fork()
     if pid == 0:
         if cwd:
@@ -74,7 +74,7 @@ def on_terminal(args, until, then, cwd=None, **env):
         if not part:
             break
         shown += part
-        if not told and until in shown:
+        if not told and re.search(until, shown):
             told = True
             then(fd)
     os.close(fd)

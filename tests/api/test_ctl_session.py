@@ -96,8 +96,8 @@ def test_the_first_ten_minutes(session, stopped):
     session.note("What is this?")
     session.env["COLCONV_SERVER"] = f"http://127.0.0.1:{free_port()}"
     assert "Usage: colconvctl" in session("colconvctl", 2)
-    assert "there is no command 'submti'" in session("colconvctl submti model", 2)
-    assert "there is no option '--stat'" in session("colconvctl list --stat queued", 2)
+    assert "perhaps 'submit' was meant" in session("colconvctl submti model", 2)
+    assert "perhaps '--state' was meant" in session("colconvctl list --stat queued", 2)
     session("colconvctl help list")
 
     session.note("No daemon")
@@ -111,7 +111,7 @@ def test_the_first_ten_minutes(session, stopped):
     (session.folder / "config" / "colconv" / "colconvctl.conf").write_text(f"server = http://127.0.0.1:{link.port}\n")
     del session.env["COLCONV_SERVER"]
     session("colconvctl version")
-    assert "there are no such jobs" in session("colconvctl list")
+    assert "no jobs found" in session("colconvctl list")
 
     session.note("A first job")
     (session.folder / "model").mkdir()
@@ -124,13 +124,13 @@ def test_the_first_ten_minutes(session, stopped):
     session("colconvctl submit model --label who=me --priority 5")
     assert "running" in session("colconvctl list")
     session("colconvctl show 2")
-    assert "job 1 is running" in session("colconvctl fetch 1", 3) or True
+    assert "job 1 has no artifact, it is running" in session("colconvctl fetch 1", 3)
     shown = session("colconvctl watch", until=b" 25%", then=lambda fd: (session.folder / "go").touch())
     assert "job 1: done" in shown and "job 2: done" in shown
     session("colconvctl logs 1")
 
     session.note("The files, over a slow line")
-    assert "goes on with what is there" in session("colconvctl fetch 1", 6, until=b" 40%", then=ctrl_c)
+    assert "goes on with what is there" in session("colconvctl fetch 1", 6, until=rb" [2-9]\d%", then=ctrl_c)
     link.slow = False
     session("colconvctl fetch 1")
     assert "is there already" in session("colconvctl fetch 1")
