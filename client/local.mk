@@ -52,7 +52,7 @@ colconvctl_SOURCES = client/main.c \
 	client/cmd_watch.c
 colconvctl_LDADD = $(CLIENT_LIBS)
 
-dist_man_MANS += client/colconvctl.1
+dist_man_MANS += client/colconvctl.1 client/colconvctl.conf.5 client/colconv-api.7
 
 bashcompletiondir = $(datadir)/bash-completion/completions
 dist_bashcompletion_DATA = client/completion/colconvctl
