@@ -40,7 +40,11 @@ class SlowLink:
                 near = self.listener.accept()[0]
             except OSError:
                 return
-            far = socket.create_connection(("127.0.0.1", self.to))
+            try:
+                far = socket.create_connection(("127.0.0.1", self.to))
+            except OSError:
+                near.close()
+                continue
             threading.Thread(target=self.pump, args=(near, far, False), daemon=True).start()
             threading.Thread(target=self.pump, args=(far, near, True), daemon=True).start()
 
