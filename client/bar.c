@@ -21,7 +21,7 @@ board_init(struct board *d, FILE *out)
 {
 	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
 
-	*d = (struct board){.out = out};
+	*d = (struct board){.out = out, .label = LABEL_COLUMNS};
 	TAILQ_INIT(&d->bars);
 	d->live = isatty(fileno(out)) && term && *term && !str_eq(term, "dumb");
 	d->color = d->live && (!no_color || !*no_color);
@@ -120,7 +120,7 @@ bar_format(const struct bar *b, unsigned width, struct buf *ret)
 	if (b->board->named)
 		buf_printf(ret, "%s: ", b->prefix);
 	if (*b->stage)
-		buf_printf(ret, "%-*s ", LABEL_COLUMNS, b->stage);
+		buf_printf(ret, "%-*s ", b->board->label, b->stage);
 	else
 		buf_puts(ret, b->status);
 	if (*b->stage && b->known) {
@@ -222,7 +222,7 @@ bar_end(struct bar *b, int64_t now_ms)
 	if (b->board->live) {
 		if (b->board->named)
 			buf_printf(&line, "%s: ", b->prefix);
-		buf_printf(&line, "%-*s ", LABEL_COLUMNS, b->stage);
+		buf_printf(&line, "%-*s ", b->board->label, b->stage);
 		if (b->known) {
 			amount_add(b, /*total=*/ 0, &line);
 			buf_puts(&line, " in ");

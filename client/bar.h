@@ -16,6 +16,7 @@ struct board {
 	bool live;  /* a terminal that can redraw lines */
 	bool color;
 	bool named; /* each line begins with its bar's prefix */
+	int label;  /* columns of a stage's name */
 	TAILQ_HEAD(, bar) bars;
 	size_t lines; /* drawn now */
 	int64_t drawn_ms;

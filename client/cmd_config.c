@@ -1,5 +1,6 @@
 #include <limits.h>
 
+#include "base/fs.h"
 #include "cli.h"
 #include "fact.h"
 #include "table.h"
@@ -46,11 +47,14 @@ settings_print(const struct settings *s, struct err *e)
 		table_add(&t, "%s", s->rows[i].value ? setting_from(s, i, from, sizeof(from)) : "-");
 	}
 	r = table_print(&t, stdout, 0, e);
-	for (i = 0; r == 0 && i < ARRAY_LEN(s->files); i++) {
-		(void)printf("%s", i ? ", " : "\nlooked for in the environment, ");
-		text_print(stdout, s->files[i] ? s->files[i] : "(no home)");
+	(void)puts("\nThe command line goes first, then the environment, then these files:");
+	for (i = 0; i < ARRAY_LEN(s->files); i++) {
+		if (!s->files[i])
+			continue;
+		(void)fputs("  ", stdout);
+		text_print(stdout, s->files[i]);
+		(void)puts(fs_exists(s->files[i]) ? "" : " (not there)");
 	}
-	(void)fputc('\n', stdout);
 	return r;
 }
 

@@ -127,7 +127,8 @@ job_print(const json_t *job, struct err *e)
 	state_print(job);
 	failure_print(job);
 	json_object_foreach(json_object_get(job, "spec"), key, value)
-		fact_member(json_object_get(job, "spec"), key);
+		if (!str_eq(key, "attempts")) /* told with the attempt */
+			fact_member(json_object_get(job, "spec"), key);
 	for (i = 0; i < ARRAY_LEN(times); i++)
 		fact_member(job, times[i]);
 	fact_print("attempt", attempt ? attempt : "");

@@ -6,7 +6,7 @@
 
 void fact_print(const char *name, const char *value);
 
-/* A string as it is, anything else as JSON. Null and absent members are no facts. */
+/* Lists with commas, objects as "name=value". What is null, empty or absent is no fact. */
 void fact_member(const json_t *obj, const char *key);
 
 #endif

@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "interrupt.h"
 #include "job.h"
+#include "text.h"
 
 /* Connections in a row that may break without a byte gained. */
 #define TRIES_MAX 3
@@ -153,6 +154,7 @@ download_init(struct download *d, struct fetch *all, const json_t *row, struct e
 	if (!fs_name_ok(d->name))
 		return err_set(e, E_INTERNAL, "the daemon lists '%s', which is no name of a file", d->name);
 	d->size = (uint64_t)size;
+	all->board.label = MAX(all->board.label, (int)MIN(text_width(d->name), sizeof(d->bar.stage) - 1));
 	name = http_escape(d->name);
 	d->path = fs_join(all->o->dir, d->name);
 	d->partial = d->path ? str_printf("%s.partial", d->path) : NULL;
@@ -362,6 +364,20 @@ rows_select(const json_t *list, const json_t *names, json_t *ret, struct err *e)
 	return 0;
 }
 
+/* Why there are no files: the job's state says. */
+static int
+nothing_there(struct cli *c, uint64_t id, struct err *e)
+{
+	json_t *job;
+	int r = job_get(c, id, &job, e);
+
+	if (r < 0)
+		return r;
+	r = err_set(e, E_NOT_FOUND, "job %" PRIu64 " has no artifact, it is %s", id, job_str(job, "state"));
+	json_decref(job);
+	return r;
+}
+
 int
 fetch_files(struct cli *c, uint64_t id, const struct fetch_options *o, json_t **ret, struct err *e)
 {
@@ -383,7 +399,7 @@ fetch_files(struct cli *c, uint64_t id, const struct fetch_options *o, json_t **
 		r = rows_select(list, o->names, rows, e);
 	json_decref(reply);
 	if (r == 0 && json_array_size(rows) == 0)
-		r = err_set(e, E_NOT_FOUND, "job %" PRIu64 " has no artifact", id);
+		r = nothing_there(c, id, e);
 	if (r == 0)
 		r = fs_mkdir_p(o->dir, 0777, e);
 	if (r == 0)

@@ -91,8 +91,8 @@ job_show(struct followed *f, const json_t *before, const json_t *job)
 {
 	bool running = str_eq(job_str(job, "state"), "running");
 
-	if (!running)
-		bar_end(&f->bar, clock_ms());
+	if (!running && !job_ended(job))
+		bar_drop(&f->bar); /* the stage did not end */
 	if (!job_ended(job) && (!before || !str_eq(job_str(before, "state"), job_str(job, "state")) ||
 				job_whole(before, "attempt") != job_whole(job, "attempt")))
 		state_tell(f, job);
@@ -106,7 +106,8 @@ end_tell(struct followed *f)
 	const struct follow_options *o = f->all->options;
 	_cleanup_(buf_release) struct buf words = BUF_INIT;
 
-	bar_end(&f->bar, clock_ms());
+	if (str_eq(job_str(f->job, "state"), "done"))
+		bar_end(&f->bar, clock_ms());
 	bar_drop(&f->bar);
 	if (job_end_words(f->job, o->done, &words) || !o->quiet)
 		bar_note(&f->bar, "%s", words.data ? words.data : "");
@@ -395,9 +396,7 @@ follow(struct cli *c, const struct follow_options *o, const uint64_t *ids, size_
 		r = follow_run(&all, &stop, e);
 	for (i = 0; r == 0 && i < n; i++)
 		(void)json_array_append(ret, jobs[i].job);
-	for (i = 0; i < n; i++) {
-		bar_end(&jobs[i].bar, clock_ms());
+	for (i = 0; i < n; i++)
 		followed_release(&jobs[i]);
-	}
 	return cut_short(&all, r, e);
 }

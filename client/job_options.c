@@ -230,9 +230,9 @@ job_spec_finish(json_t **spec, const char *file, const char *model, struct err *
 	return r < 0 ? r : job_paths_resolve(*spec, e);
 }
 
-/* The absolute form of a string that is a path; NULL to leave it as it is. */
+/* The absolute form of a string that is a path; NULL to leave it as it is. `what` ends the error. */
 static int
-path_resolve(const json_t *path, json_t **ret, struct err *e)
+path_resolve(const json_t *path, const char *what, json_t **ret, struct err *e)
 {
 	_cleanup_free_ char *real = NULL;
 	const char *s = json_string_value(path);
@@ -244,7 +244,7 @@ path_resolve(const json_t *path, json_t **ret, struct err *e)
 	if (!real && *s == '/')
 		return 0; /* not on this machine, maybe on the daemon's */
 	if (!real)
-		return err_errno(e, E_BAD_REQUEST, errno, "cannot find '%s'", s);
+		return err_errno(e, E_BAD_REQUEST, errno, "cannot find '%s'%s", s, what);
 	return str_new("a path", real, strlen(real), ret, e);
 }
 
@@ -266,12 +266,13 @@ job_paths_resolve(json_t *spec, struct err *e)
 	for (i = 0; r == 0 && i < ARRAY_LEN(folders); i++) {
 		if (is_repo(json_string_value(json_object_get(spec, folders[i]))))
 			continue;
-		r = path_resolve(json_object_get(spec, folders[i]), &real, e);
+		r = path_resolve(json_object_get(spec, folders[i]),
+				 ", which must be a folder here or OWNER/NAME on the Hub", &real, e);
 		if (r == 0 && real)
 			r = set_take(spec, folders[i], real, e);
 	}
 	for (i = 0; r == 0 && i < json_array_size(refs); i++) {
-		r = path_resolve(json_array_get(refs, i), &real, e);
+		r = path_resolve(json_array_get(refs, i), "", &real, e);
 		if (r == 0 && real)
 			(void)json_array_set_new(refs, i, real);
 	}

@@ -103,10 +103,10 @@ json_page_print(const struct listing *l, const json_t *rows, bool first)
 	}
 }
 
-/* *ret is the cursor of the next page, which the caller frees; NULL: this was the last. */
+/* *ret is the cursor of the next page, which the caller frees; NULL: this was the last. *ret_empty goes with a row. */
 static int
 page_run(struct cli *c, struct listing *l, const struct page *p, const char *path, bool first, char **ret,
-	 struct err *e)
+	 bool *ret_empty, struct err *e)
 {
 	const json_t *rows;
 	json_t *reply;
@@ -116,11 +116,12 @@ page_run(struct cli *c, struct listing *l, const struct page *p, const char *pat
 	if (r < 0)
 		return r;
 	rows = json_object_get(reply, l->member);
+	*ret_empty = *ret_empty && json_array_size(rows) == 0;
 	if (c->json && p->all)
 		json_page_print(l, rows, first);
 	else if (c->json)
 		cli_print_json(reply, JSON_INDENT(2));
-	else
+	else if (json_array_size(rows))
 		r = listing_print(c, l, rows, e);
 	*ret = *job_str(reply, "next") ? strdup(job_str(reply, "next")) : NULL;
 	json_decref(reply);
@@ -132,7 +133,7 @@ listing_run(struct cli *c, struct listing *l, const struct page *p, const struct
 {
 	_cleanup_free_ char *cursor = NULL;
 	char limit[24], *next;
-	bool first = true;
+	bool first = true, empty = true;
 	int r = 0;
 
 	if (p->limit < 1 || p->limit > PAGE_MAX)
@@ -146,13 +147,15 @@ listing_run(struct cli *c, struct listing *l, const struct page *p, const struct
 		query_add(&url, "cursor", cursor);
 		if (buf_failed(&url, e) < 0 || buf_failed(path, e) < 0)
 			return e->code;
-		r = page_run(c, l, p, url.data, first, &next, e);
+		r = page_run(c, l, p, url.data, first, &next, &empty, e);
 		if (r < 0)
 			return r;
 		free(cursor);
 		cursor = next;
 		first = false;
 	} while (p->all && cursor);
+	if (empty && !c->json && !c->names)
+		(void)fprintf(stderr, "colconvctl: no %s found\n", l->member);
 	if (c->json && p->all)
 		(void)puts("\n  ],\n  \"next\": null\n}");
 	return 0;

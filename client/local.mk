@@ -7,6 +7,7 @@ libclient_a_SOURCES = \
 	client/fact.c client/fact.h \
 	client/fetch.c client/fetch.h \
 	client/follow.c client/follow.h \
+	client/guess.c client/guess.h \
 	client/hint.c client/hint.h client/hints.def \
 	client/history.c client/history.h \
 	client/http.c client/http.h \
@@ -51,7 +52,7 @@ colconvctl_SOURCES = client/main.c \
 	client/cmd_watch.c
 colconvctl_LDADD = $(CLIENT_LIBS)
 
-dist_man_MANS += client/colconvctl.1
+dist_man_MANS += client/colconvctl.1 client/colconvctl.conf.5 client/colconv-api.7
 
 bashcompletiondir = $(datadir)/bash-completion/completions
 dist_bashcompletion_DATA = client/completion/colconvctl

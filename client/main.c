@@ -5,6 +5,7 @@
 
 #include "base/str.h"
 #include "cli.h"
+#include "guess.h"
 
 #define HELP_COLUMN 23
 
@@ -27,6 +28,22 @@ command_find(const char *name)
 		if (cmd->run && str_eq(cmd->name, name))
 			return cmd;
 	return NULL;
+}
+
+static int
+command_get(const char *name, const struct command **ret, struct err *e)
+{
+	struct guess g = {.typed = name, .len = strlen(name)};
+	const struct command *cmd;
+
+	*ret = command_find(name);
+	if (*ret)
+		return 0;
+	for (cmd = commands; cmd->name; cmd++)
+		if (cmd->run && cmd->help)
+			guess_try(&g, cmd->name);
+	return g.word ? err_set(e, E_USAGE, "there is no command '%s', perhaps '%s' was meant", name, g.word)
+		      : err_set(e, E_USAGE, "there is no command '%s'", name);
 }
 
 static void
@@ -78,9 +95,9 @@ cmd_help(struct cli *c, int argc, char **argv, struct err *e)
 	if (r <= 0)
 		return r;
 	if (argc) {
-		cmd = command_find(argv[0]);
-		if (!cmd)
-			return err_set(e, E_USAGE, "there is no command '%s'", argv[0]);
+		r = command_get(argv[0], &cmd, e);
+		if (r < 0)
+			return r;
 		c->command = cmd;
 		return cmd->run(c, 1, only_help, e);
 	}
@@ -119,9 +136,9 @@ run(struct cli *c, int argc, char **argv, struct err *e)
 		usage_print(stderr);
 		return err_exit_status(E_USAGE);
 	}
-	c->command = command_find(argv[0]);
-	if (!c->command)
-		return err_set(e, E_USAGE, "there is no command '%s'", argv[0]);
+	r = command_get(argv[0], &c->command, e);
+	if (r < 0)
+		return r;
 	return c->command->run(c, argc - 1, argv + 1, e);
 }
 

@@ -1,6 +1,7 @@
 #include "option.h"
 
 #include "base/str.h"
+#include "guess.h"
 #include "text.h"
 
 #define HELP_COLUMN 26
@@ -80,6 +81,18 @@ letter_find(const struct option_row *rows, char letter)
 	return NULL;
 }
 
+static int
+unknown(const struct option_row *rows, const char *word, struct err *e)
+{
+	struct guess g = {.typed = word + 2, .len = strcspn(word + 2, "=")};
+
+	if (word[1] == '-')
+		for (; rows->name; rows++)
+			guess_try(&g, rows->name);
+	return g.word ? err_set(e, E_USAGE, "there is no option '%s', perhaps '--%s' was meant", word, g.word)
+		      : err_set(e, E_USAGE, "there is no option '%s'", word);
+}
+
 /* One option, at argv[*i]; *i is left at the last word it used. */
 static int
 option_take(const struct option_row *rows, int argc, char **argv, int *i, struct err *e)
@@ -99,7 +112,7 @@ option_take(const struct option_row *rows, int argc, char **argv, int *i, struct
 			value = word + 2;
 	}
 	if (!o)
-		return err_set(e, E_USAGE, "there is no option '%s'", word);
+		return unknown(rows, word, e);
 	if (!o->value && value)
 		return err_set(e, E_USAGE, "--%s takes no value, but there is '%s'", o->name, word);
 	if (o->value && !value) {

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import select
 import socket
 import subprocess
@@ -53,10 +54,12 @@ def wait_until(condition):
         time.sleep(0.01)
 
 
-def on_terminal(args, until, then, **env):
-    """Runs on a terminal; calls then(pid) when `until` was seen. What was shown, and the exit status."""
+def on_terminal(args, until, then, cwd=None, **env):
+    """Runs on a terminal; calls then(fd) when the pattern `until` was seen. What was shown, and the exit status."""
     pid, fd = pty.fork()
     if pid == 0:
+        if cwd:
+            os.chdir(cwd)
         os.execve(CTL, [CTL, *map(str, args)], env)
     shown = b""
     told = False
@@ -71,8 +74,27 @@ def on_terminal(args, until, then, **env):
         if not part:
             break
         shown += part
-        if not told and until in shown:
+        if not told and re.search(until, shown):
             told = True
             then(fd)
     os.close(fd)
     return shown.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def render(shown):
+    """What is left on the screen, by the few sequences that the board uses."""
+    lines, row = [""], 0
+    shown = re.sub(r"\x1b\[\d*m", "", shown)
+    for part in re.split(r"(\r|\n|\x1b\[\d*[AJ])", shown):
+        if part == "\n":
+            row += 1
+            if row == len(lines):
+                lines.append("")
+        elif part.endswith("A") and part.startswith("\x1b["):
+            row -= int(part[2:-1])
+        elif part == "\x1b[J":
+            del lines[row + 1:]
+            lines[row] = ""
+        elif part != "\r":
+            lines[row] += part
+    return [line for line in lines if line]

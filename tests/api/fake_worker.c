@@ -215,15 +215,20 @@ file_make(struct buf *manifest, const char *name, const char *content)
 			   name, strlen(content), hex);
 }
 
-/* "nonce": no two attempts make the same. */
+/* "nonce": no two attempts make the same; a number: so many bytes of weights. */
 static void
 do_artifact(char *arg)
 {
-	struct buf files = BUF_INIT;
+	struct buf files = BUF_INIT, weights = BUF_INIT;
 	_cleanup_free_ char *manifest = NULL;
+	size_t len = strtoul(arg, NULL, 10);
 
+	buf_puts(&weights, str_eq(arg, "nonce") ? job->nonce : "not really weights");
+	while (weights.len < len)
+		buf_puts(&weights, ".");
 	file_make(&files, "text.onnx", "not really a graph");
-	file_make(&files, "model.onnx_data", str_eq(arg, "nonce") ? job->nonce : "not really weights");
+	file_make(&files, "model.onnx_data", weights.data);
+	buf_release(&weights);
 	file_make(&files, "parity.json", "{\"cases\": []}");
 	manifest = str_printf("{\"files\": [%s]}\n", files.data);
 	file_make(NULL, "manifest.json", manifest);

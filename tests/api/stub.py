@@ -156,12 +156,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
     do_GET = do_POST = do_DELETE = handle_any
 
 
-class TcpServer(http.server.ThreadingHTTPServer):
+class Quiet:
     daemon_threads = True
 
+    def handle_error(self, request, client_address):
+        """A client that goes away is what some tests want."""
 
-class UnixServer(socketserver.ThreadingUnixStreamServer):
-    daemon_threads = True
+
+class TcpServer(Quiet, http.server.ThreadingHTTPServer):
+    pass
+
+
+class UnixServer(Quiet, socketserver.ThreadingUnixStreamServer):
     server_name, server_port = "stub", 0
 
 

@@ -62,7 +62,15 @@ def test_help_lists_the_commands():
     (["submit", "/", "--job-timeout", "-1"], "--job-timeout must be a time such as"),
     (["submit"], "there must be a model, or a --file with one"),
     (["submit", "/", "--no-parity", "--seed", "1"], "--seed has no use when parity is not checked"),
-    (["submit", "no/such/folder"], "cannot find 'no/such/folder': No such file or directory"),
+    (["submit", "no/such/folder"], "cannot find 'no/such/folder', which must be a folder here or OWNER/NAME on the Hub: No "
+                                   "such file"),
+    (["submit", "/", "--reference", "none"], "cannot find 'none': No such file or directory"),
+    (["sbumit"], "there is no command 'sbumit', perhaps 'submit' was meant"),
+    (["jobs"], "there is no command 'jobs';"),
+    (["c"], "there is no command 'c';"),
+    (["help", "artifact"], "perhaps 'artifacts' was meant"),
+    (["list", "--labels=x"], "there is no option '--labels=x', perhaps '--label' was meant"),
+    (["list", "-x"], "there is no option '-x';"),
     (["submit", "--file", "/no/such/file"], "cannot open '/no/such/file'"),
     (["convert", "/"], "convert needs --output DIR"),
     (["convert", "/", "-o", "x", "--dtype", "fp8"], "dtype must be"),
@@ -218,7 +226,7 @@ def test_config_as_a_table(config):
     r = ctl(None, "config", **config.env)
     assert r.returncode == 0 and r.stderr == "" and TOKEN not in r.stdout
     assert r.stdout.splitlines()[0].split() == ["SETTING", "VALUE", "FROM"]
-    assert "looked for in the environment" in r.stdout
+    assert "\n  /nonexistent" not in r.stdout and "colconvctl.conf (not there)" in r.stdout
 
 
 def test_config_of_the_daemon(stub):

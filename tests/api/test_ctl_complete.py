@@ -1,10 +1,12 @@
 """Completion: what the program offers, and the shells' functions that ask it."""
 
 import os
+import re
 import shutil
 import subprocess
 
 import pytest
+import schema
 from ctl import BUILD, TOP, ctl, environment, free_port, stub  # noqa: F401
 from stub import job
 
@@ -50,6 +52,27 @@ def test_offers_without_a_daemon(words, candidates):
 def test_every_command_completes_its_options():
     for command in offered(""):
         assert "--help" in offered(command, "--"), command
+
+
+def manual(name):
+    with open(os.path.join(TOP, "client", name)) as f:
+        return f.read().replace("\\-", "-")
+
+
+def test_the_manual_names_every_command_and_option():
+    page = manual("colconvctl.1")
+    for command in offered(""):
+        assert re.search(rf"^\.BI?R? {command}\b", page, re.M), command
+        for option in offered(command, "--"):
+            assert option in page, (command, option)
+
+
+def test_the_manual_of_the_api_names_every_route():
+    page = manual("colconv-api.7").replace("\\fI", "{").replace("\\fP", "}").lower()
+    for path, methods in schema.API["paths"].items():
+        for method in methods:
+            lines = [line for line in page.splitlines() if line.startswith(method + " ")]
+            assert any(re.search(rf"[ ]{re.escape(path)}[,\t]", line) for line in lines), (method, path)
 
 
 @pytest.mark.parametrize("command,states", [("show", None), ("watch", "queued,running"), ("retry", "failed,cancelled"),

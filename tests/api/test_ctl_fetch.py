@@ -31,7 +31,7 @@ def test_fetch_some_files(stub, tmp_path):
 def test_fetch_without_an_artifact(stub, tmp_path):
     stub.routes["GET", "/v1/jobs/42/files"] = lambda h: h.answer(200, {"files": []})
     r = ctl(stub, "fetch", 42, cwd=tmp_path)
-    assert r.returncode == 3 and "job 42 has no artifact" in r.stderr and os.listdir(tmp_path) == []
+    assert r.returncode == 3 and "job 42 has no artifact, it is running" in r.stderr and os.listdir(tmp_path) == []
 
 
 DATA = "/v1/jobs/42/files/model.onnx_data"

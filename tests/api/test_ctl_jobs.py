@@ -70,7 +70,7 @@ def test_show(stub):
     assert r.returncode == 0 and "\x1b" not in r.stdout
     rows = [line.split(None, 1) for line in r.stdout.splitlines() if line]
     for row in (["state", "failed"], ["reason", "parity"], ["message", "case text-long\\x1b"], ["attempt", "1 of 3"],
-                ["model", "/srv/models/colqwen2"], ["variants", '["text"]'], ["architecture", "colqwen2"]):
+                ["model", "/srv/models/colqwen2"], ["variants", "text"], ["architecture", "colqwen2"]):
         assert row in rows
     assert any(line.split() == ["export", "12.50", "9.44", "MB"] for line in r.stdout.splitlines())
     assert any(line.split() == ["text", "text.onnx", "812"] for line in r.stdout.splitlines())

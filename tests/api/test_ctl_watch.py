@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from ctl import CTL, EXPORT, ctl, environment, on_terminal, stub, wait_until  # noqa: F401
+from ctl import CTL, EXPORT, ctl, environment, on_terminal, render, stub, wait_until  # noqa: F401
 from stub import Stub, event, job, state
 
 
@@ -275,24 +275,6 @@ def test_watch_of_many_at_once_on_a_terminal(stub):
         assert screen.count(line) == 1
     stages = [line for line in screen if "export" in line]
     assert len(screen) == 5 and re.match(r"job 1: export +25 nodes in \d", stages[0]), screen
-
-
-def render(shown):
-    """What is left on the screen, by the few sequences that the board uses."""
-    lines, row = [""], 0
-    for part in re.split(r"(\r|\n|\x1b\[\d*[AJ])", shown):
-        if part == "\n":
-            row += 1
-            if row == len(lines):
-                lines.append("")
-        elif part.endswith("A") and part.startswith("\x1b["):
-            row -= int(part[2:-1])
-        elif part == "\x1b[J":
-            del lines[row + 1:]
-            lines[row] = ""
-        elif part != "\r":
-            lines[row] += part
-    return [line for line in lines if line]
 
 
 def test_ctrl_c_leaves_many_to_themselves(stub):

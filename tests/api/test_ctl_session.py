@@ -1,0 +1,173 @@
+"""The first ten minutes of a new user, on a terminal, with a real daemon. tests/logs/session.txt shows what was seen."""
+
+import json
+import os
+import shlex
+import socket
+import threading
+import time
+
+import pytest
+from conftest import BUILD
+from ctl import WORKER, environment, free_port, on_terminal, render, wait_until
+
+LONG = """\
+stage resolve
+progress 1 1
+stage export
+log <4>this checkpoint has weights that nobody uses
+progress 5 20
+touch {0}/begun
+wait_for {0}/go
+progress 20 20
+artifact 30000000
+result
+"""
+
+
+class SlowLink:
+    """A connection to the daemon that is slow until told otherwise."""
+
+    def __init__(self, port):
+        self.to, self.slow = port, True
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                near = self.listener.accept()[0]
+            except OSError:
+                return
+            try:
+                far = socket.create_connection(("127.0.0.1", self.to))
+            except OSError:
+                near.close()
+                continue
+            threading.Thread(target=self.pump, args=(near, far, False), daemon=True).start()
+            threading.Thread(target=self.pump, args=(far, near, True), daemon=True).start()
+
+    def pump(self, source, sink, down):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+                if down and self.slow:
+                    time.sleep(0.005)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            for s in (source, sink):
+                s.close()
+
+
+class Session:
+    def __init__(self, folder):
+        self.folder = folder
+        self.text = []
+        self.env = environment(TERM="xterm", XDG_CONFIG_HOME=str(folder / "config"))
+
+    def note(self, words):
+        self.text.append(f"\n# {words}\n")
+
+    def __call__(self, line, status=0, until=b"\0", then=lambda fd: None):
+        """Types a line; what it leaves on the screen."""
+        shown, got = on_terminal(shlex.split(line)[1:], until, then, cwd=self.folder, **self.env)
+        screen = render(shown)
+        self.text += [f"$ {line}", *screen, *([f"[exit status {got}]"] if got else [])]
+        assert got == status, "\n".join(self.text)
+        return "\n".join(screen)
+
+    def write(self):
+        os.makedirs(os.path.join(BUILD, "tests", "logs"), exist_ok=True)
+        with open(os.path.join(BUILD, "tests", "logs", "session.txt"), "w") as f:
+            f.write("\n".join(self.text).replace(str(self.folder), "/home/new") + "\n")
+
+
+@pytest.fixture
+def session(tmp_path):
+    s = Session(tmp_path)
+    yield s
+    s.write()
+
+
+def ctrl_c(fd):
+    os.write(fd, b"\x03")
+
+
+def test_the_first_ten_minutes(session, stopped):
+    if not os.path.exists(WORKER):
+        pytest.skip("fake_worker is not built")
+    session.note("What is this?")
+    session.env["COLCONV_SERVER"] = f"http://127.0.0.1:{free_port()}"
+    assert "Usage: colconvctl" in session("colconvctl", 2)
+    assert "perhaps 'submit' was meant" in session("colconvctl submti model", 2)
+    assert "perhaps '--state' was meant" in session("colconvctl list --stat queued", 2)
+    session("colconvctl help list")
+
+    session.note("No daemon")
+    assert "is colconvd running there?" in session("colconvctl list", 9)
+    session("colconvctl config")
+
+    session.note("The daemon is started")
+    stopped.start("--slots", "1")
+    link = SlowLink(stopped.port)
+    (session.folder / "config" / "colconv").mkdir(parents=True)
+    (session.folder / "config" / "colconv" / "colconvctl.conf").write_text(f"server = http://127.0.0.1:{link.port}\n")
+    del session.env["COLCONV_SERVER"]
+    session("colconvctl version")
+    assert "no jobs found" in session("colconvctl list")
+
+    session.note("A first job")
+    (session.folder / "model").mkdir()
+    (session.folder / "model" / "script").write_text(LONG.format(session.folder))
+    assert "cannot find 'mdoel'" in session("colconvctl submit mdoel", 2)
+    assert "dtype" in session("colconvctl submit model --dtype fp8", 2)
+    assert "colconvctl watch 1" in session("colconvctl submit model")
+    wait_until(lambda: (session.folder / "begun").exists())
+    assert "come back with 'colconvctl watch 1'" in session("colconvctl watch 1", until=b" 25%", then=ctrl_c)
+    session("colconvctl submit model --label who=me --priority 5")
+    assert "running" in session("colconvctl list")
+    session("colconvctl show 2")
+    assert "job 1 has no artifact, it is running" in session("colconvctl fetch 1", 3)
+    shown = session("colconvctl watch", until=b" 25%", then=lambda fd: (session.folder / "go").touch())
+    assert "job 1: done" in shown and "job 2: done" in shown
+    session("colconvctl logs 1")
+
+    session.note("The files, over a slow line")
+    assert "goes on with what is there" in session("colconvctl fetch 1", 6, until=rb" [2-9]\d%", then=ctrl_c)
+    link.slow = False
+    session("colconvctl fetch 1")
+    assert "is there already" in session("colconvctl fetch 1")
+
+    session.note("A job that fails")
+    (session.folder / "broken").mkdir()
+    (session.folder / "broken" / "script").write_text(
+        "stage resolve\nlog <3>header of 'model-00003.safetensors' is cut\n"
+        "fail bad_checkpoint header of 'model-00003.safetensors' is longer than the file\n")
+    assert "is the checkpoint complete?" in session("colconvctl submit broken --fetch out", 5)
+    session("colconvctl list --state failed")
+    session("colconvctl show 3")
+    session("colconvctl logs 3")
+    session("colconvctl fetch 3", 3)
+    session("colconvctl cancel 3", 1)
+    session("colconvctl show 99", 3)
+
+    session.note("The one line that most need")
+    assert "its files are in 'onnx'" in session("colconvctl submit model --fetch onnx")
+    assert json.loads((session.folder / "onnx" / "manifest.json").read_text())["files"]
+    session("colconvctl list -o wide")
+
+    session.note("The daemon goes away while it is watched")
+    (session.folder / "go").unlink()
+    (session.folder / "begun").unlink()
+    session("colconvctl submit model")
+    wait_until(lambda: (session.folder / "begun").exists())
+
+    def restart(fd):
+        port = stopped.port
+        stopped.stop()
+        (session.folder / "go").touch()
+        stopped.start("--slots", "1", "--listen", f"127.0.0.1:{port}")
+
+    shown = session("colconvctl watch 5", until=b" 25%", then=restart)
+    assert "lost the daemon" in shown and "the daemon is back" in shown and "job 5: done" in shown
