@@ -12,7 +12,7 @@ import mock
 
 pytestmark = pytest.mark.skipif(driver.missing() is not None, reason=str(driver.missing()))
 BUILD = pathlib.Path(os.environ.get("COLCONV_BUILD", mock.TOP))
-AXE = pathlib.Path("/tmp/axe.min.js")
+AXE = BUILD / "runtime/axe.min.js"
 VIEWS = ["#/", "#/jobs", "#/new", "done", "parity", "bad_checkpoint", "running", "#/job/999999", "#/nothing"]
 
 
