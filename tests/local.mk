@@ -7,7 +7,7 @@ include tests/fuzz/local.mk
 
 # What runs under pytest, and its data.
 EXTRA_DIST += tests/run $(wildcard $(addprefix $(srcdir)/tests/, \
-	api/*.py fault/*.py golden/*.py golden/README.md golden/*/*.json golden/*/*.safetensors \
+	api/*.py fault/*.py golden/*.py page/*.py golden/README.md golden/*/*.json golden/*/*.safetensors \
 	original/*.py original/README.md original/requirements.txt))
 
 RUN_TESTS = COLCONV_BUILD=$(abs_builddir) $(PYTHON) $(srcdir)/tests/run

@@ -86,6 +86,7 @@ class World:
         self.events = []     # numbered
         self.fleeting = []   # progress and removals: (position in both, name, data)
         self.keys = {}
+        self.streams = 0     # that are open
         self.over = False
         self.started = time.time()
         with self.lock:
@@ -257,6 +258,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         last = self.headers["Last-Event-ID"]
         with w.lock:
             n, m = int(last) if last else len(w.events), len(w.fleeting)
+        w.streams += 1
         try:
             if last is None:
                 self.send("job" if job else "ready", w.doc(job) if job else {}, n)
@@ -276,6 +278,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     return self.send("job", w.doc(job), n)
         except OSError:
             pass
+        finally:
+            w.streams -= 1
 
     def send(self, name, data, number=None):
         self.wfile.write((f"id: {number}\n" if number else "").encode() + f"event: {name}\ndata: {json.dumps(data)}\n\n".encode())
@@ -298,6 +302,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def api(self, method, path, q):
         w = self.server.world
+        if self.server.closing:  # a connection that outlived its server
+            self.close_connection = True
+            return None
         if w.token and self.headers["Authorization"] != f"Bearer {w.token}":
             return self.problem(401, "no_token", "a token is needed")
         if path == "/v1/events":

@@ -51,10 +51,10 @@ function go(event) {
 		scrollTo(0, 0);
 		view.el.querySelector("h1")?.focus({ preventScroll: true });
 	}
-	refresh();
+	load();
 }
 
-const refresh = throttle(800, async () => {
+async function load() {
 	const mine = view;
 
 	try {
@@ -65,7 +65,9 @@ const refresh = throttle(800, async () => {
 		else if (mine === view && e.status)
 			link("away", e.message);
 	}
-});
+}
+
+const refresh = throttle(800, load);
 
 function link(state, text) {
 	$("link").className = `link ${state}`;
