@@ -72,16 +72,19 @@ pwrite64(int fd, const void *data, size_t len, off64_t at)
 	FAULTY(syscall(SYS_pwrite64, fd, data, len, at));
 }
 
+/* No machine loses its power here, so a sync that goes well has nothing to do. */
 int
 fsync(int fd)
 {
-	FAULTY((int)syscall(SYS_fsync, fd));
+	(void)fd;
+	FAULTY(0);
 }
 
 int
 fdatasync(int fd)
 {
-	FAULTY((int)syscall(SYS_fdatasync, fd));
+	(void)fd;
+	FAULTY(0);
 }
 
 int
