@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import threading
@@ -36,6 +37,11 @@ def guarded(tmp_path_factory):
     log = "\n".join(daemon.log)
     assert "Sanitizer" not in log and "runtime error" not in log
     assert not any(token in log for _, token in TOKENS.values())
+
+
+@pytest.fixture
+def daemon_with_tokens(stopped):
+    return stopped.start("--tokens", tokens_file(stopped.folder))
 
 
 def bearer(name):
@@ -165,6 +171,48 @@ def test_refused_with_a_body_the_connection_goes_on(guarded):
         response.read()
         assert response.status == status and connection.sock is sock
     connection.close()
+
+
+def test_a_job_has_the_name_of_its_token(daemon_with_tokens):
+    daemon = daemon_with_tokens
+    answer = daemon.request("POST", PROTECTED, json.dumps({"model": daemon.model("hang\n")}), bearer("ci"))
+    assert (answer.status, answer.json["owner"]) == (202, "ci")
+
+
+def test_tokens_are_read_again(daemon_with_tokens):
+    """SIGHUP: who is no longer in the file is out at once, and an open stream of theirs ends."""
+    daemon = daemon_with_tokens
+    path = daemon.folder / "tokens"
+    stream = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=LIMIT)
+    stream.request("GET", "/v1/events", headers=bearer("reader"))
+    response = stream.getresponse()
+    assert response.status == 200
+
+    def reload(text, words):
+        path.write_text(text)
+        seen = len(daemon.log)
+        daemon.process.send_signal(signal.SIGHUP)
+        wait_until("the file is read", lambda: any(words in line for line in daemon.log[seen:]))
+
+    reload("ci submit " + "n" * 16 + "\n", "were read again")
+    response.read()
+    stream.close()
+    assert daemon.request("GET", PROTECTED, None, bearer("reader")).status == 401
+    assert daemon.request("GET", PROTECTED, None, bearer("ci")).status == 401
+    assert daemon.request("GET", PROTECTED, None, {"Authorization": "Bearer " + "n" * 16}).status == 200
+    reload("ci submit short\n", "stay as they are")
+    assert daemon.request("GET", PROTECTED, None, {"Authorization": "Bearer " + "n" * 16}).status == 200
+
+
+def test_tokens_cannot_go_while_other_hosts_call(stopped):
+    stopped.config.write_text(f"tokens = {tokens_file(stopped.folder)}\nlisten = 0.0.0.0:0\n")
+    own = stopped.command
+    stopped.command = lambda: [o for o in own() if o not in ("--listen", "127.0.0.1:0")]
+    stopped.start()
+    stopped.config.write_text("listen = 0.0.0.0:0\n")
+    stopped.process.send_signal(signal.SIGHUP)
+    wait_until("the file is read", lambda: any("stay as they are" in line for line in stopped.log))
+    assert stopped.get(PROTECTED).status == 401
 
 
 def test_a_unix_socket_asks_nobody(guarded):
