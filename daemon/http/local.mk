@@ -2,19 +2,17 @@
 noinst_LIBRARIES += libhttp.a
 libhttp_a_CPPFLAGS = $(AM_CPPFLAGS) $(MHD_CFLAGS) -DEMBED_TOP='"$(top_srcdir)"'
 libhttp_a_SOURCES = \
-	daemon/http/api.h daemon/http/api_file.c daemon/http/api_job.c daemon/http/api_misc.c daemon/http/api_page.c daemon/http/api_submit.c \
-	daemon/http/api.h daemon/http/api_file.c daemon/http/api_job.c daemon/http/api_misc.c \
-	daemon/http/api_ops.c daemon/http/api_remove.c daemon/http/api_submit.c \
 	daemon/http/access.c daemon/http/access.h \
-	daemon/http/api.h daemon/http/api_file.c daemon/http/api_job.c daemon/http/api_list.c daemon/http/api_misc.c \
-	daemon/http/api_page.c daemon/http/api_submit.c daemon/http/api_events.c daemon/http/api_history.c \
+	daemon/http/api.h daemon/http/api_file.c daemon/http/api_job.c daemon/http/api_list.c daemon/http/api_misc.c daemon/http/api_ops.c \
+	daemon/http/api_page.c daemon/http/api_remove.c daemon/http/api_submit.c daemon/http/api_events.c \
+	daemon/http/api_history.c \
 	daemon/http/conn.c daemon/http/conn.h \
 	daemon/http/embed.c daemon/http/embed.h daemon/http/embedded.def \
 	daemon/http/feed.c \
 	daemon/http/head.c daemon/http/head.h \
 	daemon/http/listen.c daemon/http/listen.h \
-	daemon/http/param.c daemon/http/param.h \
 	daemon/http/metrics.c daemon/http/metrics.h \
+	daemon/http/param.c daemon/http/param.h \
 	daemon/http/range.c daemon/http/range.h \
 	daemon/http/reply.c daemon/http/reply.h \
 	daemon/http/request.c daemon/http/request.h \

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 
 import pytest
@@ -376,6 +377,32 @@ def test_sockets_of_systemd_that_are_refused(stopped, make, words):
     assert stopped.process.wait(LIMIT) != 0
     stopped.reader.join(LIMIT)
     assert any(words in line for line in stopped.log), stopped.log
+
+
+LOOPBACK_UP = """
+import fcntl, os, socket, struct, sys
+with socket.socket() as s:
+    fcntl.ioctl(s, 0x8914, struct.pack("16sh14x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("run_there", [True, False])
+def test_where_it_listens_by_default(stopped, run_there):
+    """In a network and a /run of its own, for the addresses are those of the host."""
+    mount = 'mount -t tmpfs none /run && { "$0" || mount -o remount,ro /run; } && exec "$@"'
+    prefix = ["unshare", "-rmn", "sh", "-c", mount, str(run_there).lower(), sys.executable, "-c", LOOPBACK_UP]
+    if subprocess.run([*prefix, "true"], capture_output=True).returncode:
+        pytest.skip("no namespaces are allowed here")
+    own = stopped.command
+    stopped.command = lambda: [o for o in own() if o not in ("--listen", "127.0.0.1:0")]
+    stopped.start(prefix=prefix)
+    assert stopped.port == 8470
+    if run_there:
+        path = f"/proc/{stopped.process.pid}/root/run/colconv/colconv.sock"
+        assert unix_raw(path, b"GET /healthz HTTP/1.0\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.")
+    else:
+        assert any("/run/colconv" in line and line.endswith(", ignoring") for line in stopped.log), stopped.log
 
 
 def test_the_folder_of_a_socket_is_made(stopped):
