@@ -383,7 +383,6 @@ void
 dispatch_set_spec(struct dispatch *d, const struct dispatch_spec *spec)
 {
 	d->spec = *spec;
-	d->journal.spec.log_max = spec->log_max;
 }
 
 void
