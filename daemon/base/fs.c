@@ -11,14 +11,50 @@
 
 #include "str.h"
 
-static int
-regular_open(const char *path, int code, int *ret_fd, uint64_t *ret_len, struct err *e)
+static struct {
+	const char *const *dirs;
+	size_t n; /* 0: everything may be opened */
+} confined;
+
+void
+fs_confine(const char *const *dirs, size_t n)
 {
+	confined.dirs = dirs;
+	confined.n = n;
+}
+
+static int
+confined_open(const char *path, int flags, int code, int *ret_fd, struct err *e)
+{
+	struct err why = ERR_INIT;
+	size_t i;
+
+	for (i = 0; i < confined.n; i++) {
+		const char *rest = fs_below(confined.dirs[i], path);
+
+		if (rest && fs_open_beneath(confined.dirs[i], rest, flags, code, ret_fd, &why) == 0)
+			return 0;
+	}
+	if (why.code == 0)
+		(void)err_set(&why, E_NOT_ALLOWED, "'%s' lies outside the folders that may be read", path);
+	return err_set(e, why.code, "%s", why.msg);
+}
+
+int
+fs_open_file(const char *path, int code, int *ret_fd, uint64_t *ret_len, struct err *e)
+{
+	const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK; /* a FIFO must not hang us before its type is seen */
 	_cleanup_close_ int fd = -1;
 	struct stat st;
+	int r;
 
-	/* O_NONBLOCK: a FIFO must not hang us before its type is seen. */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (confined.n) {
+		r = confined_open(path, flags, code, &fd, e);
+		if (r < 0)
+			return r;
+	} else {
+		fd = open(path, flags);
+	}
 	if (fd < 0)
 		return err_errno(e, code, errno, "cannot open '%s'", path);
 	if (fstat(fd, &st) < 0)
@@ -38,7 +74,7 @@ fs_map_open(const char *path, int code, struct fs_map *ret, struct err *e)
 	void *p = NULL;
 	int r;
 
-	r = regular_open(path, code, &fd, &len, e);
+	r = fs_open_file(path, code, &fd, &len, e);
 	if (r < 0)
 		return r;
 	if (len) {
@@ -70,7 +106,7 @@ fs_read(const char *path, uint64_t max, int code, char **ret, size_t *ret_len, s
 	ssize_t k;
 	int r;
 
-	r = regular_open(path, code, &fd, &len, e);
+	r = fs_open_file(path, code, &fd, &len, e);
 	if (r < 0)
 		return r;
 	if (len > max)
@@ -160,7 +196,7 @@ fs_copy(const char *src, const char *dst, struct err *e)
 	ssize_t n;
 	int r;
 
-	r = regular_open(src, E_IO, &in, &len, e);
+	r = fs_open_file(src, E_IO, &in, &len, e);
 	if (r < 0)
 		return r;
 	block = malloc(block_len);
@@ -333,6 +369,19 @@ fs_is_dir(const char *path)
 	struct stat st;
 
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+const char *
+fs_below(const char *dir, const char *path)
+{
+	size_t n = strlen(dir);
+
+	while (n > 0 && dir[n - 1] == '/')
+		n--;
+	if (strncmp(path, dir, n) != 0 || (path[n] != '/' && path[n] != '\0'))
+		return NULL;
+	path += n + strspn(path + n, "/");
+	return *path ? path : ".";
 }
 
 int

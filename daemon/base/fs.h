@@ -21,6 +21,9 @@ struct fs_map {
 int fs_map_open(const char *path, int code, struct fs_map *ret, struct err *e);
 void fs_map_close(struct fs_map *m);
 
+/* Opens a regular file for reading. Fails as fs_map_open(). */
+int fs_open_file(const char *path, int code, int *ret_fd, uint64_t *ret_len, struct err *e);
+
 /* The whole of a regular file of at most `max` bytes, NUL-terminated beyond *ret_len. The caller frees it. */
 int fs_read(const char *path, uint64_t max, int code, char **ret, size_t *ret_len, struct err *e);
 
@@ -53,6 +56,15 @@ bool fs_is_dir(const char *path);
  * E_NOT_ALLOWED, everything else with `code`.
  */
 int fs_open_beneath(const char *dir, const char *path, int flags, int code, int *ret_fd, struct err *e);
+
+/* `path` seen from the folder `dir`, as text; NULL when it does not begin there. */
+const char *fs_below(const char *dir, const char *path);
+
+/*
+ * From here on fs_open_file(), fs_map_open(), fs_read() and fs_copy() open only what fs_open_beneath() opens below one of
+ * these folders, whatever is swapped within them meanwhile. `dirs` stay the caller's; n 0 undoes it.
+ */
+void fs_confine(const char *const *dirs, size_t n);
 
 /* Bytes free to us on the file system that holds `path`. */
 int fs_free_bytes(const char *path, uint64_t *ret, struct err *e);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 struct sha256 {
@@ -53,6 +54,26 @@ sha256_finish(struct sha256 *s, char ret[SHA256_HEX_LEN + 1])
 		ret[2 * i + 1] = digits[raw[i] & 15];
 	}
 	ret[2 * n] = '\0';
+}
+
+int
+sha256_bytes(const void *data, size_t len, char ret[SHA256_HEX_LEN + 1], struct err *e)
+{
+	_cleanup_(sha256_free) struct sha256 *s = NULL;
+	int r;
+
+	r = sha256_new(&s, e);
+	if (r < 0)
+		return r;
+	sha256_add(s, data, len);
+	sha256_finish(s, ret);
+	return 0;
+}
+
+bool
+sha256_eq(const char a[SHA256_HEX_LEN + 1], const char b[SHA256_HEX_LEN + 1])
+{
+	return CRYPTO_memcmp(a, b, SHA256_HEX_LEN) == 0;
 }
 
 int

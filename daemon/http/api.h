@@ -2,10 +2,12 @@
 #ifndef HTTP_API_H
 #define HTTP_API_H
 
+#include "conn.h"
 #include "queue/retention.h"
 #include "reply.h"
 #include "server.h"
 #include "stream.h"
+#include "token.h"
 #include "wait.h"
 
 #define SERVER_MAGIC 0x73727672u
@@ -19,6 +21,8 @@ struct server {
 	bool woken;                /* it is to run again at once */
 	int64_t started;           /* ms since 1970 */
 	bool stopping;             /* no job that comes now begins before the next start */
+	struct tokens *tokens; /* NULL: nobody is asked */
+	struct conns conns;
 	struct listener **listeners;
 	size_t n_listeners;
 	struct streams streams;

@@ -2,10 +2,12 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "base/fs.h"
 #include "base/str.h"
 
 #define ACCEPT_BATCH 64
@@ -18,6 +20,7 @@ struct listener {
 	listener_fn fn;
 	void *arg;
 	uint16_t port;
+	bool public;
 	char *path; /* of a Unix socket, to be removed */
 };
 
@@ -56,9 +59,7 @@ tcp_parse(const char *text, union address *ret, struct err *e)
 	if (inet_pton(AF_INET, host, &ret->in.sin_addr) == 1) {
 		ret->in.sin_family = AF_INET;
 		ret->in.sin_port = htons((uint16_t)port);
-		if (ntohl(ret->in.sin_addr.s_addr) >> 24 == 127)
-			return 0;
-		goto outside;
+		return 0;
 	}
 	if (host[0] != '[' || !str_ends(host, "]"))
 		goto bad;
@@ -67,13 +68,7 @@ tcp_parse(const char *text, union address *ret, struct err *e)
 		goto bad;
 	ret->in6.sin6_family = AF_INET6;
 	ret->in6.sin6_port = htons((uint16_t)port);
-	if (IN6_IS_ADDR_LOOPBACK(&ret->in6.sin6_addr))
-		return 0;
-outside:
-	return err_set(e, E_NOT_ALLOWED,
-		       "address '%s' is reached from other hosts, and the API does not ask who calls: listen on "
-		       "127.0.0.1, [::1] or unix:PATH",
-		       text);
+	return 0;
 bad:
 	return err_set(e, E_USAGE, "'%s' is no address: it must be like 127.0.0.1:8470, [::1]:8470 or unix:PATH", text);
 }
@@ -93,13 +88,24 @@ address_parse(const char *text, union address *ret, socklen_t *ret_len, struct e
 	return r;
 }
 
+static bool
+address_public(const union address *a)
+{
+	if (a->any.sa_family == AF_INET)
+		return ntohl(a->in.sin_addr.s_addr) >> 24 != 127;
+	return a->any.sa_family == AF_INET6 && !IN6_IS_ADDR_LOOPBACK(&a->in6.sin6_addr);
+}
+
 int
-listener_check(const char *address, struct err *e)
+listener_check(const char *address, bool *ret_public, struct err *e)
 {
 	union address a;
 	socklen_t len;
+	int r = address_parse(address, &a, &len, e);
 
-	return address_parse(address, &a, &len, e);
+	if (r == 0)
+		*ret_public = address_public(&a);
+	return r;
 }
 
 static void
@@ -159,6 +165,21 @@ address_bind(int fd, const union address *a, socklen_t len)
 	return bind(fd, &a->any, len);
 }
 
+/* Of /run/colconv/colconv.sock: /run/colconv, which a package makes for a daemon that may not. */
+static int
+folder_make(const char *path, struct err *e)
+{
+	_cleanup_free_ char *dir = strdup(path);
+	char *slash = dir ? strrchr(dir, '/') : NULL;
+
+	if (!dir)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	if (!slash || slash == dir)
+		return 0;
+	*slash = '\0';
+	return fs_is_dir(dir) ? 0 : fs_mkdir(dir, 0755, e);
+}
+
 static int
 listener_open(struct listener *l, const char *address, struct err *e)
 {
@@ -168,12 +189,17 @@ listener_open(struct listener *l, const char *address, struct err *e)
 	int r;
 
 	r = address_parse(address, &a, &len, e);
+	if (r == 0 && a.any.sa_family == AF_UNIX)
+		r = folder_make(a.un.sun_path, e);
 	if (r < 0)
 		return r;
 	l->fd.fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (l->fd.fd < 0)
 		return err_errno(e, E_IO, errno, "cannot listen on '%s'", address);
 	(void)setsockopt(l->fd.fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	/* [::] is all of IPv6 and no IPv4, whatever the system's setting */
+	if (a.any.sa_family == AF_INET6)
+		(void)setsockopt(l->fd.fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (address_bind(l->fd.fd, &a, len) < 0)
 		return err_errno(e, E_IO, errno, "cannot listen on '%s'", address);
 	if (a.any.sa_family == AF_UNIX) {
@@ -184,27 +210,85 @@ listener_open(struct listener *l, const char *address, struct err *e)
 		if (chmod(l->path, 0660) < 0)
 			return err_errno(e, E_IO, errno, "cannot set the mode of '%s'", l->path);
 	}
-	if (listen(l->fd.fd, SOMAXCONN) < 0 || getsockname(l->fd.fd, &a.any, &len) < 0)
+	if (listen(l->fd.fd, SOMAXCONN) < 0)
 		return err_errno(e, E_IO, errno, "cannot listen on '%s'", address);
+	return 0;
+}
+
+/* With a socket that listens. */
+static int
+listener_begin(struct listener *l, struct err *e)
+{
+	union address a;
+	socklen_t len = sizeof(a);
+
+	if (getsockname(l->fd.fd, &a.any, &len) < 0)
+		return err_errno(e, E_IO, errno, "cannot tell what descriptor %d listens on", l->fd.fd);
+	l->public = address_public(&a);
 	if (a.any.sa_family != AF_UNIX)
 		l->port = ntohs(a.any.sa_family == AF_INET ? a.in.sin_port : a.in6.sin6_port);
 	return loop_fd_watch(l->loop, &l->fd, EPOLLIN, e);
 }
 
+static struct listener *
+listener_alloc(struct loop *loop, int fd, listener_fn fn, void *arg)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return NULL;
+	l->loop = loop;
+	l->fd = (struct loop_fd){.fn = accept_ready, .arg = l, .fd = fd};
+	l->pause = (struct loop_timer){.fn = pause_due, .arg = l};
+	l->fn = fn;
+	l->arg = arg;
+	return l;
+}
+
 int
 listener_new(struct loop *loop, const char *address, listener_fn fn, void *arg, struct listener **ret, struct err *e)
 {
-	_cleanup_(listener_free) struct listener *l = calloc(1, sizeof(*l));
+	_cleanup_(listener_free) struct listener *l = listener_alloc(loop, -1, fn, arg);
 	int r;
 
 	if (!l)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
-	l->loop = loop;
-	l->fd = (struct loop_fd){.fn = accept_ready, .arg = l, .fd = -1};
-	l->pause = (struct loop_timer){.fn = pause_due, .arg = l};
-	l->fn = fn;
-	l->arg = arg;
 	r = listener_open(l, address, e);
+	if (r == 0)
+		r = listener_begin(l, e);
+	if (r < 0)
+		return r;
+	*ret = TAKE(l);
+	return 0;
+}
+
+static bool
+is_listening_stream(int fd)
+{
+	int type = 0, listens = 0, family = 0;
+	socklen_t n = sizeof(int);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) == 0 && type == SOCK_STREAM &&
+	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &n) == 0 && listens &&
+	       getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &n) == 0 &&
+	       (family == AF_UNIX || family == AF_INET || family == AF_INET6);
+}
+
+int
+listener_adopt_take(struct loop *loop, int fd, listener_fn fn, void *arg, struct listener **ret, struct err *e)
+{
+	_cleanup_(listener_free) struct listener *l = listener_alloc(loop, fd, fn, arg);
+	int r;
+
+	if (!l) {
+		(void)close(fd);
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	}
+	if (!is_listening_stream(fd))
+		return err_set(e, E_BAD_CONFIG, "descriptor %d is no socket that listens for streams", fd);
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		return err_errno(e, E_IO, errno, "cannot use descriptor %d", fd);
+	r = listener_begin(l, e);
 	if (r < 0)
 		return r;
 	*ret = TAKE(l);
@@ -233,4 +317,10 @@ uint16_t
 listener_port(const struct listener *l)
 {
 	return l->port;
+}
+
+bool
+listener_public(const struct listener *l)
+{
+	return l->public;
 }

@@ -1,6 +1,10 @@
 #include "reply.h"
 
+#include <inttypes.h>
+
 #include "base/str.h"
+#include "embed.h"
+#include "range.h"
 
 #define RETRY_AFTER "5" /* s, when a limit is reached */
 
@@ -84,14 +88,83 @@ reply_error(struct request *q, const struct err *why)
 		reply_header(q, "Retry-After", RETRY_AFTER);
 }
 
-int
-reply_file_take(struct request *q, int fd, uint64_t size, const char *type, struct err *e)
+static const char *
+header_get(const struct request *q, const char *name)
 {
-	struct MHD_Response *response = MHD_create_response_from_fd64(size, fd);
+	return MHD_lookup_connection_value(q->conn, MHD_HEADER_KIND, name);
+}
+
+/* A range is of GET alone, and of the file that the caller has the rest of. */
+static enum range
+range_wanted(const struct request *q, uint64_t size, const char *etag, uint64_t *ret_first, uint64_t *ret_len)
+{
+	const char *if_range = header_get(q, "If-Range");
+
+	if (str_eq(q->method, "HEAD") || (if_range && !str_eq(if_range, etag)))
+		return RANGE_WHOLE;
+	return range_parse(header_get(q, "Range"), size, ret_first, ret_len);
+}
+
+static int
+range_refuse(struct request *q, uint64_t size)
+{
+	struct err why = ERR_INIT;
+	char text[64];
+
+	(void)snprintf(q->field, sizeof(q->field), "Range");
+	(void)err_set(&why, E_BAD_RANGE, "the file has %" PRIu64 " bytes", size);
+	(void)snprintf(text, sizeof(text), "bytes */%" PRIu64, size);
+	reply_error(q, &why);
+	reply_header(q, "Content-Range", text);
+	return 0;
+}
+
+static int
+part_take(struct request *q, int fd, unsigned status, uint64_t first, uint64_t len, const char *type, struct err *e)
+{
+	struct MHD_Response *response = MHD_create_response_from_fd_at_offset64(len, fd, first);
 
 	if (!response)
 		(void)close(fd);
-	return reply_set_take(q, MHD_HTTP_OK, response, type, e);
+	return reply_set_take(q, status, response, type, e);
+}
+
+static int
+content_take(struct request *q, int fd, uint64_t size, const char *etag, const char *type, struct err *e)
+{
+	uint64_t first, len;
+	char text[96];
+	int r;
+
+	switch (range_wanted(q, size, etag, &first, &len)) {
+	case RANGE_OUTSIDE:
+		(void)close(fd);
+		return range_refuse(q, size);
+	case RANGE_PART:
+		r = part_take(q, fd, MHD_HTTP_PARTIAL_CONTENT, first, len, type, e);
+		(void)snprintf(text, sizeof(text), "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, first, first + len - 1, size);
+		reply_header(q, "Content-Range", text);
+		return r;
+	default:
+		return part_take(q, fd, MHD_HTTP_OK, 0, size, type, e);
+	}
+}
+
+int
+reply_file_take(struct request *q, int fd, uint64_t size, const char *etag, const char *type, struct err *e)
+{
+	int r;
+
+	if (etag_listed(header_get(q, "If-None-Match"), etag)) {
+		(void)close(fd);
+		r = reply_empty(q, MHD_HTTP_NOT_MODIFIED, e);
+	} else {
+		r = content_take(q, fd, size, etag, type, e);
+	}
+	reply_header(q, "ETag", etag);
+	reply_header(q, "Accept-Ranges", "bytes");
+	reply_header(q, "Cache-Control", "no-cache"); /* may be kept, and is asked for again each time */
+	return r;
 }
 
 int

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "access.h"
 #include "api.h"
 #include "base/str.h"
 
@@ -9,76 +10,6 @@
 
 /* A body beyond the limit is read and dropped, so that its sender hears why; up to this many times the limit. */
 #define DROP_FACTOR 8
-
-/* What the headers say of a request's extent, and whom they name. */
-struct head {
-	unsigned hosts;
-	unsigned lengths;
-	unsigned encodings;
-	struct err e;
-};
-
-static bool
-is_token(const char *s, size_t len)
-{
-	static const char marks[] = "!#$%&'*+-.^_`|~";
-	size_t i;
-	char c;
-
-	for (i = 0; i < len; i++) {
-		c = s[i];
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		      (c && strchr(marks, c))))
-			return false;
-	}
-	return len > 0;
-}
-
-/*
- * The library leaves to us what lets two readers of one stream disagree where a request ends
- * (request smuggling). After such a request the connection is closed.
- */
-static enum MHD_Result
-header_check(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_len, const char *value,
-	     size_t value_len)
-{
-	struct head *h = arg;
-
-	(void)kind;
-	(void)value_len;
-	if (!is_token(key, key_len))
-		(void)err_set(&h->e, E_BAD_REQUEST, "'%.100s' is no name of a header", key);
-	else if (strcasecmp(key, "Host") == 0)
-		h->hosts++;
-	else if (strcasecmp(key, "Content-Length") == 0)
-		h->lengths++;
-	else if (strcasecmp(key, "Transfer-Encoding") == 0) {
-		h->encodings++;
-		if (!value || strcasecmp(value, "chunked") != 0)
-			(void)err_set(&h->e, E_BAD_REQUEST, "Transfer-Encoding must be chunked");
-	} else if (strcasecmp(key, "Content-Encoding") == 0) {
-		(void)err_set(&h->e, E_BAD_REQUEST, "a Content-Encoding is not taken");
-	} else if (strcasecmp(key, "Origin") == 0) {
-		/* a browser that runs somebody's page: it reaches our loopback address, and its user did not ask */
-		(void)err_set(&h->e, E_NOT_ALLOWED, "requests from web pages are not taken");
-	}
-	return MHD_YES;
-}
-
-/* As RFC 9112 has it: a name is there once, a body's length is said in one way. */
-static int
-head_check(struct request *q, struct err *e)
-{
-	struct head h = {.hosts = 0};
-
-	(void)MHD_get_connection_values_n(q->conn, MHD_HEADER_KIND, header_check, &h);
-	if (h.hosts != 1)
-		(void)err_set(&h.e, E_BAD_REQUEST, "there must be one Host, not %u", h.hosts);
-	if (h.lengths + h.encodings > 1)
-		(void)err_set(&h.e, E_BAD_REQUEST, "the length of the body is said more than once");
-	q->close = h.encodings > 0 || h.e.code != 0;
-	return h.e.code ? err_set(e, h.e.code, "%s", h.e.msg) : 0;
-}
 
 static int
 route_set(struct request *q, const char *url, const char *method, char allow[ROUTE_ALLOW_LEN], struct err *e)
@@ -102,37 +33,53 @@ answer(struct request *q)
 {
 	if (!q->reply)
 		return MHD_NO;
+	conn_arrived(q->from);
 	if (q->close)
 		reply_header(q, "Connection", "close");
 	metrics_request(q->server->spec.metrics, q->route, q->status, metrics_now_us() - q->began_us);
 	return MHD_queue_response(q->conn, q->status, q->reply);
 }
 
-static enum MHD_Result
-request_begin(struct server *s, struct MHD_Connection *conn, const char *url, const char *method, void **state)
+void *
+request_new(void *arg, const char *uri, struct MHD_Connection *conn)
 {
 	struct request *q = calloc(1, sizeof(*q));
-	struct err e = ERR_INIT;
-	char allow[ROUTE_ALLOW_LEN] = "";
 
 	if (!q)
-		return MHD_NO;
-	*state = q;
+		return NULL;
 	q->magic = REQUEST_MAGIC;
-	q->server = s;
+	q->server = arg;
 	q->conn = conn;
+	q->from = conn_of(conn);
+	q->uri_len = uri ? strlen(uri) : 0;
+	q->began_us = metrics_now_us();
+	return q;
+}
+
+/* All that can be said before the body is there; with a reply, the body is read and dropped. */
+static enum MHD_Result
+request_begin(struct request *q, const char *url, const char *method, const char *version)
+{
+	const size_t line_len = strlen(method) + 1 + q->uri_len + 1 + strlen(version);
+	struct err e = ERR_INIT;
+	char allow[ROUTE_ALLOW_LEN] = "";
+	struct head head;
+
+	q->begun = true;
 	(void)snprintf(q->method, sizeof(q->method), "%s", method);
 	(void)snprintf(q->path, sizeof(q->path), "%s", url);
-	q->began_us = metrics_now_us();
-	if (head_check(q, &e) < 0) {
+	if (head_read(q->conn, line_len, &head, &e) < 0 || access_check_host(q, &head, &e) < 0) {
+		q->close = true;
 		reply_error(q, &e);
 		return answer(q);
 	}
-	if (route_set(q, url, method, allow, &e) < 0) {
+	q->close = head.chunked || !head.plain;
+	if (route_set(q, url, method, allow, &e) < 0 || access_check(q, &head, &e) < 0)
 		reply_error(q, &e);
-		if (*allow)
-			reply_header(q, "Allow", allow);
-	}
+	if (*allow)
+		reply_header(q, "Allow", allow);
+	if (e.code == E_UNAUTHORIZED)
+		reply_header(q, "WWW-Authenticate", "Bearer realm=\"colconv\"");
 	return MHD_YES;
 }
 
@@ -144,7 +91,12 @@ body_add(struct request *q, const char *data, size_t len)
 	q->body_len += len;
 	if (q->body_len > max * DROP_FACTOR)
 		return MHD_NO;
-	if (q->reply || !q->route->takes_body)
+	/* a body where none belongs may be the next request, if somebody before us read it so */
+	if (!q->route || !q->route->takes_body) {
+		q->close = true;
+		return MHD_YES;
+	}
+	if (q->reply)
 		return MHD_YES;
 	if (q->body_len <= max && q->body.len + len == q->body_len)
 		buf_add(&q->body, data, len);
@@ -183,16 +135,19 @@ request_handle(void *arg, struct MHD_Connection *conn, const char *url, const ch
 	struct err e = ERR_INIT;
 	enum MHD_Result r;
 
-	(void)version;
+	(void)conn;
 	CHECK_OBJ(s, SERVER_MAGIC);
-	if (!q)
-		return request_begin(s, conn, url, method, state);
+	if (!q || !q->from)
+		return MHD_NO; /* memory ran out */
 	CHECK_OBJ(q, REQUEST_MAGIC);
+	if (!q->begun)
+		return request_begin(q, url, method, version);
 	if (*upload_data_size) {
 		r = body_add(q, upload_data, *upload_data_size);
 		*upload_data_size = 0;
 		return r;
 	}
+	conn_arrived(q->from);
 	if (q->reply)
 		return answer(q);
 	if (request_run(q, &e) < 0) {
@@ -228,7 +183,10 @@ request_completed(void *arg, struct MHD_Connection *conn, void **state, enum MHD
 	if (!q)
 		return;
 	CHECK_OBJ(q, REQUEST_MAGIC);
-	tell(q);
+	if (q->begun)
+		tell(q);
+	if (q->from)
+		conn_await(q->from);
 	if (q->reply)
 		MHD_destroy_response(q->reply);
 	buf_release(&q->body);

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/loop.h"
+#include "conn.h"
 #include "queue/store.h"
 #include "route.h"
 
@@ -23,6 +24,9 @@ struct request {
 	unsigned magic;
 	struct server *server;
 	struct MHD_Connection *conn;
+	struct conn *from;
+	size_t uri_len; /* as it came */
+	bool begun;     /* its headers were looked at */
 	const struct route *route;
 	int64_t id; /* of the path's {id}, or of the job that an Idempotency-Key found */
 	char *name; /* the path's {name} */
@@ -46,7 +50,8 @@ struct request {
 
 STAILQ_HEAD(request_queue, request);
 
-/* As MHD wants it, with the server as `arg`. */
+/* As MHD wants them, with the server as `arg`: at the first line, at the headers and after, at the end. */
+void *request_new(void *arg, const char *uri, struct MHD_Connection *conn);
 enum MHD_Result request_handle(void *arg, struct MHD_Connection *conn, const char *url, const char *method,
 			       const char *version, const char *upload_data, size_t *upload_data_size, void **state);
 void request_completed(void *arg, struct MHD_Connection *conn, void **state, enum MHD_RequestTerminationCode why);

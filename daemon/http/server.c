@@ -1,9 +1,6 @@
 #include "api.h"
 #include "listen.h"
 
-/* Of a connection: the lines and headers of a request must fit. Bodies pass through it. */
-#define POOL_SIZE 8192
-
 static void
 run(struct server *s)
 {
@@ -59,6 +56,15 @@ connection_add(void *arg, int fd, const struct sockaddr *addr, socklen_t len)
 	(void)MHD_add_connection(s->mhd, fd, addr, len); /* closes it when there are too many */
 }
 
+/* %XX in a path or a parameter. One that holds a NUL stays as it was sent, for it would end there. */
+static size_t
+unescape(void *arg, struct MHD_Connection *conn, char *s)
+{
+	(void)arg;
+	(void)conn;
+	return strstr(s, "%00") ? strlen(s) : MHD_http_unescape(s);
+}
+
 static int
 mhd_start(struct server *s, struct err *e)
 {
@@ -67,12 +73,16 @@ mhd_start(struct server *s, struct err *e)
 
 	s->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
 				  request_handle, s,
+				  MHD_OPTION_URI_LOG_CALLBACK, request_new, s,
 				  MHD_OPTION_NOTIFY_COMPLETED, request_completed, s,
+				  MHD_OPTION_NOTIFY_CONNECTION, conn_notify, &s->conns,
+				  MHD_OPTION_UNESCAPE_CALLBACK, unescape, s,
 				  MHD_OPTION_STRICT_FOR_CLIENT, 1,
 				  MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
 				  MHD_OPTION_CONNECTION_LIMIT, spec->connections_max,
+				  MHD_OPTION_PER_IP_CONNECTION_LIMIT, spec->connections_per_address,
 				  MHD_OPTION_CONNECTION_TIMEOUT, spec->idle_s,
-				  MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_SIZE,
+				  MHD_OPTION_CONNECTION_MEMORY_LIMIT, spec->header_max,
 				  MHD_OPTION_END);
 	if (!s->mhd)
 		return err_set(e, E_INTERNAL, "libmicrohttpd does not start");
@@ -101,6 +111,7 @@ server_new(const struct server_spec *spec, struct server **ret, struct err *e)
 	s->purge = (struct loop_timer){.fn = api_purge_due, .arg = s};
 	streams_init(&s->streams, s);
 	waits_init(&s->waits, s);
+	conns_init(&s->conns, spec->loop, ((int64_t)spec->idle_s + spec->request_s) * 1000);
 	r = mhd_start(s, e);
 	if (r < 0) {
 		server_free(&s);
@@ -110,19 +121,82 @@ server_new(const struct server_spec *spec, struct server **ret, struct err *e)
 	return 0;
 }
 
+static int
+public_refuse(const char *address, struct err *e)
+{
+	return err_set(e, E_NOT_ALLOWED,
+		       "address '%s' is reached from other hosts, and there are no tokens to tell who calls: give tokens, "
+		       "or listen on 127.0.0.1, [::1] or unix:PATH",
+		       address);
+}
+
 int
-server_listen(struct server *s, const char *address, uint16_t *ret_port, struct err *e)
+server_set_tokens_take(struct server *s, struct tokens *tokens, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; !tokens && i < s->n_listeners; i++)
+		if (listener_public(s->listeners[i]))
+			return err_set(e, E_NOT_ALLOWED, "other hosts reach the API: it cannot be without tokens");
+	tokens_free(&s->tokens);
+	s->tokens = tokens;
+	streams_close(&s->streams);
+	return 0;
+}
+
+/* Room for one listener more. */
+static int
+listeners_grow(struct server *s, struct err *e)
 {
 	struct listener **l = reallocarray(s->listeners, s->n_listeners + 1, sizeof(struct listener *));
-	int r;
 
 	if (!l)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	s->listeners = l;
-	r = listener_new(s->spec.loop, address, connection_add, s, &l[s->n_listeners], e);
+	return 0;
+}
+
+int
+server_address_check(const char *address, const struct tokens *tokens, struct err *e)
+{
+	bool public;
+	int r = listener_check(address, &public, e);
+
+	return r == 0 && public && !tokens ? public_refuse(address, e) : r;
+}
+
+int
+server_listen(struct server *s, const char *address, uint16_t *ret_port, struct err *e)
+{
+	int r;
+
+	r = server_address_check(address, s->tokens, e);
+	if (r == 0)
+		r = listeners_grow(s, e);
+	if (r == 0)
+		r = listener_new(s->spec.loop, address, connection_add, s, &s->listeners[s->n_listeners], e);
 	if (r < 0)
 		return r;
-	*ret_port = listener_port(l[s->n_listeners++]);
+	*ret_port = listener_port(s->listeners[s->n_listeners++]);
+	return 0;
+}
+
+int
+server_adopt_take(struct server *s, int fd, uint16_t *ret_port, struct err *e)
+{
+	struct listener *l;
+	int r;
+
+	r = listener_adopt_take(s->spec.loop, fd, connection_add, s, &l, e);
+	if (r < 0)
+		return r;
+	r = listener_public(l) && !s->tokens ? public_refuse("of a socket of systemd's", e) : listeners_grow(s, e);
+	if (r < 0) {
+		listener_free(&l);
+		return r;
+	}
+	*ret_port = listener_port(l);
+	s->listeners[s->n_listeners++] = l;
 	return 0;
 }
 
@@ -166,6 +240,8 @@ server_free(struct server **sp)
 		MHD_stop_daemon(s->mhd);
 	}
 	streams_release(&s->streams);
+	conns_release(&s->conns);
+	tokens_free(&s->tokens);
 	s->magic = 0;
 	free(s);
 	*sp = NULL;

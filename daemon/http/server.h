@@ -15,6 +15,7 @@
 #include "metrics.h"
 #include "queue/retention.h"
 #include "runner/runner.h"
+#include "token.h"
 
 struct server;
 
@@ -38,7 +39,10 @@ struct server_spec {
 	size_t n_roots;
 	uint64_t queue_max; /* jobs that may be queued */
 	unsigned connections_max;
+	unsigned connections_per_address; /* 0: no limit */
 	unsigned idle_s;     /* a connection that moves nothing for so long is closed */
+	unsigned request_s;  /* time that a request may take to come in */
+	size_t header_max;   /* bytes of a connection's pool: the lines and headers of a request must fit */
 	uint64_t body_max;   /* bytes of a request's body */
 	unsigned streams_max;
 	uint64_t stream_backlog_max; /* bytes that wait for a slow reader of events */
@@ -58,8 +62,21 @@ int server_new(const struct server_spec *spec, struct server **ret, struct err *
 void server_free(struct server **s);
 
 /*
- * ADDRESS:PORT of this host's loopback interface (port 0: a free one; *ret_port is the one taken),
- * or unix:PATH (*ret_port is 0). E_NOT_ALLOWED for other addresses, E_USAGE for what is no address.
+ * Who may call, from now on: NULL is everyone. Taken, also on failure. E_NOT_ALLOWED for NULL while
+ * other hosts reach us. Before the first server_listen(), and whenever the file has changed:
+ *
+ *	r = tokens_load(conf.tokens, &tokens, e);
+ *	if (r == 0)
+ *		r = server_set_tokens_take(server, tokens, e);
+ *
+ * Streams of events end, so that those who still may come back.
+ */
+int server_set_tokens_take(struct server *s, struct tokens *tokens, struct err *e);
+
+/*
+ * ADDRESS:PORT (port 0: a free one; *ret_port is the one taken), or unix:PATH (*ret_port is 0).
+ * E_NOT_ALLOWED for an address that other hosts reach, when there are no tokens; E_USAGE for what
+ * is no address.
  */
 int server_listen(struct server *s, const char *address, uint16_t *ret_port, struct err *e);
 
@@ -71,6 +88,11 @@ void server_set_spec(struct server *s, const struct server_spec *spec);
 
 /* Says so to those who ask whether the daemon is ready. */
 void server_set_stopping(struct server *s);
+/* The checks of that alone. */
+int server_address_check(const char *address, const struct tokens *tokens, struct err *e);
+
+/* For a socket that listens already; taken, also on failure. */
+int server_adopt_take(struct server *s, int fd, uint16_t *ret_port, struct err *e);
 
 /* Takes no more connections and ends the streams of events; what is under way goes on. */
 void server_quiesce(struct server *s);

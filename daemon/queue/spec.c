@@ -580,20 +580,6 @@ spec_sha256(const struct spec *spec, char ret[SHA256_HEX_LEN + 1], struct err *e
 	return 0;
 }
 
-/* `path` seen from `root`, as text; NULL when it does not begin there. */
-static const char *
-below(const char *root, const char *path)
-{
-	size_t n = strlen(root);
-
-	while (n > 0 && root[n - 1] == '/')
-		n--;
-	if (strncmp(path, root, n) != 0 || (path[n] != '/' && path[n] != '\0'))
-		return NULL;
-	path += n + strspn(path + n, "/");
-	return *path ? path : ".";
-}
-
 int
 spec_check_path(const char *path, int flags, const char *const *roots, size_t n_roots, const char *field,
 		struct err *e)
@@ -603,7 +589,7 @@ spec_check_path(const char *path, int flags, const char *const *roots, size_t n_
 
 	for (i = 0; i < n_roots; i++) {
 		_cleanup_close_ int fd = -1;
-		const char *rest = below(roots[i], path);
+		const char *rest = fs_below(roots[i], path);
 
 		/* A link that leads out of one root may lead into another that holds it. */
 		if (rest && fs_open_beneath(roots[i], rest, O_PATH | flags, E_BAD_REQUEST, &fd, &why) == 0)

@@ -95,6 +95,15 @@ sd_watchdog(struct loop *l)
 	watchdog_due(&watchdog);
 }
 
+size_t
+sd_sockets(void)
+{
+	int n = sd_listen_fds(/*unset_environment=*/ 1);
+
+	assert(SD_SOCKETS_START == SD_LISTEN_FDS_START);
+	return n > 0 ? (size_t)n : 0;
+}
+
 #else
 
 bool
@@ -134,6 +143,12 @@ void
 sd_watchdog(struct loop *l)
 {
 	(void)l;
+}
+
+size_t
+sd_sockets(void)
+{
+	return 0;
 }
 
 #endif

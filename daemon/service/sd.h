@@ -19,4 +19,8 @@ void sd_extend(int64_t ms);
 /* Feeds the watchdog from the loop: a loop that hangs is noticed. */
 void sd_watchdog(struct loop *l);
 
+/* How many sockets it passed to us, from this descriptor on; no child of ours hears of them. */
+#define SD_SOCKETS_START 3
+size_t sd_sockets(void);
+
 #endif

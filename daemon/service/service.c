@@ -8,10 +8,13 @@
 
 #include "base/fs.h"
 #include "dispatch.h"
-#include "http/listen.h"
 #include "keeper.h"
 #include "queue/recover.h"
 #include "sd.h"
+
+/* Without the setting `listen`. */
+#define LISTEN_UNIX "unix:/run/colconv/colconv.sock"
+#define LISTEN_TCP "127.0.0.1:8470"
 
 /* After the workers' grace time, for what the disk does not take. */
 #define STOP_EXTRA_MS 5000
@@ -195,7 +198,10 @@ server_spec(struct service *s)
 		.roots = (const char *const *)c->roots.v,
 		.n_roots = c->roots.n,
 		.connections_max = (unsigned)c->connections_max,
+		.connections_per_address = (unsigned)c->connections_per_address,
 		.idle_s = (unsigned)c->connection_idle,
+		.request_s = (unsigned)c->request_timeout,
+		.header_max = (size_t)c->header_max,
 		.body_max = c->body_max,
 		.streams_max = (unsigned)c->streams_max,
 		.stream_backlog_max = c->stream_backlog,
@@ -295,7 +301,9 @@ reload(struct service *s, struct err *e)
 	r = settings_load(s->argc, s->argv, &next, &action, e);
 	if (r < 0)
 		return r;
-	r = settings_reload(&s->settings, &next, e);
+	r = server_set_tokens_take(s->server, TAKE(next.tokens), e);
+	if (r == 0)
+		r = settings_reload(&s->settings, &next, e);
 	if (r == 0) {
 		settings_warn(&s->settings);
 		log_setup(s->settings.log_level);
@@ -401,25 +409,50 @@ queue_open(struct service *s, struct err *e)
 	return 0;
 }
 
+/* One address, or a socket that we were started with. */
+static int
+listen_one(struct service *s, const char *address, int fd, uint16_t *first, struct err *e)
+{
+	uint16_t port;
+	int r;
+
+	r = address ? server_listen(s->server, address, &port, e) : server_adopt_take(s->server, fd, &port, e);
+	if (r < 0)
+		return r;
+	log_notice("listening on '%s', port %u", address ? address : "a socket of systemd's", (unsigned)port);
+	if (!*first)
+		*first = port;
+	return 0;
+}
+
+static int
+listen_default(struct service *s, uint16_t *first, struct err *e)
+{
+	struct err why = ERR_INIT;
+
+	if (listen_one(s, LISTEN_UNIX, -1, first, &why) < 0)
+		log_notice("%s, ignoring", why.msg);
+	return listen_one(s, LISTEN_TCP, -1, first, e);
+}
+
 static int
 listen_all(struct service *s, struct err *e)
 {
 	const struct conf *c = &s->settings.conf;
-	uint16_t port, first = 0;
+	const size_t passed = sd_sockets();
+	uint16_t first = 0;
 	char text[16];
+	int r = 0, n;
 	size_t i;
-	int r, n;
 
-	for (i = 0; i < c->listen.n; i++) {
-		r = server_listen(s->server, c->listen.v[i], &port, e);
-		if (r < 0)
-			return r;
-		log_notice("listening on '%s', port %u", c->listen.v[i], (unsigned)port);
-		if (!first)
-			first = port;
-	}
-	if (!*c->port_file)
-		return 0;
+	for (i = 0; r == 0 && i < passed; i++)
+		r = listen_one(s, NULL, SD_SOCKETS_START + (int)i, &first, e);
+	if (!passed && !c->listen.n)
+		r = listen_default(s, &first, e);
+	for (i = 0; r == 0 && !passed && i < c->listen.n; i++)
+		r = listen_one(s, c->listen.v[i], -1, &first, e);
+	if (r < 0 || !*c->port_file)
+		return r;
 	n = snprintf(text, sizeof(text), "%u\n", (unsigned)first);
 	return fs_write_file(c->port_file, text, (size_t)n, e);
 }
@@ -443,7 +476,9 @@ service_start(struct service *s, struct err *e)
 		return r;
 	dispatch_set_server(s->dispatch, s->server);
 	keeper_limit(s);
-	r = listen_all(s, e);
+	r = server_set_tokens_take(s->server, TAKE(s->settings.tokens), e);
+	if (r == 0)
+		r = listen_all(s, e);
 	if (r < 0)
 		return r;
 	dispatch_kick(s->dispatch);

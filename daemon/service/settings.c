@@ -4,7 +4,7 @@
 
 #include "base/fs.h"
 #include "base/str.h"
-#include "http/listen.h"
+#include "http/server.h"
 
 static int
 roots_check(const struct conf *c, struct err *e)
@@ -20,12 +20,13 @@ roots_check(const struct conf *c, struct err *e)
 }
 
 static int
-listen_check(const struct conf *c, struct err *e)
+listen_check(const struct settings *s, struct err *e)
 {
+	const struct conf *c = &s->conf;
 	size_t i;
 
 	for (i = 0; i < c->listen.n; i++)
-		if (listener_check(c->listen.v[i], e) < 0)
+		if (server_address_check(c->listen.v[i], s->tokens, e) < 0)
 			return conf_context(c, &c->listen, i, e);
 	return 0;
 }
@@ -79,7 +80,9 @@ settings_check(struct settings *s, struct err *e)
 		return conf_context(c, &c->stop_mode, 0, e);
 	if (worker_set(s, e) < 0)
 		return conf_context(c, &c->worker, 0, e);
-	if (listen_check(c, e) < 0 || roots_check(c, e) < 0 || runners_set(s, e) < 0)
+	if (tokens_load(c->tokens, &s->tokens, e) < 0)
+		return conf_context(c, &c->tokens, 0, e);
+	if (listen_check(s, e) < 0 || roots_check(c, e) < 0 || runners_set(s, e) < 0)
 		return e->code;
 	return 0;
 }
@@ -103,6 +106,7 @@ void
 settings_release(struct settings *s)
 {
 	runners_release(&s->runners);
+	tokens_free(&s->tokens);
 	free(s->worker);
 	s->worker = NULL;
 	conf_release(&s->conf);

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "conf.h"
+#include "http/token.h"
 
 struct settings {
 	struct conf conf;
@@ -11,6 +12,7 @@ struct settings {
 	bool drain;  /* on SIGTERM, instead of handing jobs back */
 	char *worker; /* program */
 	struct runners runners;
+	struct tokens *tokens; /* until the server has them */
 };
 
 /* All that can be wrong is found here, before anything is touched. Only what runs the daemon (and CONF_CHECK) is checked. */

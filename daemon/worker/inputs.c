@@ -6,6 +6,8 @@
 #include <stdatomic.h>
 #include <sys/resource.h>
 
+#include "base/fs.h"
+
 #define BLOCK_LEN (1u << 20)
 #define NICE 10
 
@@ -46,11 +48,13 @@ shard_hash(struct inputs *in, size_t i, struct err *e)
 {
 	const struct st_file *f = checkpoint_file(in->checkpoint, i);
 	_cleanup_(sha256_free) struct sha256 *h = NULL;
-	_cleanup_close_ int fd = open(st_path(f), O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = -1;
+	uint64_t len;
 	int r;
 
-	if (fd < 0)
-		return err_errno(e, E_IO, errno, "cannot open '%s'", st_path(f));
+	r = fs_open_file(st_path(f), E_IO, &fd, &len, e);
+	if (r < 0)
+		return r;
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	r = sha256_new(&h, e);
 	if (r == 0)

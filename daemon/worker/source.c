@@ -1,5 +1,6 @@
 #include "source.h"
 
+#include "base/fs.h"
 #include "base/log.h"
 #include "base/str.h"
 
@@ -29,6 +30,18 @@ const char *
 source_dir(const struct source *s)
 {
 	return s->snapshot.dir ? s->snapshot.dir : s->asked;
+}
+
+int
+source_repo_dir(const struct source *s, char **ret, struct err *e)
+{
+	const char *dir = s->snapshot.dir; /* REPO/snapshots/COMMIT, whose files are links to REPO/blobs/ */
+
+	*ret = NULL;
+	if (!dir)
+		return 0;
+	*ret = strndup(dir, (size_t)(fs_basename(dir) - dir) - strlen("/snapshots/"));
+	return *ret ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
 }
 
 /* What was fetched: an etag is the sha256 of a large file, and git's hash of a small one. */

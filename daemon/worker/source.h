@@ -18,6 +18,9 @@ void source_release(struct source *s);
 
 const char *source_dir(const struct source *s); /* NULL when nothing was opened */
 
+/* The folder that all of a repository's files lie in, links followed; *ret is the caller's, NULL for a folder of this host. */
+int source_repo_dir(const struct source *s, char **ret, struct err *e);
+
 /* For the manifest: where it came from, and for a repository which commit and which files. NULL: no memory. */
 json_t *source_to_json(const struct source *s);
 

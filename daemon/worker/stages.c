@@ -1,6 +1,5 @@
 #include "stages.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 
@@ -71,6 +70,38 @@ hub_progress(void *arg, uint64_t done, uint64_t total, const char *detail)
 	report_progress(c->report, done, total, "bytes", detail);
 }
 
+/*
+ * A checkpoint's files may be links, and what they name be swapped at any time: from here on nothing opens
+ * but what lies below the roots, the folders of what the Hub gave, and our own.
+ */
+static int
+confine(struct conversion *c, struct err *e)
+{
+	size_t i, n = 0;
+	int r;
+
+	if (c->job->n_roots == 0)
+		return 0;
+	for (i = 0; i < ARRAY_LEN(c->repo_dirs); i++) {
+		free(TAKE(c->repo_dirs[i]));
+		r = source_repo_dir(i ? &c->base : &c->source, &c->repo_dirs[i], e);
+		if (r < 0)
+			return r;
+	}
+	free(c->readable);
+	c->readable = calloc(c->job->n_roots + ARRAY_LEN(c->repo_dirs) + 1, sizeof(*c->readable));
+	if (!c->readable)
+		return err_set(e, E_NO_MEMORY, "memory ran out");
+	for (i = 0; i < c->job->n_roots; i++)
+		c->readable[n++] = c->job->roots[i];
+	for (i = 0; i < ARRAY_LEN(c->repo_dirs); i++)
+		if (c->repo_dirs[i])
+			c->readable[n++] = c->repo_dirs[i];
+	c->readable[n++] = c->job->out_dir;
+	fs_confine(c->readable, n);
+	return 0;
+}
+
 /* The base that the job names, or a repository that the adapter names. */
 static int
 base_open(struct conversion *c, struct err *e)
@@ -89,6 +120,7 @@ base_open(struct conversion *c, struct err *e)
 			       c->job->model);
 	if (r < 0 || !*name)
 		return r; /* without a base, or checkpoint_open() finds it or says what is missing */
+	fs_confine(NULL, 0); /* the Hub's cache and token lie elsewhere */
 	return source_open(&c->base, name, REPO_REVISION_DEFAULT, hub_progress, c, e);
 }
 
@@ -101,7 +133,11 @@ resolve(struct conversion *c, struct err *e)
 
 	r = source_open(&c->source, c->job->model, c->job->revision, hub_progress, c, e);
 	if (r == 0)
+		r = confine(c, e);
+	if (r == 0)
 		r = base_open(c, e);
+	if (r == 0)
+		r = confine(c, e);
 	if (r == 0)
 		r = conversion_resolve(c, source_dir(&c->source), source_dir(&c->base), e);
 	if (r == 0)
@@ -112,9 +148,12 @@ resolve(struct conversion *c, struct err *e)
 			r = err_set(e, E_UNSUPPORTED_MODEL, "%s has no graph '%s'", c->model->arch->title, variant_name(v));
 	}
 	/* Known in a moment, and a pity to learn after an hour. */
-	for (i = 0; r == 0 && i < c->job->n_reference; i++)
-		if (access(c->job->reference[i], R_OK) < 0)
-			r = err_errno(e, E_BAD_REFERENCE, errno, "cannot read '%s'", c->job->reference[i]);
+	for (i = 0; r == 0 && i < c->job->n_reference; i++) {
+		_cleanup_close_ int fd = -1;
+		uint64_t len;
+
+		r = fs_open_file(c->job->reference[i], E_BAD_REFERENCE, &fd, &len, e);
+	}
 	if (r == 0 && c->job->parity)
 		r = parity_probe(e);
 	return r;
@@ -234,4 +273,8 @@ conversion_release(struct conversion *c)
 	source_release(&c->source);
 	source_release(&c->base);
 	free(c->base_name);
+	fs_confine(NULL, 0);
+	free(c->readable);
+	free(c->repo_dirs[0]);
+	free(c->repo_dirs[1]);
 }

@@ -19,6 +19,8 @@ struct conversion {
 	struct source source; /* of the model */
 	struct source base;   /* of an adapter's base, where the job names it or it is a repository */
 	char *base_name;      /* of that repository, where the adapter names it */
+	const char **readable; /* folders, when the job may not read all */
+	char *repo_dirs[2];    /* of these, the repositories' */
 	struct checkpoint *checkpoint;
 	const struct model *model;
 	void *config; /* of the model */

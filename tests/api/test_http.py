@@ -15,7 +15,7 @@ def test_health_and_version(daemon):
     assert daemon.get("/v1/version").json["api"] == 1
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/job", "/v1/jobs/", "/v1/jobs/0", "/v1/jobs/01", "/v1/jobs/-1",
+@pytest.mark.parametrize("path", ["/v1", "/v1/job", "/v1/jobs/", "/v1/jobs/0", "/v1/jobs/01", "/v1/jobs/-1",
                                   "/v1/jobs/x", "/v1/jobs/1/", "/v1/jobs/1/file", "/v1/jobs/99999999999999999999",
                                   "/healthz/x", "//healthz", "/v1/jobs/1/files/a%2fb"])
 def test_no_such_route(daemon, path):

@@ -140,3 +140,11 @@ tests_unit_test_config_LDADD = libcheckpoint.a $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test_hub
 tests_unit_test_hub_SOURCES = tests/unit/test_hub.c tests/unit/test.h
 tests_unit_test_hub_LDADD = $(HUB_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_range
+tests_unit_test_range_SOURCES = tests/unit/test_range.c tests/unit/test.h
+tests_unit_test_range_LDADD = libhttp.a $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_token
+tests_unit_test_token_SOURCES = tests/unit/test_token.c tests/unit/test.h
+tests_unit_test_token_LDADD = libhttp.a $(UNIT_LIBS)

@@ -46,8 +46,7 @@ test_defaults(void **state)
 	(void)state;
 	assert_int_equal(load("", NULL, NULL, &e), 0);
 	assert_string_equal(conf.state, "/var/lib/colconv");
-	assert_int_equal(conf.listen.n, 1);
-	assert_string_equal(conf.listen.v[0], "127.0.0.1:8470");
+	assert_int_equal(conf.listen.n, 0);
 	assert_int_equal(conf.runner.n, 0);
 	assert_int_equal(conf.worker_silence, 120);
 }

@@ -7,17 +7,28 @@ test_addresses(void **state)
 {
 	static const struct {
 		const char *address;
+		bool public;
+	} addresses[] = {
+		{"127.0.0.1:8470", false},
+		{"127.9.9.9:0", false},
+		{"[::1]:8470", false},
+		{"unix:/run/colconv.sock", false},
+		{"0.0.0.0:8470", true},
+		{"192.168.1.2:8470", true},
+		{"126.255.255.255:1", true},
+		{"[::]:8470", true},
+		{"[::ffff:127.0.0.1]:8470", true},
+		{"[2001:db8::1]:8470", true},
+	};
+	static const struct {
+		const char *address;
 		int code;
 		const char *words;
-	} cases[] = {
-		{"127.0.0.1:8470", 0, ""},
-		{"127.9.9.9:0", 0, ""},
-		{"[::1]:8470", 0, ""},
-		{"unix:/run/colconv.sock", 0, ""},
-		{"0.0.0.0:8470", E_NOT_ALLOWED, "'0.0.0.0:8470' is reached from other hosts"},
-		{"192.168.1.2:8470", E_NOT_ALLOWED, "is reached from other hosts"},
-		{"[::]:8470", E_NOT_ALLOWED, "is reached from other hosts"},
-		{"[2001:db8::1]:8470", E_NOT_ALLOWED, "is reached from other hosts"},
+	} bad[] = {
+		{"", E_USAGE, "is no address"},
+		{":8470", E_USAGE, "is no address"},
+		{"*:8470", E_USAGE, "is no address"},
+		{"127.1:8470", E_USAGE, "is no address"},
 		{"127.0.0.1", E_USAGE, "'127.0.0.1' is no address"},
 		{"localhost:8470", E_USAGE, "'localhost:8470' is no address"},
 		{"::1:8470", E_USAGE, "is no address"},
@@ -31,12 +42,18 @@ test_addresses(void **state)
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < ARRAY_LEN(cases); i++) {
-		struct err e = ERR_INIT;
+	for (i = 0; i < ARRAY_LEN(addresses); i++) {
+		bool public = !addresses[i].public;
 
-		assert_int_equal(listener_check(cases[i].address, &e), cases[i].code);
-		if (cases[i].code)
-			assert_error(&e, cases[i].code, cases[i].words);
+		assert_int_equal(listener_check(addresses[i].address, &public, NULL), 0);
+		assert_int_equal(public, addresses[i].public);
+	}
+	for (i = 0; i < ARRAY_LEN(bad); i++) {
+		struct err e = ERR_INIT;
+		bool public;
+
+		assert_int_equal(listener_check(bad[i].address, &public, &e), bad[i].code);
+		assert_error(&e, bad[i].code, bad[i].words);
 	}
 }
 

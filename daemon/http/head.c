@@ -1,0 +1,113 @@
+#include "head.h"
+
+#include <strings.h>
+
+#include "base/str.h"
+
+struct reading {
+	struct head head;
+	const char *length;
+	const char *encoding;
+	size_t len; /* of the headers so far, in the plain way to write them */
+	struct err e;
+};
+
+static bool
+is_token(const char *s, size_t len)
+{
+	static const char marks[] = "!#$%&'*+-.^_`|~";
+	size_t i;
+	char c;
+
+	for (i = 0; i < len; i++) {
+		c = s[i];
+		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		      (c && strchr(marks, c))))
+			return false;
+	}
+	return len > 0;
+}
+
+/* Neither NUL nor what ends a line for others. */
+static bool
+is_text(const char *s, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (((unsigned char)s[i] < ' ' && s[i] != '\t') || s[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/* The headers that we act upon are there once. */
+static const char **
+value_of(struct reading *r, const char *key)
+{
+	const struct {
+		const char *name;
+		const char **value;
+	} known[] = {
+		{"Host", &r->head.host},
+		{"Content-Length", &r->length},
+		{"Transfer-Encoding", &r->encoding},
+		{"Authorization", &r->head.authorization},
+		{"Origin", &r->head.origin},
+		{"Sec-Fetch-Site", &r->head.site},
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(known); i++)
+		if (strcasecmp(known[i].name, key) == 0)
+			return known[i].value;
+	return NULL;
+}
+
+static enum MHD_Result
+header_add(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_len, const char *value, size_t value_len)
+{
+	struct reading *r = arg;
+	const char **known;
+
+	(void)kind;
+	r->len += key_len + strlen(": ") + (value ? value_len : 0) + strlen("\r\n");
+	if (!is_token(key, key_len)) {
+		(void)err_set(&r->e, E_BAD_REQUEST, "'%.100s' is no name of a header", key);
+		return MHD_NO;
+	}
+	if (!is_text(value ? value : "", value ? value_len : 0)) {
+		(void)err_set(&r->e, E_BAD_REQUEST, "header '%.100s' holds a control character", key);
+		return MHD_NO;
+	}
+	if (strcasecmp(key, "Content-Encoding") == 0)
+		(void)err_set(&r->e, E_BAD_REQUEST, "a Content-Encoding is not taken");
+	known = value_of(r, key);
+	if (known && *known)
+		(void)err_set(&r->e, E_BAD_REQUEST, "header '%.100s' is there more than once", key);
+	if (known)
+		*known = value ? value : "";
+	return MHD_YES;
+}
+
+int
+head_read(struct MHD_Connection *conn, size_t line_len, struct head *ret, struct err *e)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+	struct reading r = {.length = NULL};
+
+	(void)MHD_get_connection_values_n(conn, MHD_HEADER_KIND, header_add, &r);
+	if (!r.head.host)
+		(void)err_set(&r.e, E_BAD_REQUEST, "there must be one Host");
+	if (r.length && r.encoding)
+		(void)err_set(&r.e, E_BAD_REQUEST, "the length of the body is said more than once");
+	if (r.length && (!*r.length || strspn(r.length, "0123456789") != strlen(r.length)))
+		(void)err_set(&r.e, E_BAD_REQUEST, "Content-Length must be a whole number");
+	if (r.encoding && strcasecmp(r.encoding, "chunked") != 0)
+		(void)err_set(&r.e, E_BAD_REQUEST, "Transfer-Encoding must be chunked");
+	if (r.e.code)
+		return err_set(e, r.e.code, "%s", r.e.msg);
+	r.head.chunked = r.encoding != NULL;
+	r.head.plain = info && info->header_size == line_len + strlen("\r\n") + r.len + strlen("\r\n");
+	*ret = r.head;
+	return 0;
+}

@@ -1,0 +1,271 @@
+"""Slow and hostile clients: what each may take of the daemon, and that the others do not notice."""
+import os
+import socket
+import threading
+import time
+
+import pytest
+from conftest import LIMIT, SUCCESS, wait_until
+
+HOST = b"Host: localhost\r\n"
+HEALTH = b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
+STEP = 0.1  # s between the bytes of a slow client: far below connection_idle
+
+
+def connect(daemon):
+    return socket.create_connection(("127.0.0.1", daemon.port), timeout=LIMIT)
+
+
+def until_closed(s):
+    back = b""
+    try:
+        while chunk := s.recv(65536):
+            back += chunk
+    except ConnectionError:
+        pass
+    return back
+
+
+def trickle(s, data):
+    """One byte at a time until the other side has enough: what it said, and after how many seconds."""
+    start = time.monotonic()
+    s.settimeout(STEP)
+    back = b""
+    for byte in data:
+        try:
+            s.sendall(bytes([byte]))
+            chunk = s.recv(4096)
+            if not chunk:
+                break
+            back += chunk
+        except TimeoutError:
+            pass
+        except ConnectionError:
+            break
+        assert time.monotonic() - start < LIMIT
+    return back, time.monotonic() - start
+
+
+@pytest.mark.parametrize("request_", [
+    b"G" * 1000,
+    b"GET /healthz HTTP/1.1\r\n" + HOST + b"X: " + b"a" * 1000,
+    b"\r\n" * 1000,
+    b"POST /v1/jobs HTTP/1.1\r\n" + HOST + b"Content-Length: 1000\r\n\r\n" + b" " * 1000,
+    b"POST /v1/jobs HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 1000,
+], ids=["line", "header", "empty lines", "body", "chunks"])
+def test_a_request_that_trickles_in(stopped, request_):
+    """Each byte is in time, and the whole is not."""
+    stopped.start("--connection-idle", "1", "--request-timeout", "1")
+    with connect(stopped) as s:
+        back, seconds = trickle(s, request_)
+    assert 1.5 < seconds < LIMIT
+    assert back in (b"", b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+    assert stopped.get("/healthz").status == 200
+
+
+def test_the_time_begins_anew_with_each_request(stopped):
+    stopped.start("--connection-idle", "2", "--request-timeout", "1")
+    end = time.monotonic() + 4
+    with connect(stopped) as s:
+        while time.monotonic() < end:
+            s.sendall(HEALTH)
+            assert s.recv(4096).startswith(b"HTTP/1.1 200 ")
+            time.sleep(STEP)
+
+
+def test_an_answer_may_take_longer_than_a_request(stopped):
+    """A stream of events is no request that is late."""
+    stopped.start("--connection-idle", "1", "--request-timeout", "1", "--heartbeat", "1")
+    job = stopped.submit("stage resolve\nhang\n")
+    with connect(stopped) as s:
+        s.sendall(b"GET /v1/jobs/%d/events HTTP/1.1\r\n" % job + HOST + b"\r\n")
+        end = time.monotonic() + 4
+        while time.monotonic() < end:
+            assert s.recv(4096)
+
+
+@pytest.mark.parametrize("request_, status", [
+    (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
+    (b"GET /healthz HTTP/1.1\r\n" + HOST + b"X: " + b"a" * 9000 + b"\r\n\r\n", 431),
+    (b"GET /healthz HTTP/1.1\r\n" + HOST + b"X: a\r\n" * 2000 + b"\r\n", 431),
+    (b"GET /v1/jobs?" + b"a=b&" * 1500 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 431),
+    (b"A" * 9000 + b" / HTTP/1.1\r\n" + HOST + b"\r\n", 414),
+], ids=["path", "header", "headers", "parameters", "method"])
+def test_a_head_that_is_too_long(stopped, request_, status):
+    """Of too many parameters libmicrohttpd 0.9.75 says nothing, and lets the connection be idle."""
+    stopped.start("--connection-idle", "1")
+    with connect(stopped) as s:
+        try:
+            s.sendall(request_ + HEALTH)
+        except ConnectionError:
+            pass
+        back = until_closed(s)
+    assert b" 200 " not in back
+    assert not back or int(back.split()[1]) == status, back
+    assert stopped.get("/healthz").status == 200
+
+
+def test_a_longer_head_where_it_is_allowed(stopped):
+    stopped.start("--header-max", "65536")
+    assert stopped.request("GET", "/healthz", None, {"X": "a" * 30000}).status == 200
+
+
+def test_connections_of_one_address(stopped):
+    path = stopped.folder / "sock"
+    stopped.start("--connections-per-address", "3", "--listen", f"unix:{path}")
+    held = [connect(stopped) for _ in range(3)]
+    for s in held:
+        s.sendall(HEALTH)
+        assert s.recv(4096)
+    with connect(stopped) as s:
+        assert until_closed(s) == b""
+    # Another address has its own, and a Unix socket has none.
+    for _ in range(3):
+        held.append(socket.create_connection(("127.0.0.1", stopped.port), LIMIT, source_address=("127.0.0.9", 0)))
+    for _ in range(10):
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(LIMIT)
+        s.connect(str(path))
+        held.append(s)
+    for s in held:
+        s.sendall(HEALTH)
+        assert s.recv(4096).startswith(b"HTTP/1.1 200 ")
+    held.pop(0).close()
+
+    def one_more():
+        with connect(stopped) as s:
+            try:
+                s.sendall(HEALTH)
+                return s.recv(4096) != b""
+            except ConnectionError:
+                return False
+
+    wait_until("the place is free again", one_more)
+    for s in held:
+        s.close()
+
+
+def test_a_thousand_idle_connections(daemon):
+    idle = [connect(daemon) for _ in range(1000)]
+    half = [b"", b"GET /v1/jobs HT", b"POST /v1/jobs HTTP/1.1\r\n" + HOST + b"Content-Length: 100\r\n\r\n{"]
+    for i, s in enumerate(idle):
+        s.sendall(half[i % 3])
+    times = []
+    for _ in range(50):
+        start = time.monotonic()
+        assert daemon.get("/v1/jobs").status == 200
+        times.append(time.monotonic() - start)
+    job = daemon.submit()
+    assert daemon.wait_end(job)["state"] == "done"
+    assert sorted(times)[25] < 0.1
+    for s in idle:
+        s.close()
+
+
+def test_connections_beyond_the_limit_harm_nobody(stopped):
+    stopped.start("--connections-max", "16")
+    held = [connect(stopped) for _ in range(15)]
+    for s in held:
+        s.sendall(HEALTH)
+        assert s.recv(4096)
+    stream = connect(stopped)
+    job_connection = held.pop()
+    job_connection.close()
+    job = None
+
+    def submitted():
+        nonlocal job
+        try:
+            job = stopped.submit("stage resolve\nhang\n")
+        except OSError:
+            return False
+        return True
+
+    stream.close()
+    wait_until("there is a place", submitted)
+    for _ in range(100):
+        with connect(stopped) as s:
+            until_closed_soon(s)
+    for s in held:
+        s.sendall(HEALTH)
+        assert s.recv(4096).startswith(b"HTTP/1.1 200 ")
+        s.close()
+
+
+def until_closed_soon(s):
+    """Refused at once, or taken: either way nothing is owed."""
+    s.settimeout(0.01)
+    try:
+        s.recv(1)
+    except OSError:
+        pass
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_no_descriptor_is_left(stopped):
+    """Those who come wait in the queue of the socket, and the daemon does not spin over them."""
+    stopped.start(prefix=["prlimit", "--nofile=64:64"])
+    held = [connect(stopped) for _ in range(100)]
+    served = []
+    for s in held:
+        s.sendall(HEALTH)
+        s.settimeout(0.2)
+        try:
+            served.append(s.recv(4096) != b"")
+        except TimeoutError:
+            break
+    assert 16 < len(served) < 64 and all(served)
+    before = cpu_seconds(stopped.process.pid)
+    time.sleep(1)
+    assert cpu_seconds(stopped.process.pid) - before < 0.5
+    waiting = held[len(served)]
+    held[0].close()
+    waiting.settimeout(LIMIT)
+    assert waiting.recv(4096).startswith(b"HTTP/1.1 200 ")
+    for s in held:
+        s.close()
+    wait_until("all is well again", lambda: stopped.get("/healthz").status == 200)
+    assert stopped.wait_end(stopped.submit())["state"] == "done"
+
+
+def test_readers_that_do_not_read(daemon):
+    """They ask for much and take nothing; the others are served."""
+    for _ in range(100):
+        daemon.submit("stage resolve\nhang\n")
+    held = []
+    for _ in range(50):
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.settimeout(LIMIT)
+        s.connect(("127.0.0.1", daemon.port))
+        s.sendall((b"GET /v1/jobs?limit=100 HTTP/1.1\r\n" + HOST + b"\r\n") * 3)
+        held.append(s)
+    start = time.monotonic()
+    for _ in range(20):
+        assert daemon.get("/healthz").status == 200
+    assert time.monotonic() - start < 5
+    for s in held:
+        s.close()
+
+
+def test_clients_that_reset(daemon):
+    """In the middle of everything, without a word."""
+    requests = [HEALTH, HEALTH[:10], b"POST /v1/jobs HTTP/1.1\r\n" + HOST + b"Content-Length: 100\r\n\r\n{", b"", b"\0" * 100, os.urandom(500)]
+
+    def client():
+        for i in range(60):
+            with connect(daemon) as s:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                s.sendall(requests[i % len(requests)])
+
+    threads = [threading.Thread(target=client) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert daemon.wait_end(daemon.submit(SUCCESS))["state"] == "done"
