@@ -13,10 +13,10 @@ recover_twice(struct recover_report want)
 	static const struct recover_report nothing = {.finished = 0};
 
 	queue_reopen();
-	assert_int_equal(recover_run(store, state_dir, T0, &report, &err), 0);
+	assert_int_equal(recover_run(store, state_dir, /*deaths_max=*/20, T0, &report, &err), 0);
 	assert_memory_equal(&report, &want, sizeof(want));
 	queue_reopen();
-	assert_int_equal(recover_run(store, state_dir, T0, &report, &err), 0);
+	assert_int_equal(recover_run(store, state_dir, /*deaths_max=*/20, T0, &report, &err), 0);
 	assert_memory_equal(&report, &nothing, sizeof(nothing));
 }
 
