@@ -1,6 +1,9 @@
 noinst_LIBRARIES += librunner.a
 librunner_a_SOURCES = \
+	daemon/runner/cgroup.c daemon/runner/cgroup.h \
 	daemon/runner/child.c daemon/runner/child.h \
+	daemon/runner/gpus.c daemon/runner/gpus.h \
 	daemon/runner/lines.c daemon/runner/lines.h \
-	daemon/runner/runner.c daemon/runner/runner.h
-RUNNER_LIBS = librunner.a libproto.a $(PROTOBUF_C_LIBS) $(BASE_LIBS)
+	daemon/runner/runner.c daemon/runner/runner.h \
+	daemon/runner/strays.c daemon/runner/strays.h
+RUNNER_LIBS = librunner.a libproto.a $(PROTOBUF_C_LIBS) $(BASE_LIBS) -ldl
