@@ -6,4 +6,9 @@ librunner_a_SOURCES = \
 	daemon/runner/lines.c daemon/runner/lines.h \
 	daemon/runner/runner.c daemon/runner/runner.h \
 	daemon/runner/strays.c daemon/runner/strays.h
+
+# Runners to read and change.
+examplesdir = $(docdir)/examples
+dist_examples_SCRIPTS = etc/runners/isolated
+
 RUNNER_LIBS = librunner.a libproto.a $(PROTOBUF_C_LIBS) $(BASE_LIBS) -ldl
