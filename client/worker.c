@@ -344,7 +344,7 @@ worker_run(const struct worker_options *o, const struct spec *spec, json_t **ret
 		worker_watch(&w);
 		/* What it started and left behind goes with it, before its id can be another's. */
 		proc_signal(&w.proc, SIGKILL, /*keep_group=*/ false);
-		r = proc_wait(&w.proc, &status, e);
+		r = proc_wait(&w.proc, &status, /*ret_usage=*/NULL, e);
 		worker_hear(&w);
 		if (w.log.len) /* a last line without its end */
 			line_show(&w, w.log.len);

@@ -9,9 +9,25 @@
 
 extern char **environ;
 
+/* These calls alone: all of it is safe after fork in a program with threads. */
+static bool
+file_put(const char *path, const char *text)
+{
+	const size_t len = strlen(text);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool put;
+
+	if (fd < 0)
+		return false;
+	put = write(fd, text, len) == (ssize_t)len;
+	(void)close(fd);
+	return put;
+}
+
 /* Between fork and exec only calls that are safe after fork in a program with threads. */
 static void
-child_exec(const struct proc_spec *spec, char *const *envp, int fd_null, int fd_fail, pid_t parent)
+child_exec(const struct proc_spec *spec, const char *oom_score_adj, char *const *envp, int fd_null, int fd_fail,
+	   pid_t parent)
 {
 	const int want[3] = {spec->fd_in, spec->fd_out, spec->fd_err};
 	sigset_t none;
@@ -22,6 +38,10 @@ child_exec(const struct proc_spec *spec, char *const *envp, int fd_null, int fd_
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent) /* the parent died before the line above */
 		_exit(127);
+	if (spec->cgroup && !file_put(spec->cgroup, "0"))
+		goto fail;
+	if (*oom_score_adj)
+		(void)file_put("/proc/self/oom_score_adj", oom_score_adj);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGPIPE, SIG_DFL);
@@ -72,12 +92,15 @@ proc_spawn(const struct proc_spec *spec, struct proc *ret, struct err *e)
 {
 	_cleanup_close_ int fd_null = -1, fail_r = -1, fail_w = -1;
 	_cleanup_free_ char **envp = env_merge(spec->env);
+	char oom_score_adj[12] = ""; /* as it is */
 	int fail[2], errnum;
 	pid_t pid, parent = getpid();
 	ssize_t n;
 
 	if (!envp)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
+	if (spec->oom_score_adj)
+		(void)snprintf(oom_score_adj, sizeof(oom_score_adj), "%d", spec->oom_score_adj);
 	fd_null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (fd_null < 0 || pipe2(fail, O_CLOEXEC) < 0)
 		return err_errno(e, E_IO, errno, "cannot start '%s'", spec->argv[0]);
@@ -87,7 +110,7 @@ proc_spawn(const struct proc_spec *spec, struct proc *ret, struct err *e)
 	if (pid < 0)
 		return err_errno(e, E_IO, errno, "cannot start '%s'", spec->argv[0]);
 	if (pid == 0)
-		child_exec(spec, envp, fd_null, fail_w, parent);
+		child_exec(spec, oom_score_adj, envp, fd_null, fail_w, parent);
 	if (!spec->keep_group)
 		(void)setpgid(pid, pid); /* in both, so that it is done whoever comes first */
 	(void)close(TAKE_FD(fail_w));
@@ -118,12 +141,12 @@ proc_signal(const struct proc *p, int sig, bool keep_group)
 }
 
 int
-proc_wait(struct proc *p, int *ret_status, struct err *e)
+proc_wait(struct proc *p, int *ret_status, struct rusage *ret_usage, struct err *e)
 {
 	pid_t pid;
 
 	do
-		pid = waitpid(p->pid, ret_status, 0);
+		pid = wait4(p->pid, ret_status, 0, ret_usage);
 	while (pid < 0 && errno == EINTR);
 	if (p->pidfd >= 0)
 		(void)close(p->pidfd);

@@ -5,7 +5,7 @@
 #ifndef BASE_PROC_H
 #define BASE_PROC_H
 
-#include <sys/types.h>
+#include <sys/resource.h>
 
 #include "err.h"
 
@@ -16,6 +16,8 @@ struct proc_spec {
 	int fd_out;
 	int fd_err;
 	bool keep_group;        /* stay in our process group, for a child of the terminal's user */
+	int oom_score_adj;      /* how much sooner than others it is killed when memory runs out, to 1000; 0: as we */
+	const char *cgroup;     /* a file cgroup.procs: the control group that it puts itself into; NULL: ours */
 };
 
 struct proc {
@@ -31,8 +33,11 @@ int proc_spawn(const struct proc_spec *spec, struct proc *ret, struct err *e);
 /* A signal to the whole process group (to the process alone with keep_group). */
 void proc_signal(const struct proc *p, int sig, bool keep_group);
 
-/* Waits for the end; *ret_status is as waitpid() gives it. Releases the pidfd. */
-int proc_wait(struct proc *p, int *ret_status, struct err *e);
+/*
+ * Waits for the end; *ret_status and *ret_usage (may be NULL) are as wait4() gives them: what it
+ * used, with all that it waited for. Releases the pidfd.
+ */
+int proc_wait(struct proc *p, int *ret_status, struct rusage *ret_usage, struct err *e);
 
 /* "exit status 3", "signal 9 (Killed)" into buf, which is returned. */
 const char *proc_status_str(int status, char *buf, size_t len);

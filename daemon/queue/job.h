@@ -15,8 +15,8 @@
  *
  * Attempts are numbered from 1. A failure for a retryable reason is followed by another attempt
  * after a pause of 2 s, 8 s, ... up to 10 min while attempt < attempts_max. An attempt that ended
- * because the daemon did is nobody's failure: it raises attempts_max by one, so a job survives any
- * number of restarts. All times are ms since 1970.
+ * because the daemon did is nobody's failure: it raises attempts_max by one, so a job survives many
+ * restarts (recover.h). All times are ms since 1970.
  */
 #ifndef QUEUE_JOB_H
 #define QUEUE_JOB_H

@@ -1,11 +1,15 @@
 #include "recover.h"
 
+#include <inttypes.h>
+
+#include "db.h"
 #include "list.h"
 #include "publish.h"
 
 struct recovery {
 	struct store *s;
 	const char *state_dir;
+	int64_t deaths_max;
 	int64_t now;
 	struct recover_report *report;
 };
@@ -15,6 +19,27 @@ static bool
 files_bad(int code)
 {
 	return code == E_MISMATCH || code == E_NOT_FOUND;
+}
+
+static int
+requeue(struct recovery *rec, const struct job *job, struct err *e)
+{
+	struct job_change c = {.now = rec->now, .nonce = job->nonce};
+	char message[80];
+	int64_t deaths;
+	int r;
+
+	r = store_death_add(rec->s, job->id, rec->deaths_max, &deaths, e);
+	if (r < 0)
+		return r;
+	rec->report->requeued += deaths != 0;
+	rec->report->failed += deaths == 0;
+	if (deaths)
+		return job_apply(rec->s, job->id, JOB_EVENT_REQUEUE, &c, e);
+	(void)snprintf(message, sizeof(message), "the daemon died %" PRId64 " times under this job", rec->deaths_max);
+	c.code = E_WORKER_CRASHED;
+	c.message = message;
+	return job_apply(rec->s, job->id, JOB_EVENT_FAIL, &c, e);
 }
 
 static int
@@ -36,8 +61,8 @@ job_recover(struct recovery *rec, const struct job *job, struct err *e)
 		rec->report->cancelled++;
 		return job_apply(rec->s, job->id, JOB_EVENT_CANCEL, &c, e);
 	}
-	rec->report->requeued++;
-	return job_apply(rec->s, job->id, JOB_EVENT_REQUEUE, &c, e);
+	r = db_enter(rec->s, e);
+	return r < 0 ? r : db_leave(rec->s, requeue(rec, job, e), e);
 }
 
 static int
@@ -94,9 +119,11 @@ artifact_recover(const char *name, int64_t id, void *arg, struct err *e)
 }
 
 int
-recover_run(struct store *s, const char *state_dir, int64_t now, struct recover_report *ret, struct err *e)
+recover_run(struct store *s, const char *state_dir, int64_t deaths_max, int64_t now, struct recover_report *ret,
+	    struct err *e)
 {
-	struct recovery rec = {.s = s, .state_dir = state_dir, .now = now, .report = ret};
+	struct recovery rec = {
+		.s = s, .state_dir = state_dir, .deaths_max = deaths_max, .now = now, .report = ret};
 	int r;
 
 	*ret = (struct recover_report){.finished = 0};

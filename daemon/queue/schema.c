@@ -64,6 +64,7 @@ static const char *const steps[] = {
 	"ALTER TABLE job ADD COLUMN seconds REAL;" /* of the last attempt that ended, as the next two */
 	"ALTER TABLE job ADD COLUMN cpu_seconds REAL;"
 	"ALTER TABLE job ADD COLUMN peak_rss_bytes INTEGER;"
+	"ALTER TABLE job ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;" /* of the daemon, under it; restarts_max ends them */
 	"ALTER TABLE job ADD COLUMN artifact_files INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE job ADD COLUMN artifact_bytes INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE job ADD COLUMN artifact_removed INTEGER NOT NULL DEFAULT 0;" /* when; 0: it is there, if there ever was one */

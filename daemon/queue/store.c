@@ -432,6 +432,43 @@ store_stages_set(struct store *s, int64_t id, int attempt, const struct job_stag
 }
 
 int
+store_runner_set(struct store *s, int64_t id, const char *runner, struct err *e)
+{
+	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_JOB_RUNNER);
+
+	db_bind_int(st, 1, id);
+	db_bind_str(st, 2, runner);
+	return db_run(s, st, NULL, e);
+}
+
+int
+store_usage_set(struct store *s, int64_t id, const char *nonce, const struct job_usage *usage, struct err *e)
+{
+	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_JOB_USAGE);
+
+	db_bind_int(st, 1, id);
+	db_bind_str(st, 2, nonce);
+	db_bind_double(st, 3, usage->seconds);
+	db_bind_double(st, 4, usage->cpu_seconds);
+	db_bind_int(st, 5, usage->peak_rss_bytes);
+	return db_run(s, st, NULL, e);
+}
+
+int
+store_death_add(struct store *s, int64_t id, int64_t max, int64_t *ret, struct err *e)
+{
+	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_JOB_DEATH);
+	int r;
+
+	db_bind_int(st, 1, id);
+	db_bind_int(st, 2, max);
+	r = db_step(s, st, e);
+	if (r == 1)
+		*ret = sqlite3_column_int64(st, 0);
+	return MIN(r, 0);
+}
+
+int
 store_file_list(struct store *s, int64_t id, struct artifact_list *ret, struct err *e)
 {
 	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_FILE_LIST);

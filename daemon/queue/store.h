@@ -77,6 +77,18 @@ int store_next_due(struct store *s, int64_t now, int64_t *ret, struct err *e);
 int store_stages_set(struct store *s, int64_t id, int attempt, const struct job_stage *stages, size_t n,
 		     struct err *e);
 
+/* Where the last attempt runs. */
+int store_runner_set(struct store *s, int64_t id, const char *runner, struct err *e);
+
+/* What the attempt with this nonce used; nothing happens when it is not the one that runs. */
+int store_usage_set(struct store *s, int64_t id, const char *nonce, const struct job_usage *usage, struct err *e);
+
+/*
+ * Notes that the daemon died under a job. *ret is how often it did, or 0 when that came to `max`: then the
+ * count begins anew.
+ */
+int store_death_add(struct store *s, int64_t id, int64_t max, int64_t *ret, struct err *e);
+
 /* The files of a done job by name; empty for others. Released with artifact_list_release(). */
 int store_file_list(struct store *s, int64_t id, struct artifact_list *ret, struct err *e);
 

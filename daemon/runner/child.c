@@ -1,26 +1,39 @@
 /*
- * The end of a worker has four parts, in any order: its last message, its exit, the end of
- * its stdout and of its stderr. The group is killed while the worker is a zombie that was not
- * waited for, since its number cannot be another's until then.
+ * The end of a worker has five parts, in any order: its last message, its exit, the end of all
+ * that it started, the end of its stdout and of its stderr. The group is killed while the worker
+ * is a zombie that was not waited for, since its number cannot be another's until then.
  */
 #include "child.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/wait.h>
 
 #include "base/frame.h"
+#include "base/fs.h"
 #include "base/proc.h"
 #include "base/str.h"
 #include "lines.h"
+#include "strays.h"
 
 #define CHILD_MAGIC 0x6368696cu
 #define READ_MAX 65536
 
-/* How long a process that escaped from the group may keep a pipe open after the worker's end. */
+/* How long a pipe may stay open after the worker's end, in hands that nobody finds. */
 #define DRAIN_MS 2000
+
+/* When memory runs out a worker goes before others do, and long before the daemon. */
+#define OOM_SCORE_ADJ 500
+
+/* A worker's messages are short, and what is in them ends up in the queue. */
+#define MESSAGE_LEN_MAX 65536
+#define STAGES_MAX 64 /* that it tells of, and graphs */
+
+/* What a shell makes of a command that SIGKILL ended. */
+#define EXIT_KILLED (128 + SIGKILL)
 
 struct child {
 	unsigned magic;
@@ -30,13 +43,21 @@ struct child {
 	char *nonce;
 	struct proc proc;
 	int status; /* as waitpid() gives it, once proc.pid is 0 */
+	struct strays strays;
+	bool strays_left; /* after its exit: something that it started is not gone yet */
+	uint64_t memory_max;
+	uint64_t oom_kills;
+	int64_t start_ms; /* on the clock of loop_now_ms() */
 	struct loop_fd in, out, log, exit;
 	struct loop_timer silence, deadline, kill, drain;
-	int64_t silence_ms, grace_ms;
+	int64_t silence_ms; /* until Hello another one than after it */
+	int64_t hello_silence_ms;
+	int64_t grace_ms;
 	struct buf job;    /* not yet written to stdin */
 	struct buf frames; /* read from stdout, not a whole frame yet */
 	struct lines lines;
 	char line_last[201];
+	unsigned stages;
 	bool hello;
 	bool stopping;
 	Colconv__FromWorker *last; /* its Result or Failure */
@@ -62,15 +83,33 @@ line_pass(void *arg, const char *line)
 	c->ops->log(c->arg, line);
 }
 
+/* By a SIGKILL that is not ours, which comes without a word. */
+static bool
+is_killed(const struct child *c)
+{
+	if (c->stopping)
+		return false;
+	return WIFSIGNALED(c->status) ? WTERMSIG(c->status) == SIGKILL : WEXITSTATUS(c->status) == EXIT_KILLED;
+}
+
 static void
 why_crashed(struct child *c)
 {
+	const char *wrote = *c->line_last ? "; it last wrote: " : "";
 	char status[64];
 
 	(void)proc_status_str(c->status, status, sizeof(status));
-	(void)err_set(&c->end.why, E_WORKER_CRASHED, "the worker ended with %s%s%s%s", status,
-		      c->last ? " after its result" : " and without a result", *c->line_last ? "; it last wrote: " : "",
-		      c->line_last);
+	if (c->oom_kills)
+		(void)err_set(&c->end.why, E_WORKER_KILLED,
+			      "the worker was killed: it came to the memory limit of %" PRIu64 " bytes "
+			      "(setting worker_memory_max)%s%s", c->memory_max, wrote, c->line_last);
+	else if (is_killed(c))
+		(void)err_set(&c->end.why, E_WORKER_KILLED,
+			      "the worker was killed from outside (%s), as the kernel does when memory runs out: its log "
+			      "(journalctl -k) says whether it did%s%s", status, wrote, c->line_last);
+	else
+		(void)err_set(&c->end.why, E_WORKER_CRASHED, "the worker ended with %s%s%s%s", status,
+			      c->last ? " after its result" : " and without a result", wrote, c->line_last);
 }
 
 static void
@@ -101,7 +140,7 @@ end_set(struct child *c)
 static void
 end_check(struct child *c)
 {
-	if (c->proc.pid || c->out.fd >= 0 || c->log.fd >= 0)
+	if (c->proc.pid || c->strays_left || c->out.fd >= 0 || c->log.fd >= 0)
 		return;
 	loop_timer_stop(&c->silence);
 	loop_timer_stop(&c->deadline);
@@ -124,6 +163,7 @@ stop_vset(struct child *c, int code, const char *fmt, va_list ap)
 		return;
 	c->stopping = true;
 	proc_signal(&c->proc, SIGTERM, /*keep_group=*/ false);
+	proc_signal(&c->proc, SIGCONT, /*keep_group=*/ false); /* a stopped one does not hear the first */
 	loop_timer_set(c->loop, &c->kill, c->grace_ms);
 }
 
@@ -153,7 +193,8 @@ silence_due(void *arg)
 	struct child *c = arg;
 
 	CHECK_OBJ(c, CHILD_MAGIC);
-	child_stop(c, E_WORKER_CRASHED, "the worker said nothing for %.0f s", (double)c->silence_ms / 1000);
+	child_stop(c, E_WORKER_CRASHED, "the worker said nothing for %.0f s%s", (double)c->silence_ms / 1000,
+		   c->hello ? "" : " after its start");
 }
 
 static void
@@ -177,16 +218,36 @@ drain_due(void *arg)
 }
 
 static void
-exit_ready(void *arg, uint32_t events)
+strays_gone(void *arg)
 {
 	struct child *c = arg;
 
+	CHECK_OBJ(c, CHILD_MAGIC);
+	c->strays_left = false;
+	end_check(c);
+}
+
+/* What it started is killed by name first: what the group's signal kills is not waited for. */
+static void
+exit_ready(void *arg, uint32_t events)
+{
+	struct child *c = arg;
+	char text[96];
+
 	(void)events;
 	CHECK_OBJ(c, CHILD_MAGIC);
+	c->oom_kills = cgroup_oom_kills(c->strays.cgroup);
+	c->strays_left = !strays_kill(&c->strays);
 	proc_signal(&c->proc, SIGKILL, /*keep_group=*/ false);
 	loop_fd_unwatch(c->loop, &c->exit);
-	if (proc_wait(&c->proc, &c->status, &c->end.why) < 0)
+	if (proc_wait(&c->proc, &c->status, &c->end.resources, &c->end.why) < 0)
 		c->status = -1;
+	c->end.seconds = (double)(loop_now_ms() - c->start_ms) / 1000;
+	if (c->strays.killed) {
+		(void)snprintf(text, sizeof(text), "(%" PRIu64 " processes that the worker left are killed)",
+			       c->strays.killed);
+		c->ops->log(c->arg, text);
+	}
 	loop_timer_set(c->loop, &c->drain, DRAIN_MS);
 	end_check(c);
 }
@@ -229,8 +290,11 @@ message_take(struct child *c, Colconv__FromWorker *m, bool *ret_keep, struct err
 		if (!str_eq(m->hello->nonce, c->nonce))
 			return err_set(e, E_WORKER_PROTOCOL, "the worker answered for another attempt");
 		c->hello = true;
+		c->silence_ms = c->hello_silence_ms;
 		break;
 	case COLCONV__FROM_WORKER__BODY_STAGE:
+		if (c->stages++ == STAGES_MAX)
+			return err_set(e, E_WORKER_PROTOCOL, "the worker told of more than %d stages", STAGES_MAX);
 		str_clean(m->stage->name);
 		c->ops->stage(c->arg, m->stage);
 		break;
@@ -240,10 +304,15 @@ message_take(struct child *c, Colconv__FromWorker *m, bool *ret_keep, struct err
 		c->ops->progress(c->arg, m->progress);
 		break;
 	case COLCONV__FROM_WORKER__BODY_RESULT:
+		if (m->result->n_usage > STAGES_MAX || m->result->n_graphs > STAGES_MAX)
+			return err_set(e, E_WORKER_PROTOCOL, "the worker's result has more than %d stages or graphs",
+				       STAGES_MAX);
 		result_clean(m->result);
 		*ret_keep = true;
 		break;
 	case COLCONV__FROM_WORKER__BODY_FAILURE:
+		if (m->failure->n_usage > STAGES_MAX)
+			return err_set(e, E_WORKER_PROTOCOL, "the worker's failure has more than %d stages", STAGES_MAX);
 		usage_clean(m->failure->usage, m->failure->n_usage);
 		*ret_keep = true;
 		break;
@@ -256,10 +325,14 @@ message_take(struct child *c, Colconv__FromWorker *m, bool *ret_keep, struct err
 static int
 frame_take(struct child *c, const uint8_t *data, size_t len, struct err *e)
 {
-	Colconv__FromWorker *m = colconv__from_worker__unpack(NULL, len, data);
+	Colconv__FromWorker *m;
 	bool keep = false;
 	int r;
 
+	if (len > MESSAGE_LEN_MAX)
+		return err_set(e, E_WORKER_PROTOCOL, "the worker sent a message of %zu bytes, more than the %d allowed",
+			       len, MESSAGE_LEN_MAX);
+	m = colconv__from_worker__unpack(NULL, len, data);
 	if (!m)
 		return err_set(e, E_WORKER_PROTOCOL, "the worker sent %zu bytes that are no message", len);
 	r = message_take(c, m, &keep, e);
@@ -278,10 +351,10 @@ frames_take(struct child *c, struct err *e)
 	int r;
 
 	while ((r = frame_find(&c->frames, &data, &len, e)) > 0) {
-		loop_timer_set(c->loop, &c->silence, c->silence_ms);
 		r = frame_take(c, data, len, e);
 		if (r < 0)
 			return r;
+		loop_timer_set(c->loop, &c->silence, c->silence_ms);
 		buf_consume(&c->frames, 4 + len);
 	}
 	return r;
@@ -406,15 +479,40 @@ argv_join(char *const *prefix, const char *program)
 	return argv;
 }
 
+/* The variables of the runner, and ours, which wins. */
+static char **
+env_join(char *const *env, char *ours)
+{
+	size_t n = 0;
+	char **all;
+
+	while (env && env[n])
+		n++;
+	all = calloc(n + 2, sizeof(*all));
+	if (!all)
+		return NULL;
+	if (n)
+		memcpy(all, env, n * sizeof(*all));
+	all[n] = ours;
+	return all;
+}
+
 static int
 spawn(struct child *c, const struct child_spec *spec, struct err *e)
 {
 	_cleanup_close_ int in = -1, out = -1, log = -1;
 	_cleanup_free_ char **argv = argv_join(spec->prefix, spec->program);
-	struct proc_spec ps = {.argv = argv, .env = (const char *const *)spec->env};
+	_cleanup_free_ char **env = env_join(spec->env, c->strays.mark);
+	_cleanup_free_ char *group = c->strays.cgroup ? fs_join(c->strays.cgroup, "cgroup.procs") : NULL;
+	struct proc_spec ps = {
+		.argv = argv,
+		.env = (const char *const *)env,
+		.oom_score_adj = OOM_SCORE_ADJ,
+		.cgroup = group,
+	};
 	int r;
 
-	if (!argv)
+	if (!argv || !env || (c->strays.cgroup && !group))
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	if ((r = pipe_open(&c->in, &in, /*to_child=*/ true, e)) < 0 ||
 	    (r = pipe_open(&c->out, &out, /*to_child=*/ false, e)) < 0 ||
@@ -456,14 +554,21 @@ child_new(struct loop *l, const struct child_spec *spec, const struct child_ops 
 	c->deadline = (struct loop_timer){.fn = deadline_due, .arg = c};
 	c->kill = (struct loop_timer){.fn = kill_due, .arg = c};
 	c->drain = (struct loop_timer){.fn = drain_due, .arg = c};
-	c->silence_ms = spec->silence_ms;
+	c->silence_ms = spec->start_ms;
+	c->hello_silence_ms = spec->silence_ms;
 	c->grace_ms = spec->grace_ms;
+	c->memory_max = spec->memory_max;
+	c->start_ms = loop_now_ms();
 	r = job_pack(c, spec->job, e);
+	if (r == 0)
+		r = strays_init(&c->strays, l, c->nonce, strays_gone, c, e);
+	if (r == 0 && spec->cgroup)
+		r = cgroup_add(spec->cgroup, c->nonce, spec->memory_max, &c->strays.cgroup, e);
 	if (r == 0)
 		r = spawn(c, spec, e);
 	if (r < 0)
 		return r;
-	loop_timer_set(l, &c->silence, spec->silence_ms);
+	loop_timer_set(l, &c->silence, c->silence_ms);
 	loop_timer_set(l, &c->deadline, spec->timeout_ms);
 	*ret = TAKE(c);
 	return 0;
@@ -487,8 +592,10 @@ child_free(struct child **cp)
 	pipe_close(c, &c->log);
 	if (c->proc.pid) {
 		proc_signal(&c->proc, SIGKILL, /*keep_group=*/ false);
-		(void)proc_wait(&c->proc, &c->status, NULL);
+		(void)proc_wait(&c->proc, &c->status, /*ret_usage=*/NULL, NULL);
+		(void)strays_kill(&c->strays);
 	}
+	strays_release(&c->strays);
 	if (c->last)
 		colconv__from_worker__free_unpacked(c->last, NULL);
 	buf_release(&c->job);

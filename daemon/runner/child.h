@@ -4,13 +4,15 @@
  * The job goes to its stdin as one frame; frames come back on stdout (proto/worker.proto),
  * lines on stderr. What it says is checked here: the Hello with our nonce first, one Result
  * or Failure last. The ended callback comes once, last of all, when the process is gone, all
- * that it left in its process group is killed and its pipes are closed; child_free may be
- * called from there.
+ * that it started is too (strays.h) and its pipes are closed; child_free may be called from there.
  */
 #ifndef RUNNER_CHILD_H
 #define RUNNER_CHILD_H
 
+#include <sys/resource.h>
+
 #include "base/loop.h"
+#include "cgroup.h"
 #include "worker.pb-c.h"
 
 struct child;
@@ -20,7 +22,10 @@ struct child_spec {
 	const char *program;
 	char *const *env; /* "NAME=value", NULL-terminated */
 	const Colconv__Job *job;
-	int64_t silence_ms; /* longest time without a frame */
+	const struct cgroup *cgroup; /* whose child its group becomes; NULL: none */
+	uint64_t memory_max;         /* bytes, of all that it starts; 0: no limit. Kept by the control group alone */
+	int64_t start_ms;   /* longest time until its Hello: a scheduler may have it wait */
+	int64_t silence_ms; /* longest time without a frame from then on */
 	int64_t timeout_ms; /* of the whole attempt */
 	int64_t grace_ms;   /* between TERM and KILL */
 };
@@ -31,6 +36,8 @@ struct child_end {
 	struct err why;                /* ...for this reason */
 	Colconv__StageUsage **usage;   /* of the stages that it told of */
 	size_t n_usage;
+	double seconds;          /* from its start to its end */
+	struct rusage resources; /* of it and all that it waited for */
 };
 
 struct child_ops {

@@ -1,6 +1,14 @@
 noinst_LIBRARIES += librunner.a
 librunner_a_SOURCES = \
+	daemon/runner/cgroup.c daemon/runner/cgroup.h \
 	daemon/runner/child.c daemon/runner/child.h \
+	daemon/runner/gpus.c daemon/runner/gpus.h \
 	daemon/runner/lines.c daemon/runner/lines.h \
-	daemon/runner/runner.c daemon/runner/runner.h
-RUNNER_LIBS = librunner.a libproto.a $(PROTOBUF_C_LIBS) $(BASE_LIBS)
+	daemon/runner/runner.c daemon/runner/runner.h \
+	daemon/runner/strays.c daemon/runner/strays.h
+
+# Runners to read and change.
+examplesdir = $(docdir)/examples
+dist_examples_SCRIPTS = etc/runners/isolated
+
+RUNNER_LIBS = librunner.a libproto.a $(PROTOBUF_C_LIBS) $(BASE_LIBS) -ldl

@@ -1,6 +1,13 @@
 #include "runner.h"
 
+#include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
 #include "base/str.h"
+#include "gpus.h"
 
 #define WORDS_MAX 256
 
@@ -28,6 +35,12 @@ runners_release(struct runners *rs)
 	for (i = 0; i < rs->n; i++)
 		runner_release(&rs->rows[i]);
 	free(rs->rows);
+	if (rs->orphans.watched) {
+		loop_timer_stop(&rs->reap);
+		loop_fd_unwatch(rs->loop, &rs->orphans);
+		(void)close(rs->orphans.fd);
+	}
+	cgroup_release(&rs->cgroup);
 	runners_init(rs);
 }
 
@@ -131,6 +144,79 @@ runners_replace(struct runners *rs, struct runners *next, struct err *e)
 	rs->rows = rows;
 	rs->n = n;
 	return 0;
+}
+
+static int
+gpu_add(void *arg, unsigned index, const char *uuid, struct err *e)
+{
+	char line[160];
+
+	(void)snprintf(line, sizeof(line), "gpu%u 1 CUDA_VISIBLE_DEVICES=%s", index, uuid);
+	return runners_add(arg, line, e);
+}
+
+int
+runners_add_gpus(struct runners *rs, struct err *e)
+{
+	return gpus_each(gpu_add, rs, e);
+}
+
+static bool
+is_worker(const struct runners *rs, pid_t pid)
+{
+	const struct run *run;
+
+	LIST_FOREACH(run, &rs->runs, entry)
+		if (run->child && child_pid(run->child) == pid)
+			return true;
+	return false;
+}
+
+/* Waits for those that have ended, up to a worker: the next that ended show when that was waited for. */
+static void
+reap_due(void *arg)
+{
+	struct runners *rs = arg;
+	siginfo_t info = {.si_pid = 0};
+
+	while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid) {
+		if (is_worker(rs, info.si_pid)) {
+			loop_timer_set(rs->loop, &rs->reap, 1);
+			return;
+		}
+		(void)waitpid(info.si_pid, NULL, WNOHANG);
+		info.si_pid = 0;
+	}
+}
+
+static void
+orphans_ready(void *arg, uint32_t events)
+{
+	struct runners *rs = arg;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	(void)!read(rs->orphans.fd, &info, sizeof(info)); /* first: who ends from here on sends another */
+	reap_due(rs);
+}
+
+int
+runners_adopt(struct runners *rs, struct loop *l, struct err *ret_no_cgroup, struct err *e)
+{
+	sigset_t set;
+
+	(void)cgroup_init(&rs->cgroup, ret_no_cgroup);
+	(void)signal(SIGCHLD, SIG_DFL); /* inherited as ignored, no child could be waited for */
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGCHLD);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	rs->loop = l;
+	rs->reap = (struct loop_timer){.fn = reap_due, .arg = rs};
+	rs->orphans = (struct loop_fd){.fn = orphans_ready, .arg = rs};
+	rs->orphans.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (rs->orphans.fd < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		return err_errno(e, E_IO, errno, "cannot watch for children");
+	return loop_fd_watch(l, &rs->orphans, EPOLLIN, e);
 }
 
 struct runner *

@@ -43,6 +43,10 @@ struct runners {
 	struct runner *rows;
 	size_t n;
 	LIST_HEAD(, run) runs;
+	struct cgroup cgroup; /* of the runs, where there is one */
+	struct loop *loop;
+	struct loop_fd orphans; /* a signal comes when one of our children has ended */
+	struct loop_timer reap;
 };
 
 void runners_init(struct runners *rs);
@@ -56,6 +60,15 @@ int runners_add(struct runners *rs, const char *line, struct err *e);
  * on, with the runner of their own's name, or with their own as long as there are any.
  */
 int runners_replace(struct runners *rs, struct runners *next, struct err *e);
+
+/* For `slots = gpus`: a runner of one slot for each GPU of this host. */
+int runners_add_gpus(struct runners *rs, struct err *e);
+
+/*
+ * From now on what workers leave behind becomes ours, to be waited for. Blocks SIGCHLD; the program
+ * may have no other children. Why there is no rs->cgroup, when there is none, is in *ret_no_cgroup.
+ */
+int runners_adopt(struct runners *rs, struct loop *l, struct err *ret_no_cgroup, struct err *e);
 
 /* A runner with a free slot, or NULL. */
 struct runner *runners_find_free(struct runners *rs);

@@ -137,6 +137,25 @@ attempt_fail(struct attempt *a, const struct err *why, const struct job_stage *s
 	return 0;
 }
 
+static double
+seconds(struct timeval tv)
+{
+	return (double)tv.tv_sec + (double)tv.tv_usec / 1e6;
+}
+
+static int
+usage_keep(const struct attempt *a, struct err *e)
+{
+	const struct rusage *ru = &a->end.resources;
+	const struct job_usage usage = {
+		.seconds = a->end.seconds,
+		.cpu_seconds = seconds(ru->ru_utime) + seconds(ru->ru_stime),
+		.peak_rss_bytes = (int64_t)ru->ru_maxrss * 1024,
+	};
+
+	return store_usage_set(a->dispatch->spec.store, a->run.job, a->nonce, &usage, e);
+}
+
 static int
 attempt_end(struct attempt *a, struct err *e)
 {
@@ -145,6 +164,9 @@ attempt_end(struct attempt *a, struct err *e)
 	struct err why = a->end.why;
 	int r;
 
+	r = usage_keep(a, e);
+	if (r < 0)
+		return r;
 	if (a->end.result) {
 		err_clear(&why);
 		if (attempt_publish(a, stages, n_stages, &why) == 0) {
@@ -252,6 +274,9 @@ worker_start(struct attempt *a, const struct job *job, struct err *e)
 		.prefix = a->run.runner->prefix,
 		.program = d->worker,
 		.env = a->run.runner->env,
+		.cgroup = &d->runners->cgroup,
+		.memory_max = d->worker_memory_max,
+		.start_ms = d->start_ms,
 		.silence_ms = d->silence_ms,
 		.timeout_ms = d->timeout_ms,
 		.grace_ms = d->grace_ms,
@@ -266,6 +291,8 @@ worker_start(struct attempt *a, const struct job *job, struct err *e)
 	r = artifact_stage(d->state_dir, job->id, job->attempt, &out_dir, e);
 	if (r < 0)
 		return r;
+	if (spec.timeout_s)
+		cs.timeout_ms = MIN(cs.timeout_ms, spec.timeout_s * 1000);
 	spec_to_proto(&spec, a->nonce, out_dir, &proto);
 	proto.job.roots = (char **)(uintptr_t)d->roots;
 	proto.job.n_roots = d->n_roots;
@@ -301,6 +328,26 @@ attempt_start(struct dispatch *d, struct runner *runner, const struct job *job)
 		settle_due(a);
 }
 
+/* Claims a job for a runner: 1, or 0 when none is due. */
+static int
+job_take(struct dispatch *d, const struct runner *runner, struct job *ret, struct err *e)
+{
+	struct store *s = d->spec.store;
+	int r, k;
+
+	r = store_begin(s, e);
+	if (r < 0)
+		return r;
+	r = job_claim(s, job_now(), ret, e);
+	k = r > 0 ? store_runner_set(s, ret->id, runner->name, e) : r;
+	if (k < 0) {
+		store_rollback(s);
+		return k;
+	}
+	k = store_commit(s, e);
+	return k < 0 ? k : r;
+}
+
 static void
 kick_due(void *arg)
 {
@@ -317,7 +364,7 @@ kick_due(void *arg)
 		runner = runners_find_free(d->spec.runners);
 		if (!runner || d->draining)
 			return;
-		r = job_claim(d->spec.store, job_now(), &job, &e);
+		r = job_take(d, runner, &job, &e);
 		if (r > 0)
 			attempt_start(d, runner, &job);
 	} while (r > 0);

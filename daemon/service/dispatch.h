@@ -17,8 +17,10 @@ struct dispatch_spec {
 	struct metrics *metrics;
 	const char *state_dir;
 	const char *worker; /* program */
+	uint64_t worker_memory_max; /* bytes; 0: no limit */
 	const char *const *roots;
 	size_t n_roots;
+	int64_t start_ms; /* of a worker, until it says Hello */
 	int64_t silence_ms;
 	int64_t timeout_ms;
 	int64_t grace_ms;

@@ -9,7 +9,9 @@
 #include "base/fs.h"
 #include "dispatch.h"
 #include "keeper.h"
+#include "queue/list.h"
 #include "queue/recover.h"
+#include "runner/strays.h"
 #include "sd.h"
 
 /* Without the setting `listen`. */
@@ -231,6 +233,8 @@ dispatch_spec(struct service *s)
 		.worker = s->settings.worker,
 		.roots = (const char *const *)c->roots.v,
 		.n_roots = c->roots.n,
+		.worker_memory_max = c->worker_memory_max,
+		.start_ms = (int64_t)c->worker_start * 1000,
 		.silence_ms = (int64_t)c->worker_silence * 1000,
 		.timeout_ms = (int64_t)c->job_timeout * 1000,
 		.grace_ms = (int64_t)c->stop_grace * 1000,
@@ -386,6 +390,45 @@ descriptors_allow(const struct conf *c)
 			    (unsigned long long)c->connections_max);
 }
 
+/* What is left of the workers of a daemon that died would get in the way of their successors. */
+static int
+strays_of(const struct job *job, void *arg, struct err *e)
+{
+	(void)e;
+	*(uint64_t *)arg += strays_end(job->nonce);
+	return 0;
+}
+
+/* Says once what is in force. */
+static int
+workers_adopt(struct service *s, struct err *e)
+{
+	static const struct list_filter running = {.states[JOB_RUNNING] = true};
+	const struct conf *c = &s->settings.conf;
+	struct runners *rs = &s->settings.runners;
+	struct err no_cgroup = ERR_INIT;
+	int64_t cursor = INT64_MAX;
+	uint64_t strays = 0;
+	int r;
+
+	r = runners_adopt(rs, s->loop, &no_cgroup, e);
+	if (r < 0)
+		return r;
+	if (rs->cgroup.dir)
+		log_notice("workers get control groups in '%s', which can%s limit memory", rs->cgroup.dir,
+			   rs->cgroup.memory ? "" : "not");
+	else
+		log_notice("workers get no control groups: %s", no_cgroup.msg);
+	if (c->worker_memory_max && !rs->cgroup.memory)
+		log_warning("worker_memory_max cannot be kept: the memory controller is not delegated to the daemon, ignoring");
+	do
+		r = list_jobs(s->store, &running, cursor, /*limit=*/RUNNER_SLOTS_MAX, strays_of, &strays, &cursor, e);
+	while (r == 0 && cursor);
+	if (r == 0 && strays)
+		log_notice("killed %" PRIu64 " processes that workers of the daemon before this one left", strays);
+	return r;
+}
+
 static int
 queue_open(struct service *s, struct err *e)
 {
@@ -398,14 +441,18 @@ queue_open(struct service *s, struct err *e)
 	r = artifact_init(s->settings.conf.state, e);
 	if (r < 0)
 		return r;
-	r = recover_run(s->store, s->settings.conf.state, job_now(), &rep, e);
+	r = workers_adopt(s, e);
+	if (r < 0)
+		return r;
+	r = recover_run(s->store, s->settings.conf.state, (int64_t)s->settings.conf.restarts_max, job_now(), &rep, e);
 	if (r < 0)
 		return err_context(e, "cannot recover '%s'", s->settings.conf.state);
-	if (rep.finished + rep.requeued + rep.cancelled + rep.staging_removed + rep.artifacts_removed + rep.artifacts_lost)
-		log_notice("recovered: %d jobs finished, %d queued again, %d cancelled; %d staging folders and %d artifacts "
-			   "removed, %d artifacts without a job moved to lost/",
-			   rep.finished, rep.requeued, rep.cancelled, rep.staging_removed, rep.artifacts_removed,
-			   rep.artifacts_lost);
+	if (rep.finished + rep.requeued + rep.failed + rep.cancelled + rep.staging_removed + rep.artifacts_removed +
+	    rep.artifacts_lost)
+		log_notice("recovered: %d jobs finished, %d queued again, %d failed, %d cancelled; %d staging folders and %d "
+			   "artifacts removed, %d artifacts without a job moved to lost/",
+			   rep.finished, rep.requeued, rep.failed, rep.cancelled, rep.staging_removed,
+			   rep.artifacts_removed, rep.artifacts_lost);
 	return 0;
 }
 
@@ -499,8 +546,8 @@ service_release(struct service *s)
 	store_close(&s->store);
 	if (s->signals.watched)
 		(void)close(s->signals.fd);
-	loop_free(&s->loop);
 	settings_release(&s->settings);
+	loop_free(&s->loop);
 }
 
 int

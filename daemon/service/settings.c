@@ -58,6 +58,7 @@ runners_set(struct settings *s, struct err *e)
 {
 	const struct conf *c = &s->conf;
 	char local[32];
+	uint64_t slots;
 	size_t i;
 
 	for (i = 0; i < c->runner.n; i++)
@@ -65,7 +66,14 @@ runners_set(struct settings *s, struct err *e)
 			return conf_context(c, &c->runner, i, e);
 	if (s->runners.n)
 		return 0;
-	(void)snprintf(local, sizeof(local), "local %u", (unsigned)c->slots);
+	if (str_eq(c->slots, "gpus"))
+		return runners_add_gpus(&s->runners, e) < 0 ? conf_context(c, &c->slots, 0, e) : 0;
+	if (str_to_u64(c->slots, 1, RUNNER_SLOTS_MAX, "slots", &slots, NULL) < 0) {
+		(void)err_set(e, E_BAD_CONFIG, "slots must be a whole number from 1 to %d, or gpus, not '%s'", RUNNER_SLOTS_MAX,
+			      c->slots);
+		return conf_context(c, &c->slots, 0, e);
+	}
+	(void)snprintf(local, sizeof(local), "local %u", (unsigned)slots);
 	return runners_add(&s->runners, local, e);
 }
 

@@ -139,7 +139,7 @@ child_run(const struct args *a, struct report *r, struct err *e)
 		child_hear(out, r);
 	else
 		(void)close(fd[0]);
-	k = proc_wait(&child, &status, e);
+	k = proc_wait(&child, &status, /*ret_usage=*/NULL, e);
 	if (r)
 		report_child(r, 0);
 	if (k < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 0))

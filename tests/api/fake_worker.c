@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 
 #include "base/frame.h"
 #include "base/fs.h"
@@ -49,6 +51,13 @@ do_hello(char *nonce)
 	m.version = version;
 	m.pid = getpid();
 	message_send(COLCONV__FROM_WORKER__BODY_HELLO, &m);
+}
+
+static void
+do_hello_now(char *arg)
+{
+	(void)arg;
+	do_hello(job->nonce);
 }
 
 static void
@@ -186,20 +195,179 @@ do_bad_frame(char *arg)
 	(void)!write(STDOUT_FILENO, frame, sizeof(frame) - 1);
 }
 
-/* A child that outlives us, with our pipes open; its number goes to the file. */
+/* A frame as long as one may be, and no message of ours that long. */
+static void
+do_huge_frame(char *arg)
+{
+	struct buf b = BUF_INIT;
+
+	(void)arg;
+	frame_begin(&b, FRAME_LEN_MAX);
+	(void)buf_reserve(&b, FRAME_LEN_MAX);
+	memset(b.data + b.len, 0, FRAME_LEN_MAX);
+	(void)fs_write_all(STDOUT_FILENO, b.data, b.len + FRAME_LEN_MAX, "stdout", NULL);
+	buf_release(&b);
+}
+
+static void
+do_close_stdout(char *arg)
+{
+	(void)arg;
+	(void)close(STDOUT_FILENO);
+}
+
+static void
+do_pid_to(char *path)
+{
+	_cleanup_free_ char *text = str_printf("%d\n", (int)getpid());
+
+	if (!text || fs_write_file(path, text, strlen(text), NULL) < 0)
+		die(path);
+}
+
+/* A child that outlives us, once it has gone its way; its number goes to the file. */
+static void
+leave(char *path, void (*escape)(void))
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		die("fork");
+	if (pid == 0) {
+		(void)signal(SIGTERM, SIG_IGN);
+		(void)signal(SIGHUP, SIG_IGN);
+		if (escape)
+			escape();
+		do_pid_to(path);
+		do_hang(NULL);
+	}
+	do_wait_for(path);
+}
+
+static void
+pipes_close(void)
+{
+	int fd;
+
+	for (fd = 0; fd < 3; fd++)
+		(void)close(fd);
+}
+
+static void
+session_leave(void)
+{
+	if (setsid() < 0)
+		die("setsid");
+}
+
+/* As daemon(3) does it: an orphan, in no session, with no pipe of ours. */
+static void
+daemon_become(void)
+{
+	session_leave();
+	if (fork() != 0)
+		_exit(0);
+	pipes_close();
+}
+
+
+/* With our pipes open. */
 static void
 do_leave_child(char *path)
 {
-	_cleanup_free_ char *text = NULL;
-	pid_t pid = fork();
+	leave(path, NULL);
+}
 
-	if (pid == 0) {
-		(void)signal(SIGTERM, SIG_IGN);
-		do_hang(NULL);
+static void
+do_leave_session(char *path)
+{
+	leave(path, session_leave);
+}
+
+static void
+do_leave_daemon(char *path)
+{
+	leave(path, daemon_become);
+}
+
+/* Without the environment that it was given: nothing but a control group knows whose it is. */
+static void
+do_leave_bare(char *path)
+{
+	char *const argv[] = {"sh", "-c", "echo $$ > \"$0.new\" && mv \"$0.new\" \"$0\" && exec sleep 1000", path, NULL};
+	char *const env[] = {NULL};
+
+	if (fork() == 0) {
+		session_leave();
+		pipes_close();
+		(void)execve("/bin/sh", argv, env);
+		_exit(127);
 	}
-	text = str_printf("%d\n", (int)pid);
-	if (pid < 0 || fs_write_file(path, text, strlen(text), NULL) < 0)
+	do_wait_for(path);
+}
+
+/* COUNT: orphans that end by themselves, for whoever is to wait for them. */
+static void
+do_leave_orphans(char *count)
+{
+	long n = strtol(count, NULL, 10);
+
+	while (n-- > 0)
+		switch (fork()) {
+		case -1:
+			die("fork");
+			break;
+		case 0:
+			(void)fork();
+			_exit(0);
+		default:
+			(void)wait(NULL);
+		}
+}
+
+static void
+do_spin(char *seconds)
+{
+	const clock_t end = clock() + (clock_t)(strtod(seconds, NULL) * CLOCKS_PER_SEC);
+
+	while (clock() < end)
+		;
+}
+
+/* BYTES that are really there. */
+static void
+do_memory(char *bytes)
+{
+	const size_t n = strtoul(bytes, NULL, 10);
+	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		die("memory");
+	memset(p, 1, n);
+}
+
+static void
+do_log_file(char *path)
+{
+	_cleanup_free_ char *text = NULL;
+	char line[256] = "";
+	FILE *f = fopen(path, "re");
+
+	if (!f || !fgets(line, sizeof(line), f))
 		die(path);
+	(void)fclose(f);
+	text = str_printf("%s: %s", path, line);
+	do_log(text);
+}
+
+static void
+do_stages(char *count)
+{
+	unsigned long n = strtoul(count, NULL, 10);
+	char name[] = "trace";
+
+	while (n--)
+		do_stage(name);
 }
 
 static void
@@ -303,6 +471,7 @@ static const struct {
 	void (*fn)(char *arg);
 } commands[] = {
 	{"hello", do_hello},
+	{"hello_now", do_hello_now},
 	{"stage", do_stage},
 	{"progress", do_progress},
 	{"heartbeat", do_heartbeat},
@@ -319,7 +488,18 @@ static const struct {
 	{"exit", do_exit},
 	{"garbage", do_garbage},
 	{"bad_frame", do_bad_frame},
+	{"huge_frame", do_huge_frame},
+	{"close_stdout", do_close_stdout},
+	{"pid_to", do_pid_to},
 	{"leave_child", do_leave_child},
+	{"leave_session", do_leave_session},
+	{"leave_daemon", do_leave_daemon},
+	{"leave_bare", do_leave_bare},
+	{"leave_orphans", do_leave_orphans},
+	{"spin", do_spin},
+	{"memory", do_memory},
+	{"log_file", do_log_file},
+	{"stages", do_stages},
 	{"artifact", do_artifact},
 	{"report", do_report},
 	{"result", do_result},

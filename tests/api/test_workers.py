@@ -18,7 +18,8 @@ def first_end(daemon, job):
 MISCHIEF = [
     ("exit 3", "worker_crashed", "exit status 3"),
     ("exit 0", "worker_crashed", "exit status 0 and without a result"),
-    ("signal 9", "worker_crashed", "signal 9 (Killed)"),
+    ("signal 9", "worker_killed", "killed from outside (signal 9 (Killed))"),
+    ("exit 137", "worker_killed", "killed from outside (exit status 137)"),
     ("garbage", "worker_protocol", "longer than the 1048576 allowed"),
     ("bad_frame", "worker_protocol", "4 bytes that are no message"),
     ("hello again", "worker_protocol", "the worker said Hello twice"),
@@ -149,11 +150,14 @@ def test_runner_sets_prefix_and_environment(stopped):
 
 
 def test_worker_that_does_not_start(stopped):
-    stopped.start("--worker", "/nowhere/colconv-worker")
+    worker = stopped.folder / "worker"
+    worker.write_text("#!/nowhere/interpreter\n")
+    worker.chmod(0o755)
+    stopped.start("--worker", str(worker))
     job = stopped.submit()
     queued = Events(stopped, job).wait_state(lambda j: j["reason"])
     assert (queued["state"], queued["reason"]) == ("queued", "io")
-    assert "cannot start '/nowhere/colconv-worker'" in queued["message"]
+    assert f"cannot start '{worker}'" in queued["message"]
 
 
 def test_slots_are_a_limit(stopped, tmp_path):

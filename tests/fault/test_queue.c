@@ -182,7 +182,7 @@ scenario(void)
 	struct recover_report report;
 
 	if (store_open(state_dir, &store, NULL) == 0 && artifact_init(state_dir, NULL) == 0 &&
-	    recover_run(store, state_dir, T0, &report, NULL) == 0) {
+	    recover_run(store, state_dir, /*deaths_max=*/20, T0, &report, NULL) == 0) {
 		accept_one();
 		accept_two();
 		run_one();
@@ -226,7 +226,7 @@ check(void)
 	err_clear(&err);
 	queue_open();
 	assert_int_equal(artifact_init(state_dir, &err), 0);
-	assert_int_equal(recover_run(store, state_dir, T0, &report, &err), 0);
+	assert_int_equal(recover_run(store, state_dir, /*deaths_max=*/20, T0, &report, &err), 0);
 	for (i = 0; i < told->n_accepted; i++)
 		assert_non_null(queue_state(told->accepted[i]));
 	if (told->done)

@@ -21,6 +21,10 @@ check_PROGRAMS += tests/unit/test_runner
 tests_unit_test_runner_SOURCES = tests/unit/test_runner.c
 tests_unit_test_runner_LDADD = $(RUNNER_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_cgroup
+tests_unit_test_cgroup_SOURCES = tests/unit/test_cgroup.c tests/unit/test.h tests/unit/tmpdir.h
+tests_unit_test_cgroup_LDADD = $(RUNNER_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_listen
 tests_unit_test_listen_SOURCES = tests/unit/test_listen.c
 tests_unit_test_listen_LDADD = libhttp.a $(UNIT_LIBS)

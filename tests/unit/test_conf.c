@@ -57,10 +57,10 @@ test_file(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(load("# words\n\n slots = 3 \nlisten=unix:/a\nlisten = [::1]:0\r\nrunner = a 1 X=1 srun -n 1", NULL,
+	assert_int_equal(load("# words\n\n job_timeout = 3 \nlisten=unix:/a\nlisten = [::1]:0\r\nrunner = a 1 X=1 srun -n 1", NULL,
 			      NULL, &e),
 			 0);
-	assert_int_equal(conf.slots, 3);
+	assert_int_equal(conf.job_timeout, 3);
 	assert_int_equal(conf.listen.n, 2);
 	assert_string_equal(conf.listen.v[1], "[::1]:0");
 	assert_string_equal(conf.runner.v[0], "a 1 X=1 srun -n 1");
@@ -138,8 +138,8 @@ test_take(void **state)
 	assert_string_equal(old.state, "/s");
 	assert_int_equal(old.roots.n, 2);
 	assert_string_equal(old.roots.v[1], "/b");
-	assert_int_equal(old.slots, 2);
-	assert_int_equal(conf.slots, 1);
+	assert_string_equal(old.slots, "2");
+	assert_string_equal(conf.slots, "1");
 	conf_release(&old);
 }
 
@@ -150,9 +150,9 @@ test_json_has_no_secrets(void **state)
 	json_auto_t *j = NULL;
 
 	(void)state;
-	assert_int_equal(load("slots = 3\nrunner = a 1 HF_TOKEN=hf_secret X=  srun --gres=gpu:1\n", NULL, NULL, &e), 0);
+	assert_int_equal(load("body_max = 3000\nrunner = a 1 HF_TOKEN=hf_secret X=  srun --gres=gpu:1\n", NULL, NULL, &e), 0);
 	j = conf_to_json(&conf);
-	assert_int_equal(json_integer_value(json_object_get(j, "slots")), 3);
+	assert_int_equal(json_integer_value(json_object_get(j, "body_max")), 3000);
 	assert_string_equal(json_string_value(json_object_get(j, "state")), "/var/lib/colconv");
 	assert_string_equal(json_string_value(json_array_get(json_object_get(j, "runner"), 0)),
 			    "a 1 HF_TOKEN=... X=...  srun --gres=gpu:1");
@@ -168,13 +168,13 @@ test_refusals(void **state)
 	} cases[] = {
 		{"slot = 1\n", NULL, "line 1: there is no setting 'slot'"},
 		{"\nslots\n", NULL, "line 2: 'slots' is not like 'name = value'"},
-		{"slots = 0\n", NULL, "line 1: slots must be from 1 to 64, not '0'"},
-		{"slots = two\n", NULL, "line 1: slots must be a whole number, not 'two'"},
+		{"stop_grace = 601\n", NULL, "line 1: stop_grace must be from 0 to 600, not '601'"},
+		{"job_timeout = two\n", NULL, "line 1: job_timeout must be a whole number, not 'two'"},
 		{"slots = 1\nstate = /a\nslots = 2\n", NULL, "line 3: line 1 has set slots already"},
 		{"worker-silence = 1\n", NULL, "there is no setting 'worker-silence'"},
 		{"", "--slot=1", "there is no option '--slot'"},
 		{"", "--slots", "option '--slots' needs a value"},
-		{"", "--slots=999", "slots must be from 1 to 64"},
+		{"", "--stop-grace=999", "stop_grace must be from 0 to 600"},
 		{"", "start", "'start' is no option"},
 		{"", "--config", "option '--config' needs a value"},
 	};

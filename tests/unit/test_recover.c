@@ -13,10 +13,10 @@ recover_twice(struct recover_report want)
 	static const struct recover_report nothing = {.finished = 0};
 
 	queue_reopen();
-	assert_int_equal(recover_run(store, state_dir, T0, &report, &err), 0);
+	assert_int_equal(recover_run(store, state_dir, /*deaths_max=*/20, T0, &report, &err), 0);
 	assert_memory_equal(&report, &want, sizeof(want));
 	queue_reopen();
-	assert_int_equal(recover_run(store, state_dir, T0, &report, &err), 0);
+	assert_int_equal(recover_run(store, state_dir, /*deaths_max=*/20, T0, &report, &err), 0);
 	assert_memory_equal(&report, &nothing, sizeof(nothing));
 }
 
@@ -270,6 +270,29 @@ test_many(void **state)
 	recover_twice((struct recover_report){.requeued = 20});
 }
 
+/* Not by a job's attempts, which a restart does not use up, but by a count of their own. */
+static void
+test_too_many_deaths(void **state)
+{
+	struct job job = {.id = 0};
+	int64_t id = running(&job);
+
+	(void)state;
+	assert_int_equal(recover_run(store, state_dir, /*deaths_max=*/2, T0, &report, &err), 0);
+	assert_int_equal(report.requeued, 1);
+	job_release(&job);
+	assert_int_equal(job_claim(store, T0, &job, &err), 1);
+	job_release(&job);
+	assert_int_equal(recover_run(store, state_dir, /*deaths_max=*/2, T0, &report, &err), 0);
+	assert_int_equal(report.requeued, 0);
+	assert_int_equal(report.failed, 1);
+	assert_int_equal(store_job_get(store, id, &job, &err), 0);
+	assert_int_equal(job.state, JOB_FAILED);
+	assert_string_equal(job.reason, "worker_crashed");
+	assert_string_equal(job.message, "the daemon died 2 times under this job");
+	job_release(&job);
+}
+
 int
 main(void)
 {
@@ -287,6 +310,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_cancel_was_asked_for, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_artifacts_without_jobs, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_many, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_too_many_deaths, queue_setup, queue_teardown),
 	};
 
 	return cmocka_run_group_tests_name("recover", tests, NULL, NULL);

@@ -251,7 +251,7 @@ restart(int removed)
 
 	queue_reopen();
 	assert_int_equal(artifact_init(state_dir, &err), 0);
-	assert_int_equal(recover_run(store, state_dir, T0, &report, &err), 0);
+	assert_int_equal(recover_run(store, state_dir, /*deaths_max=*/20, T0, &report, &err), 0);
 	assert_int_equal(report.artifacts_removed, removed);
 	assert_int_equal(report.artifacts_lost, 0);
 	while (artifact_trash_step(state_dir, &err) == 1)
