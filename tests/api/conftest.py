@@ -14,6 +14,8 @@ import time
 
 import pytest
 
+import contract
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("COLCONV_BUILD", TOP)).resolve()
 LIMIT = 15  # s: for what should take milliseconds, on a machine that is busy
@@ -146,9 +148,11 @@ class Daemon:
         connection = self.connect()
         try:
             connection.request(method, path, body, headers)
-            return Answer(connection.getresponse(), method == "HEAD")
+            answer = Answer(connection.getresponse(), method == "HEAD")
         finally:
             connection.close()
+        contract.check(method, path, answer)
+        return answer
 
     def get(self, path):
         return self.request("GET", path)
