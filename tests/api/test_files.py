@@ -126,7 +126,7 @@ def test_parity_report(done):
     url = f"/v1/jobs/{done.done}/parity"
     answer = done.get(url)
     etag = answer.headers["ETag"]
-    assert (answer.status, answer.json) == (200, {"cases": []})
+    assert (answer.status, answer.json["passed"]) == (200, True)
     assert done.request("GET", url, None, {"If-None-Match": etag}).status == 304
     answer = done.request("GET", url, None, {"Range": "bytes=0-99", "If-Range": etag})
     assert (answer.status, answer.headers["Content-Range"]) == (206, "bytes 0-12/13")
