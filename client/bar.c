@@ -168,6 +168,7 @@ board_draw(struct board *d, const char *above)
 	const struct bar *bar;
 	size_t hidden = 0;
 
+	d->stale = false;
 	if (d->lines > 1)
 		buf_printf(&b, "\033[%zuA", d->lines - 1);
 	buf_puts(&b, "\r" ERASE_BELOW);
@@ -200,6 +201,21 @@ bar_draw(struct bar *b, int64_t now_ms)
 		return;
 	b->board->drawn_ms = now_ms;
 	board_draw(b->board, "");
+}
+
+void
+board_refresh(struct board *d, int64_t now_ms, int64_t *ret_ms)
+{
+	const int64_t due_ms = d->drawn_ms + REDRAW_MS;
+
+	if (!d->live || !d->stale)
+		return;
+	if (now_ms < due_ms) {
+		*ret_ms = *ret_ms ? MIN(*ret_ms, due_ms) : due_ms;
+		return;
+	}
+	d->drawn_ms = now_ms;
+	board_draw(d, "");
 }
 
 void
@@ -294,6 +310,8 @@ bar_progress(struct bar *b, uint64_t done, uint64_t total, const char *unit, con
 	text_copy(b->detail, sizeof(b->detail), detail);
 	if (now_ms - b->board->drawn_ms >= REDRAW_MS || done == total)
 		bar_draw(b, now_ms);
+	else
+		b->board->stale = true;
 }
 
 void

@@ -20,6 +20,7 @@ struct board {
 	TAILQ_HEAD(, bar) bars;
 	size_t lines; /* drawn now */
 	int64_t drawn_ms;
+	bool stale;   /* something was told since, too soon to be drawn */
 };
 
 struct bar {
@@ -39,6 +40,9 @@ struct bar {
 
 /* How `out` and the environment (TERM, NO_COLOR) want it. */
 void board_init(struct board *d, FILE *out);
+
+/* Draws what was told too soon after the last time. *ret_ms is when that is due, if it is yet to come and before it (0: never). */
+void board_refresh(struct board *d, int64_t now_ms, int64_t *ret_ms);
 
 /* In the caller's storage, and on the board until bar_release(), which leaves the board to the others. */
 void bar_init(struct bar *b, struct board *d, const char *prefix);

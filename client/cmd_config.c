@@ -59,11 +59,28 @@ settings_print(const struct settings *s, struct err *e)
 }
 
 static int
+daemon_table_print(json_t *config, struct err *e)
+{
+	static const struct table_column columns[] = {{"SETTING", TABLE_LEFT}, {"VALUE", TABLE_LEFT}};
+	_cleanup_(table_release) struct table t;
+	const char *name;
+	json_t *value;
+
+	table_init(&t, columns, ARRAY_LEN(columns));
+	json_object_foreach(config, name, value) {
+		_cleanup_(buf_release) struct buf b = BUF_INIT;
+
+		fact_value_add(&b, value);
+		table_add(&t, "%s", name);
+		table_add(&t, "%s", b.len ? b.data : "-");
+	}
+	return table_print(&t, stdout, 0, e);
+}
+
+static int
 daemon_print(struct cli *c, struct err *e)
 {
 	json_t *config;
-	const char *name;
-	json_t *value;
 	int r;
 
 	r = cli_request(c, "GET", "/v1/config", NULL, &config, e);
@@ -72,10 +89,9 @@ daemon_print(struct cli *c, struct err *e)
 	if (c->json)
 		cli_print_json(config, JSON_INDENT(2));
 	else
-		json_object_foreach(config, name, value)
-			fact_member(config, name);
+		r = daemon_table_print(config, e);
 	json_decref(config);
-	return 0;
+	return r;
 }
 
 int

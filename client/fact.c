@@ -6,14 +6,13 @@
 void
 fact_print(const char *name, const char *value)
 {
-	(void)printf("%-15s", name);
+	(void)printf("%-14s ", name);
 	text_print(stdout, value);
 	(void)fputc('\n', stdout);
 }
 
-/* "text, image" of an array, "who=me, team=search" of an object, the rest as JSON has it. */
-static void
-value_add(struct buf *b, const json_t *v)
+void
+fact_value_add(struct buf *b, const json_t *v)
 {
 	_cleanup_free_ char *text = NULL;
 	const char *key;
@@ -25,12 +24,12 @@ value_add(struct buf *b, const json_t *v)
 	} else if (json_is_array(v)) {
 		json_array_foreach(v, i, item) {
 			buf_puts(b, i ? ", " : "");
-			value_add(b, item);
+			fact_value_add(b, item);
 		}
 	} else if (json_is_object(v)) {
 		json_object_foreach((json_t *)(uintptr_t)v, key, item) {
 			buf_printf(b, "%s%s=", b->len ? ", " : "", key);
-			value_add(b, item);
+			fact_value_add(b, item);
 		}
 	} else {
 		text = json_dumps(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
@@ -46,7 +45,7 @@ fact_member(const json_t *obj, const char *key)
 
 	if (!v || json_is_null(v))
 		return;
-	value_add(&b, v);
+	fact_value_add(&b, v);
 	if (b.len)
 		fact_print(key, b.data);
 }

@@ -368,12 +368,18 @@ rows_select(const json_t *list, const json_t *names, json_t *ret, struct err *e)
 static int
 nothing_there(struct cli *c, uint64_t id, struct err *e)
 {
+	const char *removed;
 	json_t *job;
 	int r = job_get(c, id, &job, e);
 
 	if (r < 0)
 		return r;
-	r = err_set(e, E_NOT_FOUND, "job %" PRIu64 " has no artifact, it is %s", id, job_str(job, "state"));
+	removed = job_str(json_object_get(job, "artifact"), "removed");
+	if (*removed)
+		r = err_set(e, E_GONE, "the artifact of job %" PRIu64 " was removed at %s", id, removed);
+	else
+		r = err_set(e, E_NOT_FOUND, "job %" PRIu64 " has no artifact, it is %s", id,
+			    job_str(job, "state"));
 	json_decref(job);
 	return r;
 }

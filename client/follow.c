@@ -300,6 +300,7 @@ follow_run(struct follow *all, const struct interrupt *stop, struct err *e)
 	http_stop_on(h, stop->fd);
 	while (r == 0 && running_count(all)) {
 		r = streams_begin(all, h, &until_ms, e);
+		board_refresh(&all->board, clock_ms(), &until_ms);
 		if (r == 0)
 			r = http_wait(h, until_ms, &t, e);
 		if (r == 0 && t)

@@ -293,13 +293,15 @@ worker_watch(struct worker *w)
 		[HEAR_STOP] = {.fd = w->o->stop->fd, .events = POLLIN},
 		[HEAR_EXIT] = {.fd = w->proc.pidfd, .events = POLLIN},
 	};
-	int64_t wait_ms;
+	int64_t until_ms;
 
 	while (!p[HEAR_EXIT].revents) {
 		p[HEAR_OUT] = (struct pollfd){.fd = w->fd_out, .events = POLLIN};
 		p[HEAR_LOG] = (struct pollfd){.fd = w->fd_log, .events = POLLIN};
-		wait_ms = w->kill_ms ? MAX(w->kill_ms - clock_ms(), 0) : -1;
-		if (poll(p, HEAR_MAX, (int)wait_ms) == 0) {
+		until_ms = w->kill_ms;
+		board_refresh(w->o->bar->board, clock_ms(), &until_ms);
+		if (poll(p, HEAR_MAX, until_ms ? (int)MAX(until_ms - clock_ms(), 0) : -1) == 0 && w->kill_ms &&
+		    clock_ms() >= w->kill_ms) {
 			worker_stop(w);
 			w->kill_ms += GRACE_MS;
 		}

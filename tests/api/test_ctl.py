@@ -230,7 +230,7 @@ def test_config_as_a_table(config):
 
 
 def test_config_of_the_daemon(stub):
-    assert "slots          2\n" in ctl(stub, "config", "--daemon").stdout
+    assert "slots    2\n" in ctl(stub, "config", "--daemon").stdout
     assert json.loads(ctl(stub, "config", "--daemon", "--json").stdout)["slots"] == 2
 
 
