@@ -2,13 +2,10 @@
 noinst_LIBRARIES += libhttp.a
 libhttp_a_CPPFLAGS = $(AM_CPPFLAGS) $(MHD_CFLAGS) -DEMBED_TOP='"$(top_srcdir)"'
 libhttp_a_SOURCES = \
+	daemon/http/access.c daemon/http/access.h \
 	daemon/http/api.h daemon/http/api_events.c daemon/http/api_file.c daemon/http/api_history.c daemon/http/api_job.c \
 	daemon/http/api_list.c daemon/http/api_misc.c daemon/http/api_ops.c daemon/http/api_page.c daemon/http/api_remove.c \
 	daemon/http/api_submit.c \
-	daemon/http/access.c daemon/http/access.h \
-	daemon/http/api.h daemon/http/api_file.c daemon/http/api_job.c daemon/http/api_list.c daemon/http/api_misc.c daemon/http/api_ops.c \
-	daemon/http/api_page.c daemon/http/api_remove.c daemon/http/api_submit.c daemon/http/api_events.c \
-	daemon/http/api_history.c \
 	daemon/http/conn.c daemon/http/conn.h \
 	daemon/http/embed.c daemon/http/embed.h daemon/http/embedded.def \
 	daemon/http/feed.c \

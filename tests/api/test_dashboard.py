@@ -1,4 +1,5 @@
 """The page in a browser before the real daemon. Its looks and its corners are tested in tests/page."""
+import concurrent.futures
 import http.server
 import json
 import sys
@@ -7,7 +8,7 @@ import urllib.parse
 
 import pytest
 
-from conftest import BUILD, TOP, wait_until
+from conftest import BUILD, SUCCESS, TOP, wait_until
 
 sys.path.insert(0, str(TOP / "tests/page"))
 import browser as driver  # noqa: E402
@@ -127,10 +128,8 @@ def test_daemon_restarted_under_the_page(browser, stopped):
 
     assert stopped.stop() == 0
     browser.wait_text("#away", "The daemon is away")
-    port = stopped.port
-    stopped.start("--listen", f"127.0.0.1:{port}", "--slots", "1")
+    stopped.start("--listen", f"127.0.0.1:{stopped.port}", "--slots", "1")
 
-    assert stopped.port == port
     browser.wait_text("#link", "live")
     browser.wait_text(".line caption", "Attempt 2")
     browser.wait("the log of both attempts", lambda: "".join(browser.texts(".log")).count("before") == 2)
@@ -139,15 +138,20 @@ def test_daemon_restarted_under_the_page(browser, stopped):
 
 @in_browser
 def test_5000_jobs(browser, stopped):
-    stopped.start("--slots", "1", "--queue-max", "100000")
-    connection = stopped.connect()
+    stopped.start("--slots", "1")
     body = json.dumps({"model": stopped.model("hang\n")})
-    for _ in range(5000):
-        connection.request("POST", "/v1/jobs", body, {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        assert answer.status == 202, answer.read()
-        answer.read()
-    connection.close()
+
+    def submit(many):
+        connection = stopped.connect()
+        for _ in range(many):
+            connection.request("POST", "/v1/jobs", body, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            assert answer.status == 202, answer.read()
+            answer.read()
+        connection.close()
+
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        list(pool.map(submit, [250] * 20))
     browser.go(f"{url(stopped)}#/jobs")
     browser.wait_text("tbody tr:first-child th", "5000")
     rows = "return [...document.querySelectorAll('tbody th')].map((e) => Number(e.textContent))"
@@ -161,6 +165,38 @@ def test_5000_jobs(browser, stopped):
     browser.wait_text(".tile.queued", "4,999")
     browser.wait_text(".card", "more jobs")
     assert not browser.logged()
+
+
+@in_browser
+def test_tokens(browser, stopped, tmp_path):
+    tokens = tmp_path / "tokens"
+    tokens.write_text("viewer read look-look-look-look\nci submit send-send-send-send\n")
+    tokens.chmod(0o600)
+    stopped.start("--slots", "1", "--tokens", str(tokens))
+    as_ci = {"Authorization": "Bearer send-send-send-send", "Content-Type": "application/json"}
+    job = [stopped.request("POST", "/v1/jobs", json.dumps({"model": stopped.model(s)}), as_ci).json["id"] for s in (SUCCESS, "hang\n")]
+    assert stopped.get("/v1/jobs").status == 401
+    browser.go(f"{url(stopped)}#/job/{job[1]}")
+    browser.type("#ask-token", "look-look-look-look" + driver.ENTER)
+    browser.wait_text(".title .badge", "running")
+    browser.click(".title button")
+    browser.wait_text("#notes", "Your token may not do this")
+    assert stopped.request("GET", f"/v1/jobs/{job[1]}", headers=as_ci).json["cancel_requested"] is False
+
+    browser.script("location.hash = arguments[0]", f"#/job/{job[0]}")
+    browser.wait_text(".facts", "by ci")
+    browser.script("window.saved = []; const real = URL.createObjectURL; URL.createObjectURL = (b) => { saved.push(b.size); return real.call(URL, b); }")
+    name = browser.texts(".files a")[0]
+    browser.click(".files a")
+    size = next(f["size"] for f in stopped.request("GET", f"/v1/jobs/{job[0]}/files", headers=as_ci).json["files"] if f["name"] == name)
+    browser.wait("the file", lambda: browser.script("return saved") == [size])
+    browser.click("#token")
+    browser.type("#ask-token", "send-send-send-send" + driver.ENTER)
+    browser.script("location.hash = arguments[0]", f"#/job/{job[1]}")
+    browser.wait_text(".title .badge", "running")
+    browser.click(".title button")
+    browser.wait_text(".title .badge", "cancelled")
+    browser.logged()
 
 
 class Elsewhere(http.server.BaseHTTPRequestHandler):

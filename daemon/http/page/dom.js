@@ -136,6 +136,9 @@ const coarse = (s) => (s < 60 ? `${Math.round(s)} s` : s < 3600 ? `${Math.floor(
 /* 1.2e-6; plain where that is shorter. */
 export const small = (x) => (x === 0 ? "0" : Math.abs(x) >= 0.01 && Math.abs(x) < 1000 ? String(Number(x.toPrecision(3))) : x.toExponential(1).replace(".0e", "e"));
 
+/* So near to 1 that digits after the comma would say nothing. */
+export const cosine = (x) => (x === 1 ? "1" : x > 0.99999 ? `1 − ${small(1 - x)}` : x.toFixed(6));
+
 /* The daemon's clock and this one may differ: every answer says what time it is there. */
 let skew = 0;
 export const clockSet = (date) => {

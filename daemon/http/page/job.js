@@ -1,6 +1,6 @@
 /* One job: what it is, its stages on a time line, its log, its files, its report. */
 import { follow, get, post, request, token } from "./api.js";
-import { amount, at, badge, bytes, clock, count, duration, h, icon, keyed, name, note, now, plural, show, small, throttle, time, visible } from "./dom.js";
+import { at, badge, bytes, clock, cosine, count, duration, h, keyed, name, note, now, plural, show, small, throttle, time, visible } from "./dom.js";
 import { why } from "./overview.js";
 import { report } from "./parity.js";
 import { stages } from "./rates.js";
@@ -155,7 +155,7 @@ function headline(job) {
 		return h("div", { class: "verdict" }, h("strong", {}, why(job, null)));
 	if (job.state === "done" && job.result)
 		return h("div", { class: "verdict good" }, h("strong", {}, job.result.parity_checked ? "Gives the original's embeddings" : "Converted; parity was not asked for"),
-			job.result.parity_checked ? h("p", {}, `largest difference ${small(job.result.max_abs)}, smallest cosine ${job.result.min_cosine}`) : "");
+			job.result.parity_checked ? h("p", {}, `largest difference ${small(job.result.max_abs)}, smallest cosine ${cosine(job.result.min_cosine)}`) : "");
 	return null;
 }
 
@@ -181,7 +181,7 @@ export function job(query, id) {
 	const el = h("div", { class: "job" }, h("div", { class: "title" }, title, state, actions), model, verdict, live.el,
 		h("section", { class: "card" }, about),
 		h("section", { class: "card", "aria-labelledby": "j-line" }, h("h2", { id: "j-line" }, "Time line"), line),
-		parityBox, fileBox,
+		fileBox, parityBox,
 		h("section", { class: "card", "aria-labelledby": "j-log" }, h("h2", { id: "j-log" }, "Log"), log.box));
 	let current = null;
 	let shownEnd = ""; /* of which end files and report are shown */

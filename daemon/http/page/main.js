@@ -54,9 +54,16 @@ function go(event) {
 	load();
 }
 
+let loading = null; /* the view whose refresh() is under way: one at a time, so that no older answer comes last */
+
 async function load() {
 	const mine = view;
 
+	if (loading === mine) {
+		refresh();
+		return;
+	}
+	loading = mine;
 	try {
 		await mine.refresh();
 	} catch (e) {
@@ -64,6 +71,9 @@ async function load() {
 			link("away", "needs a token");
 		else if (mine === view && e.status)
 			link("away", e.message);
+	} finally {
+		if (loading === mine)
+			loading = null;
 	}
 }
 

@@ -5,11 +5,12 @@
  * 1 - cosine, how many elements which absolute difference. The bins are wide as on a log scale
  * and so are the heights, for one token among thousands must be seen. All runs share one scale.
  */
-import { count, h, icon, name, plural, small, svg, visible } from "./dom.js";
+import { cosine, count, h, icon, name, plural, small, svg, visible } from "./dom.js";
 
 const WIDTH = 240;
-const HEIGHT = 58;
-const FLOOR = 42; /* y of the base line; under it is the scale's text */
+const HEIGHT = 70;
+const CEILING = 14; /* over it stands how many are beyond the limit */
+const FLOOR = 54; /* y of the base line; under it is the scale's text */
 const SCORES = ["original", "onnx"];
 
 const edge = (x) => x.toExponential(0).replace("e+", "e");
@@ -43,7 +44,7 @@ function histogram(counts, edges, limit, { from, to }, what) {
 
 	const bars = counts.map((n, i) => {
 		const beyond = i > 0 && edges[i - 1] >= limit * (1 - 1e-9);
-		const height = n ? Math.max(2, (Math.log1p(n) / top) * (FLOOR - 4)) : 0;
+		const height = n ? Math.max(2, (Math.log1p(n) / top) * (FLOOR - CEILING)) : 0;
 
 		all += n;
 		over += beyond ? n : 0;
@@ -60,7 +61,7 @@ function histogram(counts, edges, limit, { from, to }, what) {
 
 	return svg("svg", { class: "histogram", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${words}, ${edge(limit)}` },
 		svg("path", { class: "axis", d: `M0 ${FLOOR}H${WIDTH}` }), bars,
-		svg("path", { class: "limit", d: `M${line} 0V${FLOOR + 4}` }),
+		svg("path", { class: "limit", d: `M${line} ${over ? CEILING - 2 : 4}V${FLOOR + 4}` }),
 		over ? svg("text", { class: "beyond", x: WIDTH, y: 10, "text-anchor": "end" }, `${count(over)} beyond`) : "",
 		svg("text", { x: 0, y: HEIGHT - 3 }, "0"),
 		svg("text", { class: "at", x: Math.min(line, WIDTH - 14), y: HEIGHT - 3, "text-anchor": "middle" }, small(Number(limit.toPrecision(6)))),
@@ -77,7 +78,7 @@ function run(r, report, spans) {
 			r.message ? h("span", { class: "why" }, visible(r.message)) : ""),
 		h("td", { class: "picture", "data-label": "1 − cosine, tokens" }, pictures ? histogram(r.cosine_counts, report.edges, 1 - report.limits.min_cosine, spans.cosine, "token") : "–"),
 		h("td", { class: "picture", "data-label": "Absolute difference, elements" }, pictures ? histogram(r.abs_counts, report.edges, report.limits.max_abs, spans.abs, "element") : "–"),
-		cell("Tokens", r.tokens === undefined ? null : count(r.tokens)), cell("Min cosine", r.min_cosine?.toFixed(9)), cell("Max abs", r.max_abs === undefined ? null : small(r.max_abs)),
+		cell("Tokens", r.tokens === undefined ? null : count(r.tokens)), cell("Min cosine", r.min_cosine === undefined ? null : cosine(r.min_cosine)), cell("Max abs", r.max_abs === undefined ? null : small(r.max_abs)),
 		cell("Mean abs", r.mean_abs === undefined ? null : small(r.mean_abs)), cell("NaN", r.nan === undefined ? null : count(r.nan)));
 }
 
@@ -126,9 +127,12 @@ function ranking(k) {
 
 	if (!SCORES.every((s) => k[s]?.length && k[s][0].length))
 		return h("div", { class: "ranking" }, head, said);
-	const flat = SCORES.flatMap((s) => k[s].flat());
-	const low = Math.min(...flat);
-	const range = Math.max(...flat) - low || 1;
+	/* Long queries have large scores: each has a scale of its own, or the others would show nothing. */
+	const scales = k.original.map((row, q) => {
+		const low = Math.min(...row, ...k.onnx[q]);
+
+		return { low, range: Math.max(...row, ...k.onnx[q]) - low || 1 };
+	});
 	const change = (q, d) => k.onnx[q][d] - k.original[q][d];
 	const most = k.max_score_change || 1;
 	const sequential = (p) => mix("--heat-low", "--heat-high", p);
@@ -140,10 +144,10 @@ function ranking(k) {
 	read(null);
 	return h("div", { class: "ranking" }, head, said,
 		h("div", { class: "matrices" },
-			matrix("Original", k.original, (q, d) => sequential((k.original[q][d] - low) / range), true, read),
-			matrix("ONNX", k.onnx, (q, d) => sequential((k.onnx[q][d] - low) / range), true, read),
+			matrix("Original", k.original, (q, d) => sequential((k.original[q][d] - scales[q].low) / scales[q].range), true, read),
+			matrix("ONNX", k.onnx, (q, d) => sequential((k.onnx[q][d] - scales[q].low) / scales[q].range), true, read),
 			matrix("Difference", k.onnx.map((row, q) => row.map((_, d) => change(q, d))), (q, d) => diverging(change(q, d) / most), false, read)),
-		h("div", { class: "legends" }, legend(low.toFixed(2), (low + range).toFixed(2), [0, 0.25, 0.5, 0.75, 1].map(sequential)), legend(signed(-k.max_score_change), signed(k.max_score_change), [-1, -0.5, 0, 0.5, 1].map(diverging))),
+		h("div", { class: "legends" }, legend("lowest score of the query", "highest", [0, 0.25, 0.5, 0.75, 1].map(sequential)), legend(signed(-k.max_score_change), signed(k.max_score_change), [-1, -0.5, 0, 0.5, 1].map(diverging))),
 		readout,
 		h("details", {}, h("summary", {}, "The scores as a table"),
 			h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "MaxSim scores" }, h("table", {}, h("caption", { class: "dim" }, "Original, and the difference of ONNX under it"),
@@ -159,10 +163,10 @@ export function report(r) {
 
 	return h("div", { class: "parity" },
 		h("p", { class: "sum" }, h("span", { class: `badge ${r.passed ? "done" : "failed"}` }, icon(r.passed ? "done" : "failed"), r.passed ? "passed" : "failed"),
-			` ${count(r.cases.filter((c) => c.passed).length)} of ${plural(r.cases.length, "run")} within the limits. Worst absolute difference ${small(r.worst.max_abs)}, allowed ${small(r.limits.max_abs)}; worst cosine ${r.worst.min_cosine.toFixed(9)}, allowed ${r.limits.min_cosine}. ONNX Runtime `, name(r.onnxruntime), "."),
+			` ${count(r.cases.filter((c) => c.passed).length)} of ${plural(r.cases.length, "run")} within the limits. Worst absolute difference ${small(r.worst.max_abs)}, allowed ${small(r.limits.max_abs)}; worst cosine ${cosine(r.worst.min_cosine)}, allowed ${r.limits.min_cosine}. ONNX Runtime `, name(r.onnxruntime), "."),
 		h("p", { class: "dim key" }, "Both axes are logarithmic. The dashed line is the limit; what is beyond it is red, and counted. 0 is what is equal, or below 1e-16."),
 		h("div", { class: "scroll" }, h("table", { class: "runs" }, h("caption", { class: "hidden" }, "Runs of the cases"),
 			h("thead", {}, h("tr", {}, ["Case and graph", "1 − cosine, tokens", "Absolute difference, elements", "Tokens", "Min cosine", "Max abs", "Mean abs", "NaN"].map((t, i) => h("th", { scope: "col", class: i > 2 ? "number" : "" }, t)))),
-			h("tbody", {}, r.cases.map((c) => run(c, r, spans))))),
+			h("tbody", {}, [...r.cases].sort((a, b) => a.passed - b.passed).map((c) => run(c, r, spans))))),
 		r.ranking.map(ranking));
 }
