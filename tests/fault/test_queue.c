@@ -355,7 +355,8 @@ migrate(void)
 static int
 one_migration(enum mode mode, int at)
 {
-	assert_int_equal(queue_setup(NULL), 0);
+	(void)snprintf(state_dir, sizeof(state_dir), "/tmp/colconv-test.XXXXXX");
+	assert_non_null(mkdtemp(state_dir));
 	version1_make();
 	fault.mode = mode;
 	fault.at = at;
