@@ -67,7 +67,7 @@ def test_reload_of_limits_and_roots(stopped):
 
 
 @pytest.mark.parametrize("text, words", [
-    ("slots = 0\n", "line 1: slots must be from 1 to 64, not '0'"),
+    ("slots = 0\n", "line 1: slots must be a whole number from 1 to 64, or gpus, not '0'"),
     ("\nroots = /nonexistent\n", "line 2: root '/nonexistent' is no absolute path of a folder"),
     ("slots = 2\nslots = 3\n", "line 2: line 1 has set slots already"),
 ])
@@ -202,6 +202,6 @@ def test_sighup_while_stopping(stopped):
 def test_log_has_no_line_of_others(stopped):
     """What comes from outside stays within its line."""
     stopped.start("--log-level", "debug")
-    assert stopped.raw(b"GET /%0a%3c0%3eforged%ff HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").startswith(b"HTTP/1.1 404")
+    assert stopped.raw(b"GET /%0a%3c0%3eforged%ff HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").startswith(b"HTTP/1.1 404")
     logged(stopped, "'/?<0>forged?' 404")
     assert all(line.startswith("<") for line in stopped.log)
