@@ -1,10 +1,12 @@
 """What an operator sees, and what takes things away."""
 
+import contextlib
 import http.client
 import json
 import pathlib
 import re
 import signal
+import sqlite3
 import threading
 import time
 
@@ -124,10 +126,14 @@ def test_download_outlives_its_artifact(daemon, tmp_path):
     job = daemon.submit("artifact\nresult\n")
     daemon.wait_end(job)
     size = 64 << 20
+    assert daemon.stop() == 0
+    with contextlib.closing(sqlite3.connect(daemon.state / "queue.db")) as db, db:
+        db.execute("UPDATE file SET size = ? WHERE job = ? AND name = 'text.onnx'", (size, job))
     with open(daemon.state / "artifacts" / str(job) / "text.onnx", "r+b") as f:
         f.truncate(size)
         f.seek(size - 3)
         f.write(b"end")
+    daemon.start()
     connection = daemon.connect()
     connection.request("GET", f"/v1/jobs/{job}/files/text.onnx")
     response = connection.getresponse()
