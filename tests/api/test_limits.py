@@ -235,7 +235,7 @@ def test_no_descriptor_is_left(stopped):
 
 def test_readers_that_do_not_read(daemon):
     """They ask for much and take nothing; the others are served."""
-    for _ in range(100):
+    for _ in range(20):
         daemon.submit("stage resolve\nhang\n")
     held = []
     for _ in range(50):
@@ -248,7 +248,7 @@ def test_readers_that_do_not_read(daemon):
     start = time.monotonic()
     for _ in range(20):
         assert daemon.get("/healthz").status == 200
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < LIMIT
     for s in held:
         s.close()
 

@@ -1,10 +1,12 @@
 """What an operator sees, and what takes things away."""
 
+import contextlib
 import http.client
 import json
 import pathlib
 import re
 import signal
+import sqlite3
 import threading
 import time
 
