@@ -1,10 +1,12 @@
 """What an operator sees, and what takes things away."""
 
+import contextlib
 import http.client
 import json
 import pathlib
 import re
 import signal
+import sqlite3
 import threading
 import time
 
@@ -119,22 +121,30 @@ def test_delete_refused(stopped):
     assert stopped.request("DELETE", f"/v1/jobs/{queued}").status == 204
 
 
-def test_download_outlives_its_artifact(daemon, tmp_path):
-    """A reader that stops half-way gets the rest, though the job is gone by then."""
-    job = daemon.submit("artifact\nresult\n")
-    daemon.wait_end(job)
-    size = 64 << 20
-    with open(daemon.state / "artifacts" / str(job) / "text.onnx", "r+b") as f:
+def enlarge(stopped, job, name, size):
+    """A file of an artifact, as if its worker had made it so large; the daemon does not run."""
+    with open(stopped.state / "artifacts" / str(job) / name, "r+b") as f:
         f.truncate(size)
         f.seek(size - 3)
         f.write(b"end")
-    connection = daemon.connect()
+    with contextlib.closing(sqlite3.connect(stopped.state / "queue.db")) as db, db:
+        db.execute("UPDATE file SET size = ? WHERE job = ? AND name = ?", (size, job, name))
+
+
+def test_download_outlives_its_artifact(stopped):
+    """A reader that stops half-way gets the rest, though the job is gone by then."""
+    size = 64 << 20
+    stopped.start()
+    (job,) = done(stopped)
+    stopped.stop()
+    enlarge(stopped, job, "text.onnx", size)
+    stopped.start()
+    connection = stopped.connect()
     connection.request("GET", f"/v1/jobs/{job}/files/text.onnx")
     response = connection.getresponse()
     got = len(response.read(1 << 20))
-    assert daemon.request("DELETE", f"/v1/jobs/{job}").status == 204
-    wait_until("the other files are gone",
-               lambda: not list((daemon.state / "trash").glob("*/manifest.json")))
+    assert stopped.request("DELETE", f"/v1/jobs/{job}").status == 204
+    wait_until("the other files are gone", lambda: not list((stopped.state / "trash").glob("*/manifest.json")))
     while chunk := response.read(1 << 20):
         got, last = got + len(chunk), chunk
     assert got == size and last.endswith(b"end")
