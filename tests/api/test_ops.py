@@ -130,9 +130,8 @@ def test_download_outlives_its_artifact(daemon, tmp_path):
     connection.request("GET", f"/v1/jobs/{job}/files/model.onnx_data")
     response = connection.getresponse()
     got = len(response.read(1 << 20))
-    assert daemon.request("DELETE", f"/v1/jobs/{job}").status == 204
-    wait_until("the other files are gone",
-               lambda: not list((daemon.state / "trash").glob("*/manifest.json")))
+    assert stopped.request("DELETE", f"/v1/jobs/{job}").status == 204
+    wait_until("the other files are gone", lambda: not list((stopped.state / "trash").glob("*/manifest.json")))
     while chunk := response.read(1 << 20):
         got += len(chunk)
     assert got == size
