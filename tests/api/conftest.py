@@ -36,7 +36,7 @@ class Answer:
         self.status = response.status
         self.headers = response.headers
         self.body = response.read()
-        if not head and "json" in (response.headers["Content-Type"] or ""):
+        if not head and self.status != 206 and "json" in (response.headers["Content-Type"] or ""):
             self.json = json.loads(self.body)
 
 

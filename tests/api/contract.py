@@ -45,6 +45,6 @@ def check(method, target, answer):
         assert not answer.body, f"{where} has a body"
         return
     assert kind in content, f"{where} is {kind!r}"
-    if kind.endswith("json") and "schema" in content[kind]:
+    if kind.endswith("json") and "schema" in content[kind] and answer.status != 206:
         found = list(schema.errors(answer.json, content[kind]["schema"], schema.API))
         assert not found, f"{where}:\n" + "\n".join(found)

@@ -1,12 +1,10 @@
 """What an operator sees, and what takes things away."""
 
-import contextlib
 import http.client
 import json
 import pathlib
 import re
 import signal
-import sqlite3
 import threading
 import time
 
@@ -121,7 +119,7 @@ def test_delete_refused(stopped):
     assert stopped.request("DELETE", f"/v1/jobs/{queued}").status == 204
 
 
-def test_download_outlives_its_artifact(daemon, tmp_path):
+def test_download_outlives_its_artifact(daemon):
     """A reader that stops half-way gets the rest, though the job is gone by then."""
     size = 32 << 20
     job = daemon.submit(f"artifact {size}\nresult\n")
@@ -130,8 +128,8 @@ def test_download_outlives_its_artifact(daemon, tmp_path):
     connection.request("GET", f"/v1/jobs/{job}/files/model.onnx_data")
     response = connection.getresponse()
     got = len(response.read(1 << 20))
-    assert stopped.request("DELETE", f"/v1/jobs/{job}").status == 204
-    wait_until("the other files are gone", lambda: not list((stopped.state / "trash").glob("*/manifest.json")))
+    assert daemon.request("DELETE", f"/v1/jobs/{job}").status == 204
+    wait_until("the other files are gone", lambda: not list((daemon.state / "trash").glob("*/manifest.json")))
     while chunk := response.read(1 << 20):
         got += len(chunk)
     assert got == size
