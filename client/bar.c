@@ -157,7 +157,7 @@ line_add(const struct bar *b, unsigned width, struct buf *ret)
 	buf_puts(ret, end);
 }
 
-/* Lines of words, which end with a newline, and below them the bars; all in one write, so that nothing flickers. */
+/* Lines of words, which end with a newline, and below them the bars; one write for all. */
 static void
 board_draw(struct board *d, const char *above)
 {

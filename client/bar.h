@@ -41,7 +41,10 @@ struct bar {
 /* How `out` and the environment (TERM, NO_COLOR) want it. */
 void board_init(struct board *d, FILE *out);
 
-/* Draws what was told too soon after the last time. *ret_ms is when that is due, if it is yet to come and before it (0: never). */
+/*
+ * Draws what was told too soon after the last time. When that is yet to come, *ret_ms becomes that time if it was
+ * later, or 0.
+ */
 void board_refresh(struct board *d, int64_t now_ms, int64_t *ret_ms);
 
 /* In the caller's storage, and on the board until bar_release(), which leaves the board to the others. */

@@ -15,7 +15,8 @@ cmd_api(struct cli *c, int argc, char **argv, struct err *e)
 {
 	const char *method = NULL, *file = NULL;
 	const struct option_row rows[] = {
-		{"method", 'X', "METHOD", option_str, &method, NULL, "GET, POST or DELETE (POST with --data, else GET)"},
+		{"method", 'X', "METHOD", option_str, &method, NULL,
+		 "GET, POST or DELETE (POST with --data, else GET)"},
 		{"data", 'd', "FILE", option_str, &file, NULL, "the JSON to send; - is the standard input"},
 		CLI_OPTIONS(c),
 	};

@@ -41,9 +41,9 @@ model_add(struct table *t, const json_t *row)
 }
 
 static const struct column columns[] = {
-	{"JOB", TABLE_RIGHT, false, job_add},         {"AGE", TABLE_RIGHT, false, age_add},
+	{"JOB", TABLE_RIGHT, false, job_add},           {"AGE", TABLE_RIGHT, false, age_add},
 	{"PUBLISHED", TABLE_LEFT, true, published_add}, {"FILES", TABLE_RIGHT, false, files_add},
-	{"SIZE", TABLE_RIGHT, false, size_add},       {"MODEL", TABLE_CUT, false, model_add},
+	{"SIZE", TABLE_RIGHT, false, size_add},         {"MODEL", TABLE_CUT, false, model_add},
 };
 
 int

@@ -48,7 +48,8 @@ retry(struct cli *c, uint64_t id, void *ctx _unused_, struct err *e)
 	if (c->json)
 		cli_print_json(job, JSON_COMPACT);
 	else
-		(void)fprintf(stderr, "job %" PRIu64 " is queued again; 'colconvctl watch %" PRIu64 "' follows it\n",
+		(void)fprintf(stderr,
+			      "job %" PRIu64 " is queued again; 'colconvctl watch %" PRIu64 "' follows it\n",
 			      id, id);
 	json_decref(job);
 	return 0;
@@ -73,8 +74,9 @@ forget(struct cli *c, uint64_t id, void *ctx, struct err *e)
 	(void)snprintf(path, sizeof(path), "/v1/jobs/%" PRIu64 "%s", id, *artifact_only ? "/files" : "");
 	r = cli_request(c, "DELETE", path, NULL, NULL, e);
 	if (r == 0)
-		(void)fprintf(stderr, *artifact_only ? "the artifact of job %" PRIu64 " is removed\n"
-						     : "job %" PRIu64 " is deleted\n",
+		(void)fprintf(stderr,
+			      *artifact_only ? "the artifact of job %" PRIu64 " is removed\n"
+					     : "job %" PRIu64 " is deleted\n",
 			      id);
 	return r;
 }
@@ -84,7 +86,8 @@ cmd_delete(struct cli *c, int argc, char **argv, struct err *e)
 {
 	bool artifact_only = false;
 	const struct option_row rows[] = {
-		{"artifact", 0, NULL, option_flag, &artifact_only, NULL, "remove only the artifact; the job stays"},
+		{"artifact", 0, NULL, option_flag, &artifact_only, NULL,
+		 "remove only the artifact; the job stays"},
 		CLI_OPTIONS(c),
 	};
 	int r = cli_parse(c, rows, &argc, argv, e);

@@ -21,11 +21,11 @@ settings_to_json(const struct settings *s)
 	size_t i;
 
 	for (i = 0; i < SETTING_MAX; i++)
-		(void)json_object_set_new(
-			j, setting_name(i),
-			s->rows[i].value ? json_pack("{s:s, s:s}", "value", shown(s, i), "from",
-						     setting_from(s, i, from, sizeof(from)))
-					 : json_null());
+		(void)json_object_set_new(j, setting_name(i),
+					  s->rows[i].value
+						  ? json_pack("{s:s, s:s}", "value", shown(s, i), "from",
+							      setting_from(s, i, from, sizeof(from)))
+						  : json_null());
 	(void)json_object_set_new(j, "files", json_pack("[s*, s]", s->files[0], s->files[1]));
 	return j;
 }

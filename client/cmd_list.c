@@ -94,18 +94,12 @@ model_add(struct table *t, const json_t *job)
 }
 
 static const struct column columns[] = {
-	{"ID", TABLE_RIGHT, false, id_add},
-	{"STATE", TABLE_LEFT, false, state_add},
-	{"DETAIL", TABLE_LEFT, false, detail_add},
-	{"AGE", TABLE_RIGHT, false, age_add},
-	{"CREATED", TABLE_LEFT, true, created_add},
-	{"PRIORITY", TABLE_RIGHT, true, priority_add},
-	{"ATTEMPT", TABLE_LEFT, true, attempt_add},
-	{"OWNER", TABLE_LEFT, true, owner_add},
-	{"RUNNER", TABLE_LEFT, true, runner_add},
-	{"GRAPHS", TABLE_LEFT, true, graphs_add},
-	{"DTYPE", TABLE_LEFT, true, dtype_add},
-	{"MODEL", TABLE_CUT, false, model_add},
+	{"ID", TABLE_RIGHT, false, id_add},         {"STATE", TABLE_LEFT, false, state_add},
+	{"DETAIL", TABLE_LEFT, false, detail_add},  {"AGE", TABLE_RIGHT, false, age_add},
+	{"CREATED", TABLE_LEFT, true, created_add}, {"PRIORITY", TABLE_RIGHT, true, priority_add},
+	{"ATTEMPT", TABLE_LEFT, true, attempt_add}, {"OWNER", TABLE_LEFT, true, owner_add},
+	{"RUNNER", TABLE_LEFT, true, runner_add},   {"GRAPHS", TABLE_LEFT, true, graphs_add},
+	{"DTYPE", TABLE_LEFT, true, dtype_add},     {"MODEL", TABLE_CUT, false, model_add},
 };
 
 int
@@ -117,9 +111,11 @@ cmd_list(struct cli *c, int argc, char **argv, struct err *e)
 	json_t *labels = json_object(), *label;
 	struct page page = PAGE_INIT;
 	const struct option_row rows[] = {
-		{"state", 's', "STATE", option_str, &state, "state", "only jobs in this state, or these: queued,running"},
+		{"state", 's', "STATE", option_str, &state, "state",
+		 "only jobs in this state, or these: queued,running"},
 		{"model", 'm', "MODEL", option_str, &model, NULL, "only of this model, as it was submitted"},
-		{"label", 0, "KEY=VALUE", job_option_append, labels, "labels", "only with this label; repeatable"},
+		{"label", 0, "KEY=VALUE", job_option_append, labels, "labels",
+		 "only with this label; repeatable"},
 		{"reason", 0, "REASON", option_str, &reason, NULL, "only those that failed for it"},
 		{"owner", 0, "NAME", option_str, &owner, NULL, "only those that this token submitted"},
 		PAGE_OPTIONS(&page),

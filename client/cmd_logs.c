@@ -106,7 +106,8 @@ cmd_logs(struct cli *c, int argc, char **argv, struct err *e)
 	uint64_t tail = UINT64_MAX, id;
 	bool follow = false;
 	const struct option_row rows[] = {
-		{"follow", 'f', NULL, option_flag, &follow, NULL, "go on with what comes, until the job ends"},
+		{"follow", 'f', NULL, option_flag, &follow, NULL,
+		 "go on with what comes, until the job ends"},
 		{"tail", 'n', "N", option_number, &tail, NULL, "only the last N lines"},
 		CLI_OPTIONS(c),
 	};

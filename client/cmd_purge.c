@@ -25,7 +25,8 @@ ids_print(const char *words, const json_t *ids)
 static void
 purged_print(const json_t *purged)
 {
-	const json_t *artifacts = json_object_get(purged, "artifacts"), *jobs = json_object_get(purged, "jobs");
+	const json_t *artifacts = json_object_get(purged, "artifacts"),
+		     *jobs = json_object_get(purged, "jobs");
 	const bool dry = json_is_true(json_object_get(purged, "dry_run"));
 	char bytes[16];
 
@@ -45,7 +46,8 @@ cmd_purge(struct cli *c, int argc, char **argv, struct err *e)
 				 {"keep_jobs", UINT64_MAX}};
 	bool dry_run = false;
 	const struct option_row rows[] = {
-		{"keep-artifacts", 0, "N", option_number, &limits[0].value, NULL, "remove all but the newest N artifacts"},
+		{"keep-artifacts", 0, "N", option_number, &limits[0].value, NULL,
+		 "remove all but the newest N artifacts"},
 		{"keep-bytes", 0, "SIZE", option_bytes, &limits[1].value, NULL,
 		 "remove the oldest artifacts beyond so much (500GB)"},
 		{"keep-seconds", 0, "TIME", option_seconds, &limits[2].value, NULL,
@@ -65,9 +67,12 @@ cmd_purge(struct cli *c, int argc, char **argv, struct err *e)
 	body = json_pack("{s:b}", "dry_run", dry_run);
 	for (i = 0; i < ARRAY_LEN(limits); i++)
 		if (limits[i].value != UINT64_MAX)
-			(void)json_object_set_new(body, limits[i].name, json_integer((json_int_t)limits[i].value));
+			(void)json_object_set_new(body, limits[i].name,
+						  json_integer((json_int_t)limits[i].value));
 	if (json_object_size(body) == 1)
-		r = err_set(e, E_USAGE, "purge needs a limit: --keep-artifacts, --keep-bytes, --keep-seconds or --keep-jobs");
+		r = err_set(
+			e, E_USAGE,
+			"purge needs a limit: --keep-artifacts, --keep-bytes, --keep-seconds or --keep-jobs");
 	else
 		r = cli_request(c, "POST", "/v1/purge", body, &purged, e);
 	json_decref(body);

@@ -40,8 +40,8 @@ command_add(struct table *t, const json_t *row)
 }
 
 static const struct column columns[] = {
-	{"RUNNER", TABLE_LEFT, false, name_add},          {"BUSY", TABLE_LEFT, false, busy_add},
-	{"JOBS", TABLE_LEFT, false, jobs_add},            {"ENVIRONMENT", TABLE_LEFT, true, environment_add},
+	{"RUNNER", TABLE_LEFT, false, name_add},    {"BUSY", TABLE_LEFT, false, busy_add},
+	{"JOBS", TABLE_LEFT, false, jobs_add},      {"ENVIRONMENT", TABLE_LEFT, true, environment_add},
 	{"COMMAND", TABLE_CUT, false, command_add},
 };
 

@@ -61,7 +61,8 @@ used_print(const json_t *job)
 	if (json_is_object(artifact)) {
 		files = str_printf("%" PRIu64 " files, %s%s%s", job_whole(artifact, "files"),
 				   str_bytes(job_whole(artifact, "bytes"), bytes, sizeof(bytes)),
-				   *job_str(artifact, "removed") ? ", removed " : "", job_str(artifact, "removed"));
+				   *job_str(artifact, "removed") ? ", removed " : "",
+				   job_str(artifact, "removed"));
 		fact_print("artifact", files ? files : "");
 	}
 }

@@ -13,7 +13,8 @@ jobs_print(const json_t *jobs)
 	json_t *n;
 
 	json_object_foreach((json_t *)(uintptr_t)jobs, state, n)
-		buf_printf(&b, "%s%" JSON_INTEGER_FORMAT " %s", b.len ? ", " : "", json_integer_value(n), state);
+		buf_printf(&b, "%s%" JSON_INTEGER_FORMAT " %s", b.len ? ", " : "", json_integer_value(n),
+			   state);
 	fact_print("jobs", b.len ? b.data : "");
 }
 
@@ -45,7 +46,8 @@ status_print(const struct cli *c, const json_t *status)
 			    json_is_true(json_object_get(status, "stopping")) ? "stopping"
 			    : json_is_true(json_object_get(status, "ready"))  ? "ready"
 									      : "not ready");
-	busy = str_printf("%" PRIu64 " of %" PRIu64 " busy", job_whole(slots, "busy"), job_whole(slots, "total"));
+	busy = str_printf("%" PRIu64 " of %" PRIu64 " busy", job_whole(slots, "busy"),
+			  job_whole(slots, "total"));
 	fact_print("server", cli_server(c));
 	fact_print("daemon", daemon ? daemon : "");
 	jobs_print(json_object_get(status, "jobs"));

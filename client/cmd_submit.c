@@ -90,7 +90,8 @@ post(struct cli *c, const struct submit *s, json_t **ret, struct err *e)
 		if (r != E_UNREACHABLE || !sent || clock_ms() >= until_ms)
 			return r;
 		if (!told)
-			(void)fprintf(stderr, "colconvctl: %s; asking again, which makes no second job\n", e->msg);
+			(void)fprintf(stderr, "colconvctl: %s; asking again, which makes no second job\n",
+				      e->msg);
 		told = true;
 		err_clear(e);
 		(void)usleep(RETRY_US);
@@ -114,8 +115,10 @@ submit(struct cli *c, const struct submit *s, struct err *e)
 		cli_print_json(job, JSON_INDENT(2));
 	(void)fflush(stdout); /* the id is there even if the wait is cut short */
 	if (!s->wait && !c->json && isatty(STDERR_FILENO))
-		(void)fprintf(stderr, "job %" PRIu64 " is queued; 'colconvctl watch %" PRIu64 "' shows how it gets on\n", id,
-			      id);
+		(void)fprintf(stderr,
+			      "job %" PRIu64 " is queued; 'colconvctl watch %" PRIu64
+			      "' shows how it gets on\n",
+			      id, id);
 	json_decref(job);
 	return s->wait ? wait_and_fetch(c, s, id, e) : 0;
 }
@@ -126,7 +129,8 @@ cmd_submit(struct cli *c, int argc, char **argv, struct err *e)
 	struct submit s = {.spec = json_object(), .follow = {.command = "watch"}, .fetch = FETCH_INIT};
 	const struct option_row rows[] = {
 		{"wait", 'w', NULL, option_flag, &s.wait, NULL, "follow the job until it ends"},
-		{"fetch", 0, "DIR", option_str, &s.fetch.dir, NULL, "wait, then download the artifact to DIR"},
+		{"fetch", 0, "DIR", option_str, &s.fetch.dir, NULL,
+		 "wait, then download the artifact to DIR"},
 		FOLLOW_OPTIONS(&s.follow),
 		FETCH_OPTIONS(&s.fetch),
 		{"file", 'f', "FILE", option_str, &s.spec_file, NULL,

@@ -86,13 +86,14 @@ jobs_complete(struct cli *c, const char *states)
 	json_t *reply = NULL, *job;
 	size_t i;
 
-	(void)snprintf(path, sizeof(path), "/v1/jobs?limit=%d%s%s", JOBS_MAX, *states ? "&state=" : "", states);
+	(void)snprintf(path, sizeof(path), "/v1/jobs?limit=%d%s%s", JOBS_MAX, *states ? "&state=" : "",
+		       states);
 	req.path = path;
 	if (cli_request_json(c, &req, NULL, &reply, NULL) < 0)
 		return;
 	json_array_foreach(json_object_get(reply, "jobs"), i, job) {
-		_cleanup_free_ char *about =
-			str_printf("%s %s", job_str(job, "state"), job_str(json_object_get(job, "spec"), "model"));
+		_cleanup_free_ char *about = str_printf("%s %s", job_str(job, "state"),
+							job_str(json_object_get(job, "spec"), "model"));
 
 		(void)snprintf(id, sizeof(id), "%" PRIu64, job_whole(job, "id"));
 		candidate_print(c, "", id, about);
@@ -113,7 +114,8 @@ operand_complete(struct cli *c, int before)
 		return;
 	if (cmd->states)
 		jobs_complete(c, cmd->states);
-	if (strstr(cmd->operands, "FILE") || strstr(cmd->operands, "MODEL") || strstr(cmd->operands, "CHECKPOINT"))
+	if (strstr(cmd->operands, "FILE") || strstr(cmd->operands, "MODEL") ||
+	    strstr(cmd->operands, "CHECKPOINT"))
 		(void)puts("\tfiles");
 }
 

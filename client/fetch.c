@@ -25,9 +25,9 @@ struct download {
 	const char *sha256; /* as listed */
 	char *path;
 	char *partial;
-	char *url;          /* its path on the server */
-	int fd;             /* of the partial file; -1: not begun, or over */
-	uint64_t have;      /* bytes in it, all of them in the hash */
+	char *url;     /* its path on the server */
+	int fd;        /* of the partial file; -1: not begun, or over */
+	uint64_t have; /* bytes in it, all of them in the hash */
 	struct sha256 *hash;
 	struct bar bar;
 	struct http_request req;
@@ -238,8 +238,8 @@ download_ended(struct download *d, struct err *e)
 	if (r == 0 && d->have == d->size)
 		return download_end(d, e);
 	if (r == 0)
-		return err_set(e, E_MISMATCH, "'%s' ends after %" PRIu64 " of %" PRIu64 " bytes", d->name, d->have,
-			       d->size);
+		return err_set(e, E_MISMATCH, "'%s' ends after %" PRIu64 " of %" PRIu64 " bytes", d->name,
+			       d->have, d->size);
 	d->tries = d->have > d->req.from ? 0 : d->tries + 1;
 	if ((r != E_UNREACHABLE && r != E_BUSY) || d->tries >= TRIES_MAX)
 		return r;
@@ -249,7 +249,8 @@ download_ended(struct download *d, struct err *e)
 	return 0;
 }
 
-/* Begins as many as may run at once. *ret_left is how many are not over; *ret_ms when the next is due, or 0. */
+/* Begins as many as may run at once. *ret_left is how many are not over; *ret_ms when the next is due, or 0.
+ */
 static int
 downloads_begin(struct fetch *all, struct http *h, size_t *ret_left, int64_t *ret_ms, struct err *e)
 {
@@ -323,7 +324,8 @@ fetch_rows(struct fetch *all, const json_t *rows, struct err *e)
 		download_release(&files[i]);
 	if (r == E_CANCELLED) {
 		err_clear(e);
-		(void)err_set(e, r, "interrupted; 'colconvctl fetch %" PRIu64 " -o %s' goes on with what is there",
+		(void)err_set(e, r,
+			      "interrupted; 'colconvctl fetch %" PRIu64 " -o %s' goes on with what is there",
 			      all->id, all->o->dir);
 	}
 	return r;

@@ -239,8 +239,7 @@ stream_end(struct followed *f, struct err *e)
 	int r = http_finish(&f->stream, e);
 
 	if (r == 0 && !f->job)
-		return err_set(e, E_INTERNAL, "%s at '%s' has no events", f->path,
-			       cli_server(f->all->c));
+		return err_set(e, E_INTERNAL, "%s at '%s' has no events", f->path, cli_server(f->all->c));
 	if (f->job && job_ended(f->job) && r == 0) {
 		f->ended = true;
 		end_tell(f);
@@ -339,8 +338,8 @@ cut_short(struct follow *all, int r, struct err *e)
 	if (buf_failed(&words, e) < 0)
 		return e->code;
 	if (r == E_CANCELLED) {
-		(void)fprintf(stderr, "colconvctl: detached; %s; %s\n", many ? "the jobs go on" : "the job goes on",
-			      words.data);
+		(void)fprintf(stderr, "colconvctl: detached; %s; %s\n",
+			      many ? "the jobs go on" : "the job goes on", words.data);
 		return 1;
 	}
 	return err_set(e, all->lost ? E_UNREACHABLE : E_TIMEOUT, "gave up after %" PRIu64 " s %s; %s",

@@ -15,8 +15,8 @@ struct history {
 	uint64_t id;
 	uint64_t after; /* number of the last event that was told */
 	bool live;
-	bool ended;     /* that event was the job's end */
-	bool there;     /* all that were there at first are told */
+	bool ended; /* that event was the job's end */
+	bool there; /* all that were there at first are told */
 	bool lost;
 };
 
@@ -30,8 +30,8 @@ page_run(struct history *h, history_fn *fn, void *ctx, struct err *e)
 	size_t i;
 	int r;
 
-	(void)snprintf(path, sizeof(path), "/v1/jobs/%" PRIu64 "/history?after=%" PRIu64 "&limit=%d&wait=%d", h->id,
-		       h->after, PAGE_LEN, h->live && h->there && !h->ended ? WAIT_S : 0);
+	(void)snprintf(path, sizeof(path), "/v1/jobs/%" PRIu64 "/history?after=%" PRIu64 "&limit=%d&wait=%d",
+		       h->id, h->after, PAGE_LEN, h->live && h->there && !h->ended ? WAIT_S : 0);
 	r = cli_request(h->c, "GET", path, NULL, &reply, e);
 	if (r < 0)
 		return r;

@@ -36,9 +36,9 @@ struct http_transfer {
 	CURL *easy;
 	const struct http_request *req;
 	struct curl_slist *headers;
-	uint64_t offset;             /* of the next byte of the body */
-	struct buf problem;          /* the body of an answer that is an error */
-	int64_t heard_ms;            /* when the last byte came */
+	uint64_t offset;    /* of the next byte of the body */
+	struct buf problem; /* the body of an answer that is an error */
+	int64_t heard_ms;   /* when the last byte came */
 	bool ended;
 	CURLcode code;               /* of one that has ended */
 	int sink;                    /* what the sink said last */
@@ -267,8 +267,8 @@ static int
 headers_make(struct http_transfer *t, struct err *e)
 {
 	/* "Expect:": without the pause that libcurl makes before a long body. */
-	if ((t->req->body && (header_add(t, "Content-Type: application/json") < 0 ||
-			      header_add(t, "Expect:") < 0)) ||
+	if ((t->req->body &&
+	     (header_add(t, "Content-Type: application/json") < 0 || header_add(t, "Expect:") < 0)) ||
 	    header_add(t, t->req->header) < 0 || header_add(t, t->http->token) < 0)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	return 0;
@@ -323,8 +323,7 @@ http_begin(struct http *h, const struct http_request *req, struct http_transfer 
 		free(t);
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	}
-	*t = (struct http_transfer){
-		.magic = TRANSFER_MAGIC, .http = h, .req = req, .heard_ms = clock_ms()};
+	*t = (struct http_transfer){.magic = TRANSFER_MAGIC, .http = h, .req = req, .heard_ms = clock_ms()};
 	t->easy = curl_easy_init();
 	if (!t->easy)
 		r = err_set(e, E_NO_MEMORY, "memory ran out");
@@ -363,8 +362,8 @@ ended_find(struct http *h)
 		t->ended = true;
 	}
 	LIST_FOREACH(t, &h->transfers, entry)
-		if (t->ended)
-			return t;
+	if (t->ended)
+		return t;
 	return NULL;
 }
 

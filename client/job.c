@@ -48,7 +48,8 @@ job_exit(const json_t *job)
 
 	if (str_eq(state, "done"))
 		return 0;
-	return job_exit_status(str_eq(state, "cancelled") ? E_CANCELLED : err_from_name(job_str(job, "reason")));
+	return job_exit_status(str_eq(state, "cancelled") ? E_CANCELLED
+							  : err_from_name(job_str(job, "reason")));
 }
 
 int

@@ -164,7 +164,8 @@ job_option_whole(const struct option_row *o, const char *value, struct err *e)
 	uint64_t n;
 	int r = str_to_u64(value + negative, 0, INT64_MAX, o->name, &n, e);
 
-	return r < 0 ? r : set_take(o->ret, o->key, json_integer(negative ? -(json_int_t)n : (json_int_t)n), e);
+	return r < 0 ? r
+		     : set_take(o->ret, o->key, json_integer(negative ? -(json_int_t)n : (json_int_t)n), e);
 }
 
 int
@@ -193,7 +194,8 @@ stdin_read(struct buf *ret, struct err *e)
 			return err_errno(e, E_USAGE, errno, "cannot read the standard input");
 		ret->len += n > 0 ? (size_t)n : 0;
 		if (ret->len > SPEC_FILE_MAX)
-			return err_set(e, E_USAGE, "the standard input is longer than %u bytes", SPEC_FILE_MAX);
+			return err_set(e, E_USAGE, "the standard input is longer than %u bytes",
+				       SPEC_FILE_MAX);
 	} while (n != 0);
 	return 0;
 }

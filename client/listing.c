@@ -74,7 +74,8 @@ listing_print(const struct cli *c, struct listing *l, const json_t *rows, struct
 	for (i = 0; i < l->columns_len; i++) {
 		if ((l->columns[i].wide && !c->wide) || (c->names && n))
 			continue;
-		titles[n] = (struct table_column){l->columns[i].title, c->names ? TABLE_LEFT : l->columns[i].align};
+		titles[n] = (struct table_column){l->columns[i].title,
+						  c->names ? TABLE_LEFT : l->columns[i].align};
 		shown[n++] = &l->columns[i];
 	}
 	table_init(&t, titles, n);
@@ -103,7 +104,7 @@ json_page_print(const struct listing *l, const json_t *rows, bool first)
 	}
 }
 
-/* *ret is the cursor of the next page, which the caller frees; NULL: this was the last. *ret_empty goes with a row. */
+/* *ret, the caller's, is the cursor of the next page; NULL: this was the last. *ret_empty goes with a row. */
 static int
 page_run(struct cli *c, struct listing *l, const struct page *p, const char *path, bool first, char **ret,
 	 bool *ret_empty, struct err *e)

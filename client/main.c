@@ -11,8 +11,7 @@
 
 const struct command commands[] = {
 #define GROUP(title) {.name = "", .help = title},
-#define COMMAND(name, operands, min, max, states, help)                                                      \
-	{#name, operands, min, max, states, help, cmd_##name},
+#define COMMAND(name, operands, min, max, states, help) {#name, operands, min, max, states, help, cmd_##name},
 #include "commands.def"
 #undef COMMAND
 #undef GROUP

@@ -118,7 +118,7 @@ worker_start(struct worker *w, const struct spec *spec, struct err *e)
 static void
 worker_stop(struct worker *w)
 {
-	proc_signal(&w->proc, w->kill_ms ? SIGKILL : SIGTERM, /*keep_group=*/ false);
+	proc_signal(&w->proc, w->kill_ms ? SIGKILL : SIGTERM, /*keep_group=*/false);
 	if (!w->kill_ms)
 		w->kill_ms = clock_ms() + GRACE_MS;
 }
@@ -300,8 +300,8 @@ worker_watch(struct worker *w)
 		p[HEAR_LOG] = (struct pollfd){.fd = w->fd_log, .events = POLLIN};
 		until_ms = w->kill_ms;
 		board_refresh(w->o->bar->board, clock_ms(), &until_ms);
-		if (poll(p, HEAR_MAX, until_ms ? (int)MAX(until_ms - clock_ms(), 0) : -1) == 0 && w->kill_ms &&
-		    clock_ms() >= w->kill_ms) {
+		if (poll(p, HEAR_MAX, until_ms ? (int)MAX(until_ms - clock_ms(), 0) : -1) == 0 &&
+		    w->kill_ms && clock_ms() >= w->kill_ms) {
 			worker_stop(w);
 			w->kill_ms += GRACE_MS;
 		}
@@ -345,7 +345,7 @@ worker_run(const struct worker_options *o, const struct spec *spec, json_t **ret
 	if (r == 0) {
 		worker_watch(&w);
 		/* What it started and left behind goes with it, before its id can be another's. */
-		proc_signal(&w.proc, SIGKILL, /*keep_group=*/ false);
+		proc_signal(&w.proc, SIGKILL, /*keep_group=*/false);
 		r = proc_wait(&w.proc, &status, /*ret_usage=*/NULL, e);
 		worker_hear(&w);
 		if (w.log.len) /* a last line without its end */

@@ -66,3 +66,24 @@ def test_the_daemon_itself(daemon, ctl):
     assert json.loads(ctl("api", "/openapi.json").stdout)["openapi"] == "3.1.0"
     assert ctl("api", "/metrics").stdout.startswith("#")
     assert json.loads(ctl("api", "/readyz").stdout) == {"status": "ready"}
+
+
+def test_tokens(stopped, tmp_path):
+    tokens = tmp_path / "tokens"
+    tokens.write_text("ann read read-read-read-read\nbob submit submit-submit-submit\nroot admin admin-admin-admin\n")
+    tokens.chmod(0o600)
+    stopped.start("--tokens", str(tokens))
+
+    def ctl(token, *args):
+        env = {"COLCONV_TOKEN": token} if token else {}
+        return run(None, *args, COLCONV_SERVER=f"http://127.0.0.1:{stopped.port}", **env)
+
+    model = stopped.model(SUCCESS)
+    for token in (None, "not-one-of-its-tokens"):
+        r = ctl(token, "list")
+        assert r.returncode == 4 and "COLCONV_TOKEN" in r.stderr
+    assert ctl("read-read-read-read", "submit", model).returncode == 4
+    assert ctl("submit-submit-submit", "submit", model, "--wait").returncode == 0
+    assert ctl("read-read-read-read", "list", "--owner", "bob", "-o", "name").stdout == "1\n"
+    assert ctl("submit-submit-submit", "delete", 1).returncode == 4
+    assert ctl("admin-admin-admin", "delete", 1).returncode == 0
