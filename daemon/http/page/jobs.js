@@ -45,7 +45,7 @@ const row = (job) =>
 function filters(query) {
 	const chosen = new Set((query.get("state") ?? "").split(",").filter(Boolean));
 	const boxes = STATES.map((s) => h("label", { class: "check" }, h("input", { type: "checkbox", name: "state", value: s, checked: chosen.has(s) }), badge(s)));
-	const model = h("input", { name: "model", type: "search", value: query.get("model"), spellcheck: "false", autocomplete: "off", placeholder: "all of it: a folder or OWNER/NAME" });
+	const model = h("input", { name: "model", type: "search", value: query.get("model"), spellcheck: "false", autocomplete: "off", placeholder: "OWNER/NAME" });
 	const label = h("input", { name: "label", type: "search", value: query.get("label"), spellcheck: "false", autocomplete: "off", placeholder: "NAME=VALUE" });
 	const form = h("form", { class: "card filters", role: "search", "aria-label": "Filter the jobs" },
 		h("fieldset", {}, h("legend", {}, "State"), boxes),
