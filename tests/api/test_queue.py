@@ -53,7 +53,7 @@ def test_filters(blocked):
     ("limit=0", "limit"), ("limit=1001", "limit"), ("limit=x", "limit"), ("limit", "limit"), ("limit=1&limit=2", "limit"),
     ("cursor=-1", "cursor"), ("cursor=x", "cursor"), ("cursor=", "cursor"), ("cursor=10000000000000000000", "cursor"),
     ("before=5", "before"), ("state=lost", "state"), ("state=", "state"), ("state=done,", "state"), ("state=doneandmuchmore", "state"),
-    ("state=done&state=failed", "state"), ("states=done", "states"), ("model=/a&model=/b", "model"), ("model=/a%00b", "model"),
+    ("state=done&state=failed", "state"), ("states=done", "states"), ("model=/a&model=/b", "model"),
     ("model=" + 4097 * "x", "model"), ("label=x", "label"), ("label==x", "label"), ("label=x=", "label"), ("label", "label"),
     ("&".join(f"label=l{i}=x" for i in range(17)), "label"), ("reason=", "reason"), ("reason=No", "reason"),
     ("reason=trace&reason=io", "reason"), ("owner=a&owner=b", "owner"), ("%FF=1", "?"),
