@@ -133,7 +133,6 @@ event_show(struct followed *f, const char *event, json_t *data)
 	const char *line;
 
 	if (str_eq(event, "stage")) {
-		bar_end(&f->bar, clock_ms());
 		progress_show(f, NULL, job_str(data, "stage"));
 	} else if (str_eq(event, "progress")) {
 		progress_show(f, data, job_str(data, "stage"));
