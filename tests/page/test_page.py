@@ -185,6 +185,9 @@ def test_log_and_time_line_come_as_they_are_made(browser, site):
         site.world.stage(job, "trace", time.time())
         site.world.add(job, "log", {"job": job, "line": "a line of now"}, time.time())
     browser.wait_text(".log", "a line of now")
+    with site.world.lock:
+        site.world.add(job, "log", {"job": job, "line": "<4>a weight that nobody uses"}, time.time())
+    browser.wait_text(".log > .warning", " warning: a weight that nobody uses")
     browser.wait_text(".line th", "trace")
     with site.world.lock:
         for s in mock.STAGES[2:]:

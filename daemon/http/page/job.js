@@ -91,13 +91,21 @@ function timeline(events, job) {
 	});
 }
 
+/* A worker says how grave a line is by a number before it, as journals have it: 3 is an error, 4 a warning. */
+function logLine({ at: iso, data }) {
+	const [, level, words] = /^(?:<([0-7])>)?(.*)$/s.exec(data.line);
+	const grave = level <= 3 ? "error" : level === "4" ? "warning" : "";
+
+	return h("div", { class: grave }, h("span", { class: "dim" }, iso ? clock(iso) : ""), " ", grave ? `${grave}: ` : "", visible(words));
+}
+
 function logBox() {
 	const box = h("div", { class: "log", role: "log", "aria-live": "off", "aria-label": "Log of the job", tabindex: 0 });
 	let waiting = [];
 	const draw = throttle(100, () => {
 		const follows = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
 
-		box.append(...waiting.slice(-LINES).map(({ at: iso, data }) => h("div", {}, h("span", { class: "dim" }, iso ? clock(iso) : ""), " ", visible(data.line))));
+		box.append(...waiting.slice(-LINES).map(logLine));
 		waiting = [];
 		while (box.childElementCount > LINES)
 			box.firstChild.remove();
