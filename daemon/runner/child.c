@@ -30,7 +30,7 @@
 
 /* A worker's messages are short, and what is in them ends up in the queue. */
 #define MESSAGE_LEN_MAX 65536
-#define STAGES_MAX 64 /* that it tells of, and graphs */
+#define STAGES_MAX 64 /* of its last message, and graphs */
 
 /* What a shell makes of a command that SIGKILL ended. */
 #define EXIT_KILLED (128 + SIGKILL)
@@ -57,7 +57,6 @@ struct child {
 	struct buf frames; /* read from stdout, not a whole frame yet */
 	struct lines lines;
 	char line_last[201];
-	unsigned stages;
 	bool hello;
 	bool stopping;
 	Colconv__FromWorker *last; /* its Result or Failure */
@@ -293,8 +292,6 @@ message_take(struct child *c, Colconv__FromWorker *m, bool *ret_keep, struct err
 		c->silence_ms = c->hello_silence_ms;
 		break;
 	case COLCONV__FROM_WORKER__BODY_STAGE:
-		if (c->stages++ == STAGES_MAX)
-			return err_set(e, E_WORKER_PROTOCOL, "the worker told of more than %d stages", STAGES_MAX);
 		str_clean(m->stage->name);
 		c->ops->stage(c->arg, m->stage);
 		break;
