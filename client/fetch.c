@@ -289,6 +289,7 @@ downloads_run(struct fetch *all, const struct interrupt *stop, struct err *e)
 		r = downloads_begin(all, h, &left, &until, e);
 		if (r < 0 || left == 0)
 			break;
+		board_refresh(&all->board, clock_ms(), &until);
 		r = http_wait(h, until, &t, e);
 		if (r < 0 || !t)
 			continue;

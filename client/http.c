@@ -27,6 +27,7 @@ struct http {
 	CURLM *multi;
 	LIST_HEAD(, http_transfer) transfers;
 	int fd_stop;
+	bool heard; /* bytes came since http_wait() began */
 };
 
 struct http_transfer {
@@ -174,6 +175,7 @@ on_body(char *data, size_t size, size_t n, void *ctx)
 	CHECK_OBJ(t, TRANSFER_MAGIC);
 	n *= size;
 	t->heard_ms = clock_ms();
+	t->http->heard = true;
 	if (status_get(t->easy) >= 400) {
 		buf_add(&t->problem, data, n);
 		return t->problem.len > PROBLEM_MAX ? 0 : n;
@@ -392,6 +394,7 @@ http_wait(struct http *h, int64_t deadline_ms, struct http_transfer **ret, struc
 	int64_t now, until;
 	int running;
 
+	h->heard = false;
 	for (;;) {
 		if (curl_multi_perform(h->multi, &running) != CURLM_OK)
 			return err_set(e, E_INTERNAL, "libcurl failed");
@@ -400,7 +403,7 @@ http_wait(struct http *h, int64_t deadline_ms, struct http_transfer **ret, struc
 		*ret = ended_find(h);
 		if (!*ret)
 			*ret = silent_find(h, now, &until);
-		if (*ret || (deadline_ms && now >= deadline_ms))
+		if (*ret || h->heard || (deadline_ms && now >= deadline_ms))
 			return 0;
 		(void)curl_multi_poll(h->multi, &stop, h->fd_stop < 0 ? 0 : 1,
 				      (int)MIN(MAX(until - now, 0), IDLE_MS), NULL);
@@ -444,9 +447,11 @@ http_perform(struct http *h, const struct http_request *req, struct err *e)
 	r = http_begin(h, req, &t, e);
 	if (r < 0)
 		return r;
-	r = http_wait(h, req->deadline_ms, &ended, e);
-	if (r == 0 && !ended)
-		r = err_set(e, E_TIMEOUT, "timed out");
+	while (r == 0 && !ended) {
+		r = http_wait(h, req->deadline_ms, &ended, e);
+		if (r == 0 && !ended && req->deadline_ms && clock_ms() >= req->deadline_ms)
+			r = err_set(e, E_TIMEOUT, "timed out");
+	}
 	finished = http_finish(&t, e);
 	return r < 0 ? r : finished;
 }

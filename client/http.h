@@ -46,7 +46,7 @@ int http_perform(struct http *h, const struct http_request *req, struct err *e);
 /* `req` and what it points to must stay until http_finish(). */
 int http_begin(struct http *h, const struct http_request *req, struct http_transfer **ret, struct err *e);
 
-/* *ret is one that has ended, or NULL when `deadline_ms` came first (0: none). */
+/* *ret is one that has ended, or NULL when `deadline_ms` (0: none) or bytes came first. */
 int http_wait(struct http *h, int64_t deadline_ms, struct http_transfer **ret, struct err *e);
 
 const struct http_request *http_request(const struct http_transfer *t);

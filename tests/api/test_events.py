@@ -390,6 +390,7 @@ def test_who_says_no_more_may_read_on(daemon):
     """A client that closes its side after the request, as `nc -N` does."""
     job = daemon.submit("hang\n")
     daemon.wait_running(job)
+    wait_until("that stream is over", lambda: b"\ncolconv_event_streams 0\n" in daemon.get("/metrics").body)
     with socket.create_connection(("127.0.0.1", daemon.port), timeout=LIMIT) as s:
         s.sendall(f"GET /v1/jobs/{job}?wait=300 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         s.shutdown(socket.SHUT_WR)
