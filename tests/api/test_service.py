@@ -1,11 +1,15 @@
 """The process: start, stop, death and recovery, settings."""
 
+import contextlib
+import http.client
+import json
 import os
 import pathlib
 import re
 import shutil
 import socket
 import subprocess
+import threading
 
 import pytest
 from conftest import BUILD, LIMIT, SUCCESS, TOP, Events, wait_until
@@ -65,6 +69,29 @@ def test_sigterm_with_a_worker_that_ignores_it(stopped):
     job = stopped.submit("ignore_term\nstage resolve\nhang\n")
     Events(stopped, job, last=0).wait("stage")
     assert stopped.stop() == 0
+
+
+@pytest.mark.parametrize("path, body", [("/v1/jobs", {"model": "/m"}), ("/v1/purge", {"keep_jobs": 100})])
+def test_sigterm_under_load(stopped, path, body):
+    """Requests that come in as the daemon ends are answered, or their connections closed; it ends well."""
+    stopped.start("--slots", "1")
+    stopped.submit("hang\n")
+    answered = []
+
+    def ask():
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            connection = stopped.connect()
+            while True:
+                connection.request("POST", path, json.dumps(body))
+                answered.append(connection.getresponse().read())
+
+    threads = [threading.Thread(target=ask) for _ in range(24)]
+    for thread in threads:
+        thread.start()
+    wait_until("there is load", lambda: len(answered) > 100)
+    assert stopped.stop() == 0
+    for thread in threads:
+        thread.join()
 
 
 def test_sigterm_ends_streams_and_takes_no_more(stopped):
