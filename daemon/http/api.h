@@ -21,6 +21,7 @@ struct server {
 	bool woken;                /* it is to run again at once */
 	int64_t started;           /* ms since 1970 */
 	bool stopping;             /* no job that comes now begins before the next start */
+	bool ending;               /* nothing is begun any more: who would wait now would wait for nobody */
 	struct tokens *tokens; /* NULL: nobody is asked */
 	struct conns conns;
 	struct listener **listeners;
@@ -41,6 +42,9 @@ int feed_enter(struct server *s, struct err *e);
 
 /* One commit for all that wait; then their replies are set and the connections resumed. */
 void api_submissions_commit(struct server *s);
+
+/* At the end of the server: those that still wait are refused. */
+void api_submissions_end(struct server *s);
 
 /* E_BUSY when no job may be added to so many queued ones. */
 int api_queue_check(const struct server *s, int64_t queued, struct err *e);

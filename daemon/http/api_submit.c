@@ -174,3 +174,17 @@ api_submissions_commit(struct server *s)
 	server_publish(s);
 	s->spec.submitted(s->spec.arg);
 }
+
+void
+api_submissions_end(struct server *s)
+{
+	struct err why = ERR_INIT;
+	struct request *q;
+
+	(void)err_set(&why, E_BUSY, "the daemon stops");
+	STAILQ_FOREACH(q, &s->submissions, pending) {
+		request_refuse(q, &why);
+		request_resume(q);
+	}
+	STAILQ_INIT(&s->submissions);
+}

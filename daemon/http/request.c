@@ -140,6 +140,8 @@ request_handle(void *arg, struct MHD_Connection *conn, const char *url, const ch
 	if (!q || !q->from)
 		return MHD_NO; /* memory ran out */
 	CHECK_OBJ(q, REQUEST_MAGIC);
+	if (s->ending && !q->reply && !q->waited)
+		return MHD_NO;
 	if (!q->begun)
 		return request_begin(q, url, method, version);
 	if (*upload_data_size) {

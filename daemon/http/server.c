@@ -230,8 +230,10 @@ server_free(struct server **sp)
 	if (!s)
 		return;
 	CHECK_OBJ(s, SERVER_MAGIC);
+	s->ending = true;
 	server_quiesce(s);
 	api_purges_end(s);
+	api_submissions_end(s);
 	free(s->listeners);
 	loop_timer_stop(&s->wake);
 	loop_fd_unwatch(s->spec.loop, &s->poll);

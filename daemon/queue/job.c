@@ -376,6 +376,24 @@ job_fail(struct store *s, int64_t id, const char *nonce, int64_t now, const stru
 }
 
 static int
+hand_back(struct store *s, int64_t id, const struct job_change *c, struct err *e)
+{
+	_cleanup_(job_release) struct job job = {.id = 0};
+	int r = store_job_get(s, id, &job, e);
+
+	return r < 0 ? r : job_apply(s, id, job.cancel_requested ? JOB_EVENT_CANCEL : JOB_EVENT_REQUEUE, c, e);
+}
+
+int
+job_hand_back(struct store *s, int64_t id, const char *nonce, int64_t now, struct err *e)
+{
+	const struct job_change c = {.now = now, .nonce = nonce};
+	int r = db_enter(s, e);
+
+	return r < 0 ? r : db_leave(s, hand_back(s, id, &c, e), e);
+}
+
+static int
 cancel_note(struct store *s, int64_t id, struct err *e)
 {
 	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_JOB_CANCEL);

@@ -9,9 +9,11 @@
  *	artifact_stage         and the worker runs there
  *	publish_job            (publish.h) running -> done
  *	  or job_fail          running -> failed, queued again, or cancelled when that was asked for
- *	artifact_discard       when it was not published; before it artifact_keep_report, for E_PARITY
+ *	  or job_hand_back     running -> queued again, or cancelled: the daemon stops
  *
- * A daemon that stops leaves its running jobs as they are: the next start queues them again (recover.h).
+ * Without a result, artifact_discard comes before these (and before it artifact_keep_report, for
+ * E_PARITY): its files may be what the disk is full of. With one that was not published, after them.
+ * What a daemon that died leaves running is queued again by the next start (recover.h).
  *
  * Attempts are numbered from 1. A failure for a retryable reason is followed by another attempt
  * after a pause of 2 s, 8 s, ... up to 10 min while attempt < attempts_max. An attempt that ended
@@ -117,6 +119,9 @@ int job_claim(struct store *s, int64_t now, struct job *ret, struct err *e);
  */
 int job_fail(struct store *s, int64_t id, const char *nonce, int64_t now, const struct err *why,
 	     const struct job_stage *stages, size_t n_stages, struct err *e);
+
+/* A daemon that stops ended the attempt: the job is queued again as after a restart, or cancelled when that was asked for. */
+int job_hand_back(struct store *s, int64_t id, const char *nonce, int64_t now, struct err *e);
 
 /*
  * Cancels a queued job; of a running one only takes a note (cancel_requested) for the runner.

@@ -109,31 +109,35 @@ attempt_discard(const struct attempt *a)
 		log_warning("job=%" PRId64 " %s, ignoring", a->run.job, lost.msg);
 }
 
-/*
- * Of an attempt that has no artifact. What it left goes before the queue is written: it may be what
- * the disk is full of. A result that could not be published stays until the queue has let it go.
- */
+/* Of an attempt without a result, before the queue is written: it may be what the disk is full of. */
+static void
+attempt_clear(const struct attempt *a)
+{
+	struct err lost = ERR_INIT;
+
+	if (a->end.why.code == E_PARITY &&
+	    artifact_keep_report(a->dispatch->spec.state_dir, a->run.job, a->run.attempt, &lost) < 0)
+		log_warning("job=%" PRId64 " %s, ignoring", a->run.job, lost.msg);
+	attempt_discard(a);
+}
+
+/* Of an attempt that has no artifact. A result that could not be published stays until the queue has let it go. */
 static int
 attempt_fail(struct attempt *a, const struct err *why, const struct job_stage *stages, size_t n_stages,
 	     struct err *e)
 {
 	const struct dispatch_spec *spec = &a->dispatch->spec;
-	const struct job_change handed_back = {.now = job_now(), .nonce = a->nonce};
-	struct err lost = ERR_INIT;
 	int r;
 
-	if (why->code == E_PARITY && artifact_keep_report(spec->state_dir, a->run.job, a->run.attempt, &lost) < 0)
-		log_warning("job=%" PRId64 " %s, ignoring", a->run.job, lost.msg);
-	if (!a->end.result)
-		attempt_discard(a);
 	journal_flush(&a->dispatch->journal);
 	if (a->dispatch->stopping && why->code != E_CANCELLED)
-		r = job_apply(spec->store, a->run.job, JOB_EVENT_REQUEUE, &handed_back, e);
+		r = job_hand_back(spec->store, a->run.job, a->nonce, job_now(), e);
 	else
 		r = job_fail(spec->store, a->run.job, a->nonce, job_now(), why, stages, n_stages, e);
 	if (r < 0 && r != E_CONFLICT)
 		return r;
-	attempt_discard(a);
+	if (a->end.result)
+		attempt_discard(a);
 	return 0;
 }
 
@@ -164,6 +168,8 @@ attempt_end(struct attempt *a, struct err *e)
 	struct err why = a->end.why;
 	int r;
 
+	if (!a->end.result)
+		attempt_clear(a);
 	r = usage_keep(a, e);
 	if (r < 0)
 		return r;

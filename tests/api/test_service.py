@@ -1,11 +1,16 @@
 """The process: start, stop, death and recovery, settings."""
 
+import contextlib
+import http.client
+import json
 import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import subprocess
+import threading
 
 import pytest
 from conftest import BUILD, LIMIT, SUCCESS, TOP, Events, wait_until
@@ -67,6 +72,29 @@ def test_sigterm_with_a_worker_that_ignores_it(stopped):
     assert stopped.stop() == 0
 
 
+@pytest.mark.parametrize("path, body", [("/v1/jobs", {"model": "/m"}), ("/v1/purge", {"keep_jobs": 100})])
+def test_sigterm_under_load(stopped, path, body):
+    """Requests that come in as the daemon ends are answered, or their connections closed; it ends well."""
+    stopped.start("--slots", "1")
+    stopped.submit("hang\n")
+    answered = []
+
+    def ask():
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            connection = stopped.connect()
+            while True:
+                connection.request("POST", path, json.dumps(body))
+                answered.append(connection.getresponse().read())
+
+    threads = [threading.Thread(target=ask) for _ in range(24)]
+    for thread in threads:
+        thread.start()
+    wait_until("there is load", lambda: len(answered) > 100)
+    assert stopped.stop() == 0
+    for thread in threads:
+        thread.join()
+
+
 def test_sigterm_ends_streams_and_takes_no_more(stopped):
     stopped.start()
     job = stopped.submit("stage resolve\nhang\n")
@@ -85,6 +113,22 @@ def test_cancelled_job_is_not_handed_back(stopped):
     Events(stopped, job, last=0).wait("stage")
     stopped.post(f"/v1/jobs/{job}/cancel")
     assert stopped.stop() == 0
+    stopped.start()
+    assert stopped.job(job)["state"] == "cancelled"
+
+
+def test_job_cancelled_while_the_daemon_stops_is_not_handed_back(stopped):
+    stopped.start("--stop-grace", "3")
+    job = stopped.submit("ignore_term\nstage resolve\nhang\n")
+    Events(stopped, job, last=0).wait("stage")
+    connection = stopped.connect()
+    connection.request("GET", "/healthz")
+    connection.getresponse().read()
+    stopped.process.send_signal(signal.SIGTERM)
+    wait_until("the daemon stops", lambda: any("stopping" in line for line in stopped.log))
+    connection.request("POST", f"/v1/jobs/{job}/cancel")
+    assert connection.getresponse().status == 202
+    assert stopped.process.wait(LIMIT) == 0
     stopped.start()
     assert stopped.job(job)["state"] == "cancelled"
 
@@ -239,4 +283,22 @@ def test_full_disk_is_survived(stopped):
     accepted = stopped.get("/v1/jobs?limit=1").json["jobs"][0]["id"]
     filler.unlink()
     assert stopped.submit() > accepted
+    assert stopped.stop() == 0
+
+
+def test_a_disk_that_is_full_of_an_attempt_is_freed(stopped):
+    """What a failed attempt leaves goes before the queue is written, which needs room too."""
+    prefix = small_disk(stopped, "8m")
+    if not prefix:
+        pytest.skip("no mounts are allowed here")
+    go = stopped.folder / "go"
+    stopped.start(prefix=prefix)
+    job = stopped.submit(f"artifact 4000000\nstage export\nwait_for {go}\nexit 3\n", attempts=1)
+    Events(stopped, job, last=0).wait("stage")
+    filler = pathlib.Path(f"/proc/{stopped.process.pid}/root{stopped.state}/filler")
+    with pytest.raises(OSError), open(filler, "wb", buffering=0) as f:
+        while True:
+            f.write(bytes(512))
+    go.touch()
+    assert stopped.wait_end(job)["reason"] == "worker_crashed"
     assert stopped.stop() == 0

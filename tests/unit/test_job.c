@@ -166,6 +166,28 @@ test_restarts_cost_no_attempt(void **state)
 	assert_string_equal(queue_state(id), "failed");
 }
 
+static void
+test_handed_back(void **state)
+{
+	struct job job = {.id = 0};
+	enum job_state now;
+	int64_t id = queue_add();
+
+	(void)state;
+	assert_int_equal(job_claim(store, T0, &job, &err), 1);
+	assert_int_equal(job_hand_back(store, id, "another", T0, &err), E_CONFLICT);
+	err_clear(&err);
+	assert_int_equal(job_hand_back(store, id, job.nonce, T0, &err), 0);
+	assert_string_equal(queue_state(id), "queued");
+	job_release(&job);
+
+	assert_int_equal(job_claim(store, T0, &job, &err), 1);
+	assert_int_equal(job_cancel(store, id, T0, &now, &err), 0);
+	assert_int_equal(job_hand_back(store, id, job.nonce, T0, &err), 0);
+	assert_string_equal(queue_state(id), "cancelled");
+	job_release(&job);
+}
+
 static int64_t
 add_with(json_t *take)
 {
@@ -400,6 +422,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_nonce, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_retries, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_restarts_cost_no_attempt, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_handed_back, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_attempts_of_a_job, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_priorities, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_ahead_is_bounded, queue_setup, queue_teardown),
