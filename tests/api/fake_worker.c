@@ -361,16 +361,6 @@ do_log_file(char *path)
 }
 
 static void
-do_stages(char *count)
-{
-	unsigned long n = strtoul(count, NULL, 10);
-	char name[] = "trace";
-
-	while (n--)
-		do_stage(name);
-}
-
-static void
 file_make(struct buf *manifest, const char *name, const char *content)
 {
 	_cleanup_free_ char *path = fs_join(job->out_dir, name);
@@ -452,6 +442,21 @@ do_result(char *arg)
 	m.parity_checked = true;
 	m.max_abs = 1e-6;
 	m.min_cosine = 1;
+	message_send(COLCONV__FROM_WORKER__BODY_RESULT, &m);
+}
+
+/* A result that has so many. */
+static void
+do_stages(char *count)
+{
+	char resolve[] = "resolve";
+	Colconv__Result m = COLCONV__RESULT__INIT;
+	Colconv__StageUsage usage = COLCONV__STAGE_USAGE__INIT, *usages[100];
+
+	usage.stage = resolve;
+	m.usage = usages;
+	for (m.n_usage = 0; m.n_usage < ARRAY_LEN(usages) && m.n_usage < strtoul(count, NULL, 10); m.n_usage++)
+		usages[m.n_usage] = &usage;
 	message_send(COLCONV__FROM_WORKER__BODY_RESULT, &m);
 }
 

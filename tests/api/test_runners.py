@@ -199,7 +199,7 @@ def test_a_kill_from_outside(stopped, tmp_path):
 
 MISCHIEF = [
     ("huge_frame", "worker_protocol", "a message of 1048576 bytes, more than the 65536 allowed"),
-    ("stages 65", "worker_protocol", "more than 64 stages"),
+    ("stages 65", "worker_protocol", "result has more than 64 stages"),
     ("close_stdout\nhang", "worker_crashed", "said nothing for 1 s"),
     ("result\nhang", "worker_crashed", "said nothing for 1 s"),
     ("signal 19", "worker_crashed", "said nothing for 1 s"),
