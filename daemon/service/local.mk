@@ -12,7 +12,17 @@ colconvd_SOURCES = \
 	daemon/service/settings.c daemon/service/settings.h
 colconvd_LDADD = libhttp.a $(RUNNER_LIBS) $(QUEUE_LIBS) $(MHD_LIBS) $(SYSTEMD_LIBS)
 
-dist_sysconf_DATA = etc/colconvd.conf
+# The settings are the operator's: an upgrade leaves them alone, and so does uninstall once they were changed.
+EXTRA_DIST += etc/colconvd.conf
+install-data-local:
+	$(MKDIR_P) "$(DESTDIR)$(sysconfdir)"
+	test -e "$(DESTDIR)$(sysconfdir)/colconvd.conf" || \
+		$(INSTALL_DATA) $(srcdir)/etc/colconvd.conf "$(DESTDIR)$(sysconfdir)/colconvd.conf"
+uninstall-local: uninstall-settings
+uninstall-settings:
+	! cmp -s $(srcdir)/etc/colconvd.conf "$(DESTDIR)$(sysconfdir)/colconvd.conf" || \
+		rm -f "$(DESTDIR)$(sysconfdir)/colconvd.conf"
+.PHONY: uninstall-settings
 
 # The page of the settings is the program's own.
 nodist_man_MANS = daemon/service/colconvd.conf.5
