@@ -54,6 +54,7 @@ child_exec(const struct proc_spec *spec, const char *oom_score_adj, char *const 
 	for (i = 0; i < 3; i++)
 		if (dup2(fd[i], i) < 0)
 			goto fail;
+	(void)close_range(3, ~0u, CLOSE_RANGE_CLOEXEC); /* what libraries and our own parent left open */
 	(void)execvpe(spec->argv[0], spec->argv, envp);
 fail:
 	errnum = errno;

@@ -6,9 +6,6 @@
 
 #include "base/str.h"
 
-/* Removed in one turn: two commits, and an fsync for all. */
-#define TURN_MAX 64
-
 static int
 remove_one(struct request *q, int (*select)(struct store *, int64_t, struct removal *, struct err *),
 	   struct err *e)
@@ -136,18 +133,13 @@ purge_turn(struct purge *p, struct err *e)
 {
 	_cleanup_(removal_release) struct removal what = REMOVAL_INIT;
 	const struct server_spec *spec = &p->q->server->spec;
-	int r;
+	int r = retention_turn(spec->store, spec->state_dir, &p->keep, p->now, &what, e);
 
-	r = retention_select(spec->store, &p->keep, p->now, TURN_MAX, &what, e);
-	if (r < 0 || what.artifacts.n + what.jobs.n == 0)
+	if (r <= 0)
 		return r;
-	r = removal_run(spec->store, spec->state_dir, &what, p->now, e);
-	if (r == 0)
-		r = removal_add(&p->what, &what, e);
-	if (r < 0)
-		return r;
-	spec->removed(spec->arg, &what);
-	return 1;
+	spec->removed(spec->arg, &what); /* it went, whether or not it can be told */
+	r = removal_add(&p->what, &what, e);
+	return r < 0 ? r : 1;
 }
 
 static void

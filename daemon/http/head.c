@@ -8,7 +8,9 @@ struct reading {
 	struct head head;
 	const char *length;
 	const char *encoding;
-	size_t len; /* of the headers so far, in the plain way to write them */
+	uintptr_t next; /* where the next line is to begin */
+	size_t len;     /* of the headers so far */
+	bool plain;     /* each so far is where the one before it ends */
 	struct err e;
 };
 
@@ -63,6 +65,15 @@ value_of(struct reading *r, const char *key)
 	return NULL;
 }
 
+/* The library parses in place: what it calls a name and a value still lies where it came. */
+static void
+line_follow(struct reading *r, uintptr_t key, size_t key_len, uintptr_t value, size_t value_len)
+{
+	r->plain &= key == r->next && value == key + key_len + strlen(": ");
+	r->next = value + value_len + strlen("\r\n");
+	r->len += key_len + strlen(": ") + value_len + strlen("\r\n");
+}
+
 static enum MHD_Result
 header_add(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_len, const char *value, size_t value_len)
 {
@@ -70,7 +81,7 @@ header_add(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_len, 
 	const char **known;
 
 	(void)kind;
-	r->len += key_len + strlen(": ") + (value ? value_len : 0) + strlen("\r\n");
+	line_follow(r, (uintptr_t)key, key_len, (uintptr_t)value, value_len);
 	if (!is_token(key, key_len)) {
 		(void)err_set(&r->e, E_BAD_REQUEST, "'%.100s' is no name of a header", key);
 		return MHD_NO;
@@ -90,10 +101,10 @@ header_add(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_len, 
 }
 
 int
-head_read(struct MHD_Connection *conn, size_t line_len, struct head *ret, struct err *e)
+head_read(struct MHD_Connection *conn, const char *version, size_t line_len, struct head *ret, struct err *e)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-	struct reading r = {.length = NULL};
+	struct reading r = {.next = (uintptr_t)version + strlen(version) + strlen("\r\n"), .plain = true};
 
 	(void)MHD_get_connection_values_n(conn, MHD_HEADER_KIND, header_add, &r);
 	if (!r.head.host)
@@ -107,7 +118,7 @@ head_read(struct MHD_Connection *conn, size_t line_len, struct head *ret, struct
 	if (r.e.code)
 		return err_set(e, r.e.code, "%s", r.e.msg);
 	r.head.chunked = r.encoding != NULL;
-	r.head.plain = info && info->header_size == line_len + strlen("\r\n") + r.len + strlen("\r\n");
+	r.head.plain = r.plain && info && info->header_size == line_len + strlen("\r\n") + r.len + strlen("\r\n");
 	*ret = r.head;
 	return 0;
 }

@@ -22,13 +22,13 @@ struct head {
 };
 
 /*
- * `line_len` is that of the first line as it came. E_BAD_REQUEST: what is said twice, or in a way
- * that others read otherwise.
+ * `version` is the library's, from the end of the first line, and `line_len` the length of that line as
+ * it came. E_BAD_REQUEST: what is said twice, or in a way that others read otherwise.
  *
  * What the library does not tell of (a NUL and what follows it, a line that goes on in the next
- * one, one without a name) shows in the number of bytes: "NAME: VALUE" lines that end in CR LF
- * have just as many as their names and values say. After any other head nothing more is to be read.
+ * one, one without a name, one that ends in a bare LF) shows in the places of names and values: "NAME: VALUE"
+ * lines that end in CR LF follow each other, and fill the head. After any other head nothing more is to be read.
  */
-int head_read(struct MHD_Connection *conn, size_t line_len, struct head *ret, struct err *e);
+int head_read(struct MHD_Connection *conn, const char *version, size_t line_len, struct head *ret, struct err *e);
 
 #endif

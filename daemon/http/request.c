@@ -68,7 +68,7 @@ request_begin(struct request *q, const char *url, const char *method, const char
 	q->begun = true;
 	(void)snprintf(q->method, sizeof(q->method), "%s", method);
 	(void)snprintf(q->path, sizeof(q->path), "%s", url);
-	if (head_read(q->conn, line_len, &head, &e) < 0 || access_check_host(q, &head, &e) < 0) {
+	if (head_read(q->conn, version, line_len, &head, &e) < 0 || access_check_host(q, &head, &e) < 0) {
 		q->close = true;
 		reply_error(q, &e);
 		return answer(q);

@@ -141,6 +141,7 @@ server_set_tokens_take(struct server *s, struct tokens *tokens, struct err *e)
 	tokens_free(&s->tokens);
 	s->tokens = tokens;
 	streams_close(&s->streams);
+	waits_end(&s->waits);
 	return 0;
 }
 

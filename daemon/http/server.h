@@ -69,7 +69,7 @@ void server_free(struct server **s);
  *	if (r == 0)
  *		r = server_set_tokens_take(server, tokens, e);
  *
- * Streams of events end, so that those who still may come back.
+ * Streams of events end and waiting requests are answered, so that those who still may come back.
  */
 int server_set_tokens_take(struct server *s, struct tokens *tokens, struct err *e);
 
@@ -80,6 +80,9 @@ int server_set_tokens_take(struct server *s, struct tokens *tokens, struct err *
  */
 int server_listen(struct server *s, const char *address, uint16_t *ret_port, struct err *e);
 
+/* The checks of that alone. */
+int server_address_check(const char *address, const struct tokens *tokens, struct err *e);
+
 /*
  * What is asked for at each use, for requests from now on. The loop and the store stay; the limits of connections
  * are the library's, and are those of server_new().
@@ -88,8 +91,6 @@ void server_set_spec(struct server *s, const struct server_spec *spec);
 
 /* Says so to those who ask whether the daemon is ready. */
 void server_set_stopping(struct server *s);
-/* The checks of that alone. */
-int server_address_check(const char *address, const struct tokens *tokens, struct err *e);
 
 /* For a socket that listens already; taken, also on failure. */
 int server_adopt_take(struct server *s, int fd, uint16_t *ret_port, struct err *e);

@@ -11,7 +11,6 @@
 
 #define PAUSE_FIRST_MS 2000
 #define PAUSE_FACTOR 4 /* from one failure to the next */
-#define PAUSE_MAX_MS 600000
 
 static const struct {
 	const char *name;
@@ -213,9 +212,9 @@ pause_ms(const struct job *job)
 	int failures = attempts(job) - (job->attempts_max - job->attempt);
 	int64_t ms = PAUSE_FIRST_MS;
 
-	while (--failures > 0 && ms < PAUSE_MAX_MS)
+	while (--failures > 0 && ms < JOB_PAUSE_MAX_MS)
 		ms *= PAUSE_FACTOR;
-	return MIN(ms, PAUSE_MAX_MS);
+	return MIN(ms, JOB_PAUSE_MAX_MS);
 }
 
 static int
@@ -311,6 +310,7 @@ due_find(struct store *s, int64_t now, int64_t *ret, struct err *e)
 	int r;
 
 	db_bind_int(st, 1, now);
+	db_bind_int(st, 2, now + JOB_PAUSE_MAX_MS);
 	r = db_step(s, st, e);
 	if (r == 1)
 		*ret = sqlite3_column_int64(st, 0);

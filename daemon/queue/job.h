@@ -18,7 +18,8 @@
  * Attempts are numbered from 1. A failure for a retryable reason is followed by another attempt
  * after a pause of 2 s, 8 s, ... up to 10 min while attempt < attempts_max. An attempt that ended
  * because the daemon did is nobody's failure: it raises attempts_max by one, so a job survives many
- * restarts (recover.h). All times are ms since 1970.
+ * restarts (recover.h). All times are ms since 1970. A pause that is longer than any can be is of a clock that went
+ * back since: it is over.
  */
 #ifndef QUEUE_JOB_H
 #define QUEUE_JOB_H
@@ -26,6 +27,8 @@
 #include "base/json.h"
 
 #define JOB_NONCE_LEN 32 /* hex digits */
+
+#define JOB_PAUSE_MAX_MS 600000
 
 struct store;
 

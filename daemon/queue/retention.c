@@ -4,6 +4,8 @@
 
 #include "db.h"
 
+#define TURN_MAX 64
+
 void
 removal_release(struct removal *r)
 {
@@ -301,4 +303,16 @@ removal_run(struct store *s, const char *state_dir, const struct removal *what, 
 	if (r == 0 && what->jobs.n)
 		r = jobs_forget(s, &what->jobs, e);
 	return r;
+}
+
+int
+retention_turn(struct store *s, const char *state_dir, const struct retention *keep, int64_t now, struct removal *ret,
+	       struct err *e)
+{
+	int r = retention_select(s, keep, now, TURN_MAX, ret, e);
+
+	if (r < 0 || ret->artifacts.n + ret->jobs.n == 0)
+		return r;
+	r = removal_run(s, state_dir, ret, now, e);
+	return r < 0 ? r : 1;
 }

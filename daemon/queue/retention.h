@@ -47,6 +47,13 @@ int removal_add(struct removal *r, const struct removal *more, struct err *e);
 int retention_select(struct store *s, const struct retention *keep, int64_t now, int64_t max, struct removal *ret,
 		     struct err *e);
 
+/*
+ * Selects some of what is beyond the limits and runs that: two commits, and an fsync for all. 1: it went, and there may
+ * be more; 0: there was nothing.
+ */
+int retention_turn(struct store *s, const char *state_dir, const struct retention *keep, int64_t now, struct removal *ret,
+		   struct err *e);
+
 /* Adds the artifact of a job; none when it was removed already. E_NOT_FOUND; E_CONFLICT: it never had any. */
 int retention_select_artifact(struct store *s, int64_t id, struct removal *ret, struct err *e);
 

@@ -379,6 +379,7 @@ store_next_due(struct store *s, int64_t now, int64_t *ret, struct err *e)
 	int r;
 
 	db_bind_int(st, 1, now);
+	db_bind_int(st, 2, now + JOB_PAUSE_MAX_MS);
 	r = db_step(s, st, e);
 	if (r < 0)
 		return r;

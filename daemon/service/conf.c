@@ -353,6 +353,8 @@ field_eq(const struct conf_setting *s, const void *a, const void *b)
 void
 conf_take(struct conf *c, struct conf *next, conf_changed_fn changed)
 {
+	struct conf_origin *const origins = c->origins;
+	const size_t n_origins = c->n_origins;
 	const struct conf_setting *s;
 	char old[sizeof(struct conf_list)];
 
@@ -368,4 +370,8 @@ conf_take(struct conf *c, struct conf *next, conf_changed_fn changed)
 		memcpy(a, b, field_size(s));
 		memcpy(b, old, field_size(s));
 	}
+	c->origins = next->origins;
+	c->n_origins = next->n_origins;
+	next->origins = origins;
+	next->n_origins = n_origins;
 }

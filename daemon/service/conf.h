@@ -48,7 +48,8 @@ bool conf_is_set(const struct conf *c, const void *setting);
 int conf_context(const struct conf *c, const void *setting, size_t i, struct err *e);
 
 /*
- * Takes from `next` what differs and takes effect without a restart; `next` has the old values then.
+ * Takes from `next` what differs and takes effect without a restart, and where all was set; `next` has the old
+ * values then.
  * Calls back for every setting that differs.
  */
 typedef void (*conf_changed_fn)(const char *name, bool taken);

@@ -16,9 +16,7 @@
 
 #define JOURNAL_MS 100
 
-/* Of one attempt: stages that are committed at once, and that are written down at all. */
-#define JOURNAL_STAGES_PROMPT 16
-#define JOURNAL_STAGES_MAX 1000
+#define JOURNAL_STAGES_PROMPT 16 /* of one attempt, that are committed at once */
 
 struct journal {
 	const struct dispatch_spec *spec; /* borrowed */

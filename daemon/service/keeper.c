@@ -7,9 +7,6 @@
 #define KEEPER_MAGIC 0x6b656570u
 #define EVERY_MS 60000
 
-/* Removed in one turn: two commits, and an fsync for all. */
-#define TURN_MAX 64
-
 struct keeper {
 	unsigned magic;
 	struct keeper_spec spec;
@@ -24,14 +21,9 @@ limits_apply(struct keeper *k, struct err *e)
 {
 	_cleanup_(removal_release) struct removal what = REMOVAL_INIT;
 	const struct keeper_spec *spec = &k->spec;
-	const int64_t now = job_now();
-	int r;
+	int r = retention_turn(spec->store, spec->state_dir, &k->keep, job_now(), &what, e);
 
-	r = retention_select(spec->store, &k->keep, now, TURN_MAX, &what, e);
-	if (r < 0 || what.artifacts.n + what.jobs.n == 0)
-		return r;
-	r = removal_run(spec->store, spec->state_dir, &what, now, e);
-	if (r < 0)
+	if (r <= 0)
 		return r;
 	log_notice("beyond the limits: %zu artifacts with %" PRId64 " bytes and %zu jobs removed",
 		   what.artifacts.n, what.bytes, what.jobs.n);

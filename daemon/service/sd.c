@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 
 static struct watchdog {
 	struct loop *loop;
@@ -43,7 +44,11 @@ sd_ready(void)
 void
 sd_reloading(void)
 {
-	tell("RELOADING=1\nMONOTONIC_USEC=%" PRId64, loop_now_ms() * 1000);
+	struct timespec ts;
+
+	/* To the microsecond: what is older than the request to reload is taken for another reload. */
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	tell("RELOADING=1\nMONOTONIC_USEC=%" PRId64, (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
 }
 
 void

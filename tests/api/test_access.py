@@ -206,6 +206,18 @@ def test_tokens_are_read_again(daemon_with_tokens):
     assert daemon.request("GET", PROTECTED, None, {"Authorization": "Bearer " + "n" * 16}).status == 200
 
 
+def test_requests_that_wait_are_answered_when_tokens_change(daemon_with_tokens):
+    daemon = daemon_with_tokens
+    body = json.dumps({"model": daemon.model("hang\n")})
+    job = daemon.request("POST", "/v1/jobs", body, bearer("ci")).json["id"]
+    waiting = daemon.connect()
+    waiting.request("GET", f"/v1/jobs/{job}?wait=300", headers=bearer("reader"))
+    (daemon.folder / "tokens").write_text("ci submit " + "n" * 16 + "\n")
+    daemon.process.send_signal(signal.SIGHUP)
+    assert waiting.getresponse().status in (200, 401)  # 401: the signal was faster
+    waiting.close()
+
+
 def test_tokens_cannot_go_while_other_hosts_call(stopped):
     stopped.config.write_text(f"tokens = {tokens_file(stopped.folder)}\nlisten = 0.0.0.0:0\n")
     own = stopped.command

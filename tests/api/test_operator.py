@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import threading
+import time
 
 import pytest
 from conftest import LIMIT, SUCCESS, Events, wait_until
@@ -174,10 +175,12 @@ def test_systemd_is_told(stopped, manager):
     stopped.wait_running(jobs[0])
     manager.wait("STATUS=1 running, 1 queued")
     manager.messages.clear()
+    before_us = time.monotonic_ns() // 1000
     reload(stopped, "slots = nonsense\n")
     manager.wait("READY=1")
     assert manager.kinds().index("RELOADING") < manager.kinds().index("READY")
-    assert [m for m in manager.messages if m.startswith("RELOADING=1\nMONOTONIC_USEC=")]
+    told = [m for m in manager.messages if m.startswith("RELOADING=1\nMONOTONIC_USEC=")]
+    assert before_us <= int(told[0].rpartition("=")[2]) <= time.monotonic_ns() // 1000
     stopped.process.send_signal(signal.SIGTERM)
     manager.wait("STOPPING=1")
     manager.wait("EXTEND_TIMEOUT_USEC=30000000")

@@ -1,5 +1,9 @@
 #include "test.h"
 
+#include <fcntl.h>
+#include <sys/wait.h>
+
+#include "base/proc.h"
 #include "base/str.h"
 
 static void
@@ -36,12 +40,32 @@ test_messages_are_utf8(void **state)
 	assert_true(str_is_utf8(e.msg, strlen(e.msg)));
 }
 
+static void
+test_children_get_three_descriptors(void **state)
+{
+	char script[] = "! test -e /proc/self/fd/$0", number[12];
+	char *const argv[] = {"sh", "-c", script, number, NULL};
+	const struct proc_spec spec = {.argv = argv, .fd_in = -1, .fd_out = -1, .fd_err = -1};
+	struct proc p = PROC_INIT;
+	struct err e = ERR_INIT;
+	int fd = open("/dev/null", O_RDONLY), status;
+
+	(void)state;
+	assert_true(fd > 2);
+	(void)snprintf(number, sizeof(number), "%d", fd);
+	assert_int_equal(proc_spawn(&spec, &p, &e), 0);
+	assert_int_equal(proc_wait(&p, &status, /*ret_usage=*/NULL, &e), 0);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	(void)close(fd);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bytes_from_str),
 		cmocka_unit_test(test_messages_are_utf8),
+		cmocka_unit_test(test_children_get_three_descriptors),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);

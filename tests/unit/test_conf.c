@@ -140,6 +140,8 @@ test_take(void **state)
 	assert_string_equal(old.roots.v[1], "/b");
 	assert_string_equal(old.slots, "2");
 	assert_string_equal(conf.slots, "1");
+	assert_true(conf_is_set(&old, &old.worker_silence));
+	assert_false(conf_is_set(&conf, &conf.worker_silence));
 	conf_release(&old);
 }
 

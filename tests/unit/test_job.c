@@ -167,6 +167,24 @@ test_restarts_cost_no_attempt(void **state)
 }
 
 static void
+test_clock_that_went_back(void **state)
+{
+	struct job job = {.id = 0};
+	int64_t id = queue_add(), due;
+
+	(void)state;
+	fail_once(id, T0, E_IO);
+	assert_int_equal(job_claim(store, T0 + 1999, &job, &err), 0);
+	assert_int_equal(job_claim(store, T0 - 590000, &job, &err), 0);
+	assert_int_equal(store_next_due(store, T0 - 590000, &due, &err), 0);
+	assert_true(due == T0 + 2000);
+	assert_int_equal(store_next_due(store, T0 - 86400000, &due, &err), 0);
+	assert_true(due == 0);
+	assert_int_equal(job_claim(store, T0 - 86400000, &job, &err), 1);
+	job_release(&job);
+}
+
+static void
 test_handed_back(void **state)
 {
 	struct job job = {.id = 0};
@@ -422,6 +440,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_nonce, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_retries, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_restarts_cost_no_attempt, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_clock_that_went_back, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_handed_back, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_attempts_of_a_job, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_priorities, queue_setup, queue_teardown),
