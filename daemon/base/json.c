@@ -1,6 +1,7 @@
 #include "json.h"
 
 #include <inttypes.h>
+#include <math.h>
 
 #include "fs.h"
 
@@ -88,20 +89,35 @@ wrong_type(const char *path, const char *key, int code, const char *want, struct
 }
 
 int
+json_to_int(const json_t *v, int64_t *ret, struct err *e)
+{
+	const double real = json_real_value(v);
+
+	if (json_is_integer(v))
+		*ret = json_integer_value(v);
+	else if (json_is_real(v) && real >= -0x1p63 && real < 0x1p63 && trunc(real) == real)
+		*ret = (int64_t)real;
+	else
+		return err_set(e, E_USAGE, "not a whole number");
+	return 0;
+}
+
+int
 json_get_int(const json_t *obj, const char *path, const char *key, enum json_need need, int64_t min, int64_t max,
 	     int code, int64_t *ret, struct err *e)
 {
 	const json_t *v;
+	int64_t i;
 	int r = member_get(obj, path, key, need, code, &v, e);
 
 	if (r < 0 || !v)
 		return r;
-	if (!json_is_integer(v))
+	if (json_to_int(v, &i, NULL) < 0)
 		return wrong_type(path, key, code, "a whole number", e);
-	if (json_integer_value(v) < min || json_integer_value(v) > max)
-		return err_set(e, code, "%s%s%s must be from %" PRId64 " to %" PRId64 ", not %" JSON_INTEGER_FORMAT,
-			       path, *path ? "." : "", key, min, max, json_integer_value(v));
-	*ret = json_integer_value(v);
+	if (i < min || i > max)
+		return err_set(e, code, "%s%s%s must be from %" PRId64 " to %" PRId64 ", not %" PRId64, path,
+			       *path ? "." : "", key, min, max, i);
+	*ret = i;
 	return 0;
 }
 

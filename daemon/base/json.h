@@ -26,6 +26,9 @@ int json_read(const char *path, uint64_t max, int code, json_t **ret, struct err
 /* Writes it indented, by fs_write_file. */
 int json_write(const char *path, const json_t *j, struct err *e);
 
+/* A number without a fraction, however it is written: 2, 2.0, 2e0. E_USAGE for what is none, or is too large. */
+int json_to_int(const json_t *v, int64_t *ret, struct err *e);
+
 int json_get_int(const json_t *obj, const char *path, const char *key, enum json_need need, int64_t min,
 		 int64_t max, int code, int64_t *ret, struct err *e);
 int json_get_double(const json_t *obj, const char *path, const char *key, enum json_need need, int code,

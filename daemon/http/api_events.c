@@ -2,7 +2,6 @@
 #include "api.h"
 
 #include "base/str.h"
-#include "param.h"
 
 #define LAST_EVENT_ID "Last-Event-ID"
 
@@ -28,11 +27,8 @@ static int
 events(struct request *q, int64_t job, struct err *e)
 {
 	int64_t after;
-	int r;
+	int r = last_event_get(q, &after, e);
 
-	r = params_get(q, NULL, 0, e);
-	if (r == 0)
-		r = last_event_get(q, &after, e);
 	return r < 0 ? r : stream_reply(&q->server->streams, q, job, after, e);
 }
 

@@ -136,7 +136,6 @@ query_add(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_len, c
 	if (y->e.code == 0)
 		return MHD_YES;
 	(void)snprintf(y->q->field, sizeof(y->q->field), "%s", key);
-	str_clean(y->q->field);
 	return MHD_NO; /* ends here */
 }
 

@@ -57,6 +57,7 @@ static const struct {
 static int
 member_read(const char *key, const json_t *value, struct purge *p, struct err *e)
 {
+	int64_t limit;
 	size_t i;
 
 	if (str_eq(key, "dry_run")) {
@@ -68,9 +69,9 @@ member_read(const char *key, const json_t *value, struct purge *p, struct err *e
 	for (i = 0; i < ARRAY_LEN(limits); i++) {
 		if (!str_eq(key, limits[i].name))
 			continue;
-		if (!json_is_integer(value) || json_integer_value(value) < 0)
+		if (json_to_int(value, &limit, NULL) < 0 || limit < 0)
 			return err_set(e, E_BAD_REQUEST, "%s must be a whole number from 0", key);
-		*(int64_t *)(void *)((char *)&p->keep + limits[i].offset) = json_integer_value(value);
+		*(int64_t *)(void *)((char *)&p->keep + limits[i].offset) = limit;
 		return 0;
 	}
 	return err_set(e, E_BAD_REQUEST, "there is no limit '%.64s'", key);

@@ -8,6 +8,7 @@ struct reading {
 	struct head head;
 	const char *length;
 	const char *encoding;
+	const char *range, *if_range, *last_event; /* are others' to read */
 	uintptr_t next; /* where the next line is to begin */
 	size_t len;     /* of the headers so far */
 	bool plain;     /* each so far is where the one before it ends */
@@ -56,6 +57,9 @@ value_of(struct reading *r, const char *key)
 		{"Authorization", &r->head.authorization},
 		{"Origin", &r->head.origin},
 		{"Sec-Fetch-Site", &r->head.site},
+		{"Range", &r->range},
+		{"If-Range", &r->if_range},
+		{"Last-Event-ID", &r->last_event},
 	};
 	size_t i;
 

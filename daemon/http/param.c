@@ -6,6 +6,7 @@ struct query {
 	struct request *q;
 	const struct param *params;
 	size_t n;
+	uint32_t seen; /* bits of parameters */
 	struct err e;
 };
 
@@ -21,10 +22,14 @@ param_take(void *arg, enum MHD_ValueKind kind, const char *key, const char *valu
 			break;
 	if (p == y->params + y->n)
 		(void)err_set(&y->e, E_BAD_REQUEST, "there is no parameter '%.64s'", key);
+	else if (y->seen & UINT32_C(1) << (p - y->params))
+		(void)err_set(&y->e, E_BAD_REQUEST, "%s is there more than once", key);
 	else
 		(void)str_to_u64(value ? value : "", p->min, p->max, key, p->value, &y->e);
-	if (y->e.code == 0)
+	if (y->e.code == 0) {
+		y->seen |= UINT32_C(1) << (p - y->params);
 		return MHD_YES;
+	}
 	(void)snprintf(y->q->field, sizeof(y->q->field), "%s", key);
 	return MHD_NO; /* ends here */
 }

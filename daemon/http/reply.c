@@ -80,6 +80,7 @@ reply_error(struct request *q, const struct err *why)
 	j = json_pack("{s:s, s:s, s:i, s:s, s:s}", "type", "about:blank", "title",
 		      MHD_get_reason_phrase_for((unsigned)status), "status", status, "code", err_name(why->code), "detail",
 		      why->msg);
+	str_clean(q->field); /* a caller's own words, perhaps cut inside a character */
 	if (*q->field)
 		(void)json_object_set_new(j, "field", json_string(q->field));
 	(void)reply_text(q, (unsigned)status, j, "application/problem+json", NULL);

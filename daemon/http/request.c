@@ -5,6 +5,7 @@
 #include "access.h"
 #include "api.h"
 #include "base/str.h"
+#include "param.h"
 
 #define REQUEST_MAGIC 0x72657173u
 
@@ -44,6 +45,7 @@ void *
 request_new(void *arg, const char *uri, struct MHD_Connection *conn)
 {
 	struct request *q = calloc(1, sizeof(*q));
+	const char *query = uri ? strchr(uri, '?') : NULL;
 
 	if (!q)
 		return NULL;
@@ -52,6 +54,7 @@ request_new(void *arg, const char *uri, struct MHD_Connection *conn)
 	q->conn = conn;
 	q->from = conn_of(conn);
 	q->uri_len = uri ? strlen(uri) : 0;
+	q->nul = query && strstr(query, "%00");
 	q->began_us = metrics_now_us();
 	return q;
 }
@@ -92,7 +95,7 @@ body_add(struct request *q, const char *data, size_t len)
 	if (q->body_len > max * DROP_FACTOR)
 		return MHD_NO;
 	/* a body where none belongs may be the next request, if somebody before us read it so */
-	if (!q->route || !q->route->takes_body) {
+	if (!q->route || q->route->takes != TAKES_BODY) {
 		q->close = true;
 		return MHD_YES;
 	}
@@ -108,8 +111,12 @@ body_add(struct request *q, const char *data, size_t len)
 static int
 request_run(struct request *q, struct err *e)
 {
-	if (q->body_len && !q->route->takes_body)
+	if (q->body_len && q->route->takes != TAKES_BODY)
 		return err_set(e, E_BAD_REQUEST, "'%s' takes no body", q->route->path);
+	if (q->nul)
+		return err_set(e, E_BAD_REQUEST, "a parameter holds a NUL");
+	if (q->route->takes != TAKES_QUERY && params_get(q, NULL, 0, e) < 0)
+		return e->code;
 	if (q->body.failed)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	if (q->body_len > q->body.len)

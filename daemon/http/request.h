@@ -26,6 +26,7 @@ struct request {
 	struct MHD_Connection *conn;
 	struct conn *from;
 	size_t uri_len; /* as it came */
+	bool nul;       /* there is one in its parameters, which unescape() in server.c leaves as it came */
 	bool begun;     /* its headers were looked at */
 	const struct route *route;
 	int64_t id; /* of the path's {id}, or of the job that an Idempotency-Key found */

@@ -4,7 +4,7 @@
 #include "base/str.h"
 
 const struct route routes[] = {
-#define ROUTE(method, path, fn, body, scope) {#method, path, fn, body, SCOPE_##scope},
+#define ROUTE(method, path, fn, takes, scope) {#method, path, fn, TAKES_##takes, SCOPE_##scope},
 #include "routes.def"
 #undef ROUTE
 };

@@ -12,11 +12,13 @@ typedef int (*route_fn)(struct request *q, struct err *e);
 /* What a caller must be allowed to do; each allows what those before it do. */
 enum scope { SCOPE_NONE, SCOPE_READ, SCOPE_SUBMIT, SCOPE_ADMIN };
 
+enum takes { TAKES_NOTHING, TAKES_QUERY, TAKES_BODY };
+
 struct route {
 	const char *method;
 	const char *path;
 	route_fn fn;
-	bool takes_body;
+	enum takes takes;
 	enum scope scope;
 };
 

@@ -93,6 +93,13 @@ field_set(char *field, const char *fmt, ...)
 	str_clean(field); /* it may have been cut inside a character */
 }
 
+/* What a job's document has as null, for it has no default that could be written. */
+static bool
+may_be_null(const char *key)
+{
+	return str_eq(key, "base") || str_eq(key, "timeout");
+}
+
 static int
 keys_check(const json_t *obj, const char *path, const char *const *keys, size_t n, char *field, struct err *e)
 {
@@ -103,23 +110,26 @@ keys_check(const json_t *obj, const char *path, const char *const *keys, size_t 
 	json_object_foreach((json_t *)(uintptr_t)obj, key, v) {
 		for (i = 0; i < n && !str_eq(keys[i], key); i++)
 			;
-		if (i < n)
+		if (i < n && (!json_is_null(v) || may_be_null(key)))
 			continue;
 		field_set(field, "%s%s%s", path, *path ? "." : "", key);
+		if (i < n)
+			return err_set(e, E_BAD_REQUEST, "%s must not be null", field);
 		return err_set(e, E_BAD_REQUEST, "there is no field '%s'", field);
 	}
 	return 0;
 }
 
-/* A string without control characters, of 1 to `max` bytes. */
+/* A string of UTF-8 without control characters, of 1 to `max` characters. */
 static int
 text_check(const char *s, size_t len, const char *field, size_t max, struct err *e)
 {
-	size_t i;
+	size_t i, n = 0;
 
-	if (len == 0 || len > max)
-		return err_set(e, E_BAD_REQUEST, "%s must have from 1 to %zu bytes, not %zu", field, max,
-			       len);
+	for (i = 0; i < len; i++)
+		n += (s[i] & 0xc0) != 0x80;
+	if (n == 0 || n > max)
+		return err_set(e, E_BAD_REQUEST, "%s must have from 1 to %zu characters, not %zu", field, max, n);
 	for (i = 0; i < len; i++)
 		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
 			return err_set(e, E_BAD_REQUEST, "%s must not hold control characters", field);
@@ -173,22 +183,23 @@ shard_size_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 {
 	const json_t *v = json_object_get(j, "shard_size");
 	struct err why = ERR_INIT;
-	int r;
+	int64_t bytes = 0;
 
 	field_set(field, "shard_size");
-	if (!v || json_is_null(v)) {
+	if (!v) {
 		spec->shard_size = spec->layout == SPEC_LAYOUT_SHARDED ? SHARD_DEFAULT : 0;
 		return 0;
 	}
 	if (spec->layout != SPEC_LAYOUT_SHARDED)
 		return err_set(e, E_BAD_REQUEST, "shard_size has a use with the layout sharded only, not with %s",
 			       values[spec->layout].word);
-	if (json_is_integer(v))
-		spec->shard_size = (uint64_t)MAX(json_integer_value(v), 0);
-	else if (!json_is_string(v))
+	if (json_is_string(v))
+		(void)str_to_bytes(json_string_value(v), field, &spec->shard_size, &why);
+	else if (json_to_int(v, &bytes, NULL) == 0)
+		spec->shard_size = (uint64_t)MAX(bytes, 0);
+	else
 		return err_set(e, E_BAD_REQUEST, "shard_size must be a number of bytes or a string such as '2GB'");
-	r = json_is_string(v) ? str_to_bytes(json_string_value(v), field, &spec->shard_size, &why) : 0;
-	if (r < 0)
+	if (why.code)
 		return err_set(e, E_BAD_REQUEST, "%s", why.msg);
 	if (spec->shard_size < SPEC_SHARD_MIN || spec->shard_size > INT64_MAX)
 		return err_set(e, E_BAD_REQUEST, "shard_size must be at least %d bytes", SPEC_SHARD_MIN);
@@ -320,7 +331,7 @@ parity_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 		return limits_parse(v, spec, field, e);
 	if (json_is_boolean(v))
 		spec->parity = json_is_true(v);
-	else if (v && !json_is_null(v))
+	else if (v)
 		return err_set(e, E_BAD_REQUEST, "parity must be true, false or an object");
 	return 0;
 }

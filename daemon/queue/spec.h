@@ -12,10 +12,10 @@
 #include "base/variant.h"
 #include "worker.pb-c.h"
 
-#define SPEC_PATH_MAX 4096 /* bytes of a path */
+#define SPEC_PATH_MAX 4096 /* characters of a path */
 #define SPEC_REFERENCES_MAX 64
 #define SPEC_LABELS_MAX 16
-#define SPEC_LABEL_LEN_MAX 64 /* bytes of a label's name, and of its value */
+#define SPEC_LABEL_LEN_MAX 64 /* characters of a label's name, and of its value */
 #define SPEC_SHARD_MIN 4096   /* bytes: weights lie at multiples of it */
 #define SPEC_FIELD_LEN 96     /* room for the name of a field in an error */
 #define SPEC_PRIORITY_MAX 100 /* and its negative is the least */

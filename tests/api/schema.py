@@ -4,13 +4,13 @@ import pathlib
 import re
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "proto"
-WORDS = {"$schema", "$id", "title", "description", "$defs", "default", "format"}
+WORDS = {"$schema", "$id", "title", "description", "$defs", "default", "format", "contentMediaType"}
 TYPES = {
     "object": lambda v: isinstance(v, dict),
     "array": lambda v: isinstance(v, list),
     "string": lambda v: isinstance(v, str),
     "boolean": lambda v: isinstance(v, bool),
-    "integer": lambda v: isinstance(v, int) and not isinstance(v, bool),
+    "integer": lambda v: isinstance(v, int) and not isinstance(v, bool) or isinstance(v, float) and v.is_integer(),
     "number": lambda v: isinstance(v, (int, float)) and not isinstance(v, bool),
     "null": lambda v: v is None,
 }
@@ -66,6 +66,12 @@ def errors(value, schema, root=None, where="$"):
         elif keyword == "anyOf":
             if all(any(errors(value, one, root, where)) for one in x):
                 yield f"{where}: {value!r:.80} is none of the {len(x)} kinds"
+        elif keyword == "allOf":
+            for one in x:
+                yield from errors(value, one, root, where)
+        elif keyword == "dependentSchemas":
+            for key in x.keys() & (value.keys() if isinstance(value, dict) else ()):
+                yield from errors(value, x[key], root, where)
         elif keyword in RULES:
             types, holds = RULES[keyword]
             if isinstance(value, types) and not holds(value, x):

@@ -62,6 +62,8 @@ def test_jobs_in_every_state(daemon):
 
 @pytest.mark.parametrize("change", [
     {}, {"priority": 100, "timeout": 1, "attempts": 1}, {"timeout": None}, {"variants": ["image"]}, {"parity": True}, {"parity": False}, {"parity": {}}, {"labels": {}}, {"reference": []},
+    {"base": None}, {"priority": 1.0, "shard_size": 4096.0}, {"shard_size": "4096"}, {"shard_size": "5kB"}, {"shard_size": "1.5 GiB"},
+    {"model": "a_b/c.d-e"}, {"labels": {"ü" * 64: "😀" * 64}},
 ])
 def test_requests_that_are_taken(daemon, change):
     request = {**WHOLE, "model": daemon.model("hang\n"), **change}
@@ -79,6 +81,10 @@ def test_requests_that_are_taken(daemon, change):
     {"parity": {"bogus": 1}}, {"labels": {"a": 1}}, {"labels": {"a": ""}}, {"labels": {"": "a"}}, {"labels": {"a": "x" * 65}},
     {"labels": {str(i): "x" for i in range(17)}}, {"priority": 101}, {"priority": "1"}, {"timeout": 0}, {"timeout": 2592001},
     {"attempts": 0}, {"attempts": 11}, {"attempts": 1.5}, {"bogus": 1},
+    {"storage": "bf16", "dtype": "fp16"}, {"profile": "fastembed"}, {"layout": "single"}, {"revision": "main"}, {"shard_size": "4095"},
+    {"shard_size": "1B"}, {"shard_size": ""}, {"shard_size": 1e300}, {"model": "a--b/c"}, {"model": "a/b.git"}, {"model": "a/b..c"}, {"model": "-a/b"},
+    *({name: None} for name in WHOLE.keys() - {"timeout"}), *({"parity": {name: None}} for name in ("max_abs", "min_cosine", "seed")),
+
 ])
 def test_requests_that_are_refused(daemon, change):
     request = {**WHOLE, "model": daemon.model("hang\n"), **change}
