@@ -10,6 +10,9 @@
  */
 #define LOOK_MAX 5000
 
+/* A job that is given costs as much as so many rows: it is read whole, and written as JSON. */
+#define GIVE_COST 16
+
 static bool
 states_any(const struct list_filter *f)
 {
@@ -120,7 +123,7 @@ list_jobs(struct store *s, const struct list_filter *f, int64_t cursor, int limi
 	int r, n = 0;
 
 	db_bind_int(st, 1, cursor);
-	for (looked = 0; looked < LOOK_MAX; looked += cost) {
+	for (looked = 0; looked < LOOK_MAX;) {
 		r = db_step(s, st, e);
 		if (r == 0)
 			*ret_next = 0;
@@ -130,6 +133,7 @@ list_jobs(struct store *s, const struct list_filter *f, int64_t cursor, int limi
 		if (r == 1 && n++ == limit)
 			break;
 		next = sqlite3_column_int64(st, 0);
+		looked += r == 1 ? GIVE_COST : cost;
 		if (r == 1)
 			r = job_give(s, next, fn, arg, e);
 		if (r < 0)
