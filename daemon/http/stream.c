@@ -382,7 +382,8 @@ streams_job_removed(struct streams *ss, int64_t job)
 		if (st->job && st->job != job)
 			continue;
 		stream_add(st, &text);
-		if (st->job)
+		/* It has no number: a slow reader cannot have it from the queue later, and it is not kept without end. */
+		if (st->job || st->out.len > 2 * ss->server->spec.stream_backlog_max)
 			stream_close(st);
 	}
 	buf_release(&text);
