@@ -4,9 +4,6 @@
 #include "base/str.h"
 #include "param.h"
 
-#define LIMIT_DEFAULT 50
-#define LIMIT_MAX 1000
-
 #define LOG_MAGIC 0x6c6f6772u
 #define BLOCK 8192
 #define LINES 64 /* that are read from the queue at a time */
@@ -64,10 +61,10 @@ history(struct request *q, uint64_t after, uint64_t limit, uint64_t seconds, str
 int
 api_job_history(struct request *q, struct err *e)
 {
-	uint64_t after = 0, limit = LIMIT_DEFAULT, seconds = 0;
+	uint64_t after = 0, limit = PAGE_LIMIT_DEFAULT, seconds = 0;
 	const struct param params[] = {
 		{"after", 0, INT64_MAX, &after},
-		{"limit", 1, LIMIT_MAX, &limit},
+		{"limit", 1, PAGE_LIMIT_MAX, &limit},
 		{"wait", 0, WAIT_MAX, &seconds},
 	};
 	_cleanup_(job_release) struct job job = {.id = 0};

@@ -2,11 +2,9 @@
 #include "api.h"
 
 #include "base/str.h"
+#include "param.h"
 #include "queue/list.h"
 
-#define LIMIT_DEFAULT 50
-#define LIMIT_MAX 1000
-#define CURSOR_MAX UINT64_C(9999999999999999999) /* 19 digits; a job's id has no more */
 #define TEXT_MAX 4096
 
 /* What was asked for. Texts are MHD's, which keeps them until the request ends. */
@@ -20,6 +18,7 @@ struct query {
 	struct err e;
 };
 
+/* Texts and lists, which params_get() does not know. */
 typedef int (*param_fn)(struct query *y, const char *value, struct err *e);
 
 /* Names, with commas between. */
@@ -89,13 +88,13 @@ label_add(struct query *y, const char *value, struct err *e)
 static int
 limit_set(struct query *y, const char *value, struct err *e)
 {
-	return str_to_u64(value, 1, LIMIT_MAX, "limit", &y->limit, e);
+	return str_to_u64(value, 1, PAGE_LIMIT_MAX, "limit", &y->limit, e);
 }
 
 static int
 cursor_set(struct query *y, const char *value, struct err *e)
 {
-	return str_to_u64(value, 0, CURSOR_MAX, "cursor", &y->cursor, e);
+	return str_to_u64(value, 0, PAGE_CURSOR_MAX, "cursor", &y->cursor, e);
 }
 
 static const struct {
@@ -175,7 +174,7 @@ query_release(struct query *y)
 int
 api_job_list(struct request *q, struct err *e)
 {
-	_cleanup_(query_release) struct query y = {.q = q, .limit = LIMIT_DEFAULT, .cursor = INT64_MAX};
+	_cleanup_(query_release) struct query y = {.q = q, .limit = PAGE_LIMIT_DEFAULT, .cursor = INT64_MAX};
 	struct page p = {.s = q->server};
 	int64_t next;
 	int r;

@@ -13,13 +13,8 @@
 #include "param.h"
 #include "queue/event.h"
 
-#define LIMIT_DEFAULT 50
-#define LIMIT_MAX 1000
-
 /* Below this the queue cannot be written for long. */
 #define FREE_MIN (UINT64_C(16) << 20)
-
-#define CURSOR_MAX UINT64_C(9999999999999999999) /* the most of 19 digits */
 
 /* A page of artifacts: one more is asked for than is shown, to know whether another page follows. */
 struct page {
@@ -52,8 +47,8 @@ page_add(const struct stored_artifact *a, void *arg, struct err *e)
 int
 api_artifact_list(struct request *q, struct err *e)
 {
-	uint64_t limit = LIMIT_DEFAULT, cursor = INT64_MAX;
-	const struct param params[] = {{"limit", 1, LIMIT_MAX, &limit}, {"cursor", 0, CURSOR_MAX, &cursor}};
+	uint64_t limit = PAGE_LIMIT_DEFAULT, cursor = INT64_MAX;
+	const struct param params[] = {{"limit", 1, PAGE_LIMIT_MAX, &limit}, {"cursor", 0, PAGE_CURSOR_MAX, &cursor}};
 	struct page p = {.artifacts = NULL};
 	char next[24];
 	int r;

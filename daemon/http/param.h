@@ -4,6 +4,11 @@
 
 #include "request.h"
 
+/* Of lists: jobs, events or artifacts in a page, and what of a cursor is read; a number of 19 digits may be above any id. */
+#define PAGE_LIMIT_DEFAULT 50
+#define PAGE_LIMIT_MAX 1000
+#define PAGE_CURSOR_MAX UINT64_C(9999999999999999999)
+
 struct param {
 	const char *name;
 	uint64_t min;

@@ -271,7 +271,7 @@ def test_artifacts(daemon):
     assert seen == jobs[::-1]
     assert daemon.get("/v1/artifacts?cursor=0").json == {"artifacts": [], "next": None}
     assert len(daemon.get("/v1/artifacts?cursor=9999999999999999999").json["artifacts"]) == 5
-    for query in "limit=0", "limit=1001", "limit=x", "cursor=-1", "cursor=x", "before=1", "limit":
+    for query in "limit=0", "limit=1001", "limit=x", "cursor=-1", "cursor=x", "before=1", "limit", "limit=1&limit=2":
         answer = daemon.get(f"/v1/artifacts?{query}")
         assert (answer.status, answer.json["field"]) == (400, query.split("=")[0])
 
