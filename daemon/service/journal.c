@@ -132,6 +132,8 @@ journal_log(struct journal *j, struct journal_use *u, const char *line)
 void
 journal_stage(struct journal *j, struct journal_use *u, const char *stage)
 {
+	if (u->stages == JOURNAL_STAGES_MAX)
+		return;
 	u->stages++;
 	row_add_take(j, u->job, EVENT_STAGE, json_pack("{s:s, s:i}", "stage", stage, "attempt", u->attempt));
 	if (u->stages <= JOURNAL_STAGES_PROMPT)

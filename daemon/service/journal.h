@@ -16,7 +16,9 @@
 
 #define JOURNAL_MS 100
 
-#define JOURNAL_STAGES_PROMPT 16 /* of one attempt, that are committed at once */
+/* Of one attempt: stages that are committed at once, and that are written down at all. */
+#define JOURNAL_STAGES_PROMPT 16
+#define JOURNAL_STAGES_MAX 1000
 
 struct journal {
 	const struct dispatch_spec *spec; /* borrowed */
