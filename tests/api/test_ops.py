@@ -379,7 +379,8 @@ def test_metrics_of_a_fresh_daemon(daemon):
     routes = re.findall(r'^ROUTE\((\w+), +"([^"]+)"', (TOP / "daemon/http/routes.def").read_text(), re.MULTILINE)
     shown = {(dict(labels)["method"], dict(labels)["route"]) for labels in got["colconv_http_requests_total"]}
     assert shown == {*routes, ("other", "none")}
-    assert sample(got, "process_open_fds") == len(list(pathlib.Path(f"/proc/{daemon.process.pid}/fd").iterdir())) + 1
+    fds = pathlib.Path(f"/proc/{daemon.process.pid}/fd")
+    wait_until("the connection is closed", lambda: sample(got, "process_open_fds") == len(list(fds.iterdir())) + 1)
     assert abs(sample(got, "process_start_time_seconds") - time.time()) < 60
     assert 1 << 20 < sample(got, "process_resident_memory_bytes") < 1 << 30
 

@@ -478,8 +478,8 @@ static const struct row {
 	{OP_IOTA, "iota", build_iota, "Shape Squeeze Range"},
 	{OP_CUMSUM, "cumsum", build_cumsum, "CumSum"},
 	{OP_SUM, "sum", build_sum, "ReduceSum"},
-	{OP_SHIFT, "shift", build_shift, "Pad"},
-	{OP_SHIFT, "shift_bool", build_shift_bool, "Pad"},
+	{OP_SHIFT, "shift", build_shift, "Pad Slice"},
+	{OP_SHIFT, "shift_bool", build_shift_bool, "Pad Slice"},
 	{OP_ANY, "any", build_any, "Cast ReduceSum Cast"},
 	{OP_IF, "if", build_if, "Cast ReduceSum Cast If"},
 };
