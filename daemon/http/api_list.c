@@ -1,6 +1,8 @@
 /* GET /v1/jobs: jobs that a query describes, a page at a time. */
 #include "api.h"
 
+#include <inttypes.h>
+
 #include "base/str.h"
 #include "queue/list.h"
 
@@ -141,7 +143,7 @@ query_add(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_len, c
 
 struct page {
 	const struct server *s;
-	json_t *jobs;
+	struct buf text;
 };
 
 static int
@@ -149,18 +151,26 @@ page_add(const struct job *job, void *arg, struct err *e)
 {
 	struct page *p = arg;
 
-	if (json_array_append_new(p->jobs, api_job_json(p->s, job)) < 0)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
-	return 0;
+	buf_puts(&p->text, p->text.len ? "," : "{\"jobs\":[");
+	api_job_print(p->s, job, /*ahead=*/ -1, &p->text);
+	return buf_failed(&p->text, e);
 }
 
-static json_t *
-cursor_to_json(int64_t next)
+static void
+page_end(struct page *p, int64_t next)
 {
-	char text[24];
+	if (!p->text.len)
+		buf_puts(&p->text, "{\"jobs\":[");
+	if (next)
+		buf_printf(&p->text, "],\"next\":\"%" PRId64 "\"}", next);
+	else
+		buf_puts(&p->text, "],\"next\":null}");
+}
 
-	(void)snprintf(text, sizeof(text), "%lld", (long long)next);
-	return next ? json_string(text) : json_null();
+static void
+page_release(struct page *p)
+{
+	buf_release(&p->text);
 }
 
 static void
@@ -176,19 +186,17 @@ int
 api_job_list(struct request *q, struct err *e)
 {
 	_cleanup_(query_release) struct query y = {.q = q, .limit = LIMIT_DEFAULT, .cursor = INT64_MAX};
-	struct page p = {.s = q->server};
+	_cleanup_(page_release) struct page p = {.s = q->server};
 	int64_t next;
 	int r;
 
 	(void)MHD_get_connection_values_n(q->conn, MHD_GET_ARGUMENT_KIND, query_add, &y);
 	if (y.e.code)
 		return err_set(e, y.e.code == E_USAGE ? E_BAD_REQUEST : y.e.code, "%s", y.e.msg);
-	p.jobs = json_array();
 	r = list_jobs(q->server->spec.store, &y.filter, (int64_t)MIN(y.cursor, (uint64_t)INT64_MAX), (int)y.limit, page_add, &p,
 		      &next, e);
-	if (r < 0) {
-		json_decref(p.jobs);
+	if (r < 0)
 		return r;
-	}
-	return reply_json_take(q, MHD_HTTP_OK, json_pack("{s:o, s:o}", "jobs", p.jobs, "next", cursor_to_json(next)), e);
+	page_end(&p, next);
+	return reply_text_take(q, MHD_HTTP_OK, &p.text, "application/json", e);
 }

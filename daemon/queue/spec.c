@@ -1,6 +1,7 @@
 #include "spec.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 
@@ -512,83 +513,94 @@ spec_from_json(const json_t *j, struct spec *ret, char field[SPEC_FIELD_LEN], st
 	return 0;
 }
 
-/* Takes the array; NULL when memory ran out, now or before. */
-static json_t *
-array_with(json_t *array, const char *s)
+static void
+variants_print(struct buf *b, unsigned variants)
 {
-	if (json_array_append_new(array, json_string(s)) < 0) {
-		json_decref(array);
-		return NULL;
-	}
-	return array;
-}
-
-static json_t *
-variants_to_json(unsigned variants)
-{
-	json_t *array = json_array();
+	const char *comma = "";
 	unsigned v;
 
 	for (v = 0; v < VARIANT_MAX; v++)
-		if (variants & 1u << v)
-			array = array_with(array, variant_name(v));
-	return array;
+		if (variants & 1u << v) {
+			buf_printf(b, "%s\"%s\"", comma, variant_name(v));
+			comma = ",";
+		}
 }
 
-static json_t *
-references_to_json(const struct spec *spec)
+static void
+references_print(struct buf *b, const struct spec *spec)
 {
-	json_t *array = json_array();
 	size_t i;
 
-	for (i = 0; i < spec->n_references; i++)
-		array = array_with(array, spec->references[i]);
-	return array;
+	for (i = 0; i < spec->n_references; i++) {
+		if (i)
+			buf_puts(b, ",");
+		json_print_str(b, spec->references[i]);
+	}
 }
 
-json_t *
-spec_to_json(const struct spec *spec)
+static void
+parity_print(struct buf *b, const struct spec *spec)
 {
-	json_t *parity = json_false(), *timeout = json_null(), *j;
-
-	if (spec->parity)
-		parity = json_pack("{s:f, s:f, s:I}", "max_abs", spec->max_abs, "min_cosine",
-				   spec->min_cosine, "seed", (json_int_t)spec->seed);
-	if (spec->timeout_s)
-		timeout = json_integer(spec->timeout_s);
-	/* json_pack() takes over what "o" is given, and fails for a NULL among it. */
-	j = json_pack("{s:s, s:s*, s:s?, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:O, s:I, s:o, s:I}", "model", spec->model,
-		      "revision", spec->revision, "base", spec->base, "variants", variants_to_json(spec->variants),
-		      "dtype", values[spec->dtype].word, "storage",
-		      values[spec->storage].word, "layout", values[spec->layout].word, "profile",
-		      values[spec->profile].word, "reference", references_to_json(spec), "parity", parity,
-		      "positions", values[spec->positions].word, "mask_mode", values[spec->mask_mode].word,
-		      "labels", spec->labels, "priority", (json_int_t)spec->priority, "timeout", timeout, "attempts",
-		      (json_int_t)spec->attempts);
-	if (spec->shard_size &&
-	    json_object_set_new(j, "shard_size", json_integer((json_int_t)spec->shard_size)) < 0) {
-		json_decref(j);
-		return NULL;
+	if (!spec->parity) {
+		buf_puts(b, "false");
+		return;
 	}
-	return j;
+	buf_puts(b, "{\"max_abs\":");
+	json_print_real(b, spec->max_abs);
+	buf_puts(b, ",\"min_cosine\":");
+	json_print_real(b, spec->min_cosine);
+	buf_printf(b, ",\"seed\":%" PRIu64 "}", spec->seed);
+}
+
+/* Sorted: the order in which they came says nothing. */
+static void
+labels_print(struct buf *b, const json_t *labels)
+{
+	_cleanup_free_ char *text = json_dumps(labels, JSON_COMPACT | JSON_SORT_KEYS);
+
+	buf_puts(b, text ? text : "");
+	b->failed |= !text;
+}
+
+void
+spec_print(const struct spec *spec, struct buf *b)
+{
+	buf_puts(b, "{\"model\":");
+	json_print_str(b, spec->model);
+	if (spec->revision) {
+		buf_puts(b, ",\"revision\":");
+		json_print_str(b, spec->revision);
+	}
+	buf_puts(b, ",\"base\":");
+	json_print_str(b, spec->base);
+	buf_puts(b, ",\"variants\":[");
+	variants_print(b, spec->variants);
+	buf_printf(b, "],\"dtype\":\"%s\",\"storage\":\"%s\",\"layout\":\"%s\"", values[spec->dtype].word,
+		   values[spec->storage].word, values[spec->layout].word);
+	if (spec->shard_size)
+		buf_printf(b, ",\"shard_size\":%" PRIu64, spec->shard_size);
+	buf_printf(b, ",\"profile\":\"%s\",\"reference\":[", values[spec->profile].word);
+	references_print(b, spec);
+	buf_puts(b, "],\"parity\":");
+	parity_print(b, spec);
+	buf_printf(b, ",\"positions\":\"%s\",\"mask_mode\":\"%s\",\"labels\":", values[spec->positions].word,
+		   values[spec->mask_mode].word);
+	labels_print(b, spec->labels);
+	buf_printf(b, ",\"priority\":%" PRId64 ",\"timeout\":", spec->priority);
+	if (spec->timeout_s)
+		buf_printf(b, "%" PRId64, spec->timeout_s);
+	else
+		buf_puts(b, "null");
+	buf_printf(b, ",\"attempts\":%" PRId64 "}", spec->attempts);
 }
 
 int
 spec_sha256(const struct spec *spec, char ret[SHA256_HEX_LEN + 1], struct err *e)
 {
-	_cleanup_(json_decrefp) json_t *j = spec_to_json(spec);
-	_cleanup_free_ char *text = j ? json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-	_cleanup_(sha256_free) struct sha256 *hash = NULL;
-	int r;
+	_cleanup_(buf_release) struct buf text = BUF_INIT;
 
-	if (!text)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
-	r = sha256_new(&hash, e);
-	if (r < 0)
-		return r;
-	sha256_add(hash, text, strlen(text));
-	sha256_finish(hash, ret);
-	return 0;
+	spec_print(spec, &text);
+	return buf_failed(&text, e) < 0 ? E_NO_MEMORY : sha256_bytes(text.data, text.len, ret, e);
 }
 
 int
