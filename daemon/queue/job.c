@@ -12,6 +12,8 @@
 #define PAUSE_FIRST_MS 2000
 #define PAUSE_FACTOR 4 /* from one failure to the next */
 
+#define TEXT_LEN 1536 /* of most jobs, so that the buffer grows once */
+
 static const struct {
 	const char *name;
 	bool ended;
@@ -98,10 +100,11 @@ job_release(struct job *job)
 	*job = (struct job){.id = 0};
 }
 
+/* `name` is all that comes before the value. */
 static void
 str_print(struct buf *b, const char *name, const char *value)
 {
-	buf_printf(b, ",\"%s\":", name);
+	buf_puts(b, name);
 	json_print_str(b, value);
 }
 
@@ -136,12 +139,14 @@ waiting_print(struct buf *b, const struct job *job, int64_t ahead)
 		buf_puts(b, ",\"waiting\":null");
 		return;
 	}
-	buf_printf(b, ",\"waiting\":{\"for\":\"%s\",\"ahead\":", job->not_before > job_now() ? "pause" : "slot");
+	buf_puts(b, ",\"waiting\":{\"for\":");
+	buf_puts(b, job->not_before > job_now() ? "\"pause\"" : "\"slot\"");
+	buf_puts(b, ",\"ahead\":");
 	if (ahead < 0)
 		buf_puts(b, "null");
 	else
 		buf_printf(b, "%" PRId64, ahead);
-	time_print(b, "until", job->not_before);
+	time_print(b, ",\"until\":", job->not_before);
 	buf_puts(b, "}");
 }
 
@@ -167,29 +172,33 @@ artifact_print(struct buf *b, const struct job *job)
 		return;
 	}
 	buf_printf(b, ",\"artifact\":{\"files\":%" PRId64 ",\"bytes\":%" PRId64, job->artifact.files, job->artifact.bytes);
-	time_print(b, "removed", job->artifact.removed);
+	time_print(b, ",\"removed\":", job->artifact.removed);
 	buf_puts(b, "}");
 }
 
 void
 job_print(const struct job *job, const struct job_moment *now, struct buf *b)
 {
-	buf_printf(b, "{\"id\":%" PRId64 ",\"state\":\"%s\",\"spec\":%s", job->id, states[job->state].name, job->spec);
-	str_print(b, "owner", *job->owner ? job->owner : NULL);
-	time_print(b, "created", job->created);
-	time_print(b, "started", job->started);
-	time_print(b, "ended", job->ended);
+	(void)buf_reserve(b, TEXT_LEN);
+	buf_printf(b, "{\"id\":%" PRId64 ",\"state\":\"%s\",\"spec\":", job->id, states[job->state].name);
+	buf_puts(b, job->spec);
+	str_print(b, ",\"owner\":", *job->owner ? job->owner : NULL);
+	time_print(b, ",\"created\":", job->created);
+	time_print(b, ",\"started\":", job->started);
+	time_print(b, ",\"ended\":", job->ended);
 	buf_printf(b, ",\"attempt\":%d,\"attempts_max\":%d,\"cancel_requested\":%s", job->attempt, job->attempts_max,
 		   job->cancel_requested ? "true" : "false");
-	str_print(b, "runner", job->runner);
+	str_print(b, ",\"runner\":", job->runner);
 	waiting_print(b, job, now->ahead);
-	str_print(b, "stage", now->stage);
-	buf_printf(b, ",\"progress\":%s", now->progress ? now->progress : "null");
+	str_print(b, ",\"stage\":", now->stage);
+	buf_puts(b, ",\"progress\":");
+	buf_puts(b, now->progress ? now->progress : "null");
 	stages_print(b, job);
 	usage_print(b, &job->usage);
-	str_print(b, "reason", job->reason);
-	str_print(b, "message", job->message);
-	buf_printf(b, ",\"result\":%s", job->state == JOB_DONE ? job->result : "null");
+	str_print(b, ",\"reason\":", job->reason);
+	str_print(b, ",\"message\":", job->message);
+	buf_puts(b, ",\"result\":");
+	buf_puts(b, job->state == JOB_DONE ? job->result : "null");
 	artifact_print(b, job);
 	buf_printf(b, ",\"event\":%" PRId64 "}", job->event);
 }
