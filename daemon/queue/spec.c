@@ -81,8 +81,14 @@ value_default(enum spec_kind kind)
 
 /*
  * The parts of spec_from_json() leave the name of the field they look at in `field`: it is the
- * one to blame when they fail.
+ * one to blame when they fail. Every submission sets all of them: names of ours, which fit, are copied.
  */
+static void
+field_name(char *field, const char *name)
+{
+	memcpy(field, name, strlen(name) + 1);
+}
+
 static void _printf_(2, 3)
 field_set(char *field, const char *fmt, ...)
 {
@@ -161,7 +167,7 @@ value_parse(const json_t *j, enum spec_kind kind, const char *key, enum spec_val
 	const char *word = NULL;
 	int r;
 
-	field_set(field, "%s", key);
+	field_name(field, key);
 	*ret = value_default(kind);
 	r = json_get_str(j, "", key, JSON_OPTIONAL, E_BAD_REQUEST, &word, e);
 	return r < 0 || !word ? r : spec_value_from_str(kind, key, word, ret, e);
@@ -186,7 +192,7 @@ shard_size_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 	struct err why = ERR_INIT;
 	int64_t bytes = 0;
 
-	field_set(field, "shard_size");
+	field_name(field, "shard_size");
 	if (!v) {
 		spec->shard_size = spec->layout == SPEC_LAYOUT_SHARDED ? SHARD_DEFAULT : 0;
 		return 0;
@@ -232,7 +238,7 @@ variants_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 	size_t i;
 	int r;
 
-	field_set(field, "variants");
+	field_name(field, "variants");
 	r = json_get_array(j, "", "variants", JSON_OPTIONAL, E_BAD_REQUEST, &array, e);
 	if (r < 0)
 		return r;
@@ -253,7 +259,7 @@ variants_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 			return err_set(e, E_BAD_REQUEST, "%s names '%s' a second time", field, word);
 		spec->variants |= 1u << v;
 	}
-	field_set(field, "variants");
+	field_name(field, "variants");
 	if (profile_of(spec)->one_model && spec->variants != 1u << VARIANT_UNIFIED)
 		return err_set(e, E_BAD_REQUEST, "variants must be unified alone with the profile %s",
 			       values[spec->profile].word);
@@ -267,7 +273,7 @@ references_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 	size_t n;
 	int r;
 
-	field_set(field, "reference");
+	field_name(field, "reference");
 	r = json_get_array(j, "", "reference", JSON_OPTIONAL, E_BAD_REQUEST, &array, e);
 	n = json_array_size(array);
 	if (r < 0 || n == 0)
@@ -298,19 +304,19 @@ limits_parse(const json_t *obj, struct spec *spec, char *field, struct err *e)
 	r = keys_check(obj, "parity", keys, ARRAY_LEN(keys), field, e);
 	if (r < 0)
 		return r;
-	field_set(field, "parity.max_abs");
+	field_name(field, "parity.max_abs");
 	r = json_get_double(obj, "parity", "max_abs", JSON_OPTIONAL, E_BAD_REQUEST, &spec->max_abs, e);
 	if (r == 0 && !(spec->max_abs >= 0 && isfinite(spec->max_abs)))
 		r = err_set(e, E_BAD_REQUEST, "parity.max_abs must not be negative");
 	if (r < 0)
 		return r;
-	field_set(field, "parity.min_cosine");
+	field_name(field, "parity.min_cosine");
 	r = json_get_double(obj, "parity", "min_cosine", JSON_OPTIONAL, E_BAD_REQUEST, &spec->min_cosine, e);
 	if (r == 0 && !(spec->min_cosine >= -1 && spec->min_cosine <= 1))
 		r = err_set(e, E_BAD_REQUEST, "parity.min_cosine must be from -1 to 1");
 	if (r < 0)
 		return r;
-	field_set(field, "parity.seed");
+	field_name(field, "parity.seed");
 	r = json_get_int(obj, "parity", "seed", JSON_OPTIONAL, 0, INT64_MAX, E_BAD_REQUEST, &seed, e);
 	spec->seed = (uint64_t)seed;
 	return r;
@@ -327,7 +333,7 @@ parity_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 		spec->max_abs = MAX(spec->max_abs, MAX_ABS_ROUNDED);
 	spec->min_cosine = limits[spec->dtype].min_cosine;
 	spec->seed = SEED_DEFAULT;
-	field_set(field, "parity");
+	field_name(field, "parity");
 	if (json_is_object(v))
 		return limits_parse(v, spec, field, e);
 	if (json_is_boolean(v))
@@ -345,7 +351,7 @@ labels_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 	json_t *v;
 	int r;
 
-	field_set(field, "labels");
+	field_name(field, "labels");
 	spec->labels = json_object();
 	if (!spec->labels)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
@@ -374,7 +380,7 @@ labels_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 static int
 number_parse(const json_t *j, const char *key, int64_t min, int64_t max, int64_t *ret, char *field, struct err *e)
 {
-	field_set(field, "%s", key);
+	field_name(field, key);
 	return json_get_int(j, "", key, JSON_OPTIONAL, min, max, E_BAD_REQUEST, ret, e);
 }
 
@@ -405,7 +411,7 @@ source_parse(const json_t *v, const char *key, char *field, char **ret, struct e
 {
 	const char *s = json_string_value(v);
 
-	field_set(field, "%s", key);
+	field_name(field, key);
 	if (!s || !*s || s[0] == '/')
 		return path_parse(v, field, ret, e);
 	if (json_string_length(v) != strlen(s) || !repo_id_ok(s))
@@ -420,7 +426,7 @@ model_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 {
 	const json_t *v = json_object_get(j, "model");
 
-	field_set(field, "model");
+	field_name(field, "model");
 	return v ? source_parse(v, "model", field, &spec->model, e) : err_set(e, E_BAD_REQUEST, "model is missing");
 }
 
@@ -438,7 +444,7 @@ revision_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 	const char *s = NULL;
 	int r;
 
-	field_set(field, "revision");
+	field_name(field, "revision");
 	r = json_get_str(j, "", "revision", JSON_OPTIONAL, E_BAD_REQUEST, &s, e);
 	if (r < 0 || (!s && !spec_is_repo(spec->model)))
 		return r;
@@ -633,11 +639,11 @@ spec_check_roots(const struct spec *spec, const char *const *roots, size_t n_roo
 	field[0] = '\0';
 	if (n_roots == 0)
 		return 0;
-	field_set(field, "model");
+	field_name(field, "model");
 	if (!spec_is_repo(spec->model))
 		r = spec_check_path(spec->model, O_DIRECTORY, roots, n_roots, field, e);
 	if (r == 0 && spec->base && !spec_is_repo(spec->base)) {
-		field_set(field, "base");
+		field_name(field, "base");
 		r = spec_check_path(spec->base, O_DIRECTORY, roots, n_roots, field, e);
 	}
 	for (i = 0; r == 0 && i < spec->n_references; i++) {
