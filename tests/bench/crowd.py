@@ -1,4 +1,4 @@
-"""Others' latency while 1,000 slow connections, 100 streams of events and a flood of submissions are there at once."""
+"""Another client's latency while 1,000 slow connections, 100 streams of events and a flood of submissions are there at once."""
 import contextlib
 import socket
 import threading
@@ -84,9 +84,9 @@ def hostile(bench):
     daemon.remove()
     return 1e3 * loud[0]["p99"], {
         "quiet": quiet, "loud": loud, "jobs": jobs,
-        "words": f"p50/p99/max in ms: {words('GET', loud[0])}, {words('POST', loud[1])}; "
+        "words": f"p50/p99/max: {words('GET', loud[0])}, {words('POST', loud[1])}; "
                  f"without {words('GET', quiet[0])}, {words('POST', quiet[1])}; {jobs} jobs were made"}
 
 
 def rows(bench):
-    yield "hostile", f"p99 of a GET beside {SLOW} slow, {STREAMS} streams, a flood", "ms", None, lambda: hostile(bench)
+    yield "hostile", "p99 of another client's GET in a crowd", "ms", None, lambda: hostile(bench)

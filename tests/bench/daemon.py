@@ -36,14 +36,19 @@ http {{
 """
 
 
-def on(cores):
-    """For Popen: the process and its children stay there."""
-    return {"preexec_fn": lambda: os.sched_setaffinity(0, cores)}
+def spawn(argv, cores, **options):
+    """A process that stays on these cores, with its children: it inherits them from this thread."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        return subprocess.Popen(argv, **options)
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 @contextlib.contextmanager
 def running(argv, log, cores=SERVER_CORE):
-    with open(log, "wb") as out, subprocess.Popen(argv, stdout=out, stderr=out, **on(cores)) as process:
+    with open(log, "wb") as out, spawn(argv, cores, stdout=out, stderr=out) as process:
         try:
             yield process
         finally:
@@ -115,7 +120,7 @@ def loading(bench, port, clients, data, seconds, nice=0):
     path = bench.scratch / f"request-{time.monotonic_ns()}"
     path.write_bytes(data)
     argv = ["nice", "-n", str(nice), bench.build / "tests/bench/load", str(port), str(clients), str(seconds), path]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **on(LOAD_CORES)) as process:
+    with spawn(argv, LOAD_CORES, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process
         finally:
@@ -139,7 +144,7 @@ def load(bench, port, clients, data, seconds):
         return loaded(process)
 
 
-def loads_words(results):
+def share_words(results):
     """Whether the client was the limit."""
     share = statistics.median(r["cpu"] for r in results)
     return f"the client had {share:.0%} of its core"

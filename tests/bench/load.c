@@ -138,7 +138,11 @@ client_hear(struct load *l, struct client *c)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n <= 0 || c->reply.len > REPLY_MAX)
+	if (n == 0) {
+		(void)fputs("load: the server closed a connection\n", stderr);
+		exit(1);
+	}
+	if (n < 0 || c->reply.len > REPLY_MAX)
 		die("recv");
 	c->reply.len += (size_t)n;
 	c->reply.data[c->reply.len] = '\0';

@@ -4,7 +4,7 @@ import statistics
 import subprocess
 import time
 
-from daemon import LOAD_CORES, Daemon, job, load, on, request
+from daemon import LOAD_CORES, Daemon, job, load, request, spawn
 
 MIB = 1 << 20
 SIZES = {"many": (100_000, 10_000), "few": (100, 100)}
@@ -142,7 +142,7 @@ def memory(bench, many):
 
 def first_byte(argv, env):
     begin = time.monotonic()
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, env={**os.environ, **env}, **on(LOAD_CORES)) as process:
+    with spawn(argv, LOAD_CORES, stdout=subprocess.PIPE, env={**os.environ, **env}) as process:
         if not process.stdout.read(1):
             raise RuntimeError(f"{argv[0]} said nothing")
         took = time.monotonic() - begin

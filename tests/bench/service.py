@@ -5,7 +5,7 @@ import shutil
 import statistics
 import subprocess
 
-from daemon import SERVER_CORE, Daemon, job, load, loads_words, nginx, on, request
+from daemon import SERVER_CORE, Daemon, job, load, nginx, request, share_words, spawn
 
 CLIENTS = (1, 64, 127, 128, 256, 1000)    # servers of this kind have been seen to stall at 128
 READERS = 64
@@ -15,9 +15,12 @@ MIB = 1 << 20
 def bare(bench, daemon):
     with daemon.queue() as db:
         (spec_len,) = db.execute("SELECT max(length(spec)) FROM job").fetchone()
-    done = subprocess.run([bench.build / "tests/bench/bare_sqlite", daemon.folder / "bare", str(bench.seconds), str(spec_len)],
-                          check=True, capture_output=True, text=True, **on(SERVER_CORE))
-    return float(done.stdout)
+    argv = [bench.build / "tests/bench/bare_sqlite", daemon.folder / "bare", str(bench.seconds), str(spec_len)]
+    with spawn(argv, SERVER_CORE, stdout=subprocess.PIPE, text=True) as process:
+        out, _ = process.communicate()
+    if process.returncode:
+        raise RuntimeError("bare_sqlite failed")
+    return float(out)
 
 
 def submit(bench, clients):
@@ -32,7 +35,7 @@ def submit(bench, clients):
     rate, reference = statistics.median(r["rate"] for r in ours), statistics.median(theirs)
     slowest = max(r["slowest"] for r in ours)
     words = (f"{rate:.0f}/s against {reference:.0f}/s; slowest {1000 * slowest:.0f} ms; daemon {1e6 * statistics.median(cpu):.0f} us "
-             f"of CPU a job; {loads_words(ours)}")
+             f"of CPU a job; {share_words(ours)}")
     return rate / reference, {"loads": ours, "reference_rates": theirs, "cpu": cpu, "slowest": slowest, "words": words}
 
 
@@ -73,7 +76,7 @@ def status(bench):
     daemon.remove()
     rate = statistics.median(r["rate"] for r in ours)
     detail = {"loads": ours, "reference_loads": theirs, "cpu": cpu}
-    words = f"{len(body)} bytes; daemon {1e6 * statistics.median(cpu):.0f} us of CPU a read; {loads_words(ours)}"
+    words = f"{len(body)} bytes; daemon {1e6 * statistics.median(cpu):.0f} us of CPU a read; {share_words(ours)}"
     if not theirs:
         return None, {**detail, "words": f"{rate:.0f}/s; nginx is not installed; {words}"}
     reference = statistics.median(r["rate"] for r in theirs)
