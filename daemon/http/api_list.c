@@ -143,7 +143,8 @@ query_add(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_len, c
 
 struct page {
 	const struct server *s;
-	struct buf text;
+	struct buf *text;
+	const char *comma; /* before the next job */
 };
 
 static int
@@ -151,26 +152,19 @@ page_add(const struct job *job, void *arg, struct err *e)
 {
 	struct page *p = arg;
 
-	buf_puts(&p->text, p->text.len ? "," : "{\"jobs\":[");
-	api_job_print(p->s, job, /*ahead=*/ -1, &p->text);
-	return buf_failed(&p->text, e);
+	buf_puts(p->text, p->comma);
+	p->comma = ",";
+	api_job_print(p->s, job, /*ahead=*/ -1, p->text);
+	return buf_failed(p->text, e);
 }
 
 static void
-page_end(struct page *p, int64_t next)
+cursor_print(int64_t next, struct buf *b)
 {
-	if (!p->text.len)
-		buf_puts(&p->text, "{\"jobs\":[");
 	if (next)
-		buf_printf(&p->text, "],\"next\":\"%" PRId64 "\"}", next);
+		buf_printf(b, "\"%" PRId64 "\"", next);
 	else
-		buf_puts(&p->text, "],\"next\":null}");
-}
-
-static void
-page_release(struct page *p)
-{
-	buf_release(&p->text);
+		buf_puts(b, "null");
 }
 
 static void
@@ -186,17 +180,21 @@ int
 api_job_list(struct request *q, struct err *e)
 {
 	_cleanup_(query_release) struct query y = {.q = q, .limit = LIMIT_DEFAULT, .cursor = INT64_MAX};
-	_cleanup_(page_release) struct page p = {.s = q->server};
+	_cleanup_(buf_release) struct buf text = BUF_INIT;
+	struct page p = {.s = q->server, .text = &text, .comma = ""};
 	int64_t next;
 	int r;
 
 	(void)MHD_get_connection_values_n(q->conn, MHD_GET_ARGUMENT_KIND, query_add, &y);
 	if (y.e.code)
 		return err_set(e, y.e.code == E_USAGE ? E_BAD_REQUEST : y.e.code, "%s", y.e.msg);
+	buf_puts(&text, "{\"jobs\":[");
 	r = list_jobs(q->server->spec.store, &y.filter, (int64_t)MIN(y.cursor, (uint64_t)INT64_MAX), (int)y.limit, page_add, &p,
 		      &next, e);
 	if (r < 0)
 		return r;
-	page_end(&p, next);
-	return reply_text_take(q, MHD_HTTP_OK, &p.text, "application/json", e);
+	buf_puts(&text, "],\"next\":");
+	cursor_print(next, &text);
+	buf_puts(&text, "}");
+	return reply_text_take(q, MHD_HTTP_OK, &text, "application/json", e);
 }
