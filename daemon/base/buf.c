@@ -61,24 +61,30 @@ buf_puts(struct buf *b, const char *s)
 	buf_add(b, s, strlen(s));
 }
 
+/* Into what room there is, and a second time when that was too little. */
 void
 buf_printf(struct buf *b, const char *fmt, ...)
 {
+	char *p = buf_reserve(b, 64);
 	va_list ap;
-	char *p;
+	size_t room;
 	int n;
 
+	if (!p)
+		return;
+	room = b->cap - b->len;
 	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(p, room, fmt, ap);
 	va_end(ap);
-	p = n < 0 ? NULL : buf_reserve(b, (size_t)n);
-	if (!p) {
+	if (n >= 0 && (size_t)n >= room && (p = buf_reserve(b, (size_t)n))) {
+		va_start(ap, fmt);
+		n = vsnprintf(p, (size_t)n + 1, fmt, ap);
+		va_end(ap);
+	}
+	if (n < 0 || b->failed) {
 		b->failed = true;
 		return;
 	}
-	va_start(ap, fmt);
-	(void)vsnprintf(p, (size_t)n + 1, fmt, ap);
-	va_end(ap);
 	b->len += (size_t)n;
 }
 

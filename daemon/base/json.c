@@ -67,6 +67,50 @@ json_write(const char *path, const json_t *j, struct err *e)
 	return fs_write_file(path, text, strlen(text), e);
 }
 
+static void
+char_print(struct buf *b, unsigned char c)
+{
+	if (c == '"' || c == '\\')
+		buf_printf(b, "\\%c", c);
+	else
+		buf_printf(b, "\\u%04x", c);
+}
+
+void
+json_print_str(struct buf *b, const char *s)
+{
+	size_t n;
+
+	if (!s) {
+		buf_puts(b, "null");
+		return;
+	}
+	buf_puts(b, "\"");
+	for (;;) {
+		for (n = 0; (unsigned char)s[n] >= ' ' && s[n] != '"' && s[n] != '\\'; n++)
+			;
+		buf_add(b, s, n);
+		if (!s[n])
+			break;
+		char_print(b, (unsigned char)s[n]);
+		s += n + 1;
+	}
+	buf_puts(b, "\"");
+}
+
+void
+json_print_real(struct buf *b, double v)
+{
+	char text[40];
+
+	(void)snprintf(text, sizeof(text), "%.15g", v); /* 0.99999 as it was sent */
+	if (strtod(text, NULL) != v)
+		(void)snprintf(text, sizeof(text), "%.17g", v);
+	buf_puts(b, text);
+	if (!strpbrk(text, ".e"))
+		buf_puts(b, ".0");
+}
+
 /* The member, or NULL when it is absent or null and may be. */
 static int
 member_get(const json_t *obj, const char *path, const char *key, enum json_need need, int code, const json_t **ret,

@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 
+#include "buf.h"
 #include "err.h"
 
 #define JSON_DEPTH_MAX 32
@@ -22,6 +23,12 @@ int json_parse(const char *text, size_t len, const char *what, int code, json_t 
 
 /* Reads and parses a file of at most `max` bytes. */
 int json_read(const char *path, uint64_t max, int code, json_t **ret, struct err *e);
+
+/* A string in quotes, of valid UTF-8; NULL is null. */
+void json_print_str(struct buf *b, const char *s);
+
+/* A finite number, in digits that read back as the same one. */
+void json_print_real(struct buf *b, double v);
 
 /* Writes it indented, by fs_write_file. */
 int json_write(const char *path, const json_t *j, struct err *e);

@@ -65,7 +65,10 @@ int api_disk_get(const struct server *s, struct disk *ret, struct err *e);
 /* Whether jobs are taken and can run. */
 bool api_is_ready(const struct server *s, uint64_t free_bytes);
 
-/* The job with what its runner knows of it. NULL: no memory. */
-json_t *api_job_json(const struct server *s, const struct job *job);
+/* The job with what its runner knows of it; `ahead` as in job_moment. */
+void api_job_print(const struct server *s, const struct job *job, int64_t ahead, struct buf *b);
+
+/* The same as the reply. */
+int api_job_reply(struct request *q, unsigned status, const struct job *job, int64_t ahead, struct err *e);
 
 #endif

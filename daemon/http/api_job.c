@@ -3,17 +3,28 @@
 
 #include <inttypes.h>
 
-json_t *
-api_job_json(const struct server *s, const struct job *job)
+void
+api_job_print(const struct server *s, const struct job *job, int64_t ahead, struct buf *b)
 {
 	const struct run *run = job->state == JOB_RUNNING ? run_find(s->spec.runners, job->id) : NULL;
-	json_t *j = job_to_json(job);
+	_cleanup_(json_decrefp) json_t *progress = run && *run->stage ? run_progress_to_json(run) : NULL;
+	_cleanup_free_ char *text = progress ? json_dumps(progress, REPLY_JSON) : NULL;
+	const struct job_moment now = {
+		.stage = run && *run->stage ? run->stage : NULL,
+		.progress = text,
+		.ahead = ahead,
+	};
 
-	if (run && *run->stage) {
-		(void)json_object_set_new(j, "stage", json_string(run->stage));
-		(void)json_object_set_new(j, "progress", run_progress_to_json(run));
-	}
-	return j;
+	job_print(job, &now, b);
+}
+
+int
+api_job_reply(struct request *q, unsigned status, const struct job *job, int64_t ahead, struct err *e)
+{
+	_cleanup_(buf_release) struct buf b = BUF_INIT;
+
+	api_job_print(q->server, job, ahead, &b);
+	return reply_text_take(q, status, &b, "application/json", e);
 }
 
 /* The job of the path. */
@@ -23,38 +34,17 @@ job_load(struct request *q, struct job *ret, struct err *e)
 	return store_job_get(q->server->spec.store, q->id, ret, e);
 }
 
-/* How many come before a queued job: counted for one job, and not for each of a list. */
-static int
-ahead_set(const struct server *s, const struct job *job, json_t *j, struct err *e)
-{
-	int64_t ahead = 0;
-	int r;
-
-	if (job->state != JOB_QUEUED)
-		return 0;
-	r = store_job_ahead(s->spec.store, job, &ahead, e);
-	if (r < 0 || ahead < 0)
-		return r;
-	(void)json_object_set_new(json_object_get(j, "waiting"), "ahead", json_integer(ahead));
-	return 0;
-}
-
 static int
 job_reply(struct request *q, unsigned status, struct err *e)
 {
 	_cleanup_(job_release) struct job job = {.id = 0};
-	json_t *j;
+	int64_t ahead = -1;
 	int r = job_load(q, &job, e);
 
-	if (r < 0)
-		return r;
-	j = api_job_json(q->server, &job);
-	r = ahead_set(q->server, &job, j, e);
-	if (r < 0) {
-		json_decref(j);
-		return r;
-	}
-	return reply_json_take(q, status, j, e);
+	/* counted for one job, and not for each of a list */
+	if (r == 0 && job.state == JOB_QUEUED)
+		r = store_job_ahead(q->server->spec.store, &job, &ahead, e);
+	return r < 0 ? r : api_job_reply(q, status, &job, ahead, e);
 }
 
 int

@@ -1,6 +1,8 @@
 /* GET /v1/jobs: jobs that a query describes, a page at a time. */
 #include "api.h"
 
+#include <inttypes.h>
+
 #include "base/str.h"
 #include "param.h"
 #include "queue/list.h"
@@ -140,7 +142,8 @@ query_add(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_len, c
 
 struct page {
 	const struct server *s;
-	json_t *jobs;
+	struct buf *text;
+	const char *comma; /* before the next job */
 };
 
 static int
@@ -148,18 +151,19 @@ page_add(const struct job *job, void *arg, struct err *e)
 {
 	struct page *p = arg;
 
-	if (json_array_append_new(p->jobs, api_job_json(p->s, job)) < 0)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
-	return 0;
+	buf_puts(p->text, p->comma);
+	p->comma = ",";
+	api_job_print(p->s, job, /*ahead=*/ -1, p->text);
+	return buf_failed(p->text, e);
 }
 
-static json_t *
-cursor_to_json(int64_t next)
+static void
+cursor_print(int64_t next, struct buf *b)
 {
-	char text[24];
-
-	(void)snprintf(text, sizeof(text), "%lld", (long long)next);
-	return next ? json_string(text) : json_null();
+	if (next)
+		buf_printf(b, "\"%" PRId64 "\"", next);
+	else
+		buf_puts(b, "null");
 }
 
 static void
@@ -175,19 +179,21 @@ int
 api_job_list(struct request *q, struct err *e)
 {
 	_cleanup_(query_release) struct query y = {.q = q, .limit = PAGE_LIMIT_DEFAULT, .cursor = INT64_MAX};
-	struct page p = {.s = q->server};
+	_cleanup_(buf_release) struct buf text = BUF_INIT;
+	struct page p = {.s = q->server, .text = &text, .comma = ""};
 	int64_t next;
 	int r;
 
 	(void)MHD_get_connection_values_n(q->conn, MHD_GET_ARGUMENT_KIND, query_add, &y);
 	if (y.e.code)
 		return err_set(e, y.e.code == E_USAGE ? E_BAD_REQUEST : y.e.code, "%s", y.e.msg);
-	p.jobs = json_array();
+	buf_puts(&text, "{\"jobs\":[");
 	r = list_jobs(q->server->spec.store, &y.filter, (int64_t)MIN(y.cursor, (uint64_t)INT64_MAX), (int)y.limit, page_add, &p,
 		      &next, e);
-	if (r < 0) {
-		json_decref(p.jobs);
+	if (r < 0)
 		return r;
-	}
-	return reply_json_take(q, MHD_HTTP_OK, json_pack("{s:o, s:o}", "jobs", p.jobs, "next", cursor_to_json(next)), e);
+	buf_puts(&text, "],\"next\":");
+	cursor_print(next, &text);
+	buf_puts(&text, "}");
+	return reply_text_take(q, MHD_HTTP_OK, &text, "application/json", e);
 }

@@ -300,5 +300,5 @@ api_metrics_get(struct request *q, struct err *e)
 		buf_release(&b);
 		return r;
 	}
-	return reply_text_take(q, &b, "text/plain; version=0.0.4; charset=utf-8", e);
+	return reply_text_take(q, MHD_HTTP_OK, &b, "text/plain; version=0.0.4; charset=utf-8", e);
 }

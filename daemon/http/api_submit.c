@@ -140,7 +140,7 @@ job_tell(struct request *q, struct err *e)
 	int r = replayed ? store_job_get(q->server->spec.store, q->id, &q->job, e) : 0;
 
 	if (r == 0)
-		r = reply_json_take(q, replayed ? MHD_HTTP_OK : MHD_HTTP_ACCEPTED, api_job_json(q->server, &q->job), e);
+		r = api_job_reply(q, replayed ? MHD_HTTP_OK : MHD_HTTP_ACCEPTED, &q->job, /*ahead=*/ -1, e);
 	if (r < 0)
 		return r;
 	q->server->spec.metrics->submissions += !replayed;

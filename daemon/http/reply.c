@@ -48,7 +48,7 @@ reply_json_take(struct request *q, unsigned status, json_t *j, struct err *e)
 }
 
 int
-reply_text_take(struct request *q, struct buf *b, const char *type, struct err *e)
+reply_text_take(struct request *q, unsigned status, struct buf *b, const char *type, struct err *e)
 {
 	const size_t len = b->len;
 	char *text = buf_take(b);
@@ -59,7 +59,7 @@ reply_text_take(struct request *q, struct buf *b, const char *type, struct err *
 		response = MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
 	if (!response)
 		free(text);
-	r = reply_set_take(q, MHD_HTTP_OK, response, type, e);
+	r = reply_set_take(q, status, response, type, e);
 	reply_header(q, "Cache-Control", "no-store");
 	return r;
 }

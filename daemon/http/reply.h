@@ -11,8 +11,8 @@
 /* `j` is taken, also on failure; NULL is memory that ran out making it. */
 int reply_json_take(struct request *q, unsigned status, json_t *j, struct err *e);
 
-/* 200 with the bytes of `b`, which is taken, also on failure. */
-int reply_text_take(struct request *q, struct buf *b, const char *type, struct err *e);
+/* The bytes of `b`, which is taken, also on failure. */
+int reply_text_take(struct request *q, unsigned status, struct buf *b, const char *type, struct err *e);
 
 /* Without a body: 204, 304. */
 int reply_empty(struct request *q, unsigned status, struct err *e);

@@ -18,7 +18,10 @@ path_match(const char *pattern, const char *path, struct route_args *ret)
 	size_t n;
 
 	while (*pattern) {
-		if (str_starts(pattern, "{id}")) {
+		if (*pattern != '{') {
+			if (*pattern++ != *path++)
+				return false;
+		} else if (str_starts(pattern, "{id}")) {
 			n = strcspn(path, "/");
 			if (n == 0 || n >= sizeof(id) || *path == '0')
 				return false;
@@ -28,11 +31,9 @@ path_match(const char *pattern, const char *path, struct route_args *ret)
 			ret->id = (int64_t)v;
 			pattern += strlen("{id}");
 			path += n;
-		} else if (str_eq(pattern, "{name}")) {
+		} else { /* {name} */
 			ret->name = path;
 			return fs_name_ok(path);
-		} else if (*pattern++ != *path++) {
-			return false;
 		}
 	}
 	return *path == '\0';

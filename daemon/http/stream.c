@@ -52,14 +52,12 @@ stream_close(struct stream *st)
 	stream_resume(st);
 }
 
-/* `id` 0: without a number. */
+/* Without a number. */
 static void
-text_write(struct buf *b, int64_t id, const char *event, const json_t *data)
+text_write(struct buf *b, const char *event, const json_t *data)
 {
 	_cleanup_free_ char *text = json_dumps(data, REPLY_JSON);
 
-	if (id)
-		buf_printf(b, "id: %" PRId64 "\n", id);
 	buf_printf(b, "event: %s\ndata: %s\n\n", event, text ? text : "");
 	b->failed |= !text;
 }
@@ -75,10 +73,9 @@ event_write(struct buf *b, const struct event *ev)
 static void
 job_write(struct streams *ss, struct buf *b, const struct job *job)
 {
-	json_t *j = api_job_json(ss->server, job);
-
-	text_write(b, job->event, "job", j);
-	json_decref(j);
+	buf_printf(b, "id: %" PRId64 "\nevent: job\ndata: ", job->event);
+	api_job_print(ss->server, job, /*ahead=*/ -1, b);
+	buf_puts(b, "\n\n");
 }
 
 /* The job as it is; that is all when it has ended. */
@@ -337,7 +334,7 @@ streams_send(struct streams *ss, int64_t job, const char *event, const json_t *d
 	struct buf text = BUF_INIT;
 	struct stream *st;
 
-	text_write(&text, /*id=*/ 0, event, data);
+	text_write(&text, event, data);
 	LIST_FOREACH(st, &ss->list, entry)
 		if (st->live && (!st->job || st->job == job))
 			stream_add(st, &text);

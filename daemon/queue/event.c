@@ -12,31 +12,40 @@ static const enum db_stmt lists[] = {
 	[EVENTS_JOB_LOG] = STMT_EVENT_LIST_JOB_LOG,
 };
 
-int
-event_add(struct store *s, int64_t job, int64_t at, const char *name, const json_t *data, struct err *e)
+static int
+event_insert(struct store *s, int64_t job, int64_t at, const char *name, const char *data, struct err *e)
 {
-	_cleanup_free_ char *text = json_dumps(data, JSON_COMPACT);
 	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_EVENT_ADD);
 
-	if (!text)
+	if (!data)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	db_bind_int(st, 1, job);
 	db_bind_int(st, 2, at);
 	db_bind_str(st, 3, name);
-	db_bind_str(st, 4, text);
+	db_bind_str(st, 4, data);
 	return db_run(s, st, NULL, e);
+}
+
+int
+event_add(struct store *s, int64_t job, int64_t at, const char *name, const json_t *data, struct err *e)
+{
+	_cleanup_free_ char *text = json_dumps(data, JSON_COMPACT);
+
+	return event_insert(s, job, at, name, text, e);
 }
 
 int
 event_add_state(struct store *s, int64_t job, int64_t at, enum job_state state, int attempt,
 		const char *reason, const char *message, struct err *e)
 {
-	json_t *data = json_pack("{s:s, s:i, s:s?, s:s?}", "state", job_state_to_str(state), "attempt", attempt,
-				 "reason", reason, "message", message);
-	int r = event_add(s, job, at, EVENT_STATE, data, e);
+	_cleanup_(buf_release) struct buf text = BUF_INIT;
 
-	json_decref(data);
-	return r;
+	buf_printf(&text, "{\"state\":\"%s\",\"attempt\":%d,\"reason\":", job_state_to_str(state), attempt);
+	json_print_str(&text, reason);
+	buf_puts(&text, ",\"message\":");
+	json_print_str(&text, message);
+	buf_puts(&text, "}");
+	return event_insert(s, job, at, EVENT_STATE, text.failed ? NULL : text.data, e);
 }
 
 int

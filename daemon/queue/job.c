@@ -12,6 +12,8 @@
 #define PAUSE_FIRST_MS 2000
 #define PAUSE_FACTOR 4 /* from one failure to the next */
 
+#define TEXT_LEN 1536 /* of most jobs, so that the buffer grows once */
+
 static const struct {
 	const char *name;
 	bool ended;
@@ -93,93 +95,112 @@ job_release(struct job *job)
 	free(job->runner);
 	free(job->reason);
 	free(job->message);
-	json_decref(job->spec);
-	json_decref(job->result);
+	free(job->spec);
+	free(job->result);
 	*job = (struct job){.id = 0};
 }
 
-static json_t *
-time_to_json(int64_t ms)
+/* `name` is all that comes before the value. */
+static void
+str_print(struct buf *b, const char *name, const char *value)
+{
+	buf_puts(b, name);
+	json_print_str(b, value);
+}
+
+static void
+time_print(struct buf *b, const char *name, int64_t ms)
 {
 	char text[32];
 
-	return ms ? json_string(str_time(ms, text, sizeof(text))) : json_null();
+	str_print(b, name, ms ? str_time(ms, text, sizeof(text)) : NULL);
 }
 
-static json_t *
-stages_to_json(const struct job *job)
+static void
+stages_print(struct buf *b, const struct job *job)
 {
-	json_t *array = json_array(), *stage;
-	size_t i;
+	const struct job_stage *stage;
 
-	for (i = 0; i < job->n_stages; i++) {
-		stage = json_pack("{s:s, s:f, s:I}", "name", job->stages[i].name, "seconds",
-				  job->stages[i].seconds, "peak_anon_bytes",
-				  (json_int_t)job->stages[i].peak_anon_bytes);
-		if (json_array_append_new(array, stage) < 0) {
-			json_decref(array);
-			return NULL;
-		}
+	buf_puts(b, ",\"stages\":[");
+	for (stage = job->stages; stage < job->stages + job->n_stages; stage++) {
+		buf_puts(b, stage > job->stages ? ",{\"name\":" : "{\"name\":");
+		json_print_str(b, stage->name);
+		buf_puts(b, ",\"seconds\":");
+		json_print_real(b, stage->seconds);
+		buf_printf(b, ",\"peak_anon_bytes\":%" PRId64 "}", stage->peak_anon_bytes);
 	}
-	return array;
+	buf_puts(b, "]");
 }
 
-static json_t *
-waiting_to_json(const struct job *job)
+static void
+waiting_print(struct buf *b, const struct job *job, int64_t ahead)
 {
-	if (job->state != JOB_QUEUED)
-		return json_null();
-	return json_pack("{s:s, s:n, s:o}", "for", job->not_before > job_now() ? "pause" : "slot", "ahead", "until",
-			 time_to_json(job->not_before));
+	if (job->state != JOB_QUEUED) {
+		buf_puts(b, ",\"waiting\":null");
+		return;
+	}
+	buf_puts(b, ",\"waiting\":{\"for\":");
+	buf_puts(b, job->not_before > job_now() ? "\"pause\"" : "\"slot\"");
+	buf_puts(b, ",\"ahead\":");
+	if (ahead < 0)
+		buf_puts(b, "null");
+	else
+		buf_printf(b, "%" PRId64, ahead);
+	time_print(b, ",\"until\":", job->not_before);
+	buf_puts(b, "}");
 }
 
-static json_t *
-usage_to_json(const struct job_usage *u)
+static void
+usage_print(struct buf *b, const struct job_usage *u)
 {
-	if (u->seconds <= 0)
-		return json_null();
-	return json_pack("{s:f, s:f, s:I}", "seconds", u->seconds, "cpu_seconds", u->cpu_seconds, "peak_rss_bytes",
-			 (json_int_t)u->peak_rss_bytes);
+	if (u->seconds <= 0) {
+		buf_puts(b, ",\"usage\":null");
+		return;
+	}
+	buf_puts(b, ",\"usage\":{\"seconds\":");
+	json_print_real(b, u->seconds);
+	buf_puts(b, ",\"cpu_seconds\":");
+	json_print_real(b, u->cpu_seconds);
+	buf_printf(b, ",\"peak_rss_bytes\":%" PRId64 "}", u->peak_rss_bytes);
 }
 
-static json_t *
-artifact_to_json(const struct job *job)
+static void
+artifact_print(struct buf *b, const struct job *job)
 {
-	if (job->artifact.files == 0)
-		return json_null();
-	return json_pack("{s:I, s:I, s:o}", "files", (json_int_t)job->artifact.files, "bytes",
-			 (json_int_t)job->artifact.bytes, "removed", time_to_json(job->artifact.removed));
+	if (job->artifact.files == 0) {
+		buf_puts(b, ",\"artifact\":null");
+		return;
+	}
+	buf_printf(b, ",\"artifact\":{\"files\":%" PRId64 ",\"bytes\":%" PRId64, job->artifact.files, job->artifact.bytes);
+	time_print(b, ",\"removed\":", job->artifact.removed);
+	buf_puts(b, "}");
 }
 
-json_t *
-job_to_json(const struct job *job)
+void
+job_print(const struct job *job, const struct job_moment *now, struct buf *b)
 {
-	/* json_pack() takes over what "o" is given, and fails for a NULL among it. */
-	/* clang-format off */
-	return json_pack("{s:I, s:s, s:O, s:s?, s:o, s:o, s:o, s:i, s:i, s:b, s:s?, s:o, s:n, s:n, s:o, s:o, s:s?, s:s?, s:O?,"
-			 " s:o, s:I}",
-			 "id", (json_int_t)job->id,
-			 "state", states[job->state].name,
-			 "spec", job->spec,
-			 "owner", *job->owner ? job->owner : NULL,
-			 "created", time_to_json(job->created),
-			 "started", time_to_json(job->started),
-			 "ended", time_to_json(job->ended),
-			 "attempt", job->attempt,
-			 "attempts_max", job->attempts_max,
-			 "cancel_requested", (int)job->cancel_requested,
-			 "runner", job->runner,
-			 "waiting", waiting_to_json(job),
-			 "stage",
-			 "progress",
-			 "stages", stages_to_json(job),
-			 "usage", usage_to_json(&job->usage),
-			 "reason", job->reason,
-			 "message", job->message,
-			 "result", job->state == JOB_DONE ? job->result : NULL,
-			 "artifact", artifact_to_json(job),
-			 "event", (json_int_t)job->event);
-	/* clang-format on */
+	(void)buf_reserve(b, TEXT_LEN);
+	buf_printf(b, "{\"id\":%" PRId64 ",\"state\":\"%s\",\"spec\":", job->id, states[job->state].name);
+	buf_puts(b, job->spec);
+	str_print(b, ",\"owner\":", *job->owner ? job->owner : NULL);
+	time_print(b, ",\"created\":", job->created);
+	time_print(b, ",\"started\":", job->started);
+	time_print(b, ",\"ended\":", job->ended);
+	buf_printf(b, ",\"attempt\":%d,\"attempts_max\":%d,\"cancel_requested\":%s", job->attempt, job->attempts_max,
+		   job->cancel_requested ? "true" : "false");
+	str_print(b, ",\"runner\":", job->runner);
+	waiting_print(b, job, now->ahead);
+	str_print(b, ",\"stage\":", now->stage);
+	buf_puts(b, ",\"progress\":");
+	buf_puts(b, now->progress ? now->progress : "null");
+	stages_print(b, job);
+	usage_print(b, &job->usage);
+	str_print(b, ",\"reason\":", job->reason);
+	str_print(b, ",\"message\":", job->message);
+	buf_puts(b, ",\"result\":");
+	buf_puts(b, job->state == JOB_DONE ? job->result : "null");
+	artifact_print(b, job);
+	buf_printf(b, ",\"event\":%" PRId64 "}", job->event);
 }
 
 static int
@@ -200,7 +221,8 @@ nonce_make(char ret[JOB_NONCE_LEN + 1], struct err *e)
 static int
 attempts(const struct job *job)
 {
-	const json_t *n = json_object_get(job->spec, "attempts");
+	_cleanup_(json_decrefp) json_t *spec = json_loads(job->spec, 0, NULL);
+	const json_t *n = json_object_get(spec, "attempts");
 
 	return n ? (int)json_integer_value(n) : SPEC_ATTEMPTS_DEFAULT;
 }

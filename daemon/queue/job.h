@@ -81,16 +81,23 @@ struct job {
 	int64_t event;                 /* number of its newest event; 0: none yet */
 	char *reason;                  /* wire name of an error, NULL when there is none */
 	char *message;
-	json_t *spec;             /* as spec_to_json() made it */
-	json_t *result;           /* set while an artifact is being published and when done; else NULL */
+	char *spec;               /* JSON, by spec_print() */
+	char *result;             /* JSON; set while an artifact is being published and when done; else NULL */
 	struct job_stage *stages; /* of the last attempt */
 	size_t n_stages;
 };
 
 void job_release(struct job *job);
 
-/* The object of proto/api.md. Its `stage` and `progress` are null: they live with the runner. NULL: no memory. */
-json_t *job_to_json(const struct job *job);
+/* What is known of a job at this moment, and not in its row. */
+struct job_moment {
+	const char *stage;    /* NULL: it has none */
+	const char *progress; /* JSON; NULL: none */
+	int64_t ahead;        /* of a queued job: how many come before it; -1: not counted */
+};
+
+/* The object of proto/api.md, as JSON. */
+void job_print(const struct job *job, const struct job_moment *now, struct buf *b);
 
 const char *job_state_to_str(enum job_state state);
 bool job_state_from_str(const char *name, enum job_state *ret);

@@ -1,6 +1,7 @@
 #include "spec.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 
@@ -80,8 +81,14 @@ value_default(enum spec_kind kind)
 
 /*
  * The parts of spec_from_json() leave the name of the field they look at in `field`: it is the
- * one to blame when they fail.
+ * one to blame when they fail. Every submission sets all of them: names of ours, which fit, are copied.
  */
+static void
+field_name(char *field, const char *name)
+{
+	memcpy(field, name, strlen(name) + 1);
+}
+
 static void _printf_(2, 3)
 field_set(char *field, const char *fmt, ...)
 {
@@ -160,7 +167,7 @@ value_parse(const json_t *j, enum spec_kind kind, const char *key, enum spec_val
 	const char *word = NULL;
 	int r;
 
-	field_set(field, "%s", key);
+	field_name(field, key);
 	*ret = value_default(kind);
 	r = json_get_str(j, "", key, JSON_OPTIONAL, E_BAD_REQUEST, &word, e);
 	return r < 0 || !word ? r : spec_value_from_str(kind, key, word, ret, e);
@@ -185,7 +192,7 @@ shard_size_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 	struct err why = ERR_INIT;
 	int64_t bytes = 0;
 
-	field_set(field, "shard_size");
+	field_name(field, "shard_size");
 	if (!v) {
 		spec->shard_size = spec->layout == SPEC_LAYOUT_SHARDED ? SHARD_DEFAULT : 0;
 		return 0;
@@ -231,7 +238,7 @@ variants_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 	size_t i;
 	int r;
 
-	field_set(field, "variants");
+	field_name(field, "variants");
 	r = json_get_array(j, "", "variants", JSON_OPTIONAL, E_BAD_REQUEST, &array, e);
 	if (r < 0)
 		return r;
@@ -252,7 +259,7 @@ variants_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 			return err_set(e, E_BAD_REQUEST, "%s names '%s' a second time", field, word);
 		spec->variants |= 1u << v;
 	}
-	field_set(field, "variants");
+	field_name(field, "variants");
 	if (profile_of(spec)->one_model && spec->variants != 1u << VARIANT_UNIFIED)
 		return err_set(e, E_BAD_REQUEST, "variants must be unified alone with the profile %s",
 			       values[spec->profile].word);
@@ -266,7 +273,7 @@ references_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 	size_t n;
 	int r;
 
-	field_set(field, "reference");
+	field_name(field, "reference");
 	r = json_get_array(j, "", "reference", JSON_OPTIONAL, E_BAD_REQUEST, &array, e);
 	n = json_array_size(array);
 	if (r < 0 || n == 0)
@@ -297,19 +304,19 @@ limits_parse(const json_t *obj, struct spec *spec, char *field, struct err *e)
 	r = keys_check(obj, "parity", keys, ARRAY_LEN(keys), field, e);
 	if (r < 0)
 		return r;
-	field_set(field, "parity.max_abs");
+	field_name(field, "parity.max_abs");
 	r = json_get_double(obj, "parity", "max_abs", JSON_OPTIONAL, E_BAD_REQUEST, &spec->max_abs, e);
 	if (r == 0 && !(spec->max_abs >= 0 && isfinite(spec->max_abs)))
 		r = err_set(e, E_BAD_REQUEST, "parity.max_abs must not be negative");
 	if (r < 0)
 		return r;
-	field_set(field, "parity.min_cosine");
+	field_name(field, "parity.min_cosine");
 	r = json_get_double(obj, "parity", "min_cosine", JSON_OPTIONAL, E_BAD_REQUEST, &spec->min_cosine, e);
 	if (r == 0 && !(spec->min_cosine >= -1 && spec->min_cosine <= 1))
 		r = err_set(e, E_BAD_REQUEST, "parity.min_cosine must be from -1 to 1");
 	if (r < 0)
 		return r;
-	field_set(field, "parity.seed");
+	field_name(field, "parity.seed");
 	r = json_get_int(obj, "parity", "seed", JSON_OPTIONAL, 0, INT64_MAX, E_BAD_REQUEST, &seed, e);
 	spec->seed = (uint64_t)seed;
 	return r;
@@ -326,7 +333,7 @@ parity_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 		spec->max_abs = MAX(spec->max_abs, MAX_ABS_ROUNDED);
 	spec->min_cosine = limits[spec->dtype].min_cosine;
 	spec->seed = SEED_DEFAULT;
-	field_set(field, "parity");
+	field_name(field, "parity");
 	if (json_is_object(v))
 		return limits_parse(v, spec, field, e);
 	if (json_is_boolean(v))
@@ -344,7 +351,7 @@ labels_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 	json_t *v;
 	int r;
 
-	field_set(field, "labels");
+	field_name(field, "labels");
 	spec->labels = json_object();
 	if (!spec->labels)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
@@ -373,7 +380,7 @@ labels_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 static int
 number_parse(const json_t *j, const char *key, int64_t min, int64_t max, int64_t *ret, char *field, struct err *e)
 {
-	field_set(field, "%s", key);
+	field_name(field, key);
 	return json_get_int(j, "", key, JSON_OPTIONAL, min, max, E_BAD_REQUEST, ret, e);
 }
 
@@ -404,7 +411,7 @@ source_parse(const json_t *v, const char *key, char *field, char **ret, struct e
 {
 	const char *s = json_string_value(v);
 
-	field_set(field, "%s", key);
+	field_name(field, key);
 	if (!s || !*s || s[0] == '/')
 		return path_parse(v, field, ret, e);
 	if (json_string_length(v) != strlen(s) || !repo_id_ok(s))
@@ -419,7 +426,7 @@ model_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 {
 	const json_t *v = json_object_get(j, "model");
 
-	field_set(field, "model");
+	field_name(field, "model");
 	return v ? source_parse(v, "model", field, &spec->model, e) : err_set(e, E_BAD_REQUEST, "model is missing");
 }
 
@@ -437,7 +444,7 @@ revision_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 	const char *s = NULL;
 	int r;
 
-	field_set(field, "revision");
+	field_name(field, "revision");
 	r = json_get_str(j, "", "revision", JSON_OPTIONAL, E_BAD_REQUEST, &s, e);
 	if (r < 0 || (!s && !spec_is_repo(spec->model)))
 		return r;
@@ -512,83 +519,94 @@ spec_from_json(const json_t *j, struct spec *ret, char field[SPEC_FIELD_LEN], st
 	return 0;
 }
 
-/* Takes the array; NULL when memory ran out, now or before. */
-static json_t *
-array_with(json_t *array, const char *s)
+static void
+variants_print(struct buf *b, unsigned variants)
 {
-	if (json_array_append_new(array, json_string(s)) < 0) {
-		json_decref(array);
-		return NULL;
-	}
-	return array;
-}
-
-static json_t *
-variants_to_json(unsigned variants)
-{
-	json_t *array = json_array();
+	const char *comma = "";
 	unsigned v;
 
 	for (v = 0; v < VARIANT_MAX; v++)
-		if (variants & 1u << v)
-			array = array_with(array, variant_name(v));
-	return array;
+		if (variants & 1u << v) {
+			buf_printf(b, "%s\"%s\"", comma, variant_name(v));
+			comma = ",";
+		}
 }
 
-static json_t *
-references_to_json(const struct spec *spec)
+static void
+references_print(struct buf *b, const struct spec *spec)
 {
-	json_t *array = json_array();
 	size_t i;
 
-	for (i = 0; i < spec->n_references; i++)
-		array = array_with(array, spec->references[i]);
-	return array;
+	for (i = 0; i < spec->n_references; i++) {
+		if (i)
+			buf_puts(b, ",");
+		json_print_str(b, spec->references[i]);
+	}
 }
 
-json_t *
-spec_to_json(const struct spec *spec)
+static void
+parity_print(struct buf *b, const struct spec *spec)
 {
-	json_t *parity = json_false(), *timeout = json_null(), *j;
-
-	if (spec->parity)
-		parity = json_pack("{s:f, s:f, s:I}", "max_abs", spec->max_abs, "min_cosine",
-				   spec->min_cosine, "seed", (json_int_t)spec->seed);
-	if (spec->timeout_s)
-		timeout = json_integer(spec->timeout_s);
-	/* json_pack() takes over what "o" is given, and fails for a NULL among it. */
-	j = json_pack("{s:s, s:s*, s:s?, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:O, s:I, s:o, s:I}", "model", spec->model,
-		      "revision", spec->revision, "base", spec->base, "variants", variants_to_json(spec->variants),
-		      "dtype", values[spec->dtype].word, "storage",
-		      values[spec->storage].word, "layout", values[spec->layout].word, "profile",
-		      values[spec->profile].word, "reference", references_to_json(spec), "parity", parity,
-		      "positions", values[spec->positions].word, "mask_mode", values[spec->mask_mode].word,
-		      "labels", spec->labels, "priority", (json_int_t)spec->priority, "timeout", timeout, "attempts",
-		      (json_int_t)spec->attempts);
-	if (spec->shard_size &&
-	    json_object_set_new(j, "shard_size", json_integer((json_int_t)spec->shard_size)) < 0) {
-		json_decref(j);
-		return NULL;
+	if (!spec->parity) {
+		buf_puts(b, "false");
+		return;
 	}
-	return j;
+	buf_puts(b, "{\"max_abs\":");
+	json_print_real(b, spec->max_abs);
+	buf_puts(b, ",\"min_cosine\":");
+	json_print_real(b, spec->min_cosine);
+	buf_printf(b, ",\"seed\":%" PRIu64 "}", spec->seed);
+}
+
+/* Sorted: the order in which they came says nothing. */
+static void
+labels_print(struct buf *b, const json_t *labels)
+{
+	_cleanup_free_ char *text = json_dumps(labels, JSON_COMPACT | JSON_SORT_KEYS);
+
+	buf_puts(b, text ? text : "");
+	b->failed |= !text;
+}
+
+void
+spec_print(const struct spec *spec, struct buf *b)
+{
+	buf_puts(b, "{\"model\":");
+	json_print_str(b, spec->model);
+	if (spec->revision) {
+		buf_puts(b, ",\"revision\":");
+		json_print_str(b, spec->revision);
+	}
+	buf_puts(b, ",\"base\":");
+	json_print_str(b, spec->base);
+	buf_puts(b, ",\"variants\":[");
+	variants_print(b, spec->variants);
+	buf_printf(b, "],\"dtype\":\"%s\",\"storage\":\"%s\",\"layout\":\"%s\"", values[spec->dtype].word,
+		   values[spec->storage].word, values[spec->layout].word);
+	if (spec->shard_size)
+		buf_printf(b, ",\"shard_size\":%" PRIu64, spec->shard_size);
+	buf_printf(b, ",\"profile\":\"%s\",\"reference\":[", values[spec->profile].word);
+	references_print(b, spec);
+	buf_puts(b, "],\"parity\":");
+	parity_print(b, spec);
+	buf_printf(b, ",\"positions\":\"%s\",\"mask_mode\":\"%s\",\"labels\":", values[spec->positions].word,
+		   values[spec->mask_mode].word);
+	labels_print(b, spec->labels);
+	buf_printf(b, ",\"priority\":%" PRId64 ",\"timeout\":", spec->priority);
+	if (spec->timeout_s)
+		buf_printf(b, "%" PRId64, spec->timeout_s);
+	else
+		buf_puts(b, "null");
+	buf_printf(b, ",\"attempts\":%" PRId64 "}", spec->attempts);
 }
 
 int
 spec_sha256(const struct spec *spec, char ret[SHA256_HEX_LEN + 1], struct err *e)
 {
-	_cleanup_(json_decrefp) json_t *j = spec_to_json(spec);
-	_cleanup_free_ char *text = j ? json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-	_cleanup_(sha256_free) struct sha256 *hash = NULL;
-	int r;
+	_cleanup_(buf_release) struct buf text = BUF_INIT;
 
-	if (!text)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
-	r = sha256_new(&hash, e);
-	if (r < 0)
-		return r;
-	sha256_add(hash, text, strlen(text));
-	sha256_finish(hash, ret);
-	return 0;
+	spec_print(spec, &text);
+	return buf_failed(&text, e) < 0 ? E_NO_MEMORY : sha256_bytes(text.data, text.len, ret, e);
 }
 
 int
@@ -621,11 +639,11 @@ spec_check_roots(const struct spec *spec, const char *const *roots, size_t n_roo
 	field[0] = '\0';
 	if (n_roots == 0)
 		return 0;
-	field_set(field, "model");
+	field_name(field, "model");
 	if (!spec_is_repo(spec->model))
 		r = spec_check_path(spec->model, O_DIRECTORY, roots, n_roots, field, e);
 	if (r == 0 && spec->base && !spec_is_repo(spec->base)) {
-		field_set(field, "base");
+		field_name(field, "base");
 		r = spec_check_path(spec->base, O_DIRECTORY, roots, n_roots, field, e);
 	}
 	for (i = 0; r == 0 && i < spec->n_references; i++) {

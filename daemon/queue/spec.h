@@ -76,10 +76,10 @@ int spec_from_json(const json_t *j, struct spec *ret, char field[SPEC_FIELD_LEN]
 /* The model is a repository of the Hub, not a folder. */
 bool spec_is_repo(const char *source);
 
-/* With every default filled in; spec_from_json takes it back. NULL when memory ran out. */
-json_t *spec_to_json(const struct spec *spec);
+/* As JSON, with every default filled in; spec_from_json takes it back. One spec has one text, however it was written. */
+void spec_print(const struct spec *spec, struct buf *b);
 
-/* Of what it asks for, however that was written: two specs with the same one are one job. */
+/* Of that text: two specs with the same one are one job. */
 int spec_sha256(const struct spec *spec, char ret[SHA256_HEX_LEN + 1], struct err *e);
 
 /*

@@ -88,12 +88,12 @@ store_rollback(struct store *s)
 }
 
 static int
-job_insert(struct store *s, const struct store_submission *sub, const char *spec, struct job *job, struct err *e)
+job_insert(struct store *s, const struct store_submission *sub, struct job *job, struct err *e)
 {
 	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_JOB_ADD);
 	int r;
 
-	db_bind_str(st, 1, spec);
+	db_bind_str(st, 1, job->spec);
 	db_bind_int(st, 2, job->created);
 	db_bind_int(st, 3, job->attempts_max);
 	db_bind_int(st, 4, job->priority);
@@ -131,13 +131,13 @@ event_queued(struct store *s, struct job *job, struct err *e)
 
 /* The rows that every queued job begins with. */
 static int
-job_add(struct store *s, const struct store_submission *sub, const char *spec, struct job *job, struct err *e)
+job_add(struct store *s, const struct store_submission *sub, struct job *job, struct err *e)
 {
 	const char *name;
 	json_t *value;
 	int r;
 
-	r = job_insert(s, sub, spec, job, e);
+	r = job_insert(s, sub, job, e);
 	if (r == 0)
 		r = db_run_alone(s, STMT_TALLY_ADD, e);
 	json_object_foreach(sub->spec->labels, name, value)
@@ -149,22 +149,23 @@ job_add(struct store *s, const struct store_submission *sub, const char *spec, s
 int
 store_job_add(struct store *s, const struct store_submission *sub, struct job *ret, struct err *e)
 {
+	_cleanup_(buf_release) struct buf spec = BUF_INIT;
 	_cleanup_(job_release) struct job job = {
 		.state = JOB_QUEUED,
 		.created = sub->now,
 		.attempts_max = (int)sub->spec->attempts,
 		.priority = (int)sub->spec->priority,
 		.owner = strdup(sub->owner),
-		.spec = spec_to_json(sub->spec),
 	};
-	_cleanup_free_ char *spec = job.spec ? json_dumps(job.spec, JSON_COMPACT) : NULL;
 	int r;
 
-	if (!job.owner || !spec)
+	spec_print(sub->spec, &spec);
+	job.spec = buf_take(&spec);
+	if (!job.owner || !job.spec)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	r = db_join(s, e);
 	if (r == 0)
-		r = db_part(s, job_add(s, sub, spec, &job, e), e);
+		r = db_part(s, job_add(s, sub, &job, e), e);
 	if (r < 0)
 		return r;
 	*ret = job;
@@ -188,17 +189,6 @@ store_key_find(struct store *s, const struct store_submission *sub, int64_t *ret
 		return err_set(e, E_KEY_REUSED, "this Idempotency-Key made job %" PRId64 ", which asks for something else",
 			       *ret_id);
 	return 1;
-}
-
-/* A JSON column: NULL stays NULL. */
-static int
-column_json(sqlite3_stmt *st, int i, json_t **ret, struct err *e)
-{
-	const char *text = db_column_str(st, i);
-
-	if (!text)
-		return 0;
-	return json_parse(text, strlen(text), "a row of the queue", E_BAD_DATABASE, ret, e);
 }
 
 /* A copy of a text column: NULL stays NULL. */
@@ -241,13 +231,13 @@ job_read(sqlite3_stmt *st, struct job *ret, struct err *e)
 	ret->artifact.bytes = sqlite3_column_int64(st, 21);
 	ret->artifact.removed = sqlite3_column_int64(st, 22);
 	ret->event = sqlite3_column_int64(st, 23);
-	r = column_json(st, 2, &ret->spec, e);
+	r = column_strdup(st, 2, &ret->spec, e);
 	if (r == 0)
 		r = column_strdup(st, 11, &ret->reason, e);
 	if (r == 0)
 		r = column_strdup(st, 12, &ret->message, e);
 	if (r == 0)
-		r = column_json(st, 13, &ret->result, e);
+		r = column_strdup(st, 13, &ret->result, e);
 	if (r == 0)
 		r = column_strdup(st, 15, &ret->owner, e);
 	if (r == 0)

@@ -275,6 +275,7 @@ worker_start(struct attempt *a, const struct job *job, struct err *e)
 {
 	const struct dispatch_spec *d = &a->dispatch->spec;
 	_cleanup_(spec_release) struct spec spec = SPEC_INIT;
+	_cleanup_(json_decrefp) json_t *j = NULL;
 	_cleanup_free_ char *out_dir = NULL;
 	struct child_spec cs = {
 		.prefix = a->run.runner->prefix,
@@ -291,7 +292,9 @@ worker_start(struct attempt *a, const struct job *job, struct err *e)
 	struct spec_proto proto;
 	int r;
 
-	r = spec_from_json(job->spec, &spec, field, e);
+	r = json_parse(job->spec, strlen(job->spec), "a row of the queue", E_BAD_DATABASE, &j, e);
+	if (r == 0)
+		r = spec_from_json(j, &spec, field, e);
 	if (r < 0)
 		return r;
 	r = artifact_stage(d->state_dir, job->id, job->attempt, &out_dir, e);

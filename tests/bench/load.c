@@ -1,6 +1,7 @@
 /*
  * load: as many keep-alive HTTP connections as asked for, each of which sends the same request again
- * as soon as it has its answer. Prints one line of JSON.
+ * as soon as it has its answer; a stream of events is read, and has no end. Prints one line of JSON: how
+ * many answers, how long they took, and what share of a core this program had.
  *
  *	load PORT CLIENTS SECONDS REQUEST-FILE
  */
@@ -24,6 +25,7 @@ struct client {
 	size_t sent;
 	struct buf reply;
 	double begun;
+	bool streams;
 };
 
 struct load {
@@ -32,7 +34,7 @@ struct load {
 	struct sockaddr_in to;
 	int epoll;
 	uint64_t ok, failed;
-	double slowest;
+	struct buf took; /* floats: the seconds of each answer */
 };
 
 static double
@@ -89,20 +91,43 @@ client_connect(struct load *l, struct client *c)
 		die("epoll_ctl");
 }
 
-/* Whether the reply is whole; every server here says how long it is. */
+/* Whether the reply is whole; every server here says how long it is, or that it is a stream. */
 static bool
-reply_whole(const struct buf *b)
+reply_whole(struct client *c)
 {
-	const char *end = b->data ? strstr(b->data, "\r\n\r\n") : NULL, *len;
+	const struct buf *b = &c->reply;
+	const char *end = strstr(b->data, "\r\n\r\n"), *len;
 
 	if (!end)
 		return false;
 	len = strcasestr(b->data, "\r\nContent-Length:");
+	c->streams = !len && strstr(b->data, "text/event-stream");
+	if (c->streams)
+		return false;
 	if (!len || len > end) {
 		(void)fputs("load: a reply without a length\n", stderr);
 		exit(1);
 	}
 	return b->len >= (size_t)(end + 4 - b->data) + strtoul(len + 17, NULL, 10);
+}
+
+static void
+took_add(struct load *l, const struct client *c)
+{
+	const float took = (float)(now() - c->begun);
+
+	buf_add(&l->took, &took, sizeof(took));
+}
+
+static void
+client_answered(struct load *l, struct client *c)
+{
+	if (str_starts(c->reply.data, "HTTP/1.1 2"))
+		l->ok++;
+	else
+		l->failed++;
+	took_add(l, c);
+	client_begin(l, c);
 }
 
 static void
@@ -113,18 +138,47 @@ client_hear(struct load *l, struct client *c)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n <= 0 || c->reply.len > REPLY_MAX)
+	if (n == 0) {
+		(void)fputs("load: the server closed a connection\n", stderr);
+		exit(1);
+	}
+	if (n < 0 || c->reply.len > REPLY_MAX)
 		die("recv");
 	c->reply.len += (size_t)n;
 	c->reply.data[c->reply.len] = '\0';
-	if (!reply_whole(&c->reply))
-		return;
-	if (str_starts(c->reply.data, "HTTP/1.1 2"))
-		l->ok++;
-	else
-		l->failed++;
-	l->slowest = MAX(l->slowest, now() - c->begun);
-	client_begin(l, c);
+	if (c->streams)
+		buf_clear(&c->reply);
+	else if (reply_whole(c))
+		client_answered(l, c);
+}
+
+static int
+float_cmp(const void *a, const void *b)
+{
+	const float x = *(const float *)a, y = *(const float *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void
+load_tell(struct load *l, double seconds)
+{
+	const size_t n = l->took.len / sizeof(float);
+	float *took = (float *)(void *)l->took.data;
+	struct rusage ru;
+
+	if (l->took.failed || n == 0) {
+		(void)fputs("load: no answer\n", stderr);
+		exit(1);
+	}
+	qsort(took, n, sizeof(*took), float_cmp);
+	(void)getrusage(RUSAGE_SELF, &ru);
+	(void)printf("{\"ok\": %llu, \"failed\": %llu, \"seconds\": %.6f, \"median\": %.6f, \"p99\": %.6f, "
+		     "\"slowest\": %.6f, \"cpu\": %.3f}\n",
+		     (unsigned long long)l->ok, (unsigned long long)l->failed, seconds, took[n / 2], took[n - 1 - n / 100],
+		     took[n - 1],
+		     ((double)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) +
+		      (double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e6) / seconds);
 }
 
 static void
@@ -146,9 +200,9 @@ run(struct load *l, struct client *c, size_t n, double seconds)
 			client_hear(l, ev[i].data.ptr);
 	}
 	for (k = 0; k < n; k++) /* one that still waits was slow too */
-		l->slowest = MAX(l->slowest, now() - c[k].begun);
-	(void)printf("{\"ok\": %llu, \"failed\": %llu, \"seconds\": %.6f, \"slowest\": %.6f}\n",
-		     (unsigned long long)l->ok, (unsigned long long)l->failed, t, l->slowest);
+		if (!c[k].streams)
+			took_add(l, &c[k]);
+	load_tell(l, t);
 }
 
 int

@@ -83,6 +83,22 @@ queue_result(void)
 	return json_loads(RESULT, 0, NULL);
 }
 
+/* What job_print() says, read back. */
+static inline json_t *
+job_json(const struct job *job)
+{
+	const struct job_moment now = {.ahead = -1};
+	struct buf b = BUF_INIT;
+	json_t *j;
+
+	job_print(job, &now, &b);
+	assert_false(b.failed);
+	j = json_loads(b.data, 0, NULL);
+	buf_release(&b);
+	assert_non_null(j);
+	return j;
+}
+
 /* The state of a job by its name, NULL when there is none such. */
 static inline const char *
 queue_state(int64_t id)

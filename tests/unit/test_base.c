@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include "base/proc.h"
+#include "base/json.h"
 #include "base/str.h"
 
 static void
@@ -59,6 +60,58 @@ test_children_get_three_descriptors(void **state)
 	(void)close(fd);
 }
 
+static void
+assert_real(double v, const char *want)
+{
+	struct buf b = BUF_INIT;
+
+	json_print_real(&b, v);
+	assert_string_equal(b.data, want);
+	assert_true(strtod(b.data, NULL) == v);
+	buf_release(&b);
+}
+
+static void
+test_json_is_printed(void **state)
+{
+	struct buf b = BUF_INIT;
+
+	(void)state;
+	json_print_str(&b, "\x01\n\"\\/\x7f\u00fc");
+	assert_string_equal(b.data, "\"\\u0001\\u000a\\\"\\\\/\x7f\u00fc\"");
+	buf_clear(&b);
+	json_print_str(&b, NULL);
+	json_print_str(&b, "");
+	assert_string_equal(b.data, "null\"\"");
+	buf_release(&b);
+	assert_real(0, "0.0");
+	assert_real(-1, "-1.0");
+	assert_real(0.99999, "0.99999");
+	assert_real(0.1 + 0.2, "0.30000000000000004");
+	assert_real(1e300, "1e+300");
+}
+
+/* A text that just fits, one that does not, and one after it. */
+static void
+test_buf_grows(void **state)
+{
+	char text[400];
+	size_t len;
+
+	(void)state;
+	for (len = 1; len < sizeof(text); len++) {
+		struct buf b = BUF_INIT;
+
+		memset(text, 'x', len);
+		text[len] = '\0';
+		buf_printf(&b, "%s", text);
+		buf_printf(&b, "%d", 7);
+		assert_int_equal(b.len, len + 1);
+		assert_true(b.data[len] == '7' && b.data[len - 1] == 'x');
+		buf_release(&b);
+	}
+}
+
 int
 main(void)
 {
@@ -66,6 +119,8 @@ main(void)
 		cmocka_unit_test(test_bytes_from_str),
 		cmocka_unit_test(test_messages_are_utf8),
 		cmocka_unit_test(test_children_get_three_descriptors),
+		cmocka_unit_test(test_json_is_printed),
+		cmocka_unit_test(test_buf_grows),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);

@@ -74,6 +74,7 @@ test_nonce(void **state)
 	const struct err why = {.code = E_TRACE, .msg = "no"};
 	struct job job = {.id = 0}, again = {.id = 0};
 	struct job_change c = {.now = T0};
+	json_auto_t *result = queue_result();
 	int64_t id;
 
 	(void)state;
@@ -92,7 +93,7 @@ test_nonce(void **state)
 	assert_string_not_equal(again.nonce, job.nonce);
 	assert_int_equal(job_fail(store, id, job.nonce, T0, &why, NULL, 0, &err), E_CONFLICT);
 	err_clear(&err);
-	assert_int_equal(publish_job(store, state_dir, id, job.nonce, T0, again.spec, NULL, 0, &err),
+	assert_int_equal(publish_job(store, state_dir, id, job.nonce, T0, result, NULL, 0, &err),
 			 E_CONFLICT);
 	assert_string_equal(queue_state(id), "running");
 	job_release(&job);
@@ -404,7 +405,7 @@ test_json(void **state)
 	(void)state;
 	(void)queue_add();
 	assert_int_equal(job_claim(store, T0, &job, &err), 1);
-	j = job_to_json(&job);
+	j = job_json(&job);
 	assert_int_equal(json_object_size(j), 21);
 	assert_member(j, "state", "\"running\"");
 	assert_member(j, "created", "\"2026-02-02T02:40:00.000Z\"");
@@ -417,7 +418,7 @@ test_json(void **state)
 	assert_int_equal(job_fail(store, job.id, job.nonce, T0 + 1, &why, &stage, 1, &err), 0);
 	job_release(&job);
 	assert_int_equal(store_job_get(store, 1, &job, &err), 0);
-	j = job_to_json(&job);
+	j = job_json(&job);
 	assert_member(j, "ended", "\"2026-02-02T02:40:00.001Z\"");
 	assert_member(j, "stages", "[{\"name\":\"trace\",\"peak_anon_bytes\":9,\"seconds\":0.5}]");
 	assert_member(j, "reason", "\"trace\"");
@@ -426,9 +427,32 @@ test_json(void **state)
 	assert_int_equal(store_stages_set(store, 1, 1, &odd, 1, &err), 0);
 	job_release(&job);
 	assert_int_equal(store_job_get(store, 1, &job, &err), 0);
-	j = job_to_json(&job);
+	j = job_json(&job);
 	assert_member(j, "stages", "[{\"name\":\"?!\",\"peak_anon_bytes\":0,\"seconds\":0.0}]");
 	json_decref(j);
+	job_release(&job);
+}
+
+static void
+test_moment(void **state)
+{
+	const struct job_moment now = {.stage = "export", .progress = "{\"done\":1}", .ahead = 7};
+	struct buf b = BUF_INIT;
+	struct job job = {.id = 0};
+	json_t *j;
+
+	(void)state;
+	(void)queue_add_model("/srv/\"a\\b\" \u00fc/%s");
+	assert_int_equal(store_job_get(store, 1, &job, &err), 0);
+	job_print(&job, &now, &b);
+	j = json_loads(b.data, 0, NULL);
+	assert_member(j, "stage", "\"export\"");
+	assert_member(j, "progress", "{\"done\":1}");
+	assert_member(j, "waiting", "{\"ahead\":7,\"for\":\"slot\",\"until\":null}");
+	assert_string_equal(json_string_value(json_object_get(json_object_get(j, "spec"), "model")),
+			    "/srv/\"a\\b\" \u00fc/%s");
+	json_decref(j);
+	buf_release(&b);
 	job_release(&job);
 }
 
@@ -437,6 +461,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_pairs, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_moment, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_nonce, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_retries, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_restarts_cost_no_attempt, queue_setup, queue_teardown),

@@ -55,7 +55,7 @@ assert_done(int64_t id)
 	assert_int_equal(store_job_get(store, id, &job, &err), 0);
 	assert_int_equal(job.state, JOB_DONE);
 	assert_int_equal(job.n_stages, 1);
-	j = job_to_json(&job);
+	j = job_json(&job);
 	assert_string_equal(json_string_value(json_object_get(json_object_get(j, "result"), "architecture")),
 			    "colqwen2");
 	json_decref(j);

@@ -16,6 +16,7 @@ test_persists(void **state)
 	char field[SPEC_FIELD_LEN];
 	struct job job = {.id = 0};
 	int64_t id = queue_add();
+	json_t *j;
 
 	(void)state;
 	assert_int_equal(job_claim(store, T0 + 1, &job, &err), 1);
@@ -31,7 +32,9 @@ test_persists(void **state)
 	assert_int_equal(job.n_stages, 2);
 	assert_string_equal(job.stages[1].name, "trace");
 	assert_true(job.stages[0].seconds == 0.25 && job.stages[1].peak_anon_bytes == INT64_MAX);
-	assert_int_equal(spec_from_json(job.spec, &spec, field, &err), 0);
+	j = json_loads(job.spec, 0, NULL);
+	assert_int_equal(spec_from_json(j, &spec, field, &err), 0);
+	json_decref(j);
 	assert_string_equal(spec.model, "/srv/model");
 	spec_release(&spec);
 	job_release(&job);

@@ -1,0 +1,92 @@
+"""Another client's latency while 1,000 slow connections, 100 streams of events and a flood of submissions are there at once."""
+import contextlib
+import socket
+import threading
+import time
+
+from daemon import Daemon, job, load, loaded, loading, request
+
+SLOW = 1000
+STREAMS = 100
+FLOOD = 64
+NICE = 10    # of the crowd, which shares cores with the clients whose time is taken
+
+
+@contextlib.contextmanager
+def slow_connections(port, n):
+    """Each sends a byte of its request now and then; those that the daemon closes come again."""
+    head = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
+    ended = threading.Event()
+    open_now = []
+
+    def connect():
+        s = socket.create_connection(("127.0.0.1", port))
+        s.sendall(head)
+        return s
+
+    def drip():
+        while not ended.is_set():
+            for i, s in enumerate(open_now):
+                try:
+                    s.send(b"x")
+                except OSError:
+                    s.close()
+                    open_now[i] = connect()
+                if ended.wait(2 / n):
+                    return
+
+    open_now.extend(connect() for _ in range(n))
+    thread = threading.Thread(target=drip)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        for s in open_now:
+            s.close()
+
+
+def others(bench, port):
+    """What one client that reads and one that submits see, at the same time."""
+    seconds = 2 * bench.seconds
+    with loading(bench, port, 1, request("GET", "/v1/jobs/1"), seconds) as reader:
+        posted = load(bench, port, 1, request("POST", "/v1/jobs", job(bench)), seconds)
+        return loaded(reader), posted
+
+
+@contextlib.contextmanager
+def crowd(bench, port):
+    """All of it; each part must last as long as it is measured."""
+    with (slow_connections(port, SLOW),
+          loading(bench, port, STREAMS, request("GET", "/v1/events"), 600, NICE) as streams,
+          loading(bench, port, FLOOD, request("POST", "/v1/jobs", job(bench)), 600, NICE) as flood):
+        time.sleep(1)
+        yield
+        for process in (streams, flood):
+            if process.poll() is not None:
+                raise RuntimeError("the crowd went away: " + process.stderr.read().strip())
+
+
+def words(what, result):
+    return f"{what} {1e3 * result['median']:.1f}/{1e3 * result['p99']:.1f}/{1e3 * result['slowest']:.0f}"
+
+
+def hostile(bench):
+    daemon = Daemon(bench, "hostile")
+    with daemon.run():
+        load(bench, daemon.port, 1, request("POST", "/v1/jobs", job(bench)), 0.1)
+        quiet = others(bench, daemon.port)
+        with crowd(bench, daemon.port):
+            loud = others(bench, daemon.port)
+    with daemon.queue() as db:
+        (jobs,) = db.execute("SELECT count(*) FROM job").fetchone()
+    daemon.remove()
+    return 1e3 * loud[0]["p99"], {
+        "quiet": quiet, "loud": loud, "jobs": jobs,
+        "words": f"p50/p99/max: {words('GET', loud[0])}, {words('POST', loud[1])}; "
+                 f"without {words('GET', quiet[0])}, {words('POST', quiet[1])}; {jobs} jobs were made"}
+
+
+def rows(bench):
+    yield "hostile", "p99 of another client's GET in a crowd", "ms", None, lambda: hostile(bench)
