@@ -158,7 +158,7 @@ static const struct refusal qwen_refusals[] = {
 	 "config.json: vlm_config.text_config.num_hidden_layers is missing"},
 	{T "num_hidden_layers", "1001", E_BAD_CHECKPOINT,
 	 "config.json: vlm_config.text_config.num_hidden_layers must be from 1 to 1000"},
-	{T "num_hidden_layers", "4.0", E_BAD_CHECKPOINT, "num_hidden_layers must be a whole number"},
+	{T "num_hidden_layers", "4.5", E_BAD_CHECKPOINT, "num_hidden_layers must be a whole number"},
 	{T "hidden_size", "\"96\"", E_BAD_CHECKPOINT, "hidden_size must be a whole number"},
 	{T "hidden_size", "97", E_BAD_CHECKPOINT, T "hidden_size must be a multiple of num_attention_heads"},
 	{T "hidden_size", "90", E_BAD_CHECKPOINT, T "hidden_size must be an even multiple"},
