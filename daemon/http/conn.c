@@ -4,8 +4,15 @@
 
 #define CONN_MAGIC 0x636f6e6eu
 
-/* The reply to what never became a request; the library has none to give. */
-static const char too_slow[] = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+void
+conn_refuse(struct conn *c, const char *status)
+{
+	char reply[128];
+	int n = snprintf(reply, sizeof(reply), "HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", status);
+
+	(void)send(c->fd, reply, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)shutdown(c->fd, SHUT_RDWR); /* the library sees the end of it, and closes */
+}
 
 static void
 due(void *arg)
@@ -15,8 +22,7 @@ due(void *arg)
 
 	while ((c = TAILQ_FIRST(&cs->awaited)) && c->until_ms <= loop_now_ms()) {
 		conn_arrived(c);
-		(void)send(c->fd, too_slow, strlen(too_slow), MSG_DONTWAIT | MSG_NOSIGNAL);
-		(void)shutdown(c->fd, SHUT_RDWR); /* the library sees the end of it, and closes */
+		conn_refuse(c, "408 Request Timeout");
 	}
 	if (c)
 		loop_timer_set(cs->loop, &cs->due, c->until_ms - loop_now_ms());

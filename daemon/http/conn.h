@@ -39,6 +39,9 @@ void conn_notify(void *arg, struct MHD_Connection *mhd, void **context, enum MHD
 /* NULL: memory ran out when it came, and it is being closed. */
 struct conn *conn_of(struct MHD_Connection *mhd);
 
+/* The reply to what never becomes a request, for the library has none to give: "408 Request Timeout". It ends the connection. */
+void conn_refuse(struct conn *c, const char *status);
+
 /* A request is there whole, or needs not be; and the reply to it is sent. */
 void conn_arrived(struct conn *c);
 void conn_await(struct conn *c);

@@ -12,6 +12,9 @@
 /* A body beyond the limit is read and dropped, so that its sender hears why; up to this many times the limit. */
 #define DROP_FACTOR 8
 
+/* Parameters of a query; jobs are listed by 22 at most. */
+#define PARAMS_MAX 64
+
 static int
 route_set(struct request *q, const char *url, const char *method, char allow[ROUTE_ALLOW_LEN], struct err *e)
 {
@@ -41,6 +44,17 @@ answer(struct request *q)
 	return MHD_queue_response(q->conn, q->status, q->reply);
 }
 
+/* Each takes of the connection's memory beside its text, and where that ends the library falls silent. */
+static bool
+params_too_many(const char *query)
+{
+	unsigned n = 1;
+
+	for (; *query; query++)
+		n += *query == '&';
+	return n > PARAMS_MAX;
+}
+
 void *
 request_new(void *arg, const char *uri, struct MHD_Connection *conn)
 {
@@ -55,6 +69,8 @@ request_new(void *arg, const char *uri, struct MHD_Connection *conn)
 	q->from = conn_of(conn);
 	q->uri_len = uri ? strlen(uri) : 0;
 	q->nul = query && strstr(query, "%00");
+	if (q->from && query && params_too_many(query))
+		conn_refuse(q->from, "414 URI Too Long");
 	q->began_us = metrics_now_us();
 	return q;
 }
