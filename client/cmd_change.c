@@ -5,22 +5,30 @@
 #include "cli.h"
 #include "job.h"
 
+/* POST /v1/jobs/ID/VERB; *ret is the job afterwards, which was printed if that is what the user asked for. */
+static int
+change(struct cli *c, uint64_t id, const char *verb, json_t **ret, struct err *e)
+{
+	char path[64];
+	int r;
+
+	(void)snprintf(path, sizeof(path), "/v1/jobs/%" PRIu64 "/%s", id, verb);
+	r = cli_request(c, "POST", path, NULL, ret, e);
+	if (r == 0 && c->json)
+		cli_print_json(*ret, JSON_COMPACT);
+	return r;
+}
+
 static int
 cancel(struct cli *c, uint64_t id, void *ctx _unused_, struct err *e)
 {
-	char path[64];
 	json_t *job;
-	int r;
+	int r = change(c, id, "cancel", &job, e);
 
-	(void)snprintf(path, sizeof(path), "/v1/jobs/%" PRIu64 "/cancel", id);
-	r = cli_request(c, "POST", path, NULL, &job, e);
 	if (r < 0)
 		return r;
-	if (c->json)
-		cli_print_json(job, JSON_COMPACT);
-	else
-		(void)fprintf(stderr, "job %" PRIu64 " %s\n", id,
-			      job_ended(job) ? "is cancelled" : "is asked to stop");
+	if (!c->json)
+		(void)fprintf(stderr, "job %" PRIu64 " %s\n", id, job_ended(job) ? "is cancelled" : "is asked to stop");
 	json_decref(job);
 	return 0;
 }
@@ -37,20 +45,13 @@ cmd_cancel(struct cli *c, int argc, char **argv, struct err *e)
 static int
 retry(struct cli *c, uint64_t id, void *ctx _unused_, struct err *e)
 {
-	char path[64];
 	json_t *job;
-	int r;
+	int r = change(c, id, "retry", &job, e);
 
-	(void)snprintf(path, sizeof(path), "/v1/jobs/%" PRIu64 "/retry", id);
-	r = cli_request(c, "POST", path, NULL, &job, e);
 	if (r < 0)
 		return r;
-	if (c->json)
-		cli_print_json(job, JSON_COMPACT);
-	else
-		(void)fprintf(stderr,
-			      "job %" PRIu64 " is queued again; 'colconvctl watch %" PRIu64 "' follows it\n",
-			      id, id);
+	if (!c->json)
+		(void)fprintf(stderr, "job %" PRIu64 " is queued again; 'colconvctl watch %" PRIu64 "' follows it\n", id, id);
 	json_decref(job);
 	return 0;
 }

@@ -9,7 +9,8 @@ colconvd_SOURCES = \
 	daemon/service/main.c \
 	daemon/service/sd.c daemon/service/sd.h \
 	daemon/service/service.c daemon/service/service.h \
-	daemon/service/settings.c daemon/service/settings.h
+	daemon/service/settings.c daemon/service/settings.h \
+	daemon/service/start.c daemon/service/start.h
 colconvd_LDADD = libhttp.a $(RUNNER_LIBS) $(QUEUE_LIBS) $(MHD_LIBS) $(SYSTEMD_LIBS)
 
 # The settings are the operator's: an upgrade leaves them alone, and so does uninstall once they were changed.

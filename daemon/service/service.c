@@ -3,20 +3,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 
-#include "base/fs.h"
 #include "dispatch.h"
 #include "keeper.h"
-#include "queue/list.h"
-#include "queue/recover.h"
-#include "runner/strays.h"
 #include "sd.h"
-
-/* Without the setting `listen`. */
-#define LISTEN_UNIX "unix:/run/colconv/colconv.sock"
-#define LISTEN_TCP "127.0.0.1:8470"
+#include "start.h"
 
 /* After the workers' grace time, for what the disk does not take. */
 #define STOP_EXTRA_MS 5000
@@ -375,135 +367,6 @@ signals_watch(struct service *s, struct err *e)
 	return loop_fd_watch(s->loop, &s->signals, EPOLLIN, e);
 }
 
-/* Descriptors for all connections, each with a file, and some pipes a worker. */
-static void
-descriptors_allow(const struct conf *c)
-{
-	const rlim_t want = (rlim_t)c->connections_max * 2 + 1024;
-	struct rlimit rl;
-
-	if (getrlimit(RLIMIT_NOFILE, &rl) < 0 || rl.rlim_cur >= want)
-		return;
-	rl.rlim_cur = MIN(want, rl.rlim_max);
-	if (setrlimit(RLIMIT_NOFILE, &rl) < 0 || rl.rlim_cur < want)
-		log_warning("only %llu descriptors for %llu connections, ignoring", (unsigned long long)rl.rlim_cur,
-			    (unsigned long long)c->connections_max);
-}
-
-/* What is left of the workers of a daemon that died would get in the way of their successors. */
-static int
-strays_of(const struct job *job, void *arg, struct err *e)
-{
-	(void)e;
-	*(uint64_t *)arg += strays_end(job->nonce);
-	return 0;
-}
-
-/* Says once what is in force. */
-static int
-workers_adopt(struct service *s, struct err *e)
-{
-	static const struct list_filter running = {.states[JOB_RUNNING] = true};
-	const struct conf *c = &s->settings.conf;
-	struct runners *rs = &s->settings.runners;
-	struct err no_cgroup = ERR_INIT;
-	int64_t cursor = INT64_MAX;
-	uint64_t strays = 0;
-	int r;
-
-	r = runners_adopt(rs, s->loop, &no_cgroup, e);
-	if (r < 0)
-		return r;
-	if (rs->cgroup.dir)
-		log_notice("workers get control groups in '%s', which can%s limit memory", rs->cgroup.dir,
-			   rs->cgroup.memory ? "" : "not");
-	else
-		log_notice("workers get no control groups: %s", no_cgroup.msg);
-	if (c->worker_memory_max && !rs->cgroup.memory)
-		log_warning("worker_memory_max cannot be kept: the memory controller is not delegated to the daemon, ignoring");
-	do
-		r = list_jobs(s->store, &running, cursor, /*limit=*/RUNNER_SLOTS_MAX, strays_of, &strays, &cursor, e);
-	while (r == 0 && cursor);
-	if (r == 0 && strays)
-		log_notice("killed %" PRIu64 " processes that workers of the daemon before this one left", strays);
-	return r;
-}
-
-static int
-queue_open(struct service *s, struct err *e)
-{
-	struct recover_report rep = {0};
-	int r;
-
-	r = store_open(s->settings.conf.state, &s->store, e);
-	if (r < 0)
-		return r;
-	r = artifact_init(s->settings.conf.state, e);
-	if (r < 0)
-		return r;
-	r = workers_adopt(s, e);
-	if (r < 0)
-		return r;
-	r = recover_run(s->store, s->settings.conf.state, (int64_t)s->settings.conf.restarts_max, job_now(), &rep, e);
-	if (r < 0)
-		return err_context(e, "cannot recover '%s'", s->settings.conf.state);
-	if (rep.finished + rep.requeued + rep.failed + rep.cancelled + rep.staging_removed + rep.artifacts_removed +
-	    rep.artifacts_lost)
-		log_notice("recovered: %d jobs finished, %d queued again, %d failed, %d cancelled; %d staging folders and %d "
-			   "artifacts removed, %d artifacts without a job moved to lost/",
-			   rep.finished, rep.requeued, rep.failed, rep.cancelled, rep.staging_removed,
-			   rep.artifacts_removed, rep.artifacts_lost);
-	return 0;
-}
-
-/* One address, or a socket that we were started with. */
-static int
-listen_one(struct service *s, const char *address, int fd, uint16_t *first, struct err *e)
-{
-	uint16_t port;
-	int r;
-
-	r = address ? server_listen(s->server, address, &port, e) : server_adopt_take(s->server, fd, &port, e);
-	if (r < 0)
-		return r;
-	log_notice("listening on '%s', port %u", address ? address : "a socket of systemd's", (unsigned)port);
-	if (!*first)
-		*first = port;
-	return 0;
-}
-
-static int
-listen_default(struct service *s, uint16_t *first, struct err *e)
-{
-	struct err why = ERR_INIT;
-
-	if (listen_one(s, LISTEN_UNIX, -1, first, &why) < 0)
-		log_notice("%s, ignoring", why.msg);
-	return listen_one(s, LISTEN_TCP, -1, first, e);
-}
-
-static int
-listen_all(struct service *s, struct err *e)
-{
-	const struct conf *c = &s->settings.conf;
-	const size_t passed = sd_sockets();
-	uint16_t first = 0;
-	char text[16];
-	int r = 0, n;
-	size_t i;
-
-	for (i = 0; r == 0 && i < passed; i++)
-		r = listen_one(s, NULL, SD_SOCKETS_START + (int)i, &first, e);
-	if (!passed && !c->listen.n)
-		r = listen_default(s, &first, e);
-	for (i = 0; r == 0 && !passed && i < c->listen.n; i++)
-		r = listen_one(s, c->listen.v[i], -1, &first, e);
-	if (r < 0 || !*c->port_file)
-		return r;
-	n = snprintf(text, sizeof(text), "%u\n", (unsigned)first);
-	return fs_write_file(c->port_file, text, (size_t)n, e);
-}
-
 static int
 service_start(struct service *s, struct err *e)
 {
@@ -512,8 +375,8 @@ service_start(struct service *s, struct err *e)
 	struct server_spec server;
 	int r;
 
-	descriptors_allow(&s->settings.conf);
-	if ((r = loop_new(&s->loop, e)) < 0 || (r = signals_watch(s, e)) < 0 || (r = queue_open(s, e)) < 0)
+	start_descriptors(&s->settings.conf);
+	if ((r = loop_new(&s->loop, e)) < 0 || (r = signals_watch(s, e)) < 0 || (r = start_queue(&s->settings, s->loop, &s->store, e)) < 0)
 		return r;
 	server = server_spec(s);
 	dispatch = dispatch_spec(s);
@@ -525,7 +388,7 @@ service_start(struct service *s, struct err *e)
 	keeper_limit(s);
 	r = server_set_tokens_take(s->server, TAKE(s->settings.tokens), e);
 	if (r == 0)
-		r = listen_all(s, e);
+		r = start_listening(s->server, &s->settings.conf, e);
 	if (r < 0)
 		return r;
 	dispatch_kick(s->dispatch);

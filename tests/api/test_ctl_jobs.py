@@ -250,7 +250,7 @@ def test_show_says_why_a_job_waits(stub):
     stub.routes["GET", "/v1/jobs/42"] = lambda h: h.answer(200, job(
         "done", owner="me", runner="gpu0", usage={"seconds": 61.5, "cpu_seconds": 100, "peak_rss_bytes": 3 * 10**9}))
     shown = ctl(stub, "show", 42).stdout
-    assert "61.5 s, 100.0 s of CPU, 3.00 GB of memory at most" in shown and "3 files, 1.05 MB" in shown
+    assert "61.5 s, 100.0 s of CPU, at most 3.00 GB resident (mapped files included)" in shown and "3 files, 1.05 MB" in shown
 
 
 # logs, history, events, api

@@ -20,7 +20,7 @@ function facts(job) {
 		pair("Revision", s.revision ? name(s.revision) : null), pair("Base", s.base ? name(s.base) : null),
 		pair("Submitted", time(job.created), job.owner ? [" by ", name(job.owner)] : ""),
 		pair("Attempt", job.attempt ? `${job.attempt} of ${job.attempts_max}` : "none yet", job.runner ? [" on ", name(job.runner)] : ""),
-		pair("Took", job.usage ? `${duration(job.usage.seconds)}, ${duration(job.usage.cpu_seconds)} of CPU time, at most ${bytes(job.usage.peak_rss_bytes)} of memory` : null),
+		pair("Took", job.usage ? `${duration(job.usage.seconds)}, ${duration(job.usage.cpu_seconds)} of CPU time, at most ${bytes(job.usage.peak_rss_bytes)} resident, mapped files included` : null),
 		pair("Labels", Object.keys(s.labels ?? {}).length ? Object.entries(s.labels).map(([k, v]) => h("a", { class: "label", href: `#/jobs?${new URLSearchParams({ label: `${k}=${v}` })}` }, name(`${k}=${v}`))) : null),
 		pair("Model", job.result ? `${job.result.architecture}, ${plural(job.result.parameters, "parameter")}; ${job.result.graphs.map((g) => `${g.variant}: ${count(g.nodes)} nodes`).join(", ")}` : null));
 }

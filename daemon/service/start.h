@@ -1,0 +1,17 @@
+/* What the daemon does once, before it serves. Each says in the log what it found. */
+#ifndef SERVICE_START_H
+#define SERVICE_START_H
+
+#include "http/server.h"
+#include "settings.h"
+
+/* As many descriptors as connections, their files and the workers' pipes take. */
+void start_descriptors(const struct conf *c);
+
+/* Opens the queue, ends what a dead daemon's workers left, and recovers. *ret may be set on failure: to be closed. */
+int start_queue(struct settings *settings, struct loop *loop, struct store **ret, struct err *e);
+
+/* The sockets that systemd passed, else those of the setting `listen`; then the port file. */
+int start_listening(struct server *s, const struct conf *c, struct err *e);
+
+#endif
