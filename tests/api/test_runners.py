@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import time
@@ -97,7 +98,8 @@ def test_a_dead_daemon_s_workers_are_ended_by_the_next(stopped, tmp_path):
     assert alive(pid)
     stopped.start()
     assert not alive(pid)
-    assert any("killed 1 processes that workers of the daemon before" in line for line in stopped.log)
+    # The worker dies with its daemon, and may be at it still.
+    assert any(re.search("killed [12] processes that workers of the daemon before", line) for line in stopped.log)
     assert stopped.wait_end(job)["state"] == "done"
 
 
