@@ -240,7 +240,7 @@ bar_end(struct bar *b, int64_t now_ms)
 			buf_printf(&line, "%s: ", b->prefix);
 		buf_printf(&line, "%-*s ", b->board->label, b->stage);
 		if (b->known) {
-			amount_add(b, /*total=*/ 0, &line);
+			amount_add(b, /*total=*/0, &line);
 			buf_puts(&line, " in ");
 		}
 		buf_printf(&line, "%.1f s", seconds);

@@ -13,29 +13,29 @@
 
 struct board {
 	FILE *out;
-	bool live;  /* a terminal that can redraw lines */
+	bool live; /* a terminal that can redraw lines */
 	bool color;
 	bool named; /* each line begins with its bar's prefix */
 	int label;  /* columns of a stage's name */
 	TAILQ_HEAD(, bar) bars;
 	size_t lines; /* drawn now */
 	int64_t drawn_ms;
-	bool stale;   /* something was told since, too soon to be drawn */
+	bool stale; /* something was told since, too soon to be drawn */
 };
 
 struct bar {
 	struct board *board;
 	TAILQ_ENTRY(bar) entry;
-	char prefix[32];   /* of lines of words: "job 42" */
-	char stage[32];    /* empty: between stages */
-	char status[64];   /* what to show between stages; empty: nothing */
+	char prefix[32]; /* of lines of words: "job 42" */
+	char stage[32];  /* empty: between stages */
+	char status[64]; /* what to show between stages; empty: nothing */
 	char unit[16];
 	char detail[64];
-	bool known;        /* the stage has told its progress */
+	bool known;           /* the stage has told its progress */
 	uint64_t done, total; /* in units; total 0: not known */
-	double rate;       /* units a second, smoothed; 0: not known yet */
+	double rate;          /* units a second, smoothed; 0: not known yet */
 	int64_t begun_ms;
-	int64_t told_ms;   /* when `done` was told last */
+	int64_t told_ms; /* when `done` was told last */
 };
 
 /* How `out` and the environment (TERM, NO_COLOR) want it. */

@@ -19,15 +19,15 @@
 struct completion; /* complete.h */
 
 struct cli {
-	const struct command *command;      /* the one that runs */
-	const char *flags[SETTING_MAX];     /* of the command line; NULL: not given */
-	struct settings settings;           /* after cli_settings() */
+	const struct command *command;  /* the one that runs */
+	const char *flags[SETTING_MAX]; /* of the command line; NULL: not given */
+	struct settings settings;       /* after cli_settings() */
 	bool settings_loaded;
-	struct http *http;                  /* cli_http() */
-	struct completion *completion;      /* not NULL: only complete the command line */
+	struct http *http;             /* cli_http() */
+	struct completion *completion; /* not NULL: only complete the command line */
 	bool json;
-	bool wide;                          /* tables have all their columns */
-	bool names;                         /* tables are but their first column */
+	bool wide;  /* tables have all their columns */
+	bool names; /* tables are but their first column */
 	bool help;
 };
 
@@ -56,6 +56,7 @@ const struct command *command_find(const char *name);
 #undef GROUP
 
 /* The options that every command takes: the last rows of its table. */
+/* clang-format off */
 #define CLI_OPTIONS(c)                                                                                       \
 	{"json", 0, NULL, option_flag, &(c)->json, NULL, "print JSON"},                                      \
 	{"server", 0, "URL", option_str, &(c)->flags[SETTING_SERVER], NULL,                                  \
@@ -63,10 +64,13 @@ const struct command *command_find(const char *name);
 	{"token-file", 0, "FILE", option_str, &(c)->flags[SETTING_TOKEN_FILE], NULL,                         \
 	 "a file with the daemon's token (COLCONV_TOKEN_FILE)"},                                             \
 	{"help", 'h', NULL, option_flag, &(c)->help, NULL, "show this help"}, OPTION_END
+/* clang-format on */
 
 /* And those whose result is a table. */
+/* clang-format off */
 #define TABLE_OPTIONS(c)                                                                                     \
 	{"output", 'o', "FORM", cli_option_form, (c), "form", "how to print it: wide, json, name"}
+/* clang-format on */
 
 option_fn cli_option_form; /* struct cli */
 

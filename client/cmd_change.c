@@ -28,7 +28,8 @@ cancel(struct cli *c, uint64_t id, void *ctx _unused_, struct err *e)
 	if (r < 0)
 		return r;
 	if (!c->json)
-		(void)fprintf(stderr, "job %" PRIu64 " %s\n", id, job_ended(job) ? "is cancelled" : "is asked to stop");
+		(void)fprintf(stderr, "job %" PRIu64 " %s\n", id,
+			      job_ended(job) ? "is cancelled" : "is asked to stop");
 	json_decref(job);
 	return 0;
 }
@@ -51,7 +52,9 @@ retry(struct cli *c, uint64_t id, void *ctx _unused_, struct err *e)
 	if (r < 0)
 		return r;
 	if (!c->json)
-		(void)fprintf(stderr, "job %" PRIu64 " is queued again; 'colconvctl watch %" PRIu64 "' follows it\n", id, id);
+		(void)fprintf(stderr,
+			      "job %" PRIu64 " is queued again; 'colconvctl watch %" PRIu64 "' follows it\n",
+			      id, id);
 	json_decref(job);
 	return 0;
 }

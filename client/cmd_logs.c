@@ -80,7 +80,7 @@ static int
 logs_follow(struct cli *c, uint64_t id, uint64_t tail, struct err *e)
 {
 	struct logs l = {.lines = json_array(), .tail = tail};
-	int r = history_run(c, id, /*live=*/ true, on_event, &l, e);
+	int r = history_run(c, id, /*live=*/true, on_event, &l, e);
 
 	json_decref(l.lines);
 	return r;

@@ -53,8 +53,8 @@ used_print(const json_t *job)
 	char bytes[16];
 
 	if (json_is_object(usage)) {
-		took = str_printf("%.1f s, %.1f s of CPU, at most %s resident (mapped files included)", job_number(usage, "seconds"),
-				  job_number(usage, "cpu_seconds"),
+		took = str_printf("%.1f s, %.1f s of CPU, at most %s resident (mapped files included)",
+				  job_number(usage, "seconds"), job_number(usage, "cpu_seconds"),
 				  str_bytes(job_whole(usage, "peak_rss_bytes"), bytes, sizeof(bytes)));
 		fact_print("used", took ? took : "");
 	}

@@ -16,9 +16,11 @@ struct fetch_options {
 	uint64_t parallel;   /* files at once */
 };
 
+/* clang-format off */
 #define FETCH_INIT {.parallel = FETCH_PARALLEL}
 #define FETCH_OPTIONS(o)                                                                                     \
 	{"parallel", 0, "N", option_number, &(o)->parallel, NULL, "download N files at once (4)"}
+/* clang-format on */
 
 /* *ret are the files' rows of the daemon's list. Ctrl-C is E_CANCELLED, after telling how to go on. */
 int fetch_files(struct cli *c, uint64_t id, const struct fetch_options *o, json_t **ret, struct err *e);

@@ -16,12 +16,14 @@ struct follow_options {
 };
 
 /* Rows for a command's table of options. */
+/* clang-format off */
 #define FOLLOW_TIMEOUT(o)                                                                                    \
 	{"timeout", 't', "TIME", option_seconds, &(o)->timeout_s, NULL,                                      \
 	 "give up waiting after so long (90, 5m, 2h); the job goes on"}
 #define FOLLOW_OPTIONS(o)                                                                                    \
 	FOLLOW_TIMEOUT(o),                                                                                   \
 	{"log", 0, NULL, option_flag, &(o)->log, NULL, "show all lines of the worker's log"}
+/* clang-format on */
 
 /*
  * 0: all have ended, how is told, and their last documents are appended to `ret`, an array, in the order of `ids`;

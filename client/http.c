@@ -364,8 +364,8 @@ ended_find(struct http *h)
 		t->ended = true;
 	}
 	LIST_FOREACH(t, &h->transfers, entry)
-	if (t->ended)
-		return t;
+		if (t->ended)
+			return t;
 	return NULL;
 }
 

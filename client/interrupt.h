@@ -11,7 +11,9 @@ struct interrupt {
 	sigset_t before;
 };
 
+/* clang-format off */
 #define INTERRUPT_INIT { .fd = -1 }
+/* clang-format on */
 
 int interrupt_open(struct interrupt *i, const sigset_t *signals, struct err *e);
 void interrupt_close(struct interrupt *i);

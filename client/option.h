@@ -16,8 +16,8 @@ struct option_row;
 typedef int option_fn(const struct option_row *o, const char *value, struct err *e);
 
 struct option_row {
-	const char *name; /* without "--"; NULL ends a table */
-	char letter;      /* 0: none */
+	const char *name;  /* without "--"; NULL ends a table */
+	char letter;       /* 0: none */
 	const char *value; /* what the help calls its value; NULL: it is a flag and takes none */
 	option_fn *set;
 	void *ret;       /* of the type that `set` wants */
@@ -25,10 +25,12 @@ struct option_row {
 	const char *help;
 };
 
+/* clang-format off */
 #define OPTION_END { .name = NULL }
+/* clang-format on */
 
-option_fn option_flag;   /* bool */
-option_fn option_str;    /* const char *, borrowed from argv */
+option_fn option_flag;    /* bool */
+option_fn option_str;     /* const char *, borrowed from argv */
 option_fn option_number;  /* uint64_t */
 option_fn option_seconds; /* uint64_t, of "90", "5m", "2h", "30d" */
 option_fn option_bytes;   /* uint64_t, of "500MB", "2GiB" */

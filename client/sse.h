@@ -19,7 +19,9 @@ struct sse {
 	char id_next[SSE_ID_LEN + 1]; /* of the event that is being read, or as `last_id` */
 };
 
+/* clang-format off */
 #define SSE_INIT { .has_data = false }
+/* clang-format on */
 
 /* One event; the strings last until it returns. 0 to go on, anything else ends sse_feed() with it. */
 typedef int sse_fn(void *ctx, const char *event, const char *data, size_t data_len, struct err *e);

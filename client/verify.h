@@ -11,7 +11,8 @@
 int problem_add(json_t *problems, const struct err *what, struct err *e);
 
 /* The files of the folder `dir` against those that its manifest lists. */
-int verify_manifest(const char *dir, const json_t *manifest, struct bar *bar, json_t *problems, struct err *e);
+int verify_manifest(const char *dir, const json_t *manifest, struct bar *bar, json_t *problems,
+		    struct err *e);
 
 /* The files that the weights of a graph (onnx_inspect()) lie in: there, long enough, and no links. */
 int verify_data(const char *dir, const json_t *graph, json_t *problems, struct err *e);

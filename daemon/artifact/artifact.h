@@ -33,7 +33,9 @@ struct artifact_list {
 	size_t n;
 };
 
+/* clang-format off */
 #define ARTIFACT_LIST_INIT { .files = NULL }
+/* clang-format on */
 
 void artifact_list_release(struct artifact_list *l);
 int artifact_list_add(struct artifact_list *l, const char *name, uint64_t size, const char *sha256,

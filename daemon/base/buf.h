@@ -14,7 +14,9 @@ struct buf {
 	bool failed; /* memory ran out: the content is not to be used */
 };
 
+/* clang-format off */
 #define BUF_INIT { .data = NULL }
+/* clang-format on */
 
 void buf_release(struct buf *b);
 void buf_clear(struct buf *b); /* keeps the memory */

@@ -32,7 +32,9 @@ struct err {
 	char msg[1000]; /* one sentence, no newline, no final stop; UTF-8, whatever it quotes */
 };
 
+/* clang-format off */
 #define ERR_INIT { .code = 0 }
+/* clang-format on */
 
 /* Sets the error unless one is there already. Returns `code` always. */
 int err_set(struct err *e, int code, const char *fmt, ...) _printf_(3, 4);

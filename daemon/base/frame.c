@@ -21,8 +21,8 @@ head_parse(const unsigned char *p, size_t *ret, struct err *e)
 {
 	*ret = (size_t)p[0] | (size_t)p[1] << 8 | (size_t)p[2] << 16 | (size_t)p[3] << 24;
 	if (*ret > FRAME_LEN_MAX)
-		return err_set(e, E_WORKER_PROTOCOL, "a frame of %zu bytes is longer than the %u allowed", *ret,
-			       FRAME_LEN_MAX);
+		return err_set(e, E_WORKER_PROTOCOL, "a frame of %zu bytes is longer than the %u allowed",
+			       *ret, FRAME_LEN_MAX);
 	return 0;
 }
 

@@ -43,7 +43,8 @@ confined_open(const char *path, int flags, int code, int *ret_fd, struct err *e)
 int
 fs_open_file(const char *path, int code, int *ret_fd, uint64_t *ret_len, struct err *e)
 {
-	const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK; /* a FIFO must not hang us before its type is seen */
+	const int flags =
+		O_RDONLY | O_CLOEXEC | O_NONBLOCK; /* a FIFO must not hang us before its type is seen */
 	_cleanup_close_ int fd = -1;
 	struct stat st;
 	int r;

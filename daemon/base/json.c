@@ -113,8 +113,8 @@ json_print_real(struct buf *b, double v)
 
 /* The member, or NULL when it is absent or null and may be. */
 static int
-member_get(const json_t *obj, const char *path, const char *key, enum json_need need, int code, const json_t **ret,
-	   struct err *e)
+member_get(const json_t *obj, const char *path, const char *key, enum json_need need, int code,
+	   const json_t **ret, struct err *e)
 {
 	const json_t *v = json_object_get(obj, key);
 
@@ -147,8 +147,8 @@ json_to_int(const json_t *v, int64_t *ret, struct err *e)
 }
 
 int
-json_get_int(const json_t *obj, const char *path, const char *key, enum json_need need, int64_t min, int64_t max,
-	     int code, int64_t *ret, struct err *e)
+json_get_int(const json_t *obj, const char *path, const char *key, enum json_need need, int64_t min,
+	     int64_t max, int code, int64_t *ret, struct err *e)
 {
 	const json_t *v;
 	int64_t i;
@@ -166,8 +166,8 @@ json_get_int(const json_t *obj, const char *path, const char *key, enum json_nee
 }
 
 int
-json_get_double(const json_t *obj, const char *path, const char *key, enum json_need need, int code, double *ret,
-		struct err *e)
+json_get_double(const json_t *obj, const char *path, const char *key, enum json_need need, int code,
+		double *ret, struct err *e)
 {
 	const json_t *v;
 	int r = member_get(obj, path, key, need, code, &v, e);
@@ -196,8 +196,8 @@ json_get_bool(const json_t *obj, const char *path, const char *key, enum json_ne
 }
 
 int
-json_get_str(const json_t *obj, const char *path, const char *key, enum json_need need, int code, const char **ret,
-	     struct err *e)
+json_get_str(const json_t *obj, const char *path, const char *key, enum json_need need, int code,
+	     const char **ret, struct err *e)
 {
 	const json_t *v;
 	int r = member_get(obj, path, key, need, code, &v, e);

@@ -32,7 +32,8 @@ log_level_from_str(const char *name, enum log_level *ret, struct err *e)
 			*ret = levels[i].level;
 			return 0;
 		}
-	return err_set(e, E_BAD_CONFIG, "log level must be err, warning, notice, info or debug, not '%s'", name);
+	return err_set(e, E_BAD_CONFIG, "log level must be err, warning, notice, info or debug, not '%s'",
+		       name);
 }
 
 void
@@ -55,5 +56,6 @@ log_line(enum log_level level, const char *fmt, ...)
 	line[n] = '\0';
 	str_clean(line);
 	line[n++] = '\n';
-	(void)!write(STDERR_FILENO, line, (size_t)n); /* one write, so that lines of several processes do not mix */
+	(void)!write(STDERR_FILENO, line,
+		     (size_t)n); /* one write, so that lines of several processes do not mix */
 }

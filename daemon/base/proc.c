@@ -26,8 +26,8 @@ file_put(const char *path, const char *text)
 
 /* Between fork and exec only calls that are safe after fork in a program with threads. */
 static void
-child_exec(const struct proc_spec *spec, const char *oom_score_adj, char *const *envp, int fd_null, int fd_fail,
-	   pid_t parent)
+child_exec(const struct proc_spec *spec, const char *oom_score_adj, char *const *envp, int fd_null,
+	   int fd_fail, pid_t parent)
 {
 	const int want[3] = {spec->fd_in, spec->fd_out, spec->fd_err};
 	sigset_t none;

@@ -15,9 +15,9 @@ struct proc_spec {
 	int fd_in;              /* become 0, 1, 2; -1 is /dev/null; borrowed */
 	int fd_out;
 	int fd_err;
-	bool keep_group;        /* stay in our process group, for a child of the terminal's user */
-	int oom_score_adj;      /* how much sooner than others it is killed when memory runs out, to 1000; 0: as we */
-	const char *cgroup;     /* a file cgroup.procs: the control group that it puts itself into; NULL: ours */
+	bool keep_group; /* stay in our process group, for a child of the terminal's user */
+	int oom_score_adj; /* how much sooner than others it is killed when memory runs out, to 1000; 0: as we */
+	const char *cgroup; /* a file cgroup.procs: the control group that it puts itself into; NULL: ours */
 };
 
 struct proc {
@@ -25,7 +25,9 @@ struct proc {
 	int pidfd; /* readable when it has ended; -1: none */
 };
 
+/* clang-format off */
 #define PROC_INIT { .pid = 0, .pidfd = -1 }
+/* clang-format on */
 
 /* An exec that fails is an error here (E_IO with the program's name), not an odd exit of the child. */
 int proc_spawn(const struct proc_spec *spec, struct proc *ret, struct err *e);

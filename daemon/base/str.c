@@ -51,7 +51,8 @@ str_to_u64(const char *s, uint64_t min, uint64_t max, const char *what, uint64_t
 	if (*end)
 		return err_set(e, E_USAGE, "%s must be a whole number, not '%s'", what, s);
 	if (errno || v < min || v > max)
-		return err_set(e, E_USAGE, "%s must be from %" PRIu64 " to %" PRIu64 ", not '%s'", what, min, max, s);
+		return err_set(e, E_USAGE, "%s must be from %" PRIu64 " to %" PRIu64 ", not '%s'", what, min,
+			       max, s);
 	*ret = v;
 	return 0;
 }
@@ -115,7 +116,12 @@ str_bytes(uint64_t n, char *buf, size_t len)
 		v /= 1000;
 		u++;
 	}
-	(void)snprintf(buf, len, u == 0 ? "%.0f %s" : v < 10 ? "%.2f %s" : v < 100 ? "%.1f %s" : "%.0f %s", v, units[u]);
+	(void)snprintf(buf, len,
+		       u == 0    ? "%.0f %s"
+		       : v < 10  ? "%.2f %s"
+		       : v < 100 ? "%.1f %s"
+				 : "%.0f %s",
+		       v, units[u]);
 	return buf;
 }
 

@@ -21,14 +21,18 @@
 #define _printf_(fmt, first) __attribute__((format(printf, fmt, first)))
 #define _unused_ __attribute__((unused))
 
+/* clang-format off */
 #define TAKE(p) __extension__({ __typeof__(p) take_ = (p); (p) = NULL; take_; })
 #define TAKE_FD(fd) __extension__({ int take_ = (fd); (fd) = -1; take_; })
+/* clang-format on */
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
+/* clang-format off */
 #define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
 #define ALIGN_UP(n, a) (((n) + (a) - 1) / (a) * (a))
+/* clang-format on */
 
 #define CHECK_OBJ(o, m) assert((o) != NULL && (o)->magic == (m))
 

@@ -226,11 +226,13 @@ base_find(struct checkpoint *c, struct err *e)
 
 	if (!name || !*name)
 		return err_set(e, E_BAD_CHECKPOINT,
-			       "'%s' is a LoRA adapter that does not say over which base; give its base", dir);
+			       "'%s' is a LoRA adapter that does not say over which base; give its base",
+			       dir);
 	r = base_locate(dir, name, &c->dir, e);
 	if (r == 0 && !c->dir)
 		return err_set(e, E_BAD_CHECKPOINT,
-			       "'%s' is a LoRA adapter over '%s', which is no folder here; give its base", dir, name);
+			       "'%s' is a LoRA adapter over '%s', which is no folder here; give its base",
+			       dir, name);
 	return r;
 }
 

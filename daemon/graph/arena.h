@@ -8,6 +8,7 @@ struct ir_arena;
 
 struct ir_arena *arena_new(void);
 void arena_free(struct ir_arena **a);
-void *arena_alloc(struct ir_arena *a, size_t len); /* zeroed, aligned for anything; NULL when memory ran out */
+void *arena_alloc(struct ir_arena *a,
+		  size_t len); /* zeroed, aligned for anything; NULL when memory ran out */
 
 #endif

@@ -97,7 +97,8 @@ output_check(const struct check *c)
 	for (k = 0; k < c->g->output->shape.rank; k++)
 		for (s = 0; s < SYM_MAX; s++)
 			if (c->g->output->shape.dim[k].pow[s] && !known[s])
-				return err_set(c->e, E_INTERNAL, "the output has the size '%s', which no input has",
+				return err_set(c->e, E_INTERNAL,
+					       "the output has the size '%s', which no input has",
 					       symbol_name((enum symbol)s));
 	return 0;
 }

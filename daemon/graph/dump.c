@@ -31,7 +31,8 @@ attr_put(struct buf *b, const struct ir_node *n)
 			buf_printf(b, "%s%d", i ? " " : ", ", n->attr.perm[i]);
 		break;
 	case OP_SLICE:
-		buf_printf(b, ", axis %d, %lld..%lld", n->attr.axis, (long long)n->attr.begin, (long long)n->attr.end);
+		buf_printf(b, ", axis %d, %lld..%lld", n->attr.axis, (long long)n->attr.begin,
+			   (long long)n->attr.end);
 		break;
 	case OP_CONCAT:
 	case OP_CUMSUM:
@@ -68,7 +69,8 @@ block_put(struct buf *b, const struct ir_block *blk, int indent)
 			continue;
 		buf_printf(b, "%*sthen\n", indent, "");
 		block_put(b, n->attr.then_block, indent + 4);
-		buf_printf(b, "%*s-> %s\n%*selse\n", indent + 4, "", n->attr.then_block->result->name, indent, "");
+		buf_printf(b, "%*s-> %s\n%*selse\n", indent + 4, "", n->attr.then_block->result->name, indent,
+			   "");
 		block_put(b, n->attr.else_block, indent + 4);
 		buf_printf(b, "%*s-> %s\n", indent + 4, "", n->attr.else_block->result->name);
 	}

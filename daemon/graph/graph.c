@@ -96,7 +96,8 @@ array_grow(struct ir_graph *g, void ***array, size_t n, size_t *cap)
 }
 
 struct ir_value *
-graph_value_add(struct ir_graph *g, enum ir_kind kind, enum ir_elem elem, const struct shape *shape, const char *name)
+graph_value_add(struct ir_graph *g, enum ir_kind kind, enum ir_elem elem, const struct shape *shape,
+		const char *name)
 {
 	struct ir_value *v = arena_alloc(g->arena, sizeof(*v));
 

@@ -47,10 +47,10 @@ struct ir_value {
 	enum ir_elem elem; /* as computed with, whatever the checkpoint stores */
 	struct shape shape;
 	const char *name;
-	struct ir_node *node; /* IR_RESULT */
+	struct ir_node *node;        /* IR_RESULT */
 	const struct weight *weight; /* IR_WEIGHT; its own shape may group the same elements otherwise */
 	enum ir_transform transform; /* IR_WEIGHT */
-	const void *data; /* IR_CONST: row-major float, int64_t or bool */
+	const void *data;            /* IR_CONST: row-major float, int64_t or bool */
 };
 
 struct ir_block {
@@ -106,10 +106,10 @@ int graph_new(const char *name, struct ir_graph **ret, struct err *e);
 void graph_free(struct ir_graph **g);
 
 /* All of these return NULL when memory ran out. */
-struct ir_value *graph_value_add(struct ir_graph *g, enum ir_kind kind, enum ir_elem elem, const struct shape *shape,
-				 const char *name);
-struct ir_node *graph_node_add(struct ir_graph *g, struct ir_block *b, enum ir_op op, struct ir_value *const *in,
-			       int n_in, const struct ir_attr *attr);
+struct ir_value *graph_value_add(struct ir_graph *g, enum ir_kind kind, enum ir_elem elem,
+				 const struct shape *shape, const char *name);
+struct ir_node *graph_node_add(struct ir_graph *g, struct ir_block *b, enum ir_op op,
+			       struct ir_value *const *in, int n_in, const struct ir_attr *attr);
 struct ir_block *graph_block_add(struct ir_graph *g);
 char *graph_strdup(struct ir_graph *g, const char *s);
 void *graph_memdup(struct ir_graph *g, const void *data, size_t len);

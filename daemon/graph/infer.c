@@ -109,7 +109,8 @@ broadcast(struct infer *x, int first)
 		b = in_shape(x, k);
 		s.rank = MAX(x->shape.rank, b->rank);
 		for (i = 0; i < s.rank; i++) {
-			da = i < s.rank - x->shape.rank ? dim_const(1) : x->shape.dim[i - (s.rank - x->shape.rank)];
+			da = i < s.rank - x->shape.rank ? dim_const(1)
+							: x->shape.dim[i - (s.rank - x->shape.rank)];
 			db = i < s.rank - b->rank ? dim_const(1) : b->dim[i - (s.rank - b->rank)];
 			if (!dim_eq(da, db) && !dim_is_one(da) && !dim_is_one(db))
 				return misfit(x, "the shapes do not broadcast");
@@ -291,8 +292,8 @@ infer_node(const struct ir_node *n, enum ir_elem *ret_elem, struct shape *ret_sh
 	int r;
 
 	if (n->n_in < info->in_min || n->n_in > info->in_max)
-		return err_set(e, E_TRACE, "%s takes %d to %d inputs, not %d", info->name, info->in_min, info->in_max,
-			       n->n_in);
+		return err_set(e, E_TRACE, "%s takes %d to %d inputs, not %d", info->name, info->in_min,
+			       info->in_max, n->n_in);
 	if (n->n_in) {
 		x.elem = n->in[0]->elem;
 		x.shape = n->in[0]->shape;

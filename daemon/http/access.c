@@ -34,7 +34,9 @@ access_check_host(const struct request *q, const struct head *head, struct err *
 	/* a page whose own name was turned to 127.0.0.1 meanwhile (DNS rebinding) is of one origin with us */
 	if (q->server->tokens || q->from->local || host_is_local(head->host))
 		return 0;
-	return err_set(e, E_NOT_ALLOWED, "Host must be localhost, 127.0.0.1 or [::1], not '%.100s': there are no tokens", head->host);
+	return err_set(e, E_NOT_ALLOWED,
+		       "Host must be localhost, 127.0.0.1 or [::1], not '%.100s': there are no tokens",
+		       head->host);
 }
 
 /* A browser says which page asks; ours is of the host that it was fetched from. */
@@ -44,15 +46,19 @@ page_check(const struct request *q, const struct head *head, struct err *e)
 	const char *host;
 
 	/* a link to our page may be anywhere, and gives away nothing */
-	if (head->site && q->route->scope != SCOPE_NONE && !str_eq(head->site, "same-origin") && !str_eq(head->site, "none"))
-		return err_set(e, E_NOT_ALLOWED, "requests from other sites' pages are not taken (Sec-Fetch-Site: %.20s)",
+	if (head->site && q->route->scope != SCOPE_NONE && !str_eq(head->site, "same-origin") &&
+	    !str_eq(head->site, "none"))
+		return err_set(e, E_NOT_ALLOWED,
+			       "requests from other sites' pages are not taken (Sec-Fetch-Site: %.20s)",
 			       head->site);
 	if (!head->origin)
 		return 0;
-	host = str_starts(head->origin, "https://") ? head->origin + strlen("https://") :
-	       str_starts(head->origin, "http://") ? head->origin + strlen("http://") : NULL;
+	host = str_starts(head->origin, "https://")  ? head->origin + strlen("https://")
+	       : str_starts(head->origin, "http://") ? head->origin + strlen("http://")
+						     : NULL;
 	if (!host || !str_eq(host, head->host))
-		return err_set(e, E_NOT_ALLOWED, "requests from the pages of '%.100s' are not taken", head->origin);
+		return err_set(e, E_NOT_ALLOWED, "requests from the pages of '%.100s' are not taken",
+			       head->origin);
 	return 0;
 }
 
@@ -62,7 +68,8 @@ bearer(const char *authorization)
 {
 	const char *token = authorization + strlen("Bearer ");
 
-	return strncasecmp(authorization, "Bearer ", strlen("Bearer ")) == 0 ? token + strspn(token, " ") : NULL;
+	return strncasecmp(authorization, "Bearer ", strlen("Bearer ")) == 0 ? token + strspn(token, " ")
+									     : NULL;
 }
 
 static int
@@ -77,8 +84,8 @@ token_check(struct request *q, const char *authorization, struct err *e)
 	if (!t)
 		return err_set(e, E_UNAUTHORIZED, "the token is none of the daemon's");
 	if (t->scope < q->route->scope)
-		return err_set(e, E_NOT_ALLOWED, "the token '%s' has the scope '%s', and this needs '%s'", t->name,
-			       scope_to_str(t->scope), scope_to_str(q->route->scope));
+		return err_set(e, E_NOT_ALLOWED, "the token '%s' has the scope '%s', and this needs '%s'",
+			       t->name, scope_to_str(t->scope), scope_to_str(q->route->scope));
 	(void)snprintf(q->owner, sizeof(q->owner), "%s", t->name);
 	return 0;
 }
@@ -94,6 +101,7 @@ access_check(struct request *q, const struct head *head, struct err *e)
 		return token_check(q, head->authorization, e);
 	if (q->from->local)
 		return 0;
-	return err_set(e, E_UNAUTHORIZED, "this needs a token with the scope '%s': Authorization: Bearer TOKEN",
+	return err_set(e, E_UNAUTHORIZED,
+		       "this needs a token with the scope '%s': Authorization: Bearer TOKEN",
 		       scope_to_str(q->route->scope));
 }

@@ -16,19 +16,19 @@ struct server {
 	unsigned magic;
 	struct server_spec spec;
 	struct MHD_Daemon *mhd;
-	struct loop_fd poll;       /* MHD's own epoll descriptor */
-	struct loop_timer wake;    /* when MHD is to run without an event */
-	bool woken;                /* it is to run again at once */
-	int64_t started;           /* ms since 1970 */
-	bool stopping;             /* no job that comes now begins before the next start */
-	bool ending;               /* nothing is begun any more: who would wait now would wait for nobody */
-	struct tokens *tokens; /* NULL: nobody is asked */
+	struct loop_fd poll;    /* MHD's own epoll descriptor */
+	struct loop_timer wake; /* when MHD is to run without an event */
+	bool woken;             /* it is to run again at once */
+	int64_t started;        /* ms since 1970 */
+	bool stopping;          /* no job that comes now begins before the next start */
+	bool ending;            /* nothing is begun any more: who would wait now would wait for nobody */
+	struct tokens *tokens;  /* NULL: nobody is asked */
 	struct conns conns;
 	struct listener **listeners;
 	size_t n_listeners;
 	struct streams streams;
 	struct waits waits;
-	int64_t published; /* the last event that was shown to these two */
+	int64_t published;           /* the last event that was shown to these two */
 	STAILQ_HEAD(, purge) purges; /* under way, the first of them */
 	struct loop_timer purge;
 	struct request_queue submissions; /* wait for the commit of this turn */

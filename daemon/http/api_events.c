@@ -44,5 +44,5 @@ api_job_events(struct request *q, struct err *e)
 int
 api_events(struct request *q, struct err *e)
 {
-	return events(q, /*job=*/ 0, e);
+	return events(q, /*job=*/0, e);
 }

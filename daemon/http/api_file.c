@@ -29,7 +29,8 @@ api_file_list(struct request *q, struct err *e)
 
 	r = store_job_get(q->server->spec.store, q->id, &job, e);
 	if (r == 0)
-		r = store_file_list(q->server->spec.store, q->id, &list, e); /* none for a job that is not done */
+		r = store_file_list(q->server->spec.store, q->id, &list,
+				    e); /* none for a job that is not done */
 	if (r < 0)
 		return r;
 	files = json_array();
@@ -77,12 +78,15 @@ api_file_get(struct request *q, struct err *e)
 		return r;
 	if (size != f->size) {
 		(void)close(fd);
-		return err_set(e, E_MISMATCH, "'%s' of job %" PRId64 " has %" PRIu64 " bytes, and was published with %" PRIu64,
+		return err_set(e, E_MISMATCH,
+			       "'%s' of job %" PRId64 " has %" PRIu64
+			       " bytes, and was published with %" PRIu64,
 			       q->name, q->id, size, f->size);
 	}
 	(void)snprintf(etag, sizeof(etag), "\"%s\"", f->sha256);
 	return reply_file_take(q, fd, size, etag,
-			       str_ends(q->name, ".json") ? "application/json" : "application/octet-stream", e);
+			       str_ends(q->name, ".json") ? "application/json" : "application/octet-stream",
+			       e);
 }
 
 /* Of a file whose hash nobody keeps: another file has another time. */
@@ -93,8 +97,8 @@ etag_of(int fd, char *ret, size_t len, struct err *e)
 
 	if (fstat(fd, &st) < 0)
 		return err_errno(e, E_IO, errno, "cannot stat the parity report");
-	(void)snprintf(ret, len, "\"%llx-%llx.%lx\"", (unsigned long long)st.st_size, (unsigned long long)st.st_mtim.tv_sec,
-		       (unsigned long)st.st_mtim.tv_nsec);
+	(void)snprintf(ret, len, "\"%llx-%llx.%lx\"", (unsigned long long)st.st_size,
+		       (unsigned long long)st.st_mtim.tv_sec, (unsigned long)st.st_mtim.tv_nsec);
 	return 0;
 }
 

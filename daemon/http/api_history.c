@@ -51,7 +51,8 @@ history(struct request *q, uint64_t after, uint64_t limit, uint64_t seconds, str
 	struct page p = {.events = json_array(), .limit = (size_t)limit};
 	int r;
 
-	r = event_list(q->server->spec.store, EVENTS_JOB, q->id, (int64_t)after, (int)limit + 1, page_add, &p, e);
+	r = event_list(q->server->spec.store, EVENTS_JOB, q->id, (int64_t)after, (int)limit + 1, page_add, &p,
+		       e);
 	if (r == 0 && (json_array_size(p.events) || !seconds || q->waited))
 		return page_reply_take(q, &p, e);
 	json_decref(p.events);
@@ -114,7 +115,8 @@ log_read(void *arg, uint64_t pos, char *buf, size_t max)
 
 	(void)pos;
 	CHECK_OBJ(l, LOG_MAGIC);
-	if (l->out.len == 0 && event_list(spec->store, EVENTS_JOB_LOG, l->job, l->after, LINES, line_add, l, &e) < 0)
+	if (l->out.len == 0 &&
+	    event_list(spec->store, EVENTS_JOB_LOG, l->job, l->after, LINES, line_add, l, &e) < 0)
 		spec->failed(spec->arg, &e);
 	if (e.code || l->out.failed)
 		return MHD_CONTENT_READER_END_WITH_ERROR;

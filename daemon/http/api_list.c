@@ -16,7 +16,7 @@ struct query {
 	uint64_t limit;
 	uint64_t cursor;
 	char *label_names[LIST_LABELS_MAX]; /* owned */
-	unsigned seen; /* bits of parameters */
+	unsigned seen;                      /* bits of parameters */
 	struct err e;
 };
 
@@ -104,8 +104,9 @@ static const struct {
 	param_fn fn;
 	bool repeats;
 } params[] = {
-	{"state", state_set, false}, {"model", model_set, false}, {"label", label_add, true}, {"reason", reason_set, false},
-	{"owner", owner_set, false}, {"limit", limit_set, false}, {"cursor", cursor_set, false},
+	{"state", state_set, false},   {"model", model_set, false}, {"label", label_add, true},
+	{"reason", reason_set, false}, {"owner", owner_set, false}, {"limit", limit_set, false},
+	{"cursor", cursor_set, false},
 };
 
 static int
@@ -124,14 +125,16 @@ query_param(struct query *y, const char *key, const char *value, struct err *e)
 }
 
 static enum MHD_Result
-query_add(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_len, const char *value, size_t value_len)
+query_add(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_len, const char *value,
+	  size_t value_len)
 {
 	struct query *y = arg;
 
 	(void)kind;
 	(void)key_len;
 	if (value_len > TEXT_MAX || (value && strlen(value) != value_len))
-		(void)err_set(&y->e, E_BAD_REQUEST, "%.64s must have at most %d bytes, and none that is 0", key, TEXT_MAX);
+		(void)err_set(&y->e, E_BAD_REQUEST, "%.64s must have at most %d bytes, and none that is 0",
+			      key, TEXT_MAX);
 	else
 		(void)query_param(y, key, value ? value : "", &y->e);
 	if (y->e.code == 0)
@@ -153,7 +156,7 @@ page_add(const struct job *job, void *arg, struct err *e)
 
 	buf_puts(p->text, p->comma);
 	p->comma = ",";
-	api_job_print(p->s, job, /*ahead=*/ -1, p->text);
+	api_job_print(p->s, job, /*ahead=*/-1, p->text);
 	return buf_failed(p->text, e);
 }
 
@@ -188,8 +191,8 @@ api_job_list(struct request *q, struct err *e)
 	if (y.e.code)
 		return err_set(e, y.e.code == E_USAGE ? E_BAD_REQUEST : y.e.code, "%s", y.e.msg);
 	buf_puts(&text, "{\"jobs\":[");
-	r = list_jobs(q->server->spec.store, &y.filter, (int64_t)MIN(y.cursor, (uint64_t)INT64_MAX), (int)y.limit, page_add, &p,
-		      &next, e);
+	r = list_jobs(q->server->spec.store, &y.filter, (int64_t)MIN(y.cursor, (uint64_t)INT64_MAX),
+		      (int)y.limit, page_add, &p, &next, e);
 	if (r < 0)
 		return r;
 	buf_puts(&text, "],\"next\":");

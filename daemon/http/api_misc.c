@@ -5,7 +5,8 @@
 int
 api_version_get(struct request *q, struct err *e)
 {
-	return reply_json_take(q, MHD_HTTP_OK, json_pack("{s:s, s:i}", "version", PACKAGE_VERSION, "api", 1), e);
+	return reply_json_take(q, MHD_HTTP_OK, json_pack("{s:s, s:i}", "version", PACKAGE_VERSION, "api", 1),
+			       e);
 }
 
 int

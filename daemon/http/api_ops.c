@@ -48,7 +48,8 @@ int
 api_artifact_list(struct request *q, struct err *e)
 {
 	uint64_t limit = PAGE_LIMIT_DEFAULT, cursor = INT64_MAX;
-	const struct param params[] = {{"limit", 1, PAGE_LIMIT_MAX, &limit}, {"cursor", 0, PAGE_CURSOR_MAX, &cursor}};
+	const struct param params[] = {{"limit", 1, PAGE_LIMIT_MAX, &limit},
+				       {"cursor", 0, PAGE_CURSOR_MAX, &cursor}};
 	struct page p = {.artifacts = NULL};
 	char next[24];
 	int r;
@@ -137,8 +138,8 @@ runner_to_json(const struct runners *all, const struct runner *runner)
 	for (w = runner->env; *w; w++) /* a value may be a secret */
 		(void)json_array_append_new(environment, json_stringn(*w, strcspn(*w, "=")));
 	LIST_FOREACH(run, &all->runs, entry)
-	if (run->runner == runner)
-		(void)json_array_append_new(jobs, json_integer(run->job));
+		if (run->runner == runner)
+			(void)json_array_append_new(jobs, json_integer(run->job));
 	return json_pack("{s:s, s:i, s:i, s:o, s:o, s:o}", "name", runner->name, "slots", (int)runner->slots,
 			 "busy", (int)runner->busy, "command", command, "environment", environment, "jobs",
 			 jobs);

@@ -5,9 +5,10 @@
 #include "api.h"
 #include "embed.h"
 
-static const char policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-			     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'; "
-			     "require-trusted-types-for 'script'; trusted-types 'none'";
+static const char policy[] =
+	"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+	"frame-ancestors 'none'; base-uri 'none'; form-action 'none'; "
+	"require-trusted-types-for 'script'; trusted-types 'none'";
 
 static int
 page_reply(struct request *q, enum embed which, struct err *e)

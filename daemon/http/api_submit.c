@@ -13,7 +13,8 @@
 #define KEY_LEN_MAX 255
 
 static enum MHD_Result
-key_find(void *arg, enum MHD_ValueKind kind, const char *name, size_t name_len, const char *value, size_t value_len)
+key_find(void *arg, enum MHD_ValueKind kind, const char *name, size_t name_len, const char *value,
+	 size_t value_len)
 {
 	struct request *q = arg;
 
@@ -47,7 +48,8 @@ key_read(struct request *q, struct err *e)
 	if (!q->key || key_ok(q->key))
 		return 0;
 	(void)snprintf(q->field, sizeof(q->field), "%s", KEY_FIELD);
-	return err_set(e, E_BAD_REQUEST, KEY_FIELD " must be there once, with from 1 to %d visible characters of ASCII",
+	return err_set(e, E_BAD_REQUEST,
+		       KEY_FIELD " must be there once, with from 1 to %d visible characters of ASCII",
 		       KEY_LEN_MAX);
 }
 
@@ -140,7 +142,7 @@ job_tell(struct request *q, struct err *e)
 	int r = replayed ? store_job_get(q->server->spec.store, q->id, &q->job, e) : 0;
 
 	if (r == 0)
-		r = api_job_reply(q, replayed ? MHD_HTTP_OK : MHD_HTTP_ACCEPTED, &q->job, /*ahead=*/ -1, e);
+		r = api_job_reply(q, replayed ? MHD_HTTP_OK : MHD_HTTP_ACCEPTED, &q->job, /*ahead=*/-1, e);
 	if (r < 0)
 		return r;
 	q->server->spec.metrics->submissions += !replayed;

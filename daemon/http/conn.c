@@ -8,7 +8,8 @@ void
 conn_refuse(struct conn *c, const char *status)
 {
 	char reply[128];
-	int n = snprintf(reply, sizeof(reply), "HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", status);
+	int n = snprintf(reply, sizeof(reply),
+			 "HTTP/1.1 %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", status);
 
 	(void)send(c->fd, reply, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	(void)shutdown(c->fd, SHUT_RDWR); /* the library sees the end of it, and closes */
@@ -67,7 +68,8 @@ static void
 conn_new(struct conns *cs, struct MHD_Connection *mhd, void **context)
 {
 	const union MHD_ConnectionInfo *fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-	const union MHD_ConnectionInfo *from = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const union MHD_ConnectionInfo *from =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	struct conn *c = calloc(1, sizeof(*c));
 
 	if (!c) {

@@ -34,7 +34,8 @@ void conns_init(struct conns *cs, struct loop *loop, int64_t limit_ms);
 void conns_release(struct conns *cs); /* when no connection is left */
 
 /* As MHD wants it, with the conns as `arg`. */
-void conn_notify(void *arg, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode what);
+void conn_notify(void *arg, struct MHD_Connection *mhd, void **context,
+		 enum MHD_ConnectionNotificationCode what);
 
 /* NULL: memory ran out when it came, and it is being closed. */
 struct conn *conn_of(struct MHD_Connection *mhd);

@@ -5,6 +5,7 @@
 #include "reply.h"
 
 /* The assembler reads the files: no copy of them in C is made, or kept in step. */
+/* clang-format off */
 #define EMBED(sym, path, type)                                                                               \
 	__asm__(".pushsection .rodata\n"                                                                     \
 		".global embed_" #sym ", embed_" #sym "_end\n"                                               \
@@ -13,6 +14,7 @@
 		"embed_" #sym "_end:\n"                                                                      \
 		".popsection\n");                                                                            \
 	extern const char embed_##sym[], embed_##sym##_end[];
+/* clang-format on */
 #include "embedded.def"
 #undef EMBED
 

@@ -17,7 +17,8 @@ feed_enter(struct server *s, struct err *e)
 	const unsigned max = s->spec.streams_max;
 
 	if (s->streams.n + s->waits.n >= max)
-		return err_set(e, E_BUSY, "%u streams and waiting requests are open, which is the limit", max);
+		return err_set(e, E_BUSY, "%u streams and waiting requests are open, which is the limit",
+			       max);
 	return watched(s) ? 0 : event_newest(s->spec.store, &s->published, e);
 }
 
@@ -66,7 +67,7 @@ server_publish(struct server *s)
 
 	while (watched(s) && r == 0 && p.n == PAGE) {
 		p.n = 0;
-		r = event_list(s->spec.store, EVENTS_ALL, /*job=*/ 0, s->published, PAGE, event_show, &p, &e);
+		r = event_list(s->spec.store, EVENTS_ALL, /*job=*/0, s->published, PAGE, event_show, &p, &e);
 	}
 	if (r < 0)
 		s->spec.failed(s->spec.arg, &e);

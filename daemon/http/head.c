@@ -9,9 +9,9 @@ struct reading {
 	const char *length;
 	const char *encoding;
 	const char *range, *if_range, *last_event; /* are others' to read */
-	uintptr_t next; /* where the next line is to begin */
-	size_t len;     /* of the headers so far */
-	bool plain;     /* each so far is where the one before it ends */
+	uintptr_t next;                            /* where the next line is to begin */
+	size_t len;                                /* of the headers so far */
+	bool plain;                                /* each so far is where the one before it ends */
 	struct err e;
 };
 
@@ -79,7 +79,8 @@ line_follow(struct reading *r, uintptr_t key, size_t key_len, uintptr_t value, s
 }
 
 static enum MHD_Result
-header_add(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_len, const char *value, size_t value_len)
+header_add(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_len, const char *value,
+	   size_t value_len)
 {
 	struct reading *r = arg;
 	const char **known;
@@ -107,7 +108,8 @@ header_add(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_len, 
 int
 head_read(struct MHD_Connection *conn, const char *version, size_t line_len, struct head *ret, struct err *e)
 {
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(conn, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
 	struct reading r = {.next = (uintptr_t)version + strlen(version) + strlen("\r\n"), .plain = true};
 
 	(void)MHD_get_connection_values_n(conn, MHD_HEADER_KIND, header_add, &r);
@@ -122,7 +124,8 @@ head_read(struct MHD_Connection *conn, const char *version, size_t line_len, str
 	if (r.e.code)
 		return err_set(e, r.e.code, "%s", r.e.msg);
 	r.head.chunked = r.encoding != NULL;
-	r.head.plain = r.plain && info && info->header_size == line_len + strlen("\r\n") + r.len + strlen("\r\n");
+	r.head.plain =
+		r.plain && info && info->header_size == line_len + strlen("\r\n") + r.len + strlen("\r\n");
 	*ret = r.head;
 	return 0;
 }

@@ -29,6 +29,7 @@ struct head {
  * one, one without a name, one that ends in a bare LF) shows in the places of names and values: "NAME: VALUE"
  * lines that end in CR LF follow each other, and fill the head. After any other head nothing more is to be read.
  */
-int head_read(struct MHD_Connection *conn, const char *version, size_t line_len, struct head *ret, struct err *e);
+int head_read(struct MHD_Connection *conn, const char *version, size_t line_len, struct head *ret,
+	      struct err *e);
 
 #endif

@@ -70,7 +70,8 @@ tcp_parse(const char *text, union address *ret, struct err *e)
 	ret->in6.sin6_port = htons((uint16_t)port);
 	return 0;
 bad:
-	return err_set(e, E_USAGE, "'%s' is no address: it must be like 127.0.0.1:8470, [::1]:8470 or unix:PATH", text);
+	return err_set(e, E_USAGE,
+		       "'%s' is no address: it must be like 127.0.0.1:8470, [::1]:8470 or unix:PATH", text);
 }
 
 static int
@@ -83,8 +84,9 @@ address_parse(const char *text, union address *ret, socklen_t *ret_len, struct e
 		r = unix_parse(text + strlen("unix:"), ret, e);
 	else
 		r = tcp_parse(text, ret, e);
-	*ret_len = ret->any.sa_family == AF_INET ? sizeof(ret->in) : ret->any.sa_family == AF_INET6 ? sizeof(ret->in6)
-												   : sizeof(ret->un);
+	*ret_len = ret->any.sa_family == AF_INET    ? sizeof(ret->in)
+		   : ret->any.sa_family == AF_INET6 ? sizeof(ret->in6)
+						    : sizeof(ret->un);
 	return r;
 }
 
@@ -246,7 +248,8 @@ listener_alloc(struct loop *loop, int fd, listener_fn fn, void *arg)
 }
 
 int
-listener_new(struct loop *loop, const char *address, listener_fn fn, void *arg, struct listener **ret, struct err *e)
+listener_new(struct loop *loop, const char *address, listener_fn fn, void *arg, struct listener **ret,
+	     struct err *e)
 {
 	_cleanup_(listener_free) struct listener *l = listener_alloc(loop, -1, fn, arg);
 	int r;
@@ -275,7 +278,8 @@ is_listening_stream(int fd)
 }
 
 int
-listener_adopt_take(struct loop *loop, int fd, listener_fn fn, void *arg, struct listener **ret, struct err *e)
+listener_adopt_take(struct loop *loop, int fd, listener_fn fn, void *arg, struct listener **ret,
+		    struct err *e)
 {
 	_cleanup_(listener_free) struct listener *l = listener_alloc(loop, fd, fn, arg);
 	int r;

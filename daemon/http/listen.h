@@ -19,7 +19,8 @@ int listener_new(struct loop *l, const char *address, listener_fn fn, void *arg,
 		 struct err *e);
 
 /* A socket of systemd's: `fd` is taken, also on failure. */
-int listener_adopt_take(struct loop *l, int fd, listener_fn fn, void *arg, struct listener **ret, struct err *e);
+int listener_adopt_take(struct loop *l, int fd, listener_fn fn, void *arg, struct listener **ret,
+			struct err *e);
 void listener_free(struct listener **l);
 
 uint16_t listener_port(const struct listener *l); /* 0 for unix: */

@@ -5,7 +5,7 @@
 #include "base/util.h"
 
 enum range {
-	RANGE_WHOLE,   /* there is no range, or one to be ignored: several, of something else, nonsense */
+	RANGE_WHOLE, /* there is no range, or one to be ignored: several, of something else, nonsense */
 	RANGE_PART,
 	RANGE_OUTSIDE, /* of what has `size` bytes */
 };

@@ -9,7 +9,8 @@
 #define RETRY_AFTER "5" /* s, when a limit is reached */
 
 int
-reply_set_take(struct request *q, unsigned status, struct MHD_Response *response, const char *type, struct err *e)
+reply_set_take(struct request *q, unsigned status, struct MHD_Response *response, const char *type,
+	       struct err *e)
 {
 	assert(!q->reply);
 	if (!response)
@@ -68,7 +69,7 @@ int
 reply_empty(struct request *q, unsigned status, struct err *e)
 {
 	return reply_set_take(q, status, MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT),
-			      /*type=*/ NULL, e);
+			      /*type=*/NULL, e);
 }
 
 void
@@ -78,8 +79,8 @@ reply_error(struct request *q, const struct err *why)
 	json_t *j;
 
 	j = json_pack("{s:s, s:s, s:i, s:s, s:s}", "type", "about:blank", "title",
-		      MHD_get_reason_phrase_for((unsigned)status), "status", status, "code", err_name(why->code), "detail",
-		      why->msg);
+		      MHD_get_reason_phrase_for((unsigned)status), "status", status, "code",
+		      err_name(why->code), "detail", why->msg);
 	str_clean(q->field); /* a caller's own words, perhaps cut inside a character */
 	if (*q->field)
 		(void)json_object_set_new(j, "field", json_string(q->field));
@@ -121,7 +122,8 @@ range_refuse(struct request *q, uint64_t size)
 }
 
 static int
-part_take(struct request *q, int fd, unsigned status, uint64_t first, uint64_t len, const char *type, struct err *e)
+part_take(struct request *q, int fd, unsigned status, uint64_t first, uint64_t len, const char *type,
+	  struct err *e)
 {
 	struct MHD_Response *response = MHD_create_response_from_fd_at_offset64(len, fd, first);
 
@@ -143,7 +145,8 @@ content_take(struct request *q, int fd, uint64_t size, const char *etag, const c
 		return range_refuse(q, size);
 	case RANGE_PART:
 		r = part_take(q, fd, MHD_HTTP_PARTIAL_CONTENT, first, len, type, e);
-		(void)snprintf(text, sizeof(text), "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, first, first + len - 1, size);
+		(void)snprintf(text, sizeof(text), "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, first,
+			       first + len - 1, size);
 		reply_header(q, "Content-Range", text);
 		return r;
 	default:

@@ -24,7 +24,8 @@ void reply_error(struct request *q, const struct err *why);
  * A file, or what the request wants of it (Range, If-Range, If-None-Match). `etag` is in quotes.
  * `fd` is taken, also on failure.
  */
-int reply_file_take(struct request *q, int fd, uint64_t size, const char *etag, const char *type, struct err *e);
+int reply_file_take(struct request *q, int fd, uint64_t size, const char *etag, const char *type,
+		    struct err *e);
 
 /*
  * A body of unknown length out of `read`, in blocks; `arg` is taken by `done`, also on failure. None of

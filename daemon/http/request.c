@@ -136,7 +136,8 @@ request_run(struct request *q, struct err *e)
 	if (q->body.failed)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	if (q->body_len > q->body.len)
-		return err_set(e, E_TOO_LARGE, "the body is longer than %" PRIu64 " bytes", q->server->spec.body_max);
+		return err_set(e, E_TOO_LARGE, "the body is longer than %" PRIu64 " bytes",
+			       q->server->spec.body_max);
 	return q->route->fn(q, e);
 }
 
@@ -150,8 +151,8 @@ request_refuse(struct request *q, const struct err *why)
 }
 
 enum MHD_Result
-request_handle(void *arg, struct MHD_Connection *conn, const char *url, const char *method, const char *version,
-	       const char *upload_data, size_t *upload_data_size, void **state)
+request_handle(void *arg, struct MHD_Connection *conn, const char *url, const char *method,
+	       const char *version, const char *upload_data, size_t *upload_data_size, void **state)
 {
 	struct server *s = arg;
 	struct request *q = *state;
@@ -239,7 +240,8 @@ request_resume(struct request *q)
 int
 request_watch_peer(struct request *q, struct loop_fd *w, loop_fd_fn fn, void *arg, struct err *e)
 {
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(q->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(q->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
 
 	*w = (struct loop_fd){.fn = fn, .arg = arg, .fd = info->connect_fd};
 	return loop_fd_watch(q->server->spec.loop, w, EPOLLRDHUP | EPOLLET, e);

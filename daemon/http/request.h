@@ -29,8 +29,8 @@ struct request {
 	bool nul;       /* there is one in its parameters, which unescape() in server.c leaves as it came */
 	bool begun;     /* its headers were looked at */
 	const struct route *route;
-	int64_t id; /* of the path's {id}, or of the job that an Idempotency-Key found */
-	char *name; /* the path's {name} */
+	int64_t id;                    /* of the path's {id}, or of the job that an Idempotency-Key found */
+	char *name;                    /* the path's {name} */
 	char owner[REQUEST_OWNER_LEN]; /* name of the caller's token; "": it has none */
 	struct buf body;
 	uint64_t body_len;          /* seen, kept or not */
@@ -54,8 +54,10 @@ STAILQ_HEAD(request_queue, request);
 /* As MHD wants them, with the server as `arg`: at the first line, at the headers and after, at the end. */
 void *request_new(void *arg, const char *uri, struct MHD_Connection *conn);
 enum MHD_Result request_handle(void *arg, struct MHD_Connection *conn, const char *url, const char *method,
-			       const char *version, const char *upload_data, size_t *upload_data_size, void **state);
-void request_completed(void *arg, struct MHD_Connection *conn, void **state, enum MHD_RequestTerminationCode why);
+			       const char *version, const char *upload_data, size_t *upload_data_size,
+			       void **state);
+void request_completed(void *arg, struct MHD_Connection *conn, void **state,
+		       enum MHD_RequestTerminationCode why);
 
 /* Replies with the error, and tells the daemon of one that is ours. */
 void request_refuse(struct request *q, const struct err *why);

@@ -49,7 +49,8 @@ allow_add(char allow[ROUTE_ALLOW_LEN], const char *method)
 }
 
 const struct route *
-route_find(const char *method, const char *path, struct route_args *ret, char allow[ROUTE_ALLOW_LEN], struct err *e)
+route_find(const char *method, const char *path, struct route_args *ret, char allow[ROUTE_ALLOW_LEN],
+	   struct err *e)
 {
 	const char *const wanted = str_eq(method, "HEAD") ? "GET" : method;
 	const struct route *r;

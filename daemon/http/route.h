@@ -43,8 +43,8 @@ extern const struct route routes[ROUTE_MAX];
  * NULL with E_NOT_FOUND, or with E_METHOD and the methods that the path takes in `allow`
  * (as the header Allow has them).
  */
-const struct route *route_find(const char *method, const char *path, struct route_args *ret, char allow[ROUTE_ALLOW_LEN],
-			       struct err *e);
+const struct route *route_find(const char *method, const char *path, struct route_args *ret,
+			       char allow[ROUTE_ALLOW_LEN], struct err *e);
 
 #define ROUTE(method, path, fn, ...) int fn(struct request *q, struct err *e);
 #include "routes.def"

@@ -71,19 +71,15 @@ mhd_start(struct server *s, struct err *e)
 	const union MHD_DaemonInfo *info;
 	const struct server_spec *spec = &s->spec;
 
-	s->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
-				  request_handle, s,
-				  MHD_OPTION_URI_LOG_CALLBACK, request_new, s,
+	s->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0,
+				  NULL, NULL, request_handle, s, MHD_OPTION_URI_LOG_CALLBACK, request_new, s,
 				  MHD_OPTION_NOTIFY_COMPLETED, request_completed, s,
 				  MHD_OPTION_NOTIFY_CONNECTION, conn_notify, &s->conns,
-				  MHD_OPTION_UNESCAPE_CALLBACK, unescape, s,
-				  MHD_OPTION_STRICT_FOR_CLIENT, 1,
-				  MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
-				  MHD_OPTION_CONNECTION_LIMIT, spec->connections_max,
-				  MHD_OPTION_PER_IP_CONNECTION_LIMIT, spec->connections_per_address,
-				  MHD_OPTION_CONNECTION_TIMEOUT, spec->idle_s,
-				  MHD_OPTION_CONNECTION_MEMORY_LIMIT, spec->header_max,
-				  MHD_OPTION_END);
+				  MHD_OPTION_UNESCAPE_CALLBACK, unescape, s, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+				  MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_CONNECTION_LIMIT,
+				  spec->connections_max, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+				  spec->connections_per_address, MHD_OPTION_CONNECTION_TIMEOUT, spec->idle_s,
+				  MHD_OPTION_CONNECTION_MEMORY_LIMIT, spec->header_max, MHD_OPTION_END);
 	if (!s->mhd)
 		return err_set(e, E_INTERNAL, "libmicrohttpd does not start");
 	info = MHD_get_daemon_info(s->mhd, MHD_DAEMON_INFO_EPOLL_FD);
@@ -125,7 +121,8 @@ static int
 public_refuse(const char *address, struct err *e)
 {
 	return err_set(e, E_NOT_ALLOWED,
-		       "address '%s' is reached from other hosts, and there are no tokens to tell who calls: give tokens, "
+		       "address '%s' is reached from other hosts, and there are no tokens to tell who calls: "
+		       "give tokens, "
 		       "or listen on 127.0.0.1, [::1] or unix:PATH",
 		       address);
 }
@@ -137,7 +134,8 @@ server_set_tokens_take(struct server *s, struct tokens *tokens, struct err *e)
 
 	for (i = 0; !tokens && i < s->n_listeners; i++)
 		if (listener_public(s->listeners[i]))
-			return err_set(e, E_NOT_ALLOWED, "other hosts reach the API: it cannot be without tokens");
+			return err_set(e, E_NOT_ALLOWED,
+				       "other hosts reach the API: it cannot be without tokens");
 	tokens_free(&s->tokens);
 	s->tokens = tokens;
 	streams_close(&s->streams);
@@ -191,7 +189,8 @@ server_adopt_take(struct server *s, int fd, uint16_t *ret_port, struct err *e)
 	r = listener_adopt_take(s->spec.loop, fd, connection_add, s, &l, e);
 	if (r < 0)
 		return r;
-	r = listener_public(l) && !s->tokens ? public_refuse("of a socket of systemd's", e) : listeners_grow(s, e);
+	r = listener_public(l) && !s->tokens ? public_refuse("of a socket of systemd's", e)
+					     : listeners_grow(s, e);
 	if (r < 0) {
 		listener_free(&l);
 		return r;
@@ -239,7 +238,8 @@ server_free(struct server **sp)
 	loop_timer_stop(&s->wake);
 	loop_fd_unwatch(s->spec.loop, &s->poll);
 	if (s->mhd) {
-		(void)MHD_run(s->mhd); /* takes up what was resumed: MHD must not stop with anything suspended */
+		(void)MHD_run(
+			s->mhd); /* takes up what was resumed: MHD must not stop with anything suspended */
 		MHD_stop_daemon(s->mhd);
 	}
 	streams_release(&s->streams);

@@ -40,18 +40,18 @@ struct server_spec {
 	uint64_t queue_max; /* jobs that may be queued */
 	unsigned connections_max;
 	unsigned connections_per_address; /* 0: no limit */
-	unsigned idle_s;     /* a connection that moves nothing for so long is closed */
-	unsigned request_s;  /* time that a request may take to come in */
-	size_t header_max;   /* bytes of a connection's pool: the lines and headers of a request must fit */
-	uint64_t body_max;   /* bytes of a request's body */
+	unsigned idle_s;                  /* a connection that moves nothing for so long is closed */
+	unsigned request_s;               /* time that a request may take to come in */
+	size_t header_max; /* bytes of a connection's pool: the lines and headers of a request must fit */
+	uint64_t body_max; /* bytes of a request's body */
 	unsigned streams_max;
-	uint64_t stream_backlog_max; /* bytes that wait for a slow reader of events */
-	int64_t replay_max;          /* past events that a stream is sent */
-	int64_t heartbeat_ms;        /* of streams */
-	void (*submitted)(void *arg);                         /* jobs were queued */
+	uint64_t stream_backlog_max;  /* bytes that wait for a slow reader of events */
+	int64_t replay_max;           /* past events that a stream is sent */
+	int64_t heartbeat_ms;         /* of streams */
+	void (*submitted)(void *arg); /* jobs were queued */
 	void (*removed)(void *arg, const struct removal *what); /* there may be something in trash/ */
-	json_t *(*config)(void *arg);                         /* the settings, without secrets; NULL: no memory */
-	void (*failed)(void *arg, const struct err *why);     /* a request met an error of ours (5xx) */
+	json_t *(*config)(void *arg);                     /* the settings, without secrets; NULL: no memory */
+	void (*failed)(void *arg, const struct err *why); /* a request met an error of ours (5xx) */
 	void (*requested)(void *arg, const struct server_request *q);
 	void *arg;
 };

@@ -74,7 +74,7 @@ static void
 job_write(struct streams *ss, struct buf *b, const struct job *job)
 {
 	buf_printf(b, "id: %" PRId64 "\nevent: job\ndata: ", job->event);
-	api_job_print(ss->server, job, /*ahead=*/ -1, b);
+	api_job_print(ss->server, job, /*ahead=*/-1, b);
 	buf_puts(b, "\n\n");
 }
 
@@ -129,7 +129,8 @@ page_load(struct stream *st, struct err *e)
 	struct page p = {.st = st};
 	int r;
 
-	r = event_list(store, st->job ? EVENTS_JOB : EVENTS_ALL_BUT_LOGS, st->job, st->after, PAGE, page_add, &p, e);
+	r = event_list(store, st->job ? EVENTS_JOB : EVENTS_ALL_BUT_LOGS, st->job, st->after, PAGE, page_add,
+		       &p, e);
 	if (r < 0 || p.n == PAGE)
 		return r;
 	st->live = true;

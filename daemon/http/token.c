@@ -64,11 +64,13 @@ token_parse(char *line, struct token *ret, struct err *e)
 	if (!*token || *word_take(&line))
 		return err_set(e, E_BAD_CONFIG, "it is not like 'NAME SCOPE TOKEN'");
 	if (strlen(name) > TOKEN_NAME_MAX || strspn(name, NAME_CHARS) != strlen(name))
-		return err_set(e, E_BAD_CONFIG, "the name must be 1 to %d letters, digits, '_', '.' or '-'", TOKEN_NAME_MAX);
+		return err_set(e, E_BAD_CONFIG, "the name must be 1 to %d letters, digits, '_', '.' or '-'",
+			       TOKEN_NAME_MAX);
 	if (!scope_from_str(scope, &ret->scope))
 		return err_set(e, E_BAD_CONFIG, "the scope of '%s' must be read, submit or admin", name);
 	if (!token_ok(token))
-		return err_set(e, E_BAD_CONFIG, "the token of '%s' must be %d to %d visible characters of ASCII", name,
+		return err_set(e, E_BAD_CONFIG,
+			       "the token of '%s' must be %d to %d visible characters of ASCII", name,
 			       TOKEN_MIN, TOKEN_MAX);
 	(void)snprintf(ret->name, sizeof(ret->name), "%s", name);
 	return sha256_bytes(token, strlen(token), ret->digest, e);
@@ -86,7 +88,8 @@ token_add(struct tokens *t, char *line, struct err *e)
 		return r;
 	for (i = 0; i < t->n; i++)
 		if (str_eq(t->v[i].name, new.name) || sha256_eq(t->v[i].digest, new.digest))
-			return err_set(e, E_BAD_CONFIG, "'%s' has the name or the token of '%s'", new.name, t->v[i].name);
+			return err_set(e, E_BAD_CONFIG, "'%s' has the name or the token of '%s'", new.name,
+				       t->v[i].name);
 	v = reallocarray(t->v, t->n + 1, sizeof(*v));
 	if (!v)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
@@ -119,7 +122,8 @@ mode_check(const char *path, struct err *e)
 	struct stat st;
 
 	if (stat(path, &st) == 0 && st.st_mode & (S_IRWXG | S_IRWXO))
-		return err_set(e, E_BAD_CONFIG, "others may open it; its mode must be 0600, not %04o", st.st_mode & 07777u);
+		return err_set(e, E_BAD_CONFIG, "others may open it; its mode must be 0600, not %04o",
+			       st.st_mode & 07777u);
 	return 0;
 }
 

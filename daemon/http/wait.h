@@ -26,7 +26,8 @@ void waits_init(struct waits *ws, struct server *server);
  * q->waited is set, and it must reply.
  */
 #define WAIT_END (-1)
-int wait_for(struct request *q, int64_t after /* this event of the job, or WAIT_END */, uint64_t seconds, struct err *e);
+int wait_for(struct request *q, int64_t after /* this event of the job, or WAIT_END */, uint64_t seconds,
+	     struct err *e);
 
 /* The parameters `wait` and `after` of GET /v1/jobs/{id}: 1 when it waits, 0 when it is to reply now. */
 int wait_job(struct request *q, struct err *e);

@@ -6,7 +6,8 @@
 #define WEIGHT_NAME_MAX 160
 
 struct ir_value *
-blk_linear(struct trace *t, struct ir_value *x, int64_t out, enum blk_bias bias, const char *name, const char *fmt, ...)
+blk_linear(struct trace *t, struct ir_value *x, int64_t out, enum blk_bias bias, const char *name,
+	   const char *fmt, ...)
 {
 	struct dim in = x->shape.rank ? axis(x, x->shape.rank - 1) : n(1);
 	char base[WEIGHT_NAME_MAX];
@@ -54,7 +55,8 @@ blk_heads_split(struct trace *t, struct ir_value *x, int64_t heads)
 {
 	struct shape s = shape_of(4, axis(x, 0), axis(x, 1), n(heads), dim_div(axis(x, 2), heads));
 
-	return tr_name(t, tr_transpose(t, tr_name(t, tr_reshape(t, x, s), "%s.split", leaf(x)), swap_middle), "%s.heads", leaf(x));
+	return tr_name(t, tr_transpose(t, tr_name(t, tr_reshape(t, x, s), "%s.split", leaf(x)), swap_middle),
+		       "%s.heads", leaf(x));
 }
 
 struct ir_value *
@@ -122,14 +124,16 @@ blk_projection_rows(const struct checkpoint *ck, int64_t *dim, struct err *e)
 
 	if (!proj || proj->tensor->rank != 2)
 		return err_set(e, E_BAD_CHECKPOINT,
-			       "there is no projection (custom_text_proj.weight or embedding_proj_layer.weight) in '%s': this is "
+			       "there is no projection (custom_text_proj.weight or "
+			       "embedding_proj_layer.weight) in '%s': this is "
 			       "the bare backbone, not a retriever",
 			       checkpoint_dir(ck));
 	if (proj->tensor->shape[0] < 1)
 		return err_set(e, E_BAD_CHECKPOINT, "'%s' has no rows", proj->tensor->name);
 	if (*dim && *dim != proj->tensor->shape[0])
-		return err_set(e, E_BAD_CHECKPOINT, "config.json: embedding_dim is %lld but '%s' has %lld rows",
-			       (long long)*dim, proj->tensor->name, (long long)proj->tensor->shape[0]);
+		return err_set(e, E_BAD_CHECKPOINT,
+			       "config.json: embedding_dim is %lld but '%s' has %lld rows", (long long)*dim,
+			       proj->tensor->name, (long long)proj->tensor->shape[0]);
 	*dim = proj->tensor->shape[0];
 	return 0;
 }
@@ -148,7 +152,8 @@ blk_head(struct trace *t, struct ir_value *x, const struct blk_text *in, int64_t
 struct ir_value *
 blk_running(struct trace *t, struct ir_value *flag)
 {
-	struct ir_value *flat = tr_reshape(t, tr_cast(t, flag, IR_I64), shape_of(1, shape_count(&flag->shape)));
+	struct ir_value *flat =
+		tr_reshape(t, tr_cast(t, flag, IR_I64), shape_of(1, shape_count(&flag->shape)));
 
 	return tr_max(t, tr_sub(t, tr_cumsum(t, flat, 0), tr_i64(t, 1)), tr_i64(t, 0));
 }

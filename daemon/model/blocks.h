@@ -29,17 +29,19 @@ axis(const struct ir_value *v, int i)
 enum blk_bias { BLK_NO_BIAS, BLK_BIAS };
 
 /* x W^T + b with the weights NAME.weight [out, last axis of x] and NAME.bias [out]; the result is called `name`. */
-struct ir_value *blk_linear(struct trace *t, struct ir_value *x, int64_t out, enum blk_bias bias, const char *name,
-			    const char *fmt, ...) _printf_(6, 7);
+struct ir_value *blk_linear(struct trace *t, struct ir_value *x, int64_t out, enum blk_bias bias,
+			    const char *name, const char *fmt, ...) _printf_(6, 7);
 
-struct ir_value *blk_layer_norm(struct trace *t, struct ir_value *x, double eps, const char *fmt, ...) _printf_(4, 5);
+struct ir_value *blk_layer_norm(struct trace *t, struct ir_value *x, double eps, const char *fmt, ...)
+	_printf_(4, 5);
 
 /* [b, s, heads*d] -> [b, heads, s, d], and back. */
 struct ir_value *blk_heads_split(struct trace *t, struct ir_value *x, int64_t heads);
 struct ir_value *blk_heads_merge(struct trace *t, struct ir_value *x);
 
 /* theta^(-2k/d) for k = begin..end-1, as a table [end - begin], in float32 as the originals compute it. */
-struct ir_value *blk_inv_freq(struct trace *t, const char *name, double theta, int64_t d, int64_t begin, int64_t end);
+struct ir_value *blk_inv_freq(struct trace *t, const char *name, double theta, int64_t d, int64_t begin,
+			      int64_t end);
 
 /* Position x frequency: int64 [...], float [k] -> float [..., k]. */
 struct ir_value *blk_angles(struct trace *t, struct ir_value *positions, struct ir_value *inv_freq);
@@ -66,8 +68,8 @@ struct ir_value *blk_head(struct trace *t, struct ir_value *x, const struct blk_
  * Rows of `features` [rows, hidden] in place of `x` [batch, sequence, hidden] where `is_image` [batch, sequence]:
  * the k-th image token of the whole batch, row-major, gets the row that `index` [batch*sequence] says.
  */
-struct ir_value *blk_scatter(struct trace *t, struct ir_value *x, struct ir_value *is_image, struct ir_value *features,
-			     struct ir_value *index);
+struct ir_value *blk_scatter(struct trace *t, struct ir_value *x, struct ir_value *is_image,
+			     struct ir_value *features, struct ir_value *index);
 
 /* Running number of the true elements over the whole of flag [batch, sequence], from 0: int64 [batch*sequence], >= 0. */
 struct ir_value *blk_running(struct trace *t, struct ir_value *flag);

@@ -29,7 +29,8 @@ word(const struct case_tokens *tok, struct rng *rng)
 
 /* Half of the words, the images, the other half. */
 static void
-row_write(const void *config, const struct case_tokens *tok, const struct case_row *plan, struct rng *rng, struct row *r)
+row_write(const void *config, const struct case_tokens *tok, const struct case_row *plan, struct rng *rng,
+	  struct row *r)
 {
 	int64_t k, n;
 	int i;
@@ -48,8 +49,8 @@ row_write(const void *config, const struct case_tokens *tok, const struct case_r
 }
 
 int
-case_text_make(const void *config, const struct case_tokens *tok, const struct case_plan *plan, struct rng *rng,
-	       struct feeds *ret, struct err *e)
+case_text_make(const void *config, const struct case_tokens *tok, const struct case_plan *plan,
+	       struct rng *rng, struct feeds *ret, struct err *e)
 {
 	int64_t dim[2] = {plan->n_rows, 0}, from, k;
 	struct feed *ids, *mask;

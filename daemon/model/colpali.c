@@ -63,8 +63,10 @@ tower_mlp(struct trace *t, const struct paligemma_config *c, struct ir_value *x,
 
 	tr_scope(t, "vis.%02d.mlp", il);
 	y = blk_layer_norm(t, x, c->vision.layer_norm_eps, "vis.encoder.layers.%d.layer_norm2", il);
-	y = blk_linear(t, y, c->vision.intermediate_size, BLK_BIAS, "fc1", "vis.encoder.layers.%d.mlp.fc1", il);
-	y = blk_linear(t, tr_gelu_tanh(t, y), c->vision.hidden_size, BLK_BIAS, "fc2", "vis.encoder.layers.%d.mlp.fc2", il);
+	y = blk_linear(t, y, c->vision.intermediate_size, BLK_BIAS, "fc1", "vis.encoder.layers.%d.mlp.fc1",
+		       il);
+	y = blk_linear(t, tr_gelu_tanh(t, y), c->vision.hidden_size, BLK_BIAS, "fc2",
+		       "vis.encoder.layers.%d.mlp.fc2", il);
 	return tr_name(t, tr_add(t, x, y), "out");
 }
 
@@ -99,7 +101,8 @@ vision(struct trace *t, const struct paligemma_config *c, struct ir_value *pixel
 	weight = tr_weight_as(t, shape_of(2, n(w), n(ch * p * p)), shape_of(4, n(w), n(ch), n(p), n(p)),
 			      "vis.embeddings.patch_embedding.weight");
 	bias = tr_weight(t, shape_of(1, n(w)), "vis.embeddings.patch_embedding.bias");
-	position = tr_weight(t, shape_of(2, n(c->vision.patches), n(w)), "vis.embeddings.position_embedding.weight");
+	position = tr_weight(t, shape_of(2, n(c->vision.patches), n(w)),
+			     "vis.embeddings.position_embedding.weight");
 	x = tr_name(t, tr_linear(t, patches(t, c, pixels), weight, bias), "patch_embed");
 	x = tr_add(t, x, position); /* [images, patches, width] */
 	for (il = 0; il < c->vision.num_hidden_layers; il++) {
@@ -167,27 +170,34 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 
 	if (v != VARIANT_TEXT) {
 		b.pixels = tr_input(t, "pixel_values", IR_F32,
-				    shape_of(4, sym(SYM_IMAGES), n(c->vision.num_channels), n(c->vision.image_size), n(c->vision.image_size)));
+				    shape_of(4, sym(SYM_IMAGES), n(c->vision.num_channels),
+					     n(c->vision.image_size), n(c->vision.image_size)));
 		b.is_image = tr_name(t, tr_equal(t, in.ids, tr_i64(t, c->image_token_id)), "is_image");
 	}
-	table = tr_weight(t, shape_of(2, n(c->text.vocab_size), n(c->text.hidden_size)), "lm.embed_tokens.weight");
+	table = tr_weight(t, shape_of(2, n(c->text.vocab_size), n(c->text.hidden_size)),
+			  "lm.embed_tokens.weight");
 	tr_scope(t, "lm");
 	b.x = tr_gather(t, table, words(t, &b, &in, v));
-	b.x = tr_name(t, tr_mul(t, b.x, tr_f32(t, sqrt((double)c->text.hidden_size))), "embed"); /* [batch, sequence, hidden] */
+	b.x = tr_name(t, tr_mul(t, b.x, tr_f32(t, sqrt((double)c->text.hidden_size))),
+		      "embed"); /* [batch, sequence, hidden] */
 	if (v == VARIANT_IMAGE)
 		b.x = with_images(t, &b);
 	if (v == VARIANT_UNIFIED)
-		b.x = tr_if(t, tr_name(t, tr_any(t, b.is_image), "any_image"), with_images, without_images, &b);
+		b.x = tr_if(t, tr_name(t, tr_any(t, b.is_image), "any_image"), with_images, without_images,
+			    &b);
 
 	tr_scope(t, "rope"); /* positions from 1 on, padding counted */
 	angles = tr_add(t, tr_iota(t, sym(SYM_SEQUENCE)), tr_i64(t, 1));
-	angles = blk_angles(t, angles, blk_inv_freq(t, "rope.inv_freq", c->text.rope_theta, c->text.head_dim, 0, c->text.head_dim / 2));
+	angles = blk_angles(t, angles,
+			    blk_inv_freq(t, "rope.inv_freq", c->text.rope_theta, c->text.head_dim, 0,
+					 c->text.head_dim / 2));
 	angles = tr_concat(t, 1, 2, angles, angles);
 	cos = tr_name(t, tr_cos(t, angles), "cos");
 	sin = tr_name(t, tr_sin(t, angles), "sin");
 	tr_scope(t, "lm");
 	bias = tr_attention_bias(t, in.unmasked, o->mask_causal ? IR_MASK_CAUSAL : IR_MASK_FULL);
-	return blk_head(t, decoder_build(t, &d, b.x, cos, sin, tr_name(t, bias, "bias")), &in, c->embedding_dim);
+	return blk_head(t, decoder_build(t, &d, b.x, cos, sin, tr_name(t, bias, "bias")), &in,
+			c->embedding_dim);
 }
 
 static int64_t

@@ -65,7 +65,8 @@ image_angles(struct trace *t, const void *arg)
 static struct ir_value *
 rope_table(struct trace *t, const struct qwen2vl_config *c)
 {
-	return blk_inv_freq(t, "rope.inv_freq", c->text.rope_theta, c->text.head_dim, 0, c->text.head_dim / 2);
+	return blk_inv_freq(t, "rope.inv_freq", c->text.rope_theta, c->text.head_dim, 0,
+			    c->text.head_dim / 2);
 }
 
 /* Positions 0, 1, ... whatever the tokens: float [sequence, head_dim/2]. */
@@ -114,7 +115,8 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 	struct build b = {.c = c, .in = blk_text_inputs(t)};
 	struct ir_value *table, *angles, *any = NULL, *cos, *sin, *bias;
 
-	table = tr_weight(t, shape_of(2, n(c->text.vocab_size), n(c->text.hidden_size)), "lm.embed_tokens.weight");
+	table = tr_weight(t, shape_of(2, n(c->text.vocab_size), n(c->text.hidden_size)),
+			  "lm.embed_tokens.weight");
 	b.x = tr_name(t, tr_gather(t, table, b.in.ids), "lm.embed"); /* [batch, sequence, hidden] */
 	if (v != VARIANT_TEXT) {
 		b.im = qwen2vl_image_inputs(t, c);

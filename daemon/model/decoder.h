@@ -19,7 +19,7 @@ struct decoder {
 };
 
 /* x [batch, sequence, hidden]; cos, sin [..., sequence, head_dim]; bias of tr_attention_bias. After the last norm. */
-struct ir_value *decoder_build(struct trace *t, const struct decoder *d, struct ir_value *x, struct ir_value *cos,
-			       struct ir_value *sin, struct ir_value *bias);
+struct ir_value *decoder_build(struct trace *t, const struct decoder *d, struct ir_value *x,
+			       struct ir_value *cos, struct ir_value *sin, struct ir_value *bias);
 
 #endif

@@ -33,7 +33,8 @@ feeds_add(struct feeds *f, const char *name, enum ir_elem elem, int rank, const 
 	assert(f->n < FEEDS_MAX && rank <= IR_RANK_MAX);
 	*x = (struct feed){.name = name, .elem = elem, .rank = rank};
 	memcpy(x->dim, dim, (size_t)rank * sizeof(*dim));
-	x->data = calloc((size_t)feed_count(x) + 1, ir_elem_size(elem)); /* + 1: a tensor of no elements has memory too */
+	x->data = calloc((size_t)feed_count(x) + 1,
+			 ir_elem_size(elem)); /* + 1: a tensor of no elements has memory too */
 	if (!x->data)
 		return NULL;
 	f->n++;
@@ -70,17 +71,19 @@ shape_bind(const struct ir_value *v, const struct feed *f, struct sizes *sizes, 
 	int i, s;
 
 	if (f->elem != v->elem)
-		return err_set(e, E_BAD_REFERENCE, "'%s' must be of type %s, not %s", v->name, ir_elem_name(v->elem),
-			       ir_elem_name(f->elem));
+		return err_set(e, E_BAD_REFERENCE, "'%s' must be of type %s, not %s", v->name,
+			       ir_elem_name(v->elem), ir_elem_name(f->elem));
 	(void)shape_str(&v->shape, want, sizeof(want));
 	if (f->rank != v->shape.rank)
-		return err_set(e, E_BAD_REFERENCE, "'%s' has %d axes where the model takes %s", v->name, f->rank, want);
+		return err_set(e, E_BAD_REFERENCE, "'%s' has %d axes where the model takes %s", v->name,
+			       f->rank, want);
 	for (i = 0; i < f->rank; i++) {
 		s = dim_symbol_of(v->shape.dim[i]);
 		if (s >= 0 && sizes->of[s] == 0)
 			sizes->of[s] = f->dim[i];
 		if (dim_eval(v->shape.dim[i], sizes) != f->dim[i])
-			return err_set(e, E_BAD_REFERENCE, "axis %d of '%s' has %" PRId64 " elements, which does not fit %s", i,
+			return err_set(e, E_BAD_REFERENCE,
+				       "axis %d of '%s' has %" PRId64 " elements, which does not fit %s", i,
 				       v->name, f->dim[i], want);
 	}
 	return 0;
@@ -99,8 +102,8 @@ feeds_sizes(const struct feeds *f, const struct ir_graph *g, struct sizes *ret, 
 			continue;
 		x = feeds_find(f, g->value[i]->name);
 		if (!x)
-			return err_set(e, E_BAD_REFERENCE, "the input '%s' of the graph '%s' is missing", g->value[i]->name,
-				       g->name);
+			return err_set(e, E_BAD_REFERENCE, "the input '%s' of the graph '%s' is missing",
+				       g->value[i]->name, g->name);
 		r = shape_bind(g->value[i], x, &sizes, e);
 		if (r < 0)
 			return r;

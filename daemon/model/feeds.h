@@ -21,7 +21,9 @@ struct feeds {
 	struct feed feed[FEEDS_MAX];
 };
 
+/* clang-format off */
 #define FEEDS_INIT { .n = 0 }
+/* clang-format on */
 
 void feeds_release(struct feeds *f);
 

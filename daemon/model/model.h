@@ -45,7 +45,8 @@ struct model {
 	struct sizes (*trace_sizes)(const void *config);
 
 	/* The embeddings, float32 [batch, sequence, dim]. */
-	struct ir_value *(*build)(struct trace *t, const void *config, enum variant v, const struct model_options *o);
+	struct ir_value *(*build)(struct trace *t, const void *config, enum variant v,
+				  const struct model_options *o);
 
 	/* Inputs of a parity case from a seed. */
 	int (*case_make)(const void *config, const struct case_plan *plan, uint64_t seed, struct feeds *ret,

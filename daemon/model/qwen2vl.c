@@ -9,7 +9,8 @@
 int64_t
 qwen2vl_features(const struct qwen2vl_config *c)
 {
-	return c->vision.in_channels * c->vision.temporal_patch_size * c->vision.patch_size * c->vision.patch_size;
+	return c->vision.in_channels * c->vision.temporal_patch_size * c->vision.patch_size *
+	       c->vision.patch_size;
 }
 
 struct qwen2vl_images
@@ -20,7 +21,8 @@ qwen2vl_image_inputs(struct trace *t, const struct qwen2vl_config *c)
 	struct qwen2vl_images im;
 	struct ir_value *grid;
 
-	im.pixels = tr_input(t, "pixel_values", IR_F32, shape_of(3, sym(SYM_IMAGES), sym(SYM_PATCHES), n(features)));
+	im.pixels = tr_input(t, "pixel_values", IR_F32,
+			     shape_of(3, sym(SYM_IMAGES), sym(SYM_PATCHES), n(features)));
 	grid = tr_input(t, "image_grid_thw", IR_I64, shape_of(2, sym(SYM_IMAGES), n(3)));
 	tr_scope(t, "grid");
 	im.t = tr_name(t, tr_reshape(t, tr_slice(t, grid, 1, 0, 1), per_image), "t");
@@ -96,7 +98,9 @@ tower_attention(struct trace *t, const struct tower *v, struct ir_value *x, int 
 	q = tr_name(t, tr_rope(t, qkv_part(t, v, qkv, 0), v->cos, v->sin), "q.rope");
 	k = tr_name(t, tr_rope(t, qkv_part(t, v, qkv, 1), v->cos, v->sin), "k.rope");
 	a = blk_heads_merge(t, tr_attention(t, q, k, qkv_part(t, v, qkv, 2), v->bias, 1 / sqrt(head_dim)));
-	return tr_name(t, tr_add(t, x, blk_linear(t, a, v->width, BLK_BIAS, "proj", "vis.blocks.%d.attn.proj", il)), "out");
+	return tr_name(
+		t, tr_add(t, x, blk_linear(t, a, v->width, BLK_BIAS, "proj", "vis.blocks.%d.attn.proj", il)),
+		"out");
 }
 
 static struct ir_value *
@@ -145,8 +149,8 @@ qwen2vl_vision(struct trace *t, const struct qwen2vl_config *c, const struct qwe
 	/* The patch embedding is a convolution whose window is its step: a linear over the flattened patch. */
 	tr_scope(t, "vis");
 	w = tr_weight_as(t, shape_of(2, n(width), n(features)),
-			 shape_of(5, n(width), n(c->vision.in_channels), n(c->vision.temporal_patch_size), n(c->vision.patch_size),
-				  n(c->vision.patch_size)),
+			 shape_of(5, n(width), n(c->vision.in_channels), n(c->vision.temporal_patch_size),
+				  n(c->vision.patch_size), n(c->vision.patch_size)),
 			 "vis.patch_embed.proj.weight");
 	x = tr_name(t, tr_linear(t, im->pixels, w, NULL), "patch_embed"); /* [images, patches, width] */
 	for (il = 0; il < c->vision.depth; il++) {
@@ -158,7 +162,8 @@ qwen2vl_vision(struct trace *t, const struct qwen2vl_config *c, const struct qwe
 
 /* Tokens of each image, and where each begins in the row of all of them: int64 [images]. */
 static void
-token_counts(struct trace *t, const struct qwen2vl_images *im, struct ir_value **ret_end, struct ir_value **ret_begin)
+token_counts(struct trace *t, const struct qwen2vl_images *im, struct ir_value **ret_end,
+	     struct ir_value **ret_begin)
 {
 	struct ir_value *count = tr_div(t, patch_count(t, im), tr_i64(t, MERGE * MERGE));
 
@@ -167,17 +172,20 @@ token_counts(struct trace *t, const struct qwen2vl_images *im, struct ir_value *
 }
 
 struct ir_value *
-qwen2vl_scatter(struct trace *t, const struct qwen2vl_images *im, struct ir_value *x, struct ir_value *is_image,
-		struct ir_value *features)
+qwen2vl_scatter(struct trace *t, const struct qwen2vl_images *im, struct ir_value *x,
+		struct ir_value *is_image, struct ir_value *features)
 {
 	struct ir_value *begin, *end, *k, *image, *index, *past;
 
 	tr_scope(t, "merge");
 	token_counts(t, im, &end, &begin);
-	k = blk_running(t, is_image);                         /* number of the token among all image tokens */
-	past = tr_not(t, tr_less(t, blk_unsqueeze(t, k, 1), end)); /* [tokens, images]: the image ends before it */
+	k = blk_running(t, is_image); /* number of the token among all image tokens */
+	past = tr_not(
+		t, tr_less(t, blk_unsqueeze(t, k, 1), end)); /* [tokens, images]: the image ends before it */
 	image = tr_sum(t, tr_cast(t, past, IR_I64), 1);
-	index = tr_sub(t, k, tr_gather(t, begin, image)); /* within its image, whose rows are padded to all patches */
+	index = tr_sub(
+		t, k,
+		tr_gather(t, begin, image)); /* within its image, whose rows are padded to all patches */
 	index = tr_add(t, index, tr_mul(t, image, tr_size(t, dim_div(sym(SYM_PATCHES), MERGE * MERGE))));
 	return tr_name(t, blk_scatter(t, x, is_image, features, index), "out");
 }
@@ -221,7 +229,8 @@ qwen2vl_mrope(struct trace *t, const struct qwen2vl_config *c, const struct qwen
 		pos = tr_add(t, base, tr_mul(t, img, axes[k]));
 		pos = tr_mul(t, pos, tr_cast(t, in->unmasked, IR_I64));
 		angles[k] = blk_angles(t, tr_name(t, pos, "pos.%c", "thw"[k]),
-				       blk_inv_freq(t, name, c->text.rope_theta, c->text.head_dim, from, from + c->text.mrope_section[k]));
+				       blk_inv_freq(t, name, c->text.rope_theta, c->text.head_dim, from,
+						    from + c->text.mrope_section[k]));
 		from += c->text.mrope_section[k];
 	}
 	return tr_concat(t, 2, 3, angles[0], angles[1], angles[2]);

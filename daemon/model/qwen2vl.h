@@ -12,7 +12,7 @@
 #include "checkpoint/config.h"
 
 struct qwen2vl_images {
-	struct ir_value *pixels; /* float [images, patches, features] */
+	struct ir_value *pixels;    /* float [images, patches, features] */
 	struct ir_value *t, *h, *w; /* int64 [images], in patches */
 };
 
@@ -23,14 +23,16 @@ int64_t qwen2vl_features(const struct qwen2vl_config *c);
 struct qwen2vl_images qwen2vl_image_inputs(struct trace *t, const struct qwen2vl_config *c);
 
 /* Merged features of all patches, padding included: float [images*patches/4, hidden]. */
-struct ir_value *qwen2vl_vision(struct trace *t, const struct qwen2vl_config *c, const struct qwen2vl_images *im);
+struct ir_value *qwen2vl_vision(struct trace *t, const struct qwen2vl_config *c,
+				const struct qwen2vl_images *im);
 
 /* x with the features in place of the image tokens, in order. */
 struct ir_value *qwen2vl_scatter(struct trace *t, const struct qwen2vl_images *im, struct ir_value *x,
 				 struct ir_value *is_image, struct ir_value *features);
 
 /* Rotary angles float [batch, sequence, head_dim/2] of the trained positions; is_image counts unmasked tokens only. */
-struct ir_value *qwen2vl_mrope(struct trace *t, const struct qwen2vl_config *c, const struct qwen2vl_images *im,
-			       const struct blk_text *in, struct ir_value *is_image);
+struct ir_value *qwen2vl_mrope(struct trace *t, const struct qwen2vl_config *c,
+			       const struct qwen2vl_images *im, const struct blk_text *in,
+			       struct ir_value *is_image);
 
 #endif

@@ -21,7 +21,8 @@ model_find(const struct checkpoint *ck, const struct model **ret, struct err *e)
 			*ret = models[i];
 			return 0;
 		}
-	return err_set(e, E_UNSUPPORTED_MODEL, "checkpoints of the family '%s' are not converted yet", family);
+	return err_set(e, E_UNSUPPORTED_MODEL, "checkpoints of the family '%s' are not converted yet",
+		       family);
 }
 
 bool

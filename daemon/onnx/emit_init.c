@@ -33,11 +33,10 @@ tensor_new(struct emit *em, const char *name, int32_t type, size_t n_dims, const
 }
 
 static bool
-tensor_equals(const Onnx__TensorProto *t, int32_t type, size_t n_dims, const int64_t *dims,
-	      const void *data, size_t len)
+tensor_equals(const Onnx__TensorProto *t, int32_t type, size_t n_dims, const int64_t *dims, const void *data,
+	      size_t len)
 {
-	return t->has_raw_data && t->data_type == type && t->n_dims == n_dims &&
-	       t->raw_data.len == len &&
+	return t->has_raw_data && t->data_type == type && t->n_dims == n_dims && t->raw_data.len == len &&
 	       (n_dims == 0 || memcmp(t->dims, dims, n_dims * sizeof(*dims)) == 0) &&
 	       memcmp(t->raw_data.data, data, len) == 0;
 }
@@ -238,7 +237,8 @@ table_get(struct emit *em, const struct ir_value *v)
 	const char *suffix = em->half && v->elem == IR_F32 ? suffixes[ST_F16] : "";
 
 	if (!*name)
-		*name = emit_table(em, emit_take_str(em, "%s%s", v->name, suffix), v->elem, n_dims, dims, v->data);
+		*name = emit_table(em, emit_take_str(em, "%s%s", v->name, suffix), v->elem, n_dims, dims,
+				   v->data);
 	return *name;
 }
 
@@ -248,7 +248,7 @@ emit_in(struct emit *em, const struct ir_value *v)
 	const struct known_value *known = &em->value[v->id];
 
 	if (v->kind == IR_WEIGHT)
-		return weight_get(em, v, /*transposed=*/ false);
+		return weight_get(em, v, /*transposed=*/false);
 	if (v->kind == IR_CONST)
 		return table_get(em, v);
 	if (v->elem == IR_F32 && known->half != em->half)
@@ -261,7 +261,7 @@ emit_in_stored(struct emit *em, const struct ir_value *v)
 {
 	if (v->kind != IR_WEIGHT || weight_dtype(em, v) != ST_BF16)
 		return NULL;
-	return weight_store(em, v, /*transposed=*/ false);
+	return weight_store(em, v, /*transposed=*/false);
 }
 
 const char *
@@ -270,7 +270,7 @@ emit_in_transposed(struct emit *em, const struct ir_value *v)
 	const char *name;
 
 	if (v->kind == IR_WEIGHT)
-		return weight_get(em, v, /*transposed=*/ true);
+		return weight_get(em, v, /*transposed=*/true);
 	name = emit_op(em, "weight", "Transpose", emit_in(em, v));
 	emit_attr_ints(em, "perm", 2, (const int64_t[]){1, 0});
 	return name;

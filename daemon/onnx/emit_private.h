@@ -15,11 +15,12 @@ struct emit_list {
 
 /* ONNX names of an ir value; NULL until asked for. */
 struct known_value {
-	const char *name;          /* not of weights and tables */
-	const char *stored[2][2];  /* of these: the initializer, float32 or float16, as it is or transposed */
-	bool half;                 /* it is float16 ... */
-	const char *other;         /* ... and this is its name as float32, or the other way round */
-	struct emit_list *nodes;   /* where the cast to `other` has its place, just after the value; NULL: an input */
+	const char *name;         /* not of weights and tables */
+	const char *stored[2][2]; /* of these: the initializer, float32 or float16, as it is or transposed */
+	bool half;                /* it is float16 ... */
+	const char *other;        /* ... and this is its name as float32, or the other way round */
+	struct emit_list
+		*nodes; /* where the cast to `other` has its place, just after the value; NULL: an input */
 	size_t cast_at;
 	bool is_sine; /* some ROPE takes it as its sine */
 };

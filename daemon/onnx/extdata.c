@@ -105,7 +105,7 @@ extdata_add(struct extdata *x, const struct weight *w, const struct extdata_form
 		if (x->n_file == 0 || (x->file_max && room > x->file_max - x->file[x->n_file - 1]))
 			r = file_add(x, e);
 		if (r == 0)
-			r = item_add(x, w, form, /*head_len=*/ 0, room - len, e);
+			r = item_add(x, w, form, /*head_len=*/0, room - len, e);
 	}
 	if (r == 0)
 		*ret = x->item[i].place;
@@ -138,7 +138,7 @@ extdata_embed_add(struct extdata *x, const struct weight *w, const struct extdat
 	if (r == 0)
 		r = buf_failed(&x->heads, e);
 	if (r == 0)
-		r = item_add(x, w, form, head_len, /*pad=*/ 0, e);
+		r = item_add(x, w, form, head_len, /*pad=*/0, e);
 	if (r == 0)
 		x->item[x->n - 1].head = at;
 	return r;

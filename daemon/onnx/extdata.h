@@ -24,9 +24,9 @@
 
 /* How a tensor is stored. */
 struct extdata_form {
-	enum st_dtype dtype; /* ST_F32, ST_F16 or ST_BF16 */
+	enum st_dtype dtype;         /* ST_F32, ST_F16 or ST_BF16 */
 	enum ir_transform transform; /* of ST_F32 only */
-	int64_t rows, cols; /* stored transposed: as [cols, rows]; 0, 0: in its own order */
+	int64_t rows, cols;          /* stored transposed: as [cols, rows]; 0, 0: in its own order */
 };
 
 struct extdata_place {
@@ -47,10 +47,10 @@ struct extdata_item {
 struct extdata {
 	struct extdata_item *item; /* file by file, in the order of their places */
 	size_t n, cap;
-	uint64_t file_max;    /* bytes of a file; 0: no limit */
-	uint64_t *file;       /* length of each */
-	size_t n_file;        /* 0 before the first tensor */
-	const void *prefix;   /* how a file with embedded tensors begins; else NULL */
+	uint64_t file_max;  /* bytes of a file; 0: no limit */
+	uint64_t *file;     /* length of each */
+	size_t n_file;      /* 0 before the first tensor */
+	const void *prefix; /* how a file with embedded tensors begins; else NULL */
 	size_t prefix_len;
 	struct buf heads;
 };

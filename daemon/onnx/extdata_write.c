@@ -124,8 +124,8 @@ piece_convert(const struct writer *w, struct slot *s, struct err *e)
 	if (rows == 0)
 		r = weight_read(weight, form->dtype, p->first, p->n, data, e);
 	else
-		r = weight_read_transposed(weight, form->dtype, cols, p->first % rows, p->first / rows, MIN(rows, p->n),
-					   MAX(p->n / rows, 1), data, e);
+		r = weight_read_transposed(weight, form->dtype, cols, p->first % rows, p->first / rows,
+					   MIN(rows, p->n), MAX(p->n / rows, 1), data, e);
 	if (r < 0)
 		return r;
 	if (form->transform == IR_PLUS_ONE)

@@ -16,7 +16,7 @@ struct graph {
 struct onnx_job {
 	char *dir;
 	struct onnx_options options;
-	struct extdata *data; /* the weights beside the graphs */
+	struct extdata *data;         /* the weights beside the graphs */
 	char *meta[2 * META_MAX + 1]; /* key, value, ..., NULL */
 	size_t n_meta;
 	struct graph *graph;
@@ -118,7 +118,7 @@ onnx_job_add(struct onnx_job *j, const struct ir_graph *g, const char *file, str
 	};
 	r = new->name &&new->file ? 0 : no_memory(e);
 	if (r == 0 && j->options.embed) {
-		r = extdata_new(/*file_max=*/ 0, &new->own, e);
+		r = extdata_new(/*file_max=*/0, &new->own, e);
 		new->emit.data = new->own;
 	}
 	if (r == 0)

@@ -153,7 +153,8 @@ lower_shift(struct emit *em, const struct ir_node *n)
 
 	pads[axis] = 1;
 	padded = emit_op(em, "padded", "Pad", emit_in(em, n->in[0]), emit_i64s(em, 2 * (size_t)rank, pads));
-	(void)emit_result(em, "Slice", padded, emit_i64_list(em, 0), emit_i64_list(em, -1), emit_i64_list(em, axis));
+	(void)emit_result(em, "Slice", padded, emit_i64_list(em, 0), emit_i64_list(em, -1),
+			  emit_i64_list(em, axis));
 }
 
 /* By a sum, which an empty tensor has too. */

@@ -20,7 +20,7 @@ struct ir_graph;
 struct onnx_job;
 
 struct onnx_options {
-	bool half;          /* weights and computing in float16, but for what graph/ops.def calls wide; inputs stay
+	bool half; /* weights and computing in float16, but for what graph/ops.def calls wide; inputs stay
 			     * float32 */
 	const char *output; /* name of each graph's output; NULL: as in the trace */
 	bool output_half;   /* it is float16 */

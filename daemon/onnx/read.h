@@ -16,7 +16,9 @@ struct onnx_read {
 	uint64_t budget; /* bytes that may still be allocated */
 };
 
+/* clang-format off */
 #define ONNX_READ_INIT { .model = NULL }
+/* clang-format on */
 
 /* To be closed after a failure too. */
 int onnx_read_open(const char *path, struct onnx_read *ret, struct err *e);

@@ -19,14 +19,14 @@
 
 struct parity_case {
 	char *path;
-	char *name;           /* the file's, without "case-" and ".safetensors" */
+	char *name; /* the file's, without "case-" and ".safetensors" */
 	struct st_file *file;
-	float *want;          /* [batch, tokens, dim]; finite */
-	bool *valid;          /* [batch, tokens]: the attention mask */
+	float *want; /* [batch, tokens, dim]; finite */
+	bool *valid; /* [batch, tokens]: the attention mask */
 	size_t batch;
 	size_t tokens;
 	size_t dim;
-	bool has_pixels;      /* in.pixel_values is there */
+	bool has_pixels; /* in.pixel_values is there */
 };
 
 struct cases {
@@ -34,7 +34,9 @@ struct cases {
 	size_t count;
 };
 
+/* clang-format off */
 #define CASES_INIT { .items = NULL }
+/* clang-format on */
 
 void cases_release(struct cases *l);
 

@@ -6,8 +6,9 @@
 #define DECADE(x) 1e-##x, 2e-##x, 5e-##x
 
 const double compare_edges[COMPARE_EDGES] = {
-	DECADE(16), DECADE(15), DECADE(14), DECADE(13), DECADE(12), DECADE(11), DECADE(10), DECADE(9), DECADE(8),
-	DECADE(7),  DECADE(6),  DECADE(5),  DECADE(4),  DECADE(3),  DECADE(2),  DECADE(1),  DECADE(0), 10,
+	DECADE(16), DECADE(15), DECADE(14), DECADE(13), DECADE(12), DECADE(11),
+	DECADE(10), DECADE(9),  DECADE(8),  DECADE(7),  DECADE(6),  DECADE(5),
+	DECADE(4),  DECADE(3),  DECADE(2),  DECADE(1),  DECADE(0),  10,
 };
 
 /* Sums of one token's vectors, or of all of them. */

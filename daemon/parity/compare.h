@@ -40,7 +40,9 @@ struct limits {
 extern const double compare_edges[COMPARE_EDGES]; /* 1e-16, 2e-16, 5e-16, ... 10 */
 
 /* What fp32 graphs reach; the default. */
+/* clang-format off */
 #define LIMITS_FP32 { .max_abs = 1e-4, .min_cosine = 0.99999 }
+/* clang-format on */
 
 struct compare {
 	size_t tokens; /* unmasked */
@@ -72,9 +74,9 @@ struct ranking {
 	size_t queries;
 	size_t documents;
 	double max_score_change; /* max |score by got - score by want| over all pairs */
-	size_t swapped;          /* pairs of documents, no tie, that some query now puts the other way round */
-	double *want;            /* [queries, documents]: the scores */
-	double *got;             /* likewise */
+	size_t swapped; /* pairs of documents, no tie, that some query now puts the other way round */
+	double *want;   /* [queries, documents]: the scores */
+	double *got;    /* likewise */
 };
 
 void ranking_release(struct ranking *r);

@@ -202,7 +202,7 @@ static int
 name_dup(char *name, struct OrtAllocator *alloc, char **ret, struct err *e)
 {
 	*ret = strdup(name);
-	(void)status_to_err(api.AllocatorFree(alloc, name), E_BAD_ONNX, "ONNX Runtime", /*e=*/ NULL);
+	(void)status_to_err(api.AllocatorFree(alloc, name), E_BAD_ONNX, "ONNX Runtime", /*e=*/NULL);
 	return *ret ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
 }
 
@@ -376,7 +376,7 @@ ort_run(struct ort_session *s, const struct ort_tensor *in, struct ort_tensor *r
 		st = api.CreateTensorWithDataAsOrtValue(memory, in[i].data, in[i].len, in[i].shape,
 							(size_t)in[i].rank, in[i].type, &values[i]);
 	if (!st)
-		st = api.Run(s->session, /*options=*/ NULL, s->input_names,
+		st = api.Run(s->session, /*options=*/NULL, s->input_names,
 			     (const struct OrtValue *const *)values, s->input_count, output_names, 1, &out);
 	for (i = 0; i < s->input_count; i++)
 		valuep(&values[i]);

@@ -105,13 +105,13 @@ rank_variant(struct report *r, enum variant v, struct err *e)
 	struct rows queries, docs;
 	int q;
 
-	rows_collect(r, v, /*pixels=*/ false, &queries);
+	rows_collect(r, v, /*pixels=*/false, &queries);
 	if (queries.count == 0)
 		return 0;
-	rows_collect(r, v, /*pixels=*/ true, &docs);
+	rows_collect(r, v, /*pixels=*/true, &docs);
 	if (docs.count == 0) {
 		k.documents = VARIANT_IMAGE;
-		rows_collect(r, VARIANT_IMAGE, /*pixels=*/ true, &docs);
+		rows_collect(r, VARIANT_IMAGE, /*pixels=*/true, &docs);
 	}
 	if (docs.count == 0) {
 		k.documents = v;
@@ -253,13 +253,12 @@ run_to_json(const struct run *r)
 	if (r->pixels != PIXELS_CASE)
 		k |= member_add(j, json_pack("{s:s}", "pixels", pixels_name(r->pixels)));
 	if (r->got)
-		k |= member_add(j,
-				json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:I, s:o, s:o}", "tokens",
-					  (json_int_t)c->tokens, "max_abs", c->max_abs, "mean_abs",
-					  c->mean_abs, "rel_l2", c->rel_l2, "min_cosine", c->min_cosine,
-					  "mean_cosine", c->mean_cosine, "nan", (json_int_t)c->not_finite,
-					  "cosine_counts", counts_to_json(c->cosine_counts), "abs_counts",
-					  counts_to_json(c->abs_counts)));
+		k |= member_add(j, json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:I, s:o, s:o}", "tokens",
+					     (json_int_t)c->tokens, "max_abs", c->max_abs, "mean_abs",
+					     c->mean_abs, "rel_l2", c->rel_l2, "min_cosine", c->min_cosine,
+					     "mean_cosine", c->mean_cosine, "nan", (json_int_t)c->not_finite,
+					     "cosine_counts", counts_to_json(c->cosine_counts), "abs_counts",
+					     counts_to_json(c->abs_counts)));
 	if (r->why.code)
 		k |= member_add(j, json_pack("{s:o}", "message", text_to_json(r->why.msg)));
 	if (k == 0)
@@ -298,7 +297,7 @@ report_to_json(const struct report *r, json_t **ret, struct err *e)
 			 r->limits.max_abs, "min_cosine", r->limits.min_cosine, "edges",
 			 numbers_to_json(compare_edges, COMPARE_EDGES), "cases", cases, "ranking", rankings,
 			 "worst", "max_abs", max_abs, "min_cosine", min_cosine, "passed",
-			 report_verdict(r, /*e=*/ NULL) == 0);
+			 report_verdict(r, /*e=*/NULL) == 0);
 	if (*ret && k == 0)
 		return 0;
 	json_decref(*ret);

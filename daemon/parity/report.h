@@ -27,7 +27,7 @@
 #include "run.h"
 
 struct report_ranking {
-	enum variant queries;   /* the graphs that embedded them */
+	enum variant queries; /* the graphs that embedded them */
 	enum variant documents;
 	struct ranking r;
 };

@@ -26,8 +26,8 @@ bool
 run_applies(const struct parity_case *c, enum variant v, enum pixels p)
 {
 	if (c->has_pixels)
-		return variant_takes(v, /*images=*/ true) && p == PIXELS_CASE;
-	return variant_takes(v, /*images=*/ false) && (p != PIXELS_CASE) == variant_takes(v, /*images=*/ true);
+		return variant_takes(v, /*images=*/true) && p == PIXELS_CASE;
+	return variant_takes(v, /*images=*/false) && (p != PIXELS_CASE) == variant_takes(v, /*images=*/true);
 }
 
 static void
@@ -114,8 +114,8 @@ feed_fill(const struct run *r, const struct ort_input *in, struct ort_tensor *re
 	const struct st_tensor *t = case_input_find(r->c, in->name);
 
 	if (ort_type_size(in->type) == 0)
-		return err_set(e, E_BAD_ONNX, "input '%s' of the %s graph is neither float32 nor int64", in->name,
-			       variant_name(r->variant));
+		return err_set(e, E_BAD_ONNX, "input '%s' of the %s graph is neither float32 nor int64",
+			       in->name, variant_name(r->variant));
 	if (t)
 		return feed_from_case(r->c, t, in, ret, e);
 	if (r->pixels != PIXELS_CASE && is_pixel_input(in->name))

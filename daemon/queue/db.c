@@ -6,11 +6,13 @@
 
 #define BUSY_TIMEOUT_MS 2000 /* for the moment that an older process needs to let go */
 
+/* clang-format off */
 #define JOB_COLUMNS                                                                        \
 	"id, state, spec, created, started, ended, not_before, attempt, attempts_max,"     \
 	" cancel_requested, nonce, reason, message, result, priority, owner, runner,"      \
 	" seconds, cpu_seconds, peak_rss_bytes, artifact_files, artifact_bytes,"           \
 	" artifact_removed, (SELECT coalesce(max(event.id), 0) FROM event WHERE event.job = job.id)"
+/* clang-format on */
 
 #define EVENT_COLUMNS "id, job, at, name, data"
 /* One arm for each state: they are merged by id, each from its index. */

@@ -171,7 +171,8 @@ artifact_print(struct buf *b, const struct job *job)
 		buf_puts(b, ",\"artifact\":null");
 		return;
 	}
-	buf_printf(b, ",\"artifact\":{\"files\":%" PRId64 ",\"bytes\":%" PRId64, job->artifact.files, job->artifact.bytes);
+	buf_printf(b, ",\"artifact\":{\"files\":%" PRId64 ",\"bytes\":%" PRId64, job->artifact.files,
+		   job->artifact.bytes);
 	time_print(b, ",\"removed\":", job->artifact.removed);
 	buf_puts(b, "}");
 }
@@ -186,8 +187,8 @@ job_print(const struct job *job, const struct job_moment *now, struct buf *b)
 	time_print(b, ",\"created\":", job->created);
 	time_print(b, ",\"started\":", job->started);
 	time_print(b, ",\"ended\":", job->ended);
-	buf_printf(b, ",\"attempt\":%d,\"attempts_max\":%d,\"cancel_requested\":%s", job->attempt, job->attempts_max,
-		   job->cancel_requested ? "true" : "false");
+	buf_printf(b, ",\"attempt\":%d,\"attempts_max\":%d,\"cancel_requested\":%s", job->attempt,
+		   job->attempts_max, job->cancel_requested ? "true" : "false");
 	str_print(b, ",\"runner\":", job->runner);
 	waiting_print(b, job, now->ahead);
 	str_print(b, ",\"stage\":", now->stage);
@@ -403,7 +404,8 @@ hand_back(struct store *s, int64_t id, const struct job_change *c, struct err *e
 	_cleanup_(job_release) struct job job = {.id = 0};
 	int r = store_job_get(s, id, &job, e);
 
-	return r < 0 ? r : job_apply(s, id, job.cancel_requested ? JOB_EVENT_CANCEL : JOB_EVENT_REQUEUE, c, e);
+	return r < 0 ? r
+		     : job_apply(s, id, job.cancel_requested ? JOB_EVENT_CANCEL : JOB_EVENT_REQUEUE, c, e);
 }
 
 int

@@ -62,27 +62,27 @@ struct job {
 	int64_t id;
 	enum job_state state;
 	int64_t created;
-	int64_t started;    /* of the attempt that runs or ended the job; 0 while queued */
-	int64_t ended;      /* 0 until it ended */
-	int64_t not_before; /* when a queued job may be claimed; 0: at once */
-	int attempt;        /* number of the last one claimed; 0: none yet */
-	int attempts_max; /* the spec's attempts at first */
+	int64_t started;       /* of the attempt that runs or ended the job; 0 while queued */
+	int64_t ended;         /* 0 until it ended */
+	int64_t not_before;    /* when a queued job may be claimed; 0: at once */
+	int attempt;           /* number of the last one claimed; 0: none yet */
+	int attempts_max;      /* the spec's attempts at first */
 	bool cancel_requested; /* the runner is to stop the worker, then job_fail() with E_CANCELLED */
 	char nonce[JOB_NONCE_LEN + 1]; /* "" unless running */
 	int priority;
-	char *owner;                   /* name of the token that it came with; "": nobody's */
-	char *runner;                  /* of the last attempt; NULL: none yet */
-	struct job_usage usage;        /* of the last attempt that ended */
+	char *owner;            /* name of the token that it came with; "": nobody's */
+	char *runner;           /* of the last attempt; NULL: none yet */
+	struct job_usage usage; /* of the last attempt that ended */
 	struct {
 		int64_t files; /* 0: never any */
 		int64_t bytes;
 		int64_t removed; /* when; 0: it is there */
 	} artifact;
-	int64_t event;                 /* number of its newest event; 0: none yet */
-	char *reason;                  /* wire name of an error, NULL when there is none */
+	int64_t event; /* number of its newest event; 0: none yet */
+	char *reason;  /* wire name of an error, NULL when there is none */
 	char *message;
-	char *spec;               /* JSON, by spec_print() */
-	char *result;             /* JSON; set while an artifact is being published and when done; else NULL */
+	char *spec;   /* JSON, by spec_print() */
+	char *result; /* JSON; set while an artifact is being published and when done; else NULL */
 	struct job_stage *stages; /* of the last attempt */
 	size_t n_stages;
 };

@@ -36,7 +36,8 @@ requeue(struct recovery *rec, const struct job *job, struct err *e)
 	rec->report->failed += deaths == 0;
 	if (deaths)
 		return job_apply(rec->s, job->id, JOB_EVENT_REQUEUE, &c, e);
-	(void)snprintf(message, sizeof(message), "the daemon died %" PRId64 " times under this job", rec->deaths_max);
+	(void)snprintf(message, sizeof(message), "the daemon died %" PRId64 " times under this job",
+		       rec->deaths_max);
 	c.code = E_WORKER_CRASHED;
 	c.message = message;
 	return job_apply(rec->s, job->id, JOB_EVENT_FAIL, &c, e);
@@ -119,8 +120,8 @@ artifact_recover(const char *name, int64_t id, void *arg, struct err *e)
 }
 
 int
-recover_run(struct store *s, const char *state_dir, int64_t deaths_max, int64_t now, struct recover_report *ret,
-	    struct err *e)
+recover_run(struct store *s, const char *state_dir, int64_t deaths_max, int64_t now,
+	    struct recover_report *ret, struct err *e)
 {
 	struct recovery rec = {
 		.s = s, .state_dir = state_dir, .deaths_max = deaths_max, .now = now, .report = ret};

@@ -306,8 +306,8 @@ removal_run(struct store *s, const char *state_dir, const struct removal *what, 
 }
 
 int
-retention_turn(struct store *s, const char *state_dir, const struct retention *keep, int64_t now, struct removal *ret,
-	       struct err *e)
+retention_turn(struct store *s, const char *state_dir, const struct retention *keep, int64_t now,
+	       struct removal *ret, struct err *e)
 {
 	int r = retention_select(s, keep, now, TURN_MAX, ret, e);
 

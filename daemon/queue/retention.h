@@ -25,7 +25,9 @@ struct retention {
 	int64_t jobs;      /* the newest so many that ended */
 };
 
+/* clang-format off */
 #define RETENTION_INIT { RETENTION_ALL, RETENTION_ALL, RETENTION_ALL, RETENTION_ALL }
+/* clang-format on */
 
 /* What goes, or went. */
 struct removal {
@@ -36,7 +38,9 @@ struct removal {
 	int64_t bytes;     /* of the artifacts */
 };
 
+/* clang-format off */
 #define REMOVAL_INIT { .bytes = 0 }
+/* clang-format on */
 
 void removal_release(struct removal *r);
 
@@ -44,15 +48,15 @@ void removal_release(struct removal *r);
 int removal_add(struct removal *r, const struct removal *more, struct err *e);
 
 /* Adds what is beyond the limits, the oldest first; at most `max` artifacts, and as many jobs. */
-int retention_select(struct store *s, const struct retention *keep, int64_t now, int64_t max, struct removal *ret,
-		     struct err *e);
+int retention_select(struct store *s, const struct retention *keep, int64_t now, int64_t max,
+		     struct removal *ret, struct err *e);
 
 /*
  * Selects some of what is beyond the limits and runs that: two commits, and an fsync for all. 1: it went, and there may
  * be more; 0: there was nothing.
  */
-int retention_turn(struct store *s, const char *state_dir, const struct retention *keep, int64_t now, struct removal *ret,
-		   struct err *e);
+int retention_turn(struct store *s, const char *state_dir, const struct retention *keep, int64_t now,
+		   struct removal *ret, struct err *e);
 
 /* Adds the artifact of a job; none when it was removed already. E_NOT_FOUND; E_CONFLICT: it never had any. */
 int retention_select_artifact(struct store *s, int64_t id, struct removal *ret, struct err *e);
@@ -61,7 +65,8 @@ int retention_select_artifact(struct store *s, int64_t id, struct removal *ret, 
 int retention_select_job(struct store *s, int64_t id, struct removal *ret, struct err *e);
 
 /* Not within a batch. Safe to call again with the same after it failed. */
-int removal_run(struct store *s, const char *state_dir, const struct removal *what, int64_t now, struct err *e);
+int removal_run(struct store *s, const char *state_dir, const struct removal *what, int64_t now,
+		struct err *e);
 
 struct stored {
 	int64_t artifacts;
@@ -83,6 +88,7 @@ struct stored_artifact {
 typedef int (*store_artifact_fn)(const struct stored_artifact *a, void *arg, struct err *e);
 
 /* Newest job first: at most `limit`, of jobs with ids below `before`. */
-int store_artifact_list(struct store *s, int64_t before, int limit, store_artifact_fn fn, void *arg, struct err *e);
+int store_artifact_list(struct store *s, int64_t before, int limit, store_artifact_fn fn, void *arg,
+			struct err *e);
 
 #endif

@@ -84,7 +84,8 @@ static const char *const steps[] = {
 	" job INTEGER NOT NULL REFERENCES job (id) ON DELETE CASCADE,"
 	" PRIMARY KEY (name, value, job)) WITHOUT ROWID;"
 	"CREATE INDEX label_job ON label (job);"
-	"INSERT INTO label SELECT json_each.key, json_each.value, job.id FROM job, json_each(job.spec, '$.labels');"
+	"INSERT INTO label SELECT json_each.key, json_each.value, job.id FROM job, json_each(job.spec, "
+	"'$.labels');"
 	"CREATE TABLE event ("
 	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
 	" job INTEGER NOT NULL REFERENCES job (id) ON DELETE CASCADE,"
@@ -93,7 +94,8 @@ static const char *const steps[] = {
 	" data TEXT NOT NULL);"
 	"CREATE INDEX event_job ON event (job);" /* the rowid ends each entry */
 	"INSERT INTO event (job, at, name, data) SELECT job, at, 'state',"
-	" json_object('state', state, 'attempt', attempt, 'reason', reason, 'message', NULL) FROM history ORDER BY rowid;"
+	" json_object('state', state, 'attempt', attempt, 'reason', reason, 'message', NULL) FROM history "
+	"ORDER BY rowid;"
 	"DROP TABLE history;"
 	"CREATE TABLE tally (state TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;"
 	"INSERT INTO tally SELECT state, count(*) FROM job GROUP BY state;"
@@ -106,12 +108,14 @@ static const char *const steps[] = {
 	"CREATE TABLE stored (artifacts INTEGER NOT NULL, bytes INTEGER NOT NULL);" /* one row: of those that are there */
 	"INSERT INTO stored SELECT count(*), coalesce(sum(artifact_bytes), 0) FROM job"
 	" WHERE artifact_files > 0 AND artifact_removed = 0;"
-	"CREATE TRIGGER stored_move AFTER UPDATE OF artifact_files, artifact_bytes, artifact_removed ON job BEGIN"
+	"CREATE TRIGGER stored_move AFTER UPDATE OF artifact_files, artifact_bytes, artifact_removed ON job "
+	"BEGIN"
 	" UPDATE stored SET artifacts = artifacts - (old.artifact_files > 0 AND old.artifact_removed = 0),"
 	" bytes = bytes - old.artifact_bytes * (old.artifact_removed = 0);"
 	" UPDATE stored SET artifacts = artifacts + (new.artifact_files > 0 AND new.artifact_removed = 0),"
 	" bytes = bytes + new.artifact_bytes * (new.artifact_removed = 0); END;"
-	"CREATE TRIGGER stored_remove AFTER DELETE ON job WHEN old.artifact_files > 0 AND old.artifact_removed = 0 BEGIN"
+	"CREATE TRIGGER stored_remove AFTER DELETE ON job WHEN old.artifact_files > 0 AND "
+	"old.artifact_removed = 0 BEGIN"
 	" UPDATE stored SET artifacts = artifacts - 1, bytes = bytes - old.artifact_bytes; END;",
 };
 

@@ -89,8 +89,7 @@ field_name(char *field, const char *name)
 	memcpy(field, name, strlen(name) + 1);
 }
 
-static void _printf_(2, 3)
-field_set(char *field, const char *fmt, ...)
+static void _printf_(2, 3) field_set(char *field, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -136,7 +135,8 @@ text_check(const char *s, size_t len, const char *field, size_t max, struct err 
 	for (i = 0; i < len; i++)
 		n += (s[i] & 0xc0) != 0x80;
 	if (n == 0 || n > max)
-		return err_set(e, E_BAD_REQUEST, "%s must have from 1 to %zu characters, not %zu", field, max, n);
+		return err_set(e, E_BAD_REQUEST, "%s must have from 1 to %zu characters, not %zu", field, max,
+			       n);
 	for (i = 0; i < len; i++)
 		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
 			return err_set(e, E_BAD_REQUEST, "%s must not hold control characters", field);
@@ -198,14 +198,16 @@ shard_size_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 		return 0;
 	}
 	if (spec->layout != SPEC_LAYOUT_SHARDED)
-		return err_set(e, E_BAD_REQUEST, "shard_size has a use with the layout sharded only, not with %s",
+		return err_set(e, E_BAD_REQUEST,
+			       "shard_size has a use with the layout sharded only, not with %s",
 			       values[spec->layout].word);
 	if (json_is_string(v))
 		(void)str_to_bytes(json_string_value(v), field, &spec->shard_size, &why);
 	else if (json_to_int(v, &bytes, NULL) == 0)
 		spec->shard_size = (uint64_t)MAX(bytes, 0);
 	else
-		return err_set(e, E_BAD_REQUEST, "shard_size must be a number of bytes or a string such as '2GB'");
+		return err_set(e, E_BAD_REQUEST,
+			       "shard_size must be a number of bytes or a string such as '2GB'");
 	if (why.code)
 		return err_set(e, E_BAD_REQUEST, "%s", why.msg);
 	if (spec->shard_size < SPEC_SHARD_MIN || spec->shard_size > INT64_MAX)
@@ -378,7 +380,8 @@ labels_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 }
 
 static int
-number_parse(const json_t *j, const char *key, int64_t min, int64_t max, int64_t *ret, char *field, struct err *e)
+number_parse(const json_t *j, const char *key, int64_t min, int64_t max, int64_t *ret, char *field,
+	     struct err *e)
 {
 	field_name(field, key);
 	return json_get_int(j, "", key, JSON_OPTIONAL, min, max, E_BAD_REQUEST, ret, e);
@@ -416,7 +419,9 @@ source_parse(const json_t *v, const char *key, char *field, char **ret, struct e
 		return path_parse(v, field, ret, e);
 	if (json_string_length(v) != strlen(s) || !repo_id_ok(s))
 		return err_set(e, E_BAD_REQUEST,
-			       "%s must be an absolute path or a repository " REPO_ID_FORM " of the Hub, not '%.256s'", key, s);
+			       "%s must be an absolute path or a repository " REPO_ID_FORM
+			       " of the Hub, not '%.256s'",
+			       key, s);
 	*ret = strdup(s);
 	return *ret ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
 }
@@ -427,7 +432,8 @@ model_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 	const json_t *v = json_object_get(j, "model");
 
 	field_name(field, "model");
-	return v ? source_parse(v, "model", field, &spec->model, e) : err_set(e, E_BAD_REQUEST, "model is missing");
+	return v ? source_parse(v, "model", field, &spec->model, e)
+		 : err_set(e, E_BAD_REQUEST, "model is missing");
 }
 
 static int
@@ -449,10 +455,11 @@ revision_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 	if (r < 0 || (!s && !spec_is_repo(spec->model)))
 		return r;
 	if (!spec_is_repo(spec->model))
-		return err_set(e, E_BAD_REQUEST, "revision is of a repository of the Hub, and model is a folder");
+		return err_set(e, E_BAD_REQUEST,
+			       "revision is of a repository of the Hub, and model is a folder");
 	if (s && (json_string_length(json_object_get(j, "revision")) != strlen(s) || !repo_revision_ok(s)))
-		return err_set(e, E_BAD_REQUEST, "revision must be the name of a branch or tag, or a commit, not '%.256s'",
-			       s);
+		return err_set(e, E_BAD_REQUEST,
+			       "revision must be the name of a branch or tag, or a commit, not '%.256s'", s);
 	spec->revision = strdup(s ? s : REPO_REVISION_DEFAULT);
 	return spec->revision ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
 }
@@ -461,8 +468,9 @@ static int
 spec_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 {
 	static const char *const keys[] = {
-		"model", "revision", "base", "variants", "dtype", "storage", "layout", "shard_size", "profile",
-		"reference", "parity", "positions", "mask_mode", "labels", "priority", "timeout", "attempts",
+		"model",     "revision",   "base",     "variants",  "dtype",    "storage",
+		"layout",    "shard_size", "profile",  "reference", "parity",   "positions",
+		"mask_mode", "labels",     "priority", "timeout",   "attempts",
 	};
 	int r;
 

@@ -57,13 +57,15 @@ struct spec {
 	double max_abs;
 	double min_cosine;
 	uint64_t seed;
-	json_t *labels; /* an object of strings, maybe empty */
+	json_t *labels;    /* an object of strings, maybe empty */
 	int64_t priority;  /* higher ones begin first */
 	int64_t timeout_s; /* of one attempt; 0: as the daemon has it */
 	int64_t attempts;  /* when it fails for a reason that may pass */
 };
 
+/* clang-format off */
 #define SPEC_INIT { .model = NULL }
+/* clang-format on */
 
 void spec_release(struct spec *spec);
 

@@ -122,7 +122,8 @@ label_add(struct store *s, int64_t id, const char *name, const char *value, stru
 static int
 event_queued(struct store *s, struct job *job, struct err *e)
 {
-	int r = event_add_state(s, job->id, job->created, JOB_QUEUED, /*attempt=*/ 0, /*reason=*/ NULL, /*message=*/ NULL, e);
+	int r = event_add_state(s, job->id, job->created, JOB_QUEUED, /*attempt=*/0, /*reason=*/NULL,
+				/*message=*/NULL, e);
 
 	if (r == 0)
 		job->event = sqlite3_last_insert_rowid(s->db);
@@ -186,7 +187,8 @@ store_key_find(struct store *s, const struct store_submission *sub, int64_t *ret
 		return r;
 	*ret_id = sqlite3_column_int64(st, 0);
 	if (!str_eq(db_column_str(st, 1), sub->sha256))
-		return err_set(e, E_KEY_REUSED, "this Idempotency-Key made job %" PRId64 ", which asks for something else",
+		return err_set(e, E_KEY_REUSED,
+			       "this Idempotency-Key made job %" PRId64 ", which asks for something else",
 			       *ret_id);
 	return 1;
 }

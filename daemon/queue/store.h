@@ -81,7 +81,8 @@ int store_stages_set(struct store *s, int64_t id, int attempt, const struct job_
 int store_runner_set(struct store *s, int64_t id, const char *runner, struct err *e);
 
 /* What the attempt with this nonce used; nothing happens when it is not the one that runs. */
-int store_usage_set(struct store *s, int64_t id, const char *nonce, const struct job_usage *usage, struct err *e);
+int store_usage_set(struct store *s, int64_t id, const char *nonce, const struct job_usage *usage,
+		    struct err *e);
 
 /*
  * Notes that the daemon died under a job. *ret is how often it did, or 0 when that came to `max`: then the

@@ -123,7 +123,8 @@ left_remove(const char *dir)
 	int tries = LEFT_TRIES;
 
 	while (d && (entry = readdir(d))) {
-		_cleanup_free_ char *leaf = str_starts(entry->d_name, LEAF_PREFIX) ? fs_join(dir, entry->d_name) : NULL;
+		_cleanup_free_ char *leaf =
+			str_starts(entry->d_name, LEAF_PREFIX) ? fs_join(dir, entry->d_name) : NULL;
 
 		while (!cgroup_remove(leaf) && tries-- > 0)
 			(void)usleep(LEFT_PAUSE_US);
@@ -152,7 +153,8 @@ cgroup_init(struct cgroup *c, struct err *e)
 		return err_set(e, E_NOT_FOUND, "the kernel is older than 5.14");
 	left_remove(dir);
 	file_read(dir, "cgroup.controllers", controllers, sizeof(controllers));
-	c->memory = strstr(controllers, "memory") && file_write(dir, "cgroup.subtree_control", "+memory", NULL) == 0;
+	c->memory = strstr(controllers, "memory") &&
+		    file_write(dir, "cgroup.subtree_control", "+memory", NULL) == 0;
 	c->dir = TAKE(dir);
 	return 0;
 }

@@ -88,7 +88,8 @@ is_killed(const struct child *c)
 {
 	if (c->stopping)
 		return false;
-	return WIFSIGNALED(c->status) ? WTERMSIG(c->status) == SIGKILL : WEXITSTATUS(c->status) == EXIT_KILLED;
+	return WIFSIGNALED(c->status) ? WTERMSIG(c->status) == SIGKILL
+				      : WEXITSTATUS(c->status) == EXIT_KILLED;
 }
 
 static void
@@ -101,11 +102,14 @@ why_crashed(struct child *c)
 	if (c->oom_kills)
 		(void)err_set(&c->end.why, E_WORKER_KILLED,
 			      "the worker was killed: it came to the memory limit of %" PRIu64 " bytes "
-			      "(setting worker_memory_max)%s%s", c->memory_max, wrote, c->line_last);
+			      "(setting worker_memory_max)%s%s",
+			      c->memory_max, wrote, c->line_last);
 	else if (is_killed(c))
 		(void)err_set(&c->end.why, E_WORKER_KILLED,
-			      "the worker was killed from outside (%s), as the kernel does when memory runs out: its log "
-			      "(journalctl -k) says whether it did%s%s", status, wrote, c->line_last);
+			      "the worker was killed from outside (%s), as the kernel does when memory runs "
+			      "out: its log "
+			      "(journalctl -k) says whether it did%s%s",
+			      status, wrote, c->line_last);
 	else
 		(void)err_set(&c->end.why, E_WORKER_CRASHED, "the worker ended with %s%s%s%s", status,
 			      c->last ? " after its result" : " and without a result", wrote, c->line_last);
@@ -161,8 +165,8 @@ stop_vset(struct child *c, int code, const char *fmt, va_list ap)
 	if (c->stopping)
 		return;
 	c->stopping = true;
-	proc_signal(&c->proc, SIGTERM, /*keep_group=*/ false);
-	proc_signal(&c->proc, SIGCONT, /*keep_group=*/ false); /* a stopped one does not hear the first */
+	proc_signal(&c->proc, SIGTERM, /*keep_group=*/false);
+	proc_signal(&c->proc, SIGCONT, /*keep_group=*/false); /* a stopped one does not hear the first */
 	loop_timer_set(c->loop, &c->kill, c->grace_ms);
 }
 
@@ -183,7 +187,7 @@ kill_due(void *arg)
 	struct child *c = arg;
 
 	CHECK_OBJ(c, CHILD_MAGIC);
-	proc_signal(&c->proc, SIGKILL, /*keep_group=*/ false);
+	proc_signal(&c->proc, SIGKILL, /*keep_group=*/false);
 }
 
 static void
@@ -237,7 +241,7 @@ exit_ready(void *arg, uint32_t events)
 	CHECK_OBJ(c, CHILD_MAGIC);
 	c->oom_kills = cgroup_oom_kills(c->strays.cgroup);
 	c->strays_left = !strays_kill(&c->strays);
-	proc_signal(&c->proc, SIGKILL, /*keep_group=*/ false);
+	proc_signal(&c->proc, SIGKILL, /*keep_group=*/false);
 	loop_fd_unwatch(c->loop, &c->exit);
 	if (proc_wait(&c->proc, &c->status, &c->end.resources, &c->end.why) < 0)
 		c->status = -1;
@@ -282,8 +286,9 @@ message_take(struct child *c, Colconv__FromWorker *m, bool *ret_keep, struct err
 	if (c->last)
 		return err_set(e, E_WORKER_PROTOCOL, "the worker went on after its last message");
 	if (c->hello != (m->body_case != COLCONV__FROM_WORKER__BODY_HELLO))
-		return err_set(e, E_WORKER_PROTOCOL, c->hello ? "the worker said Hello twice"
-							      : "the worker did not say Hello first");
+		return err_set(e, E_WORKER_PROTOCOL,
+			       c->hello ? "the worker said Hello twice"
+					: "the worker did not say Hello first");
 	switch (m->body_case) {
 	case COLCONV__FROM_WORKER__BODY_HELLO:
 		if (!str_eq(m->hello->nonce, c->nonce))
@@ -302,14 +307,15 @@ message_take(struct child *c, Colconv__FromWorker *m, bool *ret_keep, struct err
 		break;
 	case COLCONV__FROM_WORKER__BODY_RESULT:
 		if (m->result->n_usage > STAGES_MAX || m->result->n_graphs > STAGES_MAX)
-			return err_set(e, E_WORKER_PROTOCOL, "the worker's result has more than %d stages or graphs",
-				       STAGES_MAX);
+			return err_set(e, E_WORKER_PROTOCOL,
+				       "the worker's result has more than %d stages or graphs", STAGES_MAX);
 		result_clean(m->result);
 		*ret_keep = true;
 		break;
 	case COLCONV__FROM_WORKER__BODY_FAILURE:
 		if (m->failure->n_usage > STAGES_MAX)
-			return err_set(e, E_WORKER_PROTOCOL, "the worker's failure has more than %d stages", STAGES_MAX);
+			return err_set(e, E_WORKER_PROTOCOL, "the worker's failure has more than %d stages",
+				       STAGES_MAX);
 		usage_clean(m->failure->usage, m->failure->n_usage);
 		*ret_keep = true;
 		break;
@@ -327,8 +333,9 @@ frame_take(struct child *c, const uint8_t *data, size_t len, struct err *e)
 	int r;
 
 	if (len > MESSAGE_LEN_MAX)
-		return err_set(e, E_WORKER_PROTOCOL, "the worker sent a message of %zu bytes, more than the %d allowed",
-			       len, MESSAGE_LEN_MAX);
+		return err_set(e, E_WORKER_PROTOCOL,
+			       "the worker sent a message of %zu bytes, more than the %d allowed", len,
+			       MESSAGE_LEN_MAX);
 	m = colconv__from_worker__unpack(NULL, len, data);
 	if (!m)
 		return err_set(e, E_WORKER_PROTOCOL, "the worker sent %zu bytes that are no message", len);
@@ -433,7 +440,8 @@ job_pack(struct child *c, const Colconv__Job *job, struct err *e)
 	uint8_t *p;
 
 	if (len > FRAME_LEN_MAX)
-		return err_set(e, E_TOO_LARGE, "the job is longer than the %u bytes that a worker takes", FRAME_LEN_MAX);
+		return err_set(e, E_TOO_LARGE, "the job is longer than the %u bytes that a worker takes",
+			       FRAME_LEN_MAX);
 	frame_begin(&c->job, len);
 	p = buf_reserve(&c->job, len);
 	if (p)
@@ -511,9 +519,9 @@ spawn(struct child *c, const struct child_spec *spec, struct err *e)
 
 	if (!argv || !env || (c->strays.cgroup && !group))
 		return err_set(e, E_NO_MEMORY, "memory ran out");
-	if ((r = pipe_open(&c->in, &in, /*to_child=*/ true, e)) < 0 ||
-	    (r = pipe_open(&c->out, &out, /*to_child=*/ false, e)) < 0 ||
-	    (r = pipe_open(&c->log, &log, /*to_child=*/ false, e)) < 0)
+	if ((r = pipe_open(&c->in, &in, /*to_child=*/true, e)) < 0 ||
+	    (r = pipe_open(&c->out, &out, /*to_child=*/false, e)) < 0 ||
+	    (r = pipe_open(&c->log, &log, /*to_child=*/false, e)) < 0)
 		return r;
 	ps.fd_in = in;
 	ps.fd_out = out;
@@ -530,8 +538,8 @@ spawn(struct child *c, const struct child_spec *spec, struct err *e)
 }
 
 int
-child_new(struct loop *l, const struct child_spec *spec, const struct child_ops *ops, void *arg, struct child **ret,
-	  struct err *e)
+child_new(struct loop *l, const struct child_spec *spec, const struct child_ops *ops, void *arg,
+	  struct child **ret, struct err *e)
 {
 	_cleanup_(child_free) struct child *c = calloc(1, sizeof(*c));
 	int r;
@@ -588,7 +596,7 @@ child_free(struct child **cp)
 	pipe_close(c, &c->out);
 	pipe_close(c, &c->log);
 	if (c->proc.pid) {
-		proc_signal(&c->proc, SIGKILL, /*keep_group=*/ false);
+		proc_signal(&c->proc, SIGKILL, /*keep_group=*/false);
 		(void)proc_wait(&c->proc, &c->status, /*ret_usage=*/NULL, NULL);
 		(void)strays_kill(&c->strays);
 	}

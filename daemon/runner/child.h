@@ -23,11 +23,11 @@ struct child_spec {
 	char *const *env; /* "NAME=value", NULL-terminated */
 	const Colconv__Job *job;
 	const struct cgroup *cgroup; /* whose child its group becomes; NULL: none */
-	uint64_t memory_max;         /* bytes, of all that it starts; 0: no limit. Kept by the control group alone */
-	int64_t start_ms;   /* longest time until its Hello: a scheduler may have it wait */
-	int64_t silence_ms; /* longest time without a frame from then on */
-	int64_t timeout_ms; /* of the whole attempt */
-	int64_t grace_ms;   /* between TERM and KILL */
+	uint64_t memory_max; /* bytes, of all that it starts; 0: no limit. Kept by the control group alone */
+	int64_t start_ms;    /* longest time until its Hello: a scheduler may have it wait */
+	int64_t silence_ms;  /* longest time without a frame from then on */
+	int64_t timeout_ms;  /* of the whole attempt */
+	int64_t grace_ms;    /* between TERM and KILL */
 };
 
 /* How it ended; lives until child_free. */

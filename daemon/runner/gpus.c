@@ -46,8 +46,10 @@ nvml_open(struct nvml *n, struct err *e)
 	for (i = 0; i < ARRAY_LEN(entries); i++) {
 		entry = dlsym(n->lib, entries[i].name);
 		if (!entry)
-			return err_set(e, E_BAD_CONFIG, "GPUs cannot be looked for: '%s' has no '%s'", LIBRARY, entries[i].name);
-		memcpy(entries[i].to, &entry, sizeof(entry)); /* ISO C has no cast from an object to a function */
+			return err_set(e, E_BAD_CONFIG, "GPUs cannot be looked for: '%s' has no '%s'",
+				       LIBRARY, entries[i].name);
+		memcpy(entries[i].to, &entry,
+		       sizeof(entry)); /* ISO C has no cast from an object to a function */
 	}
 	return 0;
 }
@@ -55,7 +57,8 @@ nvml_open(struct nvml *n, struct err *e)
 static bool
 uuid_ok(const char *uuid)
 {
-	return *uuid && strspn(uuid, "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == strlen(uuid);
+	return *uuid && strspn(uuid, "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") ==
+				strlen(uuid);
 }
 
 static int

@@ -15,7 +15,7 @@ typedef void (*lines_fn)(void *arg, const char *line);
 struct lines {
 	char text[LINES_LEN_MAX + 1]; /* of the line that is being read; the last one after lines_end() */
 	size_t len;
-	int64_t second; /* in which... */
+	int64_t second;  /* in which... */
 	unsigned passed; /* ...so many lines were passed on */
 	uint64_t dropped;
 };

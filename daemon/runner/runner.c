@@ -57,11 +57,13 @@ runner_parse(struct runner *r, const char *line, struct err *e)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	for (w = strtok_r(r->text, " \t", &save); w; w = strtok_r(NULL, " \t", &save)) {
 		if (n == WORDS_MAX - 1)
-			return err_set(e, E_BAD_CONFIG, "runner '%s' has more than %d words", words[0], WORDS_MAX - 1);
+			return err_set(e, E_BAD_CONFIG, "runner '%s' has more than %d words", words[0],
+				       WORDS_MAX - 1);
 		words[n++] = w;
 	}
 	if (n < 2)
-		return err_set(e, E_BAD_CONFIG, "a runner needs a name and a number of slots, not '%s'", line);
+		return err_set(e, E_BAD_CONFIG, "a runner needs a name and a number of slots, not '%s'",
+			       line);
 	code = str_to_u64(words[1], 1, RUNNER_SLOTS_MAX, "slots", &slots, e);
 	if (code < 0)
 		return err_context(e, "runner '%s'", words[0]);
@@ -300,7 +302,8 @@ run_set_progress(struct run *run, const Colconv__Progress *progress)
 json_t *
 run_progress_to_json(const struct run *run)
 {
-	return json_pack("{s:I, s:I, s:s, s:s}", "done", (json_int_t)MIN(run->progress.done, (uint64_t)INT64_MAX), "total",
-			 (json_int_t)MIN(run->progress.total, (uint64_t)INT64_MAX), "unit", run->progress.unit, "detail",
-			 run->progress.detail);
+	return json_pack("{s:I, s:I, s:s, s:s}", "done",
+			 (json_int_t)MIN(run->progress.done, (uint64_t)INT64_MAX), "total",
+			 (json_int_t)MIN(run->progress.total, (uint64_t)INT64_MAX), "unit",
+			 run->progress.unit, "detail", run->progress.detail);
 }

@@ -71,7 +71,8 @@ look_at(struct strays *s, const char *name, struct buf *b)
 	if (!environ_has(name, s->mark, b))
 		return;
 	fd = (int)syscall(SYS_pidfd_open, (pid_t)strtol(name, NULL, 10), 0);
-	if (fd < 0 || !environ_has(name, s->mark, b) || syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) < 0)
+	if (fd < 0 || !environ_has(name, s->mark, b) ||
+	    syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) < 0)
 		return;
 	s->killed++;
 	if (s->n_held < STRAYS_HELD_MAX)
@@ -115,7 +116,8 @@ again_due(void *arg)
 }
 
 int
-strays_init(struct strays *s, struct loop *l, const char *nonce, void (*gone)(void *arg), void *arg, struct err *e)
+strays_init(struct strays *s, struct loop *l, const char *nonce, void (*gone)(void *arg), void *arg,
+	    struct err *e)
 {
 	int n;
 

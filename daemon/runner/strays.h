@@ -18,8 +18,8 @@
 
 struct strays {
 	struct loop *loop;
-	char mark[64]; /* "COLCONV_ATTEMPT=NONCE" */
-	char *cgroup;  /* their control group, or NULL; freed with this */
+	char mark[64];             /* "COLCONV_ATTEMPT=NONCE" */
+	char *cgroup;              /* their control group, or NULL; freed with this */
 	int held[STRAYS_HELD_MAX]; /* pidfds of the killed that have not ended */
 	size_t n_held;
 	uint64_t killed; /* so far */

@@ -104,7 +104,8 @@ value_set(struct conf *c, size_t i, unsigned line, const char *value, struct err
 {
 	const struct conf_setting *s = &conf_settings[i];
 	const struct conf_origin *old = origin_find(c, i, 0);
-	const bool adds = s->type == CONF_IS_LIST && old && (old->line == LINE_OPTION) == (line == LINE_OPTION);
+	const bool adds =
+		s->type == CONF_IS_LIST && old && (old->line == LINE_OPTION) == (line == LINE_OPTION);
 	int r;
 
 	if (old && line != LINE_OPTION && !adds)
@@ -202,7 +203,8 @@ option_take(struct conf *c, const char *option, const char *next, bool *ret_used
 	char name[64];
 	size_t i;
 
-	(void)snprintf(name, sizeof(name), "%.*s", (int)(eq ? eq - option : (ptrdiff_t)strlen(option)), option);
+	(void)snprintf(name, sizeof(name), "%.*s", (int)(eq ? eq - option : (ptrdiff_t)strlen(option)),
+		       option);
 	for (i = 0; i < CONF_SETTINGS; i++) {
 		if (!name_eq(conf_settings[i].name, name))
 			continue;

@@ -29,7 +29,7 @@ struct conf {
 #define SETTING(name, type, ...) CONF_##type name;
 #include "settings.def"
 #undef SETTING
-	char *file; /* NULL: there was none */
+	char *file;                  /* NULL: there was none */
 	struct conf_origin *origins; /* those of a LIST in the order of its values */
 	size_t n_origins;
 };

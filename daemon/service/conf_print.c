@@ -29,8 +29,8 @@ static void
 range_print(FILE *f, const char *indent, const struct conf_setting *s)
 {
 	if (s->type == CONF_IS_NUMBER)
-		(void)fprintf(f, "%sFrom %" PRIu64 " to %" PRIu64 "%s%s.\n", indent, s->min, s->max, *s->unit ? " " : "",
-			      s->unit);
+		(void)fprintf(f, "%sFrom %" PRIu64 " to %" PRIu64 "%s%s.\n", indent, s->min, s->max,
+			      *s->unit ? " " : "", s->unit);
 	else if (s->type == CONF_IS_LIST)
 		(void)fprintf(f, "%sMay be given several times.\n", indent);
 	if (s->when == CONF_ON_START)
@@ -44,9 +44,11 @@ conf_print_help(FILE *f)
 	const char *p;
 	size_t i;
 
-	(void)fprintf(f, "Usage: colconvd [OPTION VALUE]...\n\n"
-			 "Takes jobs over HTTP and has workers convert retrieval models to ONNX.\n\n"
-			 "  --config\n        Configuration file. Default: '%s', when it is there.\n", CONF_FILE_DEFAULT);
+	(void)fprintf(f,
+		      "Usage: colconvd [OPTION VALUE]...\n\n"
+		      "Takes jobs over HTTP and has workers convert retrieval models to ONNX.\n\n"
+		      "  --config\n        Configuration file. Default: '%s', when it is there.\n",
+		      CONF_FILE_DEFAULT);
 	for (s = conf_settings; s < conf_settings + CONF_SETTINGS; s++) {
 		(void)fputs("  --", f);
 		for (p = s->name; *p; p++)
@@ -98,13 +100,16 @@ conf_print_manual(FILE *f)
 	(void)fputs(".TH COLCONVD.CONF 5 \"\" \"colconv\" \"File formats\"\n"
 		    ".SH NAME\ncolconvd.conf \\- settings of colconvd\n"
 		    ".SH DESCRIPTION\n"
-		    "A line of the file is\n.IR \"name \" = \" value\" ,\nempty, or a comment that begins with #.\n"
+		    "A line of the file is\n.IR \"name \" = \" value\" ,\nempty, or a comment that begins "
+		    "with #.\n"
 		    "A value goes to the end of its line; there are no quotes.\n"
 		    "A name stands there once, unless its setting may be given several times.\n"
-		    "Each setting is also an option of\n.BR colconvd (8)\n(with \\- for _), which wins over the file.\n"
+		    "Each setting is also an option of\n.BR colconvd (8)\n(with \\- for _), which wins over "
+		    "the file.\n"
 		    ".PP\n.B colconvd \\-\\-check\\-config\nchecks the file.\n"
 		    "On\n.B SIGHUP\nthe daemon reads it again: a file with an error changes nothing.\n"
-		    ".SH SETTINGS\n", f);
+		    ".SH SETTINGS\n",
+		    f);
 	for (s = conf_settings; s < conf_settings + CONF_SETTINGS; s++) {
 		(void)fprintf(f, ".TP\n.B %s\n", s->name);
 		manual_text(f, s->help);
@@ -162,7 +167,8 @@ conf_to_json(const struct conf *c)
 
 	for (s = conf_settings; s < conf_settings + CONF_SETTINGS; s++) {
 		const void *field = conf_field(c, s);
-		json_t *value = s->type == CONF_IS_NUMBER ? json_integer((json_int_t) * (const uint64_t *)field)
+		json_t *value = s->type == CONF_IS_NUMBER
+					? json_integer((json_int_t) * (const uint64_t *)field)
 				: s->type == CONF_IS_TEXT ? text_to_json(*(char *const *)field)
 							  : list_to_json(field);
 

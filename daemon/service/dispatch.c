@@ -60,13 +60,13 @@ result_to_json(const Colconv__Result *res)
 	size_t i;
 
 	for (i = 0; i < res->n_graphs; i++)
-		(void)json_array_append_new(graphs, json_pack("{s:s, s:s, s:I}", "variant", res->graphs[i]->variant, "file",
-							      res->graphs[i]->file, "nodes",
-							      (json_int_t)res->graphs[i]->nodes));
+		(void)json_array_append_new(
+			graphs, json_pack("{s:s, s:s, s:I}", "variant", res->graphs[i]->variant, "file",
+					  res->graphs[i]->file, "nodes", (json_int_t)res->graphs[i]->nodes));
 	return json_pack("{s:s, s:I, s:o, s:b, s:o, s:o}", "architecture", res->architecture, "parameters",
-			 (json_int_t)res->parameters, "graphs", graphs, "parity_checked", (int)res->parity_checked,
-			 "max_abs", number(res->max_abs, res->parity_checked), "min_cosine",
-			 number(res->min_cosine, res->parity_checked));
+			 (json_int_t)res->parameters, "graphs", graphs, "parity_checked",
+			 (int)res->parity_checked, "max_abs", number(res->max_abs, res->parity_checked),
+			 "min_cosine", number(res->min_cosine, res->parity_checked));
 }
 
 /* The names stay the message's. NULL: no memory, or no stages. */
@@ -95,7 +95,8 @@ attempt_publish(struct attempt *a, const struct job_stage *stages, size_t n_stag
 	if (!result)
 		return err_set(e, E_NO_MEMORY, "memory ran out");
 	journal_flush(&a->dispatch->journal);
-	r = publish_job(spec->store, spec->state_dir, a->run.job, a->nonce, job_now(), result, stages, n_stages, e);
+	r = publish_job(spec->store, spec->state_dir, a->run.job, a->nonce, job_now(), result, stages,
+			n_stages, e);
 	json_decref(result);
 	return r;
 }
@@ -183,7 +184,8 @@ attempt_end(struct attempt *a, struct err *e)
 		if (store_broken(a->dispatch->spec.store))
 			return err_set(e, why.code, "%s", why.msg);
 	}
-	log_info("job=%" PRId64 " try=%d ended: %s: %s", a->run.job, a->run.attempt, err_name(why.code), why.msg);
+	log_info("job=%" PRId64 " try=%d ended: %s: %s", a->run.job, a->run.attempt, err_name(why.code),
+		 why.msg);
 	r = attempt_fail(a, &why, stages, n_stages, e);
 	if (r == 0)
 		metrics_attempt(a->dispatch->spec.metrics, why.code, stages, n_stages);
@@ -317,7 +319,7 @@ attempt_start(struct dispatch *d, struct runner *runner, const struct job *job)
 
 	if (!a) { /* the job is running in the queue, and without memory for more nobody will end it */
 		(void)err_set(&e, E_NO_MEMORY, "memory ran out");
-		(void)job_fail(d->spec.store, job->id, job->nonce, job_now(), &e, /*stages=*/ NULL, 0, NULL);
+		(void)job_fail(d->spec.store, job->id, job->nonce, job_now(), &e, /*stages=*/NULL, 0, NULL);
 		d->spec.failed(d->spec.arg, &e);
 		return;
 	}

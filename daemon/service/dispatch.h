@@ -16,7 +16,7 @@ struct dispatch_spec {
 	struct runners *runners;
 	struct metrics *metrics;
 	const char *state_dir;
-	const char *worker; /* program */
+	const char *worker;         /* program */
 	uint64_t worker_memory_max; /* bytes; 0: no limit */
 	const char *const *roots;
 	size_t n_roots;
@@ -24,10 +24,10 @@ struct dispatch_spec {
 	int64_t silence_ms;
 	int64_t timeout_ms;
 	int64_t grace_ms;
-	uint64_t log_max; /* bytes of a job's log */
-	void (*ended)(void *arg);                         /* an attempt, also when the queue did not take it: see trash/ */
+	uint64_t log_max;         /* bytes of a job's log */
+	void (*ended)(void *arg); /* an attempt, also when the queue did not take it: see trash/ */
 	void (*failed)(void *arg, const struct err *why); /* an error of the queue or the disk */
-	void (*idle)(void *arg);                          /* after dispatch_drain() or dispatch_stop(): the last worker is gone */
+	void (*idle)(void *arg); /* after dispatch_drain() or dispatch_stop(): the last worker is gone */
 	void *arg;
 };
 

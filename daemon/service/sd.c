@@ -14,8 +14,7 @@ static struct watchdog {
 	int64_t every_ms;
 } watchdog;
 
-static void
-tell(const char *fmt, ...) _printf_(1, 2);
+static void tell(const char *fmt, ...) _printf_(1, 2);
 
 static void
 tell(const char *fmt, ...)
@@ -26,7 +25,7 @@ tell(const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	(void)sd_notify(/*unset_environment=*/ 0, text);
+	(void)sd_notify(/*unset_environment=*/0, text);
 }
 
 bool
@@ -93,7 +92,7 @@ sd_watchdog(struct loop *l)
 {
 	uint64_t usec = 0;
 
-	if (sd_watchdog_enabled(/*unset_environment=*/ 0, &usec) <= 0)
+	if (sd_watchdog_enabled(/*unset_environment=*/0, &usec) <= 0)
 		return;
 	watchdog = (struct watchdog){.loop = l, .timer = {.fn = watchdog_due, .arg = &watchdog}};
 	watchdog.every_ms = (int64_t)(usec / 3000);
@@ -103,7 +102,7 @@ sd_watchdog(struct loop *l)
 size_t
 sd_sockets(void)
 {
-	int n = sd_listen_fds(/*unset_environment=*/ 1);
+	int n = sd_listen_fds(/*unset_environment=*/1);
 
 	assert(SD_SOCKETS_START == SD_LISTEN_FDS_START);
 	return n > 0 ? (size_t)n : 0;

@@ -174,8 +174,8 @@ static void
 on_request(void *arg, const struct server_request *q)
 {
 	(void)arg;
-	log_debug("%s '%s' %u %" PRId64 " ms%s%s", q->method, q->path, q->status, q->ms, *q->caller ? " by " : "",
-		  q->caller);
+	log_debug("%s '%s' %u %" PRId64 " ms%s%s", q->method, q->path, q->status, q->ms,
+		  *q->caller ? " by " : "", q->caller);
 }
 
 static struct server_spec
@@ -280,8 +280,8 @@ status_due(void *arg)
 	int64_t n[JOB_STATE_MAX];
 
 	if (store_counts(s->store, n, NULL) == 0)
-		sd_status("%s%" PRId64 " running, %" PRId64 " queued", s->phase == SERVING ? "" : "Stopping: ",
-			  n[JOB_RUNNING], n[JOB_QUEUED]);
+		sd_status("%s%" PRId64 " running, %" PRId64 " queued",
+			  s->phase == SERVING ? "" : "Stopping: ", n[JOB_RUNNING], n[JOB_QUEUED]);
 	loop_timer_set(s->loop, &s->status, STATUS_EVERY_MS);
 }
 
@@ -376,12 +376,14 @@ service_start(struct service *s, struct err *e)
 	int r;
 
 	start_descriptors(&s->settings.conf);
-	if ((r = loop_new(&s->loop, e)) < 0 || (r = signals_watch(s, e)) < 0 || (r = start_queue(&s->settings, s->loop, &s->store, e)) < 0)
+	if ((r = loop_new(&s->loop, e)) < 0 || (r = signals_watch(s, e)) < 0 ||
+	    (r = start_queue(&s->settings, s->loop, &s->store, e)) < 0)
 		return r;
 	server = server_spec(s);
 	dispatch = dispatch_spec(s);
 	keeper = keeper_spec(s);
-	if ((r = server_new(&server, &s->server, e)) < 0 || (r = dispatch_new(&dispatch, &s->dispatch, e)) < 0 ||
+	if ((r = server_new(&server, &s->server, e)) < 0 ||
+	    (r = dispatch_new(&dispatch, &s->dispatch, e)) < 0 ||
 	    (r = keeper_new(&keeper, &s->keeper, e)) < 0)
 		return r;
 	dispatch_set_server(s->dispatch, s->server);

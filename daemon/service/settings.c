@@ -13,7 +13,8 @@ roots_check(const struct conf *c, struct err *e)
 
 	for (i = 0; i < c->roots.n; i++)
 		if (c->roots.v[i][0] != '/' || !fs_is_dir(c->roots.v[i])) {
-			(void)err_set(e, E_BAD_CONFIG, "root '%s' is no absolute path of a folder", c->roots.v[i]);
+			(void)err_set(e, E_BAD_CONFIG, "root '%s' is no absolute path of a folder",
+				      c->roots.v[i]);
 			return conf_context(c, &c->roots, i, e);
 		}
 	return 0;
@@ -69,8 +70,8 @@ runners_set(struct settings *s, struct err *e)
 	if (str_eq(c->slots, "gpus"))
 		return runners_add_gpus(&s->runners, e) < 0 ? conf_context(c, &c->slots, 0, e) : 0;
 	if (str_to_u64(c->slots, 1, RUNNER_SLOTS_MAX, "slots", &slots, NULL) < 0) {
-		(void)err_set(e, E_BAD_CONFIG, "slots must be a whole number from 1 to %d, or gpus, not '%s'", RUNNER_SLOTS_MAX,
-			      c->slots);
+		(void)err_set(e, E_BAD_CONFIG, "slots must be a whole number from 1 to %d, or gpus, not '%s'",
+			      RUNNER_SLOTS_MAX, c->slots);
 		return conf_context(c, &c->slots, 0, e);
 	}
 	(void)snprintf(local, sizeof(local), "local %u", (unsigned)slots);
@@ -127,9 +128,10 @@ roots_warn(const struct conf *c)
 
 	for (i = 0; i < c->roots.n; i++) {
 		len = strlen(c->roots.v[i]);
-		if (strncmp(c->state, c->roots.v[i], len) == 0 && (c->state[len] == '/' || c->state[len] == '\0'))
-			log_warning("jobs may read the state folder '%s', which lies below the root '%s'", c->state,
-				    c->roots.v[i]);
+		if (strncmp(c->state, c->roots.v[i], len) == 0 &&
+		    (c->state[len] == '/' || c->state[len] == '\0'))
+			log_warning("jobs may read the state folder '%s', which lies below the root '%s'",
+				    c->state, c->roots.v[i]);
 	}
 }
 
@@ -171,7 +173,8 @@ settings_warn(const struct settings *s)
 	if (!s->drain && conf_is_set(c, &c->drain_timeout))
 		log_warning("drain_timeout is not used with stop_mode = hand_back");
 	if (c->streams_max >= c->connections_max)
-		log_warning("streams_max %" PRIu64 " leaves none of connections_max %" PRIu64 " for other requests",
+		log_warning("streams_max %" PRIu64 " leaves none of connections_max %" PRIu64
+			    " for other requests",
 			    c->streams_max, c->connections_max);
 	if (c->worker_silence >= c->job_timeout)
 		log_warning("worker_silence %" PRIu64 " s is not shorter than job_timeout %" PRIu64 " s",

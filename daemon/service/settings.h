@@ -9,7 +9,7 @@
 struct settings {
 	struct conf conf;
 	enum log_level log_level;
-	bool drain;  /* on SIGTERM, instead of handing jobs back */
+	bool drain;   /* on SIGTERM, instead of handing jobs back */
 	char *worker; /* program */
 	struct runners runners;
 	struct tokens *tokens; /* until the server has them */

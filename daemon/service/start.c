@@ -25,8 +25,8 @@ start_descriptors(const struct conf *c)
 		return;
 	rl.rlim_cur = MIN(want, rl.rlim_max);
 	if (setrlimit(RLIMIT_NOFILE, &rl) < 0 || rl.rlim_cur < want)
-		log_warning("only %llu descriptors for %llu connections, ignoring", (unsigned long long)rl.rlim_cur,
-			    (unsigned long long)c->connections_max);
+		log_warning("only %llu descriptors for %llu connections, ignoring",
+			    (unsigned long long)rl.rlim_cur, (unsigned long long)c->connections_max);
 }
 
 /* What is left of the workers of a daemon that died would get in the way of their successors. */
@@ -58,12 +58,15 @@ workers_adopt(struct settings *settings, struct loop *loop, struct store *store,
 	else
 		log_notice("workers get no control groups: %s", no_cgroup.msg);
 	if (settings->conf.worker_memory_max && !rs->cgroup.memory)
-		log_warning("worker_memory_max cannot be kept: the memory controller is not delegated to the daemon, ignoring");
+		log_warning("worker_memory_max cannot be kept: the memory controller is not delegated to the "
+			    "daemon, ignoring");
 	do
-		r = list_jobs(store, &running, cursor, /*limit=*/RUNNER_SLOTS_MAX, strays_of, &strays, &cursor, e);
+		r = list_jobs(store, &running, cursor, /*limit=*/RUNNER_SLOTS_MAX, strays_of, &strays,
+			      &cursor, e);
 	while (r == 0 && cursor);
 	if (r == 0 && strays)
-		log_notice("killed %" PRIu64 " processes that workers of the daemon before this one left", strays);
+		log_notice("killed %" PRIu64 " processes that workers of the daemon before this one left",
+			   strays);
 	return r;
 }
 
@@ -86,9 +89,10 @@ start_queue(struct settings *settings, struct loop *loop, struct store **ret, st
 	r = recover_run(*ret, c->state, (int64_t)c->restarts_max, job_now(), &rep, e);
 	if (r < 0)
 		return err_context(e, "cannot recover '%s'", c->state);
-	if (rep.finished + rep.requeued + rep.failed + rep.cancelled + rep.staging_removed + rep.artifacts_removed +
-	    rep.artifacts_lost)
-		log_notice("recovered: %d jobs finished, %d queued again, %d failed, %d cancelled; %d staging folders and %d "
+	if (rep.finished + rep.requeued + rep.failed + rep.cancelled + rep.staging_removed +
+	    rep.artifacts_removed + rep.artifacts_lost)
+		log_notice("recovered: %d jobs finished, %d queued again, %d failed, %d cancelled; %d "
+			   "staging folders and %d "
 			   "artifacts removed, %d artifacts without a job moved to lost/",
 			   rep.finished, rep.requeued, rep.failed, rep.cancelled, rep.staging_removed,
 			   rep.artifacts_removed, rep.artifacts_lost);

@@ -21,7 +21,8 @@ struct tt {
 	Tensor t;
 };
 
-namespace {
+namespace
+{
 
 constexpr at::ScalarType types[] = {at::kFloat, at::kDouble, at::kHalf, at::kBFloat16, at::kLong, at::kBool};
 constexpr at::DeviceType devices[] = {at::kCPU, at::kCUDA, at::kMeta};
@@ -145,7 +146,9 @@ attention(const struct tt_args *a)
 				ks.push_back(k.select(0, b).select(0, i / per_kv));
 				vs.push_back(v.select(0, b).select(0, i / per_kv));
 			}
-			Tensor s = at::matmul(q.select(0, b).slice(0, h, h + n), at::stack(ks).transpose(1, 2)) * a->f;
+			Tensor s =
+				at::matmul(q.select(0, b).slice(0, h, h + n), at::stack(ks).transpose(1, 2)) *
+				a->f;
 			if (bias.defined())
 				s = s + bias.select(0, bias.size(0) == 1 ? 0 : b);
 			parts.push_back(at::matmul(at::softmax(s, -1), at::stack(vs)));
@@ -167,7 +170,8 @@ attention_bias(const struct tt_args *a)
 	Tensor seen = mask.reshape({b, 1, 1, s}).expand({b, 1, rows, s});
 	if (a->i == IR_MASK_CAUSAL)
 		seen = seen.logical_and(at::ones({s, s}, opt).tril());
-	return at::zeros(seen.sizes(), opt.dtype(at::kFloat)).masked_fill(~seen, -std::numeric_limits<float>::max());
+	return at::zeros(seen.sizes(), opt.dtype(at::kFloat))
+		.masked_fill(~seen, -std::numeric_limits<float>::max());
 }
 
 Tensor
@@ -233,6 +237,7 @@ shift(const struct tt_args *a)
 	return at::constant_pad_nd(x.to(at::kLong), pad, 0).to(x.scalar_type());
 }
 
+/* clang-format off */
 Tensor silu(const struct tt_args *a) { return at::silu(in(a, 0)); }
 Tensor gelu(const struct tt_args *a) { return at::gelu(in(a, 0), "none"); }
 Tensor gelu_tanh(const struct tt_args *a) { return at::gelu(in(a, 0), "tanh"); }
@@ -256,15 +261,18 @@ Tensor slice(const struct tt_args *a) { return in(a, 0).slice(a->axis, a->begin,
 Tensor cumsum(const struct tt_args *a) { return at::cumsum(in(a, 0), a->axis); }
 Tensor sum(const struct tt_args *a) { return in(a, 0).sum({a->axis}); }
 Tensor any(const struct tt_args *a) { return in(a, 0).to(at::kLong).sum() > 0; }
+/* clang-format on */
 
 } // namespace
 
 /* `and` and `not` are operators to C++: their functions have other names here. */
+/* clang-format off */
 #define SHIM(name, f)                                                                                        \
 	int tt_##name(const struct tt_args *a, struct tt **ret, struct err *e)                               \
 	{                                                                                                    \
 		return guarded(#name, ret, e, [&] { return f(a); });                                         \
 	}
+/* clang-format on */
 SHIM(linear, linear)
 SHIM(gather, gather)
 SHIM(rms_norm, rms_norm)
@@ -304,8 +312,8 @@ SHIM(shift, shift)
 SHIM(any, any)
 
 int
-tt_over(enum tt_dtype dtype, const struct tt_shape *shape, const void *data, enum tt_device device, struct tt **ret,
-	struct err *e)
+tt_over(enum tt_dtype dtype, const struct tt_shape *shape, const void *data, enum tt_device device,
+	struct tt **ret, struct err *e)
 {
 	return guarded("tensor", ret, e, [&] {
 		auto opt = at::TensorOptions().dtype(types[dtype]);

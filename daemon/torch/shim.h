@@ -52,8 +52,8 @@ struct tt_args {
  * A tensor over memory of the caller's, who keeps it as long as the tensor lives (on TT_CPU; for
  * TT_CUDA it is copied, for TT_META `data` is not looked at).
  */
-int tt_over(enum tt_dtype dtype, const struct tt_shape *shape, const void *data, enum tt_device device, struct tt **ret,
-	    struct err *e);
+int tt_over(enum tt_dtype dtype, const struct tt_shape *shape, const void *data, enum tt_device device,
+	    struct tt **ret, struct err *e);
 
 /* The same over malloc'ed memory that becomes the tensor's, whether this succeeds or not. */
 int tt_over_take(enum tt_dtype dtype, const struct tt_shape *shape, void *data, enum tt_device device,

@@ -28,7 +28,8 @@ static const enum tt_dtype dtype_of_weight[] = {
 };
 
 int
-eval_new(const struct ir_graph *g, enum tt_device device, const struct sizes *sizes, struct eval **ret, struct err *e)
+eval_new(const struct ir_graph *g, enum tt_device device, const struct sizes *sizes, struct eval **ret,
+	 struct err *e)
 {
 	struct eval *ev = calloc(1, sizeof(*ev));
 
@@ -66,7 +67,8 @@ concrete(const struct eval *ev, const struct shape *s, struct tt_shape *ret, con
 	for (i = 0; i < s->rank; i++) {
 		ret->dim[i] = dim_eval(s->dim[i], &ev->sizes);
 		if (ret->dim[i] < 0)
-			return err_set(e, E_TRACE, "'%s': the shape %s does not come out whole with these inputs", name,
+			return err_set(e, E_TRACE,
+				       "'%s': the shape %s does not come out whole with these inputs", name,
 				       shape_str(s, text, sizeof(text)));
 	}
 	return 0;
@@ -161,14 +163,16 @@ shape_compare(const struct eval *ev, const struct ir_value *v, const struct tt *
 			break;
 	if (got.rank != want.rank || i < want.rank)
 		return err_set(e, E_TRACE,
-			       "'%s' (%s): libtorch's result has another shape than %s: %d axes against %d, the first to "
+			       "'%s' (%s): libtorch's result has another shape than %s: %d axes against %d, "
+			       "the first to "
 			       "differ is %d",
-			       v->name, ir_op_info(v->node->op)->name, shape_str(&v->shape, text, sizeof(text)), got.rank,
-			       want.rank, i);
+			       v->name, ir_op_info(v->node->op)->name,
+			       shape_str(&v->shape, text, sizeof(text)), got.rank, want.rank, i);
 	return 0;
 }
 
-static int block_run(struct eval *ev, const struct ir_block *b, eval_progress_fn progress, void *arg, struct err *e);
+static int block_run(struct eval *ev, const struct ir_block *b, eval_progress_fn progress, void *arg,
+		     struct err *e);
 
 static void
 use_done(struct eval *ev, const struct ir_value *v)
@@ -203,7 +207,9 @@ if_run(struct eval *ev, const struct ir_node *n, struct tt **ret, struct err *e)
 	result = b->result;
 	if (result->kind == IR_WEIGHT || result->kind == IR_CONST)
 		return constant_make(ev, result, ret, e);
-	r = tt_cast(&(struct tt_args){.n_in = 1, .in = {ev->tensor[result->id]}, .dtype = dtype_of_elem[result->elem]},
+	r = tt_cast(&(struct tt_args){.n_in = 1,
+				      .in = {ev->tensor[result->id]},
+				      .dtype = dtype_of_elem[result->elem]},
 		    ret, e);
 	use_done(ev, result);
 	return r;

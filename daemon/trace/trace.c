@@ -12,13 +12,14 @@ struct trace {
 	struct ir_block *block; /* where nodes go: the graph's own, or a branch */
 	const struct checkpoint *ck;
 	struct eval *meta;
-	struct err err; /* the first failure; nothing is done after it */
+	struct err err;          /* the first failure; nothing is done after it */
 	struct ir_value nothing; /* what a failed trace returns */
 	char scope[NAME_MAX_LEN];
 };
 
 int
-trace_new(const char *graph, const struct checkpoint *ck, const struct sizes *sizes, struct trace **ret, struct err *e)
+trace_new(const char *graph, const struct checkpoint *ck, const struct sizes *sizes, struct trace **ret,
+	  struct err *e)
 {
 	_cleanup_(trace_free) struct trace *t = calloc(1, sizeof(*t));
 	int r;
@@ -137,8 +138,8 @@ tr_input(struct trace *t, const char *name, enum ir_elem elem, struct shape shap
 }
 
 static struct ir_value *
-weight_add(struct trace *t, const struct shape *shape, const struct shape *stored, enum ir_transform transform,
-	   const char *name)
+weight_add(struct trace *t, const struct shape *shape, const struct shape *stored,
+	   enum ir_transform transform, const char *name)
 {
 	int64_t want[IR_RANK_MAX];
 	const struct weight *w;
@@ -165,6 +166,7 @@ weight_add(struct trace *t, const struct shape *shape, const struct shape *store
 }
 
 /* The formatted name into `name`. */
+/* clang-format off */
 #define NAME_FORMAT(name, fmt)                                                                               \
 	do {                                                                                                 \
 		va_list ap_;                                                                                 \
@@ -172,6 +174,7 @@ weight_add(struct trace *t, const struct shape *shape, const struct shape *store
 		(void)vsnprintf(name, sizeof(name), fmt, ap_);                                               \
 		va_end(ap_);                                                                                 \
 	} while (0)
+/* clang-format on */
 
 struct ir_value *
 tr_weight(struct trace *t, struct shape shape, const char *fmt, ...)
@@ -271,6 +274,7 @@ op_add(struct trace *t, enum ir_op op, const struct ir_attr *attr, int n_in, str
 	return eval_node(t->meta, node, &t->err) < 0 ? &t->nothing : node->out;
 }
 
+/* clang-format off */
 #define OP_ADD(t, op, attr, ...)                                                                             \
 	op_add(t, op, attr, (int)ARRAY_LEN(((struct ir_value *[]){__VA_ARGS__})), (struct ir_value *[]){__VA_ARGS__})
 
@@ -285,6 +289,7 @@ op_add(struct trace *t, enum ir_op op, const struct ir_attr *attr, int n_in, str
 	{                                                                                                    \
 		return OP_ADD(t, op, NULL, a, b);                                                            \
 	}
+/* clang-format on */
 
 UNARY(l2_normalize, OP_L2_NORMALIZE)
 UNARY(silu, OP_SILU)
@@ -332,8 +337,8 @@ tr_rope(struct trace *t, struct ir_value *x, struct ir_value *cos, struct ir_val
 }
 
 struct ir_value *
-tr_attention(struct trace *t, struct ir_value *q, struct ir_value *k, struct ir_value *v, struct ir_value *bias,
-	     double scale)
+tr_attention(struct trace *t, struct ir_value *q, struct ir_value *k, struct ir_value *v,
+	     struct ir_value *bias, double scale)
 {
 	const struct ir_attr attr = {.f = scale};
 

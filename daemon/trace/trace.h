@@ -48,10 +48,12 @@ struct ir_value *tr_f32(struct trace *t, double x);
 struct ir_value *tr_table(struct trace *t, const char *name, struct shape shape, const float *data);
 
 /* The ops of graph/ops.def. */
-struct ir_value *tr_linear(struct trace *t, struct ir_value *x, struct ir_value *w, struct ir_value *b); /* b or NULL */
+struct ir_value *tr_linear(struct trace *t, struct ir_value *x, struct ir_value *w,
+			   struct ir_value *b); /* b or NULL */
 struct ir_value *tr_gather(struct trace *t, struct ir_value *table, struct ir_value *ids);
 struct ir_value *tr_rms_norm(struct trace *t, struct ir_value *x, struct ir_value *w, double eps);
-struct ir_value *tr_layer_norm(struct trace *t, struct ir_value *x, struct ir_value *w, struct ir_value *b, double eps);
+struct ir_value *tr_layer_norm(struct trace *t, struct ir_value *x, struct ir_value *w, struct ir_value *b,
+			       double eps);
 struct ir_value *tr_rope(struct trace *t, struct ir_value *x, struct ir_value *cos, struct ir_value *sin);
 struct ir_value *tr_attention(struct trace *t, struct ir_value *q, struct ir_value *k, struct ir_value *v,
 			      struct ir_value *bias, double scale); /* bias or NULL */
@@ -77,7 +79,8 @@ struct ir_value *tr_not(struct trace *t, struct ir_value *x);
 struct ir_value *tr_where(struct trace *t, struct ir_value *cond, struct ir_value *a, struct ir_value *b);
 struct ir_value *tr_cast(struct trace *t, struct ir_value *x, enum ir_elem elem);
 struct ir_value *tr_reshape(struct trace *t, struct ir_value *x, struct shape shape);
-struct ir_value *tr_transpose(struct trace *t, struct ir_value *x, const int *perm); /* as many as x has axes */
+struct ir_value *tr_transpose(struct trace *t, struct ir_value *x,
+			      const int *perm);                        /* as many as x has axes */
 struct ir_value *tr_concat(struct trace *t, int axis, int count, ...); /* count values */
 struct ir_value *tr_slice(struct trace *t, struct ir_value *x, int axis, int64_t begin, int64_t end);
 struct ir_value *tr_size(struct trace *t, struct dim size);

@@ -24,7 +24,8 @@ case_get(size_t i)
 static const enum st_dtype dtype_of_elem[] = {[IR_F32] = ST_F32, [IR_I64] = ST_I64, [IR_BOOL] = ST_BOOL};
 
 int
-case_write(const char *path, const struct feeds *in, const int64_t *dim, const float *embeddings, struct err *e)
+case_write(const char *path, const struct feeds *in, const int64_t *dim, const float *embeddings,
+	   struct err *e)
 {
 	_cleanup_(stw_free) struct stw *w = NULL;
 	char name[64];
@@ -40,7 +41,8 @@ case_write(const char *path, const struct feeds *in, const int64_t *dim, const f
 	if (r == 0)
 		r = stw_begin(w, e);
 	for (i = 0; r == 0 && i < in->n; i++)
-		r = stw_data(w, in->feed[i].data, (size_t)feed_count(&in->feed[i]) * ir_elem_size(in->feed[i].elem), e);
+		r = stw_data(w, in->feed[i].data,
+			     (size_t)feed_count(&in->feed[i]) * ir_elem_size(in->feed[i].elem), e);
 	if (r == 0)
 		r = stw_data(w, embeddings, (size_t)(dim[0] * dim[1] * dim[2]) * sizeof(float), e);
 	return r < 0 ? r : stw_finish(w, e);

@@ -12,6 +12,7 @@ size_t case_count(void);
 const struct case_plan *case_get(size_t i);
 
 /* Writes inputs and float32 embeddings [rank 3] as a case file. */
-int case_write(const char *path, const struct feeds *in, const int64_t *dim, const float *embeddings, struct err *e);
+int case_write(const char *path, const struct feeds *in, const int64_t *dim, const float *embeddings,
+	       struct err *e);
 
 #endif

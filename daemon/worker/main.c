@@ -16,15 +16,18 @@
 
 static const char help[] =
 	"usage: colconv-worker                              run the job that comes as a frame on stdin\n"
-	"       colconv-worker --dump GRAPH CHECKPOINT      print a graph as it is traced (text, image, unified)\n"
+	"       colconv-worker --dump GRAPH CHECKPOINT      print a graph as it is traced (text, image, "
+	"unified)\n"
 	"       colconv-worker --dump-onnx FILE.onnx        print an ONNX file\n"
 	"       colconv-worker --help | --version\n"
 	"\n"
 	"To convert a checkpoint by hand use `colconvctl convert`.\n";
 
 static const struct option options[] = {
-	{"dump", required_argument, NULL, 'd'}, {"dump-onnx", required_argument, NULL, 'o'},
-	{"help", no_argument, NULL, 'h'},       {"version", no_argument, NULL, 'V'},
+	{"dump", required_argument, NULL, 'd'},
+	{"dump-onnx", required_argument, NULL, 'o'},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},
 	{0},
 };
 
@@ -147,7 +150,8 @@ main(int argc, char **argv)
 	int opt, r;
 
 	log_setup(LOG_LEVEL_INFO);
-	(void)signal(SIGXFSZ, SIG_IGN); /* a file beyond the limit is an error of write(), for colconv-parity too */
+	(void)signal(SIGXFSZ,
+		     SIG_IGN); /* a file beyond the limit is an error of write(), for colconv-parity too */
 	opt = getopt_long(argc, argv, "", options, NULL);
 	switch (opt) {
 	case 'h':
@@ -157,14 +161,16 @@ main(int argc, char **argv)
 		(void)printf("colconv-worker %s (libtorch %s)\n", PACKAGE_VERSION, tt_version());
 		return 0;
 	case 'd':
-		r = optind + 1 == argc ? graph_print(optarg, argv[optind], &e)
-				       : err_set(&e, E_USAGE, "--dump takes a graph and a checkpoint; see --help");
+		r = optind + 1 == argc
+			    ? graph_print(optarg, argv[optind], &e)
+			    : err_set(&e, E_USAGE, "--dump takes a graph and a checkpoint; see --help");
 		break;
 	case 'o':
 		r = onnx_print(optarg, &e);
 		break;
 	case -1:
-		r = optind == argc ? job_run(&e) : err_set(&e, E_USAGE, "unexpected '%s'; see --help", argv[optind]);
+		r = optind == argc ? job_run(&e)
+				   : err_set(&e, E_USAGE, "unexpected '%s'; see --help", argv[optind]);
 		break;
 	default:
 		return err_exit_status(E_USAGE);

@@ -90,8 +90,9 @@ io_add(json_t *list, const struct ir_value *v, const char *name, const char *typ
 {
 	char shape[256];
 
-	(void)json_object_set_new(list, name, json_pack("{s:s, s:s}", "type", type, "shape",
-							shape_str(&v->shape, shape, sizeof(shape))));
+	(void)json_object_set_new(
+		list, name,
+		json_pack("{s:s, s:s}", "type", type, "shape", shape_str(&v->shape, shape, sizeof(shape))));
 }
 
 static json_t *
@@ -128,12 +129,13 @@ graphs_list(const struct conversion *c)
 		for (i = 0; c->graph[v] && i < onnx_job_graph_count(c->onnx); i++) {
 			info = onnx_job_graph(c->onnx, i);
 			if (str_eq(info->file, variant_file((enum variant)v)))
-				(void)json_object_set_new(
-					list, variant_name((enum variant)v),
-					json_pack("{s:s, s:I, s:I, s:o, s:o}", "file", info->file, "nodes",
-						  (json_int_t)info->nodes, "weight_bytes", (json_int_t)info->weight_bytes,
-						  "inputs", inputs_list(c->graph[v]), "outputs",
-						  outputs_list(c, c->graph[v])));
+				(void)json_object_set_new(list, variant_name((enum variant)v),
+							  json_pack("{s:s, s:I, s:I, s:o, s:o}", "file",
+								    info->file, "nodes",
+								    (json_int_t)info->nodes, "weight_bytes",
+								    (json_int_t)info->weight_bytes, "inputs",
+								    inputs_list(c->graph[v]), "outputs",
+								    outputs_list(c, c->graph[v])));
 		}
 	return list;
 }
@@ -148,8 +150,9 @@ source_part(const struct conversion *c, json_t *source, size_t from, size_t to)
 
 	for (i = from; i < to; i++) {
 		f = checkpoint_file(c->checkpoint, i);
-		(void)json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "name", fs_basename(st_path(f)), "size",
-							    (json_int_t)st_len(f), "sha256", inputs_sha256(c->inputs, i)));
+		(void)json_array_append_new(
+			list, json_pack("{s:s, s:I, s:s}", "name", fs_basename(st_path(f)), "size",
+					(json_int_t)st_len(f), "sha256", inputs_sha256(c->inputs, i)));
 	}
 	(void)json_object_set_new(source, "weights", list);
 	return source;
@@ -164,7 +167,8 @@ source_list(const struct conversion *c)
 
 	if (!checkpoint_adapter(c->checkpoint))
 		return source_part(c, source, 0, n);
-	base = c->base.asked ? source_to_json(&c->base) : json_pack("{s:s}", "path", checkpoint_dir(c->checkpoint));
+	base = c->base.asked ? source_to_json(&c->base)
+			     : json_pack("{s:s}", "path", checkpoint_dir(c->checkpoint));
 	source = source_part(c, source, n - 1, n);
 	(void)json_object_set_new(source, "base", source_part(c, base, 0, n - 1));
 	return source;
@@ -178,8 +182,8 @@ options_list(const struct conversion *c)
 
 	for (i = 0; i < c->job->n_variants; i++)
 		(void)json_array_append_new(variants, json_string(c->job->variants[i]));
-	return json_pack("{s:o, s:s, s:s, s:s, s:o*, s:s, s:s, s:s}", "variants", variants, "dtype", c->job->dtype,
-			 "storage", c->job->storage, "layout", c->job->layout, "shard_size",
+	return json_pack("{s:o, s:s, s:s, s:s, s:o*, s:s, s:s, s:s}", "variants", variants, "dtype",
+			 c->job->dtype, "storage", c->job->storage, "layout", c->job->layout, "shard_size",
 			 c->job->shard_size ? json_integer((json_int_t)c->job->shard_size) : NULL, "profile",
 			 c->job->profile, "positions", c->job->positions, "mask_mode", c->job->mask_mode);
 }
@@ -187,8 +191,9 @@ options_list(const struct conversion *c)
 static json_t *
 parity_short(const struct conversion *c)
 {
-	return c->parity ? json_pack("{s:O, s:O, s:O}", "passed", json_object_get(c->parity, "passed"), "limits",
-				     json_object_get(c->parity, "limits"), "worst", json_object_get(c->parity, "worst"))
+	return c->parity ? json_pack("{s:O, s:O, s:O}", "passed", json_object_get(c->parity, "passed"),
+				     "limits", json_object_get(c->parity, "limits"), "worst",
+				     json_object_get(c->parity, "worst"))
 			 : json_null();
 }
 
@@ -229,10 +234,11 @@ manifest_write(struct conversion *c, struct err *e)
 		json_decref(files);
 		return r;
 	}
-	j = json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:{s:s, s:s, s:s?}, s:o, s:o}", "format", "colconv-manifest/1",
-		      "architecture", c->model->arch->family, "parameters", (json_int_t)conversion_parameters(c), "source",
-		      source_list(c), "options", options_list(c), "graphs", graphs_list(c), "versions", "colconv",
-		      PACKAGE_VERSION, "libtorch", tt_version(), "onnxruntime", runtime ? json_string_value(runtime) : NULL,
+	j = json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:{s:s, s:s, s:s?}, s:o, s:o}", "format",
+		      "colconv-manifest/1", "architecture", c->model->arch->family, "parameters",
+		      (json_int_t)conversion_parameters(c), "source", source_list(c), "options",
+		      options_list(c), "graphs", graphs_list(c), "versions", "colconv", PACKAGE_VERSION,
+		      "libtorch", tt_version(), "onnxruntime", runtime ? json_string_value(runtime) : NULL,
 		      "parity", parity_short(c), "files", files);
 	if (!j)
 		return err_set(e, E_NO_MEMORY, "memory ran out");

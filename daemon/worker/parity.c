@@ -67,7 +67,8 @@ child_error(const char *said, int status, struct err *e)
 		p = next + strlen(prefix);
 	colon = p ? strstr(p, ": ") : NULL;
 	if (!colon || (size_t)(colon - p) >= sizeof(name))
-		return err_set(e, E_WORKER_CRASHED, "colconv-parity ended with %s", proc_status_str(status, how, sizeof(how)));
+		return err_set(e, E_WORKER_CRASHED, "colconv-parity ended with %s",
+			       proc_status_str(status, how, sizeof(how)));
 	memcpy(name, p, (size_t)(colon - p));
 	name[colon - p] = '\0';
 	return err_set(e, err_from_name(name), "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
@@ -194,8 +195,8 @@ parity_run(struct conversion *c, struct err *e)
 	args_add_take(&a, str_printf("--min-cosine=%.17g", c->job->limits->min_cosine));
 	for (v = 0; v < VARIANT_MAX; v++)
 		if (c->graph[v])
-			args_add_take(&a, str_printf("--model=%s=%s/%s", variant_name((enum variant)v), c->job->out_dir,
-						     variant_file((enum variant)v)));
+			args_add_take(&a, str_printf("--model=%s=%s/%s", variant_name((enum variant)v),
+						     c->job->out_dir, variant_file((enum variant)v)));
 	args_add_take(&a, str_printf("--cases=%s", c->case_dir));
 	for (i = 0; i < c->job->n_reference; i++)
 		args_add_take(&a, str_printf("--case=%s", c->job->reference[i]));

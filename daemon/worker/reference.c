@@ -69,7 +69,8 @@ graph_for(struct reference *ref, const struct case_plan *plan, const struct ir_g
 }
 
 static int
-graph_compute(const struct ir_graph *g, const struct feeds *in, struct progress *p, const char *path, struct err *e)
+graph_compute(const struct ir_graph *g, const struct feeds *in, struct progress *p, const char *path,
+	      struct err *e)
 {
 	const enum tt_device device = tt_cuda_available() ? TT_CUDA : TT_CPU;
 	_cleanup_(eval_free) struct eval *ev = NULL;

@@ -52,8 +52,9 @@ files_to_json(const struct hub_snapshot *s)
 	size_t i;
 
 	for (i = 0; i < s->count; i++)
-		(void)json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "name", s->files[i].name, "size",
-							    (json_int_t)s->files[i].size, "etag", s->files[i].etag));
+		(void)json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "name", s->files[i].name,
+							    "size", (json_int_t)s->files[i].size, "etag",
+							    s->files[i].etag));
 	return list;
 }
 
@@ -62,6 +63,7 @@ source_to_json(const struct source *s)
 {
 	if (!s->snapshot.dir)
 		return json_pack("{s:s}", "path", s->asked);
-	return json_pack("{s:s, s:s, s:s, s:s, s:o}", "repo", s->asked, "repo_today", s->snapshot.repo, "revision",
-			 s->revision, "commit", s->snapshot.commit, "files", files_to_json(&s->snapshot));
+	return json_pack("{s:s, s:s, s:s, s:s, s:o}", "repo", s->asked, "repo_today", s->snapshot.repo,
+			 "revision", s->revision, "commit", s->snapshot.commit, "files",
+			 files_to_json(&s->snapshot));
 }

@@ -6,14 +6,14 @@
 #include "hub/hub.h"
 
 struct source {
-	const char *asked;    /* as the job has it; NULL: nothing */
-	const char *revision; /* of a repository */
+	const char *asked;            /* as the job has it; NULL: nothing */
+	const char *revision;         /* of a repository */
 	struct hub_snapshot snapshot; /* dir is NULL for a folder */
 };
 
 /* Makes it a folder: fetches a repository, which may take long. `asked` and `revision` stay the caller's. */
-int source_open(struct source *s, const char *asked, const char *revision, hub_progress_fn *progress, void *arg,
-		struct err *e);
+int source_open(struct source *s, const char *asked, const char *revision, hub_progress_fn *progress,
+		void *arg, struct err *e);
 void source_release(struct source *s);
 
 const char *source_dir(const struct source *s); /* NULL when nothing was opened */

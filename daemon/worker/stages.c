@@ -115,11 +115,12 @@ base_open(struct conversion *c, struct err *e)
 	}
 	if (r == 0 && !*name && c->source.snapshot.dir && checkpoint_is_adapter(c->source.snapshot.dir))
 		return err_set(e, E_BAD_CHECKPOINT,
-			       "the adapter '%s' names no repository of the Hub for its base, and a folder of this host "
+			       "the adapter '%s' names no repository of the Hub for its base, and a folder "
+			       "of this host "
 			       "is not for it to choose; give the base",
 			       c->job->model);
 	if (r < 0 || !*name)
-		return r; /* without a base, or checkpoint_open() finds it or says what is missing */
+		return r;    /* without a base, or checkpoint_open() finds it or says what is missing */
 	fs_confine(NULL, 0); /* the Hub's cache and token lie elsewhere */
 	return source_open(&c->base, name, REPO_REVISION_DEFAULT, hub_progress, c, e);
 }
@@ -145,7 +146,8 @@ resolve(struct conversion *c, struct err *e)
 	for (i = 0; r == 0 && i < c->job->n_variants; i++) {
 		r = variant_from_str(c->job->variants[i], E_BAD_REQUEST, &v, e);
 		if (r == 0 && !(c->model->arch->variants & 1u << v))
-			r = err_set(e, E_UNSUPPORTED_MODEL, "%s has no graph '%s'", c->model->arch->title, variant_name(v));
+			r = err_set(e, E_UNSUPPORTED_MODEL, "%s has no graph '%s'", c->model->arch->title,
+				    variant_name(v));
 	}
 	/* Known in a moment, and a pity to learn after an hour. */
 	for (i = 0; r == 0 && i < c->job->n_reference; i++) {
@@ -183,8 +185,7 @@ export_progress(void *arg, uint64_t done, uint64_t total, const char *name)
 	report_progress(c->report, done, total, "bytes", name);
 }
 
-static int
-export(struct conversion *c, struct err *e)
+static int export(struct conversion *c, struct err *e)
 {
 	const struct profile *profile = profile_find(c->job->profile);
 	const struct onnx_options options = {

@@ -16,19 +16,19 @@
 struct conversion {
 	const Colconv__Job *job;
 	struct report *report;
-	struct source source; /* of the model */
-	struct source base;   /* of an adapter's base, where the job names it or it is a repository */
-	char *base_name;      /* of that repository, where the adapter names it */
+	struct source source;  /* of the model */
+	struct source base;    /* of an adapter's base, where the job names it or it is a repository */
+	char *base_name;       /* of that repository, where the adapter names it */
 	const char **readable; /* folders, when the job may not read all */
 	char *repo_dirs[2];    /* of these, the repositories' */
 	struct checkpoint *checkpoint;
 	const struct model *model;
-	void *config; /* of the model */
+	void *config;                        /* of the model */
 	struct ir_graph *graph[VARIANT_MAX]; /* NULL: not asked for */
-	struct inputs *inputs; /* being hashed since the export began */
+	struct inputs *inputs;               /* being hashed since the export began */
 	struct onnx_job *onnx;
-	char *case_dir;    /* the reference's cases, while they are needed */
-	json_t *parity;    /* the report, when parity was checked */
+	char *case_dir; /* the reference's cases, while they are needed */
+	json_t *parity; /* the report, when parity was checked */
 };
 
 int conversion_run(struct conversion *c, struct err *e);

@@ -270,7 +270,6 @@ daemon_become(void)
 	pipes_close();
 }
 
-
 /* With our pipes open. */
 static void
 do_leave_child(char *path)
@@ -294,7 +293,8 @@ do_leave_daemon(char *path)
 static void
 do_leave_bare(char *path)
 {
-	char *const argv[] = {"sh", "-c", "echo $$ > \"$0.new\" && mv \"$0.new\" \"$0\" && exec sleep 1000", path, NULL};
+	char *const argv[] = {"sh", "-c", "echo $$ > \"$0.new\" && mv \"$0.new\" \"$0\" && exec sleep 1000",
+			      path, NULL};
 	char *const env[] = {NULL};
 
 	if (fork() == 0) {
@@ -369,8 +369,8 @@ file_make(struct buf *manifest, const char *name, const char *content)
 	if (fs_write_file(path, content, strlen(content), NULL) < 0 || sha256_file(path, hex, NULL) < 0)
 		die(path);
 	if (manifest)
-		buf_printf(manifest, "%s{\"name\": \"%s\", \"size\": %zu, \"sha256\": \"%s\"}", manifest->len ? ", " : "",
-			   name, strlen(content), hex);
+		buf_printf(manifest, "%s{\"name\": \"%s\", \"size\": %zu, \"sha256\": \"%s\"}",
+			   manifest->len ? ", " : "", name, strlen(content), hex);
 }
 
 /* As proto/openapi.json has it; `files` as for file_make(). */
@@ -384,9 +384,12 @@ report_make(struct buf *files, bool passed)
 		     "\"limits\": {\"max_abs\": 1e-4, \"min_cosine\": 0.99999}, \"edges\": [");
 	for (i = 0; i < 52; i++)
 		buf_printf(&b, "%s%u", i ? ", " : "", i);
-	buf_printf(&b, "], \"cases\": [{\"name\": \"one\", \"file\": \"c0\", \"model\": \"text\", \"passed\": %s, "
-		       "\"seconds\": 0.1}], \"ranking\": [], \"worst\": {\"max_abs\": 0, \"min_cosine\": 1}, \"passed\": %s}",
-		   passed ? "true" : "false", passed ? "true" : "false");
+	buf_printf(
+		&b,
+		"], \"cases\": [{\"name\": \"one\", \"file\": \"c0\", \"model\": \"text\", \"passed\": %s, "
+		"\"seconds\": 0.1}], \"ranking\": [], \"worst\": {\"max_abs\": 0, \"min_cosine\": 1}, "
+		"\"passed\": %s}",
+		passed ? "true" : "false", passed ? "true" : "false");
 	file_make(files, "parity.json", b.data);
 	buf_release(&b);
 }
@@ -405,7 +408,7 @@ do_artifact(char *arg)
 	file_make(&files, "text.onnx", "not really a graph");
 	file_make(&files, "model.onnx_data", weights.data);
 	buf_release(&weights);
-	report_make(&files, /*passed=*/ true);
+	report_make(&files, /*passed=*/true);
 	manifest = str_printf("{\"files\": [%s]}\n", files.data);
 	file_make(NULL, "manifest.json", manifest);
 	buf_release(&files);
@@ -415,7 +418,7 @@ static void
 do_report(char *arg)
 {
 	(void)arg;
-	report_make(NULL, /*passed=*/ false);
+	report_make(NULL, /*passed=*/false);
 }
 
 static void
@@ -455,7 +458,8 @@ do_stages(char *count)
 
 	usage.stage = resolve;
 	m.usage = usages;
-	for (m.n_usage = 0; m.n_usage < ARRAY_LEN(usages) && m.n_usage < strtoul(count, NULL, 10); m.n_usage++)
+	for (m.n_usage = 0; m.n_usage < ARRAY_LEN(usages) && m.n_usage < strtoul(count, NULL, 10);
+	     m.n_usage++)
 		usages[m.n_usage] = &usage;
 	message_send(COLCONV__FROM_WORKER__BODY_RESULT, &m);
 }

@@ -175,10 +175,11 @@ load_tell(struct load *l, double seconds)
 	(void)getrusage(RUSAGE_SELF, &ru);
 	(void)printf("{\"ok\": %llu, \"failed\": %llu, \"seconds\": %.6f, \"median\": %.6f, \"p99\": %.6f, "
 		     "\"slowest\": %.6f, \"cpu\": %.3f}\n",
-		     (unsigned long long)l->ok, (unsigned long long)l->failed, seconds, took[n / 2], took[n - 1 - n / 100],
-		     took[n - 1],
+		     (unsigned long long)l->ok, (unsigned long long)l->failed, seconds, took[n / 2],
+		     took[n - 1 - n / 100], took[n - 1],
 		     ((double)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) +
-		      (double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e6) / seconds);
+		      (double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e6) /
+			     seconds);
 }
 
 static void

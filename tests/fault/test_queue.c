@@ -111,7 +111,7 @@ static struct told {
 	int n_accepted;
 	int64_t done;
 	int64_t cancelled;
-} *told;
+} * told;
 
 static void
 accept_one(void)
@@ -233,7 +233,9 @@ check(void)
 		assert_string_equal(queue_state(told->done), "done");
 	if (told->cancelled)
 		assert_string_equal(queue_state(told->cancelled), "cancelled");
-	assert_int_equal(list_jobs(store, &(struct list_filter){.model = NULL}, INT64_MAX, 100, state_check, NULL, &next, &err), 0);
+	assert_int_equal(list_jobs(store, &(struct list_filter){.model = NULL}, INT64_MAX, 100, state_check,
+				   NULL, &next, &err),
+			 0);
 
 	/* The queue goes on. */
 	for (;;) {
@@ -249,7 +251,9 @@ check(void)
 		json_decref(result);
 		job_release(&job);
 	}
-	assert_int_equal(list_jobs(store, &(struct list_filter){.model = NULL}, INT64_MAX, 100, state_check, NULL, &next, &err), 0);
+	assert_int_equal(list_jobs(store, &(struct list_filter){.model = NULL}, INT64_MAX, 100, state_check,
+				   NULL, &next, &err),
+			 0);
 }
 
 /* In a process of its own, which the fault ends. */

@@ -135,18 +135,12 @@ static int
 options_parse(int argc, char **argv, struct options *o, struct err *e)
 {
 	static const struct option longs[] = {
-		{"arch", required_argument, NULL, 'a'},
-		{"size", required_argument, NULL, 's'},
-		{"layout", required_argument, NULL, 'l'},
-		{"dtype", required_argument, NULL, 'd'},
-		{"shards", required_argument, NULL, 'n'},
-		{"seed", required_argument, NULL, 'r'},
-		{"set", required_argument, NULL, 'k'},
-		{"adapter", required_argument, NULL, 'b'},
-		{"kind", required_argument, NULL, 'm'},
-		{"rank", required_argument, NULL, 'c'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+		{"arch", required_argument, NULL, 'a'},   {"size", required_argument, NULL, 's'},
+		{"layout", required_argument, NULL, 'l'}, {"dtype", required_argument, NULL, 'd'},
+		{"shards", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 'r'},
+		{"set", required_argument, NULL, 'k'},    {"adapter", required_argument, NULL, 'b'},
+		{"kind", required_argument, NULL, 'm'},   {"rank", required_argument, NULL, 'c'},
+		{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
 	};
 	const char *arch = NULL, *size = "tiny", *layout = NULL, *dtype = NULL;
 	_cleanup_free_ const char **sets = calloc((size_t)argc, sizeof(*sets));

@@ -13,7 +13,9 @@ struct case_tensor {
 };
 
 /* A tensor whose data is an array. */
+/* clang-format off */
 #define CASE_TENSOR(name, dtype, shape, array) {name, dtype, shape, array, sizeof(array)}
+/* clang-format on */
 
 void case_file_write(const char *path, const struct case_tensor *t, size_t count);
 

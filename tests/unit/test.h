@@ -12,6 +12,7 @@
 #include "base/err.h"
 
 /* The call failed with this code and its sentence holds these words. */
+/* clang-format off */
 #define assert_error(e, want_code, words)                                                                    \
 	do {                                                                                                 \
 		assert_string_equal(err_name((e)->code), err_name(want_code));                               \
@@ -24,13 +25,16 @@
 		if ((e)->code)                                                                               \
 			fail_msg("%s: %s", err_name((e)->code), (e)->msg);                                   \
 	} while (0)
+/* clang-format on */
 
 /* |a - b| <= eps, for doubles: cmocka's own compares floats. */
+/* clang-format off */
 #define assert_near(a, b, eps)                                                                               \
 	do {                                                                                                 \
 		const double near_a_ = (a), near_b_ = (b);                                                   \
 		if (!(near_a_ - near_b_ <= (eps) && near_b_ - near_a_ <= (eps)))                             \
 			fail_msg("%.17g is not %.17g", near_a_, near_b_);                                    \
 	} while (0)
+/* clang-format on */
 
 #endif

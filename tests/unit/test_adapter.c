@@ -154,7 +154,8 @@ assert_weight(const struct checkpoint *c, const char *name, const double *want, 
 	for (i = 0; i < n; i++)
 		assert_near((double)got[i], want[first + i], 1e-5);
 	if (w->tensor->rank == 2) {
-		assert_int_equal(weight_read_transposed(w, ST_F32, cols, row, col, part_rows, part_cols, got, &e), 0);
+		assert_int_equal(
+			weight_read_transposed(w, ST_F32, cols, row, col, part_rows, part_cols, got, &e), 0);
 		for (i = 0; i < part_rows; i++)
 			for (j = 0; j < part_cols; j++)
 				assert_near((double)got[j * part_rows + i], want[(row + i) * cols + col + j],
@@ -369,8 +370,7 @@ test_base(void **state)
 	checkpoint_free(&c);
 
 	text_put(dir, "adapter_config.json", "{\"peft_type\": \"LORA\", \"r\": 37}");
-	assert_refused(dir, NULL, E_BAD_CHECKPOINT,
-		       "does not say over which base; give its base");
+	assert_refused(dir, NULL, E_BAD_CHECKPOINT, "does not say over which base; give its base");
 	(void)checkpoint_open(dir, base, &c, &e);
 	assert_no_error(&e);
 	assert_string_equal(checkpoint_dir(c), base);

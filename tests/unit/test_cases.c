@@ -184,7 +184,7 @@ static int
 teardown(void **state)
 {
 	(void)state;
-	return fs_remove(dir, /*e=*/ NULL);
+	return fs_remove(dir, /*e=*/NULL);
 }
 
 int

@@ -129,7 +129,8 @@ test_words_of_the_limit(void **state)
 	assert_int_equal(loop_new(&l, &e), 0);
 	assert_int_equal(child_new(l, &spec, &ops, l, &child, &e), 0);
 	assert_int_equal(loop_run(l, &e), 0);
-	assert_error(&why, E_WORKER_KILLED, "memory limit of 1000000 bytes (setting worker_memory_max); it last wrote: too much");
+	assert_error(&why, E_WORKER_KILLED,
+		     "memory limit of 1000000 bytes (setting worker_memory_max); it last wrote: too much");
 	assert_file(leaf, "cgroup.procs", "0"); /* it put itself there */
 	child_free(&child);
 	loop_free(&l);
@@ -145,6 +146,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_words_of_the_limit, tmpdir_setup, tmpdir_teardown),
 	};
 
-	(void)signal(SIGPIPE, SIG_IGN); /* as the daemon does: the worker may be gone before it reads its job */
+	(void)signal(SIGPIPE,
+		     SIG_IGN); /* as the daemon does: the worker may be gone before it reads its job */
 	return cmocka_run_group_tests_name("cgroup", tests, NULL, NULL);
 }

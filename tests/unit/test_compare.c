@@ -160,8 +160,8 @@ test_counts(void **state)
 	struct compare c = compared(got, valid);
 
 	(void)state;
-	assert_int_equal(total(c.abs_counts), 6); /* every element */
-	assert_int_equal(c.abs_counts[0], 2);     /* what is equal is below all edges */
+	assert_int_equal(total(c.abs_counts), 6);     /* every element */
+	assert_int_equal(c.abs_counts[0], 2);         /* what is equal is below all edges */
 	assert_int_equal(c.abs_counts[bin_of(1)], 2); /* an edge belongs to the bin above it */
 	assert_int_equal(c.abs_counts[bin_of(0.25)], 1);
 	assert_int_equal(c.abs_counts[COMPARE_BINS - 1], 1);

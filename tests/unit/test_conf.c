@@ -57,8 +57,9 @@ test_file(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(load("# words\n\n job_timeout = 3 \nlisten=unix:/a\nlisten = [::1]:0\r\nrunner = a 1 X=1 srun -n 1", NULL,
-			      NULL, &e),
+	assert_int_equal(load("# words\n\n job_timeout = 3 \nlisten=unix:/a\nlisten = [::1]:0\r\nrunner = a "
+			      "1 X=1 srun -n 1",
+			      NULL, NULL, &e),
 			 0);
 	assert_int_equal(conf.job_timeout, 3);
 	assert_int_equal(conf.listen.n, 2);
@@ -117,7 +118,8 @@ static char changes[200];
 static void
 note(const char *name, bool taken)
 {
-	(void)snprintf(changes + strlen(changes), sizeof(changes) - strlen(changes), "%s%s ", name, taken ? "" : "!");
+	(void)snprintf(changes + strlen(changes), sizeof(changes) - strlen(changes), "%s%s ", name,
+		       taken ? "" : "!");
 }
 
 static void
@@ -130,9 +132,10 @@ test_take(void **state)
 	changes[0] = '\0';
 	assert_int_equal(load("roots = /a\nslots = 1\nworker = /w\nstate = /s\n", NULL, NULL, &e), 0);
 	old = conf;
-	assert_int_equal(load("roots = /a\nroots = /b\nslots = 2\nworker = /w\nstate = /t\nworker_silence = 3\n", NULL,
-			      NULL, &e),
-			 0);
+	assert_int_equal(
+		load("roots = /a\nroots = /b\nslots = 2\nworker = /w\nstate = /t\nworker_silence = 3\n", NULL,
+		     NULL, &e),
+		0);
 	conf_take(&old, &conf, note);
 	assert_string_equal(changes, "state! roots slots worker_silence ");
 	assert_string_equal(old.state, "/s");
@@ -152,7 +155,9 @@ test_json_has_no_secrets(void **state)
 	json_auto_t *j = NULL;
 
 	(void)state;
-	assert_int_equal(load("body_max = 3000\nrunner = a 1 HF_TOKEN=hf_secret X=  srun --gres=gpu:1\n", NULL, NULL, &e), 0);
+	assert_int_equal(load("body_max = 3000\nrunner = a 1 HF_TOKEN=hf_secret X=  srun --gres=gpu:1\n",
+			      NULL, NULL, &e),
+			 0);
 	j = conf_to_json(&conf);
 	assert_int_equal(json_integer_value(json_object_get(j, "body_max")), 3000);
 	assert_string_equal(json_string_value(json_object_get(j, "state")), "/var/lib/colconv");

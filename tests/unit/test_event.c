@@ -42,10 +42,13 @@ test_lists(void **state)
 	assert_int_equal(add(a, EVENT_LOG, "line", "one"), 0);
 	assert_int_equal(add(b, EVENT_STAGE, "stage", "trace"), 0);
 	assert_int_equal(add(a, EVENT_LOG, "line", "tw\xc3\xb6\n"), 0);
-	assert_events(EVENTS_ALL, 0, 0, 3, "1 state " QUEUED("1") "2 state " QUEUED("2") "3 log {\"job\":1,\"line\":\"one\"}; ");
-	assert_events(EVENTS_ALL_BUT_LOGS, 0, 1, 9, "2 state " QUEUED("2") "4 stage {\"job\":2,\"stage\":\"trace\"}; ");
+	assert_events(EVENTS_ALL, 0, 0, 3,
+		      "1 state " QUEUED("1") "2 state " QUEUED("2") "3 log {\"job\":1,\"line\":\"one\"}; ");
+	assert_events(EVENTS_ALL_BUT_LOGS, 0, 1, 9,
+		      "2 state " QUEUED("2") "4 stage {\"job\":2,\"stage\":\"trace\"}; ");
 	assert_events(EVENTS_JOB, a, 0, 9,
-		      "1 state " QUEUED("1") "3 log {\"job\":1,\"line\":\"one\"}; 5 log {\"job\":1,\"line\":\"tw\xc3\xb6\\n\"}; ");
+		      "1 state " QUEUED("1") "3 log {\"job\":1,\"line\":\"one\"}; 5 log "
+					     "{\"job\":1,\"line\":\"tw\xc3\xb6\\n\"}; ");
 	assert_events(EVENTS_JOB_LOG, a, 3, 9, "5 log {\"job\":1,\"line\":\"tw\xc3\xb6\\n\"}; ");
 	assert_events(EVENTS_JOB_LOG, b, 0, 9, "");
 	assert_events(EVENTS_ALL, 0, INT64_MAX, 9, "");
@@ -108,10 +111,15 @@ test_states(void **state)
 	assert_int_equal(job_fail(store, id, job.nonce, T0, &why, NULL, 0, &err), 0);
 	assert_int_equal(job_cancel(store, id, T0, &(enum job_state){JOB_QUEUED}, &err), 0);
 	job_release(&job);
-	assert_events(EVENTS_JOB, id, 1, 9,
-		      "2 state {\"job\":1,\"state\":\"running\",\"attempt\":1,\"reason\":null,\"message\":null}; "
-		      "3 state {\"job\":1,\"state\":\"queued\",\"attempt\":1,\"reason\":\"worker_crashed\",\"message\":\"signal 9\"}; "
-		      "4 state {\"job\":1,\"state\":\"cancelled\",\"attempt\":1,\"reason\":\"cancelled\",\"message\":\"it was cancelled\"}; ");
+	assert_events(
+		EVENTS_JOB, id, 1, 9,
+		"2 state {\"job\":1,\"state\":\"running\",\"attempt\":1,\"reason\":null,\"message\":null}; "
+		"3 state "
+		"{\"job\":1,\"state\":\"queued\",\"attempt\":1,\"reason\":\"worker_crashed\",\"message\":"
+		"\"signal 9\"}; "
+		"4 state "
+		"{\"job\":1,\"state\":\"cancelled\",\"attempt\":1,\"reason\":\"cancelled\",\"message\":\"it "
+		"was cancelled\"}; ");
 }
 
 static void
@@ -167,7 +175,8 @@ test_to_json(void **state)
 	(void)queue_add();
 	assert_int_equal(event_list(store, EVENTS_ALL, 0, 0, 1, to_json, &j, &err), 0);
 	text = json_dumps(j, JSON_COMPACT);
-	assert_string_equal(text, "{\"id\":1,\"job\":1,\"at\":\"2026-02-02T02:40:00.000Z\",\"event\":\"state\",\"data\":{\"state\":"
+	assert_string_equal(text, "{\"id\":1,\"job\":1,\"at\":\"2026-02-02T02:40:00.000Z\",\"event\":"
+				  "\"state\",\"data\":{\"state\":"
 				  "\"queued\",\"attempt\":0,\"reason\":null,\"message\":null,\"job\":1}}");
 	free(text);
 	json_decref(j);

@@ -154,9 +154,10 @@ test_to_bf16(void **state)
 		uint32_t in;
 		uint16_t out;
 	} rows[] = {
-		{0x3f800000, 0x3f80}, {0x3f808000, 0x3f80}, {0x3f808001, 0x3f81}, {0x3f818000, 0x3f82}, {0x3f817fff, 0x3f81},
-		{0x00000001, 0x0000}, {0x00008001, 0x0001}, {0x80000000, 0x8000}, {0x7f7fffff, 0x7f80}, {0x7f800000, 0x7f80},
-		{0xff800000, 0xff80}, {0x7f800001, 0x7fc0}, {0xffffffff, 0xffff},
+		{0x3f800000, 0x3f80}, {0x3f808000, 0x3f80}, {0x3f808001, 0x3f81}, {0x3f818000, 0x3f82},
+		{0x3f817fff, 0x3f81}, {0x00000001, 0x0000}, {0x00008001, 0x0001}, {0x80000000, 0x8000},
+		{0x7f7fffff, 0x7f80}, {0x7f800000, 0x7f80}, {0xff800000, 0xff80}, {0x7f800001, 0x7fc0},
+		{0xffffffff, 0xffff},
 	};
 	uint16_t out;
 	size_t i;
@@ -433,7 +434,11 @@ static void
 test_too_large_for_its_type(void **state)
 {
 	static const uint16_t numbers[] = {0x4280, 0x4780, 0xc780}; /* 64, 65536, -65536 in bf16 */
-	struct st_tensor t = {.name = "big", .dtype = ST_BF16, .rank = 1, .count = 3, .data = (const unsigned char *)numbers};
+	struct st_tensor t = {.name = "big",
+			      .dtype = ST_BF16,
+			      .rank = 1,
+			      .count = 3,
+			      .data = (const unsigned char *)numbers};
 	const struct weight w = {"lm.big.weight", &t, ckpt};
 	const struct extdata_form half = {.dtype = ST_F16};
 	char sha256[SHA256_HEX_LEN + 1];
@@ -445,7 +450,8 @@ test_too_large_for_its_type(void **state)
 	assert_int_equal(extdata_new(0, &x, &e), 0);
 	assert_int_equal(extdata_add(x, &w, &half, &place, &e), 0);
 	assert_int_equal(extdata_write(x, 0, path, NULL, NULL, sha256, &e), E_UNSUPPORTED_MODEL);
-	assert_error(&e, E_UNSUPPORTED_MODEL, "weight 'lm.big.weight' has elements (2 of the 3 from 0 on) that are too large for F16");
+	assert_error(&e, E_UNSUPPORTED_MODEL,
+		     "weight 'lm.big.weight' has elements (2 of the 3 from 0 on) that are too large for F16");
 	assert_false(fs_exists(path));
 	extdata_free(&x);
 }
@@ -492,7 +498,8 @@ test_shards(void **state)
 		uint64_t max;
 		size_t prime_file, odd_file, one_file;
 	} rows[] = {
-		{0, 0, 0, 0}, {45056, 0, 0, 0}, {45055, 0, 0, 1}, {40960, 0, 0, 1}, {40959, 0, 1, 1}, {36864, 0, 1, 1},
+		{0, 0, 0, 0},     {45056, 0, 0, 0}, {45055, 0, 0, 1},
+		{40960, 0, 0, 1}, {40959, 0, 1, 1}, {36864, 0, 1, 1},
 	};
 	char sha256[SHA256_HEX_LEN + 1], name[EXTDATA_NAME_LEN];
 	const struct extdata_form as_is = {.rows = 0};
@@ -540,14 +547,16 @@ test_shard_too_small(void **state)
 	(void)state;
 	assert_int_equal(extdata_new(36863, &x, &e), 0);
 	assert_int_equal(extdata_add(x, weight_get("prime"), &as_is, &place, &e), E_TOO_LARGE);
-	assert_error(&e, E_TOO_LARGE, "weight 'prime' takes 36.9 kB in one piece, and a shard has at most 36.9 kB");
+	assert_error(&e, E_TOO_LARGE,
+		     "weight 'prime' takes 36.9 kB in one piece, and a shard has at most 36.9 kB");
 	extdata_free(&x);
 }
 
 static void
 test_embedded(void **state)
 {
-	const struct extdata_form form[] = {transposed(weight_get("odd")), {.rows = 0}, transposed(weight_get("big"))};
+	const struct extdata_form form[] = {
+		transposed(weight_get("odd")), {.rows = 0}, transposed(weight_get("big"))};
 	static const char *const names[] = {"odd", "one", "big"};
 	char sha256[SHA256_HEX_LEN + 1], sha256_again[SHA256_HEX_LEN + 1];
 	struct extdata *x = NULL;
@@ -726,9 +735,8 @@ main(void)
 		cmocka_unit_test(test_dtype_refused),   cmocka_unit_test(test_links_are_not_written_through),
 		cmocka_unit_test(test_write_fails),     cmocka_unit_test(test_write_is_short),
 		cmocka_unit_test(test_file_size_limit), cmocka_unit_test(test_disk_too_small),
-		cmocka_unit_test(test_no_folder),
-		cmocka_unit_test(test_shards),          cmocka_unit_test(test_shard_too_small),
-		cmocka_unit_test(test_embedded),
+		cmocka_unit_test(test_no_folder),       cmocka_unit_test(test_shards),
+		cmocka_unit_test(test_shard_too_small), cmocka_unit_test(test_embedded),
 		cmocka_unit_test(test_write_narrow),    cmocka_unit_test(test_too_large_for_its_type),
 	};
 

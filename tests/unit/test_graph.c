@@ -61,9 +61,11 @@ struct infer_case {
 
 #define B sym(SYM_BATCH)
 #define S sym(SYM_SEQUENCE)
+/* clang-format off */
 #define F(...) {IR_F32, shape_of(__VA_ARGS__)}
 #define I(...) {IR_I64, shape_of(__VA_ARGS__)}
 #define T(...) {IR_BOOL, shape_of(__VA_ARGS__)}
+/* clang-format on */
 
 static void
 infer_test(const struct infer_case *c)
@@ -81,7 +83,8 @@ infer_test(const struct infer_case *c)
 		n.in[i] = &v[i];
 	}
 	if (infer_node(&n, &elem, &shape, &e) == 0)
-		(void)snprintf(got, sizeof(got), "%s %s", ir_elem_name(elem), shape_str(&shape, text, sizeof(text)));
+		(void)snprintf(got, sizeof(got), "%s %s", ir_elem_name(elem),
+			       shape_str(&shape, text, sizeof(text)));
 	else
 		(void)snprintf(got, sizeof(got), "%s", e.msg);
 	if (!strstr(got, c->want))
@@ -91,6 +94,7 @@ infer_test(const struct infer_case *c)
 static void
 test_infer(void **state)
 {
+	/* clang-format off */
 	const struct infer_case cases[] = {
 		{OP_LINEAR, {F(3, B, S, k(64)), F(2, k(96), k(64))}, 2, {0}, "f32 [batch, sequence, 96]"},
 		{OP_LINEAR, {F(3, B, S, k(64)), F(2, k(96), k(63))}, 2, {0}, "the last axis must be the weight's second"},
@@ -128,6 +132,7 @@ test_infer(void **state)
 		{OP_CAST, {I(2, B, S)}, 1, {.elem = IR_F32}, "f32 [batch, sequence]"},
 		{OP_SILU, {F(1, B), F(1, B)}, 2, {0}, "takes 1 to 1 inputs, not 2"},
 	};
+	/* clang-format on */
 	size_t i;
 
 	(void)state;

@@ -93,8 +93,7 @@ test_nonce(void **state)
 	assert_string_not_equal(again.nonce, job.nonce);
 	assert_int_equal(job_fail(store, id, job.nonce, T0, &why, NULL, 0, &err), E_CONFLICT);
 	err_clear(&err);
-	assert_int_equal(publish_job(store, state_dir, id, job.nonce, T0, result, NULL, 0, &err),
-			 E_CONFLICT);
+	assert_int_equal(publish_job(store, state_dir, id, job.nonce, T0, result, NULL, 0, &err), E_CONFLICT);
 	assert_string_equal(queue_state(id), "running");
 	job_release(&job);
 	job_release(&again);
@@ -334,7 +333,8 @@ test_retry_on_request(void **state)
 	assert_int_equal(job_retry(store, id, T0, &err), 0);
 	assert_int_equal(job_claim(store, T0, &job, &err), 1);
 	assert_int_equal(job_cancel(store, id, T0, &now, &err), 0);
-	assert_int_equal(job_fail(store, id, job.nonce, T0, &(struct err){.code = E_CANCELLED}, NULL, 0, &err), 0);
+	assert_int_equal(
+		job_fail(store, id, job.nonce, T0, &(struct err){.code = E_CANCELLED}, NULL, 0, &err), 0);
 	job_release(&job);
 	assert_string_equal(queue_state(id), "cancelled");
 	assert_int_equal(job_retry(store, id, T0, &err), 0);

@@ -64,7 +64,8 @@ test_pages(void **state)
 	assert_int_equal(list(ALL, 0, 3, ""), 0);
 	assert_int_equal(list(FILTER(.states[JOB_QUEUED] = true), 6, 2, "5 4 "), 4);
 	assert_int_equal(list(FILTER(.states[JOB_CANCELLED] = true), INT64_MAX, 50, "6 3 "), 0);
-	assert_int_equal(list(FILTER(.states[JOB_CANCELLED] = true, .states[JOB_QUEUED] = true), 7, 3, "6 5 4 "), 4);
+	assert_int_equal(
+		list(FILTER(.states[JOB_CANCELLED] = true, .states[JOB_QUEUED] = true), 7, 3, "6 5 4 "), 4);
 	assert_int_equal(list(FILTER(.states[JOB_DONE] = true), INT64_MAX, 50, ""), 0);
 }
 
@@ -93,8 +94,10 @@ test_filters(void **state)
 	list(FILTER(.owner = "ci", .reason = "trace", .model = "/b"), INT64_MAX, 9, "");
 	list(FILTER(.labels[0] = {"team", "x"}, .n_labels = 1), INT64_MAX, 9, "4 2 1 ");
 	assert_int_equal(list(FILTER(.labels[0] = {"team", "x"}, .n_labels = 1), INT64_MAX, 2, "4 2 "), 2);
-	list(FILTER(.labels[0] = {"team", "x"}, .labels[1] = {"env", "prod"}, .n_labels = 2), INT64_MAX, 9, "1 ");
-	list(FILTER(.labels[0] = {"team", "x"}, .n_labels = 1, .states[JOB_QUEUED] = true), INT64_MAX, 9, "4 2 ");
+	list(FILTER(.labels[0] = {"team", "x"}, .labels[1] = {"env", "prod"}, .n_labels = 2), INT64_MAX, 9,
+	     "1 ");
+	list(FILTER(.labels[0] = {"team", "x"}, .n_labels = 1, .states[JOB_QUEUED] = true), INT64_MAX, 9,
+	     "4 2 ");
 	list(FILTER(.labels[0] = {"team", "z"}, .n_labels = 1), INT64_MAX, 9, "");
 	list(FILTER(.labels[0] = {"x", "team"}, .n_labels = 1), INT64_MAX, 9, "");
 
@@ -120,7 +123,9 @@ test_looks_are_bounded(void **state)
 	(void)add("/rare", "", "");
 	assert_int_equal(store_commit(store, &err), 0);
 	for (cursor = INT64_MAX, pages = 0; cursor; pages++)
-		assert_int_equal(list_jobs(store, FILTER(.owner = ""), cursor, 50, id_collect, found, &cursor, &err), 0);
+		assert_int_equal(
+			list_jobs(store, FILTER(.owner = ""), cursor, 50, id_collect, found, &cursor, &err),
+			0);
 	assert_string_equal(found, "6002 1 ");
 	assert_int_equal(pages, 2);
 	/* What an index finds takes one call. */

@@ -9,15 +9,9 @@ test_addresses(void **state)
 		const char *address;
 		bool public;
 	} addresses[] = {
-		{"127.0.0.1:8470", false},
-		{"127.9.9.9:0", false},
-		{"[::1]:8470", false},
-		{"unix:/run/colconv.sock", false},
-		{"0.0.0.0:8470", true},
-		{"192.168.1.2:8470", true},
-		{"126.255.255.255:1", true},
-		{"[::]:8470", true},
-		{"[::ffff:127.0.0.1]:8470", true},
+		{"127.0.0.1:8470", false},         {"127.9.9.9:0", false}, {"[::1]:8470", false},
+		{"unix:/run/colconv.sock", false}, {"0.0.0.0:8470", true}, {"192.168.1.2:8470", true},
+		{"126.255.255.255:1", true},       {"[::]:8470", true},    {"[::ffff:127.0.0.1]:8470", true},
 		{"[2001:db8::1]:8470", true},
 	};
 	static const struct {

@@ -175,18 +175,17 @@ test_job(void **state)
 	onnx_job_free(&j);
 }
 
-static const char want_embedded[] =
-	"graph text    ir 8, made by colconv %s\n"
-	"opset 17\n"
-	"input x    FLOAT [batch, 3]\n"
-	"initializer proj.weight.T    FLOAT [3, 5]\n"
-	"initializer proj.bias    FLOAT [5] = 0 0 0 0 0\n"
-	"embeddings/product = MatMul(x, proj.weight.T)\n"
-	"embeddings = Add(embeddings/product, proj.bias)\n"
-	"output embeddings    FLOAT [batch, 5]\n"
-	"2 nodes\n"
-	"       1 Add\n"
-	"       1 MatMul\n";
+static const char want_embedded[] = "graph text    ir 8, made by colconv %s\n"
+				    "opset 17\n"
+				    "input x    FLOAT [batch, 3]\n"
+				    "initializer proj.weight.T    FLOAT [3, 5]\n"
+				    "initializer proj.bias    FLOAT [5] = 0 0 0 0 0\n"
+				    "embeddings/product = MatMul(x, proj.weight.T)\n"
+				    "embeddings = Add(embeddings/product, proj.bias)\n"
+				    "output embeddings    FLOAT [batch, 5]\n"
+				    "2 nodes\n"
+				    "       1 Add\n"
+				    "       1 MatMul\n";
 
 /* Each graph has the weights inside. */
 static void

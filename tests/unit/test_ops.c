@@ -30,7 +30,8 @@ n(int64_t k)
 static struct ir_value *
 floats(struct trace *t, const char *name)
 {
-	return tr_input(t, name, IR_F32, shape_of(3, dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE), n(WIDTH)));
+	return tr_input(t, name, IR_F32,
+			shape_of(3, dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE), n(WIDTH)));
 }
 
 static struct ir_value *
@@ -60,7 +61,8 @@ vector(struct trace *t)
 static struct ir_value *
 heads(struct trace *t, const char *name, int64_t count)
 {
-	return tr_input(t, name, IR_F32, shape_of(4, dim_symbol(SYM_BATCH), n(count), dim_symbol(SYM_SEQUENCE), n(6)));
+	return tr_input(t, name, IR_F32,
+			shape_of(4, dim_symbol(SYM_BATCH), n(count), dim_symbol(SYM_SEQUENCE), n(6)));
 }
 
 static struct ir_value *
@@ -71,19 +73,24 @@ rope_table(struct trace *t, const char *name)
 
 #define CASE(name) static struct ir_value *name(struct trace *t)
 
+/* clang-format off */
 CASE(linear) { return tr_linear(t, floats(t, "x"), weight(t), NULL); }
 CASE(linear_bias) { return tr_linear(t, floats(t, "x"), weight(t), tr_weight(t, shape_of(1, n(ROWS)), "b.weight")); }
 CASE(gather) { return tr_gather(t, weight(t), ints(t, "x")); }
 CASE(rms_norm) { return tr_rms_norm(t, floats(t, "x"), vector(t), 1e-6); }
+/* clang-format on */
 CASE(rms_norm_plus_one)
 {
 	return tr_rms_norm(t, floats(t, "x"), tr_weight_plus_one(t, shape_of(1, n(WIDTH)), "v.weight"), 1e-6);
 }
 CASE(layer_norm)
 {
-	return tr_layer_norm(t, floats(t, "x"), vector(t), tr_weight(t, shape_of(1, n(WIDTH)), "u.weight"), 1e-6);
+	return tr_layer_norm(t, floats(t, "x"), vector(t), tr_weight(t, shape_of(1, n(WIDTH)), "u.weight"),
+			     1e-6);
 }
+/* clang-format off */
 CASE(rope) { return tr_rope(t, heads(t, "x", 3), rope_table(t, "c"), rope_table(t, "s")); }
+/* clang-format on */
 CASE(attention)
 {
 	return tr_attention(t, heads(t, "q", 3), heads(t, "k", 3), heads(t, "v", 3), NULL, 0.4);
@@ -106,6 +113,7 @@ allowed(struct trace *t, struct ir_value *bias)
 {
 	return tr_cast(t, tr_less(t, tr_f32(t, -1), bias), IR_F32);
 }
+/* clang-format off */
 CASE(bias_causal) { return allowed(t, tr_attention_bias(t, bools(t, "m"), IR_MASK_CAUSAL)); }
 CASE(bias_full) { return allowed(t, tr_attention_bias(t, bools(t, "m"), IR_MASK_FULL)); }
 CASE(l2_normalize) { return tr_l2_normalize(t, floats(t, "x")); }
@@ -116,11 +124,13 @@ CASE(quick_gelu) { return tr_quick_gelu(t, floats(t, "x")); }
 CASE(cosine) { return tr_cos(t, floats(t, "x")); }
 CASE(sine) { return tr_sin(t, floats(t, "x")); }
 CASE(add) { return tr_add(t, floats(t, "x"), vector(t)); }
+/* clang-format on */
 CASE(add_rows)
 {
 	return tr_add(t, tr_input(t, "x", IR_F32, shape_of(3, dim_symbol(SYM_BATCH), n(1), n(WIDTH))),
 		      tr_input(t, "y", IR_F32, shape_of(2, dim_symbol(SYM_SEQUENCE), n(WIDTH))));
 }
+/* clang-format off */
 CASE(sub) { return tr_cast(t, tr_sub(t, ints(t, "x"), ints(t, "y")), IR_F32); }
 CASE(mul) { return tr_mul(t, floats(t, "x"), floats(t, "y")); }
 CASE(divide) { return tr_cast(t, tr_div(t, tr_mul(t, ints(t, "x"), tr_i64(t, 5)), tr_add(t, ints(t, "y"), tr_i64(t, 1))), IR_F32); }
@@ -131,18 +141,23 @@ CASE(equal) { return tr_cast(t, tr_equal(t, ints(t, "x"), ints(t, "y")), IR_F32)
 CASE(less) { return tr_cast(t, tr_less(t, ints(t, "x"), ints(t, "y")), IR_F32); }
 CASE(both) { return tr_cast(t, tr_and(t, bools(t, "x"), bools(t, "y")), IR_F32); }
 CASE(negation) { return tr_cast(t, tr_not(t, bools(t, "x")), IR_F32); }
+/* clang-format on */
 CASE(where)
 {
 	struct ir_value *c = bools(t, "c");
 
-	return tr_where(t, tr_reshape(t, c, shape_of(3, dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE), n(1))),
+	return tr_where(t,
+			tr_reshape(t, c, shape_of(3, dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE), n(1))),
 			floats(t, "x"), floats(t, "y"));
 }
+/* clang-format off */
 CASE(where_scalar) { return tr_cast(t, tr_where(t, bools(t, "c"), tr_i64(t, 9), ints(t, "x")), IR_F32); }
 CASE(cast) { return tr_cast(t, tr_cast(t, ints(t, "x"), IR_BOOL), IR_F32); }
+/* clang-format on */
 CASE(reshape_split)
 {
-	return tr_reshape(t, floats(t, "x"), shape_of(4, dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE), n(3), n(4)));
+	return tr_reshape(t, floats(t, "x"),
+			  shape_of(4, dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE), n(3), n(4)));
 }
 CASE(reshape_flat)
 {
@@ -153,20 +168,28 @@ CASE(reshape_back) /* two symbols that come out of one: the shape has to be comp
 {
 	struct ir_value *flat = reshape_flat(t);
 
-	return tr_reshape(t, tr_silu(t, flat), shape_of(3, dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE), n(WIDTH)));
+	return tr_reshape(t, tr_silu(t, flat),
+			  shape_of(3, dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE), n(WIDTH)));
 }
 CASE(reshape_groups)
 {
-	return tr_reshape(t, floats(t, "x"), shape_of(3, dim_symbol(SYM_BATCH), dim_mul(dim_symbol(SYM_SEQUENCE), n(2)),
-						      n(WIDTH / 2)));
+	return tr_reshape(
+		t, floats(t, "x"),
+		shape_of(3, dim_symbol(SYM_BATCH), dim_mul(dim_symbol(SYM_SEQUENCE), n(2)), n(WIDTH / 2)));
 }
+/* clang-format off */
 CASE(transpose) { return tr_transpose(t, floats(t, "x"), (const int[]){2, 0, 1}); }
 CASE(concat) { return tr_concat(t, 2, 3, floats(t, "x"), floats(t, "y"), tr_slice(t, floats(t, "z"), 2, 1, 4)); }
 CASE(slice) { return tr_slice(t, floats(t, "x"), 2, 5, 11); }
+/* clang-format on */
 CASE(size)
 {
-	return tr_cast(t, tr_add(t, ints(t, "x"), tr_size(t, dim_mul(dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE)))), IR_F32);
+	return tr_cast(
+		t,
+		tr_add(t, ints(t, "x"), tr_size(t, dim_mul(dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE)))),
+		IR_F32);
 }
+/* clang-format off */
 CASE(iota) { return tr_cast(t, tr_add(t, ints(t, "x"), tr_iota(t, dim_symbol(SYM_SEQUENCE))), IR_F32); }
 CASE(cumsum) { return tr_cast(t, tr_cumsum(t, ints(t, "x"), 1), IR_F32); }
 CASE(sum) { return tr_cast(t, tr_sum(t, ints(t, "x"), 0), IR_F32); }
@@ -174,6 +197,7 @@ CASE(sum_last) { return tr_cast(t, tr_sum(t, ints(t, "x"), 1), IR_F32); }
 CASE(shift) { return tr_cast(t, tr_shift(t, ints(t, "x"), 1), IR_F32); }
 CASE(shift_bools) { return tr_cast(t, tr_shift(t, bools(t, "x"), 1), IR_F32); }
 CASE(any) { return tr_add(t, tr_cast(t, tr_any(t, bools(t, "x")), IR_F32), floats(t, "y")); }
+/* clang-format on */
 
 static struct ir_value *
 branch_silu(struct trace *t, const void *x)
@@ -195,8 +219,10 @@ choose(struct trace *t, int64_t bound)
 
 	return tr_add(t, tr_if(t, cond, branch_silu, branch_same, x), vector(t));
 }
+/* clang-format off */
 CASE(if_taken) { return choose(t, 100); }
 CASE(if_not_taken) { return choose(t, 0); }
+/* clang-format on */
 
 static const struct {
 	enum ir_op op;
@@ -290,7 +316,8 @@ random_input(const struct ir_value *v, const struct sizes *s, struct rng *rng)
 static struct ort_tensor
 ort_input_make(const struct ir_value *v, const struct sizes *s, void *data)
 {
-	struct ort_tensor x = {.type = v->elem == IR_F32 ? ORT_F32 : ORT_I64, .rank = v->shape.rank, .data = data};
+	struct ort_tensor x = {
+		.type = v->elem == IR_F32 ? ORT_F32 : ORT_I64, .rank = v->shape.rank, .data = data};
 	int i;
 
 	for (i = 0; i < v->shape.rank; i++)
@@ -323,8 +350,8 @@ compare(const char *op, const float *a, const float *b, int64_t count, const str
 }
 
 static void
-graph_compare(const char *op, const struct ir_graph *g, struct ort_session *s, const struct sizes *sizes, struct rng *rng,
-	      const struct form *f)
+graph_compare(const char *op, const struct ir_graph *g, struct ort_session *s, const struct sizes *sizes,
+	      struct rng *rng, const struct form *f)
 {
 	_cleanup_(eval_free) struct eval *ev = NULL;
 	_cleanup_(ort_tensor_release) struct ort_tensor got = {0};
@@ -336,8 +363,10 @@ graph_compare(const char *op, const struct ir_graph *g, struct ort_session *s, c
 	(void)eval_new(g, TT_CPU, sizes, &ev, &e);
 	for (i = 0; i < n_in; i++)
 		for (k = 0; k < g->n_value; k++)
-			if (g->value[k]->kind == IR_INPUT && str_eq(g->value[k]->name, ort_input_get(s, i)->name)) {
-				in[i] = ort_input_make(g->value[k], sizes, random_input(g->value[k], sizes, rng));
+			if (g->value[k]->kind == IR_INPUT &&
+			    str_eq(g->value[k]->name, ort_input_get(s, i)->name)) {
+				in[i] = ort_input_make(g->value[k], sizes,
+						       random_input(g->value[k], sizes, rng));
 				(void)eval_feed(ev, g->value[k], in[i].data, &e);
 			}
 	assert_no_error(&e);

@@ -167,7 +167,7 @@ run_once(const char *graph, enum variant v, enum pixels p, const struct case_ten
 	case_file_write(path, t, count);
 	k = cases_add_file(&l, path, "embeddings", e);
 	if (k == 0)
-		k = ort_session_new(graph, /*threads=*/ 1, &s, e);
+		k = ort_session_new(graph, /*threads=*/1, &s, e);
 	if (k < 0)
 		return k;
 	*r = (struct run){.c = &l.items[0], .variant = v, .pixels = p};
@@ -193,7 +193,7 @@ test_text(void **state)
 
 	(void)state;
 	need_runtime();
-	graph = graph_write("text.onnx", /*pixel_dim=*/ 0, ONNX_FLOAT);
+	graph = graph_write("text.onnx", /*pixel_dim=*/0, ONNX_FLOAT);
 	(void)run_once(graph, VARIANT_TEXT, PIXELS_CASE, good, 3, &r, &e);
 	assert_no_error(&e);
 	assert_no_error(&r.why);
@@ -220,7 +220,7 @@ test_unified(void **state)
 
 	(void)state;
 	need_runtime();
-	graph = graph_write("unified.onnx", /*pixel_dim=*/ 3, ONNX_FLOAT);
+	graph = graph_write("unified.onnx", /*pixel_dim=*/3, ONNX_FLOAT);
 	(void)run_once(graph, VARIANT_UNIFIED, PIXELS_CASE, image, 5, &r, &e);
 	assert_no_error(&r.why);
 	(void)run_once(graph, VARIANT_UNIFIED, PIXELS_ZEROS, text, 3, &r, &e);
@@ -232,7 +232,7 @@ test_unified(void **state)
 	assert_error(&e, E_BAD_REFERENCE, "has no 'in.pixel_values', an input of the text graph");
 	err_clear(&e);
 	free(graph);
-	graph = graph_write("huge.onnx", /*pixel_dim=*/ 1 << 30, ONNX_FLOAT);
+	graph = graph_write("huge.onnx", /*pixel_dim=*/1 << 30, ONNX_FLOAT);
 	assert_int_equal(run_once(graph, VARIANT_UNIFIED, PIXELS_ZEROS, text, 3, &r, &e), E_BAD_ONNX);
 	assert_error(&e, E_BAD_ONNX, "input 'pixel_values' of the unified graph is too large");
 }
@@ -251,7 +251,7 @@ test_graph_at_fault(void **state)
 
 	(void)state;
 	need_runtime();
-	graph = graph_write("text.onnx", /*pixel_dim=*/ 0, ONNX_FLOAT);
+	graph = graph_write("text.onnx", /*pixel_dim=*/0, ONNX_FLOAT);
 	(void)run_once(graph, VARIANT_TEXT, PIXELS_CASE, wide, 3, &r, &e);
 	assert_no_error(&e);
 	assert_error(&r.why, E_PARITY, "the output has the shape [2, 3, 1], not [2, 3, 2]");
@@ -259,7 +259,7 @@ test_graph_at_fault(void **state)
 	assert_no_error(&e);
 	assert_error(&r.why, E_BAD_ONNX, "text.onnx");
 	free(graph);
-	graph = graph_write("double.onnx", /*pixel_dim=*/ 0, ONNX_DOUBLE);
+	graph = graph_write("double.onnx", /*pixel_dim=*/0, ONNX_DOUBLE);
 	(void)run_once(graph, VARIANT_TEXT, PIXELS_CASE, wide, 3, &r, &e);
 	assert_no_error(&e);
 	assert_error(&r.why, E_BAD_ONNX, "output 'embeddings' is neither float32 nor float16");
@@ -278,7 +278,7 @@ test_case_at_fault(void **state)
 
 	(void)state;
 	need_runtime();
-	graph = graph_write("text.onnx", /*pixel_dim=*/ 0, ONNX_FLOAT);
+	graph = graph_write("text.onnx", /*pixel_dim=*/0, ONNX_FLOAT);
 	assert_int_equal(run_once(graph, VARIANT_TEXT, PIXELS_CASE, type, 3, &r, &e), E_BAD_REFERENCE);
 	assert_error(&e, E_BAD_REFERENCE, "'in.input_ids' must be I64, not F32");
 	err_clear(&e);
@@ -327,7 +327,7 @@ test_no_runtime(void **state)
 	assert_int_equal(ort_open("libc.so.6", &e), E_NO_RUNTIME);
 	assert_error(&e, E_NO_RUNTIME, "libc.so.6: not ONNX Runtime");
 	err_clear(&e);
-	(void)fs_write_file(junk, "junk", 4, /*e=*/ NULL);
+	(void)fs_write_file(junk, "junk", 4, /*e=*/NULL);
 	(void)setenv("COLCONV_ORT_LIBRARY", junk, 1);
 	assert_int_equal(ort_open(NULL, &e), E_NO_RUNTIME);
 	assert_error(&e, E_NO_RUNTIME, "junk.so: file too short");
@@ -357,7 +357,7 @@ teardown(void **state)
 {
 	(void)state;
 	ort_close();
-	return fs_remove(dir, /*e=*/ NULL);
+	return fs_remove(dir, /*e=*/NULL);
 }
 
 int

@@ -54,8 +54,8 @@ test_ranges(void **state)
 		enum range got = range_parse(cases[i].header, cases[i].size, &first, &len);
 
 		if (got != cases[i].want || first != cases[i].first || len != cases[i].len)
-			fail_msg("'%s': %d, %llu, %llu", cases[i].header ? cases[i].header : "(none)", (int)got,
-				 (unsigned long long)first, (unsigned long long)len);
+			fail_msg("'%s': %d, %llu, %llu", cases[i].header ? cases[i].header : "(none)",
+				 (int)got, (unsigned long long)first, (unsigned long long)len);
 	}
 }
 

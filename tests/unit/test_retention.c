@@ -27,7 +27,8 @@ done(int hour)
 	assert_int_equal(job_claim(store, T0, &job, &err), 1);
 	assert_true(job.id == id);
 	assert_int_equal(worker_fill(id, 1), 0);
-	assert_int_equal(publish_job(store, state_dir, id, job.nonce, T0 + hour * HOUR, result, NULL, 0, &err), 0);
+	assert_int_equal(
+		publish_job(store, state_dir, id, job.nonce, T0 + hour * HOUR, result, NULL, 0, &err), 0);
 	json_decref(result);
 	job_release(&job);
 	return id;
@@ -90,7 +91,7 @@ test_limits(void **state)
 	select_by(keep, 100, 100);
 	assert_ids(&what.artifacts, 2, 1, 2);
 	assert_int_equal(what.bytes, 2 * BYTES);
-	select_by(keep, 100, /*max=*/ 1);
+	select_by(keep, 100, /*max=*/1);
 	assert_ids(&what.artifacts, 1, 1);
 	keep.artifacts = 0;
 	select_by(keep, 100, 100);
@@ -156,7 +157,7 @@ test_jobs(void **state)
 	select_by(keep, 1, 100);
 	assert_ids(&what.jobs, 2, 1, 2);
 	assert_ids(&what.artifacts, 1, 1);
-	select_by(keep, 1, /*max=*/ 1);
+	select_by(keep, 1, /*max=*/1);
 	assert_ids(&what.jobs, 1, 1);
 	keep.artifacts = 0; /* by two limits at once: there once */
 	select_by(keep, 1, 100);
@@ -271,7 +272,8 @@ stop_after_step_1(int64_t id, bool job)
 	assert_int_equal(fs_remove(trash, &err), 0);
 	assert_int_equal(file_put(state_dir, "trash", ""), 0);
 	assert_int_equal(job ? retention_select_job(store, id, &what, &err)
-			     : retention_select_artifact(store, id, &what, &err), 0);
+			     : retention_select_artifact(store, id, &what, &err),
+			 0);
 	assert_int_equal(removal_run(store, state_dir, &what, T0, NULL), E_IO);
 	assert_true(state_has("artifacts/%" PRId64, id));
 	assert_int_equal(fs_remove(trash, &err), 0);
@@ -283,7 +285,7 @@ test_crash_after_step_1(void **state)
 	int64_t id = done(0);
 
 	(void)state;
-	stop_after_step_1(id, /*job=*/ false);
+	stop_after_step_1(id, /*job=*/false);
 	restart(1);
 	assert_string_equal(queue_state(id), "done");
 }
@@ -294,7 +296,7 @@ test_crash_after_step_1_of_a_job(void **state)
 	int64_t id = done(0);
 
 	(void)state;
-	stop_after_step_1(id, /*job=*/ true);
+	stop_after_step_1(id, /*job=*/true);
 	restart(1);
 	assert_string_equal(queue_state(id), "done"); /* nobody was told that it went */
 }
@@ -306,7 +308,7 @@ test_again_after_step_1(void **state)
 	int64_t id = done(0);
 
 	(void)state;
-	stop_after_step_1(id, /*job=*/ true);
+	stop_after_step_1(id, /*job=*/true);
 	assert_int_equal(artifact_init(state_dir, &err), 0);
 	removal_release(&what);
 	assert_int_equal(retention_select_job(store, id, &what, &err), 0);

@@ -62,7 +62,8 @@ test_defaults(void **state)
 	(void)state;
 	assert_int_equal(parse("{\"model\": \"/m\"}", &e), 0);
 	assert_string_equal(field, "");
-	assert_json("{\"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", "
+	assert_json("{\"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", \"labels\": {}, \"layout\": "
+		    "\"single\", "
 		    "\"mask_mode\": \"trained\", \"model\": \"/m\", "
 		    "\"parity\": {\"max_abs\": 0.0001, \"min_cosine\": 0.99999, \"seed\": 1}, "
 		    "\"positions\": \"mrope\", \"priority\": 0, \"profile\": \"default\", \"reference\": [], "
@@ -73,10 +74,13 @@ static void
 test_everything(void **state)
 {
 	static const char text[] =
-		"{\"attempts\": 10, \"base\": \"/b\", \"dtype\": \"fp32\", \"labels\": {\"team\": \"search\"}, \"layout\": \"single\", "
-		"\"mask_mode\": \"causal\", \"model\": \"/srv/\\u00fc\", \"parity\": {\"max_abs\": 0.5, \"min_cosine\": 0.25, \"seed\": "
+		"{\"attempts\": 10, \"base\": \"/b\", \"dtype\": \"fp32\", \"labels\": {\"team\": "
+		"\"search\"}, \"layout\": \"single\", "
+		"\"mask_mode\": \"causal\", \"model\": \"/srv/\\u00fc\", \"parity\": {\"max_abs\": 0.5, "
+		"\"min_cosine\": 0.25, \"seed\": "
 		"7}, "
-		"\"positions\": \"arange\", \"priority\": -100, \"profile\": \"seed\", \"reference\": [\"/a\", \"/b\"], "
+		"\"positions\": \"arange\", \"priority\": -100, \"profile\": \"seed\", \"reference\": "
+		"[\"/a\", \"/b\"], "
 		"\"storage\": \"bf16\", \"timeout\": 2592000, \"variants\": [\"text\", \"unified\"]}";
 	struct spec_proto p;
 	struct err e = ERR_INIT;
@@ -120,9 +124,11 @@ test_repository(void **state)
 	(void)state;
 	assert_int_equal(parse("{\"model\": \"vidore/colqwen2-v1.0-hf\", \"parity\": false}", &e), 0);
 	assert_true(spec_is_repo(spec.model));
-	assert_json("{\"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"mask_mode\": \"trained\", "
+	assert_json("{\"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", \"labels\": {}, \"layout\": "
+		    "\"single\", \"mask_mode\": \"trained\", "
 		    "\"model\": \"vidore/colqwen2-v1.0-hf\", \"parity\": false, \"positions\": \"mrope\", "
-		    "\"priority\": 0, \"profile\": \"default\", \"reference\": [], \"revision\": \"main\", \"storage\": \"same\", \"timeout\": null, "
+		    "\"priority\": 0, \"profile\": \"default\", \"reference\": [], \"revision\": \"main\", "
+		    "\"storage\": \"same\", \"timeout\": null, "
 		    "\"variants\": [\"text\"]}");
 	spec_to_proto(&spec, "n", "/out", &p);
 	assert_string_equal(p.job.model, "vidore/colqwen2-v1.0-hf");
@@ -139,13 +145,15 @@ test_parity_off(void **state)
 
 	(void)state;
 	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": false}", &e), 0);
-	assert_json(
-		"{\"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", \"labels\": {}, \"layout\": \"single\", \"mask_mode\": \"trained\", \"model\": \"/m\", "
-		"\"parity\": false, \"positions\": \"mrope\", \"priority\": 0, \"profile\": \"default\", \"reference\": [], "
-		"\"storage\": \"same\", \"timeout\": null, \"variants\": [\"text\"]}");
+	assert_json("{\"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", \"labels\": {}, \"layout\": "
+		    "\"single\", \"mask_mode\": \"trained\", \"model\": \"/m\", "
+		    "\"parity\": false, \"positions\": \"mrope\", \"priority\": 0, \"profile\": \"default\", "
+		    "\"reference\": [], "
+		    "\"storage\": \"same\", \"timeout\": null, \"variants\": [\"text\"]}");
 	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": true}", &e), 0);
 	assert_true(spec.parity && spec.seed == 1);
-	assert_int_equal(parse("{\"model\": \"/m\", \"dtype\": \"fp16\", \"parity\": {\"max_abs\": 1}}", &e), 0);
+	assert_int_equal(parse("{\"model\": \"/m\", \"dtype\": \"fp16\", \"parity\": {\"max_abs\": 1}}", &e),
+			 0);
 	assert_true(spec.max_abs == 1 && spec.min_cosine == 0.999);
 	assert_int_equal(parse("{\"model\": \"/m\", \"profile\": \"embedanything\"}", &e), 0);
 	assert_true(spec.max_abs == 1e-3 && spec.min_cosine == 0.99999);
@@ -214,7 +222,8 @@ static const struct {
 	{"{\"model\": \"/a\\nb\"}", "model", "control characters"},
 	{"{\"model\": \"/a\\u007fb\"}", "model", "control characters"},
 	{"{\"model\": \"/m\", \"base\": 3}", "base", "base must be a string"},
-	{"{\"model\": \"/m\", \"base\": \"b\"}", "base", "an absolute path or a repository OWNER/NAME of the Hub, not 'b'"},
+	{"{\"model\": \"/m\", \"base\": \"b\"}", "base",
+	 "an absolute path or a repository OWNER/NAME of the Hub, not 'b'"},
 	{"{\"model\": \"/m\", \"variants\": \"text\"}", "variants", "must be an array"},
 	{"{\"model\": \"/m\", \"variants\": []}", "variants", "at least one"},
 	{"{\"model\": \"/m\", \"variants\": [1]}", "variants[0]", "must be a string"},
@@ -224,16 +233,24 @@ static const struct {
 	{"{\"model\": \"/m\", \"dtype\": \"fp8\"}", "dtype", "dtype must be one of fp32, fp16, not 'fp8'"},
 	{"{\"model\": \"/m\", \"dtype\": 32}", "dtype", "must be a string"},
 	{"{\"model\": \"/m\", \"storage\": \"fp32\"}", "storage", "one of same, bf16, not 'fp32'"},
-	{"{\"model\": \"/m\", \"dtype\": \"fp16\", \"storage\": \"bf16\"}", "storage", "dtype fp32 only, not with fp16"},
+	{"{\"model\": \"/m\", \"dtype\": \"fp16\", \"storage\": \"bf16\"}", "storage",
+	 "dtype fp32 only, not with fp16"},
 	{"{\"model\": \"/m\", \"layout\": \"odd\"}", "layout", "one of single, sharded, embedded, not 'odd'"},
 	{"{\"model\": \"/m\", \"shard_size\": 4096}", "shard_size", "layout sharded only, not with single"},
-	{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": 4095}", "shard_size", "at least 4096 bytes"},
-	{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": -1}", "shard_size", "at least 4096 bytes"},
-	{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": 4096.5}", "shard_size", "a number of bytes or a string"},
-	{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": \"2 G\\n\"}", "shard_size", "a size such as"},
-	{"{\"model\": \"/m\", \"profile\": \"x\"}", "profile", "one of default, seed, fastembed, embedanything, not 'x'"},
-	{"{\"model\": \"/m\", \"profile\": \"fastembed\", \"variants\": [\"text\", \"unified\"]}", "variants", "unified alone"},
-	{"{\"model\": \"/m\", \"profile\": \"fastembed\", \"layout\": \"embedded\"}", "layout", "must be single with the profile"},
+	{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": 4095}", "shard_size",
+	 "at least 4096 bytes"},
+	{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": -1}", "shard_size",
+	 "at least 4096 bytes"},
+	{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": 4096.5}", "shard_size",
+	 "a number of bytes or a string"},
+	{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": \"2 G\\n\"}", "shard_size",
+	 "a size such as"},
+	{"{\"model\": \"/m\", \"profile\": \"x\"}", "profile",
+	 "one of default, seed, fastembed, embedanything, not 'x'"},
+	{"{\"model\": \"/m\", \"profile\": \"fastembed\", \"variants\": [\"text\", \"unified\"]}", "variants",
+	 "unified alone"},
+	{"{\"model\": \"/m\", \"profile\": \"fastembed\", \"layout\": \"embedded\"}", "layout",
+	 "must be single with the profile"},
 	{"{\"model\": \"/m\", \"positions\": \"x\"}", "positions", "one of mrope, arange, not 'x'"},
 	{"{\"model\": \"/m\", \"mask_mode\": \"x\"}", "mask_mode", "one of trained, causal, not 'x'"},
 	{"{\"model\": \"/m\", \"reference\": \"/a\"}", "reference", "must be an array"},
@@ -246,9 +263,11 @@ static const struct {
 	{"{\"model\": \"/m\", \"parity\": {\"min_cosine\": 1.5}}", "parity.min_cosine", "from -1 to 1"},
 	{"{\"model\": \"/m\", \"parity\": {\"seed\": -1}}", "parity.seed", "must be from 0"},
 	{"{\"model\": \"/m\", \"parity\": {\"seed\": 1.5}}", "parity.seed", "a whole number"},
-	{"{\"model\": \"/m\", \"parity\": {\"seed\": 9223372036854775808.0}}", "parity.seed", "a whole number"},
+	{"{\"model\": \"/m\", \"parity\": {\"seed\": 9223372036854775808.0}}", "parity.seed",
+	 "a whole number"},
 	{"{\"model\": \"/m\", \"parity\": {\"seed\": -1e300}}", "parity.seed", "a whole number"},
-	{"{\"model\": \"/m\", \"priority\": -101}", "priority", "priority must be from -100 to 100, not -101"},
+	{"{\"model\": \"/m\", \"priority\": -101}", "priority",
+	 "priority must be from -100 to 100, not -101"},
 	{"{\"model\": \"/m\", \"priority\": 101}", "priority", "from -100 to 100"},
 	{"{\"model\": \"/m\", \"priority\": \"high\"}", "priority", "a whole number"},
 	{"{\"model\": \"/m\", \"timeout\": 0}", "timeout", "from 1 to 2592000, not 0"},
@@ -286,7 +305,8 @@ test_sha256(void **state)
 {
 	static const char *const same[] = {
 		"{\"model\": \"/m\", \"labels\": {\"a\": \"1\", \"b\": \"2\"}}",
-		"{\"labels\": {\"b\": \"2\", \"a\": \"1\"}, \"dtype\": \"fp32\", \"model\": \"\\u002fm\", \"timeout\": null}",
+		"{\"labels\": {\"b\": \"2\", \"a\": \"1\"}, \"dtype\": \"fp32\", \"model\": \"\\u002fm\", "
+		"\"timeout\": null}",
 	};
 	char first[SHA256_HEX_LEN + 1], second[SHA256_HEX_LEN + 1];
 	struct err e = ERR_INIT;
@@ -334,7 +354,8 @@ test_caps(void **state)
 	assert_refused_take(json_pack("{s:s#}", "model", "/a\0b", 4), "model", "control characters");
 
 	assert_refused_take(json_pack("{s:s#}", "model", "a/b\0c", 5), "model", "repository");
-	assert_refused_take(json_pack("{s:s, s:s#}", "model", "a/b", "revision", "x\0y", 3), "revision", "branch or tag");
+	assert_refused_take(json_pack("{s:s, s:s#}", "model", "a/b", "revision", "x\0y", 3), "revision",
+			    "branch or tag");
 
 	j = job_json();
 	list = json_array();

@@ -110,7 +110,8 @@ test_reset_forgets(void **state)
 static void
 test_last_id(void **state)
 {
-	static const char stream[] = "id: 7\ndata: x\n\nid: 8\n\ndata: y\n\nid: 123456789012345678901234\ndata: z\n\nid: 9\n";
+	static const char stream[] =
+		"id: 7\ndata: x\n\nid: 8\n\ndata: y\n\nid: 123456789012345678901234\ndata: z\n\nid: 9\n";
 	struct sse s = SSE_INIT;
 	struct buf got = BUF_INIT;
 	struct err e = ERR_INIT;

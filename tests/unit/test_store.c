@@ -102,7 +102,8 @@ key_find(const char *model, const char *owner, const char *key, int64_t *ret)
 	_cleanup_(spec_release) struct spec spec = SPEC_INIT;
 	json_auto_t *j = json_pack("{s:s}", "model", model);
 	char field[SPEC_FIELD_LEN], sha256[SHA256_HEX_LEN + 1];
-	const struct store_submission sub = {.spec = &spec, .owner = owner, .key = key, .sha256 = sha256, .now = T0};
+	const struct store_submission sub = {
+		.spec = &spec, .owner = owner, .key = key, .sha256 = sha256, .now = T0};
 	struct job job = {.id = 0};
 	int r;
 

@@ -41,7 +41,8 @@ load(const char *text, size_t len, mode_t mode, struct tokens **ret, struct err 
 static void
 test_found(void **state)
 {
-	static const char text[] = "# who may call\n\nci submit " A "\r\n  grafana\tread  " B "  \n\t# x\nroot admin ~!\"#$%&'()*+,-./";
+	static const char text[] = "# who may call\n\nci submit " A "\r\n  grafana\tread  " B
+				   "  \n\t# x\nroot admin ~!\"#$%&'()*+,-./";
 	_cleanup_(tokens_free) struct tokens *t = NULL;
 	struct err e = ERR_INIT;
 	const struct token *found;
@@ -76,7 +77,8 @@ test_refused(void **state)
 		{"ci submit\n", "line 1: it is not like 'NAME SCOPE TOKEN'"},
 		{"ci submit " A " " B "\n", "line 1: it is not like"},
 		{"\n\nc/i submit " A "\n", "line 3: the name must be 1 to 63 letters"},
-		{"0123456789012345678901234567890123456789012345678901234567890123 read " A "\n", "the name must be"},
+		{"0123456789012345678901234567890123456789012345678901234567890123 read " A "\n",
+		 "the name must be"},
 		{"ci write " A "\n", "the scope of 'ci' must be read, submit or admin"},
 		{"ci none " A "\n", "the scope of 'ci' must be"},
 		{"ci Read " A "\n", "the scope of 'ci' must be"},

@@ -10,6 +10,7 @@
 
 #define SPEC_1(model, labels) "'{\"model\":\"" model "\",\"labels\":{" labels "}}'"
 
+/* clang-format off */
 static const char version1_sql[] =
 	"PRAGMA journal_mode = WAL;"
 	"CREATE TABLE job ("
@@ -68,6 +69,7 @@ static const char version1_sql[] =
 	"INSERT INTO file VALUES (3, 'manifest.json', 7, 'aa'), (3, 'text.onnx', 3, 'bb');"
 	"INSERT INTO history VALUES (2, 21, 'claim', 'running', 1, NULL), (3, 31, 'claim', 'running', 1, NULL),"
 	" (3, 32, 'finish', 'done', 1, NULL), (4, 41, 'claim', 'running', 2, NULL), (4, 42, 'fail', 'failed', 2, 'trace');";
+/* clang-format on */
 
 /* Runs SQL on a database that nobody has open; the one value of the last row, -1 without one. */
 static inline int
