@@ -101,7 +101,7 @@ cli_request_json(struct cli *c, struct http_request *req, const json_t *body, js
 	int r;
 
 	if (body && !text)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	req->body = text;
 	req->sink = reply_sink;
 	req->ctx = &reply;
@@ -154,7 +154,7 @@ int
 cli_each_id(struct cli *c, int argc, char **argv, cli_id_fn *fn, void *ctx, struct err *e)
 {
 	_cleanup_free_ uint64_t *ids = calloc((size_t)argc, sizeof(*ids));
-	int i, r = ids ? 0 : err_set(e, E_NO_MEMORY, "memory ran out"), status = 0;
+	int i, r = ids ? 0 : err_no_memory(e), status = 0;
 
 	for (i = 0; r == 0 && i < argc; i++)
 		r = cli_id_parse(argv[i], &ids[i], e);

@@ -72,7 +72,7 @@ staging_make(const char *dir, char **ret, struct err *e)
 		path[--n] = '\0';
 	template = path ? str_printf("%s.partial-XXXXXX", path) : NULL;
 	if (!template)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (!mkdtemp(template) || chmod(template, 0777 & ~mask) < 0)
 		return err_errno(e, E_IO, errno, "cannot make the folder '%s'", template);
 	*ret = realpath(template, NULL);

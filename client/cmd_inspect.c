@@ -42,12 +42,12 @@ graph_read(struct inspect *x, const char *name, struct err *e)
 	int r;
 
 	if (!path)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = onnx_inspect(path, &graph, e);
 	if (r < 0)
 		return r;
 	(void)json_object_set_new(graph, "file", json_string(name));
-	return json_array_append_new(x->graphs, graph) < 0 ? err_set(e, E_NO_MEMORY, "memory ran out") : 0;
+	return json_array_append_new(x->graphs, graph) < 0 ? err_no_memory(e) : 0;
 }
 
 /* A damaged graph is what --verify looks for, and ends everything else. */
@@ -92,7 +92,7 @@ files_sort(json_t *files, struct err *e)
 	size_t i;
 
 	if (!row)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	json_array_foreach(files, i, item)
 		row[i] = json_incref(item);
 	qsort(row, n, sizeof(json_t *), name_cmp);
@@ -130,7 +130,7 @@ artifact_read(struct inspect *x, struct err *e)
 	int r;
 
 	if (!path)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (!fs_exists(path))
 		return err_set(e, E_USAGE, "'%s' has no " MANIFEST_FILE ": it is no artifact", x->dir);
 	r = json_read(path, MANIFEST_MAX, E_MISMATCH, &x->manifest, e);
@@ -402,7 +402,7 @@ inspect(const struct cli *c, const char *path, bool check, struct err *e)
 		(void)json_object_set_new(x.doc, "problems", x.problems);
 	}
 	if (!dir)
-		r = err_set(e, E_NO_MEMORY, "memory ran out");
+		r = err_no_memory(e);
 	else if (fs_is_dir(path))
 		r = artifact_read(&x, e);
 	else {

@@ -66,7 +66,7 @@ on_event(void *ctx, const json_t *event, struct err *e)
 		line = str_printf("%s %s\n", job_str(event, "at"),
 				  job_str(json_object_get(event, "data"), "line"));
 		if (!line || json_array_append_new(l->lines, json_string(line)) < 0)
-			return err_set(e, E_NO_MEMORY, "memory ran out");
+			return err_no_memory(e);
 		if (!l->live && json_array_size(l->lines) > l->tail)
 			(void)json_array_remove(l->lines, 0);
 	}

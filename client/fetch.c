@@ -73,7 +73,7 @@ download_resume(struct download *d, struct err *e)
 	int r;
 
 	if (!block)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = sha256_new(&d->hash, e);
 	while (r == 0 && n > 0) {
 		n = read(d->fd, block, BLOCK_LEN);
@@ -159,7 +159,7 @@ download_init(struct download *d, struct fetch *all, const json_t *row, struct e
 	d->path = fs_join(all->o->dir, d->name);
 	d->partial = d->path ? str_printf("%s.partial", d->path) : NULL;
 	d->url = name ? str_printf("/v1/jobs/%" PRIu64 "/files/%s", all->id, name) : NULL;
-	return d->partial && d->url ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+	return d->partial && d->url ? 0 : err_no_memory(e);
 }
 
 static void
@@ -310,7 +310,7 @@ fetch_rows(struct fetch *all, const json_t *rows, struct err *e)
 	int r = 0;
 
 	if (!files)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	all->files = files;
 	board_init(&all->board, stderr);
 	for (; r == 0 && all->n < json_array_size(rows); all->n++)

@@ -120,7 +120,7 @@ event_print(const char *event, json_t *data, struct err *e)
 	json_t *line = json_pack("{s:s, s:O}", "event", event, "data", data);
 
 	if (!line)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	cli_print_json(line, JSON_COMPACT);
 	(void)fflush(stdout);
 	json_decref(line);
@@ -382,7 +382,7 @@ follow(struct cli *c, const struct follow_options *o, const uint64_t *ids, size_
 	int r;
 
 	if (!jobs)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	board_init(&all.board, stderr);
 	all.board.named = n > 1;
 	all.deadline_ms = o->timeout_s ? clock_ms() + (int64_t)MIN(o->timeout_s, 1u << 30) * 1000 : 0;

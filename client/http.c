@@ -67,7 +67,7 @@ http_new(const char *server, const char *token, struct http **ret, struct err *e
 	local = str_starts(server, "unix:");
 	h = calloc(1, sizeof(*h));
 	if (!h || curl_global_init(CURL_GLOBAL_DEFAULT))
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	h->fd_stop = -1;
 	while (n && server[n - 1] == '/')
 		n--;
@@ -77,7 +77,7 @@ http_new(const char *server, const char *token, struct http **ret, struct err *e
 	h->server = strdup(server);
 	h->multi = curl_multi_init();
 	if (!h->server || !h->base || (local && !h->socket) || (token && !h->token) || !h->multi)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	*ret = TAKE(h);
 	return 0;
 }
@@ -272,7 +272,7 @@ headers_make(struct http_transfer *t, struct err *e)
 	if ((t->req->body &&
 	     (header_add(t, "Content-Type: application/json") < 0 || header_add(t, "Expect:") < 0)) ||
 	    header_add(t, t->req->header) < 0 || header_add(t, t->http->token) < 0)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	return 0;
 }
 
@@ -323,12 +323,12 @@ http_begin(struct http *h, const struct http_request *req, struct http_transfer 
 
 	if (!t || !url) {
 		free(t);
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	}
 	*t = (struct http_transfer){.magic = TRANSFER_MAGIC, .http = h, .req = req, .heard_ms = clock_ms()};
 	t->easy = curl_easy_init();
 	if (!t->easy)
-		r = err_set(e, E_NO_MEMORY, "memory ran out");
+		r = err_no_memory(e);
 	if (r == 0)
 		r = headers_make(t, e);
 	if (r == 0) {

@@ -16,7 +16,7 @@
 static int
 set_take(json_t *obj, const char *key, json_t *value, struct err *e)
 {
-	return json_object_set_new(obj, key, value) < 0 ? err_set(e, E_NO_MEMORY, "memory ran out") : 0;
+	return json_object_set_new(obj, key, value) < 0 ? err_no_memory(e) : 0;
 }
 
 /* A string from the command line, which may be any bytes. */
@@ -147,7 +147,7 @@ job_option_label(const struct option_row *o, const char *value, struct err *e)
 		return err_set(e, E_USAGE, "--%s must be KEY=VALUE, not '%s'", o->name, value);
 	key = strndup(value, (size_t)(eq - value));
 	if (!key)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = member_make(o->ret, o->key, json_object, &labels, e);
 	if (r == 0)
 		r = str_new(o->name, eq + 1, strlen(eq + 1), &s, e);

@@ -70,7 +70,7 @@ listing_print(const struct cli *c, struct listing *l, const json_t *rows, struct
 	json_t *row;
 
 	if (!titles || !shown)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	for (i = 0; i < l->columns_len; i++) {
 		if ((l->columns[i].wide && !c->wide) || (c->names && n))
 			continue;

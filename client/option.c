@@ -43,7 +43,7 @@ option_seconds(const struct option_row *o, const char *value, struct err *e)
 	uint64_t unit = value[n] ? 0 : 1;
 
 	if (!digits)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	for (i = 0; i < ARRAY_LEN(units) && value[n] && !value[n + 1]; i++)
 		if (units[i].letter == value[n])
 			unit = units[i].seconds;

@@ -50,7 +50,7 @@ setting_set(struct settings *s, enum setting_name i, enum setting_source source,
 		return 0;
 	row->value = strdup(value);
 	row->source = source;
-	return row->value ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+	return row->value ? 0 : err_no_memory(e);
 }
 
 static char *
@@ -146,8 +146,8 @@ files_name(struct settings *s, struct err *e)
 	else if (home && *home)
 		s->files[0] = str_printf("%s/.config/colconv/colconvctl.conf", home);
 	else
-		return s->files[1] ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
-	return s->files[0] && s->files[1] ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+		return s->files[1] ? 0 : err_no_memory(e);
+	return s->files[0] && s->files[1] ? 0 : err_no_memory(e);
 }
 
 /* ---- the token ---- */
@@ -191,7 +191,7 @@ token_find(struct settings *s, struct err *e)
 	} else {
 		return 0;
 	}
-	r = s->token ? token_check(s->token, from, e) : err_set(e, E_NO_MEMORY, "memory ran out");
+	r = s->token ? token_check(s->token, from, e) : err_no_memory(e);
 	if (r == 0 && http_is_open(s->rows[SETTING_SERVER].value))
 		warn(s->rows[SETTING_SERVER].value,
 		     "is no https: the token can be read by anyone on the way");

@@ -115,7 +115,7 @@ table_print(const struct table *t, FILE *f, unsigned width, struct err *e)
 	size_t i, c;
 
 	if (t->failed || !widths)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	assert(t->cells_len % t->columns_len == 0);
 	widths_set(t, width, widths);
 	for (c = 0; c < t->columns_len && !t->untitled; c++)

@@ -15,9 +15,7 @@
 int
 problem_add(json_t *problems, const struct err *what, struct err *e)
 {
-	return json_array_append_new(problems, json_string(what->msg)) < 0
-		       ? err_set(e, E_NO_MEMORY, "memory ran out")
-		       : 0;
+	return json_array_append_new(problems, json_string(what->msg)) < 0 ? err_no_memory(e) : 0;
 }
 
 /* A regular file below `dir` that is no link, and has no second name: ONNX Runtime refuses both. */
@@ -111,7 +109,7 @@ verify_manifest(const char *dir, const json_t *manifest, struct bar *bar, json_t
 	int r;
 
 	if (!block)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = json_get_array(manifest, "", "files", JSON_REQUIRED, E_MISMATCH, &files, e);
 	if (r < 0)
 		return err_context(e, "manifest.json");

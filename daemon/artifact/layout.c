@@ -59,7 +59,7 @@ layout_open(const char *dir, const char *name, int *ret_fd, struct stat *ret_st,
 		return err_set(e, E_NOT_FOUND, "there is no file '%s'", name);
 	path = fs_join(dir, name);
 	if (!path)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	/* O_NONBLOCK: a FIFO must not hang us before its type is seen. */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENXIO))

@@ -28,7 +28,7 @@ artifact_list_add(struct artifact_list *l, const char *name, uint64_t size, cons
 		l->files = files;
 	f = files ? &files[l->n] : NULL;
 	if (!f || !(f->name = strdup(name)))
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	f->size = size;
 	(void)snprintf(f->sha256, sizeof(f->sha256), "%s", sha256);
 	l->n++;
@@ -103,7 +103,7 @@ manifest_list(const char *dir, struct artifact_list *l, struct err *e)
 	int r;
 
 	if (!path)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = plain_size(dir, LAYOUT_MANIFEST, &size, e);
 	if (r == 0)
 		r = json_read(path, MANIFEST_LEN_MAX, E_MISMATCH, &j, e);

@@ -32,7 +32,7 @@ publish_again(const char *state_dir, const char *artifact, struct artifact_list 
 	int r;
 
 	if (!parent)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = fs_sync_dir(parent, e);
 	return r < 0 ? r : layout_list(artifact, ret, e);
 }
@@ -45,7 +45,7 @@ artifact_publish(const char *state_dir, int64_t job, int attempt, struct artifac
 	int r;
 
 	if (!staging || !artifact)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (fs_exists(staging))
 		r = publish(staging, artifact, ret, e);
 	else if (fs_exists(artifact))

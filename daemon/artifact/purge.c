@@ -14,7 +14,7 @@ entry_remove(const char *dir, const char *name, void *arg, struct err *e)
 	const struct purge *p = arg;
 	int r;
 
-	r = path ? layout_trash(p->state_dir, path, e) : err_set(e, E_NO_MEMORY, "memory ran out");
+	r = path ? layout_trash(p->state_dir, path, e) : err_no_memory(e);
 	*p->removed += r == 0;
 	return r;
 }
@@ -26,7 +26,7 @@ artifact_purge_staging(const char *state_dir, int *ret_removed, struct err *e)
 	struct purge p = {.state_dir = state_dir, .removed = ret_removed};
 
 	*ret_removed = 0;
-	return dir ? layout_each(dir, entry_remove, &p, e) : err_set(e, E_NO_MEMORY, "memory ran out");
+	return dir ? layout_each(dir, entry_remove, &p, e) : err_no_memory(e);
 }
 
 struct each {
@@ -53,7 +53,7 @@ artifact_each(const char *state_dir, artifact_fn fn, void *arg, struct err *e)
 	_cleanup_free_ char *dir = fs_join(state_dir, "artifacts");
 	struct each each = {.fn = fn, .arg = arg};
 
-	return dir ? layout_each(dir, artifact_entry, &each, e) : err_set(e, E_NO_MEMORY, "memory ran out");
+	return dir ? layout_each(dir, artifact_entry, &each, e) : err_no_memory(e);
 }
 
 int
@@ -63,12 +63,12 @@ artifact_set_aside(const char *state_dir, const char *name, struct err *e)
 	unsigned n = 0;
 
 	if (!from)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	for (;;) {
 		_cleanup_free_ char *to = str_printf("%s/lost/%s.%u", state_dir, name, ++n);
 
 		if (!to)
-			return err_set(e, E_NO_MEMORY, "memory ran out");
+			return err_no_memory(e);
 		if (!fs_exists(to))
 			return fs_rename(from, to, e);
 	}

@@ -13,7 +13,7 @@ artifact_init(const char *state_dir, struct err *e)
 	for (i = 0; r == 0 && i < ARRAY_LEN(names); i++) {
 		_cleanup_free_ char *path = fs_join(state_dir, names[i]);
 
-		r = path ? fs_mkdir_p(path, FOLDER_MODE, e) : err_set(e, E_NO_MEMORY, "memory ran out");
+		r = path ? fs_mkdir_p(path, FOLDER_MODE, e) : err_no_memory(e);
 	}
 	return r;
 }
@@ -25,7 +25,7 @@ artifact_stage(const char *state_dir, int64_t job, int attempt, char **ret, stru
 	int r;
 
 	if (!path)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = fs_remove(path, e);
 	if (r == 0)
 		r = fs_mkdir(path, FOLDER_MODE, e);
@@ -39,7 +39,7 @@ artifact_discard(const char *state_dir, int64_t job, int attempt, struct err *e)
 {
 	_cleanup_free_ char *path = layout_staging(state_dir, job, attempt);
 
-	return path ? layout_trash(state_dir, path, e) : err_set(e, E_NO_MEMORY, "memory ran out");
+	return path ? layout_trash(state_dir, path, e) : err_no_memory(e);
 }
 
 int
@@ -52,7 +52,7 @@ artifact_keep_report(const char *state_dir, int64_t job, int attempt, struct err
 	int r;
 
 	if (!from || !to)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (!fs_exists(from))
 		return err_set(e, E_NOT_FOUND, "there is no file '%s'", from);
 	r = fs_mkdir(failed, FOLDER_MODE, e);
@@ -66,7 +66,7 @@ file_open(const char *dir, const char *name, int *ret_fd, uint64_t *ret_size, st
 	int r;
 
 	if (!dir)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = layout_open(dir, name, ret_fd, &st, e);
 	if (r == 0)
 		*ret_size = (uint64_t)st.st_size;

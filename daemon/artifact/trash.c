@@ -18,7 +18,7 @@ layout_trash(const char *state_dir, const char *path, struct err *e)
 		_cleanup_free_ char *to = str_printf("%s/trash/%s.%u", state_dir, fs_basename(path), ++n);
 
 		if (!to)
-			return err_set(e, E_NO_MEMORY, "memory ran out");
+			return err_no_memory(e);
 		if (fs_exists(to))
 			continue;
 		if (rename(path, to) < 0 && errno != ENOENT)
@@ -32,7 +32,7 @@ artifact_trash(const char *state_dir, int64_t job, struct err *e)
 {
 	_cleanup_free_ char *path = layout_artifact(state_dir, job);
 
-	return path ? layout_trash(state_dir, path, e) : err_set(e, E_NO_MEMORY, "memory ran out");
+	return path ? layout_trash(state_dir, path, e) : err_no_memory(e);
 }
 
 int
@@ -40,7 +40,7 @@ artifact_sync(const char *state_dir, struct err *e)
 {
 	_cleanup_free_ char *dir = fs_join(state_dir, "artifacts");
 
-	return dir ? fs_sync_dir(dir, e) : err_set(e, E_NO_MEMORY, "memory ran out");
+	return dir ? fs_sync_dir(dir, e) : err_no_memory(e);
 }
 
 int
@@ -48,7 +48,7 @@ artifact_remove_report(const char *state_dir, int64_t job, struct err *e)
 {
 	_cleanup_free_ char *dir = layout_failed(state_dir, job);
 
-	return dir ? fs_remove(dir, e) : err_set(e, E_NO_MEMORY, "memory ran out");
+	return dir ? fs_remove(dir, e) : err_no_memory(e);
 }
 
 /*
@@ -98,7 +98,7 @@ entry_step(const char *dir, const char *name, void *arg, struct err *e)
 	int r;
 
 	if (!path)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode))
 		return file_step(path, e);
 	r = layout_each(path, entry_step, arg, e);
@@ -114,6 +114,5 @@ artifact_trash_step(const char *state_dir, struct err *e)
 {
 	_cleanup_free_ char *dir = fs_join(state_dir, "trash");
 
-	return dir ? layout_each(dir, entry_step, /*arg=*/NULL, e)
-		   : err_set(e, E_NO_MEMORY, "memory ran out");
+	return dir ? layout_each(dir, entry_step, /*arg=*/NULL, e) : err_no_memory(e);
 }

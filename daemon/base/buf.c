@@ -102,7 +102,7 @@ buf_consume(struct buf *b, size_t len)
 int
 buf_failed(const struct buf *b, struct err *e)
 {
-	return b->failed ? err_set(e, E_NO_MEMORY, "memory ran out") : 0;
+	return b->failed ? err_no_memory(e) : 0;
 }
 
 char *

@@ -50,6 +50,12 @@ err_set(struct err *e, int code, const char *fmt, ...)
 }
 
 int
+err_no_memory(struct err *e)
+{
+	return err_set(e, E_NO_MEMORY, "memory ran out");
+}
+
+int
 err_errno(struct err *e, int code, int errnum, const char *fmt, ...)
 {
 	va_list ap;

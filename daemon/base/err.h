@@ -39,6 +39,9 @@ struct err {
 /* Sets the error unless one is there already. Returns `code` always. */
 int err_set(struct err *e, int code, const char *fmt, ...) _printf_(3, 4);
 
+/* Sets E_NO_MEMORY with its usual sentence. */
+int err_no_memory(struct err *e);
+
 /* As err_set, and ends with ": " and the text of `errnum`. ENOSPC, EDQUOT and EFBIG become E_NO_SPACE, ENOMEM
  * E_NO_MEMORY. */
 int err_errno(struct err *e, int code, int errnum, const char *fmt, ...) _printf_(4, 5);

@@ -157,7 +157,7 @@ parent_sync(const char *path, struct err *e)
 	char *slash;
 
 	if (!dir)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	slash = strrchr(dir, '/');
 	if (!slash)
 		return fs_sync_dir(".", e);
@@ -173,7 +173,7 @@ fs_write_file(const char *path, const void *data, size_t len, struct err *e)
 	int r;
 
 	if (!tmp)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)
 		return err_errno(e, E_IO, errno, "cannot create '%s'", tmp);
@@ -240,7 +240,7 @@ fs_mkdir_p(const char *path, mode_t mode, struct err *e)
 	int r;
 
 	if (!copy)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	for (p = copy + 1; *copy && *p; p++) {
 		if (*p != '/')
 			continue;
@@ -295,7 +295,7 @@ fs_sync_tree(const char *path, struct err *e)
 			continue;
 		sub = fs_join(path, ent->d_name);
 		if (!sub)
-			return err_set(e, E_NO_MEMORY, "memory ran out");
+			return err_no_memory(e);
 		if (fs_is_dir(sub)) {
 			r = fs_sync_tree(sub, e);
 			if (r < 0)
@@ -453,5 +453,5 @@ fs_sibling(const char *program, char **ret, struct err *e)
 	if (slash)
 		*slash = '\0';
 	*ret = fs_join(self, program);
-	return *ret ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+	return *ret ? 0 : err_no_memory(e);
 }

@@ -21,7 +21,7 @@ loop_new(struct loop **ret, struct err *e)
 	_cleanup_free_ struct loop *l = calloc(1, sizeof(*l));
 
 	if (!l)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	LIST_INIT(&l->timers);
 	l->fd = epoll_create1(EPOLL_CLOEXEC);
 	if (l->fd < 0)

@@ -99,7 +99,7 @@ proc_spawn(const struct proc_spec *spec, struct proc *ret, struct err *e)
 	ssize_t n;
 
 	if (!envp)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (spec->oom_score_adj)
 		(void)snprintf(oom_score_adj, sizeof(oom_score_adj), "%d", spec->oom_score_adj);
 	fd_null = open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -87,7 +87,7 @@ target_name(const char *module, enum role role, char ret[NAME_LEN_MAX], struct e
 					       : role == ROLE_BIAS  ? ".bias"
 								    : ".weight");
 
-	return name ? name_canonical(name, ret, e) : err_set(e, E_NO_MEMORY, "memory ran out");
+	return name ? name_canonical(name, ret, e) : err_no_memory(e);
 }
 
 static int
@@ -131,7 +131,7 @@ weight_add(struct adapter *a, const char *name, const struct st_tensor *t, struc
 
 	*w = (struct weight){.name = strdup(name), .tensor = t, .file = a->file};
 	if (!w->name)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	a->added++;
 	return 0;
 }
@@ -160,7 +160,7 @@ delta_add(struct adapter *a, struct weight *w, enum role role, const struct st_t
 	struct delta *d;
 
 	if (!w->delta && !(w->delta = calloc(1, sizeof(*w->delta))))
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	d = w->delta;
 	if (role == ROLE_MAGNITUDE)
 		slot = &d->magnitude;

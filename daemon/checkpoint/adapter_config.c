@@ -130,7 +130,7 @@ patterns_parse(const json_t *json, const char *key, struct adapter_patterns *ret
 		return err_set(e, E_BAD_CHECKPOINT, "%s has more than %d patterns", key, PATTERNS_MAX);
 	ret->item = calloc(json_object_size(obj), sizeof(*ret->item));
 	if (!ret->item)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	json_object_foreach((json_t *)(uintptr_t)obj, pattern, v) {
 		ret->item[ret->n].value = json_number_value(v);
 		if (!json_is_number(v))

@@ -46,7 +46,7 @@ config_read(struct checkpoint *c, struct err *e)
 	int r;
 
 	if (!path)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (!fs_is_dir(c->dir))
 		return err_set(e, E_BAD_CHECKPOINT, "'%s' is not a folder", c->dir);
 	if (!fs_exists(path) && checkpoint_is_adapter(c->dir))
@@ -95,7 +95,7 @@ file_add(struct checkpoint *c, const char *path, struct err *e)
 	int r;
 
 	if (!files)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	c->files = files;
 	r = st_open(path, E_BAD_CHECKPOINT, &files[c->file_count], e);
 	if (r == 0)
@@ -109,7 +109,7 @@ files_open(struct checkpoint *c, struct err *e)
 	_cleanup_free_ char *path = fs_join(c->dir, WEIGHTS_NAME);
 
 	if (!path)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (!fs_exists(path))
 		return dir_has(c->dir, INDEX_NAME)
 			       ? index_open(c->dir, &c->files, &c->file_count, e)
@@ -135,7 +135,7 @@ weight_add(struct checkpoint *c, const struct st_file *f, const struct st_tensor
 			       t->name, st_dtype_name(t->dtype));
 	w->name = strdup(name);
 	if (!w->name)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	w->tensor = t;
 	w->file = f;
 	c->weight_count++;
@@ -186,7 +186,7 @@ weights_collect(struct checkpoint *c, struct err *e)
 		n += st_count(c->files[i]);
 	c->weights = calloc(n, sizeof(*c->weights));
 	if (!c->weights)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	for (i = 0; i < c->file_count; i++) {
 		for (k = 0; k < st_count(c->files[i]); k++) {
 			r = weight_add(c, c->files[i], st_get(c->files[i], k), e);
@@ -206,7 +206,7 @@ base_locate(const char *dir, const char *name, char **ret, struct err *e)
 	_cleanup_free_ char *itself = strdup(name);
 
 	if (!within || !beside || !itself)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	*ret = NULL;
 	if (name[0] == '/')
 		*ret = fs_is_dir(name) ? TAKE(itself) : NULL;
@@ -245,12 +245,12 @@ adapter_begin(struct checkpoint *c, const char *dir, const char *base, struct er
 
 	c->adapter_dir = strdup(dir);
 	if (!path || !c->adapter_dir)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = adapter_config_read(path, &c->adapter, e);
 	if (r < 0 || !base)
 		return r < 0 ? r : base_find(c, e);
 	c->dir = strdup(base);
-	return c->dir ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+	return c->dir ? 0 : err_no_memory(e);
 }
 
 static int
@@ -262,7 +262,7 @@ adapter_put(struct checkpoint *c, struct err *e)
 	int r;
 
 	if (!path)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (!fs_exists(path))
 		return weights_missing(c->adapter_dir, "no " ADAPTER_WEIGHTS_NAME, e);
 	r = file_add(c, path, e);
@@ -271,7 +271,7 @@ adapter_put(struct checkpoint *c, struct err *e)
 	f = c->files[c->file_count - 1];
 	weights = realloc(c->weights, (c->weight_count + st_count(f) + 1) * sizeof(*weights));
 	if (!weights)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	c->weights = weights;
 	r = adapter_apply(&c->adapter, f, c->weights, &c->weight_count, e);
 	return r < 0 ? r : weights_sort(c, e);
@@ -286,7 +286,7 @@ checkpoint_base_elsewhere(const char *dir, char **ret, struct err *e)
 
 	*ret = NULL;
 	if (!path)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (!checkpoint_is_adapter(dir))
 		return 0;
 	r = adapter_config_read(path, &config, e);
@@ -296,7 +296,7 @@ checkpoint_base_elsewhere(const char *dir, char **ret, struct err *e)
 	if (r < 0 || here)
 		return r;
 	*ret = strdup(config.base);
-	return *ret ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+	return *ret ? 0 : err_no_memory(e);
 }
 
 static int
@@ -307,7 +307,7 @@ dir_set(struct checkpoint *c, const char *dir, const char *base, struct err *e)
 	if (base)
 		return err_set(e, E_BAD_REQUEST, "a base was given, but '%s' is not an adapter", dir);
 	c->dir = strdup(dir);
-	return c->dir ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+	return c->dir ? 0 : err_no_memory(e);
 }
 
 static void
@@ -323,7 +323,7 @@ checkpoint_open(const char *dir, const char *base, struct checkpoint **ret, stru
 	int r;
 
 	if (!c)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if ((r = dir_set(c, dir, base, e)) < 0 || (r = config_read(c, e)) < 0 || (r = files_open(c, e)) < 0 ||
 	    (r = weights_collect(c, e)) < 0 || (c->adapter_dir && (r = adapter_put(c, e)) < 0))
 		return r;

@@ -43,7 +43,7 @@ names_collect(const json_t *map, json_t *names, struct err *e)
 			return err_set(e, E_BAD_CHECKPOINT, "weight_map names more than %d files",
 				       INDEX_SHARDS_MAX);
 		if (json_object_set_new(names, name, json_null()) < 0)
-			return err_set(e, E_NO_MEMORY, "memory ran out");
+			return err_no_memory(e);
 	}
 	if (!json_object_size(names))
 		return err_set(e, E_BAD_CHECKPOINT, "weight_map names no file");
@@ -56,7 +56,7 @@ shard_open(const char *dir, const char *name, struct st_file **ret, struct err *
 	_cleanup_free_ char *path = fs_join(dir, name);
 
 	if (!path)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (!fs_exists(path))
 		return err_set(e, E_BAD_CHECKPOINT, "shard '%s' is missing", path);
 	return st_open(path, E_BAD_CHECKPOINT, ret, e);
@@ -73,7 +73,7 @@ shards_open(const char *dir, json_t *names, struct shards *ret, struct err *e)
 
 	ret->files = calloc(json_object_size(names), sizeof(*ret->files));
 	if (!sorted || !ret->files)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	json_object_foreach(names, name, v)
 		sorted[n++] = name;
 	qsort(sorted, n, sizeof(*sorted), cmp_str);
@@ -83,7 +83,7 @@ shards_open(const char *dir, json_t *names, struct shards *ret, struct err *e)
 			return r;
 		ret->count++;
 		if (json_object_set_new(names, sorted[i], json_integer((json_int_t)i)) < 0)
-			return err_set(e, E_NO_MEMORY, "memory ran out");
+			return err_no_memory(e);
 	}
 	return 0;
 }
@@ -136,7 +136,7 @@ index_parse(const char *path, json_t **ret, const json_t **ret_map, json_t **ret
 	int r;
 
 	if (!names)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = json_read(path, INDEX_LEN_MAX, E_BAD_CHECKPOINT, &index, e);
 	if (r < 0)
 		return r;
@@ -177,7 +177,7 @@ index_open(const char *dir, struct st_file ***ret, size_t *ret_count, struct err
 	int r;
 
 	if (!path)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = index_parse(path, &index, &map, &names, e);
 	if (r < 0)
 		return r;

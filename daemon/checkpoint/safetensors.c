@@ -220,7 +220,7 @@ tensors_alloc(struct st_file *f, json_t *header, int code, struct err *e)
 	f->tensors = calloc(json_object_size(header) + 1, sizeof(*f->tensors));
 	f->by_name = calloc(json_object_size(header) + 1, sizeof(*f->by_name));
 	if (!f->names || !f->tensors || !f->by_name)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	return 0;
 }
 

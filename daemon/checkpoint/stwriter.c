@@ -32,13 +32,13 @@ stw_new(const char *path, struct stw **ret, struct err *e)
 	_cleanup_(stw_freep) struct stw *w = calloc(1, sizeof(*w));
 
 	if (!w)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	w->fd = -1;
 	w->path = strdup(path);
 	w->header = json_object();
 	w->block = malloc(BLOCK_LEN);
 	if (!w->path || !w->header || !w->block)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	*ret = TAKE(w);
 	return 0;
 }
@@ -137,7 +137,7 @@ stw_begin(struct stw *w, struct err *e)
 
 	w->tmp = str_printf("%s.tmp%ld", w->path, (long)getpid());
 	if (!text || !w->tmp)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	w->fd = open(w->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (w->fd < 0)
 		return err_errno(e, E_IO, errno, "cannot create '%s'", w->tmp);

@@ -21,7 +21,7 @@ names_check(const struct check *c)
 	size_t i;
 
 	if (!sorted)
-		return err_set(c->e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(c->e);
 	memcpy(sorted, c->g->value, c->g->n_value * sizeof(*sorted));
 	qsort(sorted, c->g->n_value, sizeof(*sorted), name_cmp);
 	for (i = 1; i < c->g->n_value; i++)
@@ -113,7 +113,7 @@ graph_check(const struct ir_graph *g, struct err *e)
 	int r;
 
 	if (!made || !used)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	for (i = 0; i < g->n_value; i++)
 		made[i] = g->value[i]->kind != IR_RESULT;
 	r = output_check(&c);

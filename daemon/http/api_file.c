@@ -39,7 +39,7 @@ api_file_list(struct request *q, struct err *e)
 							     (json_int_t)f->size, "sha256", f->sha256));
 	if (json_array_size(files) != list.n) {
 		json_decref(files);
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	}
 	return reply_json_take(q, MHD_HTTP_OK, json_pack("{s:o}", "files", files), e);
 }

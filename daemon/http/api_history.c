@@ -33,7 +33,7 @@ page_add(const struct event *ev, void *arg, struct err *e)
 	r = event_to_json(ev, &j, e);
 	if (r < 0)
 		return r;
-	return json_array_append_new(p->events, j) < 0 ? err_set(e, E_NO_MEMORY, "memory ran out") : 0;
+	return json_array_append_new(p->events, j) < 0 ? err_no_memory(e) : 0;
 }
 
 static int
@@ -145,7 +145,7 @@ log_reply(struct request *q, int64_t after, struct err *e)
 	struct log *l = calloc(1, sizeof(*l));
 
 	if (!l)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	*l = (struct log){.magic = LOG_MAGIC, .server = q->server, .job = q->id, .after = after};
 	return reply_reader_take(q, BLOCK, log_read, l, log_free, "text/plain; charset=utf-8", e);
 }

@@ -80,7 +80,7 @@ label_add(struct query *y, const char *value, struct err *e)
 		return err_set(e, E_BAD_REQUEST, "label may be there %d times at most", LIST_LABELS_MAX);
 	name = strndup(value, (size_t)(eq - value));
 	if (!name)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	y->label_names[f->n_labels] = name;
 	f->labels[f->n_labels].name = name;
 	f->labels[f->n_labels++].value = eq + 1;

@@ -40,7 +40,7 @@ page_add(const struct stored_artifact *a, void *arg, struct err *e)
 					    a->model, "published",
 					    str_time(a->published, published, sizeof(published)), "files",
 					    (json_int_t)a->files, "bytes", (json_int_t)a->bytes)) < 0)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	return 0;
 }
 

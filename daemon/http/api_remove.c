@@ -189,7 +189,7 @@ api_purge(struct request *q, struct err *e)
 	int r;
 
 	if (!p)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	p->q = q;
 	p->now = job_now();
 	p->keep = (struct retention)RETENTION_INIT;

@@ -175,7 +175,7 @@ folder_make(const char *path, struct err *e)
 	char *slash = dir ? strrchr(dir, '/') : NULL;
 
 	if (!dir)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (!slash || slash == dir)
 		return 0;
 	*slash = '\0';
@@ -207,7 +207,7 @@ listener_open(struct listener *l, const char *address, struct err *e)
 	if (a.any.sa_family == AF_UNIX) {
 		l->path = strdup(a.un.sun_path);
 		if (!l->path)
-			return err_set(e, E_NO_MEMORY, "memory ran out");
+			return err_no_memory(e);
 		/* the socket's mode is who may call; nobody can connect before listen() */
 		if (chmod(l->path, 0660) < 0)
 			return err_errno(e, E_IO, errno, "cannot set the mode of '%s'", l->path);
@@ -255,7 +255,7 @@ listener_new(struct loop *loop, const char *address, listener_fn fn, void *arg, 
 	int r;
 
 	if (!l)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = listener_open(l, address, e);
 	if (r == 0)
 		r = listener_begin(l, e);
@@ -286,7 +286,7 @@ listener_adopt_take(struct loop *loop, int fd, listener_fn fn, void *arg, struct
 
 	if (!l) {
 		(void)close(fd);
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	}
 	if (!is_listening_stream(fd))
 		return err_set(e, E_BAD_CONFIG, "descriptor %d is no socket that listens for streams", fd);

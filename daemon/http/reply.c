@@ -14,7 +14,7 @@ reply_set_take(struct request *q, unsigned status, struct MHD_Response *response
 {
 	assert(!q->reply);
 	if (!response)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	q->reply = response;
 	q->status = status;
 	if (type)
@@ -30,7 +30,7 @@ reply_text(struct request *q, unsigned status, json_t *j, const char *type, stru
 	struct MHD_Response *response;
 
 	if (!text)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
 	if (!response)
 		free(text);

@@ -27,7 +27,7 @@ route_set(struct request *q, const char *url, const char *method, char allow[ROU
 	if (args.name) {
 		q->name = strdup(args.name);
 		if (!q->name)
-			return err_set(e, E_NO_MEMORY, "memory ran out");
+			return err_no_memory(e);
 	}
 	return 0;
 }
@@ -134,7 +134,7 @@ request_run(struct request *q, struct err *e)
 	if (q->route->takes != TAKES_QUERY && params_get(q, NULL, 0, e) < 0)
 		return e->code;
 	if (q->body.failed)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (q->body_len > q->body.len)
 		return err_set(e, E_TOO_LARGE, "the body is longer than %" PRIu64 " bytes",
 			       q->server->spec.body_max);

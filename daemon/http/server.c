@@ -96,7 +96,7 @@ server_new(const struct server_spec *spec, struct server **ret, struct err *e)
 	int r;
 
 	if (!s)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	s->magic = SERVER_MAGIC;
 	s->spec = *spec;
 	s->started = job_now();
@@ -150,7 +150,7 @@ listeners_grow(struct server *s, struct err *e)
 	struct listener **l = reallocarray(s->listeners, s->n_listeners + 1, sizeof(struct listener *));
 
 	if (!l)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	s->listeners = l;
 	return 0;
 }

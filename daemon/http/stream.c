@@ -290,7 +290,7 @@ stream_reply(struct streams *ss, struct request *q, int64_t job, int64_t after, 
 		return r;
 	st = calloc(1, sizeof(*st));
 	if (!st)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	*st = (struct stream){.magic = STREAM_MAGIC, .all = ss, .conn = q->conn, .job = job};
 	LIST_INSERT_HEAD(&ss->list, st, entry);
 	ss->n++;

@@ -92,7 +92,7 @@ token_add(struct tokens *t, char *line, struct err *e)
 				       t->v[i].name);
 	v = reallocarray(t->v, t->n + 1, sizeof(*v));
 	if (!v)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	t->v = v;
 	v[t->n++] = new;
 	return 0;
@@ -155,7 +155,7 @@ tokens_load(const char *path, struct tokens **ret, struct err *e)
 	bool ours = !*path && credential && fs_exists(credential);
 
 	if (!t || (credentials && !credential))
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (!*path && !ours) {
 		*ret = NULL;
 		return 0;

@@ -81,7 +81,7 @@ wait_for(struct request *q, int64_t after, uint64_t seconds, struct err *e)
 		return r;
 	w = calloc(1, sizeof(*w));
 	if (!w)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	*w = (struct wait){
 		.magic = WAIT_MAGIC,
 		.q = q,

@@ -17,7 +17,7 @@ blob_init(struct blob *b, const struct cache *c, const char *etag, uint64_t size
 	if (b->path && b->part && b->lock_path)
 		return 0;
 	blob_release(b);
-	return err_set(e, E_NO_MEMORY, "memory ran out");
+	return err_no_memory(e);
 }
 
 static void

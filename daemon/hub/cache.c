@@ -18,7 +18,7 @@ cache_init(struct cache *c, const char *dir, const char *repo_id, struct err *e)
 	if (c->repo && c->locks)
 		return 0;
 	cache_release(c);
-	return err_set(e, E_NO_MEMORY, "memory ran out");
+	return err_no_memory(e);
 }
 
 void
@@ -35,7 +35,7 @@ cache_make(const struct cache *c, struct err *e)
 	int r;
 
 	if (!blobs)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = fs_mkdir_p(blobs, 0755, e);
 	return r < 0 ? r : fs_mkdir_p(c->locks, 0755, e);
 }
@@ -47,7 +47,7 @@ cache_ref_read(const struct cache *c, const char *revision, char ret[41], struct
 	size_t len;
 
 	if (!path)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (!fs_exists(path) || fs_read(path, 256, E_IO, &text, &len, NULL) < 0)
 		return err_set(e, E_HUB_OFFLINE,
 			       "the cache does not say which commit '%s' is ('%s' cannot be read)", revision,
@@ -68,7 +68,7 @@ cache_ref_write(const struct cache *c, const char *revision, const char *commit,
 
 	dir = path ? strndup(path, (size_t)(fs_basename(path) - 1 - path)) : NULL;
 	if (!dir)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (cache_ref_read(c, revision, old, NULL) == 0 && str_eq(old, commit))
 		return 0;
 	r = fs_mkdir_p(dir, 0755, e);
@@ -90,7 +90,7 @@ cache_link(const char *snapshot, const char *name, const char *etag, struct err 
 	char old[ETAG_LEN_MAX + 1];
 
 	if (!path || !target || !tmp)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	cache_etag(snapshot, name, old);
 	if (str_eq(old, etag))
 		return 0;

@@ -75,7 +75,7 @@ digest_read(struct digest *d, int fd, const char *path, struct err *e)
 	ssize_t n;
 
 	if (!d->block && !(d->block = malloc(BLOCK_LEN)))
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	do
 		n = read(fd, d->block, BLOCK_LEN);
 	while (n < 0 && errno == EINTR);

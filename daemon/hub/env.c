@@ -54,7 +54,7 @@ endpoint_read(struct hub_env *env, struct err *e)
 	env->endpoint_given = s != NULL;
 	env->endpoint = strdup(s ? s : ENDPOINT_DEFAULT);
 	if (!env->endpoint)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	for (n = strlen(env->endpoint); n && env->endpoint[n - 1] == '/'; n--)
 		env->endpoint[n - 1] = '\0';
 	if (!url_is_endpoint(env->endpoint))
@@ -85,7 +85,7 @@ cache_read(struct hub_env *env, const char *home, struct err *e)
 		return err_set(e, E_BAD_CONFIG,
 			       "none of HF_HUB_CACHE, HF_HOME and HOME says where the Hub's files go");
 	env->cache = cache ? strdup(cache) : fs_join(home, "hub");
-	return env->cache ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+	return env->cache ? 0 : err_no_memory(e);
 }
 
 /* What may stand in a header. The token itself is in no message. */
@@ -102,7 +102,7 @@ token_take(struct hub_env *env, const char *text, const char *where, struct err 
 		if (text[i] <= ' ' || text[i] > '~')
 			return err_set(e, E_BAD_CONFIG, "what %s holds is no token of the Hub", where);
 	if (n && !(env->token = strndup(text, n)))
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	return 0;
 }
 
@@ -128,7 +128,7 @@ token_find(struct hub_env *env, const char *dir, const char *name, struct err *e
 	_cleanup_free_ char *path = dir ? fs_join(dir, name) : NULL;
 
 	if (dir && !path)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	return !path || env->token || !fs_exists(path) ? 0 : token_file_read(env, path, e);
 }
 

@@ -110,7 +110,7 @@ int
 hop_init(struct hop *h, const struct hub_env *env, hop_sink_fn *sink, void *ctx, struct err *e)
 {
 	*h = (struct hop){.magic = HOP_MAGIC, .env = env, .easy = curl_easy_init(), .sink = sink, .ctx = ctx};
-	return h->easy ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+	return h->easy ? 0 : err_no_memory(e);
 }
 
 static void
@@ -134,7 +134,7 @@ header_add(struct hop *h, const char *line, struct err *e)
 	struct curl_slist *all = line ? curl_slist_append(h->headers, line) : NULL;
 
 	if (!all)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	h->headers = all;
 	return 0;
 }
@@ -197,7 +197,7 @@ hop_setup(struct hop *h, const char *url, uint64_t from, struct err *e)
 	h->url = strdup(url);
 	h->host = url_host(url);
 	if (!h->url || !h->host)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	/* By a proxy the address is seen by the proxy alone. */
 	if (address_is_private_literal(h->host) && !hub_env_host_trusted(h->env, h->host))
 		return err_set(e, E_HUB_PROTOCOL, "'%s' is no public address: " PRIVATE_HINT, h->host);

@@ -57,7 +57,7 @@ listing_get(struct fetch *f, struct err *e)
 
 	t.path = revision ? str_printf("/api/models/%s/revision/%s?blobs=true", f->repo, revision) : NULL;
 	if (!t.path)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = transfer_all(&job, &t, 1, e);
 	free(t.path);
 	return r < 0 ? r : listing_parse(body.data ? body.data : "", body.len, f->repo, &f->listing, e);
@@ -84,7 +84,7 @@ snapshot_begin(struct fetch *f, struct err *e)
 	f->s.repo = strdup(f->env.offline ? f->repo : f->listing.repo);
 	f->s.dir = cache_snapshot(&f->cache, f->s.commit);
 	if (!f->s.repo || !f->s.dir)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (!f->env.offline)
 		return fs_mkdir_p(f->s.dir, 0755, e);
 	if (!fs_is_dir(f->s.dir))
@@ -101,13 +101,13 @@ cached_find(const struct fetch *f, const char *name, struct hub_file *ret, struc
 	struct stat st;
 
 	if (!path)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (stat(path, &st) < 0)
 		return 0;
 	ret->size = (uint64_t)st.st_size;
 	cache_etag(f->s.dir, name, ret->etag);
 	ret->name = strdup(name);
-	return ret->name ? 1 : err_set(e, E_NO_MEMORY, "memory ran out");
+	return ret->name ? 1 : err_no_memory(e);
 }
 
 /* Puts a file on the list: 1, or 0 when the repository has none such. */
@@ -118,7 +118,7 @@ want(struct fetch *f, const char *name, struct err *e)
 	int r;
 
 	if (!files)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	f->s.files = files;
 	r = f->env.offline ? cached_find(f, name, &files[f->s.count], e)
 			   : listing_find(&f->listing, name, &files[f->s.count], e);
@@ -141,7 +141,7 @@ cached_check(struct fetch *f, const struct hub_file *file, struct err *e)
 	if (!*file->etag) /* a copy, as its client makes where there are no links */
 		return 0;
 	if (!path)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = digest_new(file->etag, file->size, &d, e);
 	if (r < 0)
 		return r;
@@ -186,7 +186,7 @@ files_fetch(struct fetch *f, const struct hub_file *files, size_t n, struct err 
 	int r = 0;
 
 	if (!list || !blobs)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	for (; r == 0 && made < n; made++) {
 		_cleanup_free_ char *name = url_escape(files[made].name);
 
@@ -197,7 +197,7 @@ files_fetch(struct fetch *f, const struct hub_file *files, size_t n, struct err 
 			.blob = &blobs[made],
 		};
 		if (!list[made].path)
-			r = err_set(e, E_NO_MEMORY, "memory ran out");
+			r = err_no_memory(e);
 	}
 	if (r == 0)
 		r = space_check(f, blobs, n, e);
@@ -240,7 +240,7 @@ shards_want(struct fetch *f, struct err *e)
 	int r;
 
 	if (!path)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = index_names(path, &names, e);
 	if (r < 0)
 		return r;

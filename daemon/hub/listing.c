@@ -66,7 +66,7 @@ file_read(const json_t *file, struct hub_file *ret, struct err *e)
 	ret->size = (uint64_t)size;
 	(void)snprintf(ret->etag, sizeof(ret->etag), "%s", etag);
 	ret->name = strdup(name_of(file));
-	return ret->name ? 1 : err_set(e, E_NO_MEMORY, "memory ran out");
+	return ret->name ? 1 : err_no_memory(e);
 }
 
 int

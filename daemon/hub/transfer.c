@@ -147,7 +147,7 @@ try_start(struct batch *all, struct run *run, struct err *e)
 	_cleanup_free_ char *url = str_printf("%s%s", all->job->env->endpoint, run->t->path);
 
 	if (!url)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (run->t->body)
 		buf_clear(run->t->body);
 	run->have = run->t->blob ? run->t->blob->have : 0;
@@ -423,7 +423,7 @@ transfer_all(const struct transfer_job *job, const struct transfer *list, size_t
 
 	if (!all.runs || curl_global_init(CURL_GLOBAL_DEFAULT) || !(all.multi = curl_multi_init())) {
 		free(all.runs);
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	}
 	for (; r == 0 && all.count < count; all.count++) {
 		all.runs[all.count] = (struct run){.magic = RUN_MAGIC, .t = &list[all.count], .job = job};

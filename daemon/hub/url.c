@@ -104,7 +104,7 @@ url_redirect(const char *from, const char *location, const char *endpoint, char 
 	_cleanup_free_ char *here = url_host(from), *scheme = NULL, *host = NULL;
 
 	if (!u || !own || !here)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (curl_url_set(u, CURLUPART_URL, location, CURLU_DISALLOW_USER) != CURLUE_OK)
 		return err_set(e, E_HUB_PROTOCOL, "'%s' redirects to what is no address that may be followed",
 			       here);
@@ -115,7 +115,7 @@ url_redirect(const char *from, const char *location, const char *endpoint, char 
 			       "'%s' redirects to %s://%s; only https and the endpoint itself are followed",
 			       here, scheme ? scheme : "", host ? host : "");
 	*ret = part_get(u, CURLUPART_URL);
-	return *ret ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+	return *ret ? 0 : err_no_memory(e);
 }
 
 char *

@@ -65,7 +65,7 @@ case_text_make(const void *config, const struct case_tokens *tok, const struct c
 	ids = feeds_add(ret, "input_ids", IR_I64, 2, dim);
 	mask = feeds_add(ret, "attention_mask", IR_I64, 2, dim);
 	if (!ids || !mask)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	for (k = 0; k < dim[0] * dim[1]; k++)
 		((int64_t *)ids->data)[k] = tok->pad;
 	for (i = 0; i < plan->n_rows; i++) {

@@ -233,7 +233,7 @@ case_make(const void *config, const struct case_plan *plan, uint64_t seed, struc
 		return r;
 	pixels = feeds_add(ret, "pixel_values", IR_F32, 4, dim);
 	if (!pixels)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	case_fill_normal(&rng, pixels->data, feed_count(pixels));
 	return 0;
 }

@@ -171,7 +171,7 @@ images_make(const struct qwen2vl_config *c, const struct case_plan *plan, struct
 	grid = f ? f->data : NULL;
 	f = feeds_add(ret, "pixel_values", IR_F32, 3, pixel_dim);
 	if (!grid || !f)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	pixels = f->data;
 	for (i = 0; i < plan->n_rows; i++)
 		for (k = 0; k < plan->row[i].n_images; k++) {

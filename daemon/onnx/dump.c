@@ -178,7 +178,7 @@ model_put(struct dump *d, const Onnx__ModelProto *m, struct err *e)
 	for (i = 0; i < g->n_initializer; i++)
 		initializer_put(b, g->initializer[i]);
 	if (!nodes_put(d, g, 0))
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	for (i = 0; i < g->n_output; i++)
 		value_put(b, "output", g->output[i]);
 	tally_sort(&d->tally);

@@ -384,7 +384,7 @@ emit_graph(struct emit_job *job, struct err *e)
 	int r;
 
 	em.arena = arena_new();
-	r = em.arena ? graph_emit(&em) : err_set(e, E_NO_MEMORY, "memory ran out");
+	r = em.arena ? graph_emit(&em) : err_no_memory(e);
 	arena_free(&em.arena);
 	return r;
 }

@@ -8,7 +8,7 @@ extdata_new(uint64_t file_max, struct extdata **ret, struct err *e)
 {
 	*ret = calloc(1, sizeof(**ret));
 	if (!*ret)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	(*ret)->file_max = file_max;
 	return 0;
 }
@@ -37,7 +37,7 @@ file_add(struct extdata *x, struct err *e)
 	uint64_t *file = realloc(x->file, (x->n_file + 1) * sizeof(*file));
 
 	if (!file)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	file[x->n_file++] = 0;
 	x->file = file;
 	return 0;
@@ -54,7 +54,7 @@ item_add(struct extdata *x, const struct weight *w, const struct extdata_form *f
 	if (x->n == x->cap) {
 		it = realloc(x->item, cap * sizeof(*it));
 		if (!it)
-			return err_set(e, E_NO_MEMORY, "memory ran out");
+			return err_no_memory(e);
 		x->item = it;
 		x->cap = cap;
 	}

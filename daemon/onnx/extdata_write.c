@@ -283,7 +283,7 @@ write_all(struct writer *w, onnx_progress_fn progress, void *userdata, char ret[
 	int n, i, r = 0;
 
 	if (!memory)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	for (i = 0; i < SLOTS; i++)
 		w->slot[i].data = memory + (size_t)i * SLOT_LEN;
 	for (n = 0; n < CONVERTERS && r == 0; n += r == 0) {

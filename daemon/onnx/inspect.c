@@ -50,7 +50,7 @@ row_add(json_t *row, uint64_t bytes, struct err *e)
 	json_t *count = json_object_get(row, "count"), *sum = json_object_get(row, "bytes");
 
 	if (!row)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (bytes > (uint64_t)(INT64_MAX - json_integer_value(sum)))
 		return err_set(e, E_BAD_ONNX, "its weights are longer than a file can be");
 	(void)json_integer_set(count, json_integer_value(count) + 1);
@@ -272,7 +272,7 @@ node_add(struct inspect *x, const Onnx__NodeProto *n, struct err *e)
 	int r = 0;
 
 	if (!tally_add(&x->ops, n->op_type ? n->op_type : ""))
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (x->ops.n > OPS_MAX)
 		return err_set(e, E_BAD_ONNX, "it has nodes of more than %d kinds", OPS_MAX);
 	for (i = 0; i < n->n_attribute && r == 0; i++) {
@@ -409,7 +409,7 @@ onnx_inspect(const char *path, json_t **ret, struct err *e)
 	}
 	if (r == 0) {
 		*ret = model_json(&x, &o);
-		r = *ret ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+		r = *ret ? 0 : err_no_memory(e);
 	}
 	tally_release(&x.ops);
 	json_decref(x.layers);

@@ -78,7 +78,7 @@ want_read(struct parity_case *c, const char *expect, struct err *e)
 	int r;
 
 	if (!name)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = tensor_get(c->file, name, ST_F32, 3, &t, e);
 	if (r < 0)
 		return r;
@@ -86,7 +86,7 @@ want_read(struct parity_case *c, const char *expect, struct err *e)
 		return err_set(e, E_BAD_REFERENCE, "'%s': tensor '%s' is empty", c->path, name);
 	c->want = malloc(t->len);
 	if (!c->want)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	memcpy(c->want, t->data, t->len);
 	for (i = 0; i < t->count; i++)
 		if (!isfinite(c->want[i]))
@@ -115,7 +115,7 @@ mask_read(struct parity_case *c, struct err *e)
 			       c->path, (long long)t->shape[0], (long long)t->shape[1], c->batch, c->tokens);
 	c->valid = calloc((size_t)t->count, sizeof(*c->valid));
 	if (!c->valid)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	for (i = 0; i < t->count; i++) {
 		memcpy(&v, t->data + i * (int64_t)sizeof(v), sizeof(v));
 		if (v != 0 && v != 1)
@@ -136,7 +136,7 @@ case_read(const char *path, const char *expect, struct parity_case *ret, struct 
 	ret->path = strdup(path);
 	ret->name = name_from_path(path);
 	if (!ret->path || !ret->name)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = st_open(path, E_BAD_REFERENCE, &ret->file, e);
 	if (r == 0)
 		r = want_read(ret, expect, e);
@@ -163,7 +163,7 @@ cases_add_file(struct cases *l, const char *path, const char *expect, struct err
 			       c.dim, l->items[0].path, l->items[0].dim);
 	items = realloc(l->items, (l->count + 1) * sizeof(*items));
 	if (!items)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	l->items = items;
 	l->items[l->count++] = c;
 	c = (struct parity_case){0};
@@ -189,8 +189,7 @@ cases_add_dir(struct cases *l, const char *dir, const char *expect, struct err *
 		_cleanup_free_ char *path = fs_join(dir, names[i]->d_name);
 
 		if (r == 0)
-			r = path ? cases_add_file(l, path, expect, e)
-				 : err_set(e, E_NO_MEMORY, "memory ran out");
+			r = path ? cases_add_file(l, path, expect, e) : err_no_memory(e);
 		free(names[i]);
 	}
 	free(names);

@@ -182,7 +182,7 @@ compare_ranking(const struct row *queries, size_t nq, const struct row *docs, si
 	r.want = calloc(nq * nd + 1, sizeof(*r.want));
 	r.got = calloc(nq * nd + 1, sizeof(*r.got));
 	if (!r.want || !r.got)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	for (i = 0; i < nq; i++) {
 		q = &queries[i];
 		want = r.want + i * nd;

@@ -175,7 +175,7 @@ args_parse(struct args *a, int argc, char **argv, struct err *e)
 
 	a->sources = calloc((size_t)argc, sizeof(*a->sources));
 	if (!a->sources)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	while ((opt = getopt_long(argc, argv, ":", options, NULL)) != -1) {
 		r = option_parse(a, opt, argv, e);
 		if (r < 0)

@@ -203,7 +203,7 @@ name_dup(char *name, struct OrtAllocator *alloc, char **ret, struct err *e)
 {
 	*ret = strdup(name);
 	(void)status_to_err(api.AllocatorFree(alloc, name), E_BAD_ONNX, "ONNX Runtime", /*e=*/NULL);
-	return *ret ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+	return *ret ? 0 : err_no_memory(e);
 }
 
 static int
@@ -250,7 +250,7 @@ signature_read(struct ort_session *s, struct err *e)
 	s->inputs = calloc(inputs, sizeof(*s->inputs));
 	s->input_names = calloc(inputs, sizeof(*s->input_names));
 	if (!s->inputs || !s->input_names)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	s->input_count = inputs;
 	for (i = 0; i < inputs; i++) {
 		r = input_read(s, i, alloc, e);
@@ -270,7 +270,7 @@ ort_session_new(const char *path, int threads, struct ort_session **ret, struct 
 	int r;
 
 	if (!s || !(s->path = strdup(path)))
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	/*
 	 * Weights in external data are mapped from the file. Packing would copy every matrix into
 	 * anonymous memory (for 1 GiB of weights 1,035 MiB at the peak, without it 11) and a few
@@ -350,7 +350,7 @@ output_read(const struct ort_session *s, struct OrtValue *v, struct ort_tensor *
 		t.len *= (size_t)t.shape[i]; /* no overflow: the runtime holds them in memory */
 	t.data = malloc(t.len + 1);
 	if (!t.data)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (t.len)
 		convert(t.type == ORT_F16 ? ST_F16 : ST_F32, ST_F32, data, t.len / sizeof(float), t.data);
 	t.type = ORT_F32;
@@ -370,7 +370,7 @@ ort_run(struct ort_session *s, const struct ort_tensor *in, struct ort_tensor *r
 	int r;
 
 	if (!values)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	st = api.CreateCpuMemoryInfo(ORT_ABI_ALLOCATOR_ARENA, ORT_ABI_MEMORY_DEFAULT, &memory);
 	for (i = 0; !st && i < s->input_count; i++)
 		st = api.CreateTensorWithDataAsOrtValue(memory, in[i].data, in[i].len, in[i].shape,

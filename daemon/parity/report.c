@@ -31,7 +31,7 @@ report_plan(struct report *r, const struct cases *l, const char *const models[VA
 
 	r->runs = calloc(l->count * VARIANT_MAX * PIXELS_MAX + 1, sizeof(*r->runs));
 	if (!r->runs)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	for (v = 0; v < VARIANT_MAX; v++) {
 		before = r->run_count;
 		for (i = 0; models[v] && i < l->count; i++)

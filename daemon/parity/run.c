@@ -59,7 +59,7 @@ feed_from_case(const struct parity_case *c, const struct st_tensor *t, const str
 	ret->len = t->len;
 	ret->data = malloc(t->len + 1);
 	if (!ret->data)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (t->len)
 		memcpy(ret->data, t->data, t->len);
 	return 0;
@@ -129,7 +129,7 @@ feed_make(const struct run *r, const struct ort_session *s, struct ort_tensor **
 {
 	size_t i, count = ort_input_count(s);
 	struct ort_tensor *feed = calloc(count, sizeof(*feed));
-	int k = feed ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+	int k = feed ? 0 : err_no_memory(e);
 
 	for (i = 0; k == 0 && i < count; i++)
 		k = feed_fill(r, ort_input_get(s, i), &feed[i], e);

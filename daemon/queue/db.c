@@ -143,7 +143,7 @@ db_open(struct store *s, bool unclean, struct err *e)
 	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	rc = sqlite3_open_v2(s->path, &s->db, flags, NULL);
 	if (rc != SQLITE_OK)
-		return s->db ? db_error(s, rc, e) : err_set(e, E_NO_MEMORY, "memory ran out");
+		return s->db ? db_error(s, rc, e) : err_no_memory(e);
 	(void)sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
 	/* Exclusive before WAL: then there is no shared memory file, and nobody else gets in. */
 	r = db_exec(s, "PRAGMA locking_mode = EXCLUSIVE", e);

@@ -18,7 +18,7 @@ event_insert(struct store *s, int64_t job, int64_t at, const char *name, const c
 	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_EVENT_ADD);
 
 	if (!data)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	db_bind_int(st, 1, job);
 	db_bind_int(st, 2, at);
 	db_bind_str(st, 3, name);
@@ -146,7 +146,7 @@ event_to_json(const struct event *ev, json_t **ret, struct err *e)
 	j = json_pack("{s:I, s:I, s:s, s:s, s:o}", "id", (json_int_t)ev->id, "job", (json_int_t)ev->job, "at",
 		      str_time(ev->at, at, sizeof(at)), "event", ev->name, "data", data);
 	if (!j)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	*ret = j;
 	return 0;
 }

@@ -48,7 +48,7 @@ lock_take(const char *state_dir, int *ret_fd, bool *ret_unclean, struct err *e)
 	int n, r;
 
 	if (!path)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (fd < 0)
 		return err_errno(e, E_IO, errno, "cannot open '%s'", path);

@@ -12,7 +12,7 @@ result_set(struct store *s, int64_t id, const char *nonce, const json_t *result,
 	int changes, r;
 
 	if (!text)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	db_bind_int(st, 1, id);
 	db_bind_str(st, 2, nonce);
 	db_bind_str(st, 3, text);

@@ -23,7 +23,7 @@ ids_add(struct removal_ids *l, int64_t id, struct err *e)
 	if ((l->n & (l->n - 1)) == 0)
 		ids = reallocarray(ids, l->n ? l->n * 2 : 1, sizeof(*ids));
 	if (!ids)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	l->ids = ids;
 	ids[l->n++] = id;
 	return 0;

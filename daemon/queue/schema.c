@@ -156,7 +156,7 @@ copy_make(struct store *s, const char *tmp, const char *path, struct err *e)
 	int r;
 
 	if (!sql)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = db_exec(s, sql, e);
 	if (r == 0)
 		r = copy_sync(tmp, e);
@@ -172,7 +172,7 @@ copy_keep(struct store *s, int64_t version, struct err *e)
 	int r;
 
 	if (!tmp)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = fs_remove(tmp, e); /* of an earlier start, which did not come to its end */
 	if (r == 0)
 		r = copy_make(s, tmp, path, e);

@@ -157,7 +157,7 @@ path_parse(const json_t *v, const char *field, char **ret, struct err *e)
 	if (s[0] != '/')
 		return err_set(e, E_BAD_REQUEST, "%s must be an absolute path, not '%s'", field, s);
 	*ret = strdup(s);
-	return *ret ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+	return *ret ? 0 : err_no_memory(e);
 }
 
 static int
@@ -285,7 +285,7 @@ references_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 			       SPEC_REFERENCES_MAX, n);
 	spec->references = calloc(n, sizeof(*spec->references));
 	if (!spec->references)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	while (r == 0 && spec->n_references < n) {
 		field_set(field, "reference[%zu]", spec->n_references);
 		r = path_parse(json_array_get(array, spec->n_references), field,
@@ -356,7 +356,7 @@ labels_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 	field_name(field, "labels");
 	spec->labels = json_object();
 	if (!spec->labels)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = json_get_obj(j, "", "labels", JSON_OPTIONAL, E_BAD_REQUEST, &obj, e);
 	if (r < 0)
 		return r;
@@ -374,7 +374,7 @@ labels_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 		if (r < 0)
 			return r;
 		if (json_object_set(spec->labels, key, v) < 0)
-			return err_set(e, E_NO_MEMORY, "memory ran out");
+			return err_no_memory(e);
 	}
 	return 0;
 }
@@ -423,7 +423,7 @@ source_parse(const json_t *v, const char *key, char *field, char **ret, struct e
 			       " of the Hub, not '%.256s'",
 			       key, s);
 	*ret = strdup(s);
-	return *ret ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+	return *ret ? 0 : err_no_memory(e);
 }
 
 static int
@@ -461,7 +461,7 @@ revision_parse(const json_t *j, struct spec *spec, char *field, struct err *e)
 		return err_set(e, E_BAD_REQUEST,
 			       "revision must be the name of a branch or tag, or a commit, not '%.256s'", s);
 	spec->revision = strdup(s ? s : REPO_REVISION_DEFAULT);
-	return spec->revision ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+	return spec->revision ? 0 : err_no_memory(e);
 }
 
 static int

@@ -16,11 +16,11 @@ store_open(const char *state_dir, struct store **ret, struct err *e)
 	int r;
 
 	if (!s)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	s->lock_fd = -1;
 	s->path = fs_join(state_dir, "queue.db");
 	if (!s->path)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = fs_mkdir_p(state_dir, 0750, e);
 	if (r == 0)
 		r = lock_take(state_dir, &s->lock_fd, &unclean, e);
@@ -163,7 +163,7 @@ store_job_add(struct store *s, const struct store_submission *sub, struct job *r
 	spec_print(sub->spec, &spec);
 	job.spec = buf_take(&spec);
 	if (!job.owner || !job.spec)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = db_join(s, e);
 	if (r == 0)
 		r = db_part(s, job_add(s, sub, &job, e), e);
@@ -202,7 +202,7 @@ column_strdup(sqlite3_stmt *st, int i, char **ret, struct err *e)
 	if (!text)
 		return 0;
 	*ret = strdup(text);
-	return *ret ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+	return *ret ? 0 : err_no_memory(e);
 }
 
 /* JOB_COLUMNS. */
@@ -254,7 +254,7 @@ stage_read(sqlite3_stmt *st, struct job *job, struct err *e)
 	struct job_stage *stage;
 
 	if (!stages)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	job->stages = stages;
 	stage = &stages[job->n_stages++];
 	*stage = (struct job_stage){
@@ -387,7 +387,7 @@ stage_add(struct store *s, int64_t id, int attempt, size_t place, const struct j
 	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_STAGE_ADD);
 
 	if (!name)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	str_clean(name); /* it is a worker's, and goes into JSON */
 	db_bind_int(st, 1, id);
 	db_bind_int(st, 2, attempt);

@@ -35,7 +35,7 @@ file_write(const char *dir, const char *name, const char *text, struct err *e)
 	_cleanup_close_ int fd = path ? open(path, O_WRONLY | O_CLOEXEC) : -1;
 
 	if (!path)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
 		return err_errno(e, E_IO, errno, "cannot write '%s' to '%s'", text, path);
 	return 0;
@@ -191,7 +191,7 @@ cgroup_add(const struct cgroup *c, const char *nonce, uint64_t memory_max, char 
 		return 0;
 	leaf = str_printf("%s/" LEAF_PREFIX "%s", c->dir, nonce);
 	if (!leaf)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = dir_make(leaf, e);
 	if (r == 0 && c->memory && memory_max)
 		r = limit_set(leaf, memory_max, e);

@@ -448,7 +448,7 @@ job_pack(struct child *c, const Colconv__Job *job, struct err *e)
 		c->job.len += colconv__job__pack(job, p);
 	c->nonce = strdup(job->nonce);
 	if (!c->nonce)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	return buf_failed(&c->job, e);
 }
 
@@ -518,7 +518,7 @@ spawn(struct child *c, const struct child_spec *spec, struct err *e)
 	int r;
 
 	if (!argv || !env || (c->strays.cgroup && !group))
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if ((r = pipe_open(&c->in, &in, /*to_child=*/true, e)) < 0 ||
 	    (r = pipe_open(&c->out, &out, /*to_child=*/false, e)) < 0 ||
 	    (r = pipe_open(&c->log, &log, /*to_child=*/false, e)) < 0)
@@ -545,7 +545,7 @@ child_new(struct loop *l, const struct child_spec *spec, const struct child_ops 
 	int r;
 
 	if (!c)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	c->magic = CHILD_MAGIC;
 	c->loop = l;
 	c->ops = ops;

@@ -54,7 +54,7 @@ runner_parse(struct runner *r, const char *line, struct err *e)
 
 	r->text = strdup(line);
 	if (!r->text)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	for (w = strtok_r(r->text, " \t", &save); w; w = strtok_r(NULL, " \t", &save)) {
 		if (n == WORDS_MAX - 1)
 			return err_set(e, E_BAD_CONFIG, "runner '%s' has more than %d words", words[0],
@@ -75,7 +75,7 @@ runner_parse(struct runner *r, const char *line, struct err *e)
 	r->env = calloc(n_env + 1, sizeof(*r->env));
 	r->prefix = calloc(n - i + 1, sizeof(*r->prefix));
 	if (!r->name || !r->env || !r->prefix)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	memcpy(r->env, words + 2, n_env * sizeof(*words));
 	memcpy(r->prefix, words + i, (n - i) * sizeof(*words));
 	return 0;
@@ -90,7 +90,7 @@ runners_add(struct runners *rs, const char *line, struct err *e)
 
 	rows = reallocarray(rs->rows, rs->n + 1, sizeof(*rows));
 	if (!rows)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	rs->rows = rows;
 	code = runner_parse(&r, line, e);
 	for (i = 0; i < rs->n && code == 0; i++)
@@ -123,7 +123,7 @@ runners_replace(struct runners *rs, struct runners *next, struct err *e)
 	size_t n;
 
 	if (!rows)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	next->rows = rows;
 	for (old = rs->rows; old < rs->rows + rs->n; old++) {
 		now = runner_find(next, old->name);

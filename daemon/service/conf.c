@@ -37,7 +37,7 @@ list_add_take(struct conf_list *l, char *text, struct err *e)
 
 	if (!v) {
 		free(text);
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	}
 	l->v = v;
 	v[l->n++] = text;
@@ -73,7 +73,7 @@ origin_add(struct conf *c, size_t setting, unsigned line, struct err *e)
 	struct conf_origin *o = reallocarray(c->origins, c->n_origins + 1, sizeof(*o));
 
 	if (!o)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	c->origins = o;
 	o[c->n_origins++] = (struct conf_origin){.setting = setting, .line = line};
 	return 0;
@@ -90,7 +90,7 @@ value_store(struct conf *c, const struct conf_setting *s, const char *value, str
 		return str_to_u64(value, s->min, s->max, s->name, field, e);
 	copy = strdup(value);
 	if (!copy)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (s->type == CONF_IS_LIST)
 		return list_add_take(field, copy, e);
 	free(*(char **)field);
@@ -271,7 +271,7 @@ conf_load(int argc, char **argv, struct conf *ret, enum conf_action *ret_action,
 	if (!file && fs_exists(CONF_FILE_DEFAULT))
 		file = CONF_FILE_DEFAULT;
 	if (file && !(ret->file = strdup(file)))
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = defaults_set(ret, e);
 	if (r == 0 && file)
 		r = file_load(ret, e);

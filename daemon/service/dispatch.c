@@ -93,7 +93,7 @@ attempt_publish(struct attempt *a, const struct job_stage *stages, size_t n_stag
 	int r;
 
 	if (!result)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	journal_flush(&a->dispatch->journal);
 	r = publish_job(spec->store, spec->state_dir, a->run.job, a->nonce, job_now(), result, stages,
 			n_stages, e);
@@ -318,7 +318,7 @@ attempt_start(struct dispatch *d, struct runner *runner, const struct job *job)
 	struct err e = ERR_INIT;
 
 	if (!a) { /* the job is running in the queue, and without memory for more nobody will end it */
-		(void)err_set(&e, E_NO_MEMORY, "memory ran out");
+		(void)err_no_memory(&e);
 		(void)job_fail(d->spec.store, job->id, job->nonce, job_now(), &e, /*stages=*/NULL, 0, NULL);
 		d->spec.failed(d->spec.arg, &e);
 		return;
@@ -396,7 +396,7 @@ dispatch_new(const struct dispatch_spec *spec, struct dispatch **ret, struct err
 	struct dispatch *d = calloc(1, sizeof(*d));
 
 	if (!d)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	d->magic = DISPATCH_MAGIC;
 	d->spec = *spec;
 	d->kick = (struct loop_timer){.fn = kick_due, .arg = d};

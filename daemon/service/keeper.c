@@ -69,7 +69,7 @@ keeper_new(const struct keeper_spec *spec, struct keeper **ret, struct err *e)
 	struct keeper *k = calloc(1, sizeof(*k));
 
 	if (!k)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	k->magic = KEEPER_MAGIC;
 	k->spec = *spec;
 	k->keep = (struct retention)RETENTION_INIT;

@@ -51,7 +51,7 @@ worker_set(struct settings *s, struct err *e)
 	if (*worker != '/' || access(worker, X_OK) < 0)
 		return err_set(e, E_BAD_CONFIG, "worker '%s' is no absolute path of a program", worker);
 	s->worker = strdup(worker);
-	return s->worker ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+	return s->worker ? 0 : err_no_memory(e);
 }
 
 static int

@@ -34,7 +34,7 @@ eval_new(const struct ir_graph *g, enum tt_device device, const struct sizes *si
 	struct eval *ev = calloc(1, sizeof(*ev));
 
 	if (!ev)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	ev->g = g;
 	ev->device = device;
 	ev->sizes = *sizes;
@@ -86,7 +86,7 @@ tensor_put(struct eval *ev, const struct ir_value *v, struct tt *t, struct err *
 		p = realloc(ev->tensor, n * sizeof(*p));
 		if (!p) {
 			tt_free(&t);
-			return err_set(e, E_NO_MEMORY, "memory ran out");
+			return err_no_memory(e);
 		}
 		memset(p + ev->n_tensor, 0, (n - ev->n_tensor) * sizeof(*p));
 		ev->tensor = p;
@@ -294,7 +294,7 @@ eval_run(struct eval *ev, eval_progress_fn progress, void *arg, struct err *e)
 {
 	ev->left = calloc(ev->g->n_value, sizeof(*ev->left));
 	if (!ev->left)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	uses_count(&ev->g->block, ev->left);
 	ev->left[ev->g->output->id]++;
 	return block_run(ev, &ev->g->block, progress, arg, e);

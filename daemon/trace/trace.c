@@ -25,7 +25,7 @@ trace_new(const char *graph, const struct checkpoint *ck, const struct sizes *si
 	int r;
 
 	if (!t)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = graph_new(graph, &t->g, e);
 	if (r == 0)
 		r = eval_new(t->g, TT_META, sizes, &t->meta, e);
@@ -506,7 +506,7 @@ unused_drop(struct ir_graph *g, struct err *e)
 	size_t i, kept = 0;
 
 	if (!used)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	used[g->output->id] = true;
 	block_mark(&g->block, used);
 	block_sweep(&g->block, used);

@@ -84,7 +84,7 @@ inputs_begin(const struct checkpoint *c, struct inputs **ret, struct err *e)
 	int r;
 
 	if (!in)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	in->checkpoint = c;
 	in->sha256 = calloc(checkpoint_file_count(c), sizeof(*in->sha256));
 	r = in->sha256 ? pthread_create(&in->thread, NULL, inputs_main, in) : ENOMEM;

@@ -19,7 +19,7 @@ file_add(json_t *files, const char *name, uint64_t size, const char *sha256, str
 	json_t *j = json_pack("{s:s, s:I, s:s}", "name", name, "size", (json_int_t)size, "sha256", sha256);
 
 	if (!j || json_array_append_new(files, j) < 0)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	return 0;
 }
 
@@ -59,7 +59,7 @@ processor_copy(const struct conversion *c, json_t *files, struct err *e)
 		_cleanup_free_ char *dst = fs_join(c->job->out_dir, processor_files[i]);
 
 		if (!src || !dst)
-			return err_set(e, E_NO_MEMORY, "memory ran out");
+			return err_no_memory(e);
 		if (access(src, R_OK) < 0)
 			continue;
 		r = fs_copy(src, dst, e);
@@ -226,7 +226,7 @@ manifest_write(struct conversion *c, struct err *e)
 	int r;
 
 	if (!path || !files)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = files_list(c, files, e);
 	if (r == 0)
 		r = inputs_wait(c->inputs, e);
@@ -241,6 +241,6 @@ manifest_write(struct conversion *c, struct err *e)
 		      "libtorch", tt_version(), "onnxruntime", runtime ? json_string_value(runtime) : NULL,
 		      "parity", parity_short(c), "files", files);
 	if (!j)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	return json_write(path, j, e);
 }

@@ -124,7 +124,7 @@ child_run(const struct args *a, struct report *r, struct err *e)
 	int fd[2], k, status;
 
 	if (a->failed)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (!words || pipe2(fd, O_CLOEXEC) < 0)
 		return err_errno(e, E_IO, errno, "cannot run colconv-parity");
 	spec.fd_out = fd[1];
@@ -147,7 +147,7 @@ child_run(const struct args *a, struct report *r, struct err *e)
 		return k;
 	said = calloc(1, len);
 	if (!said)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if (fseek(words, 0, SEEK_END) == 0 && ftell(words) >= (long)len)
 		(void)fseek(words, -(long)(len - 1), SEEK_END);
 	else
@@ -187,7 +187,7 @@ parity_run(struct conversion *c, struct err *e)
 	int r, v;
 
 	if (!report)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = args_begin(&a, e);
 	args_add(&a, "--progress");
 	args_add_take(&a, str_printf("--output=%s", report));

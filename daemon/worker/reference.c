@@ -99,7 +99,7 @@ graph_compute(const struct ir_graph *g, const struct feeds *in, struct progress 
 	}
 	out = malloc(len);
 	if (!out)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = eval_read(ev, g->output, out, len, e);
 	return r < 0 ? r : case_write(path, in, dim, out, e);
 }
@@ -114,7 +114,7 @@ case_run(struct reference *ref, const struct case_plan *plan, const struct ir_gr
 	int r;
 
 	if (!path)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	ref->progress.name = plan->name;
 	r = c->model->case_make(c->config, plan, c->job->seed, &in, e);
 	if (r == 0)
@@ -133,7 +133,7 @@ reference_run(struct conversion *c, struct err *e)
 
 	c->case_dir = fs_join(c->job->out_dir, ".cases");
 	if (!c->case_dir)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	r = fs_mkdir(c->case_dir, 0755, e);
 	for (i = 0; r == 0 && i < case_count(); i++)
 		if (case_wanted(c, case_get(i))) {

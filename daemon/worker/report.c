@@ -128,7 +128,7 @@ report_new(const char *nonce, struct report **ret, struct err *e)
 	char host[256] = "";
 
 	if (!r)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	(void)gethostname(host, sizeof(host) - 1);
 	hello.nonce = (char *)(uintptr_t)nonce;
 	hello.version = (char *)(uintptr_t)PACKAGE_VERSION;

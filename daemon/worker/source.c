@@ -41,7 +41,7 @@ source_repo_dir(const struct source *s, char **ret, struct err *e)
 	if (!dir)
 		return 0;
 	*ret = strndup(dir, (size_t)(fs_basename(dir) - dir) - strlen("/snapshots/"));
-	return *ret ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+	return *ret ? 0 : err_no_memory(e);
 }
 
 /* What was fetched: an etag is the sha256 of a large file, and git's hash of a small one. */

@@ -25,7 +25,7 @@ conversion_resolve(struct conversion *c, const char *dir, const char *base, stru
 		return r;
 	c->config = calloc(1, c->model->config_size);
 	if (!c->config)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	return c->model->config_read(c->checkpoint, c->config, e);
 }
 
@@ -91,7 +91,7 @@ confine(struct conversion *c, struct err *e)
 	free(c->readable);
 	c->readable = calloc(c->job->n_roots + ARRAY_LEN(c->repo_dirs) + 1, sizeof(*c->readable));
 	if (!c->readable)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	for (i = 0; i < c->job->n_roots; i++)
 		c->readable[n++] = c->job->roots[i];
 	for (i = 0; i < ARRAY_LEN(c->repo_dirs); i++)

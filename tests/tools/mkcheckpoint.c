@@ -148,7 +148,7 @@ options_parse(int argc, char **argv, struct options *o, struct err *e)
 	int c, r = 0;
 
 	if (!sets)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	while (r == 0 && (c = getopt_long(argc, argv, "", longs, NULL)) >= 0) {
 		if (c == 'a')
 			arch = optarg;
@@ -327,7 +327,7 @@ shard_write(const struct options *o, const char *file, const struct mkc_tensor *
 	int r;
 
 	if (!path || !block)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if ((r = stw_new(path, &w, e)) < 0 || (r = stw_meta(w, "format", "pt", e)) < 0)
 		return r;
 	for (i = 0; i < count && r == 0; i++) {
@@ -350,7 +350,7 @@ index_write(const struct options *o, const struct mkc_tensors *t, json_t *weight
 		json_pack("{s:{s:I}, s:O}", "metadata", "total_size",
 			  (json_int_t)(t->values * st_dtype_size(o->dtype)), "weight_map", weight_map);
 
-	return path && index ? json_write(path, index, e) : err_set(e, E_NO_MEMORY, "memory ran out");
+	return path && index ? json_write(path, index, e) : err_no_memory(e);
 }
 
 /* Shards of about the same size: each takes tensors until its share of all values is reached. */
@@ -397,7 +397,7 @@ checkpoint_write(const struct options *o, struct err *e)
 	int r;
 
 	if (!t || !path || !config)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	(void)json_object_set_new(config, o->layout->v5 ? "dtype" : "torch_dtype",
 				  json_string(torch_names[o->dtype]));
 	if ((r = json_get_int(o->params, "", "embedding_dim", JSON_REQUIRED, 1, 65536, E_USAGE, &dim, e)) <

@@ -44,7 +44,7 @@ part_write(struct stw *s, const struct mkc_adapter *o, const struct mkc_tensor *
 	const struct mkc_fill fill = mkc_fill(o->seed, t->name, t->kind, (uint64_t)t->shape[t->rank - 1]);
 	_cleanup_free_ float *block = malloc(BLOCK_VALUES * sizeof(*block));
 	uint64_t at, n;
-	int r = block ? 0 : err_set(e, E_NO_MEMORY, "memory ran out");
+	int r = block ? 0 : err_no_memory(e);
 
 	for (at = 0; at < t->values && r == 0; at += n) {
 		n = MIN(t->values - at, BLOCK_VALUES);
@@ -93,7 +93,7 @@ config_write(const struct mkc_adapter *o, const char *path, struct err *e)
 			  "use_rslora", str_eq(o->kind, "rslora"), "use_dora", str_eq(o->kind, "dora"),
 			  "target_modules", "all-linear");
 
-	return config ? json_write(path, config, e) : err_set(e, E_NO_MEMORY, "memory ran out");
+	return config ? json_write(path, config, e) : err_no_memory(e);
 }
 
 static void
@@ -118,7 +118,7 @@ mkc_adapter_write(const struct mkc_adapter *o, const char *dir, struct err *e)
 	int r;
 
 	if (!weights || !config)
-		return err_set(e, E_NO_MEMORY, "memory ran out");
+		return err_no_memory(e);
 	if ((r = checkpoint_open(o->base, NULL, &base, e)) < 0 || (r = fs_mkdir_p(dir, 0755, e)) < 0 ||
 	    (r = stw_new(weights, &s, e)) < 0 || (r = weights_walk(s, o, base, /*declare=*/true, e)) < 0 ||
 	    (r = stw_begin(s, e)) < 0 || (r = weights_walk(s, o, base, /*declare=*/false, e)) < 0 ||
