@@ -16,10 +16,10 @@ static const struct {
 	const char *word;
 } words[] = {
 #define SPEC_VALUE(kind, sym, word) {#kind, word},
-#include "queue/spec.def"
+#include "spec/spec.def"
 #undef SPEC_VALUE
 #define VARIANT(sym, name, ...) {"variants", name},
-#include "base/variants.def"
+#include "spec/variants.def"
 #undef VARIANT
 #define STATE(sym, name, ...) {"state", name},
 #include "queue/states.def"

@@ -6,8 +6,8 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
-#include "base/repo.h"
 #include "base/str.h"
+#include "spec/repo.h"
 
 #define SPEC_FILE_MAX (1u << 20)
 #define READ_LEN 65536

@@ -6,10 +6,10 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 
-#include "base/frame.h"
 #include "base/fs.h"
 #include "base/proc.h"
 #include "base/str.h"
+#include "spec/frame.h"
 #include "clock.h"
 #include "follow.h"
 

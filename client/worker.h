@@ -2,9 +2,9 @@
 #ifndef CLIENT_WORKER_H
 #define CLIENT_WORKER_H
 
+#include "spec/spec.h"
 #include "bar.h"
 #include "interrupt.h"
-#include "queue/spec.h"
 
 struct worker_options {
 	const char *program;

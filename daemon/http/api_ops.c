@@ -6,12 +6,12 @@
 #include <inttypes.h>
 #include <sys/statvfs.h>
 
-#include "base/architecture.h"
 #include "base/fs.h"
 #include "base/str.h"
+#include "queue/event.h"
+#include "spec/architecture.h"
 #include "config.h"
 #include "param.h"
-#include "queue/event.h"
 
 /* Below this the queue cannot be written for long. */
 #define FREE_MIN (UINT64_C(16) << 20)
@@ -92,7 +92,7 @@ options_to_json(void)
 		const char *word;
 	} rows[] = {
 #define SPEC_VALUE(kind, sym, word) {#kind, word},
-#include "queue/spec.def"
+#include "spec/spec.def"
 #undef SPEC_VALUE
 	};
 	json_t *j = json_object();

@@ -4,8 +4,8 @@
 #include <limits.h>
 
 #include "base/fs.h"
-#include "base/repo.h"
 #include "base/str.h"
+#include "spec/repo.h"
 
 int
 cache_init(struct cache *c, const char *dir, const char *repo_id, struct err *e)

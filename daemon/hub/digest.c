@@ -5,7 +5,7 @@
 
 #include <openssl/evp.h>
 
-#include "base/repo.h"
+#include "spec/repo.h"
 
 #define SHA1_HEX_LEN 40
 #define SHA256_HEX_LEN 64

@@ -10,7 +10,7 @@
 #ifndef HUB_HUB_H
 #define HUB_HUB_H
 
-#include "base/repo.h"
+#include "spec/repo.h"
 #include "digest.h"
 
 struct hub_file {

@@ -12,4 +12,4 @@ libhub_a_SOURCES = \
 	daemon/hub/transfer.c daemon/hub/transfer.h \
 	daemon/hub/url.c daemon/hub/url.h
 libhub_a_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS)
-HUB_LIBS = libhub.a $(CHECKPOINT_LIBS) $(CURL_LIBS)
+HUB_LIBS = libhub.a $(CHECKPOINT_LIBS) $(SPEC_LIBS) $(CURL_LIBS)

@@ -7,9 +7,9 @@
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
 
-#include "base/architecture.h"
-#include "feeds.h"
+#include "spec/architecture.h"
 #include "trace/trace.h"
+#include "feeds.h"
 
 struct model_options {
 	bool positions_arange; /* positions 0..S-1 for image tokens too, where the model was trained otherwise */
@@ -57,7 +57,7 @@ struct model {
 int model_find(const struct checkpoint *ck, const struct model **ret, struct err *e);
 
 #define ARCHITECTURE(family, ...) extern const struct model model_##family;
-#include "base/architectures.def"
+#include "spec/architectures.def"
 #undef ARCHITECTURE
 
 #endif

@@ -4,7 +4,7 @@
 
 static const struct model *const models[] = {
 #define ARCHITECTURE(family, ...) &model_##family,
-#include "base/architectures.def"
+#include "spec/architectures.def"
 #undef ARCHITECTURE
 };
 

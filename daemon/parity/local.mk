@@ -11,4 +11,4 @@ PARITY_LIBS = libparity.a libcheckpoint.a
 
 bin_PROGRAMS += colconv-parity
 colconv_parity_SOURCES = daemon/parity/main.c
-colconv_parity_LDADD = $(PARITY_LIBS) $(BASE_LIBS) -ldl
+colconv_parity_LDADD = $(PARITY_LIBS) $(SPEC_LIBS) -ldl

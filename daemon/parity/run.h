@@ -8,7 +8,7 @@
 #ifndef PARITY_RUN_H
 #define PARITY_RUN_H
 
-#include "base/variant.h"
+#include "spec/variant.h"
 #include "cases.h"
 #include "compare.h"
 #include "ort.h"

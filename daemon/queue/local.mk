@@ -1,8 +1,3 @@
-# The job's description alone: the client links it, without the database.
-noinst_LIBRARIES += libspec.a
-libspec_a_SOURCES = daemon/queue/spec.c daemon/queue/spec.h daemon/queue/spec.def
-SPEC_LIBS = libspec.a libproto.a $(BASE_LIBS) $(PROTOBUF_C_LIBS)
-
 noinst_LIBRARIES += libqueue.a
 libqueue_a_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
 libqueue_a_SOURCES = \

@@ -18,8 +18,8 @@
 #define QUEUE_STORE_H
 
 #include "artifact/artifact.h"
+#include "spec/spec.h"
 #include "job.h"
-#include "spec.h"
 
 struct store;
 

@@ -12,10 +12,10 @@
 #include <stdarg.h>
 #include <sys/wait.h>
 
-#include "base/frame.h"
 #include "base/fs.h"
 #include "base/proc.h"
 #include "base/str.h"
+#include "spec/frame.h"
 #include "lines.h"
 #include "strays.h"
 

@@ -11,4 +11,4 @@ librunner_a_SOURCES = \
 examplesdir = $(docdir)/examples
 dist_examples_SCRIPTS = etc/runners/isolated
 
-RUNNER_LIBS = librunner.a libproto.a $(PROTOBUF_C_LIBS) $(BASE_LIBS) -ldl
+RUNNER_LIBS = librunner.a $(SPEC_LIBS) -ldl

@@ -5,14 +5,14 @@
 #include <getopt.h>
 #include <signal.h>
 
-#include "base/frame.h"
 #include "base/log.h"
-#include "base/profile.h"
 #include "base/str.h"
+#include "spec/frame.h"
+#include "spec/profile.h"
+#include "torch/shim.h"
 #include "config.h"
 #include "manifest.h"
 #include "stages.h"
-#include "torch/shim.h"
 
 static const char help[] =
 	"usage: colconv-worker                              run the job that comes as a frame on stdin\n"

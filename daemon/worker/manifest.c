@@ -1,11 +1,11 @@
 #include "manifest.h"
 
 #include "base/fs.h"
-#include "base/profile.h"
 #include "base/sha256.h"
 #include "base/str.h"
-#include "config.h"
+#include "spec/profile.h"
 #include "torch/shim.h"
+#include "config.h"
 
 static const char *const processor_files[] = {
 #define PROCESSOR_FILE(name) name,

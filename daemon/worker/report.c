@@ -2,11 +2,11 @@
 
 #include <pthread.h>
 
-#include "base/frame.h"
 #include "base/fs.h"
 #include "base/str.h"
-#include "config.h"
+#include "spec/frame.h"
 #include "torch/shim.h"
+#include "config.h"
 
 #define STAGES_MAX 8
 #define SAMPLE_MS 50

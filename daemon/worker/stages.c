@@ -5,12 +5,12 @@
 
 #include "base/fs.h"
 #include "base/log.h"
-#include "base/profile.h"
 #include "base/str.h"
+#include "spec/profile.h"
+#include "spec/spec.h"
 #include "cases.h"
 #include "manifest.h"
 #include "parity.h"
-#include "queue/spec.h"
 #include "reference.h"
 
 int

@@ -8,10 +8,10 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "base/frame.h"
 #include "base/fs.h"
 #include "base/sha256.h"
 #include "base/str.h"
+#include "spec/frame.h"
 #include "worker.pb-c.h"
 
 static Colconv__Job *job;

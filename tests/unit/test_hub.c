@@ -3,13 +3,13 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include "base/repo.h"
 #include "base/str.h"
 #include "hub/address.h"
 #include "hub/digest.h"
 #include "hub/env.h"
 #include "hub/listing.h"
 #include "hub/url.h"
+#include "spec/repo.h"
 
 #define A32 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define A96 A32 A32 A32

@@ -2,7 +2,7 @@
 
 #include "base/fs.h"
 #include "base/str.h"
-#include "queue/spec.h"
+#include "spec/spec.h"
 
 static struct spec spec;
 static char field[SPEC_FIELD_LEN];

@@ -1,6 +1,6 @@
 #include "repo.h"
 
-#include "str.h"
+#include "base/str.h"
 
 #define PART_LEN_MAX 96
 #define REVISION_LEN_MAX 128

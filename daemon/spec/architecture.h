@@ -1,6 +1,6 @@
 /* The architectures that colconv converts, for those who list them and those who convert. */
-#ifndef BASE_ARCHITECTURE_H
-#define BASE_ARCHITECTURE_H
+#ifndef SPEC_ARCHITECTURE_H
+#define SPEC_ARCHITECTURE_H
 
 #include "variant.h"
 

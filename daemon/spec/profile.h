@@ -1,8 +1,8 @@
 /* What the graphs of an artifact look like to who loads them. */
-#ifndef BASE_PROFILE_H
-#define BASE_PROFILE_H
+#ifndef SPEC_PROFILE_H
+#define SPEC_PROFILE_H
 
-#include "util.h"
+#include "base/util.h"
 
 struct profile {
 	const char *name;

@@ -7,8 +7,8 @@
 
 #include "base/buf.h"
 #include "base/fs.h"
-#include "base/profile.h"
-#include "base/repo.h"
+#include "profile.h"
+#include "repo.h"
 #include "base/str.h"
 
 #define SEED_DEFAULT 1

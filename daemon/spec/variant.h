@@ -1,8 +1,8 @@
 /* The graphs that a model can have. */
-#ifndef BASE_VARIANT_H
-#define BASE_VARIANT_H
+#ifndef SPEC_VARIANT_H
+#define SPEC_VARIANT_H
 
-#include "err.h"
+#include "base/err.h"
 
 enum variant {
 #define VARIANT(sym, ...) VARIANT_##sym,

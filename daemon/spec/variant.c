@@ -1,6 +1,6 @@
 #include "variant.h"
 
-#include "str.h"
+#include "base/str.h"
 
 static const struct {
 	const char *name;

@@ -1,6 +1,6 @@
 #include "profile.h"
 
-#include "str.h"
+#include "base/str.h"
 
 static const struct profile profiles[] = {
 #define PROFILE(sym, name, output, output_half, one_model) {name, output, output_half, one_model},

@@ -2,10 +2,10 @@
  * Frames between a worker and whoever started it: a little-endian u32 length, then as
  * many bytes of one protobuf message (proto/worker.proto).
  */
-#ifndef BASE_FRAME_H
-#define BASE_FRAME_H
+#ifndef SPEC_FRAME_H
+#define SPEC_FRAME_H
 
-#include "buf.h"
+#include "base/buf.h"
 
 #define FRAME_LEN_MAX (1u << 20)
 

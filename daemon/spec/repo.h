@@ -2,10 +2,10 @@
  * Names on the Hugging Face Hub: "vidore/colqwen2-v1.0-hf", and the revisions "main", "v1.0",
  * "refs/pr/1" or a commit. What passes here is fit for a path and for an URL.
  */
-#ifndef BASE_REPO_H
-#define BASE_REPO_H
+#ifndef SPEC_REPO_H
+#define SPEC_REPO_H
 
-#include "util.h"
+#include "base/util.h"
 
 #define REPO_ID_FORM "OWNER/NAME"
 #define REPO_REVISION_DEFAULT "main"

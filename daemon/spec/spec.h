@@ -4,12 +4,12 @@
  *
  * Needs no database: the client links it too.
  */
-#ifndef QUEUE_SPEC_H
-#define QUEUE_SPEC_H
+#ifndef SPEC_SPEC_H
+#define SPEC_SPEC_H
 
 #include "base/json.h"
 #include "base/sha256.h"
-#include "base/variant.h"
+#include "variant.h"
 #include "worker.pb-c.h"
 
 #define SPEC_PATH_MAX 4096 /* characters of a path */
