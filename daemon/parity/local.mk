@@ -7,8 +7,8 @@ libparity_a_SOURCES = \
 	daemon/parity/ort_abi.c daemon/parity/ort_abi.h daemon/parity/ort_api.def \
 	daemon/parity/report.c daemon/parity/report.h \
 	daemon/parity/run.c daemon/parity/run.h
-PARITY_LIBS = libparity.a libcheckpoint.a
+PARITY_LIBS = libparity.a libcheckpoint.a $(SPEC_LIBS)
 
 bin_PROGRAMS += colconv-parity
 colconv_parity_SOURCES = daemon/parity/main.c
-colconv_parity_LDADD = $(PARITY_LIBS) $(SPEC_LIBS) -ldl
+colconv_parity_LDADD = $(PARITY_LIBS) -ldl
