@@ -1,57 +1,59 @@
-# The client. All but main.c and the commands is a library, so that tests can link it.
+# The client, in three wings. All but main.c and the commands is a library, so that tests can link it.
 noinst_LIBRARIES += libclient.a
 libclient_a_SOURCES = \
-	client/bar.c client/bar.h \
-	client/cli.c client/cli.h client/commands.def \
-	client/complete.c client/complete.h \
-	client/fact.c client/fact.h \
-	client/fetch.c client/fetch.h \
-	client/follow.c client/follow.h \
-	client/guess.c client/guess.h \
-	client/hint.c client/hint.h client/hints.def \
-	client/history.c client/history.h \
-	client/http.c client/http.h \
-	client/interrupt.c client/interrupt.h \
-	client/job.c client/job.h \
-	client/job_options.c client/job_options.h client/job_options.def \
-	client/listing.c client/listing.h \
-	client/option.c client/option.h \
-	client/parity.c client/parity.h \
-	client/settings.c client/settings.h client/settings.def \
-	client/sse.c client/sse.h \
-	client/table.c client/table.h \
-	client/text.c client/text.h \
-	client/verify.c client/verify.h \
-	client/worker.c client/worker.h \
-	client/clock.h
+	client/net/clock.h \
+	client/net/http.c client/net/http.h \
+	client/net/interrupt.c client/net/interrupt.h \
+	client/net/sse.c client/net/sse.h \
+	client/show/bar.c client/show/bar.h \
+	client/show/fact.c client/show/fact.h \
+	client/show/hint.c client/show/hint.h client/show/hints.def \
+	client/show/job.c client/show/job.h \
+	client/show/log_line.c client/show/log_line.h \
+	client/show/parity.c client/show/parity.h \
+	client/show/table.c client/show/table.h \
+	client/show/text.c client/show/text.h \
+	client/cmd/cli.c client/cmd/cli.h client/cmd/commands.def \
+	client/cmd/fetch.c client/cmd/fetch.h \
+	client/cmd/follow.c client/cmd/follow.h \
+	client/cmd/guess.c client/cmd/guess.h \
+	client/cmd/history.c client/cmd/history.h \
+	client/cmd/job_options.c client/cmd/job_options.h client/cmd/job_options.def \
+	client/cmd/listing.c client/cmd/listing.h \
+	client/cmd/option.c client/cmd/option.h \
+	client/cmd/settings.c client/cmd/settings.h client/cmd/settings.def \
+	client/cmd/verify.c client/cmd/verify.h \
+	client/cmd/worker.c client/cmd/worker.h
 libclient_a_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"'
 libclient_a_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS)
 CLIENT_LIBS = libclient.a libonnxread.a $(SPEC_LIBS) $(CURL_LIBS)
 
 bin_PROGRAMS += colconvctl
-colconvctl_SOURCES = client/main.c \
-	client/cmd_api.c \
-	client/cmd_artifacts.c \
-	client/cmd_change.c \
-	client/cmd_config.c \
-	client/cmd_convert.c \
-	client/cmd_events.c \
-	client/cmd_fetch.c \
-	client/cmd_history.c \
-	client/cmd_inspect.c \
-	client/cmd_list.c \
-	client/cmd_logs.c \
-	client/cmd_models.c \
-	client/cmd_parity.c \
-	client/cmd_purge.c \
-	client/cmd_runners.c \
-	client/cmd_show.c \
-	client/cmd_status.c \
-	client/cmd_submit.c \
-	client/cmd_version.c \
-	client/cmd_watch.c
+colconvctl_SOURCES = client/cmd/main.c \
+	client/cmd/cmd_api.c \
+	client/cmd/cmd_artifacts.c \
+	client/cmd/cmd_change.c \
+	client/cmd/cmd_complete.c \
+	client/cmd/cmd_config.c \
+	client/cmd/cmd_convert.c \
+	client/cmd/cmd_events.c \
+	client/cmd/cmd_fetch.c \
+	client/cmd/cmd_history.c \
+	client/cmd/cmd_inspect.c \
+	client/cmd/cmd_list.c \
+	client/cmd/cmd_logs.c \
+	client/cmd/cmd_models.c \
+	client/cmd/cmd_parity.c \
+	client/cmd/cmd_purge.c \
+	client/cmd/cmd_runners.c \
+	client/cmd/cmd_show.c \
+	client/cmd/cmd_status.c \
+	client/cmd/cmd_submit.c \
+	client/cmd/cmd_version.c \
+	client/cmd/cmd_watch.c
 colconvctl_LDADD = $(CLIENT_LIBS)
 
+EXTRA_DIST += client/net/README.md client/show/README.md client/cmd/README.md
 dist_man_MANS += client/colconvctl.1 client/colconvctl.conf.5 client/colconv-api.7
 
 bashcompletiondir = $(datadir)/bash-completion/completions

@@ -1,7 +1,7 @@
 #include "test.h"
 
-#include "client/bar.h"
-#include "client/text.h"
+#include "client/show/bar.h"
+#include "client/show/text.h"
 
 static const char *
 line(const struct bar *b, unsigned width)

@@ -1,7 +1,7 @@
 #include "test.h"
 
 #include "base/buf.h"
-#include "client/job_options.h"
+#include "client/cmd/job_options.h"
 
 #define ARGS_MAX 8
 
@@ -116,7 +116,7 @@ job_parse(const char *const *args, json_t *spec, struct err *e)
 {
 	const struct option_row rows[] = {
 #define JOB_OPTION(name, value, set, key, help) {name, 0, value, set, spec, key, help},
-#include "client/job_options.def"
+#include "client/cmd/job_options.def"
 #undef JOB_OPTION
 		{"label", 0, "KEY=VALUE", job_option_label, spec, "labels", ""},
 		OPTION_END,

@@ -1,7 +1,7 @@
 #include "test.h"
 
 #include "base/str.h"
-#include "client/sse.h"
+#include "client/net/sse.h"
 
 /* "name=data;" for each event. */
 static int

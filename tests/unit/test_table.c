@@ -1,6 +1,6 @@
 #include "test.h"
 
-#include "client/table.h"
+#include "client/show/table.h"
 
 static const struct table_column columns[] = {
 	{"ID", TABLE_RIGHT},

@@ -1,0 +1,100 @@
+/* The commands that change jobs: cancel, retry, delete. */
+#include <inttypes.h>
+
+#include "base/str.h"
+#include "cli.h"
+#include "client/show/job.h"
+
+/* POST /v1/jobs/ID/VERB; *ret is the job afterwards, which was printed if that is what the user asked for. */
+static int
+change(struct cli *c, uint64_t id, const char *verb, json_t **ret, struct err *e)
+{
+	char path[64];
+	int r;
+
+	(void)snprintf(path, sizeof(path), "/v1/jobs/%" PRIu64 "/%s", id, verb);
+	r = cli_request(c, "POST", path, NULL, ret, e);
+	if (r == 0 && c->json)
+		cli_print_json(*ret, JSON_COMPACT);
+	return r;
+}
+
+static int
+cancel(struct cli *c, uint64_t id, void *ctx _unused_, struct err *e)
+{
+	json_t *job;
+	int r = change(c, id, "cancel", &job, e);
+
+	if (r < 0)
+		return r;
+	if (!c->json)
+		(void)fprintf(stderr, "job %" PRIu64 " %s\n", id,
+			      job_ended(job) ? "is cancelled" : "is asked to stop");
+	json_decref(job);
+	return 0;
+}
+
+int
+cmd_cancel(struct cli *c, int argc, char **argv, struct err *e)
+{
+	const struct option_row rows[] = {CLI_OPTIONS(c)};
+	int r = cli_parse(c, rows, &argc, argv, e);
+
+	return r > 0 ? cli_each_id(c, argc, argv, cancel, NULL, e) : r;
+}
+
+static int
+retry(struct cli *c, uint64_t id, void *ctx _unused_, struct err *e)
+{
+	json_t *job;
+	int r = change(c, id, "retry", &job, e);
+
+	if (r < 0)
+		return r;
+	if (!c->json)
+		(void)fprintf(stderr,
+			      "job %" PRIu64 " is queued again; 'colconvctl watch %" PRIu64 "' follows it\n",
+			      id, id);
+	json_decref(job);
+	return 0;
+}
+
+int
+cmd_retry(struct cli *c, int argc, char **argv, struct err *e)
+{
+	const struct option_row rows[] = {CLI_OPTIONS(c)};
+	int r = cli_parse(c, rows, &argc, argv, e);
+
+	return r > 0 ? cli_each_id(c, argc, argv, retry, NULL, e) : r;
+}
+
+static int
+forget(struct cli *c, uint64_t id, void *ctx, struct err *e)
+{
+	const bool *artifact_only = ctx;
+	char path[64];
+	int r;
+
+	(void)snprintf(path, sizeof(path), "/v1/jobs/%" PRIu64 "%s", id, *artifact_only ? "/files" : "");
+	r = cli_request(c, "DELETE", path, NULL, NULL, e);
+	if (r == 0)
+		(void)fprintf(stderr,
+			      *artifact_only ? "the artifact of job %" PRIu64 " is removed\n"
+					     : "job %" PRIu64 " is deleted\n",
+			      id);
+	return r;
+}
+
+int
+cmd_delete(struct cli *c, int argc, char **argv, struct err *e)
+{
+	bool artifact_only = false;
+	const struct option_row rows[] = {
+		{"artifact", 0, NULL, option_flag, &artifact_only, NULL,
+		 "remove only the artifact; the job stays"},
+		CLI_OPTIONS(c),
+	};
+	int r = cli_parse(c, rows, &argc, argv, e);
+
+	return r > 0 ? cli_each_id(c, argc, argv, forget, &artifact_only, e) : r;
+}

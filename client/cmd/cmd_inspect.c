@@ -1,0 +1,440 @@
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+
+#include "base/fs.h"
+#include "base/str.h"
+#include "client/net/clock.h"
+#include "cli.h"
+#include "client/show/fact.h"
+#include "client/show/job.h"
+#include "onnx/inspect.h"
+#include "client/show/table.h"
+#include "client/show/text.h"
+#include "verify.h"
+
+#define MANIFEST_FILE "manifest.json"
+#define MANIFEST_MAX (16u << 20)
+
+struct inspect {
+	const char *dir;
+	json_t *doc;      /* what --json prints: "path" and the four below, with --verify "extra" */
+	json_t *manifest; /* NULL: a file alone */
+	json_t *files;    /* [{"name", "size"}], size null when it is not there */
+	json_t *graphs;   /* of onnx_inspect(), each with "file" */
+	json_t *problems; /* sentences; NULL: not to be looked for */
+};
+
+static void
+closedirp(DIR **d)
+{
+	if (*d)
+		(void)closedir(*d);
+}
+
+/* ---- reading ---- */
+
+static int
+graph_read(struct inspect *x, const char *name, struct err *e)
+{
+	_cleanup_free_ char *path = fs_join(x->dir, name);
+	json_t *graph;
+	int r;
+
+	if (!path)
+		return err_no_memory(e);
+	r = onnx_inspect(path, &graph, e);
+	if (r < 0)
+		return r;
+	(void)json_object_set_new(graph, "file", json_string(name));
+	return json_array_append_new(x->graphs, graph) < 0 ? err_no_memory(e) : 0;
+}
+
+/* A damaged graph is what --verify looks for, and ends everything else. */
+static int
+graph_look(struct inspect *x, const char *name, struct err *e)
+{
+	struct err what = ERR_INIT;
+	int r = graph_read(x, name, &what);
+
+	if (r == E_BAD_ONNX && x->problems)
+		return problem_add(x->problems, &what, e);
+	return r < 0 ? err_set(e, r, "%s", what.msg) : 0;
+}
+
+static int
+file_add(struct inspect *x, const char *name, struct err *e)
+{
+	_cleanup_free_ char *path = fs_join(x->dir, name);
+	struct stat st;
+	bool there = path && lstat(path, &st) == 0;
+	json_t *row = json_pack("{s:s, s:o}", "name", name, "size",
+				there ? json_integer((json_int_t)st.st_size) : json_null());
+
+	return !path || json_array_append_new(x->files, row) < 0
+		       ? err_set(e, E_USAGE, "'%s' has a file whose name is no UTF-8", x->dir)
+		       : 0;
+}
+
+static int
+name_cmp(const void *a, const void *b)
+{
+	return strcmp(job_str(*(json_t *const *)a, "name"), job_str(*(json_t *const *)b, "name"));
+}
+
+/* By name, whatever order the folder has them in. */
+static int
+files_sort(json_t *files, struct err *e)
+{
+	const size_t n = json_array_size(files);
+	_cleanup_free_ json_t **row = calloc(n + 1, sizeof(json_t *));
+	json_t *item;
+	size_t i;
+
+	if (!row)
+		return err_no_memory(e);
+	json_array_foreach(files, i, item)
+		row[i] = json_incref(item);
+	qsort(row, n, sizeof(json_t *), name_cmp);
+	for (i = 0; i < n; i++)
+		(void)json_array_set_new(files, i, row[i]);
+	return 0;
+}
+
+static int
+folder_read(struct inspect *x, struct err *e)
+{
+	_cleanup_(closedirp) DIR *d = opendir(x->dir);
+	struct dirent *ent;
+	json_t *file;
+	size_t i;
+	int r = 0;
+
+	if (!d)
+		return err_errno(e, E_NOT_FOUND, errno, "cannot open the folder '%s'", x->dir);
+	while (r == 0 && (ent = readdir(d)))
+		if (!str_eq(ent->d_name, ".") && !str_eq(ent->d_name, ".."))
+			r = file_add(x, ent->d_name, e);
+	if (r == 0)
+		r = files_sort(x->files, e);
+	json_array_foreach(x->files, i, file)
+		if (r == 0 && str_ends(job_str(file, "name"), ".onnx"))
+			r = graph_look(x, job_str(file, "name"), e);
+	return r;
+}
+
+static int
+artifact_read(struct inspect *x, struct err *e)
+{
+	_cleanup_free_ char *path = fs_join(x->dir, MANIFEST_FILE);
+	int r;
+
+	if (!path)
+		return err_no_memory(e);
+	if (!fs_exists(path))
+		return err_set(e, E_USAGE, "'%s' has no " MANIFEST_FILE ": it is no artifact", x->dir);
+	r = json_read(path, MANIFEST_MAX, E_MISMATCH, &x->manifest, e);
+	if (r == 0)
+		(void)json_object_set_new(x->doc, "manifest", x->manifest);
+	return r < 0 ? r : folder_read(x, e);
+}
+
+static int
+file_read(struct inspect *x, const char *name, struct err *e)
+{
+	json_t *data;
+	size_t i;
+	int r;
+
+	r = graph_read(x, name, e);
+	if (r == 0)
+		r = file_add(x, name, e);
+	json_array_foreach(json_object_get(json_array_get(x->graphs, 0), "data"), i, data)
+		if (r == 0)
+			r = file_add(x, job_str(data, "name"), e);
+	return r;
+}
+
+/* ---- --verify ---- */
+
+static bool
+is_listed(const json_t *manifest, const char *name)
+{
+	json_t *listed;
+	size_t i;
+
+	json_array_foreach(json_object_get(manifest, "files"), i, listed)
+		if (str_eq(job_str(listed, "name"), name))
+			return true;
+	return str_eq(name, MANIFEST_FILE);
+}
+
+static int
+verify(const struct inspect *x, struct err *e)
+{
+	json_t *extra = json_array(), *item;
+	struct board board;
+	struct bar bar;
+	size_t i;
+	int r = 0;
+
+	(void)json_object_set_new(x->doc, "extra", extra);
+	if (x->manifest) {
+		board_init(&board, stderr);
+		bar_init(&bar, &board, "inspect");
+		bar_stage(&bar, "verify", clock_ms());
+		r = verify_manifest(x->dir, x->manifest, &bar, x->problems, e);
+		bar_end(&bar, clock_ms());
+		json_array_foreach(x->files, i, item)
+			if (!is_listed(x->manifest, job_str(item, "name")))
+				(void)json_array_append(extra, json_object_get(item, "name"));
+	}
+	json_array_foreach(x->graphs, i, item)
+		if (r == 0)
+			r = verify_data(x->dir, item, x->problems, e);
+	return r;
+}
+
+/* ---- printing ---- */
+
+static void
+size_add(struct table *t, const json_t *row, const char *key)
+{
+	char bytes[16];
+
+	if (json_is_integer(json_object_get(row, key)))
+		table_add(t, "%s", str_bytes(job_whole(row, key), bytes, sizeof(bytes)));
+	else
+		table_add(t, "missing");
+}
+
+static int
+files_print(const json_t *files, struct err *e)
+{
+	static const struct table_column columns[] = {{"FILE", TABLE_LEFT}, {"SIZE", TABLE_RIGHT}};
+	_cleanup_(table_release) struct table t;
+	json_t *row;
+	size_t i;
+
+	table_init(&t, columns, ARRAY_LEN(columns));
+	json_array_foreach(files, i, row) {
+		table_add(&t, "%s", job_str(row, "name"));
+		size_add(&t, row, "size");
+	}
+	return table_print(&t, stdout, text_columns(stdout), e);
+}
+
+/* "[batch, sequence, 128]" */
+static char *
+shape_str(const json_t *shape)
+{
+	struct buf b = BUF_INIT;
+	json_t *dim;
+	size_t i;
+
+	buf_puts(&b, "[");
+	json_array_foreach(shape, i, dim) {
+		buf_puts(&b, i ? ", " : "");
+		if (json_is_integer(dim))
+			buf_printf(&b, "%" JSON_INTEGER_FORMAT, json_integer_value(dim));
+		else
+			buf_puts(&b, json_is_string(dim) ? json_string_value(dim) : "?");
+	}
+	buf_puts(&b, "]");
+	return buf_take(&b);
+}
+
+static void
+values_add(struct table *t, const char *what, const json_t *values)
+{
+	json_t *v;
+	size_t i;
+
+	json_array_foreach(values, i, v) {
+		_cleanup_free_ char *shape = shape_str(json_object_get(v, "shape"));
+
+		table_add(t, "%s", what);
+		table_add(t, "%s", job_str(v, "name"));
+		table_add(t, "%s", job_str(v, "type"));
+		table_add(t, "%s", shape ? shape : "");
+	}
+}
+
+static int
+values_print(const json_t *graph, struct err *e)
+{
+	static const struct table_column columns[] = {
+		{"", TABLE_LEFT}, {"NAME", TABLE_LEFT}, {"TYPE", TABLE_LEFT}, {"SHAPE", TABLE_LEFT}};
+	_cleanup_(table_release) struct table t;
+
+	table_init(&t, columns, ARRAY_LEN(columns));
+	values_add(&t, "input", json_object_get(graph, "inputs"));
+	values_add(&t, "output", json_object_get(graph, "outputs"));
+	return table_print(&t, stdout, text_columns(stdout), e);
+}
+
+static int
+layers_print(const json_t *layers, struct err *e)
+{
+	static const struct table_column columns[] = {
+		{"LAYER", TABLE_LEFT}, {"WEIGHTS", TABLE_RIGHT}, {"SIZE", TABLE_RIGHT}};
+	_cleanup_(table_release) struct table t;
+	json_t *row;
+	size_t i;
+
+	if (json_array_size(layers) == 0)
+		return 0;
+	table_init(&t, columns, ARRAY_LEN(columns));
+	json_array_foreach(layers, i, row) {
+		table_add(&t, "%s", job_str(row, "name"));
+		table_add(&t, "%" PRIu64, job_whole(row, "count"));
+		size_add(&t, row, "bytes");
+	}
+	(void)fputc('\n', stdout);
+	return table_print(&t, stdout, text_columns(stdout), e);
+}
+
+/* "491: 96 MatMul, 71 Add, ..." */
+static void
+nodes_print(const json_t *graph)
+{
+	_cleanup_(buf_release) struct buf b = BUF_INIT;
+	json_t *op;
+	size_t i;
+
+	buf_printf(&b, "%" PRIu64, job_whole(graph, "nodes"));
+	json_array_foreach(json_object_get(graph, "ops"), i, op)
+		buf_printf(&b, "%s%" PRIu64 " %s", i ? ", " : ": ", job_whole(op, "count"),
+			   job_str(op, "type"));
+	fact_print("nodes", b.data ? b.data : "");
+}
+
+static int
+graph_print(const json_t *graph, struct err *e)
+{
+	int r;
+
+	(void)fputc('\n', stdout);
+	fact_member(graph, "file");
+	fact_member(graph, "name");
+	fact_member(graph, "producer");
+	fact_member(graph, "opsets");
+	nodes_print(graph);
+	(void)fputc('\n', stdout);
+	r = values_print(graph, e);
+	return r < 0 ? r : layers_print(json_object_get(graph, "layers"), e);
+}
+
+static void
+manifest_print(const json_t *manifest)
+{
+	static const char *const tops[] = {"architecture", "parameters", "versions"};
+	const json_t *parity = json_object_get(manifest, "parity"), *worst = json_object_get(parity, "worst");
+	const char *key;
+	json_t *value;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(tops); i++)
+		fact_member(manifest, tops[i]);
+	json_object_foreach(json_object_get(manifest, "source"), key, value)
+		if (json_is_string(value))
+			fact_print(key, json_string_value(value));
+	json_object_foreach(json_object_get(manifest, "options"), key, value)
+		fact_member(json_object_get(manifest, "options"), key);
+	fact_print("parity", !json_is_object(parity)                           ? "not checked"
+			     : json_is_true(json_object_get(parity, "passed")) ? "passed"
+									       : "FAILED");
+	fact_member(worst, "max_abs");
+	fact_member(worst, "min_cosine");
+	(void)fputc('\n', stdout);
+}
+
+static int
+print(const struct inspect *x, struct err *e)
+{
+	json_t *item;
+	size_t i;
+	int r;
+
+	if (x->manifest)
+		manifest_print(x->manifest);
+	r = files_print(x->files, e);
+	json_array_foreach(x->graphs, i, item)
+		if (r == 0)
+			r = graph_print(item, e);
+	return r;
+}
+
+/* What --verify found, for people; the exit status. */
+static int
+problems_tell(const json_t *doc)
+{
+	const json_t *problems = json_object_get(doc, "problems");
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(json_object_get(doc, "extra"), i, item) {
+		(void)fputs("inspect: not in " MANIFEST_FILE ": '", stderr);
+		text_print(stderr, json_string_value(item));
+		(void)fputs("'\n", stderr);
+	}
+	json_array_foreach(problems, i, item) {
+		(void)fputs("colconvctl: ", stderr);
+		text_print(stderr, json_string_value(item));
+		(void)fputc('\n', stderr);
+	}
+	return json_array_size(problems) ? err_exit_status(E_MISMATCH) : 0;
+}
+
+static int
+inspect(const struct cli *c, const char *path, bool check, struct err *e)
+{
+	_cleanup_free_ char *dir = strdup(path);
+	struct inspect x = {.dir = dir, .doc = json_object(), .files = json_array(), .graphs = json_array()};
+	char *slash = dir ? strrchr(dir, '/') : NULL;
+	int r;
+
+	(void)json_object_set_new(x.doc, "path", json_string(path));
+	(void)json_object_set_new(x.doc, "files", x.files);
+	(void)json_object_set_new(x.doc, "graphs", x.graphs);
+	if (check) {
+		x.problems = json_array();
+		(void)json_object_set_new(x.doc, "problems", x.problems);
+	}
+	if (!dir)
+		r = err_no_memory(e);
+	else if (fs_is_dir(path))
+		r = artifact_read(&x, e);
+	else {
+		if (!slash)
+			x.dir = ".";
+		else
+			slash[slash == dir] = '\0';
+		r = file_read(&x, fs_basename(path), e);
+	}
+	if (r == 0 && x.problems)
+		r = verify(&x, e);
+	if (r == 0 && c->json)
+		cli_print_json(x.doc, JSON_INDENT(2));
+	else if (r == 0)
+		r = print(&x, e);
+	if (r == 0)
+		r = problems_tell(x.doc);
+	json_decref(x.doc);
+	return r;
+}
+
+int
+cmd_inspect(struct cli *c, int argc, char **argv, struct err *e)
+{
+	bool check = false;
+	const struct option_row rows[] = {
+		{"verify", 0, NULL, option_flag, &check, NULL,
+		 "hash every file and look for every weight's place"},
+		CLI_OPTIONS(c),
+	};
+	int r;
+
+	r = cli_parse(c, rows, &argc, argv, e);
+	return r <= 0 ? r : inspect(c, argv[0], check, e);
+}

@@ -1,0 +1,165 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "client/net/clock.h"
+#include "fetch.h"
+#include "follow.h"
+#include "client/show/job.h"
+#include "job_options.h"
+
+#define KEY_BYTES 16
+#define RETRY_S 60 /* for a daemon that may have got the job and does not say so */
+#define RETRY_US 500000
+
+struct submit {
+	json_t *spec;          /* what the options say; then all of it */
+	const char *spec_file; /* may be NULL */
+	const char *key;       /* for Idempotency-Key; NULL: a new one */
+	bool wait;
+	struct follow_options follow;
+	struct fetch_options fetch;
+};
+
+/* 0 or above when it ended, as job_exit() says; the artifact is fetched when that was wanted. */
+static int
+wait_and_fetch(struct cli *c, const struct submit *s, uint64_t id, struct err *e)
+{
+	json_t *jobs = json_array(), *files;
+	int r;
+
+	r = follow(c, &s->follow, &id, 1, jobs, e);
+	if (r == 0 && c->json)
+		cli_print_json(json_array_get(jobs, 0), JSON_INDENT(2));
+	if (r == 0)
+		r = job_exit_worst(jobs);
+	else
+		r = MIN(r, 0);
+	if (r == 0 && s->fetch.dir && json_array_size(jobs)) {
+		r = fetch_files(c, id, &s->fetch, &files, e);
+		if (r == 0) {
+			(void)fprintf(stderr, "job %" PRIu64 ": its files are in '%s'\n", id, s->fetch.dir);
+			json_decref(files);
+		}
+	}
+	json_decref(jobs);
+	return r;
+}
+
+/* The same for all tries of one submission, so that they make one job. */
+static int
+key_make(const char *given, char *ret, size_t len, struct err *e)
+{
+	unsigned char bytes[KEY_BYTES];
+	int n = snprintf(ret, len, "Idempotency-Key: %s", given ? given : "");
+	size_t i;
+
+	if (given) {
+		for (; *given > ' ' && *given <= '~'; given++)
+			;
+		return *given || (size_t)n >= len
+			       ? err_set(e, E_USAGE, "--key must be at most 255 visible characters of ASCII")
+			       : 0;
+	}
+	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+		return err_errno(e, E_IO, errno, "cannot get random bytes");
+	for (i = 0; i < sizeof(bytes); i++, n += 2)
+		(void)snprintf(ret + n, len - (size_t)n, "%02x", bytes[i]);
+	return 0;
+}
+
+/* A daemon that went away while it may have had the job is asked again; one that was never there is not. */
+static int
+post(struct cli *c, const struct submit *s, json_t **ret, struct err *e)
+{
+	char key[sizeof("Idempotency-Key: ") + 255];
+	const int64_t until_ms = clock_ms() + (int64_t)RETRY_S * 1000;
+	bool sent = false, told = false;
+	int r;
+
+	r = key_make(s->key, key, sizeof(key), e);
+	if (r < 0)
+		return r;
+	for (;;) {
+		struct http_request req = {
+			.method = "POST", .path = "/v1/jobs", .header = key, .ret_sent = &sent};
+
+		r = cli_request_json(c, &req, s->spec, ret, e);
+		if (r != E_UNREACHABLE || !sent || clock_ms() >= until_ms)
+			return r;
+		if (!told)
+			(void)fprintf(stderr, "colconvctl: %s; asking again, which makes no second job\n",
+				      e->msg);
+		told = true;
+		err_clear(e);
+		(void)usleep(RETRY_US);
+	}
+}
+
+static int
+submit(struct cli *c, const struct submit *s, struct err *e)
+{
+	uint64_t id;
+	json_t *job;
+	int r;
+
+	r = post(c, s, &job, e);
+	if (r < 0)
+		return r;
+	id = job_whole(job, "id");
+	if (!c->json)
+		(void)printf("%" PRIu64 "\n", id);
+	else if (!s->wait)
+		cli_print_json(job, JSON_INDENT(2));
+	(void)fflush(stdout); /* the id is there even if the wait is cut short */
+	if (!s->wait && !c->json && isatty(STDERR_FILENO))
+		(void)fprintf(stderr,
+			      "job %" PRIu64 " is queued; 'colconvctl watch %" PRIu64
+			      "' shows how it gets on\n",
+			      id, id);
+	json_decref(job);
+	return s->wait ? wait_and_fetch(c, s, id, e) : 0;
+}
+
+int
+cmd_submit(struct cli *c, int argc, char **argv, struct err *e)
+{
+	struct submit s = {.spec = json_object(), .follow = {.command = "watch"}, .fetch = FETCH_INIT};
+	const struct option_row rows[] = {
+		{"wait", 'w', NULL, option_flag, &s.wait, NULL, "follow the job until it ends"},
+		{"fetch", 0, "DIR", option_str, &s.fetch.dir, NULL,
+		 "wait, then download the artifact to DIR"},
+		FOLLOW_OPTIONS(&s.follow),
+		FETCH_OPTIONS(&s.fetch),
+		{"file", 'f', "FILE", option_str, &s.spec_file, NULL,
+		 "take the job's JSON from FILE (- is the standard input); options go over it"},
+#define JOB_OPTION(name, value, set, key, help) {name, 0, value, set, s.spec, key, help},
+#include "job_options.def"
+#undef JOB_OPTION
+		{"label", 0, "KEY=VALUE", job_option_label, s.spec, "labels",
+		 "a label of your own; repeatable"},
+		{"priority", 0, "N", job_option_whole, s.spec, "priority",
+		 "-100 to 100: a job of a higher one begins first (0)"},
+		{"job-timeout", 0, "TIME", job_option_seconds, s.spec, "timeout",
+		 "how long one attempt may take (the daemon's job_timeout)"},
+		{"attempts", 0, "N", job_option_whole, s.spec, "attempts",
+		 "how often to try, where trying again may help (3)"},
+		{"key", 0, "KEY", option_str, &s.key, NULL,
+		 "submissions of the same KEY make one job (a new key each time)"},
+		CLI_OPTIONS(c),
+	};
+	int r;
+
+	r = cli_parse(c, rows, &argc, argv, e);
+	if (r > 0) {
+		s.wait = s.wait || s.fetch.dir;
+		s.follow.done = s.fetch.dir ? NULL : "'colconvctl fetch %' downloads it";
+		r = job_spec_finish(&s.spec, s.spec_file, argc ? argv[0] : NULL, e);
+		if (r == 0)
+			r = submit(c, &s, e);
+	}
+	json_decref(s.spec);
+	return r;
+}

@@ -1,0 +1,35 @@
+/* Following jobs by their events until they end, all at once and through losses of the daemon. */
+#ifndef CLIENT_FOLLOW_H
+#define CLIENT_FOLLOW_H
+
+#include "cli.h"
+
+#define FOLLOW_MAX 64 /* jobs: each has a stream of its own */
+
+struct follow_options {
+	uint64_t timeout_s;  /* give up after so long; 0: never */
+	bool log;            /* show all of the worker's lines, not only its warnings */
+	bool events;         /* print every event on stdout, one JSON object a line, and draw nothing */
+	bool quiet;          /* tell of nothing but jobs that did not go well */
+	const char *command; /* what to come back with: "watch" */
+	const char *done;    /* what to say of a job that is done, "%" being its id; NULL: "done" alone */
+};
+
+/* Rows for a command's table of options. */
+/* clang-format off */
+#define FOLLOW_TIMEOUT(o)                                                                                    \
+	{"timeout", 't', "TIME", option_seconds, &(o)->timeout_s, NULL,                                      \
+	 "give up waiting after so long (90, 5m, 2h); the job goes on"}
+#define FOLLOW_OPTIONS(o)                                                                                    \
+	FOLLOW_TIMEOUT(o),                                                                                   \
+	{"log", 0, NULL, option_flag, &(o)->log, NULL, "show all lines of the worker's log"}
+/* clang-format on */
+
+/*
+ * 0: all have ended, how is told, and their last documents are appended to `ret`, an array, in the order of `ids`;
+ * 1: Ctrl-C, after telling how to come back.
+ */
+int follow(struct cli *c, const struct follow_options *o, const uint64_t *ids, size_t n, json_t *ret,
+	   struct err *e);
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * Lists that the daemon gives, page by page, as the user wants them: a table that fits the terminal, one with all
+ * columns (-o wide), names alone (-o name, the first column), or JSON.
+ */
+#ifndef CLIENT_LISTING_H
+#define CLIENT_LISTING_H
+
+#include "cli.h"
+#include "client/show/table.h"
+
+#define PAGE_DEFAULT 50
+#define PAGE_MAX 1000
+
+struct column {
+	const char *title;
+	enum table_align align;
+	bool wide;                                       /* only in wide tables */
+	void (*add)(struct table *t, const json_t *row); /* one cell */
+};
+
+struct listing {
+	const char *member; /* of the daemon's answer: the array */
+	const struct column *columns;
+	size_t columns_len;
+	bool titled; /* they were printed above an earlier page */
+};
+
+/* Which page. */
+struct page {
+	uint64_t limit;
+	bool all;
+};
+
+/* clang-format off */
+#define PAGE_INIT {.limit = PAGE_DEFAULT}
+#define PAGE_OPTIONS(p)                                                                                      \
+	{"limit", 'n', "N", option_number, &(p)->limit, NULL, "the newest N (50)"},                          \
+	{"all", 'a', NULL, option_flag, &(p)->all, NULL, "all of them, page by page"}
+/* clang-format on */
+
+/* "&name=value"; a value of NULL adds nothing. */
+void query_add(struct buf *path, const char *name, const char *value);
+
+/* Asks for `path` and prints it; a query of it is gone on with. */
+int listing_run(struct cli *c, struct listing *l, const struct page *p, const struct buf *path,
+		struct err *e);
+
+/* What was got already, without pages. */
+int listing_print(const struct cli *c, struct listing *l, const json_t *rows, struct err *e);
+
+/* Cells that many lists have. */
+void cell_str(struct table *t, const json_t *obj, const char *key); /* "-" when there is none */
+void cell_whole(struct table *t, const json_t *obj, const char *key);
+void cell_bytes(struct table *t, const json_t *obj, const char *key);
+void cell_words(struct table *t, const json_t *words,
+		const char *between); /* an array of strings or numbers */
+
+#endif
