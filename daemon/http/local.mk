@@ -2,29 +2,33 @@
 noinst_LIBRARIES += libhttp.a
 libhttp_a_CPPFLAGS = $(AM_CPPFLAGS) $(MHD_CFLAGS) -DEMBED_TOP='"$(top_srcdir)"'
 libhttp_a_SOURCES = \
-	daemon/http/access.c daemon/http/access.h \
-	daemon/http/api.h daemon/http/api_events.c daemon/http/api_file.c daemon/http/api_history.c daemon/http/api_job.c \
-	daemon/http/api_list.c daemon/http/api_misc.c daemon/http/api_ops.c daemon/http/api_page.c daemon/http/api_remove.c \
-	daemon/http/api_submit.c \
-	daemon/http/conn.c daemon/http/conn.h \
-	daemon/http/embed.c daemon/http/embed.h daemon/http/embedded.def \
-	daemon/http/feed.c \
-	daemon/http/head.c daemon/http/head.h \
-	daemon/http/listen.c daemon/http/listen.h \
-	daemon/http/metrics.c daemon/http/metrics.h \
-	daemon/http/param.c daemon/http/param.h \
-	daemon/http/range.c daemon/http/range.h \
-	daemon/http/reply.c daemon/http/reply.h \
-	daemon/http/request.c daemon/http/request.h \
-	daemon/http/route.c daemon/http/route.h daemon/http/routes.def \
-	daemon/http/server.c daemon/http/server.h \
-	daemon/http/stream.c daemon/http/stream.h \
-	daemon/http/token.c daemon/http/token.h \
-	daemon/http/wait.c daemon/http/wait.h
+	daemon/http/core/access.c daemon/http/core/access.h \
+	daemon/http/core/conn.c daemon/http/core/conn.h \
+	daemon/http/core/embed.c daemon/http/core/embed.h \
+	daemon/http/core/etag.c daemon/http/core/etag.h \
+	daemon/http/core/head.c daemon/http/core/head.h \
+	daemon/http/core/listen.c daemon/http/core/listen.h \
+	daemon/http/core/param.c daemon/http/core/param.h \
+	daemon/http/core/range.c daemon/http/core/range.h \
+	daemon/http/core/reply.c daemon/http/core/reply.h \
+	daemon/http/core/request.c daemon/http/core/request.h \
+	daemon/http/core/route.c daemon/http/core/route.h \
+	daemon/http/core/server.c daemon/http/core/server.h daemon/http/core/server_private.h \
+	daemon/http/core/token.c daemon/http/core/token.h \
+	daemon/http/live/live.c daemon/http/live/live.h \
+	daemon/http/live/stream.c daemon/http/live/stream.h \
+	daemon/http/live/wait.c daemon/http/live/wait.h \
+	daemon/http/api/api.c daemon/http/api/api.h daemon/http/api/api_private.h \
+	daemon/http/api/events.c daemon/http/api/file.c daemon/http/api/history.c daemon/http/api/job.c \
+	daemon/http/api/list.c daemon/http/api/misc.c daemon/http/api/ops.c daemon/http/api/remove.c daemon/http/api/submit.c \
+	daemon/http/api/metrics.c daemon/http/api/metrics.h \
+	daemon/http/api/routes.c daemon/http/api/routes.h daemon/http/api/routes.def \
+	daemon/http/page/page.c daemon/http/page/page.h daemon/http/page/page.def
 
-PAGE_FILES = $(addprefix $(top_srcdir)/daemon/http/page/, index.html icon.svg page.css theme.js main.js dom.js api.js rates.js \
+PAGE_FILES = $(addprefix $(top_srcdir)/daemon/http/page/web/, index.html icon.svg page.css theme.js main.js dom.js api.js rates.js \
 	overview.js jobs.js job.js parity.js submit.js)
-EXTRA_DIST += $(PAGE_FILES)
+EXTRA_DIST += $(PAGE_FILES) daemon/http/core/README.md daemon/http/live/README.md daemon/http/api/README.md daemon/http/page/README.md
 
-# What the program carries (embedded.def): the assembler reads it, of which the compiler's lists of dependencies know nothing.
-daemon/http/libhttp_a-embed.$(OBJEXT): $(top_srcdir)/proto/openapi.json $(PAGE_FILES)
+# The assembler reads these files, which the compiler's lists of dependencies do not name.
+daemon/http/api/libhttp_a-misc.$(OBJEXT): $(top_srcdir)/proto/openapi.json
+daemon/http/page/libhttp_a-page.$(OBJEXT): $(PAGE_FILES)

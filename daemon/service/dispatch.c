@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/log.h"
+#include "counters.h"
 #include "journal.h"
 #include "queue/publish.h"
 
@@ -19,7 +20,7 @@
 struct dispatch {
 	unsigned magic;
 	struct dispatch_spec spec;
-	struct server *server;
+	struct live *live;
 	struct journal journal;
 	struct loop_timer kick;
 	bool draining; /* no more claims */
@@ -178,7 +179,7 @@ attempt_end(struct attempt *a, struct err *e)
 		err_clear(&why);
 		if (attempt_publish(a, stages, n_stages, &why) == 0) {
 			log_info("job=%" PRId64 " try=%d done", a->run.job, a->run.attempt);
-			metrics_attempt(a->dispatch->spec.metrics, 0, stages, n_stages);
+			counters_attempt(a->dispatch->spec.metrics, 0, stages, n_stages);
 			return 0;
 		}
 		if (store_broken(a->dispatch->spec.store))
@@ -188,7 +189,7 @@ attempt_end(struct attempt *a, struct err *e)
 		 why.msg);
 	r = attempt_fail(a, &why, stages, n_stages, e);
 	if (r == 0)
-		metrics_attempt(a->dispatch->spec.metrics, why.code, stages, n_stages);
+		counters_attempt(a->dispatch->spec.metrics, why.code, stages, n_stages);
 	return r;
 }
 
@@ -211,7 +212,7 @@ settle_due(void *arg)
 		return;
 	}
 	attempt_free(a);
-	server_publish(d->server);
+	live_publish(d->live);
 	if (!d->draining)
 		dispatch_kick(d);
 	else if (LIST_EMPTY(&d->spec.runners->runs))
@@ -242,7 +243,7 @@ on_progress(void *arg, const Colconv__Progress *progress)
 	a->progress_at_ms = loop_now_ms();
 	j = run_progress_to_json(&a->run);
 	(void)json_object_set_new(j, "stage", json_string(a->run.stage));
-	server_publish_progress_take(a->dispatch->server, a->run.job, j);
+	live_progress_take(a->dispatch->live, a->run.job, j);
 }
 
 static void
@@ -331,10 +332,10 @@ attempt_start(struct dispatch *d, struct runner *runner, const struct job *job)
 	};
 	memcpy(a->nonce, job->nonce, sizeof(a->nonce));
 	run_add(d->spec.runners, &a->run, runner);
-	metrics_claim(d->spec.metrics, job);
+	counters_claim(d->spec.metrics, job);
 	log_info("job=%" PRId64 " try=%d running on '%s'", job->id, job->attempt, runner->name);
 	journal_begin(&d->journal, &a->journal_use, job->id, job->attempt);
-	server_publish(d->server);
+	live_publish(d->live);
 	if (worker_start(a, job, &a->end.why) < 0)
 		settle_due(a);
 }
@@ -406,10 +407,10 @@ dispatch_new(const struct dispatch_spec *spec, struct dispatch **ret, struct err
 }
 
 void
-dispatch_set_server(struct dispatch *d, struct server *server)
+dispatch_set_live(struct dispatch *d, struct live *live)
 {
-	d->server = server;
-	d->journal.server = server;
+	d->live = live;
+	d->journal.live = live;
 }
 
 void

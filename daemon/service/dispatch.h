@@ -5,7 +5,10 @@
 #ifndef SERVICE_DISPATCH_H
 #define SERVICE_DISPATCH_H
 
-#include "http/server.h"
+#include "http/api/metrics.h"
+#include "http/live/live.h"
+#include "queue/store.h"
+#include "runner/runner.h"
 
 struct dispatch;
 
@@ -31,9 +34,9 @@ struct dispatch_spec {
 	void *arg;
 };
 
-/* Says what happens to the jobs to those who watch; the server is made later. */
+/* The live events get what happens to the jobs; they are made later. */
 int dispatch_new(const struct dispatch_spec *spec, struct dispatch **ret, struct err *e);
-void dispatch_set_server(struct dispatch *d, struct server *server);
+void dispatch_set_live(struct dispatch *d, struct live *live);
 
 /* Kills the workers that are left; their attempts are for recovery. */
 void dispatch_free(struct dispatch **d);

@@ -63,7 +63,7 @@ journal_flush(struct journal *j)
 	r = rows_add(j, &e);
 	rows_drop(j);
 	if (r == 0) {
-		server_publish(j->server);
+		live_publish(j->live);
 		return;
 	}
 	(void)err_context(&e, "lines of logs are lost");

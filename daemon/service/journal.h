@@ -22,7 +22,7 @@
 
 struct journal {
 	const struct dispatch_spec *spec; /* borrowed */
-	struct server *server;            /* shows the events */
+	struct live *live;                /* shows the events */
 	struct loop_timer due;
 	STAILQ_HEAD(, journal_row) rows;
 };

@@ -3,6 +3,7 @@ colconvd_CPPFLAGS = $(AM_CPPFLAGS) $(MHD_CFLAGS) $(SYSTEMD_CFLAGS) -DSYSCONFDIR=
 colconvd_SOURCES = \
 	daemon/service/conf.c daemon/service/conf.h daemon/service/conf_table.h daemon/service/settings.def \
 	daemon/service/conf_print.c \
+	daemon/service/counters.c daemon/service/counters.h \
 	daemon/service/dispatch.c daemon/service/dispatch.h \
 	daemon/service/journal.c daemon/service/journal.h \
 	daemon/service/keeper.c daemon/service/keeper.h \

@@ -5,7 +5,9 @@
 #include <signal.h>
 #include <sys/signalfd.h>
 
+#include "counters.h"
 #include "dispatch.h"
+#include "http/api/api.h"
 #include "keeper.h"
 #include "sd.h"
 #include "start.h"
@@ -33,7 +35,7 @@ struct service {
 	struct metrics metrics;
 	struct dispatch *dispatch;
 	struct keeper *keeper;
-	struct server *server;
+	struct api *api;
 	struct loop_fd signals;
 	struct loop_timer stop_limit;
 	struct loop_timer drain_limit;
@@ -62,7 +64,7 @@ stop(struct service *s)
 	loop_timer_stop(&s->extend);
 	sd_stopping();
 	sd_extend(limit_ms);
-	server_quiesce(s->server);
+	api_quiesce(s->api);
 	loop_timer_set(s->loop, &s->stop_limit, limit_ms);
 	dispatch_stop(s->dispatch);
 }
@@ -91,7 +93,7 @@ drain(struct service *s)
 {
 	s->phase = DRAINING;
 	sd_stopping();
-	server_set_stopping(s->server);
+	api_set_stopping(s->api);
 	loop_timer_set(s->loop, &s->drain_limit, (int64_t)s->settings.conf.drain_timeout * 1000);
 	extend_due(s);
 	dispatch_drain(s->dispatch);
@@ -136,10 +138,11 @@ on_failed(void *arg, const struct err *why)
 }
 
 static void
-on_submitted(void *arg)
+on_submitted(void *arg, size_t n)
 {
 	struct service *s = arg;
 
+	s->metrics.submissions += n;
 	dispatch_kick(s->dispatch);
 }
 
@@ -150,7 +153,7 @@ on_removed(void *arg, const struct removal *what)
 	size_t i;
 
 	for (i = 0; i < what->jobs.n; i++)
-		server_publish_removed(s->server, what->jobs.ids[i]);
+		live_removed(api_live(s->api), what->jobs.ids[i]);
 	keeper_empty(s->keeper);
 }
 
@@ -171,10 +174,18 @@ on_config(void *arg)
 }
 
 static void
-on_request(void *arg, const struct server_request *q)
+on_answered(void *arg, const struct server_request *q)
+{
+	struct service *s = arg;
+
+	counters_request(&s->metrics, q);
+}
+
+static void
+on_request_ended(void *arg, const struct server_request *q)
 {
 	(void)arg;
-	log_debug("%s '%s' %u %" PRId64 " ms%s%s", q->method, q->path, q->status, q->ms,
+	log_debug("%s '%s' %u %" PRId64 " ms%s%s", q->method, q->path, q->status, q->us / 1000,
 		  *q->caller ? " by " : "", q->caller);
 }
 
@@ -184,6 +195,38 @@ server_spec(struct service *s)
 	const struct conf *c = &s->settings.conf;
 
 	return (struct server_spec){
+		.connections_max = (unsigned)c->connections_max,
+		.connections_per_address = (unsigned)c->connections_per_address,
+		.idle_s = (unsigned)c->connection_idle,
+		.request_s = (unsigned)c->request_timeout,
+		.header_max = (size_t)c->header_max,
+		.body_max = c->body_max,
+		.answered = on_answered,
+		.ended = on_request_ended,
+		.failed = on_failed,
+		.arg = s,
+	};
+}
+
+static struct live_spec
+live_spec(const struct conf *c)
+{
+	return (struct live_spec){
+		.streams_max = (unsigned)c->streams_max,
+		.stream_backlog_max = c->stream_backlog,
+		.replay_max = (int64_t)c->replay_max,
+		.heartbeat_ms = (int64_t)c->heartbeat * 1000,
+	};
+}
+
+static struct api_spec
+api_spec(struct service *s)
+{
+	const struct conf *c = &s->settings.conf;
+
+	return (struct api_spec){
+		.server = server_spec(s),
+		.live = live_spec(c),
 		.loop = s->loop,
 		.store = s->store,
 		.runners = &s->settings.runners,
@@ -191,22 +234,11 @@ server_spec(struct service *s)
 		.state_dir = c->state,
 		.roots = (const char *const *)c->roots.v,
 		.n_roots = c->roots.n,
-		.connections_max = (unsigned)c->connections_max,
-		.connections_per_address = (unsigned)c->connections_per_address,
-		.idle_s = (unsigned)c->connection_idle,
-		.request_s = (unsigned)c->request_timeout,
-		.header_max = (size_t)c->header_max,
-		.body_max = c->body_max,
-		.streams_max = (unsigned)c->streams_max,
-		.stream_backlog_max = c->stream_backlog,
-		.heartbeat_ms = (int64_t)c->heartbeat * 1000,
 		.queue_max = c->queue_max,
-		.replay_max = (int64_t)c->replay_max,
 		.submitted = on_submitted,
 		.removed = on_removed,
 		.config = on_config,
 		.failed = on_failed,
-		.requested = on_request,
 		.arg = s,
 	};
 }
@@ -291,20 +323,20 @@ reload(struct service *s, struct err *e)
 	struct settings next;
 	enum conf_action action;
 	struct dispatch_spec dispatch;
-	struct server_spec server;
+	struct api_spec api;
 	int r;
 
 	r = settings_load(s->argc, s->argv, &next, &action, e);
 	if (r < 0)
 		return r;
-	r = server_set_tokens_take(s->server, TAKE(next.tokens), e);
+	r = api_set_tokens_take(s->api, TAKE(next.tokens), e);
 	if (r == 0)
 		r = settings_reload(&s->settings, &next, e);
 	if (r == 0) {
 		settings_warn(&s->settings);
 		log_setup(s->settings.log_level);
-		server = server_spec(s);
-		server_set_spec(s->server, &server);
+		api = api_spec(s);
+		api_set_spec(s->api, &api);
 		dispatch = dispatch_spec(s);
 		dispatch_set_spec(s->dispatch, &dispatch);
 		keeper_limit(s);
@@ -372,25 +404,25 @@ service_start(struct service *s, struct err *e)
 {
 	struct dispatch_spec dispatch;
 	struct keeper_spec keeper;
-	struct server_spec server;
+	struct api_spec api;
 	int r;
 
 	start_descriptors(&s->settings.conf);
 	if ((r = loop_new(&s->loop, e)) < 0 || (r = signals_watch(s, e)) < 0 ||
 	    (r = start_queue(&s->settings, s->loop, &s->store, e)) < 0)
 		return r;
-	server = server_spec(s);
+	api = api_spec(s);
 	dispatch = dispatch_spec(s);
 	keeper = keeper_spec(s);
-	if ((r = server_new(&server, &s->server, e)) < 0 ||
+	if ((r = api_new(&api, &s->api, e)) < 0 ||
 	    (r = dispatch_new(&dispatch, &s->dispatch, e)) < 0 ||
 	    (r = keeper_new(&keeper, &s->keeper, e)) < 0)
 		return r;
-	dispatch_set_server(s->dispatch, s->server);
+	dispatch_set_live(s->dispatch, api_live(s->api));
 	keeper_limit(s);
-	r = server_set_tokens_take(s->server, TAKE(s->settings.tokens), e);
+	r = api_set_tokens_take(s->api, TAKE(s->settings.tokens), e);
 	if (r == 0)
-		r = start_listening(s->server, &s->settings.conf, e);
+		r = start_listening(api_server(s->api), &s->settings.conf, e);
 	if (r < 0)
 		return r;
 	dispatch_kick(s->dispatch);
@@ -406,7 +438,7 @@ static void
 service_release(struct service *s)
 {
 	dispatch_free(&s->dispatch);
-	server_free(&s->server);
+	api_free(&s->api);
 	keeper_free(&s->keeper);
 	store_close(&s->store);
 	if (s->signals.watched)

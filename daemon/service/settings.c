@@ -4,7 +4,7 @@
 
 #include "base/fs.h"
 #include "base/str.h"
-#include "http/server.h"
+#include "http/core/server.h"
 
 static int
 roots_check(const struct conf *c, struct err *e)

@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "conf.h"
-#include "http/token.h"
+#include "http/core/token.h"
 
 struct settings {
 	struct conf conf;

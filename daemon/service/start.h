@@ -2,7 +2,8 @@
 #ifndef SERVICE_START_H
 #define SERVICE_START_H
 
-#include "http/server.h"
+#include "http/core/server.h"
+#include "queue/store.h"
 #include "settings.h"
 
 /* As many descriptors as connections, their files and the workers' pipes take. */

@@ -17,7 +17,7 @@ from conftest import BUILD, LIMIT, SUCCESS, TOP, Daemon, wait_until
 
 TOKENS = {"reader": ("read", "r" * 16), "ci": ("submit", "s" * 64), "root": ("admin", "~!#$%&'()*+,-./" + "a" * 241)}
 SCOPES = ["none", "read", "submit", "admin"]
-ROUTES = re.findall(r'^ROUTE\((\w+), *"([^"]+)", *\w+, *\w+, *(\w+)\)', (TOP / "daemon/http/routes.def").read_text(), re.M)
+ROUTES = re.findall(r'^ROUTE\((\w+), *"([^"]+)", *\w+, *\w+, *(\w+)\)', (TOP / "daemon/http/api/routes.def").read_text(), re.M)
 PROTECTED = "/v1/jobs"
 
 

@@ -18,7 +18,7 @@ def one_daemon(tmp_path_factory):
 
 
 def test_the_routes_are_those_of_the_contract():
-    table = (TOP / "daemon/http/routes.def").read_text()
+    table = (TOP / "daemon/http/api/routes.def").read_text()
     built = {(m, path): (takes == "BODY", scope.lower()) for m, path, takes, scope in ROUTE.findall(table)}
     promised = {(m, path): ("requestBody" in o, o["x-scope"]) for m, path, _, o in contract.OPERATIONS}
     assert built == promised
@@ -31,7 +31,7 @@ def test_path_parameters_are_declared():
 
 
 def test_parameters_are_of_what_takes_them():
-    takes = {(m, path): takes for m, path, takes, _ in ROUTE.findall((TOP / "daemon/http/routes.def").read_text())}
+    takes = {(m, path): takes for m, path, takes, _ in ROUTE.findall((TOP / "daemon/http/api/routes.def").read_text())}
     for method, path, _, operation in contract.OPERATIONS:
         query = any(p["in"] == "query" for p in operation.get("parameters", []))
         assert (takes[method, path] == "QUERY") == (query or operation["x-scope"] == "none"), (method, path)

@@ -45,9 +45,9 @@ def test_files_of_the_page(daemon):
     assert (answer.status, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     for name in ("page.css", "main.js", "theme.js", "icon.svg"):
         file = daemon.get(f"/page/{name}")
-        assert (file.status, file.body) == (200, (TOP / "daemon/http/page" / name).read_bytes())
+        assert (file.status, file.body) == (200, (TOP / "daemon/http/page/web" / name).read_bytes())
         assert file.headers["X-Content-Type-Options"] == "nosniff"
-    assert {f.name for f in (TOP / "daemon/http/page").iterdir() if daemon.get(f"/page/{f.name}").status != 200} == set()
+    assert {f.name for f in (TOP / "daemon/http/page/web").iterdir() if daemon.get(f"/page/{f.name}").status != 200} == set()
     for name in ("nothing.js", "openapi.json", "..", ".", "%2e%2e", "..%2fpage%2fmain.js"):
         assert daemon.get(f"/page/{name}").status in (400, 404)
 

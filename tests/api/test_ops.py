@@ -376,7 +376,7 @@ def test_metrics_of_a_fresh_daemon(daemon):
     assert sample(got, "colconv_ready") == 1
     assert sample(got, "colconv_slots", runner="local") == 4
     assert sum(got["colconv_jobs"].values()) == 0
-    routes = re.findall(r'^ROUTE\((\w+), +"([^"]+)"', (TOP / "daemon/http/routes.def").read_text(), re.MULTILINE)
+    routes = re.findall(r'^ROUTE\((\w+), +"([^"]+)"', (TOP / "daemon/http/api/routes.def").read_text(), re.MULTILINE)
     shown = {(dict(labels)["method"], dict(labels)["route"]) for labels in got["colconv_http_requests_total"]}
     assert shown == {*routes, ("other", "none")}
     fds = pathlib.Path(f"/proc/{daemon.process.pid}/fd")

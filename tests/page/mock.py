@@ -18,7 +18,7 @@ import time
 import urllib.parse
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-PAGE = TOP / "daemon/http/page"
+PAGE = TOP / "daemon/http/page/web"
 TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 HOSTILE = "<img src=x onerror=alert(1)>\"'&amp;</script><script>alert(2)</script>\u202eevil\u0000"
 STAGES = ["resolve", "trace", "export", "reference", "parity"]
@@ -33,7 +33,7 @@ OPTIONS = {
 
 def policy():
     """The one that the daemon sends: api_page.c has it in pieces."""
-    text = (TOP / "daemon/http/api_page.c").read_text()
+    text = (TOP / "daemon/http/page/page.c").read_text()
     return "".join(re.findall(r'"([^"]*)"', text[text.index("policy[]"):text.index(";\n\n", text.index("policy[]"))]))
 
 

@@ -1,6 +1,6 @@
 #include "test.h"
 
-#include "http/listen.h"
+#include "http/core/listen.h"
 
 static void
 test_addresses(void **state)

@@ -1,6 +1,6 @@
 #include "test.h"
 
-#include "http/range.h"
+#include "http/core/range.h"
 
 static void
 test_ranges(void **state)

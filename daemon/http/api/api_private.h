@@ -1,0 +1,68 @@
+/* What the handlers share. */
+#ifndef HTTP_API_API_PRIVATE_H
+#define HTTP_API_API_PRIVATE_H
+
+#include "api.h"
+#include "http/core/reply.h"
+#include "queue/job.h"
+#include "queue/store.h"
+
+#define API_MAGIC 0x61706930u
+
+/* Jobs, events or artifacts in a page of a list. A cursor of 19 digits may be above any id. */
+#define PAGE_LIMIT_DEFAULT 50
+#define PAGE_LIMIT_MAX 1000
+#define PAGE_CURSOR_MAX UINT64_C(9999999999999999999)
+
+struct submission;
+struct purge;
+
+struct api {
+	unsigned magic;
+	struct api_spec spec;
+	struct server *server;
+	struct live *live;
+	int64_t started; /* ms since 1970 */
+	bool stopping;   /* a job that is submitted now starts after the next start of the daemon */
+	STAILQ_HEAD(, submission) submissions; /* wait for the commit at the end of this turn */
+	struct server_turn commit;
+	STAILQ_HEAD(, purge) purges; /* the first one is running */
+	struct loop_timer purge;
+};
+
+struct api *api_of(const struct request *q);
+
+/* Commits the submissions of this turn, answers them and returns whether there were any. For server_turn_add(). */
+bool api_submissions_commit(void *arg);
+
+/* Refuses the submissions that still wait: the daemon ends. */
+void api_submissions_end(struct api *a);
+
+/* E_BUSY when no job may be added to so many queued ones. */
+int api_queue_check(const struct api *a, int64_t queued, struct err *e);
+
+/* The next turn of the first purge. */
+void api_purge_due(void *arg);
+
+/* Answers all purges: the daemon ends. */
+void api_purges_end(struct api *a);
+
+struct disk {
+	struct stored stored;
+	int64_t queue_bytes;
+	uint64_t free_bytes; /* of the file system of the state folder */
+	uint64_t total_bytes;
+};
+
+int api_disk_get(const struct api *a, struct disk *ret, struct err *e);
+
+/* Whether jobs are accepted and can run. */
+bool api_is_ready(const struct api *a, uint64_t free_bytes);
+
+/* The job as JSON, with what its runner knows of it; `ahead` as in job_moment. */
+void api_job_print(const struct api *a, const struct job *job, int64_t ahead, struct buf *b);
+
+/* The same as the reply. */
+int api_job_reply(struct request *q, unsigned status, const struct job *job, int64_t ahead, struct err *e);
+
+#endif

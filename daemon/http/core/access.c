@@ -1,0 +1,107 @@
+#include "access.h"
+
+#include <arpa/inet.h>
+#include <strings.h>
+
+#include "base/str.h"
+#include "server_private.h"
+
+static bool
+port_ok(const char *s)
+{
+	return *s == '\0' || (*s == ':' && strspn(s + 1, "0123456789") == strlen(s + 1));
+}
+
+/* localhost, 127.0.0.0/8 or [::1], with any port. */
+static bool
+host_is_local(const char *host)
+{
+	const size_t n = *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
+	struct in_addr in;
+	char name[32];
+
+	if (n > strlen(host) || n >= sizeof(name) || !port_ok(host + n))
+		return false;
+	(void)snprintf(name, sizeof(name), "%.*s", (int)n, host);
+	if (strcasecmp(name, "localhost") == 0 || str_eq(name, "[::1]"))
+		return true;
+	return inet_pton(AF_INET, name, &in) == 1 && ntohl(in.s_addr) >> 24 == 127;
+}
+
+int
+access_check_host(const struct request *q, const struct head *head, struct err *e)
+{
+	/* a page whose own name was turned to 127.0.0.1 meanwhile (DNS rebinding) is of one origin with us */
+	if (q->server->tokens || q->from->local || host_is_local(head->host))
+		return 0;
+	return err_set(e, E_NOT_ALLOWED,
+		       "Host must be localhost, 127.0.0.1 or [::1], not '%.100s': there are no tokens",
+		       head->host);
+}
+
+/* A browser says which page asks; ours is of the host that it was fetched from. */
+static int
+page_check(const struct request *q, const struct head *head, struct err *e)
+{
+	const char *host;
+
+	/* a link to our page may be anywhere, and gives away nothing */
+	if (head->site && q->route->scope != SCOPE_NONE && !str_eq(head->site, "same-origin") &&
+	    !str_eq(head->site, "none"))
+		return err_set(e, E_NOT_ALLOWED,
+			       "requests from other sites' pages are not taken (Sec-Fetch-Site: %.20s)",
+			       head->site);
+	if (!head->origin)
+		return 0;
+	host = str_starts(head->origin, "https://")  ? head->origin + strlen("https://")
+	       : str_starts(head->origin, "http://") ? head->origin + strlen("http://")
+						     : NULL;
+	if (!host || !str_eq(host, head->host))
+		return err_set(e, E_NOT_ALLOWED, "requests from the pages of '%.100s' are not taken",
+			       head->origin);
+	return 0;
+}
+
+/* The token of 'Bearer TOKEN'; NULL when it is something else. */
+static const char *
+bearer(const char *authorization)
+{
+	const char *token = authorization + strlen("Bearer ");
+
+	return strncasecmp(authorization, "Bearer ", strlen("Bearer ")) == 0 ? token + strspn(token, " ")
+									     : NULL;
+}
+
+static int
+token_check(struct request *q, const char *authorization, struct err *e)
+{
+	const char *text = bearer(authorization);
+	const struct token *t;
+
+	if (!text)
+		return err_set(e, E_UNAUTHORIZED, "Authorization must be like 'Bearer TOKEN'");
+	t = tokens_find(q->server->tokens, text, strlen(text));
+	if (!t)
+		return err_set(e, E_UNAUTHORIZED, "the token is none of the daemon's");
+	if (t->scope < q->route->scope)
+		return err_set(e, E_NOT_ALLOWED, "the token '%s' has the scope '%s', and this needs '%s'",
+			       t->name, scope_to_str(t->scope), scope_to_str(q->route->scope));
+	(void)snprintf(q->owner, sizeof(q->owner), "%s", t->name);
+	return 0;
+}
+
+int
+access_check(struct request *q, const struct head *head, struct err *e)
+{
+	int r = page_check(q, head, e);
+
+	if (r < 0 || q->route->scope == SCOPE_NONE || !q->server->tokens)
+		return r;
+	if (head->authorization)
+		return token_check(q, head->authorization, e);
+	if (q->from->local)
+		return 0;
+	return err_set(e, E_UNAUTHORIZED,
+		       "this needs a token with the scope '%s': Authorization: Bearer TOKEN",
+		       scope_to_str(q->route->scope));
+}

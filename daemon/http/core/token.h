@@ -1,0 +1,44 @@
+/*
+ * Who may call: the tokens of a file, one a line:
+ *
+ *	NAME SCOPE TOKEN       ci submit 3f9c0b6e...
+ *
+ * NAME is 1 to 63 of A-Z a-z 0-9 _ . -, and owns the jobs that come with the token. SCOPE is read,
+ * submit or admin. TOKEN is 16 to 256 visible characters of ASCII; `openssl rand -hex 32` makes a
+ * good one. Empty lines and those that begin with # are skipped.
+ *
+ * Only digests stay in memory, and no error quotes a token.
+ */
+#ifndef HTTP_CORE_TOKEN_H
+#define HTTP_CORE_TOKEN_H
+
+#include "base/sha256.h"
+#include "route.h"
+
+#define TOKEN_NAME_MAX 63
+
+struct token {
+	char name[TOKEN_NAME_MAX + 1];
+	enum scope scope;
+	char digest[SHA256_HEX_LEN + 1];
+};
+
+struct tokens {
+	struct token *v;
+	size_t n;
+};
+
+/*
+ * The tokens of the file; of systemd's credential "tokens" when `path` is "" and there is one;
+ * else *ret is NULL, and nobody is asked for a token. E_BAD_CONFIG names the line, or says that
+ * the file is open to others: only a credential may be.
+ */
+int tokens_load(const char *path, struct tokens **ret, struct err *e);
+void tokens_free(struct tokens **t);
+
+/* NULL when there is no such token. */
+const struct token *tokens_find(const struct tokens *t, const char *text, size_t len);
+
+const char *scope_to_str(enum scope scope);
+
+#endif

@@ -1,0 +1,26 @@
+/* Requests that wait for an event of a job (long poll): suspended until it comes, or their time is over. */
+#ifndef HTTP_LIVE_WAIT_H
+#define HTTP_LIVE_WAIT_H
+
+#include "live.h"
+
+struct waits {
+	LIST_HEAD(, wait) list;
+	const struct live_spec *spec; /* borrowed */
+	struct loop_timer due;        /* of the request whose time is over first */
+	unsigned n;
+};
+
+void waits_init(struct waits *ws, const struct live_spec *spec);
+
+/* As live_wait(). The request is answered at once when its client goes away. */
+int wait_begin(struct waits *ws, struct request *q, int64_t after, uint64_t seconds, struct err *e);
+
+void waits_event(struct waits *ws, const struct event *ev);
+void waits_job_ended(struct waits *ws, int64_t job); /* or was removed */
+bool waits_watched(const struct waits *ws, int64_t job);
+
+/* All waiting is over. */
+void waits_end(struct waits *ws);
+
+#endif
