@@ -9,10 +9,13 @@ libcheckpoint_a_SOURCES = \
 	daemon/checkpoint/config_qwen2vl.c \
 	daemon/checkpoint/config_scope.c daemon/checkpoint/config_scope.h \
 	daemon/checkpoint/dtypes.def \
+	daemon/checkpoint/header.c daemon/checkpoint/header.h \
 	daemon/checkpoint/index.c daemon/checkpoint/index.h \
 	daemon/checkpoint/names.c daemon/checkpoint/names.h \
 	daemon/checkpoint/processor.def \
 	daemon/checkpoint/safetensors.c daemon/checkpoint/safetensors.h \
+	daemon/checkpoint/scan.c daemon/checkpoint/scan.h \
+	daemon/checkpoint/sniff.c daemon/checkpoint/sniff.h \
 	daemon/checkpoint/stwriter.c daemon/checkpoint/stwriter.h \
 	daemon/checkpoint/weight.c daemon/checkpoint/weight.h
 CHECKPOINT_LIBS = libcheckpoint.a $(BASE_LIBS)

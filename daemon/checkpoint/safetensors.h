@@ -3,9 +3,9 @@
  *
  * Format: u64 little-endian N | N bytes of JSON header | data. The header maps a name to
  * {"dtype", "shape", "data_offsets": [begin, end)}, offsets relative to byte 8 + N.
- * Refused: a header beyond the file or 100 MB, bad UTF-8 or JSON, duplicate names, a tensor
- * whose bytes are not product(shape) * size, holes, overlaps, trailing or missing bytes.
- * More than TENSOR_RANK_MAX dimensions and names of NAME_LEN_MAX bytes (names.h) are refused too.
+ * Refused: a header that is longer than the file or than 100 MB, bad UTF-8 or JSON, duplicate names, a tensor
+ * whose bytes are not product(shape) * size, holes, overlaps, trailing or missing bytes; more than
+ * ST_TENSORS_MAX tensors, more than TENSOR_RANK_MAX dimensions, names of NAME_LEN_MAX bytes (names.h) or more.
  * Data may lie at odd offsets: use memcpy or byte loads. A file must not shrink while it is
  * open: reading what was cut off kills the process (SIGBUS).
  */
@@ -15,6 +15,7 @@
 #include "base/err.h"
 
 #define TENSOR_RANK_MAX 8
+#define ST_TENSORS_MAX (1 << 18) /* of one file */
 
 /* Rows: symbol, name in the header, bytes per element, may be a weight. */
 enum st_dtype {
@@ -39,6 +40,7 @@ struct st_file;
 const char *st_dtype_name(enum st_dtype d);
 size_t st_dtype_size(enum st_dtype d); /* bytes per element */
 bool st_dtype_is_weight(enum st_dtype d);
+bool st_dtype_from_str(const char *name, enum st_dtype *ret);
 
 /* Errors have the code given (E_BAD_CHECKPOINT, E_BAD_REFERENCE) and name the file and the tensor. */
 int st_open(const char *path, int code, struct st_file **ret, struct err *e);

@@ -1,6 +1,7 @@
 #include "test.h"
 
 #include <inttypes.h>
+#include <sys/resource.h>
 
 #include "base/buf.h"
 #include "checkpoint/names.h"
@@ -56,6 +57,16 @@ static const struct {
 	{"\xef\xbb\xbf{}", 0, "header"},
 	{"{\"\xff\": 1}", 0, "header"},
 	{"{\"a\\u0000b\": 1}", 0, "header"},
+	{"{\"a\\ud800\": 1}", 0, "header: line 1, column 10: wrong escape in a string"},
+	{"{\"a\\udc00\": 1}", 0, "wrong escape"},
+	{"{\"a\\q\": 1}", 0, "wrong escape"},
+	{"{\"a\\u12g4\": 1}", 0, "wrong escape"},
+	{"{\"a\n\": 1}", 0, "a control character or is not UTF-8"},
+	{"{\"a", 0, "a string has no end"},
+	{"{\n\"a\" 1}", 0, "header: line 2, column 5: ':' expected"},
+	{"{,}", 0, "header"},
+	{"{\"__metadata__\": {},}", 0, "'\"' expected"},
+	{"{\"__metadata__\": {}", 0, "',' expected"},
 	{"{}", 1, "1 bytes after the last tensor"},
 	/* metadata */
 	{"{\"__metadata__\": {\"format\": \"pt\", \"a\": \"\"}}", 0, NULL},
@@ -67,6 +78,19 @@ static const struct {
 	{"{\"a\": {" F32_2 "[0, 8]}}", 8, NULL},
 	{"{\"a\": {" F32_2 "[0, 8], \"extra\": {}}}", 8, NULL},
 	{"{\"\": {" F32_2 "[0, 8]}}", 8, NULL},
+	{"{\"a\": {\"x\": [{\"y\": [-0.5e+3, 1E2, true, false, null, \"\\\"]}\"]}, [], {}], " F32_2
+	 "[0, 8]}}",
+	 8, NULL},
+	{"{\"a\": {\"x\": [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]], " F32_2
+	 "[0, 8]}}",
+	 8, "nested too deeply"},
+	{"{\"a\": {\"x\": 01, " F32_2 "[0, 8]}}", 8, "a value expected"},
+	{"{\"a\": {\"x\": 1., " F32_2 "[0, 8]}}", 8, "wrong number"},
+	{"{\"a\": {\"x\": 1e, " F32_2 "[0, 8]}}", 8, "wrong number"},
+	{"{\"a\": {\"x\": nul, " F32_2 "[0, 8]}}", 8, "a value expected"},
+	{"{\"a\": {\"dtype\": \"F32\", " F32_2 "[0, 8]}}", 8, "dtype is there twice"},
+	{"{\"a\": {\"shape\": [2], " F32_2 "[0, 8]}}", 8, "shape is there twice"},
+	{"{\"a\": {\"data_offsets\": [0, 8], " F32_2 "[0, 8]}}", 8, "data_offsets is there twice"},
 	{"{\"a\": 1}", 0, "tensor 'a': its entry must be an object"},
 	{"{\"a\": {" F32_2 "[0, 8]}}", 7, "tensor 'a': its bytes end at 8, but the file holds only 7"},
 	{"{\"a\": {" F32_2 "[0, 8]}}", 9, "1 bytes after"},
@@ -194,6 +218,98 @@ test_length(void **state)
 	}
 }
 
+/* What lies under the name of a safetensors file when a download went wrong. */
+static void
+test_strangers(void **state)
+{
+	static const struct {
+		const char *text, *error;
+	} files[] = {
+		{"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 4418050848\n",
+		 "it is a Git LFS pointer instead of the file itself; run 'git lfs install' and 'git lfs "
+		 "pull'"},
+		{"<html><head><title>429 Too Many Requests</title>", "it is a page of HTML"},
+		{"\xef\xbb\xbf\r\n  <!DOCTYPE HTML>\n<html>", "it is a page of HTML"},
+		{"<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code>", "it is a page of XML"},
+		{"PK\3\4\24\0\10\10 archive/data.pkl", "save the model again as safetensors"},
+		{"{\"error\": \"Invalid username or password.\"}",
+		 "it is a text that begins with '{\"error\": \"Invalid username or password.'"},
+		{"Entry not found", "it is a text that begins with 'Entry not found'; download it again"},
+	};
+	struct st_file *f = NULL;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(files); i++) {
+		const char *text = files[i].text;
+		struct buf b = {.data = (char *)(uintptr_t)text, .len = text[0] == 'P' ? 26 : strlen(text)};
+		struct err e = ERR_INIT;
+
+		assert_int_equal(open_bytes(state, &b, &f, &e), E_BAD_REFERENCE);
+		assert_error(&e, E_BAD_REFERENCE, files[i].error);
+	}
+}
+
+/* Bytes that RLIMIT_DATA counts now. */
+static size_t
+data_len(void)
+{
+	FILE *f = fopen("/proc/self/status", "r");
+	char line[128];
+	size_t kib = 0;
+
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "VmData: %zu kB", &kib) == 1)
+			break;
+	(void)fclose(f);
+	return kib << 10;
+}
+
+/* A header of n tensors without bytes. */
+static void
+many_make(struct buf *b, size_t n)
+{
+	_cleanup_(buf_release) struct buf header = BUF_INIT;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		buf_printf(&header,
+			   "%c\"%zx\": {\"dtype\": \"U8\", \"shape\": [0], \"data_offsets\": [0, 0]}",
+			   i ? ',' : '{', i);
+	buf_puts(&header, "}");
+	file_make(b, header.data, header.len, 0);
+}
+
+/* Memory is bounded by what the tensors need: a tree of this header would take 280 MB. */
+static void
+test_many(void **state)
+{
+	_cleanup_(buf_release) struct buf most = BUF_INIT, more = BUF_INIT;
+	_cleanup_free_ char *path = fs_join(*state, "x.safetensors");
+	struct rlimit old, limit;
+	struct st_file *f = NULL;
+	struct err e = ERR_INIT;
+	int r;
+
+	many_make(&more, ST_TENSORS_MAX + 1);
+	assert_int_equal(open_bytes(state, &more, &f, &e), E_BAD_REFERENCE);
+	assert_error(&e, E_BAD_REFERENCE, "it has more than 262144 tensors");
+	err_clear(&e);
+
+	many_make(&most, ST_TENSORS_MAX);
+	tmpdir_write(*state, "x.safetensors", most.data, most.len);
+	assert_int_equal(getrlimit(RLIMIT_DATA, &old), 0);
+	limit = old;
+	limit.rlim_cur = data_len() + (40u << 20);
+	assert_int_equal(setrlimit(RLIMIT_DATA, &limit), 0);
+	r = st_open(path, E_BAD_CHECKPOINT, &f, &e);
+	assert_int_equal(setrlimit(RLIMIT_DATA, &old), 0);
+	assert_no_error(&e);
+	assert_int_equal(r, 0);
+	assert_int_equal(st_count(f), ST_TENSORS_MAX);
+	assert_string_equal(st_find(f, "3ffff")->name, "3ffff");
+	st_free(&f);
+}
+
 static void
 test_no_file(void **state)
 {
@@ -224,7 +340,7 @@ test_name_len(void **state)
 		file_make(&b, header.data, header.len, 8);
 		assert_int_equal(open_bytes(state, &b, &f, &e), len < NAME_LEN_MAX ? 0 : E_BAD_REFERENCE);
 		if (len == NAME_LEN_MAX)
-			assert_error(&e, E_BAD_REFERENCE, "name has 512 bytes");
+			assert_error(&e, E_BAD_REFERENCE, "name has 512 bytes, more than 511");
 		st_free(&f);
 	}
 }
@@ -340,7 +456,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),     cmocka_unit_test(test_dtypes),
-		cmocka_unit_test(test_length),   cmocka_unit_test(test_no_file),
+		cmocka_unit_test(test_length),   cmocka_unit_test(test_strangers),
+		cmocka_unit_test(test_many),     cmocka_unit_test(test_no_file),
 		cmocka_unit_test(test_name_len), cmocka_unit_test(test_get),
 		cmocka_unit_test(test_write),    cmocka_unit_test(test_write_given_up),
 	};
