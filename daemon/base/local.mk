@@ -2,6 +2,7 @@ noinst_LIBRARIES += libbase.a
 libbase_a_SOURCES = \
 	daemon/base/banned.h \
 	daemon/base/buf.c daemon/base/buf.h \
+	daemon/base/elem.c daemon/base/elem.h daemon/base/elems.def \
 	daemon/base/err.c daemon/base/err.h daemon/base/errors.def \
 	daemon/base/fs.c daemon/base/fs.h \
 	daemon/base/json.c daemon/base/json.h \

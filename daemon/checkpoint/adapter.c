@@ -188,10 +188,10 @@ tensor_apply(struct adapter *a, const struct st_tensor *t, struct err *e)
 		r = target_name(module, role, name, e);
 	if (r <= 0)
 		return r;
-	if (!st_dtype_is_weight(t->dtype))
+	if (!elem_is_weight(t->dtype))
 		return err_set(e, E_BAD_CHECKPOINT,
 			       "'%s': tensor '%s' is of dtype %s, not a floating point weight",
-			       st_path(a->file), t->name, st_dtype_name(t->dtype));
+			       st_path(a->file), t->name, elem_name(t->dtype));
 	a->used++;
 	w = weight_find(a, name);
 	if (w)

@@ -129,10 +129,10 @@ weight_add(struct checkpoint *c, const struct st_file *f, const struct st_tensor
 		return err_context(e, "'%s'", st_path(f));
 	if (r == 0)
 		return 0;
-	if (!st_dtype_is_weight(t->dtype))
+	if (!elem_is_weight(t->dtype))
 		return err_set(e, E_BAD_CHECKPOINT,
 			       "'%s': tensor '%s' is of dtype %s, not a floating point weight", st_path(f),
-			       t->name, st_dtype_name(t->dtype));
+			       t->name, elem_name(t->dtype));
 	w->name = strdup(name);
 	if (!w->name)
 		return err_no_memory(e);

@@ -124,33 +124,33 @@ widen_F32(const unsigned char *src, size_t n, float *dst)
 NARROW(BF16)
 NARROW(F16)
 
-static const widen_fn wideners[ST_DTYPE_MAX] = {
-	[ST_F32] = widen_F32,
-	[ST_F16] = widen_F16,
-	[ST_BF16] = widen_BF16,
-	[ST_F64] = widen_F64,
+static const widen_fn wideners[ELEM_MAX] = {
+	[ELEM_F32] = widen_F32,
+	[ELEM_F16] = widen_F16,
+	[ELEM_BF16] = widen_BF16,
+	[ELEM_F64] = widen_F64,
 };
 
-static const narrow_fn narrowers[ST_DTYPE_MAX] = {
-	[ST_F16] = narrow_F16,
-	[ST_BF16] = narrow_BF16,
+static const narrow_fn narrowers[ELEM_MAX] = {
+	[ELEM_F16] = narrow_F16,
+	[ELEM_BF16] = narrow_BF16,
 };
 
 bool
-convert_can(enum st_dtype from)
+convert_can(enum elem from)
 {
 	return wideners[from] != NULL;
 }
 
 void
-convert(enum st_dtype from, enum st_dtype to, const unsigned char *src, size_t n, void *dst)
+convert(enum elem from, enum elem to, const unsigned char *src, size_t n, void *dst)
 {
-	size_t size = st_dtype_size(from), i, k;
+	size_t size = elem_size(from), i, k;
 	float floats[FLOATS];
 
 	if (from == to) {
 		memcpy(dst, src, n * size);
-	} else if (to == ST_F32) {
+	} else if (to == ELEM_F32) {
 		wideners[from](src, n, dst);
 	} else {
 		for (i = 0; i < n; i += k) {
@@ -176,10 +176,10 @@ TRANSPOSE(float)
 TRANSPOSE(uint16_t)
 
 void
-convert_transposed(enum st_dtype from, enum st_dtype to, const unsigned char *src, size_t stride, size_t rows,
+convert_transposed(enum elem from, enum elem to, const unsigned char *src, size_t stride, size_t rows,
 		   size_t cols, void *dst)
 {
-	const size_t from_size = st_dtype_size(from), to_size = st_dtype_size(to);
+	const size_t from_size = elem_size(from), to_size = elem_size(to);
 	union {
 		float f[TILE * TILE];
 		uint16_t h[TILE * TILE];
@@ -193,7 +193,7 @@ convert_transposed(enum st_dtype from, enum st_dtype to, const unsigned char *sr
 			for (k = 0; k < tile_rows; k++)
 				convert(from, to, src + ((r + k) * stride + c) * from_size, tile_cols,
 					(char *)&tile + k * TILE * to_size);
-			if (to == ST_F32)
+			if (to == ELEM_F32)
 				transpose_float(tile.f, tile_rows, tile_cols, (float *)dst + c * rows + r,
 						rows);
 			else
@@ -203,9 +203,9 @@ convert_transposed(enum st_dtype from, enum st_dtype to, const unsigned char *sr
 }
 
 size_t
-convert_count_infinite(enum st_dtype d, const void *data, size_t n)
+convert_count_infinite(enum elem d, const void *data, size_t n)
 {
-	const uint16_t infinity = d == ST_F16 ? 0x7c00 : 0x7f80, *h = data;
+	const uint16_t infinity = d == ELEM_F16 ? 0x7c00 : 0x7f80, *h = data;
 	size_t i, k, count = 0;
 	uint16_t in_block;
 

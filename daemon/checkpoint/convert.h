@@ -9,19 +9,19 @@
 #include "safetensors.h"
 
 /* Whether elements of this type can be converted. */
-bool convert_can(enum st_dtype from);
+bool convert_can(enum elem from);
 
-/* `n` elements at `src`, at any alignment. `to` is ST_F32, ST_F16 or ST_BF16. */
-void convert(enum st_dtype from, enum st_dtype to, const unsigned char *src, size_t n, void *dst);
+/* `n` elements at `src`, at any alignment. `to` is ELEM_F32, ELEM_F16 or ELEM_BF16. */
+void convert(enum elem from, enum elem to, const unsigned char *src, size_t n, void *dst);
 
 /*
  * A part of a matrix, transposed: dst[c * rows + r] is element c of source row r. `src` is the
  * part's first element; source rows lie `stride` elements apart.
  */
-void convert_transposed(enum st_dtype from, enum st_dtype to, const unsigned char *src, size_t stride,
-			size_t rows, size_t cols, void *dst);
+void convert_transposed(enum elem from, enum elem to, const unsigned char *src, size_t stride, size_t rows,
+			size_t cols, void *dst);
 
 /* How many of `n` elements of a type of 16 bits are infinite. */
-size_t convert_count_infinite(enum st_dtype d, const void *data, size_t n);
+size_t convert_count_infinite(enum elem d, const void *data, size_t n);
 
 #endif

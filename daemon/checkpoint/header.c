@@ -144,14 +144,15 @@ tensor_scan(struct scan *s, const unsigned char *data, uint64_t data_len, struct
 	r = entry_scan(s, &entry, t, code, e);
 	if (r < 0)
 		return r;
-	if (!st_dtype_from_str(entry.dtype, &t->dtype))
+	t->dtype = elem_from_name(entry.dtype);
+	if (t->dtype == ELEM_MAX)
 		return err_set(e, code, "dtype '%s' is not known", entry.dtype);
 	if ((uint64_t)entry.offset[1] > data_len)
 		return err_set(e, code, "its bytes end at %" PRId64 ", but the file holds only %" PRIu64,
 			       entry.offset[1], data_len);
 	t->data = data + entry.offset[0];
 	t->len = (uint64_t)(entry.offset[1] - entry.offset[0]);
-	if (__builtin_mul_overflow((uint64_t)t->count, st_dtype_size(t->dtype), &len) || len != t->len)
+	if (__builtin_mul_overflow((uint64_t)t->count, elem_size(t->dtype), &len) || len != t->len)
 		return err_set(e, code, "it has %" PRIu64 " bytes, but %" PRId64 " elements of %s", t->len,
 			       t->count, entry.dtype);
 	return 0;

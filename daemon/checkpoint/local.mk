@@ -8,7 +8,6 @@ libcheckpoint_a_SOURCES = \
 	daemon/checkpoint/config_paligemma.c \
 	daemon/checkpoint/config_qwen2vl.c \
 	daemon/checkpoint/config_scope.c daemon/checkpoint/config_scope.h \
-	daemon/checkpoint/dtypes.def \
 	daemon/checkpoint/header.c daemon/checkpoint/header.h \
 	daemon/checkpoint/index.c daemon/checkpoint/index.h \
 	daemon/checkpoint/names.c daemon/checkpoint/names.h \

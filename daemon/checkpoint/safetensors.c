@@ -24,48 +24,6 @@ struct st_file {
 	struct st_header header;
 };
 
-static const struct {
-	const char *name;
-	size_t size;
-	bool is_weight;
-} dtypes[] = {
-#define ST_DTYPE(sym, size, is_weight) {#sym, size, is_weight},
-#include "dtypes.def"
-#undef ST_DTYPE
-};
-
-const char *
-st_dtype_name(enum st_dtype d)
-{
-	return dtypes[d].name;
-}
-
-size_t
-st_dtype_size(enum st_dtype d)
-{
-	return dtypes[d].size;
-}
-
-bool
-st_dtype_is_weight(enum st_dtype d)
-{
-	return dtypes[d].is_weight;
-}
-
-bool
-st_dtype_from_str(const char *name, enum st_dtype *ret)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(dtypes); i++) {
-		if (str_eq(dtypes[i].name, name)) {
-			*ret = (enum st_dtype)i;
-			return true;
-		}
-	}
-	return false;
-}
-
 static int
 cmp_key(const void *key, const void *pt)
 {

@@ -12,22 +12,15 @@
 #ifndef CHECKPOINT_SAFETENSORS_H
 #define CHECKPOINT_SAFETENSORS_H
 
+#include "base/elem.h"
 #include "base/err.h"
 
 #define TENSOR_RANK_MAX 8
 #define ST_TENSORS_MAX (1 << 18) /* of one file */
 
-/* Rows: symbol, name in the header, bytes per element, may be a weight. */
-enum st_dtype {
-#define ST_DTYPE(sym, ...) ST_##sym,
-#include "dtypes.def"
-#undef ST_DTYPE
-	ST_DTYPE_MAX
-};
-
 struct st_tensor {
 	const char *name; /* as in the file; owned by the st_file */
-	enum st_dtype dtype;
+	enum elem dtype;
 	int rank;                       /* 0 for a scalar */
 	int64_t shape[TENSOR_RANK_MAX]; /* row-major */
 	int64_t count;                  /* elements: product of the shape */
@@ -36,11 +29,6 @@ struct st_tensor {
 };
 
 struct st_file;
-
-const char *st_dtype_name(enum st_dtype d);
-size_t st_dtype_size(enum st_dtype d); /* bytes per element */
-bool st_dtype_is_weight(enum st_dtype d);
-bool st_dtype_from_str(const char *name, enum st_dtype *ret);
 
 /* Errors have the code given (E_BAD_CHECKPOINT, E_BAD_REFERENCE) and name the file and the tensor. */
 int st_open(const char *path, int code, struct st_file **ret, struct err *e);

@@ -61,9 +61,9 @@ stw_free(struct stw **w)
 }
 
 int
-stw_add(struct stw *w, const char *name, enum st_dtype dtype, int rank, const int64_t *shape, struct err *e)
+stw_add(struct stw *w, const char *name, enum elem dtype, int rank, const int64_t *shape, struct err *e)
 {
-	uint64_t begin = w->declared, len = st_dtype_size(dtype);
+	uint64_t begin = w->declared, len = elem_size(dtype);
 	json_t *dims = json_array();
 	int i;
 
@@ -79,7 +79,7 @@ stw_add(struct stw *w, const char *name, enum st_dtype dtype, int rank, const in
 		return err_set(e, E_TOO_LARGE, "'%s' would be too large with tensor '%s'", w->path, name);
 	}
 	if (json_object_set_new(w->header, name,
-				json_pack("{s:s, s:o, s:[I,I]}", "dtype", st_dtype_name(dtype), "shape", dims,
+				json_pack("{s:s, s:o, s:[I,I]}", "dtype", elem_name(dtype), "shape", dims,
 					  "data_offsets", (json_int_t)begin, (json_int_t)w->declared)) < 0)
 		return err_set(e, E_NO_MEMORY, "memory ran out or tensor '%s' is no UTF-8", name);
 	return 0;

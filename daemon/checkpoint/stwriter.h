@@ -15,8 +15,7 @@ struct stw;
 
 int stw_new(const char *path, struct stw **ret, struct err *e);
 void stw_free(struct stw **w);
-int stw_add(struct stw *w, const char *name, enum st_dtype dtype, int rank, const int64_t *shape,
-	    struct err *e);
+int stw_add(struct stw *w, const char *name, enum elem dtype, int rank, const int64_t *shape, struct err *e);
 int stw_meta(struct stw *w, const char *key, const char *value, struct err *e); /* into "__metadata__" */
 int stw_begin(struct stw *w, struct err *e);
 int stw_data(struct stw *w, const void *data, size_t len, struct err *e); /* in pieces of any size */

@@ -48,14 +48,14 @@ static void
 factor_load(const struct st_tensor *t, bool is_a, size_t first, size_t n, size_t k0, size_t nk, float *ret,
 	    size_t stride)
 {
-	const size_t size = st_dtype_size(t->dtype), width = (size_t)t->shape[1];
+	const size_t size = elem_size(t->dtype), width = (size_t)t->shape[1];
 	float ranks[TILE_RANK];
 	size_t x, k;
 
 	for (k = 0; is_a && k < nk; k++)
-		convert(t->dtype, ST_F32, t->data + ((k0 + k) * width + first) * size, n, ret + k * stride);
+		convert(t->dtype, ELEM_F32, t->data + ((k0 + k) * width + first) * size, n, ret + k * stride);
 	for (x = 0; !is_a && x < n; x++) {
-		convert(t->dtype, ST_F32, t->data + ((first + x) * width + k0) * size, nk, ranks);
+		convert(t->dtype, ELEM_F32, t->data + ((first + x) * width + k0) * size, nk, ranks);
 		for (k = 0; k < nk; k++)
 			ret[k * stride + x] = ranks[k];
 	}
@@ -112,14 +112,14 @@ static void
 tile_read(const struct weight *w, const struct block *b, float *ret)
 {
 	const struct st_tensor *t = w->tensor;
-	const size_t size = st_dtype_size(t->dtype), width = (size_t)t->shape[1];
+	const size_t size = elem_size(t->dtype), width = (size_t)t->shape[1];
 	size_t i;
 
 	if (b->transposed)
-		convert_transposed(t->dtype, ST_F32, t->data + (b->col * width + b->row) * size, width,
+		convert_transposed(t->dtype, ELEM_F32, t->data + (b->col * width + b->row) * size, width,
 				   b->cols, b->rows, ret);
 	for (i = 0; !b->transposed && i < b->rows; i++)
-		convert(t->dtype, ST_F32, t->data + ((b->row + i) * width + b->col) * size, b->cols,
+		convert(t->dtype, ELEM_F32, t->data + ((b->row + i) * width + b->col) * size, b->cols,
 			ret + i * b->cols);
 	tile_add(w->delta, b, ret);
 }
@@ -153,7 +153,7 @@ row_scale_make(const struct weight *w)
 
 	if (!ret)
 		return NULL;
-	convert(m->dtype, ST_F32, m->data, n, ret);
+	convert(m->dtype, ELEM_F32, m->data, n, ret);
 	for (row = 0; row < n; row += rows) {
 		rows = MIN(TILE_ROWS, n - row);
 		rows_measure(w, row, rows, squares);
@@ -191,10 +191,10 @@ tile_scale(const struct block *b, const float *row_scale, float *v)
 
 /* A block of the merged weight, rows of b->cols elements. */
 static void
-block_read(const struct weight *w, const float *row_scale, const struct block *b, enum st_dtype to,
+block_read(const struct weight *w, const float *row_scale, const struct block *b, enum elem to,
 	   unsigned char *ret)
 {
-	const size_t size = st_dtype_size(to);
+	const size_t size = elem_size(to);
 	float v[TILE_ROWS * TILE_COLS];
 	struct block part = *b;
 	size_t i, j, k;
@@ -209,14 +209,14 @@ block_read(const struct weight *w, const float *row_scale, const struct block *b
 			if (row_scale)
 				tile_scale(&part, row_scale, v);
 			for (k = 0; k < part.rows; k++)
-				convert(ST_F32, to, (const unsigned char *)(v + k * part.cols), part.cols,
+				convert(ELEM_F32, to, (const unsigned char *)(v + k * part.cols), part.cols,
 					ret + ((i + k) * b->cols + j) * size);
 		}
 	}
 }
 
 static void
-bias_read(const struct weight *w, size_t first, size_t n, enum st_dtype to, unsigned char *ret)
+bias_read(const struct weight *w, size_t first, size_t n, enum elem to, unsigned char *ret)
 {
 	const struct st_tensor *t = w->tensor, *b = w->delta->b;
 	float v[TILE_COLS], add[TILE_COLS];
@@ -224,16 +224,16 @@ bias_read(const struct weight *w, size_t first, size_t n, enum st_dtype to, unsi
 
 	for (i = 0; i < n; i += count) {
 		count = MIN(TILE_COLS, n - i);
-		convert(t->dtype, ST_F32, t->data + (first + i) * st_dtype_size(t->dtype), count, v);
-		convert(b->dtype, ST_F32, b->data + (first + i) * st_dtype_size(b->dtype), count, add);
+		convert(t->dtype, ELEM_F32, t->data + (first + i) * elem_size(t->dtype), count, v);
+		convert(b->dtype, ELEM_F32, b->data + (first + i) * elem_size(b->dtype), count, add);
 		for (k = 0; k < count; k++)
 			v[k] += w->delta->scale * add[k];
-		convert(ST_F32, to, (const unsigned char *)v, count, ret + i * st_dtype_size(to));
+		convert(ELEM_F32, to, (const unsigned char *)v, count, ret + i * elem_size(to));
 	}
 }
 
 int
-weight_read(const struct weight *w, enum st_dtype to, size_t first, size_t n, void *ret, struct err *e)
+weight_read(const struct weight *w, enum elem to, size_t first, size_t n, void *ret, struct err *e)
 {
 	const struct st_tensor *t = w->tensor;
 	unsigned char *at = ret;
@@ -243,7 +243,7 @@ weight_read(const struct weight *w, enum st_dtype to, size_t first, size_t n, vo
 	int r;
 
 	if (!w->delta) {
-		convert(t->dtype, to, t->data + first * st_dtype_size(t->dtype), n, ret);
+		convert(t->dtype, to, t->data + first * elem_size(t->dtype), n, ret);
 		return 0;
 	}
 	if (!w->delta->a) {
@@ -260,13 +260,13 @@ weight_read(const struct weight *w, enum st_dtype to, size_t first, size_t n, vo
 			b.rows = n / width;
 		block_read(w, row_scale, &b, to, at);
 		first += b.rows * b.cols;
-		at += b.rows * b.cols * st_dtype_size(to);
+		at += b.rows * b.cols * elem_size(to);
 	}
 	return r;
 }
 
 int
-weight_read_transposed(const struct weight *w, enum st_dtype to, size_t width, size_t row, size_t col,
+weight_read_transposed(const struct weight *w, enum elem to, size_t width, size_t row, size_t col,
 		       size_t rows, size_t cols, void *ret, struct err *e)
 {
 	const struct block b = {.row = col, .col = row, .rows = cols, .cols = rows, .transposed = true};
@@ -275,8 +275,8 @@ weight_read_transposed(const struct weight *w, enum st_dtype to, size_t width, s
 	int r;
 
 	if (!w->delta) {
-		convert_transposed(t->dtype, to, t->data + (row * width + col) * st_dtype_size(t->dtype),
-				   width, rows, cols, ret);
+		convert_transposed(t->dtype, to, t->data + (row * width + col) * elem_size(t->dtype), width,
+				   rows, cols, ret);
 		return 0;
 	}
 	/* Only matrices are stored transposed, and their deltas are of their own shape. */

@@ -31,16 +31,16 @@ struct delta {
 };
 
 /*
- * Elements [first, first + n) of the weight, in its own order, as numbers of a type (ST_F32, ST_F16,
- * ST_BF16) to which they are rounded once. Any number of threads may read.
+ * Elements [first, first + n) of the weight, in its own order, as numbers of a type (ELEM_F32, ELEM_F16,
+ * ELEM_BF16) to which they are rounded once. Any number of threads may read.
  */
-int weight_read(const struct weight *w, enum st_dtype to, size_t first, size_t n, void *ret, struct err *e);
+int weight_read(const struct weight *w, enum elem to, size_t first, size_t n, void *ret, struct err *e);
 
 /*
  * Of a weight of `width` columns the block of rows x cols elements at (row, col), transposed:
  * ret[c * rows + r].
  */
-int weight_read_transposed(const struct weight *w, enum st_dtype to, size_t width, size_t row, size_t col,
+int weight_read_transposed(const struct weight *w, enum elem to, size_t width, size_t row, size_t col,
 			   size_t rows, size_t cols, void *ret, struct err *e);
 
 void delta_free(struct delta **d);

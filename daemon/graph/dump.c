@@ -5,7 +5,7 @@ value_put(struct buf *b, const struct ir_value *v)
 {
 	char s[256];
 
-	buf_printf(b, "%s %s", ir_elem_name(v->elem), shape_str(&v->shape, s, sizeof(s)));
+	buf_printf(b, "%s %s", elem_word(v->elem), shape_str(&v->shape, s, sizeof(s)));
 }
 
 static void
@@ -24,7 +24,7 @@ attr_put(struct buf *b, const struct ir_node *n)
 		buf_puts(b, n->attr.i == IR_MASK_CAUSAL ? ", causal" : ", full");
 		break;
 	case OP_CAST:
-		buf_printf(b, ", %s", ir_elem_name(n->attr.elem));
+		buf_printf(b, ", %s", elem_word(n->attr.elem));
 		break;
 	case OP_TRANSPOSE:
 		for (i = 0; i < n->out->shape.rank; i++)

@@ -8,31 +8,10 @@ static const struct ir_op_info ops[] = {
 #undef OP
 };
 
-static const struct {
-	const char *name;
-	size_t size;
-} elems[] = {
-	[IR_F32] = {"f32", 4},
-	[IR_I64] = {"i64", 8},
-	[IR_BOOL] = {"bool", 1},
-};
-
 const struct ir_op_info *
 ir_op_info(enum ir_op op)
 {
 	return &ops[op];
-}
-
-const char *
-ir_elem_name(enum ir_elem e)
-{
-	return elems[e].name;
-}
-
-size_t
-ir_elem_size(enum ir_elem e)
-{
-	return elems[e].size;
 }
 
 int
@@ -96,7 +75,7 @@ array_grow(struct ir_graph *g, void ***array, size_t n, size_t *cap)
 }
 
 struct ir_value *
-graph_value_add(struct ir_graph *g, enum ir_kind kind, enum ir_elem elem, const struct shape *shape,
+graph_value_add(struct ir_graph *g, enum ir_kind kind, enum elem elem, const struct shape *shape,
 		const char *name)
 {
 	struct ir_value *v = arena_alloc(g->arena, sizeof(*v));

@@ -9,6 +9,7 @@
 #define GRAPH_GRAPH_H
 
 #include "base/buf.h"
+#include "base/elem.h"
 #include "dims.h"
 
 struct weight; /* checkpoint/checkpoint.h */
@@ -19,8 +20,6 @@ enum ir_op {
 #undef OP
 	OP_COUNT
 };
-
-enum ir_elem { IR_F32, IR_I64, IR_BOOL, IR_ELEM_MAX };
 
 enum ir_kind {
 	IR_INPUT,  /* fed by the user */
@@ -44,7 +43,7 @@ enum ir_mask {
 struct ir_value {
 	uint32_t id; /* index in graph->value */
 	enum ir_kind kind;
-	enum ir_elem elem; /* as computed with, whatever the checkpoint stores */
+	enum elem elem; /* as computed with, whatever the checkpoint stores */
 	struct shape shape;
 	const char *name;
 	struct ir_node *node;        /* IR_RESULT */
@@ -65,7 +64,7 @@ struct ir_attr {
 	int64_t i;
 	int axis;
 	int64_t begin, end;
-	enum ir_elem elem;
+	enum elem elem;
 	int perm[IR_RANK_MAX];
 	struct shape shape;
 	struct ir_block *then_block; /* blocks see all values made before them outside */
@@ -99,14 +98,12 @@ struct ir_op_info {
 };
 
 const struct ir_op_info *ir_op_info(enum ir_op op);
-const char *ir_elem_name(enum ir_elem e); /* "f32", "i64", "bool" */
-size_t ir_elem_size(enum ir_elem e);
 
 int graph_new(const char *name, struct ir_graph **ret, struct err *e);
 void graph_free(struct ir_graph **g);
 
 /* All of these return NULL when memory ran out. */
-struct ir_value *graph_value_add(struct ir_graph *g, enum ir_kind kind, enum ir_elem elem,
+struct ir_value *graph_value_add(struct ir_graph *g, enum ir_kind kind, enum elem elem,
 				 const struct shape *shape, const char *name);
 struct ir_node *graph_node_add(struct ir_graph *g, struct ir_block *b, enum ir_op op,
 			       struct ir_value *const *in, int n_in, const struct ir_attr *attr);
@@ -115,7 +112,7 @@ char *graph_strdup(struct ir_graph *g, const char *s);
 void *graph_memdup(struct ir_graph *g, const void *data, size_t len);
 
 /* Shape and element type of the node's result by the rule of its row; E_TRACE with a sentence when the inputs do not fit. */
-int infer_node(const struct ir_node *n, enum ir_elem *ret_elem, struct shape *ret_shape, struct err *e);
+int infer_node(const struct ir_node *n, enum elem *ret_elem, struct shape *ret_shape, struct err *e);
 
 /*
  * The graph as text, a line per input and node:

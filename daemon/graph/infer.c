@@ -7,7 +7,7 @@
 /* What a rule works on: it reads `n`, writes `elem` and `shape`, which start as the first input's. */
 struct infer {
 	const struct ir_node *n;
-	enum ir_elem elem;
+	enum elem elem;
 	struct shape shape;
 	struct err *e;
 };
@@ -64,7 +64,7 @@ infer_gather(struct infer *x)
 	const struct shape *table = in_shape(x, 0), *ids = in_shape(x, 1);
 	int i;
 
-	if (table->rank < 1 || ids->rank + table->rank - 1 > IR_RANK_MAX || x->n->in[1]->elem != IR_I64)
+	if (table->rank < 1 || ids->rank + table->rank - 1 > IR_RANK_MAX || x->n->in[1]->elem != ELEM_I64)
 		return misfit(x, "takes a table and whole numbers");
 	x->shape = *ids;
 	for (i = 1; i < table->rank; i++)
@@ -88,9 +88,9 @@ infer_attention(struct infer *x)
 static int
 infer_attention_bias(struct infer *x)
 {
-	if (x->shape.rank != 2 || x->elem != IR_BOOL)
+	if (x->shape.rank != 2 || x->elem != ELEM_BOOL)
 		return misfit(x, "takes a mask of bools [batch, tokens]");
-	x->elem = IR_F32;
+	x->elem = ELEM_F32;
 	x->shape = shape_of(4, x->shape.dim[0], dim_const(1),
 			    x->n->attr.i == IR_MASK_CAUSAL ? x->shape.dim[1] : dim_const(1), x->shape.dim[1]);
 	return 0;
@@ -134,14 +134,14 @@ infer_compare(struct infer *x)
 {
 	int r = infer_broadcast(x);
 
-	x->elem = IR_BOOL;
+	x->elem = ELEM_BOOL;
 	return r;
 }
 
 static int
 infer_where(struct infer *x)
 {
-	if (x->elem != IR_BOOL || x->n->in[1]->elem != x->n->in[2]->elem)
+	if (x->elem != ELEM_BOOL || x->n->in[1]->elem != x->n->in[2]->elem)
 		return misfit(x, "takes a condition of bools and two values of one type");
 	x->elem = x->n->in[1]->elem;
 	return broadcast(x, 1);
@@ -231,7 +231,7 @@ infer_slice(struct infer *x)
 static int
 infer_size(struct infer *x)
 {
-	x->elem = IR_I64;
+	x->elem = ELEM_I64;
 	x->shape.rank = 0;
 	return x->n->attr.shape.rank == 1 ? 0 : misfit(x, "the shape must have one axis");
 }
@@ -239,7 +239,7 @@ infer_size(struct infer *x)
 static int
 infer_iota(struct infer *x)
 {
-	x->elem = IR_I64;
+	x->elem = ELEM_I64;
 	x->shape = x->n->attr.shape;
 	return x->shape.rank == 1 ? 0 : misfit(x, "the shape must have one axis");
 }
@@ -261,7 +261,7 @@ static int
 infer_any(struct infer *x)
 {
 	x->shape.rank = 0;
-	return x->elem == IR_BOOL ? 0 : misfit(x, "takes bools");
+	return x->elem == ELEM_BOOL ? 0 : misfit(x, "takes bools");
 }
 
 static int
@@ -269,7 +269,7 @@ infer_if(struct infer *x)
 {
 	const struct ir_value *a = x->n->attr.then_block->result, *b = x->n->attr.else_block->result;
 
-	if (x->elem != IR_BOOL || x->shape.rank != 0)
+	if (x->elem != ELEM_BOOL || x->shape.rank != 0)
 		return misfit(x, "the condition must be one bool");
 	if (a->elem != b->elem || !shape_eq(&a->shape, &b->shape))
 		return misfit(x, "the branches give different shapes");
@@ -285,7 +285,7 @@ static int (*const rules[])(struct infer *) = {
 };
 
 int
-infer_node(const struct ir_node *n, enum ir_elem *ret_elem, struct shape *ret_shape, struct err *e)
+infer_node(const struct ir_node *n, enum elem *ret_elem, struct shape *ret_shape, struct err *e)
 {
 	const struct ir_op_info *info = ir_op_info(n->op);
 	struct infer x = {.n = n, .e = e};

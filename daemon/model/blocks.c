@@ -99,7 +99,7 @@ blk_unsqueeze(struct trace *t, struct ir_value *x, int at)
 struct ir_value *
 blk_angles(struct trace *t, struct ir_value *positions, struct ir_value *inv_freq)
 {
-	struct ir_value *p = tr_cast(t, positions, IR_F32);
+	struct ir_value *p = tr_cast(t, positions, ELEM_F32);
 
 	return tr_mul(t, blk_unsqueeze(t, p, p->shape.rank), inv_freq);
 }
@@ -109,8 +109,8 @@ blk_text_inputs(struct trace *t)
 {
 	const struct shape s = shape_of(2, sym(SYM_BATCH), sym(SYM_SEQUENCE));
 	struct blk_text in = {
-		.ids = tr_input(t, "input_ids", IR_I64, s),
-		.mask = tr_input(t, "attention_mask", IR_I64, s),
+		.ids = tr_input(t, "input_ids", ELEM_I64, s),
+		.mask = tr_input(t, "attention_mask", ELEM_I64, s),
 	};
 
 	in.unmasked = tr_name(t, tr_not(t, tr_equal(t, in.mask, tr_i64(t, 0))), "unmasked");
@@ -145,7 +145,7 @@ blk_head(struct trace *t, struct ir_value *x, const struct blk_text *in, int64_t
 
 	tr_scope(t, "head");
 	z = tr_l2_normalize(t, blk_linear(t, x, dim, BLK_BIAS, "proj", "proj"));
-	keep = tr_cast(t, in->unmasked, IR_F32);
+	keep = tr_cast(t, in->unmasked, ELEM_F32);
 	return tr_mul(t, z, blk_unsqueeze(t, keep, 2));
 }
 
@@ -153,7 +153,7 @@ struct ir_value *
 blk_running(struct trace *t, struct ir_value *flag)
 {
 	struct ir_value *flat =
-		tr_reshape(t, tr_cast(t, flag, IR_I64), shape_of(1, shape_count(&flag->shape)));
+		tr_reshape(t, tr_cast(t, flag, ELEM_I64), shape_of(1, shape_count(&flag->shape)));
 
 	return tr_max(t, tr_sub(t, tr_cumsum(t, flat, 0), tr_i64(t, 1)), tr_i64(t, 0));
 }

@@ -62,8 +62,8 @@ case_text_make(const void *config, const struct case_tokens *tok, const struct c
 		row_write(config, tok, &plan->row[i], rng, &r);
 		dim[1] = MAX(dim[1], r.n);
 	}
-	ids = feeds_add(ret, "input_ids", IR_I64, 2, dim);
-	mask = feeds_add(ret, "attention_mask", IR_I64, 2, dim);
+	ids = feeds_add(ret, "input_ids", ELEM_I64, 2, dim);
+	mask = feeds_add(ret, "attention_mask", ELEM_I64, 2, dim);
 	if (!ids || !mask)
 		return err_no_memory(e);
 	for (k = 0; k < dim[0] * dim[1]; k++)

@@ -169,7 +169,7 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 	struct ir_value *table, *angles, *cos, *sin, *bias;
 
 	if (v != VARIANT_TEXT) {
-		b.pixels = tr_input(t, "pixel_values", IR_F32,
+		b.pixels = tr_input(t, "pixel_values", ELEM_F32,
 				    shape_of(4, sym(SYM_IMAGES), n(c->vision.num_channels),
 					     n(c->vision.image_size), n(c->vision.image_size)));
 		b.is_image = tr_name(t, tr_equal(t, in.ids, tr_i64(t, c->image_token_id)), "is_image");
@@ -231,7 +231,7 @@ case_make(const void *config, const struct case_plan *plan, uint64_t seed, struc
 		dim[0] += plan->row[i].n_images;
 	if (r < 0 || dim[0] == 0)
 		return r;
-	pixels = feeds_add(ret, "pixel_values", IR_F32, 4, dim);
+	pixels = feeds_add(ret, "pixel_values", ELEM_F32, 4, dim);
 	if (!pixels)
 		return err_no_memory(e);
 	case_fill_normal(&rng, pixels->data, feed_count(pixels));

@@ -85,7 +85,7 @@ text_angles(struct trace *t, const void *arg)
 	struct ir_value *k;
 
 	tr_scope(t, "rope");
-	k = tr_cumsum(t, tr_cast(t, b->in.unmasked, IR_I64), 1);
+	k = tr_cumsum(t, tr_cast(t, b->in.unmasked, ELEM_I64), 1);
 	return blk_angles(t, tr_max(t, tr_sub(t, k, tr_i64(t, 1)), tr_i64(t, 0)), rope_table(t, b->c));
 }
 
@@ -167,9 +167,9 @@ images_make(const struct qwen2vl_config *c, const struct case_plan *plan, struct
 			grid_dim[0]++;
 		}
 	pixel_dim[0] = grid_dim[0];
-	f = feeds_add(ret, "image_grid_thw", IR_I64, 2, grid_dim);
+	f = feeds_add(ret, "image_grid_thw", ELEM_I64, 2, grid_dim);
 	grid = f ? f->data : NULL;
-	f = feeds_add(ret, "pixel_values", IR_F32, 3, pixel_dim);
+	f = feeds_add(ret, "pixel_values", ELEM_F32, 3, pixel_dim);
 	if (!grid || !f)
 		return err_no_memory(e);
 	pixels = f->data;

@@ -26,7 +26,7 @@ feed_count(const struct feed *f)
 }
 
 struct feed *
-feeds_add(struct feeds *f, const char *name, enum ir_elem elem, int rank, const int64_t *dim)
+feeds_add(struct feeds *f, const char *name, enum elem elem, int rank, const int64_t *dim)
 {
 	struct feed *x = &f->feed[f->n];
 
@@ -34,7 +34,7 @@ feeds_add(struct feeds *f, const char *name, enum ir_elem elem, int rank, const 
 	*x = (struct feed){.name = name, .elem = elem, .rank = rank};
 	memcpy(x->dim, dim, (size_t)rank * sizeof(*dim));
 	x->data = calloc((size_t)feed_count(x) + 1,
-			 ir_elem_size(elem)); /* + 1: a tensor of no elements has memory too */
+			 elem_size(elem)); /* + 1: a tensor of no elements has memory too */
 	if (!x->data)
 		return NULL;
 	f->n++;
@@ -72,7 +72,7 @@ shape_bind(const struct ir_value *v, const struct feed *f, struct sizes *sizes, 
 
 	if (f->elem != v->elem)
 		return err_set(e, E_BAD_REFERENCE, "'%s' must be of type %s, not %s", v->name,
-			       ir_elem_name(v->elem), ir_elem_name(f->elem));
+			       elem_word(v->elem), elem_word(f->elem));
 	(void)shape_str(&v->shape, want, sizeof(want));
 	if (f->rank != v->shape.rank)
 		return err_set(e, E_BAD_REFERENCE, "'%s' has %d axes where the model takes %s", v->name,

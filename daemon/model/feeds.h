@@ -10,7 +10,7 @@
 
 struct feed {
 	const char *name; /* a literal */
-	enum ir_elem elem;
+	enum elem elem;
 	int rank;
 	int64_t dim[IR_RANK_MAX];
 	void *data; /* row-major, owned */
@@ -28,7 +28,7 @@ struct feeds {
 void feeds_release(struct feeds *f);
 
 /* A new zeroed tensor, or NULL when memory ran out. */
-struct feed *feeds_add(struct feeds *f, const char *name, enum ir_elem elem, int rank, const int64_t *dim);
+struct feed *feeds_add(struct feeds *f, const char *name, enum elem elem, int rank, const int64_t *dim);
 const struct feed *feeds_find(const struct feeds *f, const char *name);
 int64_t feed_count(const struct feed *f); /* elements */
 

@@ -21,9 +21,9 @@ qwen2vl_image_inputs(struct trace *t, const struct qwen2vl_config *c)
 	struct qwen2vl_images im;
 	struct ir_value *grid;
 
-	im.pixels = tr_input(t, "pixel_values", IR_F32,
+	im.pixels = tr_input(t, "pixel_values", ELEM_F32,
 			     shape_of(3, sym(SYM_IMAGES), sym(SYM_PATCHES), n(features)));
-	grid = tr_input(t, "image_grid_thw", IR_I64, shape_of(2, sym(SYM_IMAGES), n(3)));
+	grid = tr_input(t, "image_grid_thw", ELEM_I64, shape_of(2, sym(SYM_IMAGES), n(3)));
 	tr_scope(t, "grid");
 	im.t = tr_name(t, tr_reshape(t, tr_slice(t, grid, 1, 0, 1), per_image), "t");
 	im.h = tr_name(t, tr_reshape(t, tr_slice(t, grid, 1, 1, 2), per_image), "h");
@@ -182,7 +182,7 @@ qwen2vl_scatter(struct trace *t, const struct qwen2vl_images *im, struct ir_valu
 	k = blk_running(t, is_image); /* number of the token among all image tokens */
 	past = tr_not(
 		t, tr_less(t, blk_unsqueeze(t, k, 1), end)); /* [tokens, images]: the image ends before it */
-	image = tr_sum(t, tr_cast(t, past, IR_I64), 1);
+	image = tr_sum(t, tr_cast(t, past, ELEM_I64), 1);
 	index = tr_sub(
 		t, k,
 		tr_gather(t, begin, image)); /* within its image, whose rows are padded to all patches */
@@ -204,14 +204,14 @@ qwen2vl_mrope(struct trace *t, const struct qwen2vl_config *c, const struct qwen
 
 	tr_scope(t, "mrope");
 	is_image = tr_and(t, is_image, in->unmasked);
-	img = tr_name(t, tr_cast(t, is_image, IR_I64), "img");
-	txt = tr_name(t, tr_sub(t, tr_cast(t, in->unmasked, IR_I64), img), "txt");
+	img = tr_name(t, tr_cast(t, is_image, ELEM_I64), "img");
+	txt = tr_name(t, tr_sub(t, tr_cast(t, in->unmasked, ELEM_I64), img), "txt");
 	/* A run of image tokens begins where one stands and none stands before it. */
 	start = tr_and(t, is_image, tr_not(t, tr_shift(t, is_image, 1)));
 	id = tr_reshape(t, blk_running(t, start), tokens); /* number of the run, so of the image */
 	/* An image takes as many positions as its longer side has tokens; text takes one each. */
 	span = tr_gather(t, tr_div(t, tr_max(t, im->h, im->w), two), id);
-	base = tr_cumsum(t, tr_mul(t, tr_cast(t, start, IR_I64), span), 1);
+	base = tr_cumsum(t, tr_mul(t, tr_cast(t, start, ELEM_I64), span), 1);
 	base = tr_add(t, tr_sub(t, tr_cumsum(t, txt, 1), txt), base);
 	base = tr_name(t, tr_sub(t, base, tr_mul(t, img, span)), "base");
 	/* Number of the token within its image, and from it the three coordinates. */
@@ -227,7 +227,7 @@ qwen2vl_mrope(struct trace *t, const struct qwen2vl_config *c, const struct qwen
 	for (k = 0; k < 3; k++) {
 		(void)snprintf(name, sizeof(name), "mrope.inv_freq.%d", k);
 		pos = tr_add(t, base, tr_mul(t, img, axes[k]));
-		pos = tr_mul(t, pos, tr_cast(t, in->unmasked, IR_I64));
+		pos = tr_mul(t, pos, tr_cast(t, in->unmasked, ELEM_I64));
 		angles[k] = blk_angles(t, tr_name(t, pos, "pos.%c", "thw"[k]),
 				       blk_inv_freq(t, name, c->text.rope_theta, c->text.head_dim, from,
 						    from + c->text.mrope_section[k]));

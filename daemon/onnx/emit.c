@@ -2,29 +2,19 @@
 
 #include "base/str.h"
 
-static const int32_t elem_types[IR_ELEM_MAX] = {
-	[IR_F32] = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT,
-	[IR_I64] = ONNX__TENSOR_PROTO__DATA_TYPE__INT64,
-	[IR_BOOL] = ONNX__TENSOR_PROTO__DATA_TYPE__BOOL,
-};
-
-static const int32_t dtype_types[ST_DTYPE_MAX] = {
-	[ST_F32] = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT,
-	[ST_F16] = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16,
-	[ST_BF16] = ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16,
-};
-
-int32_t
-emit_dtype_type(enum st_dtype d)
-{
-	return dtype_types[d];
-}
-
-int32_t
-emit_elem_type(enum ir_elem elem)
-{
-	return elem_types[elem];
-}
+/* The table of element types has ONNX's numbers; the schema's own are the authority. */
+#define NUMBER_CHECK(sym, type)                                                            \
+	_Static_assert((int)ELEM_ONNX_##sym == (int)ONNX__TENSOR_PROTO__DATA_TYPE__##type, \
+		       "ONNX's number of " #sym)
+NUMBER_CHECK(F32, FLOAT);
+NUMBER_CHECK(F16, FLOAT16);
+NUMBER_CHECK(BF16, BFLOAT16);
+NUMBER_CHECK(F64, DOUBLE);
+NUMBER_CHECK(I64, INT64);
+NUMBER_CHECK(I32, INT32);
+NUMBER_CHECK(I8, INT8);
+NUMBER_CHECK(U8, UINT8);
+NUMBER_CHECK(BOOL, BOOL);
 
 void
 emit_no_memory(struct emit *em)
@@ -157,9 +147,9 @@ emit_attr_int(struct emit *em, const char *name, int64_t i)
 }
 
 void
-emit_attr_elem(struct emit *em, const char *name, enum ir_elem elem)
+emit_attr_elem(struct emit *em, const char *name, enum elem elem)
 {
-	emit_attr_int(em, name, emit_elem_type(elem));
+	emit_attr_int(em, name, elem_onnx(elem));
 }
 
 void

@@ -45,7 +45,7 @@ const char *emit_output(struct emit *em, const char *suffix); /* one more output
 void emit_attr_int(struct emit *em, const char *name, int64_t i);
 void emit_attr_ints(struct emit *em, const char *name, size_t n, const int64_t *i);
 void emit_attr_float(struct emit *em, const char *name, double f);
-void emit_attr_elem(struct emit *em, const char *name, enum ir_elem elem); /* the ONNX number of the type */
+void emit_attr_elem(struct emit *em, const char *name, enum elem elem); /* the ONNX number of the type */
 void emit_attr_branch(struct emit *em, const char *name, struct emit_branch *b);
 
 /* The nodes of a block, to be given to emit_attr_branch(). */

@@ -52,7 +52,7 @@ sine_make(struct emit *em, const struct ir_value *v)
 		return;
 	em->prefix = v->name;
 	em->half = em->job->options->half; /* as ROPE, which alone uses it */
-	(void)emit_op(em, "signed", "Mul", emit_in(em, v), emit_table(em, NULL, IR_F32, 1, dims, sign));
+	(void)emit_op(em, "signed", "Mul", emit_in(em, v), emit_table(em, NULL, ELEM_F32, 1, dims, sign));
 	em->half = half;
 }
 
@@ -284,7 +284,7 @@ emit_branch(struct emit *em, const char *suffix, const struct ir_block *b)
 	em->half = false;
 	output = result_name(em, b, b->result, suffix);
 	graph_fill(em, &branch->proto, emit_name(em, suffix), &nodes, b->result, output,
-		   emit_elem_type(b->result->elem));
+		   elem_onnx(b->result->elem));
 	em->nodes = outer;
 	return branch;
 }
@@ -299,7 +299,7 @@ inputs_fill(struct emit *em, Onnx__GraphProto *g)
 	for (i = 0; i < em->graph->n_value; i++) {
 		v = em->graph->value[i];
 		if (v->kind == IR_INPUT)
-			emit_list_add(em, &inputs, value_info(em, v, v->name, emit_elem_type(v->elem)));
+			emit_list_add(em, &inputs, value_info(em, v, v->name, elem_onnx(v->elem)));
 	}
 	g->n_input = inputs.n;
 	g->input = (Onnx__ValueInfoProto **)inputs.at;
@@ -341,7 +341,7 @@ output_emit(struct emit *em)
 		return result_name(em, &em->graph->block, v, "output");
 	em->prefix = output_name_get(em);
 	x = emit_result(em, "Cast", em->value[v->id].name);
-	emit_attr_int(em, "to", emit_dtype_type(em->half ? ST_F16 : ST_F32));
+	emit_attr_int(em, "to", elem_onnx(em->half ? ELEM_F16 : ELEM_F32));
 	return x;
 }
 
@@ -369,7 +369,7 @@ graph_emit(struct emit *em)
 	for (i = 0; i < nodes.n; i++)
 		emit_list_add(em, &all, nodes.at[i]);
 	graph_fill(em, &g, em->graph->name, &all, output, output_name,
-		   em->job->options->output_half ? emit_dtype_type(ST_F16) : emit_elem_type(output->elem));
+		   em->job->options->output_half ? elem_onnx(ELEM_F16) : elem_onnx(output->elem));
 	inputs_fill(em, &g);
 	g.n_initializer = em->initializers.n;
 	g.initializer = (Onnx__TensorProto **)em->initializers.at;

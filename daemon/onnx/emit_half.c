@@ -16,7 +16,7 @@ static const enum precision precisions[] = {
 static bool
 is_float(const struct ir_value *v)
 {
-	return v->elem == IR_F32 && (v->kind == IR_RESULT || v->kind == IR_INPUT);
+	return v->elem == ELEM_F32 && (v->kind == IR_RESULT || v->kind == IR_INPUT);
 }
 
 bool
@@ -41,7 +41,8 @@ emit_halves(struct emit *em)
 	for (i = 0; i < em->graph->n_value; i++) {
 		v = em->graph->value[i]; /* after those that it is made from */
 		em->value[i].name = v->name;
-		em->value[i].half = v->kind == IR_RESULT && v->elem == IR_F32 && emit_node_half(em, v->node);
+		em->value[i].half =
+			v->kind == IR_RESULT && v->elem == ELEM_F32 && emit_node_half(em, v->node);
 	}
 }
 
@@ -49,7 +50,7 @@ static const char *
 cast(struct emit *em, const char *suffix, const char *x, bool half)
 {
 	x = emit_op(em, suffix, "Cast", x);
-	emit_attr_int(em, "to", emit_dtype_type(half ? ST_F16 : ST_F32));
+	emit_attr_int(em, "to", elem_onnx(half ? ELEM_F16 : ELEM_F32));
 	return x;
 }
 

@@ -42,20 +42,20 @@ tensor_equals(const Onnx__TensorProto *t, int32_t type, size_t n_dims, const int
 }
 
 const char *
-emit_table(struct emit *em, const char *name, enum ir_elem elem, size_t n_dims, const int64_t *dims,
+emit_table(struct emit *em, const char *name, enum elem elem, size_t n_dims, const int64_t *dims,
 	   const void *data)
 {
-	const bool half = em->half && elem == IR_F32;
+	const bool half = em->half && elem == ELEM_F32;
 	const size_t count = tensor_count(n_dims, dims);
-	size_t i, len = count * (half ? sizeof(uint16_t) : ir_elem_size(elem));
-	int32_t type = half ? emit_dtype_type(ST_F16) : emit_elem_type(elem);
+	size_t i, len = count * (half ? sizeof(uint16_t) : elem_size(elem));
+	int32_t type = half ? elem_onnx(ELEM_F16) : elem_onnx(elem);
 	void *copy = emit_take(em, len);
 	Onnx__TensorProto *t;
 
 	if (em->code)
 		return "";
 	if (half)
-		convert(ST_F32, ST_F16, data, count, copy);
+		convert(ELEM_F32, ELEM_F16, data, count, copy);
 	else
 		memcpy(copy, data, len);
 	for (i = 0; i < em->initializers.n; i++) {
@@ -77,7 +77,7 @@ emit_table(struct emit *em, const char *name, enum ir_elem elem, size_t n_dims, 
 const char *
 emit_i64(struct emit *em, int64_t v)
 {
-	return emit_table(em, NULL, IR_I64, 0, NULL, &v);
+	return emit_table(em, NULL, ELEM_I64, 0, NULL, &v);
 }
 
 const char *
@@ -85,7 +85,7 @@ emit_i64s(struct emit *em, size_t n, const int64_t *v)
 {
 	const int64_t dims[] = {(int64_t)n};
 
-	return emit_table(em, NULL, IR_I64, 1, dims, v);
+	return emit_table(em, NULL, ELEM_I64, 1, dims, v);
 }
 
 const char *
@@ -93,7 +93,7 @@ emit_f32(struct emit *em, double v)
 {
 	const float f = (float)v;
 
-	return emit_table(em, NULL, IR_F32, 0, NULL, &f);
+	return emit_table(em, NULL, ELEM_F32, 0, NULL, &f);
 }
 
 static void
@@ -164,17 +164,17 @@ dims_get(struct emit *em, const struct ir_value *v, int64_t dims[IR_RANK_MAX])
 /*
  * Vectors are too short to be worth a cast, and a transformed weight is no bf16 number any more.
  */
-static enum st_dtype
+static enum elem
 weight_dtype(const struct emit *em, const struct ir_value *v)
 {
 	const bool packs = v->shape.rank >= 2 && v->transform == IR_AS_IS;
 
 	if (em->half)
-		return ST_F16;
-	return em->job->options->store_bf16 && packs ? ST_BF16 : ST_F32;
+		return ELEM_F16;
+	return em->job->options->store_bf16 && packs ? ELEM_BF16 : ELEM_F32;
 }
 
-static const char *const suffixes[ST_DTYPE_MAX] = {[ST_F32] = "", [ST_F16] = ".f16", [ST_BF16] = ".bf16"};
+static const char *const suffixes[ELEM_MAX] = {[ELEM_F32] = "", [ELEM_F16] = ".f16", [ELEM_BF16] = ".bf16"};
 
 /* The name of the initializer, made when it is not there. */
 static const char *
@@ -203,7 +203,7 @@ weight_store(struct emit *em, const struct ir_value *v, bool transposed)
 		dims[1] = form.rows;
 	}
 	*name = emit_take_str(em, "%s%s%s", v->name, transposed ? ".T" : "", suffixes[form.dtype]);
-	t = tensor_new(em, *name, emit_dtype_type(form.dtype), n_dims, dims);
+	t = tensor_new(em, *name, elem_onnx(form.dtype), n_dims, dims);
 	if (!t)
 		return "";
 	if (em->job->options->embed)
@@ -220,10 +220,10 @@ weight_get(struct emit *em, const struct ir_value *v, bool transposed)
 {
 	const char *name = weight_store(em, v, transposed);
 
-	if (weight_dtype(em, v) != ST_BF16)
+	if (weight_dtype(em, v) != ELEM_BF16)
 		return name;
 	name = emit_op(em, "weight", "Cast", name);
-	emit_attr_elem(em, "to", IR_F32);
+	emit_attr_elem(em, "to", ELEM_F32);
 	return name;
 }
 
@@ -234,7 +234,7 @@ table_get(struct emit *em, const struct ir_value *v)
 	const char **name = &em->value[v->id].stored[em->half][0];
 	int64_t dims[IR_RANK_MAX];
 	size_t n_dims = dims_get(em, v, dims);
-	const char *suffix = em->half && v->elem == IR_F32 ? suffixes[ST_F16] : "";
+	const char *suffix = em->half && v->elem == ELEM_F32 ? suffixes[ELEM_F16] : "";
 
 	if (!*name)
 		*name = emit_table(em, emit_take_str(em, "%s%s", v->name, suffix), v->elem, n_dims, dims,
@@ -251,7 +251,7 @@ emit_in(struct emit *em, const struct ir_value *v)
 		return weight_get(em, v, /*transposed=*/false);
 	if (v->kind == IR_CONST)
 		return table_get(em, v);
-	if (v->elem == IR_F32 && known->half != em->half)
+	if (v->elem == ELEM_F32 && known->half != em->half)
 		return emit_cast_known(em, v);
 	return known->name;
 }
@@ -259,7 +259,7 @@ emit_in(struct emit *em, const struct ir_value *v)
 const char *
 emit_in_stored(struct emit *em, const struct ir_value *v)
 {
-	if (v->kind != IR_WEIGHT || weight_dtype(em, v) != ST_BF16)
+	if (v->kind != IR_WEIGHT || weight_dtype(em, v) != ELEM_BF16)
 		return NULL;
 	return weight_store(em, v, /*transposed=*/false);
 }

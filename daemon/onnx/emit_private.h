@@ -69,11 +69,8 @@ void emit_list_add(struct emit *em, struct emit_list *l, void *p);
 const char *emit_name(struct emit *em, const char *suffix);
 
 /* A table within the file; `name` NULL: "const.N". Equal tables are one. */
-const char *emit_table(struct emit *em, const char *name, enum ir_elem elem, size_t n_dims,
-		       const int64_t *dims, const void *data);
-
-int32_t emit_elem_type(enum ir_elem elem);
-int32_t emit_dtype_type(enum st_dtype d);
+const char *emit_table(struct emit *em, const char *name, enum elem elem, size_t n_dims, const int64_t *dims,
+		       const void *data);
 
 /* Which values are float16, and what all are called. */
 void emit_halves(struct emit *em);

@@ -28,7 +28,7 @@ extdata_free(struct extdata **x)
 uint64_t
 extdata_form_len(const struct weight *w, const struct extdata_form *form)
 {
-	return (uint64_t)w->tensor->count * st_dtype_size(form->dtype);
+	return (uint64_t)w->tensor->count * elem_size(form->dtype);
 }
 
 static int
@@ -77,11 +77,11 @@ item_is(const struct extdata_item *it, const struct weight *w, const struct extd
 static int
 weight_check(const struct weight *w, const struct extdata_form *form, struct err *e)
 {
-	assert(form->transform == IR_AS_IS || form->dtype == ST_F32);
+	assert(form->transform == IR_AS_IS || form->dtype == ELEM_F32);
 	if (convert_can(w->tensor->dtype))
 		return 0;
 	return err_set(e, E_EXPORT, "weight '%s' is of dtype %s, which is no floating point number", w->name,
-		       st_dtype_name(w->tensor->dtype));
+		       elem_name(w->tensor->dtype));
 }
 
 int

@@ -24,8 +24,8 @@
 
 /* How a tensor is stored. */
 struct extdata_form {
-	enum st_dtype dtype;         /* ST_F32, ST_F16 or ST_BF16 */
-	enum ir_transform transform; /* of ST_F32 only */
+	enum elem dtype;             /* ELEM_F32, ELEM_F16 or ELEM_BF16 */
+	enum ir_transform transform; /* of ELEM_F32 only */
 	int64_t rows, cols;          /* stored transposed: as [cols, rows]; 0, 0: in its own order */
 };
 

@@ -68,7 +68,7 @@ piece_take(struct writer *w, struct piece *ret)
 		return false;
 	it = &w->x->item[w->next_item];
 	count = (size_t)it->weight->tensor->count;
-	size = st_dtype_size(it->form.dtype);
+	size = elem_size(it->form.dtype);
 	n = MIN(PIECE_LEN / size, count - w->next_first);
 	row = (size_t)it->form.rows;
 	if (row)
@@ -97,17 +97,17 @@ piece_data(const struct slot *s)
 static int
 piece_check(const struct piece *p, const void *data, struct err *e)
 {
-	const enum st_dtype from = p->item->weight->tensor->dtype, to = p->item->form.dtype;
+	const enum elem from = p->item->weight->tensor->dtype, to = p->item->form.dtype;
 	size_t n;
 
-	if (to == ST_F32 || (to == from && !p->item->weight->delta))
+	if (to == ELEM_F32 || (to == from && !p->item->weight->delta))
 		return 0;
 	n = convert_count_infinite(to, data, p->n);
 	if (n == 0)
 		return 0;
 	return err_set(e, E_UNSUPPORTED_MODEL,
 		       "weight '%s' has elements (%zu of the %zu from %zu on) that are too large for %s",
-		       p->item->weight->name, n, p->n, p->first, st_dtype_name(to));
+		       p->item->weight->name, n, p->n, p->first, elem_name(to));
 }
 
 static int
@@ -134,7 +134,7 @@ piece_convert(const struct writer *w, struct slot *s, struct err *e)
 	if (p->head_len)
 		memcpy(piece_data(s), w->x->heads.data + p->item->head, p->head_len);
 	if (p->last)
-		memset(data + p->n * st_dtype_size(form->dtype), 0, p->item->pad);
+		memset(data + p->n * elem_size(form->dtype), 0, p->item->pad);
 	return piece_check(p, data, e);
 }
 

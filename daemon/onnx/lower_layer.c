@@ -28,7 +28,7 @@ lower_gather(struct emit *em, const struct ir_node *n)
 	}
 	/* The rows are cast, not the table. */
 	(void)emit_result(em, "Cast", emit_op(em, "rows", "Gather", table, emit_in(em, n->in[1])));
-	emit_attr_elem(em, "to", IR_F32);
+	emit_attr_elem(em, "to", ELEM_F32);
 }
 
 /* Spelled as ONNX Runtime's fusion to SimplifiedLayerNormalization looks for it. */

@@ -163,9 +163,9 @@ lower_any(struct emit *em, const struct ir_node *n)
 {
 	const char *ones = emit_op(em, "ones", "Cast", emit_in(em, n->in[0])), *count;
 
-	emit_attr_elem(em, "to", IR_I64);
+	emit_attr_elem(em, "to", ELEM_I64);
 	count = emit_op(em, "count", "ReduceSum", ones);
 	emit_attr_int(em, "keepdims", 0);
 	(void)emit_result(em, "Cast", count);
-	emit_attr_elem(em, "to", IR_BOOL);
+	emit_attr_elem(em, "to", ELEM_BOOL);
 }

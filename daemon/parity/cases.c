@@ -54,8 +54,8 @@ name_from_path(const char *path)
 
 /* A tensor that has to be there with this type and rank. */
 static int
-tensor_get(const struct st_file *f, const char *name, enum st_dtype dtype, int rank,
-	   const struct st_tensor **ret, struct err *e)
+tensor_get(const struct st_file *f, const char *name, enum elem dtype, int rank, const struct st_tensor **ret,
+	   struct err *e)
 {
 	const struct st_tensor *t = st_find(f, name);
 
@@ -64,7 +64,7 @@ tensor_get(const struct st_file *f, const char *name, enum st_dtype dtype, int r
 	if (t->dtype != dtype || t->rank != rank)
 		return err_set(e, E_BAD_REFERENCE,
 			       "'%s': tensor '%s' must be %s with %d dims, not %s with %d", st_path(f), name,
-			       st_dtype_name(dtype), rank, st_dtype_name(t->dtype), t->rank);
+			       elem_name(dtype), rank, elem_name(t->dtype), t->rank);
 	*ret = t;
 	return 0;
 }
@@ -79,7 +79,7 @@ want_read(struct parity_case *c, const char *expect, struct err *e)
 
 	if (!name)
 		return err_no_memory(e);
-	r = tensor_get(c->file, name, ST_F32, 3, &t, e);
+	r = tensor_get(c->file, name, ELEM_F32, 3, &t, e);
 	if (r < 0)
 		return r;
 	if (t->count == 0)
@@ -105,7 +105,7 @@ mask_read(struct parity_case *c, struct err *e)
 	int64_t i, v;
 	int r;
 
-	r = tensor_get(c->file, "in.attention_mask", ST_I64, 2, &t, e);
+	r = tensor_get(c->file, "in.attention_mask", ELEM_I64, 2, &t, e);
 	if (r < 0)
 		return r;
 	if ((size_t)t->shape[0] != c->batch || (size_t)t->shape[1] != c->tokens)

@@ -172,16 +172,10 @@ ort_version(void)
 	return base->get_version();
 }
 
-size_t
-ort_type_size(enum ort_type t)
-{
-	return t == ORT_F32 ? sizeof(float) : t == ORT_I64 ? sizeof(int64_t) : 0;
-}
-
 /* Type, rank and dims of a tensor. Ranks beyond ours are refused. */
 static int
 shape_read(const struct OrtTensorTypeAndShapeInfo *info, const char *path, const char *name,
-	   enum ort_type *ret_type, int *ret_rank, int64_t *ret_shape, struct err *e)
+	   enum elem *ret_type, int *ret_rank, int64_t *ret_shape, struct err *e)
 {
 	struct OrtStatus *st;
 	size_t rank = 0;
@@ -193,7 +187,7 @@ shape_read(const struct OrtTensorTypeAndShapeInfo *info, const char *path, const
 			       ORT_RANK_MAX);
 	if (!st)
 		st = api.GetDimensions(info, ret_shape, rank);
-	*ret_type = (enum ort_type)type;
+	*ret_type = elem_from_onnx(type);
 	*ret_rank = (int)rank;
 	return status_to_err(st, E_BAD_ONNX, path, e);
 }
@@ -343,7 +337,7 @@ output_read(const struct ort_session *s, struct OrtValue *v, struct ort_tensor *
 		r = shape_read(info, s->path, s->output_name, &t.type, &t.rank, t.shape, e);
 	if (r < 0)
 		return r;
-	if (t.type != ORT_F32 && t.type != ORT_F16)
+	if (t.type != ELEM_F32 && t.type != ELEM_F16)
 		return err_set(e, E_BAD_ONNX, "'%s': output '%s' is neither float32 nor float16", s->path,
 			       s->output_name);
 	for (i = 0; i < t.rank; i++)
@@ -352,8 +346,8 @@ output_read(const struct ort_session *s, struct OrtValue *v, struct ort_tensor *
 	if (!t.data)
 		return err_no_memory(e);
 	if (t.len)
-		convert(t.type == ORT_F16 ? ST_F16 : ST_F32, ST_F32, data, t.len / sizeof(float), t.data);
-	t.type = ORT_F32;
+		convert(t.type, ELEM_F32, data, t.len / sizeof(float), t.data);
+	t.type = ELEM_F32;
 	*ret = t;
 	return 0;
 }
@@ -374,7 +368,8 @@ ort_run(struct ort_session *s, const struct ort_tensor *in, struct ort_tensor *r
 	st = api.CreateCpuMemoryInfo(ORT_ABI_ALLOCATOR_ARENA, ORT_ABI_MEMORY_DEFAULT, &memory);
 	for (i = 0; !st && i < s->input_count; i++)
 		st = api.CreateTensorWithDataAsOrtValue(memory, in[i].data, in[i].len, in[i].shape,
-							(size_t)in[i].rank, in[i].type, &values[i]);
+							(size_t)in[i].rank, elem_onnx(in[i].type),
+							&values[i]);
 	if (!st)
 		st = api.Run(s->session, /*options=*/NULL, s->input_names,
 			     (const struct OrtValue *const *)values, s->input_count, output_names, 1, &out);

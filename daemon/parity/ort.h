@@ -10,27 +10,21 @@
 #ifndef PARITY_ORT_H
 #define PARITY_ORT_H
 
+#include "base/elem.h"
 #include "base/err.h"
 
 #define ORT_RANK_MAX 8
 
-/* Numbers of the ABI. A graph may declare others. */
-enum ort_type {
-	ORT_F32 = 1,
-	ORT_I64 = 7,
-	ORT_F16 = 10, /* of outputs */
-};
-
 /* What a graph declares for an input. */
 struct ort_input {
 	char *name;
-	enum ort_type type;
+	enum elem type; /* ELEM_MAX: none of ours */
 	int rank;
 	int64_t shape[ORT_RANK_MAX]; /* -1: any */
 };
 
 struct ort_tensor {
-	enum ort_type type;
+	enum elem type;
 	int rank;
 	int64_t shape[ORT_RANK_MAX];
 	void *data; /* on the heap, aligned for its type */
@@ -47,8 +41,6 @@ struct ort_session; /* a loaded graph */
 int ort_open(const char *path, struct err *e);
 void ort_close(void);          /* after the last session was freed */
 const char *ort_version(void); /* "1.30.0" */
-
-size_t ort_type_size(enum ort_type t); /* 0 for another type */
 
 int ort_session_new(const char *path, int threads, struct ort_session **ret, struct err *e);
 void ort_session_free(struct ort_session **s);

@@ -22,8 +22,9 @@ _Static_assert(offsetof(struct OrtApiBase, GetVersionString) == offsetof(struct 
 	       "GetVersionString");
 _Static_assert(ORT_API_VERSION >= ORT_ABI_VERSION, "the header has all that we ask of the library");
 _Static_assert(sizeof(enum ONNXTensorElementDataType) == sizeof(int), "enums are passed as int");
-_Static_assert(ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT == (int)ORT_F32, "float32");
-_Static_assert(ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64 == (int)ORT_I64, "int64");
+_Static_assert(ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT == (int)ELEM_ONNX_F32, "float32");
+_Static_assert(ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16 == (int)ELEM_ONNX_F16, "float16");
+_Static_assert(ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64 == (int)ELEM_ONNX_I64, "int64");
 _Static_assert(ORT_LOGGING_LEVEL_FATAL == (int)ORT_ABI_LOG_FATAL, "log level");
 _Static_assert(ORT_ENABLE_ALL == (int)ORT_ABI_OPTIMIZE_ALL, "optimisation level");
 _Static_assert(OrtArenaAllocator == (int)ORT_ABI_ALLOCATOR_ARENA, "allocator");

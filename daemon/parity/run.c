@@ -48,11 +48,9 @@ static int
 feed_from_case(const struct parity_case *c, const struct st_tensor *t, const struct ort_input *in,
 	       struct ort_tensor *ret, struct err *e)
 {
-	const enum st_dtype dtype = in->type == ORT_F32 ? ST_F32 : ST_I64;
-
-	if (t->dtype != dtype)
+	if (t->dtype != in->type)
 		return err_set(e, E_BAD_REFERENCE, "'%s': '%s' must be %s, not %s", c->path, t->name,
-			       st_dtype_name(dtype), st_dtype_name(t->dtype));
+			       elem_name(in->type), elem_name(t->dtype));
 	ret->type = in->type;
 	ret->rank = t->rank;
 	memcpy(ret->shape, t->shape, sizeof(ret->shape));
@@ -85,11 +83,11 @@ feed_blank(const struct run *r, const struct ort_input *in, struct ort_tensor *r
 			return err_set(e, E_BAD_ONNX, "input '%s' of the %s graph is too large", in->name,
 				       variant_name(r->variant));
 	}
-	ret->data = calloc(count + 1, ort_type_size(in->type));
+	ret->data = calloc(count + 1, elem_size(in->type));
 	if (!ret->data)
 		return err_set(e, E_NO_MEMORY, "memory ran out for input '%s'", in->name);
-	ret->len = count * ort_type_size(in->type);
-	if (in->type == ORT_I64) {
+	ret->len = count * elem_size(in->type);
+	if (in->type == ELEM_I64) {
 		whole = ret->data;
 		for (i = 0; i < count; i++)
 			whole[i] = grid[i % ARRAY_LEN(grid)];
@@ -113,7 +111,7 @@ feed_fill(const struct run *r, const struct ort_input *in, struct ort_tensor *re
 {
 	const struct st_tensor *t = case_input_find(r->c, in->name);
 
-	if (ort_type_size(in->type) == 0)
+	if (in->type != ELEM_F32 && in->type != ELEM_I64)
 		return err_set(e, E_BAD_ONNX, "input '%s' of the %s graph is neither float32 nor int64",
 			       in->name, variant_name(r->variant));
 	if (t)

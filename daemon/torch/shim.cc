@@ -24,7 +24,13 @@ struct tt {
 namespace
 {
 
-constexpr at::ScalarType types[] = {at::kFloat, at::kDouble, at::kHalf, at::kBFloat16, at::kLong, at::kBool};
+constexpr at::ScalarType types[] = {
+#define ELEM(sym, word, size, is_weight, onnx, torch) at::ScalarType::torch,
+#include "base/elems.def"
+#undef ELEM
+};
+static_assert(ARRAY_LEN(types) == ELEM_MAX, "a row for each element type");
+
 constexpr at::DeviceType devices[] = {at::kCPU, at::kCUDA, at::kMeta};
 
 at::IntArrayRef
@@ -50,6 +56,8 @@ guarded(const char *what, struct tt **ret, struct err *e, F f)
 		return err_set(e, E_NO_MEMORY, "libtorch: %s: memory ran out", what);
 	} catch (const std::exception &x) {
 		return err_set(e, E_TRACE, "libtorch: %s: %s", what, x.what());
+	} catch (...) {
+		return err_set(e, E_TRACE, "libtorch: %s: it threw something that is not an exception", what);
 	}
 }
 
@@ -312,9 +320,11 @@ SHIM(shift, shift)
 SHIM(any, any)
 
 int
-tt_over(enum tt_dtype dtype, const struct tt_shape *shape, const void *data, enum tt_device device,
+tt_over(enum elem dtype, const struct tt_shape *shape, const void *data, enum tt_device device,
 	struct tt **ret, struct err *e)
 {
+	if (types[dtype] == at::ScalarType::Undefined)
+		return err_set(e, E_TRACE, "libtorch has no elements of type %s", elem_name(dtype));
 	return guarded("tensor", ret, e, [&] {
 		auto opt = at::TensorOptions().dtype(types[dtype]);
 
@@ -331,7 +341,7 @@ tt_over(enum tt_dtype dtype, const struct tt_shape *shape, const void *data, enu
 }
 
 int
-tt_over_take(enum tt_dtype dtype, const struct tt_shape *shape, void *data, enum tt_device device,
+tt_over_take(enum elem dtype, const struct tt_shape *shape, void *data, enum tt_device device,
 	     struct tt **ret, struct err *e)
 {
 	std::unique_ptr<void, decltype(&free)> owned(data, free);

@@ -14,13 +14,13 @@
 extern "C" {
 #endif
 
+#include "base/elem.h"
 #include "base/err.h"
 
 #define TT_RANK_MAX 8
 
 struct tt; /* a tensor */
 
-enum tt_dtype { TT_F32, TT_F64, TT_F16, TT_BF16, TT_I64, TT_BOOL };
 enum tt_device { TT_CPU, TT_CUDA, TT_META };
 
 struct tt_shape {
@@ -36,7 +36,7 @@ struct tt_args {
 	int64_t i;
 	int axis;
 	int64_t begin, end;
-	enum tt_dtype dtype;
+	enum elem dtype;
 	enum tt_device device;
 	int perm[TT_RANK_MAX];
 	struct tt_shape shape;
@@ -52,11 +52,11 @@ struct tt_args {
  * A tensor over memory of the caller's, who keeps it as long as the tensor lives (on TT_CPU; for
  * TT_CUDA it is copied, for TT_META `data` is not looked at).
  */
-int tt_over(enum tt_dtype dtype, const struct tt_shape *shape, const void *data, enum tt_device device,
+int tt_over(enum elem dtype, const struct tt_shape *shape, const void *data, enum tt_device device,
 	    struct tt **ret, struct err *e);
 
 /* The same over malloc'ed memory that becomes the tensor's, whether this succeeds or not. */
-int tt_over_take(enum tt_dtype dtype, const struct tt_shape *shape, void *data, enum tt_device device,
+int tt_over_take(enum elem dtype, const struct tt_shape *shape, void *data, enum tt_device device,
 		 struct tt **ret, struct err *e);
 void tt_free(struct tt **t);
 

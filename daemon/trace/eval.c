@@ -18,15 +18,6 @@ static int (*const shims[OP_COUNT])(const struct tt_args *, struct tt **, struct
 #undef OP
 };
 
-static const enum tt_dtype dtype_of_elem[] = {[IR_F32] = TT_F32, [IR_I64] = TT_I64, [IR_BOOL] = TT_BOOL};
-
-static const enum tt_dtype dtype_of_weight[] = {
-	[ST_F32] = TT_F32,
-	[ST_F16] = TT_F16,
-	[ST_BF16] = TT_BF16,
-	[ST_F64] = TT_F64,
-};
-
 int
 eval_new(const struct ir_graph *g, enum tt_device device, const struct sizes *sizes, struct eval **ret,
 	 struct err *e)
@@ -106,7 +97,7 @@ eval_feed(struct eval *ev, const struct ir_value *input, const void *data, struc
 
 	r = concrete(ev, &input->shape, &shape, input->name, e);
 	if (r == 0)
-		r = tt_over(dtype_of_elem[input->elem], &shape, data, ev->device, &t, e);
+		r = tt_over(input->elem, &shape, data, ev->device, &t, e);
 	return r < 0 ? r : tensor_put(ev, input, t, e);
 }
 
@@ -121,8 +112,8 @@ merged_make(const struct eval *ev, const struct weight *w, const struct tt_shape
 
 	if (!data)
 		return err_set(e, E_NO_MEMORY, "memory ran out merging '%s'", w->name);
-	r = weight_read(w, ST_F32, 0, n, data, e);
-	return r < 0 ? r : tt_over_take(TT_F32, shape, TAKE(data), ev->device, ret, e);
+	r = weight_read(w, ELEM_F32, 0, n, data, e);
+	return r < 0 ? r : tt_over_take(ELEM_F32, shape, TAKE(data), ev->device, ret, e);
 }
 
 /* A tensor over a weight or a constant, for the length of one node. */
@@ -130,7 +121,7 @@ static int
 constant_make(const struct eval *ev, const struct ir_value *v, struct tt **ret, struct err *e)
 {
 	_cleanup_(tt_free) struct tt *stored = NULL;
-	enum tt_dtype dtype = v->weight ? dtype_of_weight[v->weight->tensor->dtype] : dtype_of_elem[v->elem];
+	enum elem dtype = v->weight ? v->weight->tensor->dtype : v->elem;
 	const void *data = v->weight ? v->weight->tensor->data : v->data;
 	struct tt_shape shape;
 	int r;
@@ -194,7 +185,7 @@ if_run(struct eval *ev, const struct ir_node *n, struct tt **ret, struct err *e)
 		struct tt_shape shape;
 
 		r = concrete(ev, &n->out->shape, &shape, n->name, e);
-		return r < 0 ? r : tt_over(dtype_of_elem[n->out->elem], &shape, NULL, TT_META, ret, e);
+		return r < 0 ? r : tt_over(n->out->elem, &shape, NULL, TT_META, ret, e);
 	}
 	r = tt_read(ev->tensor[n->in[0]->id], &taken, sizeof(taken), e);
 	if (r < 0)
@@ -207,10 +198,8 @@ if_run(struct eval *ev, const struct ir_node *n, struct tt **ret, struct err *e)
 	result = b->result;
 	if (result->kind == IR_WEIGHT || result->kind == IR_CONST)
 		return constant_make(ev, result, ret, e);
-	r = tt_cast(&(struct tt_args){.n_in = 1,
-				      .in = {ev->tensor[result->id]},
-				      .dtype = dtype_of_elem[result->elem]},
-		    ret, e);
+	r = tt_cast(&(struct tt_args){.n_in = 1, .in = {ev->tensor[result->id]}, .dtype = result->elem}, ret,
+		    e);
 	use_done(ev, result);
 	return r;
 }
@@ -224,7 +213,7 @@ eval_node(struct eval *ev, const struct ir_node *n, struct err *e)
 			    .axis = n->attr.axis,
 			    .begin = n->attr.begin,
 			    .end = n->attr.end,
-			    .dtype = dtype_of_elem[n->attr.elem],
+			    .dtype = n->attr.elem,
 			    .device = ev->device};
 	struct tt *made[IR_IN_MAX] = {NULL}, *out = NULL;
 	int i, r;

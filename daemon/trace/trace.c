@@ -124,7 +124,7 @@ tr_name(struct trace *t, struct ir_value *v, const char *fmt, ...)
 }
 
 struct ir_value *
-tr_input(struct trace *t, const char *name, enum ir_elem elem, struct shape shape)
+tr_input(struct trace *t, const char *name, enum elem elem, struct shape shape)
 {
 	struct ir_value *v;
 
@@ -157,7 +157,7 @@ weight_add(struct trace *t, const struct shape *shape, const struct shape *store
 		want[i] = dim_eval(stored->dim[i], &(struct sizes){{0}});
 	if (checkpoint_require(t->ck, name, stored->rank, want, &w, &t->err) < 0)
 		return &t->nothing;
-	v = graph_value_add(t->g, IR_WEIGHT, IR_F32, shape, full);
+	v = graph_value_add(t->g, IR_WEIGHT, ELEM_F32, shape, full);
 	if (!v)
 		return failed(t, E_NO_MEMORY);
 	v->weight = w;
@@ -204,9 +204,9 @@ tr_weight_as(struct trace *t, struct shape shape, struct shape stored, const cha
 }
 
 static struct ir_value *
-const_add(struct trace *t, enum ir_elem elem, const struct shape *shape, const void *data, const char *name)
+const_add(struct trace *t, enum elem elem, const struct shape *shape, const void *data, const char *name)
 {
-	size_t len = (size_t)dim_eval(shape_count(shape), &(struct sizes){{0}}) * ir_elem_size(elem);
+	size_t len = (size_t)dim_eval(shape_count(shape), &(struct sizes){{0}}) * elem_size(elem);
 	struct ir_value *v;
 
 	if (t->err.code)
@@ -227,7 +227,7 @@ tr_i64(struct trace *t, int64_t k)
 	char name[32];
 
 	(void)snprintf(name, sizeof(name), "int.%lld", (long long)k);
-	return const_add(t, IR_I64, &scalar, &k, name);
+	return const_add(t, ELEM_I64, &scalar, &k, name);
 }
 
 struct ir_value *
@@ -238,13 +238,13 @@ tr_f32(struct trace *t, double x)
 	char name[48];
 
 	(void)snprintf(name, sizeof(name), "float.%.9g", (double)f);
-	return const_add(t, IR_F32, &scalar, &f, name);
+	return const_add(t, ELEM_F32, &scalar, &f, name);
 }
 
 struct ir_value *
 tr_table(struct trace *t, const char *name, struct shape shape, const float *data)
 {
-	return const_add(t, IR_F32, &shape, data, name);
+	return const_add(t, ELEM_F32, &shape, data, name);
 }
 
 /* One op: shape by its rule, shape by libtorch, both compared, recorded. */
@@ -253,7 +253,7 @@ op_add(struct trace *t, enum ir_op op, const struct ir_attr *attr, int n_in, str
 {
 	char name[NAME_MAX_LEN];
 	struct shape shape;
-	enum ir_elem elem;
+	enum elem elem;
 	struct ir_node *node;
 
 	if (t->err.code)
@@ -358,7 +358,7 @@ tr_where(struct trace *t, struct ir_value *cond, struct ir_value *a, struct ir_v
 }
 
 struct ir_value *
-tr_cast(struct trace *t, struct ir_value *x, enum ir_elem elem)
+tr_cast(struct trace *t, struct ir_value *x, enum elem elem)
 {
 	return OP_ADD(t, OP_CAST, &(struct ir_attr){.elem = elem}, x);
 }

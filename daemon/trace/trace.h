@@ -31,7 +31,7 @@ void tr_scope(struct trace *t, const char *fmt, ...) _printf_(2, 3);
 /* Renames a result; within the scope. Returns v. */
 struct ir_value *tr_name(struct trace *t, struct ir_value *v, const char *fmt, ...) _printf_(3, 4);
 
-struct ir_value *tr_input(struct trace *t, const char *name, enum ir_elem elem, struct shape shape);
+struct ir_value *tr_input(struct trace *t, const char *name, enum elem elem, struct shape shape);
 
 /*
  * A weight by its canonical name. Its shape on disk must be `shape`, or, in tr_weight_as, `stored`
@@ -77,7 +77,7 @@ struct ir_value *tr_less(struct trace *t, struct ir_value *a, struct ir_value *b
 struct ir_value *tr_and(struct trace *t, struct ir_value *a, struct ir_value *b);
 struct ir_value *tr_not(struct trace *t, struct ir_value *x);
 struct ir_value *tr_where(struct trace *t, struct ir_value *cond, struct ir_value *a, struct ir_value *b);
-struct ir_value *tr_cast(struct trace *t, struct ir_value *x, enum ir_elem elem);
+struct ir_value *tr_cast(struct trace *t, struct ir_value *x, enum elem elem);
 struct ir_value *tr_reshape(struct trace *t, struct ir_value *x, struct shape shape);
 struct ir_value *tr_transpose(struct trace *t, struct ir_value *x,
 			      const int *perm);                        /* as many as x has axes */

@@ -21,8 +21,6 @@ case_get(size_t i)
 	return &plans[i];
 }
 
-static const enum st_dtype dtype_of_elem[] = {[IR_F32] = ST_F32, [IR_I64] = ST_I64, [IR_BOOL] = ST_BOOL};
-
 int
 case_write(const char *path, const struct feeds *in, const int64_t *dim, const float *embeddings,
 	   struct err *e)
@@ -34,15 +32,15 @@ case_write(const char *path, const struct feeds *in, const int64_t *dim, const f
 	r = stw_new(path, &w, e);
 	for (i = 0; r == 0 && i < in->n; i++) {
 		(void)snprintf(name, sizeof(name), "in.%s", in->feed[i].name);
-		r = stw_add(w, name, dtype_of_elem[in->feed[i].elem], in->feed[i].rank, in->feed[i].dim, e);
+		r = stw_add(w, name, in->feed[i].elem, in->feed[i].rank, in->feed[i].dim, e);
 	}
 	if (r == 0)
-		r = stw_add(w, "out.embeddings", ST_F32, 3, dim, e);
+		r = stw_add(w, "out.embeddings", ELEM_F32, 3, dim, e);
 	if (r == 0)
 		r = stw_begin(w, e);
 	for (i = 0; r == 0 && i < in->n; i++)
 		r = stw_data(w, in->feed[i].data,
-			     (size_t)feed_count(&in->feed[i]) * ir_elem_size(in->feed[i].elem), e);
+			     (size_t)feed_count(&in->feed[i]) * elem_size(in->feed[i].elem), e);
 	if (r == 0)
 		r = stw_data(w, embeddings, (size_t)(dim[0] * dim[1] * dim[2]) * sizeof(float), e);
 	return r < 0 ? r : stw_finish(w, e);

@@ -103,7 +103,7 @@ inputs_list(const struct ir_graph *g)
 
 	for (i = 0; i < g->n_value; i++)
 		if (g->value[i]->kind == IR_INPUT)
-			io_add(list, g->value[i], g->value[i]->name, ir_elem_name(g->value[i]->elem));
+			io_add(list, g->value[i], g->value[i]->name, elem_word(g->value[i]->elem));
 	return list;
 }
 

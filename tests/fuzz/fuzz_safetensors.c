@@ -19,7 +19,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	for (i = 0; i < st_count(f); i++) {
 		t = st_get(f, i);
 		assert(st_find(f, t->name) == t);
-		assert(t->len == (uint64_t)t->count * st_dtype_size(t->dtype));
+		assert(t->len == (uint64_t)t->count * elem_size(t->dtype));
 		assert(!t->len || (t->data >= data + 8 && t->len <= (size_t)(data + len - t->data)));
 		sum += t->len;
 	}

@@ -43,7 +43,7 @@ struct options {
 	const struct mkc_arch *arch;
 	const struct mkc_size *size;
 	const struct mkc_layout *layout;
-	enum st_dtype dtype;
+	enum elem dtype;
 	uint64_t shards;
 	uint64_t seed;
 	json_t *params;
@@ -86,14 +86,14 @@ param_set(json_t *params, const char *arg, struct err *e)
 }
 
 static int
-dtype_from_str(const char *s, enum st_dtype *ret, struct err *e)
+dtype_from_str(const char *s, enum elem *ret, struct err *e)
 {
 	if (str_eq(s, "fp32"))
-		*ret = ST_F32;
+		*ret = ELEM_F32;
 	else if (str_eq(s, "fp16"))
-		*ret = ST_F16;
+		*ret = ELEM_F16;
 	else if (str_eq(s, "bf16"))
-		*ret = ST_BF16;
+		*ret = ELEM_BF16;
 	else
 		return err_set(e, E_USAGE, "--dtype is fp32, fp16 or bf16, not '%s'", s);
 	return 0;
@@ -262,7 +262,7 @@ name_spell(const struct mkc_layout *l, const char *name, char *ret, size_t len)
 
 struct part {
 	const struct mkc_fill *fill;
-	enum st_dtype dtype;
+	enum elem dtype;
 	uint64_t at, count;
 	unsigned char *ret;
 };
@@ -278,14 +278,14 @@ part_fill(void *arg)
 
 /* Making the values takes longer than writing them: a second thread makes half of a full block. */
 static void
-block_fill(const struct mkc_fill *fill, enum st_dtype dtype, uint64_t at, uint64_t count, unsigned char *ret)
+block_fill(const struct mkc_fill *fill, enum elem dtype, uint64_t at, uint64_t count, unsigned char *ret)
 {
 	const uint64_t half = count == BLOCK_VALUES ? count / 2 : 0;
 	struct part p = {fill, dtype, at, half, ret};
 	pthread_t thread;
 	bool apart = half && pthread_create(&thread, NULL, part_fill, &p) == 0;
 
-	mkc_fill_block(fill, dtype, at + half, count - half, ret + half * st_dtype_size(dtype));
+	mkc_fill_block(fill, dtype, at + half, count - half, ret + half * elem_size(dtype));
 	if (apart)
 		(void)pthread_join(thread, NULL);
 	else
@@ -304,7 +304,7 @@ tensor_write(struct stw *w, const struct options *o, const struct mkc_tensor *t,
 	for (at = 0; at < t->values && r == 0; at += n) {
 		n = MIN(t->values - at, BLOCK_VALUES);
 		block_fill(&fill, o->dtype, at, n, block);
-		r = stw_data(w, block, n * st_dtype_size(o->dtype), e);
+		r = stw_data(w, block, n * elem_size(o->dtype), e);
 	}
 	return r;
 }
@@ -321,7 +321,7 @@ shard_write(const struct options *o, const char *file, const struct mkc_tensor *
 {
 	_cleanup_(stw_freep) struct stw *w = NULL;
 	_cleanup_free_ char *path = fs_join(o->dir, file);
-	_cleanup_free_ unsigned char *block = malloc(BLOCK_VALUES * st_dtype_size(o->dtype));
+	_cleanup_free_ unsigned char *block = malloc(BLOCK_VALUES * elem_size(o->dtype));
 	char name[2 * MKC_NAME_LEN];
 	size_t i;
 	int r;
@@ -348,7 +348,7 @@ index_write(const struct options *o, const struct mkc_tensors *t, json_t *weight
 	_cleanup_free_ char *path = fs_join(o->dir, "model.safetensors.index.json");
 	json_auto_t *index =
 		json_pack("{s:{s:I}, s:O}", "metadata", "total_size",
-			  (json_int_t)(t->values * st_dtype_size(o->dtype)), "weight_map", weight_map);
+			  (json_int_t)(t->values * elem_size(o->dtype)), "weight_map", weight_map);
 
 	return path && index ? json_write(path, index, e) : err_no_memory(e);
 }
@@ -388,7 +388,7 @@ static int
 checkpoint_write(const struct options *o, struct err *e)
 {
 	static const char *const torch_names[] = {
-		[ST_F32] = "float32", [ST_F16] = "float16", [ST_BF16] = "bfloat16"};
+		[ELEM_F32] = "float32", [ELEM_F16] = "float16", [ELEM_BF16] = "bfloat16"};
 	_cleanup_free_ struct mkc_tensors *t = calloc(1, sizeof(*t));
 	_cleanup_free_ char *path = fs_join(o->dir, "config.json");
 	json_auto_t *config = o->arch->config(o->params, o->layout);
@@ -406,7 +406,7 @@ checkpoint_write(const struct options *o, struct err *e)
 	    (r = weights_write(o, t, e)) < 0 || (r = json_write(path, config, e)) < 0)
 		return r;
 	(void)printf("%zu tensors, %" PRIu64 " parameters, %s\n", t->count, t->values,
-		     str_bytes(t->values * st_dtype_size(o->dtype), size, sizeof(size)));
+		     str_bytes(t->values * elem_size(o->dtype), size, sizeof(size)));
 	return 0;
 }
 

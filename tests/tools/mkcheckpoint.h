@@ -82,7 +82,7 @@ struct mkc_fill {
 struct mkc_fill mkc_fill(uint64_t seed, const char *name, enum mkc_kind kind, uint64_t fan_in);
 
 /* Values `at` to `at + count`; `at` is a multiple of 4. */
-void mkc_fill_block(const struct mkc_fill *f, enum st_dtype dtype, uint64_t at, uint64_t count, void *ret);
+void mkc_fill_block(const struct mkc_fill *f, enum elem dtype, uint64_t at, uint64_t count, void *ret);
 
 struct mkc_adapter {
 	const char *base; /* folder of a checkpoint */

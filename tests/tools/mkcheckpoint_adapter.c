@@ -48,7 +48,7 @@ part_write(struct stw *s, const struct mkc_adapter *o, const struct mkc_tensor *
 
 	for (at = 0; at < t->values && r == 0; at += n) {
 		n = MIN(t->values - at, BLOCK_VALUES);
-		mkc_fill_block(&fill, ST_F32, at, n, block);
+		mkc_fill_block(&fill, ELEM_F32, at, n, block);
 		r = stw_data(s, block, n * sizeof(*block), e);
 	}
 	return r;
@@ -75,7 +75,7 @@ weights_walk(struct stw *s, const struct mkc_adapter *o, const struct checkpoint
 			(void)snprintf(name, sizeof(name), "base_model.model.%.*s.%s",
 				       (int)(strlen(w->tensor->name) - strlen(".weight")), w->tensor->name,
 				       part_names[k]);
-			r = declare ? stw_add(s, name, ST_F32, part[k].rank, part[k].shape, e)
+			r = declare ? stw_add(s, name, ELEM_F32, part[k].rank, part[k].shape, e)
 				    : part_write(s, o, &part[k], e);
 		}
 	}

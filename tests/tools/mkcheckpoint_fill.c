@@ -84,16 +84,16 @@ quad(const struct mkc_fill *f, uint64_t counter, float ret[4])
 	} while (0)
 
 void
-mkc_fill_block(const struct mkc_fill *f, enum st_dtype dtype, uint64_t at, uint64_t count, void *ret)
+mkc_fill_block(const struct mkc_fill *f, enum elem dtype, uint64_t at, uint64_t count, void *ret)
 {
 	uint64_t i;
 	float v[4];
 	int k;
 
 	assert(at % 4 == 0);
-	if (dtype == ST_BF16)
+	if (dtype == ELEM_BF16)
 		FILL(uint16_t, bf16_from_float);
-	else if (dtype == ST_F16)
+	else if (dtype == ELEM_F16)
 		FILL(uint16_t, fp16_from_float);
 	else
 		FILL(float, (float));

@@ -23,22 +23,22 @@ struct row {
 	const char *name;
 	int rank;
 	int64_t shape[5];
-	enum st_dtype dtype;
+	enum elem dtype;
 };
 
 #define ROWS(...) ((const struct row[]){__VA_ARGS__, {.name = NULL}})
 
 static const struct row base_rows[] = {
-	{Q ".weight", 2, {Q_OUT, Q_IN}, ST_F32}, {Q ".bias", 1, {Q_OUT}, ST_F32},
-	{K ".weight", 2, {3, 4}, ST_F32},        {E ".weight", 2, {E_WORDS, E_DIM}, ST_F32},
-	{P ".weight", 2, {6, 5}, ST_F32},        {P ".bias", 1, {6}, ST_F32},
-	{"model.norm.weight", 1, {5}, ST_F32},   {NULL},
+	{Q ".weight", 2, {Q_OUT, Q_IN}, ELEM_F32}, {Q ".bias", 1, {Q_OUT}, ELEM_F32},
+	{K ".weight", 2, {3, 4}, ELEM_F32},        {E ".weight", 2, {E_WORDS, E_DIM}, ELEM_F32},
+	{P ".weight", 2, {6, 5}, ELEM_F32},        {P ".bias", 1, {6}, ELEM_F32},
+	{"model.norm.weight", 1, {5}, ELEM_F32},   {NULL},
 };
 
-#define ADAPTER_OF(module, rank, in, out)                          \
-	{BM module ".lora_A.weight", 2, {rank, in}, ST_F32},       \
-	{                                                          \
-		BM module ".lora_B.weight", 2, {out, rank}, ST_F32 \
+#define ADAPTER_OF(module, rank, in, out)                            \
+	{BM module ".lora_A.weight", 2, {rank, in}, ELEM_F32},       \
+	{                                                            \
+		BM module ".lora_B.weight", 2, {out, rank}, ELEM_F32 \
 	}
 
 /* Element i of a tensor: any number, the same every time. */
@@ -72,7 +72,7 @@ tensors_put(const char *dir, const char *file, const struct row *rows)
 			n *= (size_t)r->shape[k];
 		for (i = 0; i < n; i++) {
 			f = value(r->name, i);
-			(void)stw_data(w, &f, st_dtype_size(r->dtype), &e);
+			(void)stw_data(w, &f, elem_size(r->dtype), &e);
 		}
 	}
 	(void)stw_finish(w, &e);
@@ -147,15 +147,16 @@ assert_weight(const struct checkpoint *c, const char *name, const double *want, 
 
 	assert_non_null(w);
 	assert_int_equal(w->tensor->count, rows * cols);
-	assert_int_equal(weight_read(w, ST_F32, 0, rows * cols, got, &e), 0);
+	assert_int_equal(weight_read(w, ELEM_F32, 0, rows * cols, got, &e), 0);
 	for (i = 0; i < rows * cols; i++)
 		assert_near((double)got[i], want[i], 1e-5);
-	assert_int_equal(weight_read(w, ST_F32, first, n, got, &e), 0);
+	assert_int_equal(weight_read(w, ELEM_F32, first, n, got, &e), 0);
 	for (i = 0; i < n; i++)
 		assert_near((double)got[i], want[first + i], 1e-5);
 	if (w->tensor->rank == 2) {
 		assert_int_equal(
-			weight_read_transposed(w, ST_F32, cols, row, col, part_rows, part_cols, got, &e), 0);
+			weight_read_transposed(w, ELEM_F32, cols, row, col, part_rows, part_cols, got, &e),
+			0);
 		for (i = 0; i < part_rows; i++)
 			for (j = 0; j < part_cols; j++)
 				assert_near((double)got[j * part_rows + i], want[(row + i) * cols + col + j],
@@ -232,7 +233,7 @@ test_dora(void **state)
 {
 	struct checkpoint *c = open_made(
 		state, CONFIG(", \"use_dora\": true"),
-		ROWS(ADAPTER_OF(Q, 8, Q_IN, Q_OUT), {BM Q ".lora_magnitude_vector", 1, {Q_OUT}, ST_F32}));
+		ROWS(ADAPTER_OF(Q, 8, Q_IN, Q_OUT), {BM Q ".lora_magnitude_vector", 1, {Q_OUT}, ELEM_F32}));
 
 	assert_q(c, 8, 1, true);
 	checkpoint_free(&c);
@@ -272,8 +273,8 @@ static void
 test_embedding(void **state)
 {
 	struct checkpoint *c = open_made(state, CONFIG(", \"r\": 34"),
-					 ROWS({BM E ".lora_embedding_A", 2, {34, E_WORDS}, ST_F32},
-					      {BM E ".lora_embedding_B", 2, {E_DIM, 34}, ST_F32}));
+					 ROWS({BM E ".lora_embedding_A", 2, {34, E_WORDS}, ELEM_F32},
+					      {BM E ".lora_embedding_B", 2, {E_DIM, 34}, ELEM_F32}));
 	double *want = malloc((size_t)E_WORDS * E_DIM * sizeof(*want));
 	size_t i, j, k;
 
@@ -296,10 +297,10 @@ test_replaced(void **state)
 {
 	struct checkpoint *c = open_made(
 		state, CONFIG(", \"bias\": \"lora_only\", \"modules_to_save\": [\"" P "\"]"),
-		ROWS(ADAPTER_OF(Q, 8, Q_IN, Q_OUT), {BM Q ".base_layer.bias", 1, {Q_OUT}, ST_F32},
-		     {BM P ".modules_to_save.default.weight", 2, {6, 5}, ST_F32},
-		     {BM P ".original_module.weight", 2, {6, 5}, ST_F32},
-		     {BM "lm_head.weight", 2, {6, 5}, ST_F32}, {BM "model.norm.weight", 1, {5}, ST_F32}));
+		ROWS(ADAPTER_OF(Q, 8, Q_IN, Q_OUT), {BM Q ".base_layer.bias", 1, {Q_OUT}, ELEM_F32},
+		     {BM P ".modules_to_save.default.weight", 2, {6, 5}, ELEM_F32},
+		     {BM P ".original_module.weight", 2, {6, 5}, ELEM_F32},
+		     {BM "lm_head.weight", 2, {6, 5}, ELEM_F32}, {BM "model.norm.weight", 1, {5}, ELEM_F32}));
 
 	assert_q(c, 8, 1, false);
 	assert_unchanged(c, "lm.layers.0.self_attn.q_proj.bias", BM Q ".base_layer.bias", Q_OUT);
@@ -314,9 +315,9 @@ static void
 test_bias(void **state)
 {
 	struct checkpoint *c = open_made(state, CONFIG(", \"lora_bias\": true"),
-					 ROWS({BM Q ".lora_A.default.weight", 2, {8, Q_IN}, ST_F32},
-					      {BM Q ".lora_B.default.weight", 2, {Q_OUT, 8}, ST_F32},
-					      {BM Q ".lora_B.default.bias", 1, {Q_OUT}, ST_F32}));
+					 ROWS({BM Q ".lora_A.default.weight", 2, {8, Q_IN}, ELEM_F32},
+					      {BM Q ".lora_B.default.weight", 2, {Q_OUT, 8}, ELEM_F32},
+					      {BM Q ".lora_B.default.bias", 1, {Q_OUT}, ELEM_F32}));
 	double want[Q_OUT];
 	size_t i;
 
@@ -332,8 +333,8 @@ static void
 test_own_projection(void **state)
 {
 	_cleanup_free_ char *dir =
-		folders_make(state, ROWS({K ".weight", 2, {3, 4}, ST_F32}), CONFIG(""),
-			     ROWS({BM P ".weight", 2, {6, 5}, ST_F32}, {BM P ".bias", 1, {6}, ST_F32}));
+		folders_make(state, ROWS({K ".weight", 2, {3, 4}, ELEM_F32}), CONFIG(""),
+			     ROWS({BM P ".weight", 2, {6, 5}, ELEM_F32}, {BM P ".bias", 1, {6}, ELEM_F32}));
 	struct checkpoint *c = NULL;
 	struct err e = ERR_INIT;
 
@@ -463,13 +464,13 @@ test_bad_config(void **state)
 	}
 }
 
-#define A(module, rank, in)                                       \
-	{                                                         \
-		BM module ".lora_A.weight", 2, {rank, in}, ST_F32 \
+#define A(module, rank, in)                                         \
+	{                                                           \
+		BM module ".lora_A.weight", 2, {rank, in}, ELEM_F32 \
 	}
-#define B(module, out, rank)                                       \
-	{                                                          \
-		BM module ".lora_B.weight", 2, {out, rank}, ST_F32 \
+#define B(module, out, rank)                                         \
+	{                                                            \
+		BM module ".lora_B.weight", 2, {out, rank}, ELEM_F32 \
 	}
 
 /* The adapter's tensors, and what is said of them. */
@@ -480,7 +481,7 @@ static const struct {
 	const char *words;
 } bad_tensors[] = {
 	{"",
-	 {{BM "lm_head.weight", 2, {2, 2}, ST_F32}},
+	 {{BM "lm_head.weight", 2, {2, 2}, ELEM_F32}},
 	 E_BAD_CHECKPOINT,
 	 "has no tensor for any weight of the model"},
 	{"", {A(K, 8, 4)}, E_BAD_CHECKPOINT, "'" BM K ".lora_A.weight' lacks its other half"},
@@ -500,51 +501,51 @@ static const struct {
 	 "is for a weight 'lm.layers.9.x.weight', which the base"},
 	{"", {A("model.norm", 8, 5), B("model.norm", 5, 8)}, E_BAD_CHECKPOINT, "a weight that is no matrix"},
 	{"",
-	 {{BM K ".lora_A.weight", 4, {8, 4, 1, 1}, ST_F32}, B(K, 3, 8)},
+	 {{BM K ".lora_A.weight", 4, {8, 4, 1, 1}, ELEM_F32}, B(K, 3, 8)},
 	 E_UNSUPPORTED_MODEL,
 	 "has 4 dimensions: only adapters of linear layers"},
 	{"",
-	 {A(K, 8, 4), {BM K ".lora_A.default.weight", 2, {8, 4}, ST_F32}, B(K, 3, 8)},
+	 {A(K, 8, 4), {BM K ".lora_A.default.weight", 2, {8, 4}, ELEM_F32}, B(K, 3, 8)},
 	 E_BAD_CHECKPOINT,
 	 "is a second one of its kind for the weight 'lm.layers.0.self_attn.k_proj.weight'"},
 	{"",
-	 {A(K, 8, 4), {BM K ".lora_embedding_B", 2, {4, 8}, ST_F32}},
+	 {A(K, 8, 4), {BM K ".lora_embedding_B", 2, {4, 8}, ELEM_F32}},
 	 E_BAD_CHECKPOINT,
 	 "is a second one of its kind"},
 	{"",
-	 {{BM K ".lora_E.weight", 2, {8, 4}, ST_F32}},
+	 {{BM K ".lora_E.weight", 2, {8, 4}, ELEM_F32}},
 	 E_UNSUPPORTED_MODEL,
 	 "is of no kind that can be merged"},
-	{"", {{BM K ".lora_A.weight", 2, {8, 4}, ST_I32}}, E_BAD_CHECKPOINT, "is of dtype I32"},
+	{"", {{BM K ".lora_A.weight", 2, {8, 4}, ELEM_I32}}, E_BAD_CHECKPOINT, "is of dtype I32"},
 	{"",
-	 {{BM K ".weight", 2, {4, 3}, ST_F32}},
+	 {{BM K ".weight", 2, {4, 3}, ELEM_F32}},
 	 E_BAD_CHECKPOINT,
 	 "has another shape than '" K ".weight'"},
 	{"",
-	 {{BM K ".weight", 2, {3, 4}, ST_F32}, {BM K ".base_layer.weight", 2, {3, 4}, ST_F32}},
+	 {{BM K ".weight", 2, {3, 4}, ELEM_F32}, {BM K ".base_layer.weight", 2, {3, 4}, ELEM_F32}},
 	 E_BAD_CHECKPOINT,
 	 "is a second one of its kind"},
-	{"", {{BM "score.weight", 2, {3, 4}, ST_F32}}, E_BAD_CHECKPOINT, "is for a weight 'score.weight'"},
+	{"", {{BM "score.weight", 2, {3, 4}, ELEM_F32}}, E_BAD_CHECKPOINT, "is for a weight 'score.weight'"},
 	{"",
-	 {A(K, 8, 4), B(K, 3, 8), {BM K ".lora_magnitude_vector", 1, {3}, ST_F32}},
+	 {A(K, 8, 4), B(K, 3, 8), {BM K ".lora_magnitude_vector", 1, {3}, ELEM_F32}},
 	 E_BAD_CHECKPOINT,
 	 "has a lora_magnitude_vector, but use_dora is not true"},
 	{", \"use_dora\": true",
-	 {A(K, 8, 4), B(K, 3, 8), {BM K ".lora_magnitude_vector", 1, {4}, ST_F32}},
+	 {A(K, 8, 4), B(K, 3, 8), {BM K ".lora_magnitude_vector", 1, {4}, ELEM_F32}},
 	 E_BAD_CHECKPOINT,
 	 "not one number for each row"},
 	{", \"use_dora\": true",
-	 {{BM E ".lora_embedding_A", 2, {8, E_WORDS}, ST_F32},
-	  {BM E ".lora_embedding_B", 2, {E_DIM, 8}, ST_F32}},
+	 {{BM E ".lora_embedding_A", 2, {8, E_WORDS}, ELEM_F32},
+	  {BM E ".lora_embedding_B", 2, {E_DIM, 8}, ELEM_F32}},
 	 E_UNSUPPORTED_MODEL,
 	 "DoRA of an embedding is not supported"},
-	{"", {{BM Q ".lora_B.bias", 1, {Q_OUT}, ST_F32}}, E_BAD_CHECKPOINT, "its module has no lora_A"},
+	{"", {{BM Q ".lora_B.bias", 1, {Q_OUT}, ELEM_F32}}, E_BAD_CHECKPOINT, "its module has no lora_A"},
 	{"",
-	 {A(Q, 8, Q_IN), B(Q, Q_OUT, 8), {BM Q ".lora_B.bias", 1, {3}, ST_F32}},
+	 {A(Q, 8, Q_IN), B(Q, Q_OUT, 8), {BM Q ".lora_B.bias", 1, {3}, ELEM_F32}},
 	 E_BAD_CHECKPOINT,
 	 "has another shape than the bias"},
 	{"",
-	 {A(K, 8, 4), B(K, 3, 8), {BM K ".lora_B.bias", 1, {3}, ST_F32}},
+	 {A(K, 8, 4), B(K, 3, 8), {BM K ".lora_B.bias", 1, {3}, ELEM_F32}},
 	 E_BAD_CHECKPOINT,
 	 "is for a weight 'lm.layers.0.self_attn.k_proj.bias'"},
 };
@@ -565,7 +566,7 @@ test_bad_tensors(void **state)
 static void
 test_bare_base(void **state)
 {
-	_cleanup_free_ char *dir = folders_make(state, ROWS({K ".weight", 2, {3, 4}, ST_F32}), CONFIG(""),
+	_cleanup_free_ char *dir = folders_make(state, ROWS({K ".weight", 2, {3, 4}, ELEM_F32}), CONFIG(""),
 						ROWS(ADAPTER_OF(P, 8, 5, 6)));
 
 	assert_refused(dir, NULL, E_BAD_CHECKPOINT,

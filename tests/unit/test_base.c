@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/wait.h>
 
+#include "base/elem.h"
 #include "base/proc.h"
 #include "base/json.h"
 #include "base/str.h"
@@ -112,6 +113,32 @@ test_buf_grows(void **state)
 	}
 }
 
+/* Each name and number leads back to its row, and no two rows share one. */
+static void
+test_elements(void **state)
+{
+	int i;
+
+	(void)state;
+	for (i = 0; i < ELEM_MAX; i++) {
+		const enum elem t = (enum elem)i;
+
+		assert_int_equal(elem_from_name(elem_name(t)), t);
+		assert_true(elem_size(t) > 0);
+		if (elem_onnx(t))
+			assert_int_equal(elem_from_onnx(elem_onnx(t)), t);
+	}
+	assert_string_equal(elem_name(ELEM_BF16), "BF16");
+	assert_string_equal(elem_word(ELEM_BOOL), "bool");
+	assert_int_equal(elem_size(ELEM_I64), 8);
+	assert_int_equal(elem_onnx(ELEM_F16), 10);
+	assert_true(elem_is_weight(ELEM_F64));
+	assert_false(elem_is_weight(ELEM_F8_E4M3));
+	assert_int_equal(elem_from_name("f32"), ELEM_MAX);
+	assert_int_equal(elem_from_onnx(0), ELEM_MAX); /* several rows have no number */
+	assert_int_equal(elem_from_onnx(8), ELEM_MAX); /* strings */
+}
+
 int
 main(void)
 {
@@ -121,6 +148,7 @@ main(void)
 		cmocka_unit_test(test_children_get_three_descriptors),
 		cmocka_unit_test(test_json_is_printed),
 		cmocka_unit_test(test_buf_grows),
+		cmocka_unit_test(test_elements),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);

@@ -22,7 +22,7 @@ put(const char *dir, const char *name, const char *text)
 
 /* A file with these tensors of shape (2, 3), NULL-terminated. */
 static void
-put_tensors(const char *dir, const char *file, enum st_dtype dtype, const char *const *names)
+put_tensors(const char *dir, const char *file, enum elem dtype, const char *const *names)
 {
 	static const unsigned char bytes[6 * 8];
 	_cleanup_free_ char *path = fs_join(dir, file);
@@ -35,7 +35,7 @@ put_tensors(const char *dir, const char *file, enum st_dtype dtype, const char *
 		(void)stw_add(w, names[i], dtype, 2, (const int64_t[]){2, 3}, &e);
 	(void)stw_begin(w, &e);
 	for (i = 0; names[i]; i++)
-		(void)stw_data(w, bytes, 6 * st_dtype_size(dtype), &e);
+		(void)stw_data(w, bytes, 6 * elem_size(dtype), &e);
 	(void)stw_finish(w, &e);
 	stw_free(&w);
 	assert_no_error(&e);
@@ -64,7 +64,7 @@ test_one_file(void **state)
 
 	put(dir, "config.json", "{\"model_type\": \"colqwen2\"}");
 	put_tensors(
-		dir, "model.safetensors", ST_BF16,
+		dir, "model.safetensors", ELEM_BF16,
 		NAMES("vlm.model.norm.weight", "vlm.lm_head.weight", "embedding_proj_layer.weight", "other"));
 	(void)checkpoint_open(dir, NULL, &c, &e);
 	assert_no_error(&e);
@@ -78,7 +78,7 @@ test_one_file(void **state)
 	assert_null(checkpoint_find(c, "lm_head.weight"));
 	w = checkpoint_find(c, "proj.weight");
 	assert_string_equal(w->tensor->name, "embedding_proj_layer.weight");
-	assert_int_equal(w->tensor->dtype, ST_BF16);
+	assert_int_equal(w->tensor->dtype, ELEM_BF16);
 	assert_int_equal(checkpoint_file_count(c), 1);
 	assert_ptr_equal(w->file, checkpoint_file(c, 0));
 	checkpoint_free(&c);
@@ -95,7 +95,7 @@ test_require(void **state)
 	struct err e = ERR_INIT;
 
 	put(dir, "config.json", "{}");
-	put_tensors(dir, "model.safetensors", ST_F32, NAMES("custom_text_proj.weight"));
+	put_tensors(dir, "model.safetensors", ELEM_F32, NAMES("custom_text_proj.weight"));
 	(void)checkpoint_open(dir, NULL, &c, &e);
 	(void)checkpoint_require(c, "proj.weight", 2, (const int64_t[]){2, 3}, &w, &e);
 	assert_no_error(&e);
@@ -165,11 +165,11 @@ test_weights(void **state)
 	_cleanup_free_ char *dir = folder(state, "weights");
 
 	put(dir, "config.json", "{}");
-	put_tensors(dir, "model.safetensors", ST_I64, NAMES("visual.x"));
+	put_tensors(dir, "model.safetensors", ELEM_I64, NAMES("visual.x"));
 	assert_refused(dir, E_BAD_CHECKPOINT, "tensor 'visual.x' is of dtype I64");
-	put_tensors(dir, "model.safetensors", ST_F8_E4M3, NAMES("visual.x"));
+	put_tensors(dir, "model.safetensors", ELEM_F8_E4M3, NAMES("visual.x"));
 	assert_refused(dir, E_BAD_CHECKPOINT, "tensor 'visual.x' is of dtype F8_E4M3");
-	put_tensors(dir, "model.safetensors", ST_F32, NAMES("visual.x", "y", "vlm.visual.x"));
+	put_tensors(dir, "model.safetensors", ELEM_F32, NAMES("visual.x", "y", "vlm.visual.x"));
 	assert_refused(dir, E_BAD_CHECKPOINT, "are the same tensor, 'vis.x'");
 	assert_refused(dir, E_BAD_CHECKPOINT, "'vlm.visual.x' in '");
 }
@@ -183,7 +183,7 @@ test_ignored(void **state)
 	struct err e = ERR_INIT;
 
 	put(dir, "config.json", "{}");
-	put_tensors(dir, "model.safetensors", ST_I64, NAMES("vision_tower.embeddings.position_ids"));
+	put_tensors(dir, "model.safetensors", ELEM_I64, NAMES("vision_tower.embeddings.position_ids"));
 	(void)checkpoint_open(dir, NULL, &c, &e);
 	assert_no_error(&e);
 	assert_int_equal(checkpoint_count(c), 0);
@@ -210,8 +210,8 @@ test_shards(void **state)
 	struct err e = ERR_INIT;
 
 	put(dir, "config.json", "{}");
-	put_tensors(dir, SHARD1, ST_F32, NAMES("visual.a", "model.norm.weight"));
-	put_tensors(dir, SHARD2, ST_F16, NAMES("visual.b", "not.in.the.map"));
+	put_tensors(dir, SHARD1, ELEM_F32, NAMES("visual.a", "model.norm.weight"));
+	put_tensors(dir, SHARD2, ELEM_F16, NAMES("visual.b", "not.in.the.map"));
 	put_map(dir, "{\"visual.b\": \"" SHARD2 "\", \"visual.a\": \"" SHARD1
 		     "\", \"model.norm.weight\": \"" SHARD1 "\"}");
 	(void)checkpoint_open(dir, NULL, &c, &e);
@@ -256,8 +256,8 @@ test_index(void **state)
 
 	put(dir, "config.json", "{}");
 	put(dir, "damaged.safetensors", "x");
-	put_tensors(dir, SHARD1, ST_F32, NAMES("visual.a", "twice"));
-	put_tensors(dir, SHARD2, ST_F32, NAMES("visual.b", "twice"));
+	put_tensors(dir, SHARD1, ELEM_F32, NAMES("visual.a", "twice"));
+	put_tensors(dir, SHARD2, ELEM_F32, NAMES("visual.b", "twice"));
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		put(dir, "model.safetensors.index.json", rows[i].index);
 		assert_refused(dir, E_BAD_CHECKPOINT, rows[i].error);

@@ -60,10 +60,10 @@ test_every_half(void **state)
 	(void)state;
 	for (i = 0; i < 65536; i++)
 		memcpy(src + 1 + 2 * i, &(uint16_t){(uint16_t)i}, 2);
-	convert(ST_BF16, ST_F32, src + 1, 65536, dst);
+	convert(ELEM_BF16, ELEM_F32, src + 1, 65536, dst);
 	for (i = 0; i < 65536; i++)
 		assert_int_equal(bits_of(dst[i]), i << 16);
-	convert(ST_F16, ST_F32, src + 1, 65536, dst);
+	convert(ELEM_F16, ELEM_F32, src + 1, 65536, dst);
 	for (i = 0; i < 65536; i++)
 		assert_int_equal(bits_of(dst[i]), f16_reference((uint16_t)i));
 	free(src);
@@ -81,13 +81,13 @@ test_wide_floats(void **state)
 
 	(void)state;
 	memcpy(src + 3, in, sizeof(in));
-	convert(ST_F64, ST_F32, src + 3, ARRAY_LEN(in), dst);
+	convert(ELEM_F64, ELEM_F32, src + 3, ARRAY_LEN(in), dst);
 	for (i = 0; i < ARRAY_LEN(in); i++)
 		if (i != 6)
 			assert_int_equal(bits_of(dst[i]), bits_of((float)in[i]));
 	assert_true(isnan(dst[6]));
 	memcpy(src + 1, &third, sizeof(third));
-	convert(ST_F32, ST_F32, src + 1, 1, dst);
+	convert(ELEM_F32, ELEM_F32, src + 1, 1, dst);
 	assert_int_equal(bits_of(dst[0]), bits_of(third));
 }
 
@@ -126,25 +126,25 @@ test_to_half(void **state)
 		in[1] = -(in[0] + (float_of(f16_reference((uint16_t)(i + 1))) - in[0]) / 2);
 		in[2] = nextafterf(in[1], 0);
 		in[3] = nextafterf(in[1], -INFINITY);
-		convert(ST_F32, ST_F16, (const unsigned char *)in, 4, out);
+		convert(ELEM_F32, ELEM_F16, (const unsigned char *)in, 4, out);
 		for (k = 0; k < 4; k++)
 			if (out[k] != f16_nearest(in[k]))
 				fail_msg("%a gives %#x, not %#x", (double)in[k], out[k], f16_nearest(in[k]));
 	}
 	for (i = 0; i < ARRAY_LEN(beyond); i++) {
-		convert(ST_F32, ST_F16, (const unsigned char *)&beyond[i], 1, out);
+		convert(ELEM_F32, ELEM_F16, (const unsigned char *)&beyond[i], 1, out);
 		assert_int_equal(out[0], f16_nearest(beyond[i]));
 	}
 	in[0] = INFINITY;
 	in[1] = -INFINITY;
 	in[2] = NAN;
 	in[3] = -0.0f;
-	convert(ST_F32, ST_F16, (const unsigned char *)in, 4, out);
+	convert(ELEM_F32, ELEM_F16, (const unsigned char *)in, 4, out);
 	assert_int_equal(out[0], 0x7c00);
 	assert_int_equal(out[1], 0xfc00);
 	assert_true((out[2] & 0x7fff) > 0x7c00);
 	assert_int_equal(out[3], 0x8000);
-	assert_int_equal(convert_count_infinite(ST_F16, out, 4), 2);
+	assert_int_equal(convert_count_infinite(ELEM_F16, out, 4), 2);
 }
 
 static void
@@ -164,9 +164,10 @@ test_to_bf16(void **state)
 
 	(void)state;
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
-		convert(ST_F32, ST_BF16, (const unsigned char *)&rows[i].in, 1, &out);
+		convert(ELEM_F32, ELEM_BF16, (const unsigned char *)&rows[i].in, 1, &out);
 		assert_int_equal(out, rows[i].out);
-		assert_int_equal(convert_count_infinite(ST_BF16, &out, 1), (rows[i].out & 0x7fff) == 0x7f80);
+		assert_int_equal(convert_count_infinite(ELEM_BF16, &out, 1),
+				 (rows[i].out & 0x7fff) == 0x7f80);
 	}
 }
 
@@ -179,12 +180,13 @@ static char ckpt_path[96];
 /* Sits at an odd offset: a tensor of one byte comes first. */
 static const struct {
 	const char *name;
-	enum st_dtype dtype;
+	enum elem dtype;
 	int64_t rows, cols;
 } tensors[] = {
-	{"byte", ST_U8, 1, 1},          {"one", ST_BF16, 1, 1},     {"odd", ST_F16, 9, 15},
-	{"prime", ST_F32, 67, 131},     {"double", ST_F64, 65, 64}, {"big", ST_BF16, BIG_ROWS, BIG_COLS},
-	{"long", ST_F16, LONG_ROWS, 2},
+	{"byte", ELEM_U8, 1, 1},          {"one", ELEM_BF16, 1, 1},
+	{"odd", ELEM_F16, 9, 15},         {"prime", ELEM_F32, 67, 131},
+	{"double", ELEM_F64, 65, 64},     {"big", ELEM_BF16, BIG_ROWS, BIG_COLS},
+	{"long", ELEM_F16, LONG_ROWS, 2},
 };
 
 static struct st_file *ckpt;
@@ -205,7 +207,7 @@ ckpt_write(struct err *e)
 	if (r == 0)
 		r = stw_begin(w, e);
 	for (i = 0; r == 0 && i < ARRAY_LEN(tensors); i++) {
-		len = (size_t)(tensors[i].rows * tensors[i].cols) * st_dtype_size(tensors[i].dtype);
+		len = (size_t)(tensors[i].rows * tensors[i].cols) * elem_size(tensors[i].dtype);
 		data = malloc(len);
 		assert_non_null(data);
 		/* Finite in every format: the high byte stays below the exponents of infinities. */
@@ -279,19 +281,19 @@ add(struct extdata *x, const char *name, struct extdata_form form)
 static double
 element(const struct st_tensor *t, size_t i)
 {
-	const unsigned char *p = t->data + i * st_dtype_size(t->dtype);
+	const unsigned char *p = t->data + i * elem_size(t->dtype);
 	uint16_t h;
 	uint32_t u;
 	double d;
 	float f;
 
 	memcpy(&h, p, sizeof(h));
-	u = t->dtype == ST_F16 ? f16_reference(h) : (uint32_t)h << 16;
+	u = t->dtype == ELEM_F16 ? f16_reference(h) : (uint32_t)h << 16;
 	memcpy(&f, &u, sizeof(f));
-	if (t->dtype == ST_F32)
+	if (t->dtype == ELEM_F32)
 		memcpy(&f, p, sizeof(f));
 	d = f;
-	if (t->dtype == ST_F64)
+	if (t->dtype == ELEM_F64)
 		memcpy(&d, p, sizeof(d));
 	return d;
 }
@@ -302,7 +304,7 @@ elements_check(const struct fs_map *m, const char *name, struct extdata_form for
 {
 	const struct st_tensor *t = weight_get(name)->tensor;
 	size_t count = (size_t)t->count, i, source;
-	const size_t size = st_dtype_size(form.dtype);
+	const size_t size = elem_size(form.dtype);
 	uint32_t got, bits;
 	uint16_t half;
 	float want;
@@ -314,8 +316,8 @@ elements_check(const struct fs_map *m, const char *name, struct extdata_form for
 		if (form.transform == IR_PLUS_ONE)
 			want += 1.0f;
 		bits = bits_of(want);
-		if (form.dtype != ST_F32) {
-			convert(ST_F32, form.dtype, (const unsigned char *)&want, 1, &half);
+		if (form.dtype != ELEM_F32) {
+			convert(ELEM_F32, form.dtype, (const unsigned char *)&want, 1, &half);
 			bits = half;
 		}
 		got = 0;
@@ -399,7 +401,7 @@ test_write(void **state)
 static void
 test_write_narrow(void **state)
 {
-	static const enum st_dtype dtypes[] = {ST_F16, ST_BF16};
+	static const enum elem dtypes[] = {ELEM_F16, ELEM_BF16};
 	struct extdata_place place[2 * ARRAY_LEN(tensors)];
 	struct extdata_form form[ARRAY_LEN(place)];
 	char sha256[SHA256_HEX_LEN + 1];
@@ -416,8 +418,8 @@ test_write_narrow(void **state)
 			form[i] = i % 2 ? transposed(&weights[i / 2]) : (struct extdata_form){.rows = 0};
 			form[i].dtype = dtypes[d];
 			/* The random bits of the others are numbers beyond a half. */
-			if (dtypes[d] == ST_F16 && tensors[i / 2].dtype != ST_F16)
-				form[i].dtype = ST_BF16;
+			if (dtypes[d] == ELEM_F16 && tensors[i / 2].dtype != ELEM_F16)
+				form[i].dtype = ELEM_BF16;
 			place[i] = add(x, tensors[i / 2].name, form[i]);
 		}
 		(void)extdata_write(x, 0, path, NULL, NULL, sha256, &e);
@@ -435,12 +437,12 @@ test_too_large_for_its_type(void **state)
 {
 	static const uint16_t numbers[] = {0x4280, 0x4780, 0xc780}; /* 64, 65536, -65536 in bf16 */
 	struct st_tensor t = {.name = "big",
-			      .dtype = ST_BF16,
+			      .dtype = ELEM_BF16,
 			      .rank = 1,
 			      .count = 3,
 			      .data = (const unsigned char *)numbers};
 	const struct weight w = {"lm.big.weight", &t, ckpt};
-	const struct extdata_form half = {.dtype = ST_F16};
+	const struct extdata_form half = {.dtype = ELEM_F16};
 	char sha256[SHA256_HEX_LEN + 1];
 	struct extdata_place place;
 	struct extdata *x = NULL;
@@ -693,7 +695,7 @@ test_file_size_limit(void **state)
 static void
 test_disk_too_small(void **state)
 {
-	struct st_tensor t = {.name = "huge", .dtype = ST_BF16, .rank = 1, .count = INT64_C(1) << 50};
+	struct st_tensor t = {.name = "huge", .dtype = ELEM_BF16, .rank = 1, .count = INT64_C(1) << 50};
 	struct weight w = {"huge", &t, ckpt};
 	const struct extdata_form as_is = {.rows = 0};
 	char sha256[SHA256_HEX_LEN + 1];

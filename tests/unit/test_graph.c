@@ -51,7 +51,7 @@ test_shape_text(void **state)
 struct infer_case {
 	enum ir_op op;
 	struct {
-		enum ir_elem elem;
+		enum elem elem;
 		struct shape shape;
 	} in[4];
 	int n_in;
@@ -62,9 +62,9 @@ struct infer_case {
 #define B sym(SYM_BATCH)
 #define S sym(SYM_SEQUENCE)
 /* clang-format off */
-#define F(...) {IR_F32, shape_of(__VA_ARGS__)}
-#define I(...) {IR_I64, shape_of(__VA_ARGS__)}
-#define T(...) {IR_BOOL, shape_of(__VA_ARGS__)}
+#define F(...) {ELEM_F32, shape_of(__VA_ARGS__)}
+#define I(...) {ELEM_I64, shape_of(__VA_ARGS__)}
+#define T(...) {ELEM_BOOL, shape_of(__VA_ARGS__)}
 /* clang-format on */
 
 static void
@@ -74,7 +74,7 @@ infer_test(const struct infer_case *c)
 	struct ir_node n = {.op = c->op, .n_in = c->n_in, .attr = c->attr};
 	struct err e = ERR_INIT;
 	struct shape shape;
-	enum ir_elem elem;
+	enum elem elem;
 	char got[1100], text[256];
 	int i;
 
@@ -83,7 +83,7 @@ infer_test(const struct infer_case *c)
 		n.in[i] = &v[i];
 	}
 	if (infer_node(&n, &elem, &shape, &e) == 0)
-		(void)snprintf(got, sizeof(got), "%s %s", ir_elem_name(elem),
+		(void)snprintf(got, sizeof(got), "%s %s", elem_word(elem),
 			       shape_str(&shape, text, sizeof(text)));
 	else
 		(void)snprintf(got, sizeof(got), "%s", e.msg);
@@ -129,7 +129,7 @@ test_infer(void **state)
 		{OP_SUM, {I(2, B, S)}, 1, {.axis = 0}, "i64 [sequence]"},
 		{OP_SUM, {I(2, B, S)}, 1, {.axis = 2}, "no such axis"},
 		{OP_ANY, {T(2, B, S)}, 1, {0}, "bool []"},
-		{OP_CAST, {I(2, B, S)}, 1, {.elem = IR_F32}, "f32 [batch, sequence]"},
+		{OP_CAST, {I(2, B, S)}, 1, {.elem = ELEM_F32}, "f32 [batch, sequence]"},
 		{OP_SILU, {F(1, B), F(1, B)}, 2, {0}, "takes 1 to 1 inputs, not 2"},
 	};
 	/* clang-format on */
@@ -154,9 +154,9 @@ tiny_make(struct tiny *t)
 	struct err e = ERR_INIT;
 
 	assert_int_equal(graph_new("tiny", &t->g, &e), 0);
-	t->x = graph_value_add(t->g, IR_INPUT, IR_F32, &s, "x");
+	t->x = graph_value_add(t->g, IR_INPUT, ELEM_F32, &s, "x");
 	t->n = graph_node_add(t->g, &t->g->block, OP_SILU, &t->x, 1, NULL);
-	t->y = graph_value_add(t->g, IR_RESULT, IR_F32, &s, "y");
+	t->y = graph_value_add(t->g, IR_RESULT, ELEM_F32, &s, "y");
 	t->n->out = t->y;
 	t->n->name = t->y->name;
 	t->y->node = t->n;
@@ -187,7 +187,7 @@ test_check(void **state)
 	(void)graph_check(t.g, &e);
 	assert_error(&e, E_INTERNAL, "'y' uses 'y' before it is made");
 	t.n->in[0] = t.x;
-	(void)graph_value_add(t.g, IR_CONST, IR_F32, &strange, "lonely");
+	(void)graph_value_add(t.g, IR_CONST, ELEM_F32, &strange, "lonely");
 	err_clear(&e);
 	(void)graph_check(t.g, &e);
 	assert_error(&e, E_INTERNAL, "'lonely' is made and never used");

@@ -36,9 +36,9 @@ setup(void **state)
 	(void)snprintf(ckpt_path, sizeof(ckpt_path), "%s/model.safetensors", dir);
 	r = stw_new(ckpt_path, &w, &e);
 	if (r == 0)
-		r = stw_add(w, "weight", ST_BF16, 2, (const int64_t[]){ROWS, COLS}, &e);
+		r = stw_add(w, "weight", ELEM_BF16, 2, (const int64_t[]){ROWS, COLS}, &e);
 	if (r == 0)
-		r = stw_add(w, "bias", ST_BF16, 1, (const int64_t[]){ROWS}, &e);
+		r = stw_add(w, "bias", ELEM_BF16, 1, (const int64_t[]){ROWS}, &e);
 	if (r == 0)
 		r = stw_begin(w, &e);
 	if (r == 0)
@@ -75,13 +75,13 @@ graph_make(const char *name)
 	struct ir_node *n;
 
 	assert_int_equal(graph_new(name, &g, NULL), 0);
-	in[0] = graph_value_add(g, IR_INPUT, IR_F32, &x, "x");
-	in[1] = graph_value_add(g, IR_WEIGHT, IR_F32, &w, "proj.weight");
-	in[2] = graph_value_add(g, IR_WEIGHT, IR_F32, &b, "proj.bias");
+	in[0] = graph_value_add(g, IR_INPUT, ELEM_F32, &x, "x");
+	in[1] = graph_value_add(g, IR_WEIGHT, ELEM_F32, &w, "proj.weight");
+	in[2] = graph_value_add(g, IR_WEIGHT, ELEM_F32, &b, "proj.bias");
 	in[1]->weight = &weight[0];
 	in[2]->weight = &weight[1];
 	n = graph_node_add(g, &g->block, OP_LINEAR, in, 3, NULL);
-	n->out = graph_value_add(g, IR_RESULT, IR_F32, &y, "embeddings");
+	n->out = graph_value_add(g, IR_RESULT, ELEM_F32, &y, "embeddings");
 	n->out->node = n;
 	g->output = n->out;
 	return g;
@@ -228,12 +228,12 @@ test_embedded(void **state)
 static void
 test_embedded_too_large(void **state)
 {
-	struct st_tensor huge = {.name = "huge", .dtype = ST_BF16, .rank = 2, .count = INT64_C(1) << 29};
+	struct st_tensor huge = {.name = "huge", .dtype = ELEM_BF16, .rank = 2, .count = INT64_C(1) << 29};
 	struct weight w = {"huge", &huge, ckpt};
 	struct shape shape = shape_of(2, dim_const(1 << 20), dim_const(1 << 9));
 	struct shape x = shape_of(2, dim_symbol(SYM_BATCH), dim_const(1 << 9));
 	struct shape bias = shape_of(1, dim_const(1 << 20));
-	struct st_tensor row = {.name = "row", .dtype = ST_BF16, .rank = 1, .count = 1 << 20};
+	struct st_tensor row = {.name = "row", .dtype = ELEM_BF16, .rank = 1, .count = 1 << 20};
 	struct weight v = {"row", &row, ckpt};
 	struct ir_graph *g = graph_make("text");
 	struct ir_node *n = g->block.node[0];

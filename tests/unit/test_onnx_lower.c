@@ -26,7 +26,7 @@ struct made {
 };
 
 static struct ir_value *
-value_add(struct made *m, enum ir_kind kind, enum ir_elem elem, struct shape s)
+value_add(struct made *m, enum ir_kind kind, enum elem elem, struct shape s)
 {
 	struct ir_value *v;
 	char name[32];
@@ -38,7 +38,7 @@ value_add(struct made *m, enum ir_kind kind, enum ir_elem elem, struct shape s)
 }
 
 static struct ir_value *
-input(struct made *m, enum ir_elem elem, struct shape s)
+input(struct made *m, enum elem elem, struct shape s)
 {
 	return value_add(m, IR_INPUT, elem, s);
 }
@@ -48,7 +48,7 @@ node_to(struct made *m, struct ir_block *b, enum ir_op op, const struct ir_attr 
 	struct ir_value *const *in)
 {
 	struct ir_node *n = graph_node_add(m->g, b, op, in, n_in, attr);
-	enum ir_elem elem = IR_F32;
+	enum elem elem = ELEM_F32;
 	struct shape shape;
 
 	assert_non_null(n);
@@ -195,7 +195,7 @@ size(const struct made *m)
 }
 
 static struct ir_value *
-input3(struct made *m, enum ir_elem elem)
+input3(struct made *m, enum elem elem)
 {
 	return input(m, elem, shape_of(3, BATCH, SEQUENCE, size(m)));
 }
@@ -203,51 +203,52 @@ input3(struct made *m, enum ir_elem elem)
 static struct ir_value *
 vector(struct made *m)
 {
-	return input(m, IR_F32, shape_of(1, size(m)));
+	return input(m, ELEM_F32, shape_of(1, size(m)));
 }
 
 static struct ir_value *
 build_linear(struct made *m)
 {
-	struct ir_value *w = input(m, IR_F32, shape_of(2, dim_const(2), size(m)));
+	struct ir_value *w = input(m, ELEM_F32, shape_of(2, dim_const(2), size(m)));
 
-	return node(m, OP_LINEAR, NONE, input3(m, IR_F32), w);
+	return node(m, OP_LINEAR, NONE, input3(m, ELEM_F32), w);
 }
 
 static struct ir_value *
 build_linear_bias(struct made *m)
 {
-	struct ir_value *w = input(m, IR_F32, shape_of(2, dim_const(2), size(m)));
+	struct ir_value *w = input(m, ELEM_F32, shape_of(2, dim_const(2), size(m)));
 
-	return node(m, OP_LINEAR, NONE, input3(m, IR_F32), w, input(m, IR_F32, shape_of(1, dim_const(2))));
+	return node(m, OP_LINEAR, NONE, input3(m, ELEM_F32), w,
+		    input(m, ELEM_F32, shape_of(1, dim_const(2))));
 }
 
 static struct ir_value *
 build_gather(struct made *m)
 {
-	struct ir_value *ids = input(m, IR_I64, shape_of(2, BATCH, SEQUENCE));
+	struct ir_value *ids = input(m, ELEM_I64, shape_of(2, BATCH, SEQUENCE));
 
-	return node(m, OP_GATHER, NONE, input(m, IR_F32, shape_of(2, dim_const(5), size(m))), ids);
+	return node(m, OP_GATHER, NONE, input(m, ELEM_F32, shape_of(2, dim_const(5), size(m))), ids);
 }
 
 static struct ir_value *
 build_rms_norm(struct made *m)
 {
-	return node(m, OP_RMS_NORM, ATTR(.f = 1e-6), input3(m, IR_F32), vector(m));
+	return node(m, OP_RMS_NORM, ATTR(.f = 1e-6), input3(m, ELEM_F32), vector(m));
 }
 
 static struct ir_value *
 build_layer_norm(struct made *m)
 {
-	return node(m, OP_LAYER_NORM, ATTR(.f = 1e-6), input3(m, IR_F32), vector(m), vector(m));
+	return node(m, OP_LAYER_NORM, ATTR(.f = 1e-6), input3(m, ELEM_F32), vector(m), vector(m));
 }
 
 static struct ir_value *
 build_rope(struct made *m)
 {
 	struct dim d = dim_mul(size(m), dim_const(2));
-	struct ir_value *x = input(m, IR_F32, shape_of(4, BATCH, dim_const(3), SEQUENCE, d));
-	struct ir_value *angle = input(m, IR_F32, shape_of(4, BATCH, dim_const(1), SEQUENCE, d));
+	struct ir_value *x = input(m, ELEM_F32, shape_of(4, BATCH, dim_const(3), SEQUENCE, d));
+	struct ir_value *angle = input(m, ELEM_F32, shape_of(4, BATCH, dim_const(1), SEQUENCE, d));
 
 	return node(m, OP_ROPE, NONE, x, node(m, OP_COS, NONE, angle), node(m, OP_SIN, NONE, angle));
 }
@@ -255,13 +256,13 @@ build_rope(struct made *m)
 static struct ir_value *
 heads(struct made *m, int64_t n)
 {
-	return input(m, IR_F32, shape_of(4, BATCH, dim_const(n), SEQUENCE, size(m)));
+	return input(m, ELEM_F32, shape_of(4, BATCH, dim_const(n), SEQUENCE, size(m)));
 }
 
 static struct ir_value *
 mask_input(struct made *m)
 {
-	return input(m, IR_BOOL, shape_of(2, BATCH, SEQUENCE));
+	return input(m, ELEM_BOOL, shape_of(2, BATCH, SEQUENCE));
 }
 
 static struct ir_value *
@@ -290,10 +291,10 @@ build_attention_bias(struct made *m)
 	return node(m, OP_ATTENTION_BIAS, ATTR(.i = IR_MASK_FULL), mask_input(m));
 }
 
-#define BUILD_F32_UNARY(name, op)                            \
-	static struct ir_value *build_##name(struct made *m) \
-	{                                                    \
-		return node(m, op, NONE, input3(m, IR_F32)); \
+#define BUILD_F32_UNARY(name, op)                              \
+	static struct ir_value *build_##name(struct made *m)   \
+	{                                                      \
+		return node(m, op, NONE, input3(m, ELEM_F32)); \
 	}
 
 BUILD_F32_UNARY(l2_normalize, OP_L2_NORMALIZE)
@@ -312,33 +313,33 @@ BUILD_F32_UNARY(sin, OP_SIN)
 		return node(m, op, NONE, input3(m, elem), row);                             \
 	}
 
-BUILD_BINARY(add, OP_ADD, IR_F32)
-BUILD_BINARY(sub, OP_SUB, IR_I64)
-BUILD_BINARY(mul, OP_MUL, IR_F32)
-BUILD_BINARY(div, OP_DIV, IR_I64)
-BUILD_BINARY(mod, OP_MOD, IR_I64)
-BUILD_BINARY(min, OP_MIN, IR_I64)
-BUILD_BINARY(max, OP_MAX, IR_I64)
-BUILD_BINARY(equal, OP_EQUAL, IR_I64)
-BUILD_BINARY(less, OP_LESS, IR_I64)
-BUILD_BINARY(and, OP_AND, IR_BOOL)
+BUILD_BINARY(add, OP_ADD, ELEM_F32)
+BUILD_BINARY(sub, OP_SUB, ELEM_I64)
+BUILD_BINARY(mul, OP_MUL, ELEM_F32)
+BUILD_BINARY(div, OP_DIV, ELEM_I64)
+BUILD_BINARY(mod, OP_MOD, ELEM_I64)
+BUILD_BINARY(min, OP_MIN, ELEM_I64)
+BUILD_BINARY(max, OP_MAX, ELEM_I64)
+BUILD_BINARY(equal, OP_EQUAL, ELEM_I64)
+BUILD_BINARY(less, OP_LESS, ELEM_I64)
+BUILD_BINARY(and, OP_AND, ELEM_BOOL)
 
 static struct ir_value *
 build_not(struct made *m)
 {
-	return node(m, OP_NOT, NONE, input3(m, IR_BOOL));
+	return node(m, OP_NOT, NONE, input3(m, ELEM_BOOL));
 }
 
 static struct ir_value *
 build_where(struct made *m)
 {
-	return node(m, OP_WHERE, NONE, input3(m, IR_BOOL), input3(m, IR_F32), vector(m));
+	return node(m, OP_WHERE, NONE, input3(m, ELEM_BOOL), input3(m, ELEM_F32), vector(m));
 }
 
 static struct ir_value *
 build_cast(struct made *m)
 {
-	return node(m, OP_CAST, ATTR(.elem = IR_F32), input3(m, IR_BOOL));
+	return node(m, OP_CAST, ATTR(.elem = ELEM_F32), input3(m, ELEM_BOOL));
 }
 
 static struct ir_value *
@@ -346,27 +347,27 @@ build_reshape(struct made *m)
 {
 	struct shape s = shape_of(2, dim_mul(BATCH, SEQUENCE), size(m));
 
-	return node(m, OP_RESHAPE, ATTR(.shape = s), input3(m, IR_F32));
+	return node(m, OP_RESHAPE, ATTR(.shape = s), input3(m, ELEM_F32));
 }
 
 static struct ir_value *
 build_transpose(struct made *m)
 {
-	return node(m, OP_TRANSPOSE, ATTR(.perm = {1, 2, 0}), input3(m, IR_F32));
+	return node(m, OP_TRANSPOSE, ATTR(.perm = {1, 2, 0}), input3(m, ELEM_F32));
 }
 
 static struct ir_value *
 build_concat(struct made *m)
 {
-	struct ir_value *x = input3(m, IR_F32);
+	struct ir_value *x = input3(m, ELEM_F32);
 
-	return node(m, OP_CONCAT, ATTR(.axis = 2), x, input3(m, IR_F32), x);
+	return node(m, OP_CONCAT, ATTR(.axis = 2), x, input3(m, ELEM_F32), x);
 }
 
 static struct ir_value *
 build_slice(struct made *m)
 {
-	return node(m, OP_SLICE, ATTR(.axis = 2, .begin = m->size / 2, .end = m->size), input3(m, IR_F32));
+	return node(m, OP_SLICE, ATTR(.axis = 2, .begin = m->size / 2, .end = m->size), input3(m, ELEM_F32));
 }
 
 static struct ir_value *
@@ -390,38 +391,38 @@ build_iota(struct made *m)
 static struct ir_value *
 build_cumsum(struct made *m)
 {
-	return node(m, OP_CUMSUM, ATTR(.axis = 1), input3(m, IR_I64));
+	return node(m, OP_CUMSUM, ATTR(.axis = 1), input3(m, ELEM_I64));
 }
 
 static struct ir_value *
 build_sum(struct made *m)
 {
-	return node(m, OP_SUM, ATTR(.axis = 1), input3(m, IR_I64));
+	return node(m, OP_SUM, ATTR(.axis = 1), input3(m, ELEM_I64));
 }
 
 static struct ir_value *
 build_shift(struct made *m)
 {
-	return node(m, OP_SHIFT, ATTR(.axis = 2), input3(m, IR_I64));
+	return node(m, OP_SHIFT, ATTR(.axis = 2), input3(m, ELEM_I64));
 }
 
 static struct ir_value *
 build_shift_bool(struct made *m)
 {
-	return node(m, OP_SHIFT, ATTR(.axis = 2), input3(m, IR_BOOL));
+	return node(m, OP_SHIFT, ATTR(.axis = 2), input3(m, ELEM_BOOL));
 }
 
 static struct ir_value *
 build_any(struct made *m)
 {
-	return node(m, OP_ANY, NONE, input3(m, IR_BOOL));
+	return node(m, OP_ANY, NONE, input3(m, ELEM_BOOL));
 }
 
 /* The other branch passes on a value from outside. */
 static struct ir_value *
 build_if(struct made *m)
 {
-	struct ir_value *x = input3(m, IR_F32), *scale = vector(m);
+	struct ir_value *x = input3(m, ELEM_F32), *scale = vector(m);
 	struct ir_value *condition = node(m, OP_ANY, NONE, mask_input(m));
 	struct ir_attr attr = {.then_block = graph_block_add(m->g), .else_block = graph_block_add(m->g)};
 
@@ -559,7 +560,7 @@ reshape_case(struct shape from, struct shape to, const char *want, size_t want_n
 	struct made m;
 
 	made_new(&m, 1);
-	m.g->output = node(&m, OP_RESHAPE, ATTR(.shape = to), input(&m, IR_F32, from));
+	m.g->output = node(&m, OP_RESHAPE, ATTR(.shape = to), input(&m, ELEM_F32, from));
 	(void)made_lower(&m, NULL);
 	assert_no_error(&m.e);
 	model_sound(m.model);
@@ -604,7 +605,7 @@ test_sizes_of_other_inputs(void **state)
 
 	(void)state;
 	made_new(&m, 7);
-	x = input3(&m, IR_F32);
+	x = input3(&m, ELEM_F32);
 	y = node(&m, OP_RESHAPE, ATTR(.shape = shape_of(2, dim_mul(BATCH, SEQUENCE), size(&m))), x);
 	y = node(&m, OP_RESHAPE, ATTR(.shape = x->shape), y);
 	m.g->output = node(&m, OP_RESHAPE,
@@ -623,7 +624,7 @@ test_size_that_no_input_has(void **state)
 
 	(void)state;
 	made_new(&m, 7);
-	(void)input(&m, IR_F32, shape_of(2, dim_mul(BATCH, SEQUENCE), size(&m)));
+	(void)input(&m, ELEM_F32, shape_of(2, dim_mul(BATCH, SEQUENCE), size(&m)));
 	m.g->output =
 		node_to(&m, &m.g->block, OP_IOTA, &(struct ir_attr){.shape = shape_of(1, BATCH)}, 0, NULL);
 	assert_int_equal(made_lower(&m, NULL), E_EXPORT);
@@ -640,7 +641,7 @@ test_products_of_sizes(void **state)
 
 	(void)state;
 	made_new(&m, 7);
-	(void)input(&m, IR_F32, shape_of(2, IMAGES, PATCHES));
+	(void)input(&m, ELEM_F32, shape_of(2, IMAGES, PATCHES));
 	m.g->output = node_to(&m, &m.g->block, OP_IOTA, &(struct ir_attr){.shape = s}, 0, NULL);
 	(void)made_lower(&m, NULL);
 	assert_no_error(&m.e);
@@ -673,9 +674,9 @@ test_sine_is_signed_once(void **state)
 
 	(void)state;
 	made_new(&m, 4);
-	x = input3(&m, IR_F32);
-	sine = value_add(&m, IR_CONST, IR_F32, shape_of(1, dim_const(4)));
-	cosine = value_add(&m, IR_CONST, IR_F32, shape_of(1, dim_const(4)));
+	x = input3(&m, ELEM_F32);
+	sine = value_add(&m, IR_CONST, ELEM_F32, shape_of(1, dim_const(4)));
+	cosine = value_add(&m, IR_CONST, ELEM_F32, shape_of(1, dim_const(4)));
 	sine->data = cosine->data = table;
 	m.g->output = node(&m, OP_ROPE, NONE, node(&m, OP_ROPE, NONE, x, cosine, sine), cosine, sine);
 	(void)made_lower(&m, NULL);
@@ -690,14 +691,14 @@ static void
 weight_make(struct weight *w, struct st_tensor *t, int64_t count)
 {
 	*t = (struct st_tensor){
-		.name = "disk", .dtype = ST_BF16, .rank = 1, .shape = {count}, .count = count};
+		.name = "disk", .dtype = ELEM_BF16, .rank = 1, .shape = {count}, .count = count};
 	*w = (struct weight){.name = "w", .tensor = t};
 }
 
 static struct ir_value *
 weight_value(struct made *m, const struct weight *w, struct shape s)
 {
-	struct ir_value *v = value_add(m, IR_WEIGHT, IR_F32, s);
+	struct ir_value *v = value_add(m, IR_WEIGHT, ELEM_F32, s);
 
 	v->weight = w;
 	return v;
@@ -731,7 +732,7 @@ test_weights(void **state)
 	weight_make(&weight[1], &tensor[1], 5);
 	made_new(&m, 7);
 	assert_int_equal(extdata_new(0, &data, &m.e), 0);
-	x = input3(&m, IR_F32);
+	x = input3(&m, ELEM_F32);
 	w = weight_value(&m, &weight[0], shape_of(2, dim_const(5), dim_const(7)));
 	bias = weight_value(&m, &weight[1], shape_of(1, dim_const(5)));
 	bias->transform = IR_PLUS_ONE;
@@ -774,7 +775,7 @@ test_weight_of_another_size(void **state)
 	weight_make(&weight, &tensor, 34);
 	made_new(&m, 7);
 	assert_int_equal(extdata_new(0, &data, &m.e), 0);
-	x = input3(&m, IR_F32);
+	x = input3(&m, ELEM_F32);
 	m.g->output = node(&m, OP_LINEAR, NONE, x,
 			   weight_value(&m, &weight, shape_of(2, dim_const(5), dim_const(7))));
 	assert_int_equal(made_lower(&m, data), E_INTERNAL);

@@ -30,14 +30,14 @@ n(int64_t k)
 static struct ir_value *
 floats(struct trace *t, const char *name)
 {
-	return tr_input(t, name, IR_F32,
+	return tr_input(t, name, ELEM_F32,
 			shape_of(3, dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE), n(WIDTH)));
 }
 
 static struct ir_value *
 ints(struct trace *t, const char *name)
 {
-	return tr_input(t, name, IR_I64, shape_of(2, dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE)));
+	return tr_input(t, name, ELEM_I64, shape_of(2, dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE)));
 }
 
 static struct ir_value *
@@ -61,14 +61,14 @@ vector(struct trace *t)
 static struct ir_value *
 heads(struct trace *t, const char *name, int64_t count)
 {
-	return tr_input(t, name, IR_F32,
+	return tr_input(t, name, ELEM_F32,
 			shape_of(4, dim_symbol(SYM_BATCH), n(count), dim_symbol(SYM_SEQUENCE), n(6)));
 }
 
 static struct ir_value *
 rope_table(struct trace *t, const char *name)
 {
-	return tr_input(t, name, IR_F32, shape_of(2, dim_symbol(SYM_SEQUENCE), n(6)));
+	return tr_input(t, name, ELEM_F32, shape_of(2, dim_symbol(SYM_SEQUENCE), n(6)));
 }
 
 #define CASE(name) static struct ir_value *name(struct trace *t)
@@ -111,7 +111,7 @@ CASE(attention_keys)
 static struct ir_value *
 allowed(struct trace *t, struct ir_value *bias)
 {
-	return tr_cast(t, tr_less(t, tr_f32(t, -1), bias), IR_F32);
+	return tr_cast(t, tr_less(t, tr_f32(t, -1), bias), ELEM_F32);
 }
 /* clang-format off */
 CASE(bias_causal) { return allowed(t, tr_attention_bias(t, bools(t, "m"), IR_MASK_CAUSAL)); }
@@ -127,20 +127,20 @@ CASE(add) { return tr_add(t, floats(t, "x"), vector(t)); }
 /* clang-format on */
 CASE(add_rows)
 {
-	return tr_add(t, tr_input(t, "x", IR_F32, shape_of(3, dim_symbol(SYM_BATCH), n(1), n(WIDTH))),
-		      tr_input(t, "y", IR_F32, shape_of(2, dim_symbol(SYM_SEQUENCE), n(WIDTH))));
+	return tr_add(t, tr_input(t, "x", ELEM_F32, shape_of(3, dim_symbol(SYM_BATCH), n(1), n(WIDTH))),
+		      tr_input(t, "y", ELEM_F32, shape_of(2, dim_symbol(SYM_SEQUENCE), n(WIDTH))));
 }
 /* clang-format off */
-CASE(sub) { return tr_cast(t, tr_sub(t, ints(t, "x"), ints(t, "y")), IR_F32); }
+CASE(sub) { return tr_cast(t, tr_sub(t, ints(t, "x"), ints(t, "y")), ELEM_F32); }
 CASE(mul) { return tr_mul(t, floats(t, "x"), floats(t, "y")); }
-CASE(divide) { return tr_cast(t, tr_div(t, tr_mul(t, ints(t, "x"), tr_i64(t, 5)), tr_add(t, ints(t, "y"), tr_i64(t, 1))), IR_F32); }
-CASE(mod) { return tr_cast(t, tr_mod(t, tr_mul(t, ints(t, "x"), tr_i64(t, 5)), tr_add(t, ints(t, "y"), tr_i64(t, 1))), IR_F32); }
-CASE(min) { return tr_cast(t, tr_min(t, ints(t, "x"), ints(t, "y")), IR_F32); }
-CASE(max) { return tr_cast(t, tr_max(t, ints(t, "x"), tr_i64(t, 3)), IR_F32); }
-CASE(equal) { return tr_cast(t, tr_equal(t, ints(t, "x"), ints(t, "y")), IR_F32); }
-CASE(less) { return tr_cast(t, tr_less(t, ints(t, "x"), ints(t, "y")), IR_F32); }
-CASE(both) { return tr_cast(t, tr_and(t, bools(t, "x"), bools(t, "y")), IR_F32); }
-CASE(negation) { return tr_cast(t, tr_not(t, bools(t, "x")), IR_F32); }
+CASE(divide) { return tr_cast(t, tr_div(t, tr_mul(t, ints(t, "x"), tr_i64(t, 5)), tr_add(t, ints(t, "y"), tr_i64(t, 1))), ELEM_F32); }
+CASE(mod) { return tr_cast(t, tr_mod(t, tr_mul(t, ints(t, "x"), tr_i64(t, 5)), tr_add(t, ints(t, "y"), tr_i64(t, 1))), ELEM_F32); }
+CASE(min) { return tr_cast(t, tr_min(t, ints(t, "x"), ints(t, "y")), ELEM_F32); }
+CASE(max) { return tr_cast(t, tr_max(t, ints(t, "x"), tr_i64(t, 3)), ELEM_F32); }
+CASE(equal) { return tr_cast(t, tr_equal(t, ints(t, "x"), ints(t, "y")), ELEM_F32); }
+CASE(less) { return tr_cast(t, tr_less(t, ints(t, "x"), ints(t, "y")), ELEM_F32); }
+CASE(both) { return tr_cast(t, tr_and(t, bools(t, "x"), bools(t, "y")), ELEM_F32); }
+CASE(negation) { return tr_cast(t, tr_not(t, bools(t, "x")), ELEM_F32); }
 /* clang-format on */
 CASE(where)
 {
@@ -151,8 +151,8 @@ CASE(where)
 			floats(t, "x"), floats(t, "y"));
 }
 /* clang-format off */
-CASE(where_scalar) { return tr_cast(t, tr_where(t, bools(t, "c"), tr_i64(t, 9), ints(t, "x")), IR_F32); }
-CASE(cast) { return tr_cast(t, tr_cast(t, ints(t, "x"), IR_BOOL), IR_F32); }
+CASE(where_scalar) { return tr_cast(t, tr_where(t, bools(t, "c"), tr_i64(t, 9), ints(t, "x")), ELEM_F32); }
+CASE(cast) { return tr_cast(t, tr_cast(t, ints(t, "x"), ELEM_BOOL), ELEM_F32); }
 /* clang-format on */
 CASE(reshape_split)
 {
@@ -187,16 +187,16 @@ CASE(size)
 	return tr_cast(
 		t,
 		tr_add(t, ints(t, "x"), tr_size(t, dim_mul(dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE)))),
-		IR_F32);
+		ELEM_F32);
 }
 /* clang-format off */
-CASE(iota) { return tr_cast(t, tr_add(t, ints(t, "x"), tr_iota(t, dim_symbol(SYM_SEQUENCE))), IR_F32); }
-CASE(cumsum) { return tr_cast(t, tr_cumsum(t, ints(t, "x"), 1), IR_F32); }
-CASE(sum) { return tr_cast(t, tr_sum(t, ints(t, "x"), 0), IR_F32); }
-CASE(sum_last) { return tr_cast(t, tr_sum(t, ints(t, "x"), 1), IR_F32); }
-CASE(shift) { return tr_cast(t, tr_shift(t, ints(t, "x"), 1), IR_F32); }
-CASE(shift_bools) { return tr_cast(t, tr_shift(t, bools(t, "x"), 1), IR_F32); }
-CASE(any) { return tr_add(t, tr_cast(t, tr_any(t, bools(t, "x")), IR_F32), floats(t, "y")); }
+CASE(iota) { return tr_cast(t, tr_add(t, ints(t, "x"), tr_iota(t, dim_symbol(SYM_SEQUENCE))), ELEM_F32); }
+CASE(cumsum) { return tr_cast(t, tr_cumsum(t, ints(t, "x"), 1), ELEM_F32); }
+CASE(sum) { return tr_cast(t, tr_sum(t, ints(t, "x"), 0), ELEM_F32); }
+CASE(sum_last) { return tr_cast(t, tr_sum(t, ints(t, "x"), 1), ELEM_F32); }
+CASE(shift) { return tr_cast(t, tr_shift(t, ints(t, "x"), 1), ELEM_F32); }
+CASE(shift_bools) { return tr_cast(t, tr_shift(t, bools(t, "x"), 1), ELEM_F32); }
+CASE(any) { return tr_add(t, tr_cast(t, tr_any(t, bools(t, "x")), ELEM_F32), floats(t, "y")); }
 /* clang-format on */
 
 static struct ir_value *
@@ -302,11 +302,11 @@ static void *
 random_input(const struct ir_value *v, const struct sizes *s, struct rng *rng)
 {
 	int64_t i, count = count_of(v, s);
-	void *data = malloc((size_t)count * ir_elem_size(v->elem));
+	void *data = malloc((size_t)count * elem_size(v->elem));
 
 	assert_non_null(data);
 	for (i = 0; i < count; i++)
-		if (v->elem == IR_F32)
+		if (v->elem == ELEM_F32)
 			((float *)data)[i] = rng_normal(rng);
 		else
 			((int64_t *)data)[i] = (int64_t)rng_below(rng, ROWS);
@@ -317,12 +317,12 @@ static struct ort_tensor
 ort_input_make(const struct ir_value *v, const struct sizes *s, void *data)
 {
 	struct ort_tensor x = {
-		.type = v->elem == IR_F32 ? ORT_F32 : ORT_I64, .rank = v->shape.rank, .data = data};
+		.type = v->elem == ELEM_F32 ? ELEM_F32 : ELEM_I64, .rank = v->shape.rank, .data = data};
 	int i;
 
 	for (i = 0; i < v->shape.rank; i++)
 		x.shape[i] = dim_eval(v->shape.dim[i], s);
-	x.len = (size_t)count_of(v, s) * ir_elem_size(v->elem);
+	x.len = (size_t)count_of(v, s) * elem_size(v->elem);
 	return x;
 }
 
@@ -465,7 +465,7 @@ setup(void **state)
 	(void)snprintf(path, sizeof(path), "%s/model.safetensors", dir);
 	(void)stw_new(path, &w, &e);
 	for (i = 0; i < ARRAY_LEN(weights); i++)
-		(void)stw_add(w, weights[i].name, ST_F32, weights[i].rank, weights[i].shape, &e);
+		(void)stw_add(w, weights[i].name, ELEM_F32, weights[i].rank, weights[i].shape, &e);
 	(void)stw_begin(w, &e);
 	for (i = 0; i < ARRAY_LEN(weights); i++)
 		for (k = 0; k < weights[i].shape[0] * MAX(weights[i].shape[1], 1); k++) {
@@ -487,6 +487,24 @@ teardown(void **state)
 	return fs_remove(dir, NULL);
 }
 
+/* A type without a row in libtorch is an error that names it, on each device. */
+static void
+test_unknown_element(void **state)
+{
+	const struct tt_shape shape = {.rank = 1, .dim = {2}};
+	const unsigned char bytes[16] = {0};
+	struct tt *t = NULL;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(tt_over(ELEM_F8_E4M3, &shape, bytes, TT_CPU, &t, &e), E_TRACE);
+	assert_error(&e, E_TRACE, "F8_E4M3");
+	assert_int_equal(tt_over(ELEM_U16, &shape, NULL, TT_META, &t, NULL), E_TRACE);
+	assert_null(t);
+	assert_int_equal(tt_over(ELEM_I32, &shape, bytes, TT_CPU, &t, NULL), 0);
+	tt_free(&t);
+}
+
 static void
 test_ops_or_skip(void **state)
 {
@@ -499,6 +517,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_unknown_element),
 		cmocka_unit_test(test_ops_or_skip),
 	};
 

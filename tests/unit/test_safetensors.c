@@ -172,17 +172,17 @@ test_rows(void **state)
 static void
 test_dtypes(void **state)
 {
-	enum st_dtype d;
+	enum elem d;
 
-	for (d = 0; d < ST_DTYPE_MAX; d++) {
+	for (d = 0; d < ELEM_MAX; d++) {
 		_cleanup_(buf_release) struct buf b = BUF_INIT, header = BUF_INIT;
 		struct st_file *f = NULL;
 		struct err e = ERR_INIT;
 
 		buf_printf(&header,
 			   "{\"a\": {\"dtype\": \"%s\", \"shape\": [3], \"data_offsets\": [0, %zu]}}",
-			   st_dtype_name(d), 3 * st_dtype_size(d));
-		file_make(&b, header.data, header.len, 3 * st_dtype_size(d));
+			   elem_name(d), 3 * elem_size(d));
+		file_make(&b, header.data, header.len, 3 * elem_size(d));
 		(void)open_bytes(state, &b, &f, &e);
 		assert_no_error(&e);
 		assert_int_equal(st_get(f, 0)->dtype, d);
@@ -365,7 +365,7 @@ test_get(void **state)
 	assert_null(st_find(f, "b"));
 	t = st_find(f, "bA");
 	assert_ptr_equal(t, st_get(f, 1));
-	assert_int_equal(t->dtype, ST_BF16);
+	assert_int_equal(t->dtype, ELEM_BF16);
 	assert_int_equal(t->rank, 2);
 	assert_int_equal(t->shape[1], 3);
 	assert_int_equal(t->count, 6);
@@ -396,8 +396,8 @@ test_write(void **state)
 		bytes[i] = (unsigned char)(i * 2654435761u >> 13);
 	(void)stw_new(path, &w, &e);
 	(void)stw_meta(w, "format", "pt", &e);
-	(void)stw_add(w, "one \"quoted\"", ST_F16, 0, NULL, &e);
-	(void)stw_add(w, "big", ST_U8, 2, big, &e);
+	(void)stw_add(w, "one \"quoted\"", ELEM_F16, 0, NULL, &e);
+	(void)stw_add(w, "big", ELEM_U8, 2, big, &e);
 	(void)stw_begin(w, &e);
 	(void)stw_data(w, "xy", 2, &e);
 	/* Pieces below, at and beyond the writer's block. */
@@ -439,7 +439,7 @@ test_write_given_up(void **state)
 
 	(void)fs_mkdir(dir, 0700, &e);
 	(void)stw_new(path, &w, &e);
-	(void)stw_add(w, "a", ST_U8, 1, &(int64_t){4}, &e);
+	(void)stw_add(w, "a", ELEM_U8, 1, &(int64_t){4}, &e);
 	(void)stw_begin(w, &e);
 	(void)stw_data(w, "ab", 2, &e);
 	assert_no_error(&e);
@@ -447,7 +447,7 @@ test_write_given_up(void **state)
 	assert_int_equal(dir_count(dir), 0);
 
 	(void)stw_new(path, &w, &e);
-	assert_int_equal(stw_add(w, "a", ST_U8, 2, huge, &e), E_TOO_LARGE);
+	assert_int_equal(stw_add(w, "a", ELEM_U8, 2, huge, &e), E_TOO_LARGE);
 	stw_free(&w);
 }
 
