@@ -22,8 +22,18 @@ lower_gather(struct emit *em, const struct ir_node *n)
 {
 	const char *table = emit_in_stored(em, n->in[0]);
 
-	if (!table) {
+	if (!table && n->in[0]->kind != IR_WEIGHT) {
 		lower_direct(em, n, "Gather"); /* its axis is 0 unless said otherwise */
+		return;
+	}
+	/*
+	 * quantize_dynamic() renames the result of a Gather from a weight, but not where a branch uses it:
+	 * a node behind it keeps the name.
+	 */
+	if (!table) {
+		table = emit_in(em, n->in[0]);
+		(void)emit_result(em, "Identity",
+				  emit_op(em, "rows", "Gather", table, emit_in(em, n->in[1])));
 		return;
 	}
 	/* The rows are cast, not the table. */
