@@ -265,6 +265,12 @@ infer_any(struct infer *x)
 }
 
 static int
+infer_check(struct infer *x)
+{
+	return x->n->in[1]->elem == IR_BOOL ? 0 : misfit(x, "takes a value and bools");
+}
+
+static int
 infer_if(struct infer *x)
 {
 	const struct ir_value *a = x->n->attr.then_block->result, *b = x->n->attr.else_block->result;

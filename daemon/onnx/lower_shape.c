@@ -169,3 +169,22 @@ lower_any(struct emit *em, const struct ir_node *n)
 	(void)emit_result(em, "Cast", count);
 	emit_attr_elem(em, "to", ELEM_BOOL);
 }
+
+/*
+ * A Reshape to the shape that x has anyway, or, when something is wrong, to a larger one: every runtime
+ * compares the number of elements, on every device, and names the node. (A Gather beyond its table would
+ * not do: on CUDA it gives zeros.) The target is not a Concat, since ONNX Runtime's fusion of
+ * Concat and Reshape takes the sizes for granted.
+ */
+void
+lower_check(struct emit *em, const struct ir_node *n)
+{
+	const char *x = emit_in(em, n->in[0]);
+	const char *ones = emit_op(em, "wrong", "Cast", emit_in(em, n->in[1])), *count, *shape;
+
+	emit_attr_elem(em, "to", IR_I64);
+	count = emit_op(em, "count", "ReduceSum", ones);
+	emit_attr_int(em, "keepdims", 0);
+	shape = emit_op(em, "shape", "Shape", x);
+	(void)emit_result(em, "Reshape", x, emit_op(em, "target", "Add", shape, count));
+}

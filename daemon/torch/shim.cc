@@ -7,6 +7,7 @@
 #include <exception>
 #include <limits>
 #include <memory>
+#include <stdexcept>
 #include <vector>
 
 #include "torch/shim.h"
@@ -245,6 +246,16 @@ shift(const struct tt_args *a)
 	return at::constant_pad_nd(x.to(at::kLong), pad, 0).to(x.scalar_type());
 }
 
+Tensor
+check(const struct tt_args *a)
+{
+	Tensor wrong = raw(a, 1);
+
+	if (!wrong.is_meta() && wrong.any().item<bool>())
+		throw std::runtime_error("the inputs do not fit together");
+	return in(a, 0);
+}
+
 /* clang-format off */
 Tensor silu(const struct tt_args *a) { return at::silu(in(a, 0)); }
 Tensor gelu(const struct tt_args *a) { return at::gelu(in(a, 0), "none"); }
@@ -318,6 +329,7 @@ SHIM(cumsum, cumsum)
 SHIM(sum, sum)
 SHIM(shift, shift)
 SHIM(any, any)
+SHIM(check, check)
 
 int
 tt_over(enum elem dtype, const struct tt_shape *shape, const void *data, enum tt_device device,

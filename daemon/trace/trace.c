@@ -311,6 +311,7 @@ BINARY(max, OP_MAX)
 BINARY(equal, OP_EQUAL)
 BINARY(less, OP_LESS)
 BINARY(and, OP_AND)
+BINARY(check, OP_CHECK)
 
 struct ir_value *
 tr_linear(struct trace *t, struct ir_value *x, struct ir_value *w, struct ir_value *b)

@@ -89,6 +89,7 @@ struct ir_value *tr_cumsum(struct trace *t, struct ir_value *x, int axis);
 struct ir_value *tr_sum(struct trace *t, struct ir_value *x, int axis);
 struct ir_value *tr_shift(struct trace *t, struct ir_value *x, int axis);
 struct ir_value *tr_any(struct trace *t, struct ir_value *x);
+struct ir_value *tr_check(struct trace *t, struct ir_value *x, struct ir_value *wrong);
 
 /* One branch of tr_if: may use any value made before. */
 typedef struct ir_value *(*tr_branch_fn)(struct trace *t, const void *arg);

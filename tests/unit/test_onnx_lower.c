@@ -418,6 +418,12 @@ build_any(struct made *m)
 	return node(m, OP_ANY, NONE, input3(m, ELEM_BOOL));
 }
 
+static struct ir_value *
+build_check(struct made *m)
+{
+	return node(m, OP_CHECK, NONE, input3(m, IR_F32), mask_input(m));
+}
+
 /* The other branch passes on a value from outside. */
 static struct ir_value *
 build_if(struct made *m)
@@ -482,6 +488,7 @@ static const struct row {
 	{OP_SHIFT, "shift", build_shift, "Pad Slice"},
 	{OP_SHIFT, "shift_bool", build_shift_bool, "Pad Slice"},
 	{OP_ANY, "any", build_any, "Cast ReduceSum Cast"},
+	{OP_CHECK, "check", build_check, "Cast ReduceSum Shape Add Reshape"},
 	{OP_IF, "if", build_if, "Cast ReduceSum Cast If"},
 };
 

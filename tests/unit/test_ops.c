@@ -199,6 +199,19 @@ CASE(shift_bools) { return tr_cast(t, tr_shift(t, bools(t, "x"), 1), ELEM_F32); 
 CASE(any) { return tr_add(t, tr_cast(t, tr_any(t, bools(t, "x")), ELEM_F32), floats(t, "y")); }
 /* clang-format on */
 
+/* With whole numbers 0..ROWS-1: `bound` 0 finds nothing wrong, ROWS all. */
+static struct ir_value *
+checked(struct trace *t, int64_t bound)
+{
+	struct ir_value *wrong = tr_less(t, ints(t, "c"), tr_i64(t, bound));
+
+	return tr_name(t, tr_check(t, tr_silu(t, floats(t, "x")), wrong), "small_numbers_only");
+}
+/* clang-format off */
+CASE(check) { return tr_add(t, checked(t, 0), vector(t)); }
+CASE(check_fails) { return tr_add(t, checked(t, ROWS), vector(t)); }
+/* clang-format on */
+
 static struct ir_value *
 branch_silu(struct trace *t, const void *x)
 {
@@ -277,6 +290,7 @@ static const struct {
 	{OP_SHIFT, shift},
 	{OP_SHIFT, shift_bools},
 	{OP_ANY, any},
+	{OP_CHECK, check},
 	{OP_IF, if_taken},
 	{OP_IF, if_not_taken},
 };
@@ -349,18 +363,14 @@ compare(const char *op, const float *a, const float *b, int64_t count, const str
 				 f->name, (long long)i, (double)a[i], (double)b[i]);
 }
 
-static void
-graph_compare(const char *op, const struct ir_graph *g, struct ort_session *s, const struct sizes *sizes,
-	      struct rng *rng, const struct form *f)
+/* Random inputs, in the order of the session's, which libtorch gets too. */
+static size_t
+inputs_make(const struct ir_graph *g, const struct ort_session *s, const struct sizes *sizes, struct rng *rng,
+	    struct eval *ev, struct ort_tensor in[4])
 {
-	_cleanup_(eval_free) struct eval *ev = NULL;
-	_cleanup_(ort_tensor_release) struct ort_tensor got = {0};
-	struct ort_tensor in[4];
 	struct err e = ERR_INIT;
-	float *want;
-	size_t i, k, n_in = ort_input_count(s), len = (size_t)count_of(g->output, sizes) * sizeof(*want);
+	size_t i, k, n_in = ort_input_count(s);
 
-	(void)eval_new(g, TT_CPU, sizes, &ev, &e);
 	for (i = 0; i < n_in; i++)
 		for (k = 0; k < g->n_value; k++)
 			if (g->value[k]->kind == IR_INPUT &&
@@ -370,6 +380,31 @@ graph_compare(const char *op, const struct ir_graph *g, struct ort_session *s, c
 				(void)eval_feed(ev, g->value[k], in[i].data, &e);
 			}
 	assert_no_error(&e);
+	return n_in;
+}
+
+static void
+inputs_free(struct ort_tensor in[4], size_t n_in)
+{
+	size_t i;
+
+	for (i = 0; i < n_in; i++)
+		free(in[i].data);
+}
+
+static void
+graph_compare(const char *op, const struct ir_graph *g, struct ort_session *s, const struct sizes *sizes,
+	      struct rng *rng, const struct form *f)
+{
+	_cleanup_(eval_free) struct eval *ev = NULL;
+	_cleanup_(ort_tensor_release) struct ort_tensor got = {0};
+	struct ort_tensor in[4];
+	struct err e = ERR_INIT;
+	float *want;
+	size_t n_in, len = (size_t)count_of(g->output, sizes) * sizeof(*want);
+
+	(void)eval_new(g, TT_CPU, sizes, &ev, &e);
+	n_in = inputs_make(g, s, sizes, rng, ev, in);
 	(void)eval_run(ev, NULL, NULL, &e);
 	assert_no_error(&e);
 	want = malloc(len);
@@ -379,40 +414,86 @@ graph_compare(const char *op, const struct ir_graph *g, struct ort_session *s, c
 	assert_int_equal(got.len, len);
 	compare(op, want, got.data, (int64_t)(len / sizeof(*want)), f);
 	free(want);
-	for (i = 0; i < n_in; i++)
-		free(in[i].data);
+	inputs_free(in, n_in);
 }
+
+/* The graph of a case, and the session that runs it in one of its forms. */
+static void
+case_open(struct ir_value *(*make)(struct trace *t), const char *op, const struct form *f,
+	  struct ir_graph **ret_g, struct ort_session **ret_s)
+{
+	const struct sizes traced = sizes_of(2, 3);
+	_cleanup_(trace_free) struct trace *t = NULL;
+	_cleanup_(onnx_job_free) struct onnx_job *job = NULL;
+	_cleanup_free_ char *file = str_printf("%s/%s.onnx", dir, op);
+	struct err e = ERR_INIT;
+
+	(void)trace_new(op, ck, &traced, &t, &e);
+	(void)trace_finish(t, make(t), ret_g, &e);
+	assert_no_error(&e);
+	(void)onnx_job_new(dir, &f->options, &job, &e);
+	(void)onnx_job_add(job, *ret_g, fs_basename(file), &e);
+	assert_no_error(&e);
+	(void)onnx_job_write(job, NULL, NULL, &e);
+	assert_no_error(&e);
+	(void)ort_session_new(file, 1, ret_s, &e);
+	assert_no_error(&e);
+}
+
+static const int64_t run_sizes[][2] = {{1, 1}, {1, 5}, {3, 7}, {2, 11}, {5, 2}};
 
 static void
 case_run(size_t c, const struct form *f)
 {
-	static const int64_t sizes[][2] = {{1, 1}, {1, 5}, {3, 7}, {2, 11}, {5, 2}};
 	const char *op = ir_op_info(cases[c].op)->name;
-	const struct sizes traced = sizes_of(2, 3);
-	_cleanup_(trace_free) struct trace *t = NULL;
 	_cleanup_(graph_free) struct ir_graph *g = NULL;
-	_cleanup_(onnx_job_free) struct onnx_job *job = NULL;
 	_cleanup_(ort_session_free) struct ort_session *s = NULL;
-	_cleanup_free_ char *file = str_printf("%s/%s.onnx", dir, op);
-	struct err e = ERR_INIT;
 	struct rng rng = {c};
 	size_t i;
 
-	(void)trace_new(op, ck, &traced, &t, &e);
-	(void)trace_finish(t, cases[c].make(t), &g, &e);
-	assert_no_error(&e);
-	(void)onnx_job_new(dir, &f->options, &job, &e);
-	(void)onnx_job_add(job, g, fs_basename(file), &e);
-	assert_no_error(&e);
-	(void)onnx_job_write(job, NULL, NULL, &e);
-	assert_no_error(&e);
-	(void)ort_session_new(file, 1, &s, &e);
-	assert_no_error(&e);
-	for (i = 0; i < ARRAY_LEN(sizes); i++) {
-		const struct sizes run = sizes_of(sizes[i][0], sizes[i][1]);
+	case_open(cases[c].make, op, f, &g, &s);
+	for (i = 0; i < ARRAY_LEN(run_sizes); i++) {
+		const struct sizes run = sizes_of(run_sizes[i][0], run_sizes[i][1]);
 
 		graph_compare(op, g, s, &run, &rng, f);
 	}
+}
+
+/* Both runtimes refuse, at every size and in every form, and name the check. */
+static void
+check_fails_run(const struct form *f, int64_t batch, int64_t sequence)
+{
+	const struct sizes sizes = sizes_of(batch, sequence);
+	_cleanup_(graph_free) struct ir_graph *g = NULL;
+	_cleanup_(ort_session_free) struct ort_session *s = NULL;
+	_cleanup_(ort_tensor_release) struct ort_tensor got = {0};
+	_cleanup_(eval_free) struct eval *ev = NULL;
+	struct err e = ERR_INIT, e_ort = ERR_INIT;
+	struct ort_tensor in[4];
+	struct rng rng = {7};
+	size_t n_in;
+
+	case_open(check_fails, "check", f, &g, &s);
+	(void)eval_new(g, TT_CPU, &sizes, &ev, &e);
+	n_in = inputs_make(g, s, &sizes, &rng, ev, in);
+	assert_int_equal(eval_run(ev, NULL, NULL, &e), E_TRACE);
+	assert_error(&e, E_TRACE, "small_numbers_only");
+	assert_int_equal(ort_run(s, in, &got, &e_ort), E_BAD_ONNX);
+	assert_error(&e_ort, E_BAD_ONNX, "small_numbers_only");
+	inputs_free(in, n_in);
+}
+
+static void
+test_check_fails(void **state)
+{
+	size_t i, k;
+
+	(void)state;
+	if (!ck)
+		skip();
+	for (i = 0; i < ARRAY_LEN(forms); i++)
+		for (k = 0; k < ARRAY_LEN(run_sizes); k++)
+			check_fails_run(&forms[i], run_sizes[k][0], run_sizes[k][1]);
 }
 
 static void
@@ -519,6 +600,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_unknown_element),
 		cmocka_unit_test(test_ops_or_skip),
+		cmocka_unit_test(test_check_fails),
 	};
 
 	return cmocka_run_group_tests_name("ops", tests, setup, teardown);
