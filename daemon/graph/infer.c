@@ -267,7 +267,7 @@ infer_any(struct infer *x)
 static int
 infer_check(struct infer *x)
 {
-	return x->n->in[1]->elem == IR_BOOL ? 0 : misfit(x, "takes a value and bools");
+	return x->n->in[1]->elem == ELEM_BOOL ? 0 : misfit(x, "takes a value and bools");
 }
 
 static int

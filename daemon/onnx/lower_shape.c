@@ -182,7 +182,7 @@ lower_check(struct emit *em, const struct ir_node *n)
 	const char *x = emit_in(em, n->in[0]);
 	const char *ones = emit_op(em, "wrong", "Cast", emit_in(em, n->in[1])), *count, *shape;
 
-	emit_attr_elem(em, "to", IR_I64);
+	emit_attr_elem(em, "to", ELEM_I64);
 	count = emit_op(em, "count", "ReduceSum", ones);
 	emit_attr_int(em, "keepdims", 0);
 	shape = emit_op(em, "shape", "Shape", x);

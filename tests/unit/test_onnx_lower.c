@@ -421,7 +421,7 @@ build_any(struct made *m)
 static struct ir_value *
 build_check(struct made *m)
 {
-	return node(m, OP_CHECK, NONE, input3(m, IR_F32), mask_input(m));
+	return node(m, OP_CHECK, NONE, input3(m, ELEM_F32), mask_input(m));
 }
 
 /* The other branch passes on a value from outside. */
