@@ -414,8 +414,7 @@ service_start(struct service *s, struct err *e)
 	api = api_spec(s);
 	dispatch = dispatch_spec(s);
 	keeper = keeper_spec(s);
-	if ((r = api_new(&api, &s->api, e)) < 0 ||
-	    (r = dispatch_new(&dispatch, &s->dispatch, e)) < 0 ||
+	if ((r = api_new(&api, &s->api, e)) < 0 || (r = dispatch_new(&dispatch, &s->dispatch, e)) < 0 ||
 	    (r = keeper_new(&keeper, &s->keeper, e)) < 0)
 		return r;
 	dispatch_set_live(s->dispatch, api_live(s->api));
