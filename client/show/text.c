@@ -4,25 +4,6 @@
 
 #include "base/str.h"
 
-static uint32_t
-utf8_decode(const unsigned char *p, size_t n)
-{
-	uint32_t c = n == 1 ? p[0] : p[0] & (0xffu >> (n + 1));
-	size_t i;
-
-	for (i = 1; i < n; i++)
-		c = c << 6 | (p[i] & 0x3f);
-	return c;
-}
-
-/* C0, DEL, C1, line separators, and the marks that turn the direction of what follows. */
-static bool
-is_harmful(uint32_t c)
-{
-	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x061c || c == 0x200e || c == 0x200f ||
-	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
-}
-
 static bool
 starts_char(char c)
 {
@@ -42,8 +23,8 @@ text_add(struct buf *b, const char *s, size_t len)
 			n = 1;
 			continue;
 		}
-		c = utf8_decode((const unsigned char *)s, n);
-		if (!is_harmful(c))
+		c = str_utf8_decode(s, n);
+		if (str_char_visible(c))
 			buf_add(b, s, n);
 		else if (c < 0x80)
 			buf_printf(b, "\\x%02x", c);

@@ -187,18 +187,79 @@ str_is_utf8(const char *s, size_t len)
 	return true;
 }
 
-void
-str_clean(char *s)
+uint32_t
+str_utf8_decode(const char *text, size_t n)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	uint32_t c = n == 1 ? s[0] : s[0] & (0xffu >> (n + 1));
+	size_t i;
+
+	for (i = 1; i < n; i++)
+		c = c << 6 | (s[i] & 0x3f);
+	return c;
+}
+
+bool
+str_char_visible(uint32_t c)
+{
+	static const struct {
+		uint32_t first, last;
+	} hidden[] = {
+		{0, 0x1f},        {0x7f, 0x9f},     {0x061c, 0x061c}, {0x200e, 0x200f},
+		{0x2028, 0x202e}, {0x2066, 0x206f}, {0xfff9, 0xfffb},
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(hidden); i++)
+		if (c >= hidden[i].first && c <= hidden[i].last)
+			return false;
+	return true;
+}
+
+/* Length of the visible character at `s`; 0 when there is none. */
+static size_t
+visible_len(const char *s, size_t len)
+{
+	const size_t n = str_utf8_len(s, len);
+
+	return n && str_char_visible(str_utf8_decode(s, n)) ? n : 0;
+}
+
+bool
+str_is_visible(const char *s, size_t len)
+{
+	size_t n;
+
+	for (; len; s += n, len -= n) {
+		n = visible_len(s, len);
+		if (n == 0)
+			return false;
+	}
+	return true;
+}
+
+static void
+clean(char *s, char keep)
 {
 	size_t len = strlen(s), n;
 
-	while (len) {
-		n = str_utf8_len(s, len);
-		if (n == 0 || (unsigned char)*s < 0x20 || *s == 0x7f) {
+	for (; len; s += n, len -= n) {
+		n = *s == keep ? 1 : visible_len(s, len);
+		if (n == 0) {
 			*s = '?';
 			n = 1;
 		}
-		s += n;
-		len -= n;
 	}
+}
+
+void
+str_clean(char *s)
+{
+	clean(s, /*keep=*/'\0');
+}
+
+void
+str_clean_lines(char *s)
+{
+	clean(s, '\n');
 }

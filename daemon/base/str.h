@@ -43,7 +43,28 @@ size_t str_utf8_len(const char *s, size_t len);
 /* Valid UTF-8 with no NUL in `len` bytes: no overlong forms, no surrogates. */
 bool str_is_utf8(const char *s, size_t len);
 
-/* Makes text from outside fit for a line of a log or a string of JSON: what is not becomes '?'. */
+/* The character of a sequence whose length str_utf8_len() gave. */
+uint32_t str_utf8_decode(const char *s, size_t n);
+
+/*
+ * Whether a character may be shown to a person as it is: in a log, a journal or a terminal. The one
+ * answer for all text from outside. Not visible are
+ *
+ *	C0 and C1 controls, DEL      command a terminal: U+0000-001F, U+007F-009F
+ *	line separators              end a line for some readers: U+2028, U+2029
+ *	marks of direction           reorder what is around them: U+061C, U+200E, U+200F, U+202A-202E,
+ *	                             U+2066-206F
+ *	annotation marks             hide what they enclose: U+FFF9-FFFB
+ */
+bool str_char_visible(uint32_t c);
+
+/* Valid UTF-8 in `len` bytes, of visible characters only. */
+bool str_is_visible(const char *s, size_t len);
+
+/* Makes text from outside fit to be shown in a line: each byte that is not part of a visible character becomes '?'. */
 void str_clean(char *s);
+
+/* The same for several lines: '\n' stays. */
+void str_clean_lines(char *s);
 
 #endif

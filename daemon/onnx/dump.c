@@ -147,17 +147,6 @@ nodes_put(struct dump *d, const Onnx__GraphProto *g, int indent)
 	return true;
 }
 
-/* Names come from the file: they shall not command the terminal. */
-static void
-text_clean(struct buf *b)
-{
-	size_t i;
-
-	for (i = 0; i < b->len; i++)
-		if (((unsigned char)b->data[i] < 0x20 && b->data[i] != '\n') || b->data[i] == 0x7f)
-			b->data[i] = '?';
-}
-
 static int
 model_put(struct dump *d, const Onnx__ModelProto *m, struct err *e)
 {
@@ -185,7 +174,8 @@ model_put(struct dump *d, const Onnx__ModelProto *m, struct err *e)
 	buf_printf(b, "%zu nodes\n", d->tally.total);
 	for (i = 0; i < d->tally.n; i++)
 		buf_printf(b, "%8zu %s\n", d->tally.row[i].n, d->tally.row[i].type);
-	text_clean(b);
+	if (b->data)
+		str_clean_lines(b->data); /* names come from the file */
 	return buf_failed(b, e);
 }
 

@@ -32,12 +32,12 @@ cases_release(struct cases *l)
 	*l = (struct cases)CASES_INIT;
 }
 
-/* "case-text-one.safetensors" -> "text-one", with nothing in it that would break a line of progress. */
+/* "case-text-one.safetensors" -> "text-one", cleaned so that it fits in a line of progress. */
 static char *
 name_from_path(const char *path)
 {
 	const char *name = fs_basename(path);
-	char *copy, *p;
+	char *copy;
 	size_t len;
 
 	if (str_starts(name, PREFIX))
@@ -46,9 +46,8 @@ name_from_path(const char *path)
 	if (str_ends(name, SUFFIX))
 		len -= strlen(SUFFIX);
 	copy = strndup(name, len);
-	for (p = copy; p && *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?';
+	if (copy)
+		str_clean(copy);
 	return copy;
 }
 

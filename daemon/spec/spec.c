@@ -126,7 +126,7 @@ keys_check(const json_t *obj, const char *path, const char *const *keys, size_t 
 	return 0;
 }
 
-/* A string of UTF-8 without control characters, of 1 to `max` characters. */
+/* A string of 1 to `max` visible characters. */
 static int
 text_check(const char *s, size_t len, const char *field, size_t max, struct err *e)
 {
@@ -137,9 +137,10 @@ text_check(const char *s, size_t len, const char *field, size_t max, struct err 
 	if (n == 0 || n > max)
 		return err_set(e, E_BAD_REQUEST, "%s must have from 1 to %zu characters, not %zu", field, max,
 			       n);
-	for (i = 0; i < len; i++)
-		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
-			return err_set(e, E_BAD_REQUEST, "%s must not hold control characters", field);
+	if (!str_is_visible(s, len))
+		return err_set(e, E_BAD_REQUEST,
+			       "%s must not hold control characters, line separators or marks of direction",
+			       field);
 	return 0;
 }
 

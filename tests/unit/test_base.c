@@ -72,6 +72,60 @@ assert_real(double v, const char *want)
 	buf_release(&b);
 }
 
+/* The first and the last of each range that is not shown, and their neighbours that are. */
+static void
+test_visible_text(void **state)
+{
+	static const struct {
+		const char *text, *clean; /* `clean` NULL: the text is visible */
+	} cases[] = {
+		{"plain ~ \"text\"", NULL},
+		{"\u00a0\u00e9\u4e2d\U0001f600\u00ad\u200b\u200d\ufeff", NULL},
+		{"\u061b\u061d\u200d\u2010\u2027\u202f\u2065\u2070\ufff8\ufffc", NULL},
+		{"a\x01z", "a?z"},
+		{"a\x1fz", "a?z"},
+		{"a\tz", "a?z"},
+		{"a\nz", "a?z"},
+		{"a\x7fz", "a?z"},
+		{"a\xc2\x80z", "a??z"}, /* U+0080 */
+		{"a\xc2\x9b"
+		 "31mz",
+		 "a??31mz"}, /* CSI of C1: red on some terminals */
+		{"a\xc2\x9fz", "a??z"},
+		{"a\u061cz", "a??z"},
+		{"a\u200ez", "a???z"},
+		{"a\u200fz", "a???z"},
+		{"a\u2028z", "a???z"},
+		{"a\u2029z", "a???z"},
+		{"a\u202az", "a???z"},
+		{"a\u202ez", "a???z"},
+		{"a\u2066z", "a???z"},
+		{"a\u2069z", "a???z"},
+		{"a\u206fz", "a???z"},
+		{"a\ufff9z", "a???z"},
+		{"a\ufffbz", "a???z"},
+		{"a\xff"
+		 "b\xc3",
+		 "a?b?"}, /* not UTF-8 */
+		{"a\xed\xa0\x80z", "a???z"},
+	};
+	char text[64];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		(void)snprintf(text, sizeof(text), "%s", cases[i].text);
+		assert_int_equal(str_is_visible(text, strlen(text)), !cases[i].clean);
+		str_clean(text);
+		assert_string_equal(text, cases[i].clean ? cases[i].clean : cases[i].text);
+		assert_true(str_is_visible(text, strlen(text)));
+	}
+	assert_false(str_is_visible("a\0b", 3));
+	(void)snprintf(text, sizeof(text), "a\n\x1b[0mb\r\n");
+	str_clean_lines(text);
+	assert_string_equal(text, "a\n?[0mb?\n");
+}
+
 static void
 test_json_is_printed(void **state)
 {
@@ -145,6 +199,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bytes_from_str),
 		cmocka_unit_test(test_messages_are_utf8),
+		cmocka_unit_test(test_visible_text),
 		cmocka_unit_test(test_children_get_three_descriptors),
 		cmocka_unit_test(test_json_is_printed),
 		cmocka_unit_test(test_buf_grows),
