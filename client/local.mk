@@ -18,7 +18,7 @@ libclient_a_SOURCES = \
 	client/cmd/follow.c client/cmd/follow.h \
 	client/cmd/guess.c client/cmd/guess.h \
 	client/cmd/history.c client/cmd/history.h \
-	client/cmd/job_options.c client/cmd/job_options.h client/cmd/job_options.def \
+	client/cmd/job_options.c client/cmd/job_options.h \
 	client/cmd/listing.c client/cmd/listing.h \
 	client/cmd/option.c client/cmd/option.h \
 	client/cmd/settings.c client/cmd/settings.h client/cmd/settings.def \

@@ -20,12 +20,8 @@ static const struct {
 	const char *field;
 	const char *word;
 } words[] = {
-#define SPEC_VALUE(kind, sym, word) {#kind, word},
-#include "spec/spec.def"
-#undef SPEC_VALUE
-#define VARIANT(sym, name, ...) {"variants", name},
-#include "spec/variants.def"
-#undef VARIANT
+#define WORD(field, sym, word) {#field, word},
+#include "spec/fields.def"
 #define STATE(sym, name, ...) {"state", name},
 #include "queue/states.def"
 #undef STATE

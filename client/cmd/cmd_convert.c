@@ -9,6 +9,10 @@
 #include "client/show/parity.h"
 #include "worker.h"
 
+/* Without a daemon there is no queue. */
+#undef JOB_OPTION_QUEUE
+#define JOB_OPTION_QUEUE(id, ret)
+
 struct convert {
 	json_t *json;        /* what the options ask for */
 	const char *dir;     /* where the artifact will be */
@@ -187,9 +191,8 @@ cmd_convert(struct cli *c, int argc, char **argv, struct err *e)
 		{"output", 'o', "DIR", option_str, &v.dir, NULL, "the folder to make (required)"},
 		{"file", 'f', "FILE", option_str, &v.file, NULL,
 		 "take the job's JSON from FILE (- is the standard input); options go over it"},
-#define JOB_OPTION(name, value, set, key, help) {name, 0, value, set, v.json, key, help},
-#include "job_options.def"
-#undef JOB_OPTION
+#define FIELD(use, kind, sym, ...) JOB_OPTION_##use(SPEC_FIELD_##sym, v.json)
+#include "spec/fields.def"
 		{"force", 0, NULL, option_flag, &v.force, NULL, "replace an artifact that is there"},
 		{"worker", 0, "PROGRAM", option_str, &v.program, NULL,
 		 "the worker (colconv-worker beside this program)"},

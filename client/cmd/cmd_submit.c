@@ -135,17 +135,8 @@ cmd_submit(struct cli *c, int argc, char **argv, struct err *e)
 		FETCH_OPTIONS(&s.fetch),
 		{"file", 'f', "FILE", option_str, &s.spec_file, NULL,
 		 "take the job's JSON from FILE (- is the standard input); options go over it"},
-#define JOB_OPTION(name, value, set, key, help) {name, 0, value, set, s.spec, key, help},
-#include "job_options.def"
-#undef JOB_OPTION
-		{"label", 0, "KEY=VALUE", job_option_label, s.spec, "labels",
-		 "a label of your own; repeatable"},
-		{"priority", 0, "N", job_option_whole, s.spec, "priority",
-		 "-100 to 100: a job of a higher one begins first (0)"},
-		{"job-timeout", 0, "TIME", job_option_seconds, s.spec, "timeout",
-		 "how long one attempt may take (the daemon's job_timeout)"},
-		{"attempts", 0, "N", job_option_whole, s.spec, "attempts",
-		 "how often to try, where trying again may help (3)"},
+#define FIELD(use, kind, sym, ...) JOB_OPTION_##use(SPEC_FIELD_##sym, s.spec)
+#include "spec/fields.def"
 		{"key", 0, "KEY", option_str, &s.key, NULL,
 		 "submissions of the same KEY make one job (a new key each time)"},
 		CLI_OPTIONS(c),

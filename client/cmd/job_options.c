@@ -1,7 +1,6 @@
 #include "job_options.h"
 
 #include <errno.h>
-#include <math.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -41,17 +40,50 @@ member_make(json_t *obj, const char *key, json_t *(*make)(void), json_t **ret, s
 	return r;
 }
 
-int
-job_option_str(const struct option_row *o, const char *value, struct err *e)
+/* The field that an option of a job sets; NULL: it is another command's option. */
+static const struct spec_field *
+field_of(const struct option_row *o)
+{
+	const struct spec_field *f;
+
+	for (f = spec_fields; f < spec_fields + SPEC_FIELD_MAX; f++)
+		if (f->option && str_eq(f->option, o->name))
+			return f;
+	return NULL;
+}
+
+/* Puts a value into the job's object, or into that of the field's parent ("parity"), unless the parent is switched off. */
+static int
+put_take(const struct option_row *o, json_t *value, struct err *e)
+{
+	const enum spec_field_id parent = field_of(o)->parent;
+	json_t *obj = o->ret;
+	int r = 0;
+
+	if (parent != SPEC_FIELD_JOB) {
+		r = member_make(o->ret, spec_fields[parent].key, json_object, &obj, e);
+		if (r == 0 && !json_is_object(obj))
+			r = err_set(e, E_USAGE, "--%s cannot be used with --%s", o->name,
+				    spec_fields[parent].option);
+	}
+	if (r < 0) {
+		json_decref(value);
+		return r;
+	}
+	return set_take(obj, o->key, value, e);
+}
+
+static int
+set_str(const struct option_row *o, const char *value, struct err *e)
 {
 	json_t *s;
 	int r = str_new(o->name, value, strlen(value), &s, e);
 
-	return r < 0 ? r : set_take(o->ret, o->key, s, e);
+	return r < 0 ? r : put_take(o, s, e);
 }
 
-int
-job_option_list(const struct option_row *o, const char *value, struct err *e)
+static int
+set_words(const struct option_row *o, const char *value, struct err *e)
 {
 	json_t *list = json_array(), *s;
 	size_t len;
@@ -66,7 +98,7 @@ job_option_list(const struct option_row *o, const char *value, struct err *e)
 		}
 		(void)json_array_append_new(list, s);
 		if (value[len] == '\0')
-			return set_take(o->ret, o->key, list, e);
+			return put_take(o, list, e);
 	}
 }
 
@@ -84,59 +116,48 @@ job_option_append(const struct option_row *o, const char *value, struct err *e)
 	return r;
 }
 
-/* Under "parity", unless that is turned off. */
+/* A whole number, maybe negative. The daemon checks its range. */
 static int
-parity_set(const struct option_row *o, json_t *value, struct err *e)
+set_whole(const struct option_row *o, const char *value, struct err *e)
 {
-	json_t *parity;
-	int r = member_make(o->ret, "parity", json_object, &parity, e);
+	const bool negative = *value == '-';
+	uint64_t n;
+	int r = str_to_u64(value + negative, 0, INT64_MAX, o->name, &n, e);
 
-	if (r < 0 || !json_is_object(parity)) {
-		json_decref(value);
-		return r < 0 ? r : err_set(e, E_USAGE, "--%s has no use when parity is not checked", o->name);
-	}
-	return set_take(parity, o->key, value, e);
+	return r < 0 ? r : put_take(o, json_integer(negative ? -(json_int_t)n : (json_int_t)n), e);
 }
 
-int
-job_option_max_abs(const struct option_row *o, const char *value, struct err *e)
+static int
+set_number(const struct option_row *o, const char *value, struct err *e)
 {
+	const bool negative = *value == '-';
 	double x;
-	int r = str_to_double(value, o->name, &x, e);
+	int r = str_to_double(value + negative, o->name, &x, e);
 
-	return r < 0 ? r : parity_set(o, json_real(x), e);
+	return r < 0 ? r : put_take(o, json_real(negative ? -x : x), e);
 }
 
-int
-job_option_min_cosine(const struct option_row *o, const char *value, struct err *e)
-{
-	char *end;
-	double x = strtod(value, &end);
-
-	if (end == value || *end || !isfinite(x) || x < -1 || x > 1)
-		return err_set(e, E_USAGE, "--%s must be a number from -1 to 1, not '%s'", o->name, value);
-	return parity_set(o, json_real(x), e);
-}
-
-int
-job_option_seed(const struct option_row *o, const char *value, struct err *e)
+static int
+set_seconds(const struct option_row *o, const char *value, struct err *e)
 {
 	uint64_t n;
-	int r = str_to_u64(value, 0, INT64_MAX, o->name, &n, e);
+	const struct option_row number = {.name = o->name, .ret = &n};
+	int r = option_seconds(&number, value, e);
 
-	return r < 0 ? r : parity_set(o, json_integer((json_int_t)n), e);
+	return r < 0 ? r : put_take(o, json_integer((json_int_t)n), e);
 }
 
-int
-job_option_no_parity(const struct option_row *o, const char *value _unused_, struct err *e)
+/* The flag turns a switch to the other position. */
+static int
+set_switch(const struct option_row *o, const char *value _unused_, struct err *e)
 {
-	if (json_object_get(o->ret, "parity"))
-		return err_set(e, E_USAGE, "--%s does not go with limits or a seed", o->name);
-	return set_take(o->ret, o->key, json_false(), e);
+	if (json_object_get(o->ret, o->key))
+		return err_set(e, E_USAGE, "--%s cannot be used with the options of %s", o->name, o->key);
+	return put_take(o, json_boolean(!field_of(o)->initial), e);
 }
 
-int
-job_option_label(const struct option_row *o, const char *value, struct err *e)
+static int
+set_label(const struct option_row *o, const char *value, struct err *e)
 {
 	const char *eq = strchr(value, '=');
 	_cleanup_free_ char *key = NULL;
@@ -156,26 +177,43 @@ job_option_label(const struct option_row *o, const char *value, struct err *e)
 	return r;
 }
 
-/* A whole number, maybe negative; its range is for the daemon to say. */
-int
-job_option_whole(const struct option_row *o, const char *value, struct err *e)
-{
-	const bool negative = *value == '-';
-	uint64_t n;
-	int r = str_to_u64(value + negative, 0, INT64_MAX, o->name, &n, e);
+static option_fn *const setters[SPEC_KIND_MAX] = {
+	[SPEC_KIND_SOURCE] = set_str,    [SPEC_KIND_TEXT] = set_str,
+	[SPEC_KIND_WORD] = set_str,      [SPEC_KIND_WORDS] = set_words,
+	[SPEC_KIND_WHOLE] = set_whole,   [SPEC_KIND_NUMBER] = set_number,
+	[SPEC_KIND_SIZE] = set_str,      [SPEC_KIND_SECONDS] = set_seconds,
+	[SPEC_KIND_SWITCH] = set_switch, [SPEC_KIND_PATHS] = job_option_append,
+	[SPEC_KIND_LABELS] = set_label,
+};
 
-	return r < 0 ? r
-		     : set_take(o->ret, o->key, json_integer(negative ? -(json_int_t)n : (json_int_t)n), e);
+/* The text is made once and lives as long as the program. */
+static const char *
+help_of(const struct spec_field *f)
+{
+	static char *texts[SPEC_FIELD_MAX];
+	char **text = &texts[spec_field_id(f)];
+	struct buf b = BUF_INIT;
+
+	if (!*text) {
+		spec_field_help(f, &b);
+		*text = buf_take(&b);
+	}
+	return *text ? *text : f->help;
 }
 
-int
-job_option_seconds(const struct option_row *o, const char *value, struct err *e)
+struct option_row
+job_option(enum spec_field_id id, json_t *ret)
 {
-	uint64_t n;
-	const struct option_row number = {.name = o->name, .ret = &n};
-	int r = option_seconds(&number, value, e);
+	const struct spec_field *f = &spec_fields[id];
 
-	return r < 0 ? r : set_take(o->ret, o->key, json_integer((json_int_t)n), e);
+	return (struct option_row){
+		.name = f->option,
+		.value = f->value,
+		.set = setters[f->kind],
+		.ret = ret,
+		.key = f->key,
+		.help = help_of(f),
+	};
 }
 
 /* All of the standard input. */
@@ -257,26 +295,45 @@ is_repo(const char *model)
 	return model && repo_id_ok(model) && !fs_is_dir(model);
 }
 
-int
-job_paths_resolve(json_t *spec, struct err *e)
+static int
+source_resolve(json_t *spec, const char *key, struct err *e)
 {
-	json_t *refs = json_object_get(spec, "reference"), *real;
-	static const char *const folders[] = {"model", "base"};
+	const json_t *source = json_object_get(spec, key);
+	json_t *real;
+	int r;
+
+	if (is_repo(json_string_value(source)))
+		return 0;
+	r = path_resolve(source, ", which must be a folder here or OWNER/NAME on the Hub", &real, e);
+	return r < 0 || !real ? r : set_take(spec, key, real, e);
+}
+
+static int
+paths_resolve(json_t *paths, struct err *e)
+{
+	json_t *real;
 	size_t i;
 	int r = 0;
 
-	for (i = 0; r == 0 && i < ARRAY_LEN(folders); i++) {
-		if (is_repo(json_string_value(json_object_get(spec, folders[i]))))
-			continue;
-		r = path_resolve(json_object_get(spec, folders[i]),
-				 ", which must be a folder here or OWNER/NAME on the Hub", &real, e);
+	for (i = 0; r == 0 && i < json_array_size(paths); i++) {
+		r = path_resolve(json_array_get(paths, i), "", &real, e);
 		if (r == 0 && real)
-			r = set_take(spec, folders[i], real, e);
+			(void)json_array_set_new(paths, i, real);
 	}
-	for (i = 0; r == 0 && i < json_array_size(refs); i++) {
-		r = path_resolve(json_array_get(refs, i), "", &real, e);
-		if (r == 0 && real)
-			(void)json_array_set_new(refs, i, real);
+	return r;
+}
+
+int
+job_paths_resolve(json_t *spec, struct err *e)
+{
+	const struct spec_field *f = NULL;
+	int r = 0;
+
+	while (r == 0 && (f = spec_field_next(f, SPEC_FIELD_JOB))) {
+		if (f->kind == SPEC_KIND_SOURCE)
+			r = source_resolve(spec, f->key, e);
+		else if (f->kind == SPEC_KIND_PATHS)
+			r = paths_resolve(json_object_get(spec, f->key), e);
 	}
 	return r;
 }

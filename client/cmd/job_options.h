@@ -3,11 +3,24 @@
 #define CLIENT_JOB_OPTIONS_H
 
 #include "base/json.h"
+#include "spec/field.h"
 #include "option.h"
 
-/* Each puts its value into the object that `ret` is, under `key`. */
-option_fn job_option_list, job_option_str, job_option_append, job_option_max_abs, job_option_min_cosine,
-	job_option_seed, job_option_no_parity, job_option_label, job_option_whole, job_option_seconds;
+/* The option for a field; what it is given goes into the job's object `ret`. */
+struct option_row job_option(enum spec_field_id id, json_t *ret);
+
+/*
+ * For a table of options: FIELD of spec/fields.def expands to JOB_OPTION_##use. A command that has no options of a use
+ * defines that macro as nothing.
+ */
+#define JOB_OPTION_MODEL(id, ret) /* an operand */
+#define JOB_OPTION_SOURCE(id, ret) job_option(id, ret),
+#define JOB_OPTION_ARTIFACT(id, ret) job_option(id, ret),
+#define JOB_OPTION_CHECK(id, ret) job_option(id, ret),
+#define JOB_OPTION_QUEUE(id, ret) job_option(id, ret),
+
+/* Adds a string to the array under `key` in the object that `ret` is. */
+option_fn job_option_append;
 
 /* The JSON object of a job's file; "-" is the standard input. */
 int job_file_read(const char *path, json_t **ret, struct err *e);

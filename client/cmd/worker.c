@@ -53,24 +53,23 @@ job_file(const struct worker *w, const struct spec *spec, int *ret, struct err *
 {
 	_cleanup_(buf_release) struct buf b = BUF_INIT;
 	_cleanup_close_ int fd = memfd_create("job", MFD_CLOEXEC);
-	struct spec_proto p;
-	size_t len;
-	void *room;
+	_cleanup_(buf_release) struct buf text = BUF_INIT;
+	Colconv__Job job = COLCONV__JOB__INIT;
 	int r;
 
 	if (fd < 0)
 		return err_errno(e, E_IO, errno, "cannot make a file in memory");
-	spec_to_proto(spec, w->nonce, w->o->out_dir, &p);
-	len = colconv__job__get_packed_size(&p.job);
-	if (len > FRAME_LEN_MAX)
-		return err_set(e, E_TOO_LARGE, "the job's description is longer than %u bytes",
-			       FRAME_LEN_MAX);
-	frame_begin(&b, len);
-	room = buf_reserve(&b, len);
-	if (!room)
-		return buf_failed(&b, e);
-	b.len += colconv__job__pack(&p.job, room);
-	r = fs_write_all(fd, b.data, b.len, "the job's description", e);
+	spec_print(spec, &text);
+	r = buf_failed(&text, e);
+	if (r < 0)
+		return r;
+	/* protobuf-c's structs have no const; packing writes to none of it. */
+	job.nonce = (char *)(uintptr_t)w->nonce;
+	job.spec = text.data;
+	job.out_dir = (char *)(uintptr_t)w->o->out_dir;
+	r = frame_add(&b, &job.base, e);
+	if (r == 0)
+		r = fs_write_all(fd, b.data, b.len, "the job's description", e);
 	if (r == 0 && lseek(fd, 0, SEEK_SET) < 0)
 		r = err_errno(e, E_IO, errno, "cannot rewind the job's description");
 	if (r == 0)

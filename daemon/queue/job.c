@@ -225,7 +225,7 @@ attempts(const struct job *job)
 	_cleanup_(json_decrefp) json_t *spec = json_loads(job->spec, 0, NULL);
 	const json_t *n = json_object_get(spec, "attempts");
 
-	return n ? (int)json_integer_value(n) : SPEC_ATTEMPTS_DEFAULT;
+	return n ? (int)json_integer_value(n) : (int)spec_fields[SPEC_FIELD_ATTEMPTS].initial;
 }
 
 /* The pause after a failure that leaves attempts: attempts_max grows with restarts, so count what is left. */

@@ -436,20 +436,8 @@ in_ready(void *arg, uint32_t events)
 static int
 job_pack(struct child *c, const Colconv__Job *job, struct err *e)
 {
-	size_t len = colconv__job__get_packed_size(job);
-	uint8_t *p;
-
-	if (len > FRAME_LEN_MAX)
-		return err_set(e, E_TOO_LARGE, "the job is longer than the %u bytes that a worker takes",
-			       FRAME_LEN_MAX);
-	frame_begin(&c->job, len);
-	p = buf_reserve(&c->job, len);
-	if (p)
-		c->job.len += colconv__job__pack(job, p);
 	c->nonce = strdup(job->nonce);
-	if (!c->nonce)
-		return err_no_memory(e);
-	return buf_failed(&c->job, e);
+	return c->nonce ? frame_add(&c->job, &job->base, e) : err_no_memory(e);
 }
 
 /* One end for the child, the other non-blocking for us. */

@@ -278,8 +278,9 @@ worker_start(struct attempt *a, const struct job *job, struct err *e)
 {
 	const struct dispatch_spec *d = &a->dispatch->spec;
 	_cleanup_(spec_release) struct spec spec = SPEC_INIT;
-	_cleanup_(json_decrefp) json_t *j = NULL;
+	_cleanup_(buf_release) struct buf text = BUF_INIT;
 	_cleanup_free_ char *out_dir = NULL;
+	Colconv__Job order = COLCONV__JOB__INIT;
 	struct child_spec cs = {
 		.prefix = a->run.runner->prefix,
 		.program = d->worker,
@@ -291,24 +292,27 @@ worker_start(struct attempt *a, const struct job *job, struct err *e)
 		.timeout_ms = d->timeout_ms,
 		.grace_ms = d->grace_ms,
 	};
-	char field[SPEC_FIELD_LEN];
-	struct spec_proto proto;
 	int r;
 
-	r = json_parse(job->spec, strlen(job->spec), "a row of the queue", E_BAD_DATABASE, &j, e);
-	if (r == 0)
-		r = spec_from_json(j, &spec, field, e);
+	/* The text in the queue may be an older version's: printed again it has the fields that came since. */
+	r = spec_from_text(job->spec, "a row of the queue", E_BAD_DATABASE, &spec, e);
+	if (r == 0) {
+		spec_print(&spec, &text);
+		r = buf_failed(&text, e);
+	}
 	if (r < 0)
 		return r;
 	r = artifact_stage(d->state_dir, job->id, job->attempt, &out_dir, e);
 	if (r < 0)
 		return r;
-	if (spec.timeout_s)
-		cs.timeout_ms = MIN(cs.timeout_ms, spec.timeout_s * 1000);
-	spec_to_proto(&spec, a->nonce, out_dir, &proto);
-	proto.job.roots = (char **)(uintptr_t)d->roots;
-	proto.job.n_roots = d->n_roots;
-	cs.job = &proto.job;
+	if (spec.timeout)
+		cs.timeout_ms = MIN(cs.timeout_ms, spec.timeout * 1000);
+	order.nonce = a->nonce;
+	order.spec = text.data;
+	order.out_dir = out_dir;
+	order.roots = (char **)(uintptr_t)d->roots;
+	order.n_roots = d->n_roots;
+	cs.job = &order;
 	return child_new(d->loop, &cs, &ops, a, &a->run.child, e);
 }
 

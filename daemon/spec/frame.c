@@ -16,6 +16,23 @@ frame_begin(struct buf *b, size_t message_len)
 	buf_add(b, head, sizeof(head));
 }
 
+int
+frame_add(struct buf *b, const ProtobufCMessage *message, struct err *e)
+{
+	const size_t len = protobuf_c_message_get_packed_size(message);
+	void *room;
+
+	if (len > FRAME_LEN_MAX)
+		return err_set(e, E_TOO_LARGE, "a frame of %zu bytes is longer than the %u allowed", len,
+			       FRAME_LEN_MAX);
+	frame_begin(b, len);
+	room = buf_reserve(b, len);
+	if (!room)
+		return buf_failed(b, e);
+	b->len += protobuf_c_message_pack(message, room);
+	return buf_failed(b, e);
+}
+
 static int
 head_parse(const unsigned char *p, size_t *ret, struct err *e)
 {

@@ -6,10 +6,14 @@
 #define SPEC_FRAME_H
 
 #include "base/buf.h"
+#include "worker.pb-c.h"
 
 #define FRAME_LEN_MAX (1u << 20)
 
-/* Appends a frame's four bytes of length; the message follows. */
+/* Appends a message as a frame. E_TOO_LARGE for a message that no reader would take. */
+int frame_add(struct buf *b, const ProtobufCMessage *message, struct err *e);
+
+/* The four bytes of length alone, before a message of that length. */
 void frame_begin(struct buf *b, size_t message_len);
 
 /*

@@ -8,7 +8,6 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "spec/frame.h"
-#include "spec/profile.h"
 #include "torch/shim.h"
 #include "config.h"
 #include "manifest.h"
@@ -44,10 +43,6 @@ job_read(Colconv__Job **ret, struct err *e)
 		r = *ret ? 0 : err_set(e, E_WORKER_PROTOCOL, "what came on stdin is no job");
 	}
 	buf_release(&b);
-	if (r == 0 && !profile_find((*ret)->profile))
-		r = err_set(e, E_WORKER_PROTOCOL, "there is no profile '%s'", (*ret)->profile);
-	if (r == 0 && (*ret)->parity && !(*ret)->limits)
-		r = err_set(e, E_WORKER_PROTOCOL, "the job has no parity limits");
 	return r;
 }
 
@@ -92,7 +87,9 @@ job_run(struct err *e)
 		r = report_new(job->nonce, &c.report, e);
 	if (r == 0) {
 		c.job = job;
-		r = conversion_run(&c, e);
+		r = spec_from_text(job->spec, "the job", E_WORKER_PROTOCOL, &c.spec, e);
+		if (r == 0)
+			r = conversion_run(&c, e);
 		if (r == 0)
 			result_report(&c);
 		else

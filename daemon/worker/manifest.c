@@ -3,7 +3,6 @@
 #include "base/fs.h"
 #include "base/sha256.h"
 #include "base/str.h"
-#include "spec/profile.h"
 #include "torch/shim.h"
 #include "config.h"
 
@@ -110,7 +109,7 @@ inputs_list(const struct ir_graph *g)
 static json_t *
 outputs_list(const struct conversion *c, const struct ir_graph *g)
 {
-	const struct profile *profile = profile_find(c->job->profile);
+	const struct profile *profile = spec_profile(&c->spec);
 	json_t *list = json_object();
 
 	io_add(list, g->output, profile->output, profile->output_half ? "f16" : "f32");
@@ -175,20 +174,6 @@ source_list(const struct conversion *c)
 }
 
 static json_t *
-options_list(const struct conversion *c)
-{
-	json_t *variants = json_array();
-	size_t i;
-
-	for (i = 0; i < c->job->n_variants; i++)
-		(void)json_array_append_new(variants, json_string(c->job->variants[i]));
-	return json_pack("{s:o, s:s, s:s, s:s, s:o*, s:s, s:s, s:s}", "variants", variants, "dtype",
-			 c->job->dtype, "storage", c->job->storage, "layout", c->job->layout, "shard_size",
-			 c->job->shard_size ? json_integer((json_int_t)c->job->shard_size) : NULL, "profile",
-			 c->job->profile, "positions", c->job->positions, "mask_mode", c->job->mask_mode);
-}
-
-static json_t *
 parity_short(const struct conversion *c)
 {
 	return c->parity ? json_pack("{s:O, s:O, s:O}", "passed", json_object_get(c->parity, "passed"),
@@ -237,9 +222,9 @@ manifest_write(struct conversion *c, struct err *e)
 	j = json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:{s:s, s:s, s:s?}, s:o, s:o}", "format",
 		      "colconv-manifest/1", "architecture", c->model->arch->family, "parameters",
 		      (json_int_t)conversion_parameters(c), "source", source_list(c), "options",
-		      options_list(c), "graphs", graphs_list(c), "versions", "colconv", PACKAGE_VERSION,
-		      "libtorch", tt_version(), "onnxruntime", runtime ? json_string_value(runtime) : NULL,
-		      "parity", parity_short(c), "files", files);
+		      spec_artifact_to_json(&c->spec), "graphs", graphs_list(c), "versions", "colconv",
+		      PACKAGE_VERSION, "libtorch", tt_version(), "onnxruntime",
+		      runtime ? json_string_value(runtime) : NULL, "parity", parity_short(c), "files", files);
 	if (!j)
 		return err_no_memory(e);
 	return json_write(path, j, e);

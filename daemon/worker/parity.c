@@ -191,15 +191,15 @@ parity_run(struct conversion *c, struct err *e)
 	r = args_begin(&a, e);
 	args_add(&a, "--progress");
 	args_add_take(&a, str_printf("--output=%s", report));
-	args_add_take(&a, str_printf("--max-abs=%.17g", c->job->limits->max_abs));
-	args_add_take(&a, str_printf("--min-cosine=%.17g", c->job->limits->min_cosine));
+	args_add_take(&a, str_printf("--max-abs=%.17g", c->spec.max_abs));
+	args_add_take(&a, str_printf("--min-cosine=%.17g", c->spec.min_cosine));
 	for (v = 0; v < VARIANT_MAX; v++)
 		if (c->graph[v])
 			args_add_take(&a, str_printf("--model=%s=%s/%s", variant_name((enum variant)v),
 						     c->job->out_dir, variant_file((enum variant)v)));
 	args_add_take(&a, str_printf("--cases=%s", c->case_dir));
-	for (i = 0; i < c->job->n_reference; i++)
-		args_add_take(&a, str_printf("--case=%s", c->job->reference[i]));
+	for (i = 0; i < c->spec.reference.n; i++)
+		args_add_take(&a, str_printf("--case=%s", c->spec.reference.item[i]));
 	if (r == 0)
 		r = child_run(&a, c->report, e);
 	return r < 0 ? r : json_read(report, REPORT_LEN_MAX, E_INTERNAL, &c->parity, e);

@@ -67,17 +67,11 @@ send(struct report *r, Colconv__FromWorker__BodyCase which, void *body)
 {
 	Colconv__FromWorker m = COLCONV__FROM_WORKER__INIT;
 	struct buf b = BUF_INIT;
-	uint8_t *p;
-	size_t len;
 
 	m.body_case = which;
 	m.hello = body; /* all members of the union are pointers */
-	len = colconv__from_worker__get_packed_size(&m);
-	frame_begin(&b, len);
-	p = buf_reserve(&b, len);
-	if (!p)
+	if (frame_add(&b, &m.base, NULL) < 0)
 		_exit(err_exit_status(E_NO_MEMORY));
-	b.len += colconv__from_worker__pack(&m, p);
 	if (fs_write_all(STDOUT_FILENO, b.data, b.len, "stdout", NULL) < 0)
 		_exit(err_exit_status(E_IO));
 	buf_release(&b);

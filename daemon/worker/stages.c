@@ -6,8 +6,8 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "spec/profile.h"
-#include "spec/spec.h"
+#include "spec/repo.h"
+#include "spec/roots.h"
 #include "cases.h"
 #include "manifest.h"
 #include "parity.h"
@@ -33,8 +33,8 @@ int
 conversion_trace(const struct conversion *c, enum variant v, struct ir_graph **ret, struct err *e)
 {
 	const struct model_options options = {
-		.positions_arange = c->job && str_eq(c->job->positions, "arange"),
-		.mask_causal = c->job && str_eq(c->job->mask_mode, "causal"),
+		.positions_arange = c->spec.positions == SPEC_POSITIONS_ARANGE,
+		.mask_causal = c->spec.mask_mode == SPEC_MASK_MODE_CAUSAL,
 	};
 	const struct sizes sizes = c->model->trace_sizes(c->config);
 	_cleanup_(trace_free) struct trace *t = NULL;
@@ -106,20 +106,20 @@ confine(struct conversion *c, struct err *e)
 static int
 base_open(struct conversion *c, struct err *e)
 {
-	const char *name = c->job->base_model;
+	const char *name = c->spec.base;
 	int r = 0;
 
-	if (!*name) {
+	if (!name) {
 		r = checkpoint_base_elsewhere(source_dir(&c->source), &c->base_name, e);
-		name = c->base_name && repo_id_ok(c->base_name) ? c->base_name : "";
+		name = c->base_name && repo_id_ok(c->base_name) ? c->base_name : NULL;
 	}
-	if (r == 0 && !*name && c->source.snapshot.dir && checkpoint_is_adapter(c->source.snapshot.dir))
+	if (r == 0 && !name && c->source.snapshot.dir && checkpoint_is_adapter(c->source.snapshot.dir))
 		return err_set(e, E_BAD_CHECKPOINT,
 			       "the adapter '%s' names no repository of the Hub for its base, and a folder "
 			       "of this host "
 			       "is not for it to choose; give the base",
-			       c->job->model);
-	if (r < 0 || !*name)
+			       c->spec.model);
+	if (r < 0 || !name)
 		return r;    /* without a base, or checkpoint_open() finds it or says what is missing */
 	fs_confine(NULL, 0); /* the Hub's cache and token lie elsewhere */
 	return source_open(&c->base, name, REPO_REVISION_DEFAULT, hub_progress, c, e);
@@ -128,11 +128,10 @@ base_open(struct conversion *c, struct err *e)
 static int
 resolve(struct conversion *c, struct err *e)
 {
-	enum variant v;
 	size_t i;
-	int r;
+	int v, r;
 
-	r = source_open(&c->source, c->job->model, c->job->revision, hub_progress, c, e);
+	r = source_open(&c->source, c->spec.model, c->spec.revision, hub_progress, c, e);
 	if (r == 0)
 		r = confine(c, e);
 	if (r == 0)
@@ -143,20 +142,18 @@ resolve(struct conversion *c, struct err *e)
 		r = conversion_resolve(c, source_dir(&c->source), source_dir(&c->base), e);
 	if (r == 0)
 		r = adapter_check(c, e);
-	for (i = 0; r == 0 && i < c->job->n_variants; i++) {
-		r = variant_from_str(c->job->variants[i], E_BAD_REQUEST, &v, e);
-		if (r == 0 && !(c->model->arch->variants & 1u << v))
+	for (v = 0; r == 0 && v < VARIANT_MAX; v++)
+		if (c->spec.variants & ~c->model->arch->variants & 1u << v)
 			r = err_set(e, E_UNSUPPORTED_MODEL, "%s has no graph '%s'", c->model->arch->title,
-				    variant_name(v));
-	}
+				    variant_name((enum variant)v));
 	/* Known in a moment, and a pity to learn after an hour. */
-	for (i = 0; r == 0 && i < c->job->n_reference; i++) {
+	for (i = 0; r == 0 && i < c->spec.reference.n; i++) {
 		_cleanup_close_ int fd = -1;
 		uint64_t len;
 
-		r = fs_open_file(c->job->reference[i], E_BAD_REFERENCE, &fd, &len, e);
+		r = fs_open_file(c->spec.reference.item[i], E_BAD_REFERENCE, &fd, &len, e);
 	}
-	if (r == 0 && c->job->parity)
+	if (r == 0 && c->spec.parity)
 		r = parity_probe(e);
 	return r;
 }
@@ -164,15 +161,15 @@ resolve(struct conversion *c, struct err *e)
 static int
 trace(struct conversion *c, struct err *e)
 {
-	enum variant v;
-	size_t i;
-	int r = 0;
+	const unsigned total = (unsigned)__builtin_popcount(c->spec.variants);
+	unsigned done = 0;
+	int v, r = 0;
 
-	for (i = 0; r == 0 && i < c->job->n_variants; i++) {
-		r = variant_from_str(c->job->variants[i], E_BAD_REQUEST, &v, e);
-		if (r == 0)
-			r = conversion_trace(c, v, &c->graph[v], e);
-		report_progress(c->report, i + 1, c->job->n_variants, "graphs", c->job->variants[i]);
+	for (v = 0; r == 0 && v < VARIANT_MAX; v++) {
+		if (!(c->spec.variants & 1u << v))
+			continue;
+		r = conversion_trace(c, (enum variant)v, &c->graph[v], e);
+		report_progress(c->report, ++done, total, "graphs", variant_name((enum variant)v));
 	}
 	return r;
 }
@@ -187,14 +184,14 @@ export_progress(void *arg, uint64_t done, uint64_t total, const char *name)
 
 static int export(struct conversion *c, struct err *e)
 {
-	const struct profile *profile = profile_find(c->job->profile);
+	const struct profile *profile = spec_profile(&c->spec);
 	const struct onnx_options options = {
-		.half = str_eq(c->job->dtype, "fp16"),
+		.half = c->spec.dtype == SPEC_DTYPE_FP16,
 		.output = profile->output,
 		.output_half = profile->output_half,
-		.embed = str_eq(c->job->layout, "embedded"),
-		.shard_max = c->job->shard_size,
-		.store_bf16 = str_eq(c->job->storage, "bf16"),
+		.embed = c->spec.layout == SPEC_LAYOUT_EMBEDDED,
+		.shard_max = (uint64_t)c->spec.shard_size,
+		.store_bf16 = c->spec.storage == SPEC_STORAGE_BF16,
 	};
 	int v, r;
 
@@ -249,7 +246,7 @@ conversion_run(struct conversion *c, struct err *e)
 	r = export(c, e);
 	if (r < 0)
 		return r;
-	if (c->job->parity)
+	if (c->spec.parity)
 		r = check(c, e);
 	if (r == 0)
 		r = cases_remove(c, e);
@@ -263,6 +260,7 @@ conversion_release(struct conversion *c)
 {
 	int v;
 
+	spec_release(&c->spec);
 	json_decref(c->parity);
 	inputs_free(&c->inputs);
 	onnx_job_free(&c->onnx);

@@ -10,11 +10,13 @@
 #include "inputs.h"
 #include "model/model.h"
 #include "onnx/onnx.h"
+#include "spec/spec.h"
 #include "report.h"
 #include "source.h"
 
 struct conversion {
 	const Colconv__Job *job;
+	struct spec spec; /* what the job asks for */
 	struct report *report;
 	struct source source;  /* of the model */
 	struct source base;    /* of an adapter's base, where the job names it or it is a repository */

@@ -9,10 +9,10 @@
 #include <sys/wait.h>
 
 #include "base/fs.h"
+#include "base/json.h"
 #include "base/sha256.h"
 #include "base/str.h"
 #include "spec/frame.h"
-#include "worker.pb-c.h"
 
 static Colconv__Job *job;
 
@@ -28,14 +28,11 @@ message_send(Colconv__FromWorker__BodyCase body_case, void *body)
 {
 	Colconv__FromWorker m = COLCONV__FROM_WORKER__INIT;
 	struct buf b = BUF_INIT;
-	size_t len;
 
 	m.body_case = body_case;
 	m.hello = body; /* a union of pointers */
-	len = colconv__from_worker__get_packed_size(&m);
-	frame_begin(&b, len);
-	(void)buf_reserve(&b, len);
-	b.len += colconv__from_worker__pack(&m, (uint8_t *)b.data + b.len);
+	if (frame_add(&b, &m.base, NULL) < 0)
+		die("frame");
 	if (fs_write_all(STDOUT_FILENO, b.data, b.len, "stdout", NULL) < 0)
 		die("stdout");
 	buf_release(&b);
@@ -555,6 +552,7 @@ main(void)
 {
 	struct buf frame = BUF_INIT;
 	char *path, *text, *line, *save;
+	json_t *spec;
 	size_t len;
 
 	if (frame_read(STDIN_FILENO, &frame, NULL) != 1)
@@ -562,7 +560,10 @@ main(void)
 	job = colconv__job__unpack(NULL, frame.len, (const uint8_t *)frame.data);
 	if (!job)
 		die("job");
-	path = fs_join(job->model, "script");
+	spec = json_loads(job->spec, 0, NULL);
+	path = spec ? fs_join(json_string_value(json_object_get(spec, "model")), "script") : NULL;
+	if (!path)
+		die("spec");
 	if (fs_read(path, 1 << 20, E_IO, &text, &len, NULL) < 0)
 		die(path);
 	if (!str_starts(text, "no_hello\n"))
@@ -573,6 +574,7 @@ main(void)
 		script_line(line);
 	free(text);
 	free(path);
+	json_decref(spec);
 	buf_release(&frame);
 	colconv__job__free_unpacked(job, NULL);
 	return 0;

@@ -94,15 +94,8 @@ def test_requests_that_are_refused(daemon, change):
 
 
 def test_the_words_are_those_of_the_tables():
-    rows = re.findall(r'^SPEC_VALUE\((\w+), \w+, "(\w+)"\)', (TOP / "daemon/spec/spec.def").read_text(), re.MULTILINE)
-    properties = schema.named(REQUEST)[0]["properties"]
-    profiles = re.findall(r'^PROFILE\(\w+, +"(\w+)"', (TOP / "daemon/spec/profiles.def").read_text(), re.MULTILINE)
-    rows += [("PROFILE", name) for name in profiles]
-    for kind in {kind for kind, _ in rows}:
-        assert properties[kind.lower()]["enum"] == [word for k, word in rows if k == kind]
-
+    """Those of the request's fields: tests/unit/test_fields."""
     variants = re.findall(r'^VARIANT\(\w+, +"(\w+)"', (TOP / "daemon/spec/variants.def").read_text(), re.MULTILINE)
-    assert properties["variants"]["items"]["enum"] == variants
     assert schema.named("ParityGraph")[0]["enum"] == variants
     assert schema.load("manifest.schema.json")["$defs"]["graph"]["enum"] == variants
 

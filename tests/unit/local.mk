@@ -9,6 +9,10 @@ check_PROGRAMS += tests/unit/test_spec
 tests_unit_test_spec_SOURCES = tests/unit/test_spec.c
 tests_unit_test_spec_LDADD = $(SPEC_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/unit/test_fields
+tests_unit_test_fields_SOURCES = tests/unit/test_fields.c tests/unit/test.h
+tests_unit_test_fields_LDADD = $(SPEC_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/unit/test_loop
 tests_unit_test_loop_SOURCES = tests/unit/test_loop.c
 tests_unit_test_loop_LDADD = $(UNIT_LIBS)

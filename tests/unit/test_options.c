@@ -115,10 +115,8 @@ static int
 job_parse(const char *const *args, json_t *spec, struct err *e)
 {
 	const struct option_row rows[] = {
-#define JOB_OPTION(name, value, set, key, help) {name, 0, value, set, spec, key, help},
-#include "client/cmd/job_options.def"
-#undef JOB_OPTION
-		{"label", 0, "KEY=VALUE", job_option_label, spec, "labels", ""},
+#define FIELD(use, kind, sym, ...) JOB_OPTION_##use(SPEC_FIELD_##sym, spec)
+#include "spec/fields.def"
 		OPTION_END,
 	};
 	char *argv[ARGS_MAX];
@@ -142,13 +140,20 @@ static const struct {
 	 NULL},
 	{{"--reference", "a", "--reference", "b"}, "{\"reference\": [\"a\", \"b\"]}", NULL},
 	{{"--max-abs", "0.5", "--seed", "7"}, "{\"parity\": {\"max_abs\": 0.5, \"seed\": 7}}", NULL},
+	{{"--min-cosine", "-0.5"}, "{\"parity\": {\"min_cosine\": -0.5}}", NULL},
+	{{"--shard-size", "2GB", "--job-timeout", "2h"},
+	 "{\"shard_size\": \"2GB\", \"timeout\": 7200}",
+	 NULL},
+	{{"--priority", "-3"}, "{\"priority\": -3}", NULL},
 	{{"--no-parity"}, "{\"parity\": false}", NULL},
 	{{"--label", "a=b=c", "--label", "d="}, "{\"labels\": {\"a\": \"b=c\", \"d\": \"\"}}", NULL},
-	{{"--no-parity", "--seed", "7"}, NULL, "--seed has no use when parity is not checked"},
-	{{"--min-cosine", "0.9", "--no-parity"}, NULL, "--no-parity does not go with limits"},
+	{{"--no-parity", "--seed", "7"}, NULL, "--seed cannot be used with --no-parity"},
+	{{"--min-cosine", "0.9", "--no-parity"},
+	 NULL,
+	 "--no-parity cannot be used with the options of parity"},
 	{{"--label", "a"}, NULL, "--label must be KEY=VALUE"},
 	{{"--label", "=a"}, NULL, "--label must be KEY=VALUE"},
-	{{"--max-abs", "-1"}, NULL, "max-abs must be a number that is not negative"},
+	{{"--max-abs", "x"}, NULL, "max-abs must be a number"},
 	{{"--seed", "1.5"}, NULL, "seed must be a whole number"},
 	{{"--dtype", "\xff"}, NULL, "dtype must be UTF-8"},
 };

@@ -77,7 +77,7 @@ assert_queued_again(int64_t id)
 
 	assert_int_equal(store_job_get(store, id, &job, &err), 0);
 	assert_int_equal(job.state, JOB_QUEUED);
-	assert_int_equal(job.attempts_max - job.attempt, SPEC_ATTEMPTS_DEFAULT);
+	assert_int_equal(job.attempts_max - job.attempt, spec_fields[SPEC_FIELD_ATTEMPTS].initial);
 	assert_true(job.result == NULL && job.reason == NULL);
 	job_release(&job);
 	assert_int_equal(store_file_list(store, id, &files, &err), 0);

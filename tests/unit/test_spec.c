@@ -2,6 +2,7 @@
 
 #include "base/fs.h"
 #include "base/str.h"
+#include "spec/roots.h"
 #include "spec/spec.h"
 
 static struct spec spec;
@@ -82,7 +83,6 @@ test_everything(void **state)
 		"\"positions\": \"arange\", \"priority\": -100, \"profile\": \"seed\", \"reference\": "
 		"[\"/a\", \"/b\"], "
 		"\"storage\": \"bf16\", \"timeout\": 2592000, \"variants\": [\"text\", \"unified\"]}";
-	struct spec_proto p;
 	struct err e = ERR_INIT;
 	json_t *j, *again;
 
@@ -94,31 +94,28 @@ test_everything(void **state)
 	json_decref(j);
 	json_decref(again);
 
-	spec_to_proto(&spec, "n0nce", "/out", &p);
-	assert_string_equal(p.job.nonce, "n0nce");
-	assert_string_equal(p.job.out_dir, "/out");
-	assert_string_equal(p.job.model, "/srv/\u00fc");
-	assert_string_equal(p.job.base_model, "/b");
-	assert_int_equal(p.job.n_variants, 2);
-	assert_string_equal(p.job.variants[1], "unified");
-	assert_string_equal(p.job.dtype, "fp32");
-	assert_string_equal(p.job.storage, "bf16");
-	assert_string_equal(p.job.profile, "seed");
-	assert_string_equal(p.job.layout, "single");
-	assert_string_equal(p.job.positions, "arange");
-	assert_string_equal(p.job.mask_mode, "causal");
-	assert_int_equal(p.job.n_reference, 2);
-	assert_string_equal(p.job.reference[1], "/b");
-	assert_true(p.job.parity);
-	assert_true(p.job.limits->max_abs == 0.5 && p.job.limits->min_cosine == 0.25);
-	assert_true(p.job.seed == 7);
-	assert_true(colconv__job__get_packed_size(&p.job) > 0);
+	assert_string_equal(spec.model, "/srv/\u00fc");
+	assert_string_equal(spec.base, "/b");
+	assert_int_equal(spec.variants, 1u << VARIANT_TEXT | 1u << VARIANT_UNIFIED);
+	assert_int_equal(spec.dtype, SPEC_DTYPE_FP32);
+	assert_int_equal(spec.storage, SPEC_STORAGE_BF16);
+	assert_string_equal(spec_profile(&spec)->name, "seed");
+	assert_int_equal(spec.layout, SPEC_LAYOUT_SINGLE);
+	assert_int_equal(spec.positions, SPEC_POSITIONS_ARANGE);
+	assert_int_equal(spec.mask_mode, SPEC_MASK_MODE_CAUSAL);
+	assert_int_equal(spec.reference.n, 2);
+	assert_string_equal(spec.reference.item[1], "/b");
+	assert_true(spec.parity);
+	assert_true(spec.max_abs == 0.5 && spec.min_cosine == 0.25);
+	assert_int_equal(spec.seed, 7);
+	assert_int_equal(spec.priority, -100);
+	assert_int_equal(spec.timeout, 2592000);
+	assert_int_equal(spec.attempts, 10);
 }
 
 static void
 test_repository(void **state)
 {
-	struct spec_proto p;
 	struct err e = ERR_INIT;
 
 	(void)state;
@@ -130,9 +127,7 @@ test_repository(void **state)
 		    "\"priority\": 0, \"profile\": \"default\", \"reference\": [], \"revision\": \"main\", "
 		    "\"storage\": \"same\", \"timeout\": null, "
 		    "\"variants\": [\"text\"]}");
-	spec_to_proto(&spec, "n", "/out", &p);
-	assert_string_equal(p.job.model, "vidore/colqwen2-v1.0-hf");
-	assert_string_equal(p.job.revision, "main");
+	assert_string_equal(spec.revision, "main");
 	assert_int_equal(spec_check_roots(&spec, (const char *[]){"/nowhere"}, 1, field, &e), 0);
 	assert_int_equal(parse("{\"model\": \"a/b\", \"revision\": \"refs/pr/1\"}", &e), 0);
 	assert_string_equal(spec.revision, "refs/pr/1");
@@ -166,7 +161,7 @@ test_shard_size(void **state)
 {
 	static const struct {
 		const char *text;
-		uint64_t size;
+		int64_t size;
 	} rows[] = {
 		{"{\"model\": \"/m\", \"layout\": \"sharded\"}", 2000000000},
 		{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": \"1GiB\"}", 1 << 30},
@@ -174,7 +169,6 @@ test_shard_size(void **state)
 		{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": 1e9}", 1000000000},
 		{"{\"model\": \"/m\", \"layout\": \"embedded\"}", 0},
 	};
-	struct spec_proto p;
 	size_t i;
 
 	(void)state;
@@ -189,8 +183,6 @@ test_shard_size(void **state)
 		assert_int_equal(spec_from_json(j, &spec, field, &e), 0);
 		json_decref(j);
 		assert_int_equal(spec.shard_size, rows[i].size);
-		spec_to_proto(&spec, "n0nce", "/out", &p);
-		assert_int_equal(p.job.shard_size, rows[i].size);
 	}
 }
 
@@ -205,7 +197,7 @@ static const struct {
 	{"{}", "model", "model is missing"},
 	{"{\"model\": \"/m\", \"modle\": 1}", "modle", "no field 'modle'"},
 	{"{\"\u00fc" A64 A16 "aaaaaaaaaaaa\u00fc\": 1}", "\u00fc" A64 A16 "aaaaaaaaaaaa?", "no field"},
-	{"{\"model\": null}", "model", "model must not be null"},
+	{"{\"model\": null}", "model", "model is missing"},
 	{"{\"model\": \"/m\", \"dtype\": null}", "dtype", "dtype must not be null"},
 	{"{\"model\": \"/m\", \"shard_size\": null}", "shard_size", "must not be null"},
 	{"{\"model\": \"/m\", \"parity\": null}", "parity", "must not be null"},
@@ -216,7 +208,7 @@ static const struct {
 	{"{\"model\": \"a/b/c\"}", "model", "repository"},
 	{"{\"model\": \"../b\"}", "model", "repository"},
 	{"{\"model\": \"a/b\", \"revision\": 1}", "revision", "must be a string"},
-	{"{\"model\": \"a/b\", \"revision\": \"\"}", "revision", "branch or tag"},
+	{"{\"model\": \"a/b\", \"revision\": \"\"}", "revision", "from 1 to 128 characters, not 0"},
 	{"{\"model\": \"a/b\", \"revision\": \"../x\"}", "revision", "not '../x'"},
 	{"{\"model\": \"/m\", \"revision\": \"main\"}", "revision", "model is a folder"},
 	{"{\"model\": \"/a\\nb\"}", "model", "control characters"},
@@ -231,18 +223,18 @@ static const struct {
 	{"{\"model\": \"/m\", \"base\": \"b\"}", "base",
 	 "an absolute path or a repository OWNER/NAME of the Hub, not 'b'"},
 	{"{\"model\": \"/m\", \"variants\": \"text\"}", "variants", "must be an array"},
-	{"{\"model\": \"/m\", \"variants\": []}", "variants", "at least one"},
+	{"{\"model\": \"/m\", \"variants\": []}", "variants", "at least one member"},
 	{"{\"model\": \"/m\", \"variants\": [1]}", "variants[0]", "must be a string"},
 	{"{\"model\": \"/m\", \"variants\": [\"text\", \"fp32\"]}", "variants[1]",
-	 "must be text, image or unified, not 'fp32'"},
+	 "must be one of text, image, unified, not 'fp32'"},
 	{"{\"model\": \"/m\", \"variants\": [\"text\", \"text\"]}", "variants[1]", "a second time"},
 	{"{\"model\": \"/m\", \"dtype\": \"fp8\"}", "dtype", "dtype must be one of fp32, fp16, not 'fp8'"},
 	{"{\"model\": \"/m\", \"dtype\": 32}", "dtype", "must be a string"},
 	{"{\"model\": \"/m\", \"storage\": \"fp32\"}", "storage", "one of same, bf16, not 'fp32'"},
 	{"{\"model\": \"/m\", \"dtype\": \"fp16\", \"storage\": \"bf16\"}", "storage",
-	 "dtype fp32 only, not with fp16"},
+	 "needs the dtype fp32, not fp16"},
 	{"{\"model\": \"/m\", \"layout\": \"odd\"}", "layout", "one of single, sharded, embedded, not 'odd'"},
-	{"{\"model\": \"/m\", \"shard_size\": 4096}", "shard_size", "layout sharded only, not with single"},
+	{"{\"model\": \"/m\", \"shard_size\": 4096}", "shard_size", "needs the layout sharded, not single"},
 	{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": 4095}", "shard_size",
 	 "at least 4096 bytes"},
 	{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": -1}", "shard_size",
@@ -254,9 +246,9 @@ static const struct {
 	{"{\"model\": \"/m\", \"profile\": \"x\"}", "profile",
 	 "one of default, seed, fastembed, embedanything, not 'x'"},
 	{"{\"model\": \"/m\", \"profile\": \"fastembed\", \"variants\": [\"text\", \"unified\"]}", "variants",
-	 "unified alone"},
+	 "needs the variants unified alone"},
 	{"{\"model\": \"/m\", \"profile\": \"fastembed\", \"layout\": \"embedded\"}", "layout",
-	 "must be single with the profile"},
+	 "needs the layout single, not embedded"},
 	{"{\"model\": \"/m\", \"positions\": \"x\"}", "positions", "one of mrope, arange, not 'x'"},
 	{"{\"model\": \"/m\", \"mask_mode\": \"x\"}", "mask_mode", "one of trained, causal, not 'x'"},
 	{"{\"model\": \"/m\", \"reference\": \"/a\"}", "reference", "must be an array"},
@@ -264,10 +256,11 @@ static const struct {
 	{"{\"model\": \"/m\", \"reference\": [\"/a\", 1]}", "reference[1]", "must be a string"},
 	{"{\"model\": \"/m\", \"parity\": 1}", "parity", "true, false or an object"},
 	{"{\"model\": \"/m\", \"parity\": {\"seeds\": 1}}", "parity.seeds", "no field 'parity.seeds'"},
-	{"{\"model\": \"/m\", \"parity\": {\"max_abs\": -1}}", "parity.max_abs", "negative"},
+	{"{\"model\": \"/m\", \"parity\": {\"max_abs\": -1}}", "parity.max_abs", "at least 0"},
 	{"{\"model\": \"/m\", \"parity\": {\"max_abs\": \"1\"}}", "parity.max_abs", "must be a number"},
 	{"{\"model\": \"/m\", \"parity\": {\"min_cosine\": 1.5}}", "parity.min_cosine", "from -1 to 1"},
-	{"{\"model\": \"/m\", \"parity\": {\"seed\": -1}}", "parity.seed", "must be from 0"},
+	{"{\"model\": \"/m\", \"parity\": {\"seed\": -1}}", "parity.seed",
+	 "from 0 to 9223372036854775807, not -1"},
 	{"{\"model\": \"/m\", \"parity\": {\"seed\": 1.5}}", "parity.seed", "a whole number"},
 	{"{\"model\": \"/m\", \"parity\": {\"seed\": 9223372036854775808.0}}", "parity.seed",
 	 "a whole number"},
@@ -361,25 +354,25 @@ test_caps(void **state)
 
 	assert_refused_take(json_pack("{s:s#}", "model", "a/b\0c", 5), "model", "repository");
 	assert_refused_take(json_pack("{s:s, s:s#}", "model", "a/b", "revision", "x\0y", 3), "revision",
-			    "branch or tag");
+			    "control characters");
 
 	j = job_json();
 	list = json_array();
-	for (i = 0; i <= SPEC_REFERENCES_MAX; i++)
+	for (i = 0; i <= spec_fields[SPEC_FIELD_REFERENCE].most; i++)
 		(void)json_array_append_new(list, json_string("/r"));
 	(void)json_object_set_new(j, "reference", list);
 	assert_refused_take(j, "reference", "at most 64 paths, not 65");
 
 	j = job_json();
 	list = json_object();
-	for (i = 0; i <= SPEC_LABELS_MAX; i++) {
-		char name[8];
+	for (i = 0; i <= spec_fields[SPEC_FIELD_LABELS].most; i++) {
+		char name[16];
 
 		(void)snprintf(name, sizeof(name), "l%d", i);
 		(void)json_object_set_new(list, name, json_string("x"));
 	}
 	(void)json_object_set_new(j, "labels", list);
-	assert_refused_take(j, "labels", "at most 16, not 17");
+	assert_refused_take(j, "labels", "at most 16 members, not 17");
 }
 
 static char *

@@ -28,7 +28,7 @@ test_persists(void **state)
 	assert_int_equal(job.state, JOB_RUNNING);
 	assert_true(job.created == T0 && job.started == T0 + 1 && job.ended == 0);
 	assert_int_equal(job.attempt, 1);
-	assert_int_equal(job.attempts_max, SPEC_ATTEMPTS_DEFAULT);
+	assert_int_equal(job.attempts_max, spec_fields[SPEC_FIELD_ATTEMPTS].initial);
 	assert_int_equal(job.n_stages, 2);
 	assert_string_equal(job.stages[1].name, "trace");
 	assert_true(job.stages[0].seconds == 0.25 && job.stages[1].peak_anon_bytes == INT64_MAX);

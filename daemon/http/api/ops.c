@@ -83,30 +83,23 @@ variants_to_json(unsigned variants)
 	return j;
 }
 
-/* The words that spec.def knows, by the fields they are for. */
+/* The words of each field that has any. */
 static json_t *
 options_to_json(void)
 {
-	static const struct {
-		const char *field;
-		const char *word;
-	} rows[] = {
-#define SPEC_VALUE(kind, sym, word) {#kind, word},
-#include "spec/spec.def"
-#undef SPEC_VALUE
-	};
-	json_t *j = json_object();
-	char field[32];
-	size_t i, k;
+	const struct spec_field *f;
+	enum spec_word first, end;
+	json_t *j = json_object(), *words;
+	unsigned w;
 
-	(void)json_object_set_new(j, "variants", variants_to_json(~0u));
-	for (i = 0; i < ARRAY_LEN(rows); i++) {
-		for (k = 0; rows[i].field[k]; k++)
-			field[k] = (char)tolower(rows[i].field[k]);
-		field[k] = '\0';
-		if (!json_object_get(j, field))
-			(void)json_object_set_new(j, field, json_array());
-		(void)json_array_append_new(json_object_get(j, field), json_string(rows[i].word));
+	for (f = spec_fields; f < spec_fields + SPEC_FIELD_MAX; f++) {
+		spec_words(f, &first, &end);
+		if (first == end)
+			continue;
+		words = json_array();
+		for (w = first; w < end; w++)
+			(void)json_array_append_new(words, json_string(spec_word(w)));
+		(void)json_object_set_new(j, f->key, words);
 	}
 	return j;
 }

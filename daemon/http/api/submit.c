@@ -10,6 +10,8 @@
 #include <inttypes.h>
 #include <strings.h>
 
+#include "spec/roots.h"
+
 #define KEY_FIELD "Idempotency-Key"
 #define KEY_LEN_MAX 255
 

@@ -13,7 +13,7 @@ const pair = (term, ...what) => (what[0] === null ? null : h("div", {}, h("dt", 
 
 function facts(job) {
 	const s = job.spec;
-	const options = ["dtype", "storage", "layout", "profile", "positions", "mask_mode"].filter((k) => s[k]).map((k) => `${k.replace("_", " ")} ${s[k]}`);
+	const options = Object.keys(s).filter((k) => typeof s[k] === "string" && !["model", "revision", "base"].includes(k)).map((k) => `${k.replace("_", " ")} ${s[k]}`);
 
 	return h("dl", { class: "facts" },
 		pair("Graphs", (s.variants ?? []).join(", ")), pair("Options", options.join(", ")),

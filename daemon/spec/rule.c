@@ -1,0 +1,119 @@
+#include "rule.h"
+
+#include "profile.h"
+#include "repo.h"
+#include "spec.h"
+
+#define MAX_ABS_ROUNDED 1e-3 /* of an output that is rounded to float16 */
+
+/* What the graphs of a dtype must come up to, where the job does not say. */
+static const struct {
+	enum spec_word dtype;
+	double max_abs, min_cosine;
+} limits[] = {
+	{SPEC_DTYPE_FP32, 1e-4, 0.99999},
+	{SPEC_DTYPE_FP16, 5e-2, 0.999},
+};
+
+int
+rule_any(struct spec *spec _unused_, bool given _unused_, struct err *e _unused_)
+{
+	return 0;
+}
+
+int
+rule_model(struct spec *spec, bool given _unused_, struct err *e)
+{
+	return spec->model ? 0 : err_set(e, E_BAD_REQUEST, "model is missing");
+}
+
+int
+rule_revision(struct spec *spec, bool given, struct err *e)
+{
+	if (!spec_is_repo(spec->model))
+		return given ? err_set(e, E_BAD_REQUEST,
+				       "revision needs a model of the form " REPO_ID_FORM
+				       ", and model is a folder")
+			     : 0;
+	if (!given)
+		spec->revision = strdup(REPO_REVISION_DEFAULT);
+	if (!spec->revision)
+		return err_no_memory(e);
+	return repo_revision_ok(spec->revision)
+		       ? 0
+		       : err_set(e, E_BAD_REQUEST,
+				 "revision must be the name of a branch or tag, or a commit, not '%s'",
+				 spec->revision);
+}
+
+int
+rule_variants(struct spec *spec, bool given, struct err *e)
+{
+	const bool one_model = spec_profile(spec)->one_model;
+
+	if (!given)
+		spec->variants = 1u << (one_model ? VARIANT_UNIFIED : VARIANT_TEXT);
+	if (one_model && spec->variants != 1u << VARIANT_UNIFIED)
+		return err_set(e, E_BAD_REQUEST, "the profile %s needs the variants unified alone",
+			       spec_word(spec->profile));
+	return 0;
+}
+
+int
+rule_storage(struct spec *spec, bool given _unused_, struct err *e)
+{
+	if (spec->storage == SPEC_STORAGE_BF16 && spec->dtype != SPEC_DTYPE_FP32)
+		return err_set(e, E_BAD_REQUEST, "the storage bf16 needs the dtype fp32, not %s",
+			       spec_word(spec->dtype));
+	return 0;
+}
+
+int
+rule_layout(struct spec *spec, bool given _unused_, struct err *e)
+{
+	if (spec_profile(spec)->one_model && spec->layout != SPEC_LAYOUT_SINGLE)
+		return err_set(e, E_BAD_REQUEST, "the profile %s needs the layout single, not %s",
+			       spec_word(spec->profile), spec_word(spec->layout));
+	return 0;
+}
+
+int
+rule_shard_size(struct spec *spec, bool given, struct err *e)
+{
+	if (spec->layout == SPEC_LAYOUT_SHARDED)
+		return 0;
+	if (given)
+		return err_set(e, E_BAD_REQUEST, "shard_size needs the layout sharded, not %s",
+			       spec_word(spec->layout));
+	spec->shard_size = 0;
+	return 0;
+}
+
+static size_t
+limits_of(const struct spec *spec)
+{
+	size_t i = 0;
+
+	while (limits[i].dtype != spec->dtype)
+		i++;
+	return i;
+}
+
+int
+rule_max_abs(struct spec *spec, bool given, struct err *e _unused_)
+{
+	if (given)
+		return 0;
+	spec->max_abs = limits[limits_of(spec)].max_abs;
+	if (spec_profile(spec)->output_half)
+		spec->max_abs = MAX(spec->max_abs, MAX_ABS_ROUNDED);
+	return 0;
+}
+
+int
+rule_min_cosine(struct spec *spec, bool given, struct err *e _unused_)
+{
+	if (!given)
+		spec->min_cosine = limits[limits_of(spec)].min_cosine;
+	return 0;
+}

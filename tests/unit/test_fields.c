@@ -1,0 +1,279 @@
+/* The documents that list a job's options, compared with the rows of fields.def. */
+#include "test.h"
+
+#include <stdlib.h>
+
+#include "base/fs.h"
+#include "base/str.h"
+#include "spec/spec.h"
+
+#define FILE_MAX (4u << 20)
+
+static char *
+path_of(const char *name)
+{
+	const char *top = getenv("COLCONV_SOURCE");
+	char *path = fs_join(top ? top : ".", name);
+
+	assert_non_null(path);
+	return path;
+}
+
+static json_t *
+json_of(const char *name)
+{
+	_cleanup_free_ char *path = path_of(name);
+	struct err e = ERR_INIT;
+	json_t *j = NULL;
+
+	(void)json_read(path, FILE_MAX, E_IO, &j, &e);
+	assert_no_error(&e);
+	return j;
+}
+
+static char *
+text_of(const char *name)
+{
+	_cleanup_free_ char *path = path_of(name);
+	struct err e = ERR_INIT;
+	char *text = NULL;
+	size_t len;
+
+	(void)fs_read(path, FILE_MAX, E_IO, &text, &len, &e);
+	assert_no_error(&e);
+	return text;
+}
+
+static const json_t *
+member(const json_t *j, const char *path)
+{
+	_cleanup_free_ char *copy = strdup(path);
+	char *key, *save;
+
+	assert_non_null(copy);
+	for (key = strtok_r(copy, "/", &save); key; key = strtok_r(NULL, "/", &save)) {
+		j = json_object_get(j, key);
+		if (!j)
+			fail_msg("no '%s' in '%s'", key, path);
+	}
+	return j;
+}
+
+static json_t *
+words_to_json(const struct spec_field *f)
+{
+	enum spec_word first, end;
+	json_t *j = json_array();
+	unsigned w;
+
+	spec_words(f, &first, &end);
+	for (w = first; w < end; w++)
+		(void)json_array_append_new(j, json_string(spec_word(w)));
+	return j;
+}
+
+/* What the schema of a field has at least; its description is the row's help with an upper-case first letter. */
+static json_t *
+schema_make(const struct spec_field *f)
+{
+	const json_int_t least = f->least, most = f->most;
+	json_t *j = NULL;
+
+	switch (f->kind) {
+	case SPEC_KIND_SOURCE:
+		j = json_pack("{s:s}", "$ref",
+			      f->use == SPEC_USE_MODEL ? "#/components/schemas/Source"
+						       : "#/components/schemas/SourceOrNull");
+		break;
+	case SPEC_KIND_TEXT:
+		j = json_pack("{s:s, s:I}", "type", "string", "maxLength", most);
+		break;
+	case SPEC_KIND_WORD:
+		j = json_pack("{s:o}", "enum", words_to_json(f));
+		(void)json_object_set(j, "default", json_array_get(json_object_get(j, "enum"), 0));
+		break;
+	case SPEC_KIND_WORDS:
+		j = json_pack("{s:s, s:{s:o}, s:i, s:b}", "type", "array", "items", "enum", words_to_json(f),
+			      "minItems", 1, "uniqueItems", 1);
+		break;
+	case SPEC_KIND_WHOLE:
+		j = json_pack("{s:s, s:I, s:I, s:I}", "type", "integer", "minimum", least, "maximum", most,
+			      "default", (json_int_t)f->initial);
+		break;
+	case SPEC_KIND_NUMBER:
+		j = json_pack("{s:s, s:I}", "type", "number", "minimum", least);
+		if (most < INT64_MAX)
+			(void)json_object_set_new(j, "maximum", json_integer(most));
+		break;
+	case SPEC_KIND_SIZE:
+		j = json_pack("{s:[s, s], s:I, s:I}", "type", "integer", "string", "minimum", least,
+			      "maximum", most);
+		break;
+	case SPEC_KIND_SECONDS:
+		j = json_pack("{s:[s, s], s:I, s:I, s:n}", "type", "integer", "null", "minimum", least,
+			      "maximum", most, "default");
+		break;
+	case SPEC_KIND_SWITCH:
+		j = spec_field_next(NULL, spec_field_id(f))
+			    ? json_pack("{s:[s, s], s:b}", "type", "boolean", "object", "default",
+					(int)f->initial)
+			    : json_pack("{s:s, s:b}", "type", "boolean", "default", (int)f->initial);
+		break;
+	case SPEC_KIND_PATHS:
+		j = json_pack("{s:s, s:{s:s}, s:I}", "type", "array", "items", "$ref",
+			      "#/components/schemas/Path", "maxItems", most);
+		break;
+	case SPEC_KIND_LABELS:
+		j = json_pack("{s:s, s:I}", "type", "object", "maxProperties", most);
+		break;
+	case SPEC_KIND_MAX:
+		break;
+	}
+	assert_non_null(j);
+	return j;
+}
+
+/* Every member of `want` is in `have`, with the same value. */
+static void
+assert_within(const struct spec_field *f, const json_t *have, json_t *want)
+{
+	_cleanup_free_ char *text = json_dumps(want, JSON_SORT_KEYS);
+	const char *key;
+	json_t *v;
+
+	json_object_foreach(want, key, v)
+		if (!json_equal(json_object_get(have, key), v))
+			fail_msg("openapi.json: the schema of '%s' needs '%s' as in %s", f->key, key, text);
+}
+
+static void
+description_check(const struct spec_field *f, const json_t *schema)
+{
+	const char *text = json_string_value(json_object_get(schema, "description"));
+
+	if (!text || (text[0] | 0x20) != f->help[0] || !str_eq(text + 1, f->help + 1))
+		fail_msg("openapi.json: '%s' is described as '%s', not as '%s'", f->key, text ? text : "",
+			 f->help);
+}
+
+static const json_t *
+schema_of(const json_t *properties, const struct spec_field *f)
+{
+	const json_t *schema;
+
+	if (f->parent != SPEC_FIELD_JOB)
+		properties = member(json_object_get(properties, spec_fields[f->parent].key), "properties");
+	schema = json_object_get(properties, f->key);
+	if (!schema)
+		fail_msg("openapi.json has no field '%s'", f->key);
+	return schema;
+}
+
+static void
+members_check(const json_t *properties, enum spec_field_id parent)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach((json_t *)(uintptr_t)properties, key, v)
+		if (!spec_field_find(key, parent))
+			fail_msg("openapi.json has a field '%s' without a row", key);
+}
+
+static void
+test_request_schema(void **state)
+{
+	json_auto_t *doc = json_of("proto/openapi.json");
+	const json_t *properties = member(doc, "components/schemas/JobRequest/properties");
+	const struct spec_field *f;
+
+	(void)state;
+	members_check(properties, SPEC_FIELD_JOB);
+	for (f = spec_fields; f < spec_fields + SPEC_FIELD_MAX; f++) {
+		const json_t *schema = schema_of(properties, f);
+		json_auto_t *want = schema_make(f);
+
+		assert_within(f, schema, want);
+		description_check(f, schema);
+		if (f->kind == SPEC_KIND_SWITCH && json_object_get(schema, "properties"))
+			members_check(json_object_get(schema, "properties"), spec_field_id(f));
+	}
+}
+
+static void
+test_manifest_schema(void **state)
+{
+	json_auto_t *doc = json_of("proto/manifest.schema.json");
+	const json_t *properties = member(doc, "properties/options/properties");
+	const struct spec_field *f;
+	size_t n = 0;
+
+	(void)state;
+	for (f = spec_fields; f < spec_fields + SPEC_FIELD_MAX; f++) {
+		if (f->use != SPEC_USE_ARTIFACT)
+			continue;
+		n++;
+		if (!json_object_get(properties, f->key))
+			fail_msg("manifest.schema.json has no option '%s'", f->key);
+	}
+	assert_int_equal(json_object_size(properties), n);
+}
+
+/* The manual says a word on each. */
+static void
+test_manuals(void **state)
+{
+	_cleanup_free_ char *api = text_of("proto/api.md"), *readme = text_of("README.md");
+	const struct spec_field *f;
+
+	(void)state;
+	for (f = spec_fields; f < spec_fields + SPEC_FIELD_MAX; f++) {
+		_cleanup_free_ char *key = str_printf("\"%s\":", f->key);
+		_cleanup_free_ char *option = str_printf("`--%s", f->option ? f->option : "");
+
+		assert_non_null(key);
+		assert_non_null(option);
+		if (!strstr(api, key))
+			fail_msg("proto/api.md has no field %s", key);
+		if (f->option && f->use != SPEC_USE_QUEUE && !strstr(readme, option))
+			fail_msg("README.md has no option %s`", option);
+	}
+}
+
+static void
+test_help(void **state)
+{
+	static const struct {
+		enum spec_field_id id;
+		const char *want;
+	} rows[] = {
+		{SPEC_FIELD_DTYPE, "numbers to compute in: fp32, fp16 (fp32)"},
+		{SPEC_FIELD_VARIANTS, "graphs to make: text, image, unified"},
+		{SPEC_FIELD_ATTEMPTS,
+		 "how often to try a job that fails for a reason that may pass; from 1 to 10 (3)"},
+		{SPEC_FIELD_SEED, "parity: seed of the cases that are made (1)"},
+		{SPEC_FIELD_PARITY, "do not compare embeddings with the original's before publishing"},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		_cleanup_(buf_release) struct buf b = BUF_INIT;
+
+		spec_field_help(&spec_fields[rows[i].id], &b);
+		assert_string_equal(b.data, rows[i].want);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_request_schema),
+		cmocka_unit_test(test_manifest_schema),
+		cmocka_unit_test(test_manuals),
+		cmocka_unit_test(test_help),
+	};
+
+	return cmocka_run_group_tests_name("fields", tests, NULL, NULL);
+}
