@@ -2,16 +2,17 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
 
 #include "base/fs.h"
 #include "base/str.h"
 #include "adapter.h"
+#include "config.h"
 #include "index.h"
 #include "names.h"
+#include "sniff.h"
 
 #define WEIGHTS_NAME "model.safetensors"
-#define CONFIG_LEN_MAX (8u << 20)
+#define CONFIG_LEN_MAX (1u << 20)
 
 struct checkpoint {
 	char *dir;
@@ -20,6 +21,7 @@ struct checkpoint {
 	json_t *config;
 	struct st_file **files;
 	size_t file_count;
+	struct index_lost lost;
 	struct weight *weights; /* sorted by canonical name, which each owns */
 	size_t weight_count;
 };
@@ -39,10 +41,22 @@ checkpoint_is_adapter(const char *dir)
 	return dir_has(dir, ADAPTER_CONFIG_NAME) && !dir_has(dir, WEIGHTS_NAME) && !dir_has(dir, INDEX_NAME);
 }
 
+/* A copy without slashes at its end, which would hide the folder's name. */
+static char *
+dir_copy(const char *dir)
+{
+	size_t len = strlen(dir);
+
+	while (len > 1 && dir[len - 1] == '/')
+		len--;
+	return strndup(dir, len);
+}
+
 static int
 config_read(struct checkpoint *c, struct err *e)
 {
-	_cleanup_free_ char *path = fs_join(c->dir, "config.json");
+	_cleanup_free_ char *path = fs_join(c->dir, "config.json"), *text = NULL;
+	size_t len;
 	int r;
 
 	if (!path)
@@ -55,12 +69,18 @@ config_read(struct checkpoint *c, struct err *e)
 			       c->dir);
 	if (!fs_exists(path))
 		return err_set(e, E_BAD_CHECKPOINT, "'%s' has no config.json", c->dir);
-	r = json_read(path, CONFIG_LEN_MAX, E_BAD_CHECKPOINT, &c->config, e);
+	r = fs_read(path, CONFIG_LEN_MAX, E_BAD_CHECKPOINT, &text, &len, e);
+	if (r < 0)
+		return r;
+	r = sniff_check(text, len, E_BAD_CHECKPOINT, e);
+	if (r < 0)
+		return err_context(e, "'%s'", path);
+	r = json_parse(text, len, path, E_BAD_CHECKPOINT, &c->config, e);
 	if (r < 0)
 		return r;
 	if (!json_is_object(c->config))
 		return err_set(e, E_BAD_CHECKPOINT, "'%s' must hold a JSON object", path);
-	return 0;
+	return config_quantized(c->config, e);
 }
 
 static int
@@ -88,6 +108,21 @@ weights_missing(const char *dir, const char *wanted, struct err *e)
 	return err_set(e, E_BAD_CHECKPOINT, "'%s' has %s", dir, wanted);
 }
 
+/* The shards that the index names. */
+static int
+shards_add(struct checkpoint *c, struct err *e)
+{
+	struct shards s;
+	int r = index_open(c->dir, &s, e);
+
+	if (r < 0)
+		return r;
+	c->files = s.file;
+	c->file_count = s.count;
+	c->lost = s.lost;
+	return 0;
+}
+
 static int
 file_add(struct checkpoint *c, const char *path, struct err *e)
 {
@@ -112,7 +147,7 @@ files_open(struct checkpoint *c, struct err *e)
 		return err_no_memory(e);
 	if (!fs_exists(path))
 		return dir_has(c->dir, INDEX_NAME)
-			       ? index_open(c->dir, &c->files, &c->file_count, e)
+			       ? shards_add(c, e)
 			       : weights_missing(c->dir, "neither " WEIGHTS_NAME " nor " INDEX_NAME, e);
 	return file_add(c, path, e);
 }
@@ -124,15 +159,17 @@ weight_add(struct checkpoint *c, const struct st_file *f, const struct st_tensor
 	char name[NAME_LEN_MAX];
 	int r;
 
+	if (name_is_peft(t->name))
+		return err_set(
+			e, E_UNSUPPORTED_MODEL,
+			"'%s' holds a model under PEFT that was not merged (tensor '%s'); save it after "
+			"merge_and_unload(), or give the folder of the adapter",
+			st_path(f), t->name);
 	r = name_canonical(t->name, name, e);
 	if (r < 0)
 		return err_context(e, "'%s'", st_path(f));
 	if (r == 0)
 		return 0;
-	if (!elem_is_weight(t->dtype))
-		return err_set(e, E_BAD_CHECKPOINT,
-			       "'%s': tensor '%s' is of dtype %s, not a floating point weight", st_path(f),
-			       t->name, elem_name(t->dtype));
 	w->name = strdup(name);
 	if (!w->name)
 		return err_no_memory(e);
@@ -243,13 +280,13 @@ adapter_begin(struct checkpoint *c, const char *dir, const char *base, struct er
 	_cleanup_free_ char *path = fs_join(dir, ADAPTER_CONFIG_NAME);
 	int r;
 
-	c->adapter_dir = strdup(dir);
+	c->adapter_dir = dir_copy(dir);
 	if (!path || !c->adapter_dir)
 		return err_no_memory(e);
 	r = adapter_config_read(path, &c->adapter, e);
 	if (r < 0 || !base)
 		return r < 0 ? r : base_find(c, e);
-	c->dir = strdup(base);
+	c->dir = dir_copy(base);
 	return c->dir ? 0 : err_no_memory(e);
 }
 
@@ -281,18 +318,18 @@ int
 checkpoint_base_elsewhere(const char *dir, char **ret, struct err *e)
 {
 	_cleanup_(adapter_config_release) struct adapter_config config = ADAPTER_CONFIG_INIT;
-	_cleanup_free_ char *path = fs_join(dir, ADAPTER_CONFIG_NAME), *here = NULL;
+	_cleanup_free_ char *path = fs_join(dir, ADAPTER_CONFIG_NAME), *copy = dir_copy(dir), *here = NULL;
 	int r;
 
 	*ret = NULL;
-	if (!path)
+	if (!path || !copy)
 		return err_no_memory(e);
 	if (!checkpoint_is_adapter(dir))
 		return 0;
 	r = adapter_config_read(path, &config, e);
 	if (r < 0 || !config.base)
 		return r;
-	r = base_locate(dir, config.base, &here, e);
+	r = base_locate(copy, config.base, &here, e);
 	if (r < 0 || here)
 		return r;
 	*ret = strdup(config.base);
@@ -306,7 +343,7 @@ dir_set(struct checkpoint *c, const char *dir, const char *base, struct err *e)
 		return adapter_begin(c, dir, base, e);
 	if (base)
 		return err_set(e, E_BAD_REQUEST, "a base was given, but '%s' is not an adapter", dir);
-	c->dir = strdup(dir);
+	c->dir = dir_copy(dir);
 	return c->dir ? 0 : err_no_memory(e);
 }
 
@@ -347,6 +384,7 @@ checkpoint_free(struct checkpoint **pc)
 	for (i = 0; i < c->file_count; i++)
 		st_free(&c->files[i]);
 	free(c->files);
+	index_lost_release(&c->lost);
 	json_decref(c->config);
 	adapter_config_release(&c->adapter);
 	free(c->adapter_dir);
@@ -411,36 +449,8 @@ checkpoint_file(const struct checkpoint *c, size_t i)
 	return c->files[i];
 }
 
-/* "(1536, 8960)" */
-static const char *
-shape_str(int rank, const int64_t *shape, char *buf, size_t len)
+const struct index_lost *
+checkpoint_lost(const struct checkpoint *c)
 {
-	size_t n = 1;
-	int i;
-
-	(void)snprintf(buf, len, "(");
-	for (i = 0; i < rank && n < len; i++)
-		n += (size_t)snprintf(buf + n, len - n, "%s%" PRId64, i ? ", " : "", shape[i]);
-	if (n < len)
-		(void)snprintf(buf + n, len - n, ")");
-	return buf;
-}
-
-int
-checkpoint_require(const struct checkpoint *c, const char *name, int rank, const int64_t *shape,
-		   const struct weight **ret, struct err *e)
-{
-	const struct weight *w = checkpoint_find(c, name);
-	char found[24 * TENSOR_RANK_MAX], want[24 * TENSOR_RANK_MAX];
-
-	if (!w)
-		return err_set(e, E_BAD_CHECKPOINT, "'%s' has no tensor '%s'", c->dir, name);
-	if (w->tensor->rank != rank || memcmp(w->tensor->shape, shape, (size_t)rank * sizeof(*shape)) != 0)
-		return err_set(e, E_BAD_CHECKPOINT,
-			       "tensor '%s' ('%s' in '%s') has the shape %s instead of %s", name,
-			       w->tensor->name, st_path(w->file),
-			       shape_str(w->tensor->rank, w->tensor->shape, found, sizeof(found)),
-			       shape_str(rank, shape, want, sizeof(want)));
-	*ret = w;
-	return 0;
+	return &c->lost;
 }

@@ -15,6 +15,7 @@
 #define CHECKPOINT_CHECKPOINT_H
 
 #include "base/json.h"
+#include "index.h"
 #include "weight.h"
 
 struct checkpoint;
@@ -25,8 +26,7 @@ struct checkpoint;
  * the adapter's folder or beside it.
  *
  * E_BAD_CHECKPOINT: missing or damaged file, index and shards that disagree, two tensors with
- * one canonical name, a weight of a dtype that is no floating point number, an adapter whose base is
- * not found or does not fit. E_UNSUPPORTED_MODEL: an adapter that cannot be merged.
+ * one canonical name, an adapter whose base is not found or does not fit. E_UNSUPPORTED_MODEL: an adapter that cannot be merged.
  */
 int checkpoint_open(const char *dir, const char *base, struct checkpoint **ret, struct err *e);
 void checkpoint_free(struct checkpoint **c);
@@ -56,11 +56,23 @@ const struct weight *checkpoint_find(const struct checkpoint *c, const char *nam
 size_t checkpoint_file_count(const struct checkpoint *c);
 const struct st_file *checkpoint_file(const struct checkpoint *c, size_t i);
 
+/* Tensors that the index names and no file has; empty for a checkpoint without an index. */
+const struct index_lost *checkpoint_lost(const struct checkpoint *c);
+
 /*
  * The weight of that name with exactly that shape, or E_BAD_CHECKPOINT with a sentence that names
- * the tensor (canonical and on disk), its file, and the shapes found and wanted.
+ * the tensor as the files spell it, its file, and the shapes found and wanted.
  */
 int checkpoint_require(const struct checkpoint *c, const char *name, int rank, const int64_t *shape,
 		       const struct weight **ret, struct err *e);
+
+/* An error for a weight that is there and cannot be used: it is empty, or is not of floating point numbers. */
+int checkpoint_usable(const struct checkpoint *c, const struct weight *w, struct err *e);
+
+/* What to say of a weight that is not there under its canonical name; always an error. */
+int checkpoint_missing(const struct checkpoint *c, const char *name, struct err *e);
+
+/* The tensor that is the weight of that name under a prefix that names.h does not know; NULL when there is none. */
+const struct weight *checkpoint_find_wrapped(const struct checkpoint *c, const char *name);
 
 #endif

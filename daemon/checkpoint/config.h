@@ -20,6 +20,9 @@
  */
 const char *config_family(const json_t *config, struct err *e);
 
+/* E_UNSUPPORTED_MODEL, with the method, when config.json says that the weights are quantized. */
+int config_quantized(const json_t *config, struct err *e);
+
 struct qwen2vl_text {
 	int64_t hidden_size;
 	int64_t num_hidden_layers;

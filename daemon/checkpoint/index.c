@@ -1,22 +1,50 @@
 #include "index.h"
 
 #include "base/fs.h"
-#include "base/json.h"
 #include "base/str.h"
+#include "names.h"
+#include "scan.h"
+#include "sniff.h"
 
 #define INDEX_LEN_MAX (64u << 20)
 
-struct shards {
-	struct st_file **files;
+/* One row of weight_map. */
+struct row {
+	char tensor[NAME_LEN_MAX];
+	char shard[256]; /* a plain file name */
+};
+
+/* A tensor of a shard, to look rows up in all shards at once. */
+struct place {
+	const char *tensor;
+	size_t shard;
+};
+
+struct places {
+	struct place *at; /* sorted by name */
 	size_t count;
 };
 
-static void
+typedef int (*row_fn)(void *arg, const struct row *row, struct err *e);
+
+void
+index_lost_release(struct index_lost *l)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(l->name); i++) {
+		free(TAKE(l->name[i]));
+		free(TAKE(l->shard[i]));
+	}
+}
+
+void
 shards_release(struct shards *s)
 {
 	while (s->count)
-		st_free(&s->files[--s->count]);
-	free(s->files);
+		st_free(&s->file[--s->count]);
+	free(TAKE(s->file));
+	index_lost_release(&s->lost);
 }
 
 static int
@@ -25,29 +53,102 @@ cmp_str(const void *pa, const void *pb)
 	return strcmp(*(const char *const *)pa, *(const char *const *)pb);
 }
 
+static int
+row_read(struct scan *s, struct row *row, struct err *e)
+{
+	size_t len;
+	int r;
+
+	if (scan_peek(s) != '"')
+		return err_set(e, E_BAD_CHECKPOINT, "weight_map gives no file name for '%s'", row->tensor);
+	r = scan_str(s, row->shard, sizeof(row->shard), &len, e);
+	if (r == 0 &&
+	    (len >= sizeof(row->shard) || !fs_name_ok(row->shard) || !str_ends(row->shard, ".safetensors")))
+		return err_set(e, E_BAD_CHECKPOINT, "'%s' is not the plain name of a .safetensors file",
+			       row->shard);
+	return r;
+}
+
+/* Calls fn for each row of the map that begins here. */
+static int
+rows_each(struct scan *s, row_fn fn, void *arg, struct err *e)
+{
+	struct row row;
+	size_t len;
+	int r;
+
+	if (scan_peek(s) != '{')
+		return err_set(e, E_BAD_CHECKPOINT, "weight_map must be an object");
+	r = scan_open(s, '{', e);
+	while (r == 0 && (r = scan_key(s, row.tensor, sizeof(row.tensor), &len, e)) > 0) {
+		if (len >= sizeof(row.tensor))
+			return err_set(e, E_BAD_CHECKPOINT, "a tensor's name has %zu bytes, more than %zu",
+				       len, sizeof(row.tensor) - 1);
+		r = row_read(s, &row, e);
+		if (r == 0)
+			r = fn(arg, &row, e);
+	}
+	return r;
+}
+
+/* Calls fn for each row of weight_map, wherever in the index that stands. */
+static int
+map_each(const struct fs_map *map, row_fn fn, void *arg, struct err *e)
+{
+	bool found = false;
+	struct scan s;
+	char key[16];
+	size_t len;
+	int r;
+
+	scan_init(&s, map->data, map->len, INDEX_NAME, E_BAD_CHECKPOINT);
+	if (strchr("[\"tfn-0123456789", scan_peek(&s)) && scan_peek(&s))
+		return err_set(e, E_BAD_CHECKPOINT, "it must hold a JSON object");
+	r = scan_open(&s, '{', e);
+	while (r == 0 && (r = scan_key(&s, key, sizeof(key), &len, e)) > 0) {
+		if (!str_eq(key, "weight_map")) {
+			r = scan_skip(&s, e);
+			continue;
+		}
+		if (found)
+			return err_set(e, E_BAD_CHECKPOINT, "weight_map is there twice");
+		found = true;
+		r = rows_each(&s, fn, arg, e);
+	}
+	if (r < 0 || (r = scan_end(&s, e)) < 0)
+		return r;
+	return found ? 0 : err_set(e, E_BAD_CHECKPOINT, "weight_map is missing");
+}
+
 /* The set of file names in the map, as the keys of an object; their values are set when they are opened. */
 static int
-names_collect(const json_t *map, json_t *names, struct err *e)
+name_collect(void *arg, const struct row *row, struct err *e)
 {
-	const char *tensor, *name;
-	json_t *v;
+	json_t *names = arg;
 
-	json_object_foreach((json_t *)(uintptr_t)map, tensor, v) {
-		name = json_string_value(v);
-		if (!name)
-			return err_set(e, E_BAD_CHECKPOINT, "weight_map gives no file name for '%s'", tensor);
-		if (!fs_name_ok(name) || !str_ends(name, ".safetensors"))
-			return err_set(e, E_BAD_CHECKPOINT,
-				       "'%s' is not the plain name of a .safetensors file", name);
-		if (!json_object_get(names, name) && json_object_size(names) == INDEX_SHARDS_MAX)
-			return err_set(e, E_BAD_CHECKPOINT, "weight_map names more than %d files",
-				       INDEX_SHARDS_MAX);
-		if (json_object_set_new(names, name, json_null()) < 0)
-			return err_no_memory(e);
-	}
-	if (!json_object_size(names))
-		return err_set(e, E_BAD_CHECKPOINT, "weight_map names no file");
-	return 0;
+	if (json_object_get(names, row->shard))
+		return 0;
+	if (json_object_size(names) == INDEX_SHARDS_MAX)
+		return err_set(e, E_BAD_CHECKPOINT, "weight_map names more than %d files", INDEX_SHARDS_MAX);
+	return json_object_set_new(names, row->shard, json_null()) < 0 ? err_no_memory(e) : 0;
+}
+
+static int
+names_collect(const struct fs_map *map, json_t **ret, struct err *e)
+{
+	json_auto_t *names = json_object();
+	int r;
+
+	if (!names)
+		return err_no_memory(e);
+	r = sniff_check(map->data, map->len, E_BAD_CHECKPOINT, e);
+	if (r == 0)
+		r = map_each(map, name_collect, names, e);
+	if (r == 0 && !json_object_size(names))
+		r = err_set(e, E_BAD_CHECKPOINT, "weight_map names no file");
+	if (r == 0)
+		*ret = TAKE(names);
+	return r;
 }
 
 static int
@@ -66,135 +167,178 @@ static int
 shards_open(const char *dir, json_t *names, struct shards *ret, struct err *e)
 {
 	_cleanup_free_ const char **sorted = calloc(json_object_size(names), sizeof(*sorted));
-	size_t i, n = 0;
+	size_t i, n = 0, tensors = 0;
 	const char *name;
 	json_t *v;
 	int r;
 
-	ret->files = calloc(json_object_size(names), sizeof(*ret->files));
-	if (!sorted || !ret->files)
+	ret->file = calloc(json_object_size(names), sizeof(*ret->file));
+	if (!sorted || !ret->file)
 		return err_no_memory(e);
 	json_object_foreach(names, name, v)
 		sorted[n++] = name;
 	qsort(sorted, n, sizeof(*sorted), cmp_str);
 	for (i = 0; i < n; i++) {
-		r = shard_open(dir, sorted[i], &ret->files[i], e);
+		r = shard_open(dir, sorted[i], &ret->file[i], e);
 		if (r < 0)
 			return r;
 		ret->count++;
+		tensors += st_count(ret->file[i]);
+		if (tensors > INDEX_TENSORS_MAX)
+			return err_set(e, E_BAD_CHECKPOINT, "its shards have more than %d tensors",
+				       INDEX_TENSORS_MAX);
 		if (json_object_set_new(names, sorted[i], json_integer((json_int_t)i)) < 0)
 			return err_no_memory(e);
 	}
 	return 0;
 }
 
-/* Every tensor that the map names is in its shard. */
 static int
-map_check(const json_t *map, const json_t *names, const struct shards *s, struct err *e)
+cmp_place(const void *pa, const void *pb)
 {
-	const char *tensor, *name;
-	json_t *v;
-	size_t i;
+	const struct place *a = pa, *b = pb;
+	int d = strcmp(a->tensor, b->tensor);
 
-	json_object_foreach((json_t *)(uintptr_t)map, tensor, v) {
-		name = json_string_value(v);
-		i = (size_t)json_integer_value(json_object_get(names, name));
-		if (!st_find(s->files[i], tensor))
-			return err_set(e, E_BAD_CHECKPOINT,
-				       "tensor '%s' is not in '%s', where weight_map says it is", tensor,
-				       name);
-	}
+	return d ? d : (a->shard > b->shard) - (a->shard < b->shard);
+}
+
+static int
+places_collect(const struct shards *s, struct places *ret, struct err *e)
+{
+	size_t i, k, n = 1;
+
+	for (i = 0; i < s->count; i++)
+		n += st_count(s->file[i]);
+	ret->at = calloc(n, sizeof(*ret->at));
+	if (!ret->at)
+		return err_no_memory(e);
+	for (i = 0; i < s->count; i++)
+		for (k = 0; k < st_count(s->file[i]); k++)
+			ret->at[ret->count++] = (struct place){st_get(s->file[i], k)->name, i};
+	qsort(ret->at, ret->count, sizeof(*ret->at), cmp_place);
 	return 0;
+}
+
+/* The first place of a tensor; ret->at + ret->count or another tensor's when there is none. */
+static const struct place *
+place_first(const struct places *p, const char *tensor)
+{
+	size_t low = 0, high = p->count, mid;
+
+	while (low < high) {
+		mid = low + (high - low) / 2;
+		if (strcmp(p->at[mid].tensor, tensor) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return p->at + low;
+}
+
+static int
+lost_add(struct index_lost *l, const struct row *row, struct err *e)
+{
+	if (l->count < ARRAY_LEN(l->name)) {
+		l->name[l->count] = strdup(row->tensor);
+		l->shard[l->count] = strdup(row->shard);
+		if (!l->name[l->count] || !l->shard[l->count])
+			return err_no_memory(e);
+	}
+	l->count++;
+	return 0;
+}
+
+struct check {
+	json_t *names;
+	struct shards *shards;
+	struct places places;
+};
+
+static void
+check_release(struct check *c)
+{
+	free(c->places.at);
 }
 
 /*
- * No shard has a tensor that the map gives to another. One that the map does not know is
- * legal, as long as it is in one shard only: checkpoint.c sees to that.
+ * The tensor is in no other shard than the map says, or in none at all. A tensor that the map does not
+ * know is legal, as long as it is in one shard only: checkpoint.c sees to that.
  */
 static int
-shard_check(const json_t *map, const struct st_file *f, struct err *e)
+row_check(void *arg, const struct row *row, struct err *e)
 {
-	const char *name = fs_basename(st_path(f)), *want;
-	size_t i;
+	struct check *c = arg;
+	const struct place *p = place_first(&c->places, row->tensor), *end = c->places.at + c->places.count;
+	const size_t want = (size_t)json_integer_value(json_object_get(c->names, row->shard));
 
-	for (i = 0; i < st_count(f); i++) {
-		want = json_string_value(json_object_get(map, st_get(f, i)->name));
-		if (want && !str_eq(want, name))
+	if (p == end || !str_eq(p->tensor, row->tensor))
+		return lost_add(&c->shards->lost, row, e);
+	for (; p < end && str_eq(p->tensor, row->tensor); p++)
+		if (p->shard != want)
 			return err_set(e, E_BAD_CHECKPOINT,
-				       "tensor '%s' is in '%s', but weight_map says '%s'", st_get(f, i)->name,
-				       name, want);
+				       "tensor '%s' is in '%s', but weight_map says '%s'", row->tensor,
+				       fs_basename(st_path(c->shards->file[p->shard])), row->shard);
+	return 0;
+}
+
+static int
+index_check(const char *dir, const struct fs_map *map, json_t *names, struct shards *ret, struct err *e)
+{
+	_cleanup_(check_release) struct check c = {.names = names, .shards = ret};
+	int r;
+
+	if ((r = shards_open(dir, names, ret, e)) < 0 || (r = places_collect(ret, &c.places, e)) < 0)
+		return r;
+	return map_each(map, row_check, &c, e);
+}
+
+static int
+index_map(const char *path, struct fs_map *ret, struct err *e)
+{
+	int r = fs_map_open(path, E_BAD_CHECKPOINT, ret, e);
+
+	if (r < 0)
+		return r;
+	if (ret->len > INDEX_LEN_MAX) {
+		r = err_set(e, E_BAD_CHECKPOINT, "'%s' is larger than %u bytes", path, INDEX_LEN_MAX);
+		fs_map_close(ret);
 	}
-	return 0;
-}
-
-/* The parsed file, its map (borrowed from it) and the set of names in that. */
-static int
-index_parse(const char *path, json_t **ret, const json_t **ret_map, json_t **ret_names, struct err *e)
-{
-	json_auto_t *index = NULL, *names = json_object();
-	const json_t *map = NULL;
-	int r;
-
-	if (!names)
-		return err_no_memory(e);
-	r = json_read(path, INDEX_LEN_MAX, E_BAD_CHECKPOINT, &index, e);
-	if (r < 0)
-		return r;
-	if (!json_is_object(index))
-		r = err_set(e, E_BAD_CHECKPOINT, "it must hold a JSON object");
-	if (r == 0)
-		r = json_get_obj(index, "", "weight_map", JSON_REQUIRED, E_BAD_CHECKPOINT, &map, e);
-	if (r == 0)
-		r = names_collect(map, names, e);
-	if (r < 0)
-		return err_context(e, "'%s'", path);
-	*ret = TAKE(index);
-	*ret_map = map;
-	*ret_names = TAKE(names);
-	return 0;
-}
-
-static int
-index_check(const char *dir, const json_t *map, json_t *names, struct shards *ret, struct err *e)
-{
-	size_t i;
-	int r;
-
-	if ((r = shards_open(dir, names, ret, e)) < 0 || (r = map_check(map, names, ret, e)) < 0)
-		return r;
-	for (i = 0; i < ret->count && r == 0; i++)
-		r = shard_check(map, ret->files[i], e);
 	return r;
 }
 
 int
-index_open(const char *dir, struct st_file ***ret, size_t *ret_count, struct err *e)
+index_open(const char *dir, struct shards *ret, struct err *e)
 {
 	_cleanup_(shards_release) struct shards shards = {.count = 0};
 	_cleanup_free_ char *path = fs_join(dir, INDEX_NAME);
-	json_auto_t *index = NULL, *names = NULL;
-	const json_t *map;
+	_cleanup_(fs_map_close) struct fs_map map = {.data = NULL};
+	json_auto_t *names = NULL;
 	int r;
 
 	if (!path)
 		return err_no_memory(e);
-	r = index_parse(path, &index, &map, &names, e);
+	r = index_map(path, &map, e);
 	if (r < 0)
 		return r;
-	r = index_check(dir, map, names, &shards, e);
+	r = names_collect(&map, &names, e);
+	if (r == 0)
+		r = index_check(dir, &map, names, &shards, e);
 	if (r < 0)
 		return err_context(e, "'%s'", path);
-	*ret = TAKE(shards.files);
-	*ret_count = shards.count;
-	shards.count = 0;
+	*ret = shards;
+	shards = (struct shards){.count = 0};
 	return 0;
 }
 
 int
 index_names(const char *path, json_t **ret, struct err *e)
 {
-	json_auto_t *index = NULL;
-	const json_t *map;
+	_cleanup_(fs_map_close) struct fs_map map = {.data = NULL};
+	int r;
 
-	return index_parse(path, &index, &map, ret, e);
+	r = index_map(path, &map, e);
+	if (r < 0)
+		return r;
+	r = names_collect(&map, ret, e);
+	return r < 0 ? err_context(e, "'%s'", path) : 0;
 }

@@ -2,6 +2,8 @@
  * model.safetensors.index.json: which tensor lies in which shard.
  *
  *	{"metadata": {...}, "weight_map": {"lm.norm.weight": "model-00001-of-00002.safetensors", ...}}
+ *
+ * Read piece by piece: a hostile index costs no more memory than its file's bytes, which are mapped.
  */
 #ifndef CHECKPOINT_INDEX_H
 #define CHECKPOINT_INDEX_H
@@ -11,12 +13,34 @@
 
 #define INDEX_NAME "model.safetensors.index.json"
 #define INDEX_SHARDS_MAX 1000
+#define INDEX_TENSORS_MAX (1 << 19) /* of all shards */
 
 /*
- * Opens every shard that the index of this folder names, in order of their names, and holds
- * index and shards against each other. The caller frees the files and the array.
+ * Tensors that the index names and no shard has. Legal when nothing needs them: libraries list a tied
+ * lm_head or the parts of a training head that they did not save.
  */
-int index_open(const char *dir, struct st_file ***ret, size_t *ret_count, struct err *e);
+struct index_lost {
+	size_t count;
+	char *name[32]; /* the first of them */
+	char *shard[32];
+};
+
+void index_lost_release(struct index_lost *l);
+
+struct shards {
+	struct st_file **file; /* in order of their names */
+	size_t count;
+	struct index_lost lost;
+};
+
+void shards_release(struct shards *s);
+
+/*
+ * Opens every shard that the index of this folder names, and holds index and shards against each other:
+ * E_BAD_CHECKPOINT for a missing shard, and for a tensor that lies in another shard than the index says.
+ * *ret is to be released, after success only.
+ */
+int index_open(const char *dir, struct shards *ret, struct err *e);
 
 /* The names of the shards alone, as the keys of an object that the caller frees. Opens none of them. */
 int index_names(const char *path, json_t **ret, struct err *e);

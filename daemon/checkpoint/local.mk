@@ -12,6 +12,7 @@ libcheckpoint_a_SOURCES = \
 	daemon/checkpoint/index.c daemon/checkpoint/index.h \
 	daemon/checkpoint/names.c daemon/checkpoint/names.h \
 	daemon/checkpoint/processor.def \
+	daemon/checkpoint/require.c \
 	daemon/checkpoint/safetensors.c daemon/checkpoint/safetensors.h \
 	daemon/checkpoint/scan.c daemon/checkpoint/scan.h \
 	daemon/checkpoint/sniff.c daemon/checkpoint/sniff.h \

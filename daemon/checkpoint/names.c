@@ -2,8 +2,26 @@
 
 #include "base/str.h"
 
-/* What wraps the whole model; any number of them, in any order. */
-static const char *const wrappers[] = {"base_model.model.", "vlm.", "model."};
+/*
+ * What wraps the whole model; any number of them, in any order: classes, adapters, parallel training
+ * ("module."), and models that hold this one as their encoder.
+ */
+static const char *const wrappers[] = {"base_model.model.", "vlm.", "model.", "module.", "encoder."};
+
+/* What torch.compile, sharded training and checkpointed activations put around any module within it. */
+static const char *const shells[] = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"};
+
+/* Parts of a name that only modules under PEFT have. */
+static const char *const peft[] = {
+	".lora_A.",
+	".lora_B.",
+	".lora_embedding_A.",
+	".lora_embedding_B.",
+	".lora_magnitude_vector.",
+	".base_layer.",
+	".original_module.",
+	".modules_to_save.",
+};
 
 /* The first row that fits gives the part its canonical name; no row leaves the name as it is. */
 static const struct {
@@ -50,11 +68,46 @@ wrappers_strip(const char *name)
 	return name;
 }
 
+static bool
+is_shell(const char *component, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(shells); i++)
+		if (strlen(shells[i]) == len && memcmp(component, shells[i], len) == 0)
+			return true;
+	return false;
+}
+
+/* Copies the components of a name, which is shorter than NAME_LEN_MAX, without the shells. */
+static void
+shells_strip(const char *name, char ret[NAME_LEN_MAX])
+{
+	size_t n = 0, len;
+
+	for (;; name += len + 1) {
+		len = strcspn(name, ".");
+		if (!is_shell(name, len)) {
+			memcpy(ret + n, name, len + 1);
+			n += len + 1;
+		}
+		if (!name[len])
+			break;
+	}
+	ret[n ? n - 1 : 0] = '\0';
+}
+
 int
 name_canonical(const char *name, char *ret, struct err *e)
 {
-	const char *rest = wrappers_strip(name), *part = "";
+	char bare[NAME_LEN_MAX];
+	const char *rest, *part = "";
 	size_t i;
+
+	if (strlen(name) >= sizeof(bare))
+		return err_set(e, E_BAD_CHECKPOINT, "the tensor name '%.100s...' is too long", name);
+	shells_strip(name, bare);
+	rest = wrappers_strip(bare);
 
 	for (i = 0; i < ARRAY_LEN(ignored); i++)
 		if (str_ends(name, ignored[i]))
@@ -69,4 +122,45 @@ name_canonical(const char *name, char *ret, struct err *e)
 	if (snprintf(ret, NAME_LEN_MAX, "%s%s", part, rest) >= NAME_LEN_MAX)
 		return err_set(e, E_BAD_CHECKPOINT, "the tensor name '%.100s...' is too long", name);
 	return 1;
+}
+
+void
+name_spell(const char *name, char ret[NAME_LEN_MAX])
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(parts); i++) {
+		if (str_starts(name, parts[i].to)) {
+			(void)snprintf(ret, NAME_LEN_MAX, "%s%s", parts[i].from, name + strlen(parts[i].to));
+			return;
+		}
+	}
+	(void)snprintf(ret, NAME_LEN_MAX, "%s", name);
+}
+
+bool
+name_is_wrapped(const char *on_disk, const char *name)
+{
+	char end[NAME_LEN_MAX];
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(parts); i++) {
+		if (!str_starts(name, parts[i].to))
+			continue;
+		(void)snprintf(end, sizeof(end), ".%s%s", parts[i].from, name + strlen(parts[i].to));
+		if (str_ends(on_disk, end))
+			return true;
+	}
+	return false;
+}
+
+bool
+name_is_peft(const char *on_disk)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(peft); i++)
+		if (strstr(on_disk, peft[i]))
+			return true;
+	return false;
 }

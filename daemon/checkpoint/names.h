@@ -19,4 +19,13 @@
  */
 int name_canonical(const char *name, char *ret, struct err *e);
 
+/* How a file may spell a canonical name, to say what is missing where no neighbour shows it. */
+void name_spell(const char *name, char ret[NAME_LEN_MAX]);
+
+/* Whether a name on disk is that canonical one behind a prefix that name_canonical() does not know. */
+bool name_is_wrapped(const char *on_disk, const char *name);
+
+/* Whether a model under PEFT that was not merged has tensors of this name. */
+bool name_is_peft(const char *on_disk);
+
 #endif

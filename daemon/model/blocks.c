@@ -121,15 +121,22 @@ int
 blk_projection_rows(const struct checkpoint *ck, int64_t *dim, struct err *e)
 {
 	const struct weight *proj = checkpoint_find(ck, "proj.weight");
+	int r;
 
-	if (!proj || proj->tensor->rank != 2)
+	if (!proj && !checkpoint_find_wrapped(ck, "proj.weight"))
 		return err_set(e, E_BAD_CHECKPOINT,
 			       "there is no projection (custom_text_proj.weight or "
 			       "embedding_proj_layer.weight) in '%s': this is "
 			       "the bare backbone, not a retriever",
 			       checkpoint_dir(ck));
-	if (proj->tensor->shape[0] < 1)
-		return err_set(e, E_BAD_CHECKPOINT, "'%s' has no rows", proj->tensor->name);
+	if (!proj)
+		return checkpoint_missing(ck, "proj.weight", e);
+	r = checkpoint_usable(ck, proj, e);
+	if (r < 0)
+		return r;
+	if (proj->tensor->rank != 2)
+		return err_set(e, E_BAD_CHECKPOINT, "tensor '%s' in '%s' must have two dimensions",
+			       proj->tensor->name, st_path(proj->file));
 	if (*dim && *dim != proj->tensor->shape[0])
 		return err_set(e, E_BAD_CHECKPOINT,
 			       "config.json: embedding_dim is %lld but '%s' has %lld rows", (long long)*dim,

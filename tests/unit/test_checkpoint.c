@@ -1,5 +1,6 @@
 #include "test.h"
 
+#include "base/str.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/stwriter.h"
 #include "tmpdir.h"
@@ -103,12 +104,12 @@ test_require(void **state)
 
 	assert_int_equal(checkpoint_require(c, "proj.bias", 1, (const int64_t[]){2}, &w, &e),
 			 E_BAD_CHECKPOINT);
-	assert_error(&e, E_BAD_CHECKPOINT, "has no tensor 'proj.bias'");
+	assert_error(&e, E_BAD_CHECKPOINT, "has no tensor 'custom_text_proj.bias'");
 	err_clear(&e);
 	assert_int_equal(checkpoint_require(c, "proj.weight", 2, (const int64_t[]){3, 2}, &w, &e),
 			 E_BAD_CHECKPOINT);
-	assert_error(&e, E_BAD_CHECKPOINT, "tensor 'proj.weight' ('custom_text_proj.weight' in '");
-	assert_error(&e, E_BAD_CHECKPOINT, "model.safetensors') has the shape (2, 3) instead of (3, 2)");
+	assert_error(&e, E_BAD_CHECKPOINT, "tensor 'custom_text_proj.weight' in '");
+	assert_error(&e, E_BAD_CHECKPOINT, "model.safetensors' has the shape (2, 3) instead of (3, 2)");
 	err_clear(&e);
 	assert_int_equal(checkpoint_require(c, "proj.weight", 0, NULL, &w, &e), E_BAD_CHECKPOINT);
 	assert_error(&e, E_BAD_CHECKPOINT, "(2, 3) instead of ()");
@@ -120,7 +121,7 @@ test_folder(void **state)
 {
 	_cleanup_free_ char *dir = folder(state, "folder"), *none = fs_join(*state, "none");
 	_cleanup_free_ char *config = fs_join(dir, "config.json");
-	_cleanup_free_ char *big = calloc(1, (8 << 20) + 1);
+	_cleanup_free_ char *big = calloc(1, (1 << 20) + 1);
 
 	assert_refused(none, E_BAD_CHECKPOINT, "is not a folder");
 	assert_refused(dir, E_BAD_CHECKPOINT, "has no config.json");
@@ -130,8 +131,8 @@ test_folder(void **state)
 	assert_refused(dir, E_BAD_CHECKPOINT, "config.json: line 1");
 	put(dir, "config.json", "{\"a\": 1, \"a\": 2}");
 	assert_refused(dir, E_BAD_CHECKPOINT, "duplicate");
-	tmpdir_write(dir, "config.json", big, (8 << 20) + 1);
-	assert_refused(dir, E_BAD_CHECKPOINT, "more than the 8388608 allowed");
+	tmpdir_write(dir, "config.json", big, (1 << 20) + 1);
+	assert_refused(dir, E_BAD_CHECKPOINT, "more than the 1048576 allowed");
 	(void)unlink(config);
 	assert_int_equal(fs_mkdir(config, 0700, NULL), 0);
 	assert_refused(dir, E_BAD_CHECKPOINT, "not a regular file");
@@ -165,13 +166,178 @@ test_weights(void **state)
 	_cleanup_free_ char *dir = folder(state, "weights");
 
 	put(dir, "config.json", "{}");
-	put_tensors(dir, "model.safetensors", ELEM_I64, NAMES("visual.x"));
-	assert_refused(dir, E_BAD_CHECKPOINT, "tensor 'visual.x' is of dtype I64");
-	put_tensors(dir, "model.safetensors", ELEM_F8_E4M3, NAMES("visual.x"));
-	assert_refused(dir, E_BAD_CHECKPOINT, "tensor 'visual.x' is of dtype F8_E4M3");
 	put_tensors(dir, "model.safetensors", ELEM_F32, NAMES("visual.x", "y", "vlm.visual.x"));
 	assert_refused(dir, E_BAD_CHECKPOINT, "are the same tensor, 'vis.x'");
 	assert_refused(dir, E_BAD_CHECKPOINT, "'vlm.visual.x' in '");
+}
+
+/* The error of a weight of shape (2, 3) that the model needs. */
+static void
+assert_unusable(const char *dir, const char *name, int code, const char *words)
+{
+	struct checkpoint *c = NULL;
+	const struct weight *w = NULL;
+	struct err e = ERR_INIT;
+
+	(void)checkpoint_open(dir, NULL, &c, &e);
+	assert_no_error(&e);
+	assert_int_equal(checkpoint_require(c, name, 2, (const int64_t[]){2, 3}, &w, &e), code);
+	assert_null(w);
+	assert_error(&e, code, words);
+	checkpoint_free(&c);
+}
+
+/* Tensors that are not numbers of floating point matter only where the model needs them. */
+static void
+test_dtypes(void **state)
+{
+	_cleanup_free_ char *dir = folder(state, "dtypes");
+	struct checkpoint *c = NULL;
+	struct err e = ERR_INIT;
+
+	put(dir, "config.json", "{}");
+	put_tensors(dir, "model.safetensors", ELEM_I64, NAMES("my.step_counter", "visual.x"));
+	(void)checkpoint_open(dir, NULL, &c, &e);
+	assert_no_error(&e);
+	checkpoint_free(&c);
+	assert_unusable(dir, "vis.x", E_UNSUPPORTED_MODEL,
+			"is of dtype I64, so the checkpoint is quantized; convert the checkpoint that it");
+	put_tensors(dir, "model.safetensors", ELEM_F8_E4M3,
+		    NAMES("visual.x", "visual.x_scale", "visual.weight_scale_inv"));
+	assert_unusable(dir, "vis.x", E_UNSUPPORTED_MODEL, "tensor 'visual.x' in '");
+	assert_unusable(dir, "vis.x", E_UNSUPPORTED_MODEL,
+			"dtype F8_E4M3, so the checkpoint is quantized by FP8");
+}
+
+/* Errors say the names that the files have or would have. */
+static void
+test_missing(void **state)
+{
+	_cleanup_free_ char *dir = folder(state, "missing");
+
+	put(dir, "config.json", "{}");
+	put_tensors(dir, "model.safetensors", ELEM_F32,
+		    NAMES("vlm.model.layers.0.mlp.up_proj.weight", "vlm.visual.x",
+			  "head.custom_text_proj.weight"));
+	assert_unusable(dir, "lm.norm.weight", E_BAD_CHECKPOINT, "' has no tensor 'vlm.model.norm.weight'");
+	assert_unusable(dir, "lm.layers.1.mlp.up_proj.weight", E_BAD_CHECKPOINT,
+			"'vlm.model.layers.1.mlp.up_proj.weight'");
+	assert_unusable(dir, "vis.y", E_BAD_CHECKPOINT, "'vlm.visual.y'");
+	assert_unusable(dir, "mmproj.y", E_BAD_CHECKPOINT, "'multi_modal_projector.y'");
+	assert_unusable(dir, "proj.weight", E_BAD_CHECKPOINT,
+			"has 'head.custom_text_proj.weight', whose name begins with something unknown");
+	put_tensors(dir, "model.safetensors", ELEM_F32, NAMES("model.layers.0.mlp.up_proj.qweight"));
+	assert_unusable(dir, "lm.layers.0.mlp.up_proj.weight", E_UNSUPPORTED_MODEL,
+			"is quantized by GPTQ or AWQ");
+}
+
+/* Weights that ZeRO-3 did not gather have the shape (0). */
+static void
+test_empty(void **state)
+{
+	_cleanup_free_ char *dir = folder(state, "empty"), *path = fs_join(dir, "model.safetensors");
+	struct err e = ERR_INIT;
+	struct stw *w = NULL;
+
+	put(dir, "config.json", "{}");
+	(void)stw_new(path, &w, &e);
+	(void)stw_add(w, "visual.x", ELEM_F32, 1, (const int64_t[]){0}, &e);
+	(void)stw_begin(w, &e);
+	(void)stw_finish(w, &e);
+	stw_free(&w);
+	assert_no_error(&e);
+	assert_unusable(dir, "vis.x", E_BAD_CHECKPOINT,
+			"is empty, as DeepSpeed's ZeRO-3 leaves weights that were not gathered");
+}
+
+static void
+test_unmerged(void **state)
+{
+	static const char *const names[] = {"base_model.model.visual.x.base_layer.weight",
+					    "base_model.model.visual.x.lora_A.default.weight",
+					    "custom_text_proj.modules_to_save.default.weight"};
+	_cleanup_free_ char *dir = folder(state, "unmerged");
+	size_t i;
+
+	put(dir, "config.json", "{}");
+	for (i = 0; i < ARRAY_LEN(names); i++) {
+		put_tensors(dir, "model.safetensors", ELEM_F32, NAMES("visual.y", names[i]));
+		assert_refused(dir, E_UNSUPPORTED_MODEL, "under PEFT that was not merged (tensor '");
+		assert_refused(dir, E_UNSUPPORTED_MODEL, names[i]);
+	}
+}
+
+static void
+test_quantized(void **state)
+{
+	static const struct {
+		const char *config, *method;
+	} rows[] = {
+		{"{\"quantization_config\": {\"quant_method\": \"gptq\", \"bits\": 4}}", "'gptq'"},
+		{"{\"quantization_config\": {\"quant_method\": \"awq\"}}", "'awq'"},
+		{"{\"quantization_config\": {\"quant_method\": \"fp8\"}}", "'fp8'"},
+		{"{\"quantization_config\": {\"load_in_4bit\": true}}", "'bitsandbytes'"},
+		{"{\"quantization_config\": {\"load_in_8bit\": true}}", "'bitsandbytes'"},
+		{"{\"quantization_config\": {\"bits\": 4}}", "'an unnamed method'"},
+		{"{\"vlm_config\": {\"quantization_config\": {\"quant_method\": \"compressed-tensors\"}}}",
+		 "'compressed-tensors' (quantization_config)"},
+		{"{\"text_config\": {\"compression_config\": {\"quant_method\": \"compressed-tensors\"}}}",
+		 "'compressed-tensors' (compression_config)"},
+	};
+	static const char *const fine[] = {"{\"quantization_config\": null}", "{\"quantization_config\": {}}",
+					   "{\"vlm_config\": 1}"};
+	_cleanup_free_ char *dir = folder(state, "quantized");
+	struct checkpoint *c = NULL;
+	struct err e = ERR_INIT;
+	size_t i;
+
+	put_tensors(dir, "model.safetensors", ELEM_F32, NAMES("visual.x"));
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		put(dir, "config.json", rows[i].config);
+		assert_refused(dir, E_UNSUPPORTED_MODEL, rows[i].method);
+	}
+	for (i = 0; i < ARRAY_LEN(fine); i++) {
+		put(dir, "config.json", fine[i]);
+		(void)checkpoint_open(dir, NULL, &c, &e);
+		assert_no_error(&e);
+		checkpoint_free(&c);
+	}
+}
+
+/* What a clone without git-lfs, or a proxy, leaves under any of the names. */
+static void
+test_strangers(void **state)
+{
+	static const char pointer[] = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n";
+	_cleanup_free_ char *dir = folder(state, "strangers"), *weights = fs_join(dir, "model.safetensors");
+
+	put(dir, "config.json", pointer);
+	assert_refused(dir, E_BAD_CHECKPOINT, "config.json': it is a Git LFS pointer");
+	put(dir, "config.json", "<!DOCTYPE html><html>");
+	assert_refused(dir, E_BAD_CHECKPOINT, "config.json': it is a page of HTML");
+	put(dir, "config.json", "{}");
+	put(dir, "model.safetensors", pointer);
+	assert_refused(dir, E_BAD_CHECKPOINT, "model.safetensors': it is a Git LFS pointer");
+	assert_refused(dir, E_BAD_CHECKPOINT, "'git lfs pull'");
+	(void)unlink(weights);
+	put(dir, "model.safetensors.index.json", pointer);
+	assert_refused(dir, E_BAD_CHECKPOINT, "index.json': it is a Git LFS pointer");
+}
+
+/* A slash at the end of a folder's name changes nothing. */
+static void
+test_slash(void **state)
+{
+	_cleanup_free_ char *dir = folder(state, "slash"), *slash = str_printf("%s//", dir);
+	struct checkpoint *c = NULL;
+	struct err e = ERR_INIT;
+
+	put(dir, "config.json", "{}");
+	put_tensors(dir, "model.safetensors", ELEM_F32, NAMES("visual.x"));
+	(void)checkpoint_open(slash, NULL, &c, &e);
+	assert_no_error(&e);
+	assert_string_equal(checkpoint_dir(c), dir);
+	checkpoint_free(&c);
 }
 
 /* What no path reads may be of any dtype. */
@@ -230,6 +396,9 @@ test_index(void **state)
 		const char *index, *error;
 	} rows[] = {
 		{"{", "model.safetensors.index.json: line 1"},
+		{"{\"weight_map\": {\"visual.a\": \"" SHARD1 "\"}, \"weight_map\": {}}",
+		 "weight_map is there twice"},
+		{"{\"weight_map\": {\"visual.a\": \"" SHARD1 "\"}} x", "the text should end here"},
 		{"[]", "must hold a JSON object"},
 		{"{}", "weight_map is missing"},
 		{"{\"weight_map\": []}", "weight_map must be an object"},
@@ -241,8 +410,6 @@ test_index(void **state)
 		{"{\"weight_map\": {\"visual.a\": \"..\"}}", "'..' is not the plain name"},
 		{"{\"weight_map\": {\"visual.a\": \"model.bin\"}}", "'model.bin' is not the plain name"},
 		{"{\"weight_map\": {\"visual.a\": \"gone.safetensors\"}}", "gone.safetensors' is missing"},
-		{"{\"weight_map\": {\"visual.a\": \"" SHARD1 "\", \"visual.z\": \"" SHARD2 "\"}}",
-		 "tensor 'visual.z' is not in '" SHARD2 "', where weight_map says it is"},
 		{"{\"weight_map\": {\"visual.a\": \"" SHARD1 "\", \"visual.b\": \"" SHARD2
 		 "\", \"twice\": \"" SHARD1 "\"}}",
 		 "tensor 'twice' is in '" SHARD2 "', but weight_map says '" SHARD1 "'"},
@@ -262,6 +429,30 @@ test_index(void **state)
 		put(dir, "model.safetensors.index.json", rows[i].index);
 		assert_refused(dir, E_BAD_CHECKPOINT, rows[i].error);
 	}
+}
+
+/* A tensor that the index names and no shard has is missed only by a model that needs it. */
+static void
+test_lost(void **state)
+{
+	_cleanup_free_ char *dir = folder(state, "lost");
+	struct checkpoint *c = NULL;
+	struct err e = ERR_INIT;
+
+	put(dir, "config.json", "{}");
+	put_tensors(dir, SHARD1, ELEM_F32, NAMES("visual.a"));
+	put_map(dir, "{\"visual.a\": \"" SHARD1 "\", \"lm_head.weight\": \"" SHARD1
+		     "\", \"visual.z\": \"" SHARD1 "\"}");
+	(void)checkpoint_open(dir, NULL, &c, &e);
+	assert_no_error(&e);
+	assert_int_equal(checkpoint_lost(c)->count, 2);
+	assert_string_equal(checkpoint_lost(c)->name[0], "lm_head.weight");
+	assert_string_equal(checkpoint_lost(c)->name[1], "visual.z");
+	assert_string_equal(checkpoint_lost(c)->shard[1], SHARD1);
+	checkpoint_free(&c);
+	assert_unusable(dir, "vis.z", E_BAD_CHECKPOINT,
+			"tensor 'visual.z' is not in '" SHARD1
+			"', where model.safetensors.index.json says it is");
 }
 
 static void
@@ -290,7 +481,11 @@ main(void)
 		cmocka_unit_test(test_folder),          cmocka_unit_test(test_no_weights),
 		cmocka_unit_test(test_weights),         cmocka_unit_test(test_ignored),
 		cmocka_unit_test(test_shards),          cmocka_unit_test(test_index),
-		cmocka_unit_test(test_too_many_shards),
+		cmocka_unit_test(test_too_many_shards), cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_slash),           cmocka_unit_test(test_strangers),
+		cmocka_unit_test(test_quantized),       cmocka_unit_test(test_unmerged),
+		cmocka_unit_test(test_empty),           cmocka_unit_test(test_missing),
+		cmocka_unit_test(test_dtypes),
 	};
 
 	return cmocka_run_group_tests_name("checkpoint", tests, tmpdir_setup, tmpdir_teardown);

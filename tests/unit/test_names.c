@@ -79,6 +79,21 @@ static const char *const rows[][2] = {
 	{"vlm.visual.rotary_pos_emb.inv_freq", NULL},
 	{"model.layers.0.self_attn.rotary_emb.inv_freq", NULL},
 	{"model.vision_tower.vision_model.embeddings.position_ids", NULL},
+	/* what wraps a model or its modules */
+	{"module.vlm.visual.merger.ln_q.bias", "vis.merger.ln_q.bias"},
+	{"_orig_mod.custom_text_proj.weight", "proj.weight"},
+	{"module._orig_mod.model.layers.5.self_attn.o_proj.weight", "lm.layers.5.self_attn.o_proj.weight"},
+	{"encoder.model.language_model.norm.weight", "lm.norm.weight"},
+	{"encoder.custom_text_proj.bias", "proj.bias"},
+	{"_fsdp_wrapped_module.model.layers.0._fsdp_wrapped_module.mlp.up_proj.weight",
+	 "lm.layers.0.mlp.up_proj.weight"},
+	{"_fsdp_wrapped_module.vlm._orig_mod.visual.blocks.3._checkpoint_wrapped_module.norm1.weight",
+	 "vis.blocks.3.norm1.weight"},
+	{"base_model.model._orig_mod.model.layers.0.mlp.up_proj.lora_A.weight",
+	 "lm.layers.0.mlp.up_proj.lora_A.weight"},
+	{"_orig_mod", ""},
+	{"a._orig_mod", "a"},
+	{"a_orig_mod.b", "a_orig_mod.b"},
 	/* not ours */
 	{"layersx.weight", "layersx.weight"},
 	{"", ""},
@@ -117,10 +132,34 @@ test_too_long(void **state)
 	assert_error(&e, E_BAD_CHECKPOINT, "is too long");
 }
 
+/* How names are said to people who see only the files. */
+static void
+test_wrapped(void **state)
+{
+	char name[NAME_LEN_MAX];
+
+	(void)state;
+	assert_true(name_is_wrapped("student.custom_text_proj.weight", "proj.weight"));
+	assert_true(name_is_wrapped("a.b.embedding_proj_layer.bias", "proj.bias"));
+	assert_true(name_is_wrapped("x.model.layers.0.mlp.up_proj.weight", "lm.layers.0.mlp.up_proj.weight"));
+	assert_false(name_is_wrapped("xcustom_text_proj.weight", "proj.weight"));
+	assert_false(name_is_wrapped("custom_text_proj.weight", "proj.weight"));
+	assert_false(name_is_wrapped("x.custom_text_proj.bias", "proj.weight"));
+	name_spell("vis.a", name);
+	assert_string_equal(name, "visual.a");
+	name_spell("connector.a", name);
+	assert_string_equal(name, "connector.a");
+	assert_true(name_is_peft("base_model.model.x.q_proj.lora_A.default.weight"));
+	assert_true(name_is_peft("x.q_proj.base_layer.weight"));
+	assert_true(name_is_peft("custom_text_proj.modules_to_save.default.weight"));
+	assert_false(name_is_peft("base_model.model.x.q_proj.weight"));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_wrapped),
 		cmocka_unit_test(test_spellings),
 		cmocka_unit_test(test_too_long),
 	};
