@@ -633,9 +633,8 @@ def job_frame(out):
     def field(number, value):
         return varint(number << 3 | 2) + varint(len(value)) + value.encode()
 
-    body = (field(1, "nonce") + field(2, REPO) + field(3, str(out)) + field(4, "text") + field(5, "fp32") +
-            field(6, "single") + field(11, "mrope") + field(12, "trained") + field(14, "same") + field(15, "default") +
-            field(18, "main"))
+    spec = {"model": REPO, "variants": ["text"], "parity": False}
+    body = field(1, "nonce") + field(3, str(out)) + field(19, json.dumps(spec))
     return struct.pack("<I", len(body)) + body
 
 
