@@ -84,6 +84,21 @@ words_print(const struct spec_field *f, struct buf *b)
 		buf_printf(b, "%s%s", w > first ? ", " : "", words[w].word);
 }
 
+/* The default of WORDS, as the option takes it: " (text,image)". */
+static void
+set_print(const struct spec_field *f, enum spec_word first, struct buf *b)
+{
+	const char *before = " (";
+	unsigned i;
+
+	for (i = 0; f->initial >> i; i++)
+		if (f->initial >> i & 1) {
+			buf_printf(b, "%s%s", before, words[first + i].word);
+			before = ",";
+		}
+	buf_puts(b, ")");
+}
+
 int
 spec_word_from_str(const struct spec_field *f, const char *name, const char *word, enum spec_word *ret,
 		   struct err *e)
@@ -119,6 +134,8 @@ spec_field_help(const struct spec_field *f, struct buf *b)
 	}
 	if (f->kind == SPEC_KIND_WORD)
 		buf_printf(b, " (%s)", words[first].word);
+	if (f->kind == SPEC_KIND_WORDS)
+		set_print(f, first, b);
 	if (f->kind == SPEC_KIND_WHOLE && f->most < INT64_MAX)
 		buf_printf(b, "; from %" PRId64 " to %" PRId64, f->least, f->most);
 	if (f->kind == SPEC_KIND_WHOLE)

@@ -130,7 +130,7 @@ words_parse(const struct reading *d, void *ret, struct err *e)
 	int r;
 
 	spec_words(d->f, &first, &end);
-	*set = 0;
+	*set = d->v ? 0 : (unsigned)d->f->initial;
 	if (d->v && !json_is_array(d->v))
 		return wrong_type(d, "an array", e);
 	if (d->v && json_array_size(d->v) == 0)

@@ -51,8 +51,8 @@ rule_variants(struct spec *spec, bool given, struct err *e)
 {
 	const bool one_model = spec_profile(spec)->one_model;
 
-	if (!given)
-		spec->variants = 1u << (one_model ? VARIANT_UNIFIED : VARIANT_TEXT);
+	if (!given && one_model)
+		spec->variants = 1u << VARIANT_UNIFIED;
 	if (one_model && spec->variants != 1u << VARIANT_UNIFIED)
 		return err_set(e, E_BAD_REQUEST, "the profile %s needs the variants unified alone",
 			       spec_word(spec->profile));

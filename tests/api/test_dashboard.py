@@ -71,7 +71,6 @@ def test_submitted_on_the_page_and_watched_until_done(browser, real):
     browser.wait_text(".empty", "Nothing runs.")
     browser.click("nav [data-page=new]")
     browser.type("#f-model", str(GOLDEN))
-    browser.click("input[value=image]")
     browser.type("#f-labels", "team=search")
     browser.click("form .primary")
 

@@ -261,13 +261,13 @@ def test_errors_are_at_their_field(browser, site, field, text, words):
 def test_submit_cancel_retry_delete(browser, site):
     opened(browser, site, "#/new")
     browser.type("#f-model", "/srv/models/slow")
-    browser.click("input[value=image]")
+    browser.click("input[value=unified]")
     browser.type("#f-labels", "team=search\nrun=a=b")
     browser.click("form .primary")
 
     browser.wait_text("h1", "Job 61")
     spec = site.world.jobs[61]["spec"]
-    assert (spec["variants"], spec["labels"]) == (["text", "image"], {"team": "search", "run": "a=b"})
+    assert (spec["variants"], spec["labels"]) == (["text", "image", "unified"], {"team": "search", "run": "a=b"})
     button = "return [...document.querySelectorAll('.title button')].map((b) => b.textContent).join()"
     browser.wait_text(".verdict", "waits for a free slot")
     browser.click(".title button")

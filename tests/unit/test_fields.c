@@ -72,6 +72,21 @@ words_to_json(const struct spec_field *f)
 	return j;
 }
 
+/* The default of WORDS. */
+static json_t *
+initial_to_json(const struct spec_field *f)
+{
+	enum spec_word first, end;
+	json_t *j = json_array();
+	unsigned w;
+
+	spec_words(f, &first, &end);
+	for (w = first; w < end; w++)
+		if (f->initial >> (w - first) & 1)
+			(void)json_array_append_new(j, json_string(spec_word(w)));
+	return j;
+}
+
 /* What the schema of a field has at least; its description is the row's help with an upper-case first letter. */
 static json_t *
 schema_make(const struct spec_field *f)
@@ -95,6 +110,7 @@ schema_make(const struct spec_field *f)
 	case SPEC_KIND_WORDS:
 		j = json_pack("{s:s, s:{s:o}, s:i, s:b}", "type", "array", "items", "enum", words_to_json(f),
 			      "minItems", 1, "uniqueItems", 1);
+		(void)json_object_set_new(j, "default", initial_to_json(f));
 		break;
 	case SPEC_KIND_WHOLE:
 		j = json_pack("{s:s, s:I, s:I, s:I}", "type", "integer", "minimum", least, "maximum", most,
@@ -260,7 +276,7 @@ test_help(void **state)
 		const char *want;
 	} rows[] = {
 		{SPEC_FIELD_DTYPE, "numbers to compute in: fp32, fp16 (fp32)"},
-		{SPEC_FIELD_VARIANTS, "graphs to make: text, image, unified"},
+		{SPEC_FIELD_VARIANTS, "graphs to make: text, image, unified (text,image)"},
 		{SPEC_FIELD_ATTEMPTS,
 		 "how often to try a job that fails for a reason that may pass; from 1 to 10 (3)"},
 		{SPEC_FIELD_SEED, "parity: seed of the cases that are made (1)"},

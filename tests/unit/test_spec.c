@@ -68,7 +68,7 @@ test_defaults(void **state)
 		    "\"mask_mode\": \"trained\", \"model\": \"/m\", "
 		    "\"parity\": {\"max_abs\": 0.0001, \"min_cosine\": 0.99999, \"seed\": 1}, "
 		    "\"positions\": \"mrope\", \"priority\": 0, \"profile\": \"default\", \"reference\": [], "
-		    "\"storage\": \"same\", \"timeout\": null, \"variants\": [\"text\"]}");
+		    "\"storage\": \"same\", \"timeout\": null, \"variants\": [\"text\", \"image\"]}");
 }
 
 static void
@@ -126,7 +126,7 @@ test_repository(void **state)
 		    "\"model\": \"vidore/colqwen2-v1.0-hf\", \"parity\": false, \"positions\": \"mrope\", "
 		    "\"priority\": 0, \"profile\": \"default\", \"reference\": [], \"revision\": \"main\", "
 		    "\"storage\": \"same\", \"timeout\": null, "
-		    "\"variants\": [\"text\"]}");
+		    "\"variants\": [\"text\", \"image\"]}");
 	assert_string_equal(spec.revision, "main");
 	assert_int_equal(spec_check_roots(&spec, (const char *[]){"/nowhere"}, 1, field, &e), 0);
 	assert_int_equal(parse("{\"model\": \"a/b\", \"revision\": \"refs/pr/1\"}", &e), 0);
@@ -144,7 +144,7 @@ test_parity_off(void **state)
 		    "\"single\", \"mask_mode\": \"trained\", \"model\": \"/m\", "
 		    "\"parity\": false, \"positions\": \"mrope\", \"priority\": 0, \"profile\": \"default\", "
 		    "\"reference\": [], "
-		    "\"storage\": \"same\", \"timeout\": null, \"variants\": [\"text\"]}");
+		    "\"storage\": \"same\", \"timeout\": null, \"variants\": [\"text\", \"image\"]}");
 	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": true}", &e), 0);
 	assert_true(spec.parity && spec.seed == 1);
 	assert_int_equal(parse("{\"model\": \"/m\", \"dtype\": \"fp16\", \"parity\": {\"max_abs\": 1}}", &e),

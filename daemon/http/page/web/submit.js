@@ -27,6 +27,7 @@ const HELP = {
 	positions: "Of image tokens",
 	mask_mode: "What a token sees",
 };
+const DEFAULT_GRAPHS = ["text", "image"];
 const WHOLE = new Set(["priority", "timeout", "attempts", "parity.seed"]);
 
 /* What the daemon blames ("labels.team", "reference[1]") to the field that is shown. */
@@ -55,7 +56,7 @@ function choice(id, words) {
 
 function checks(id, words) {
 	return h("fieldset", { class: "field", "data-field": id, tabindex: -1 }, h("legend", {}, title(id)),
-		words.map((w, i) => h("label", { class: "check" }, h("input", { type: "checkbox", name: id, value: w, checked: i === 0 }), w)),
+		words.map((w) => h("label", { class: "check" }, h("input", { type: "checkbox", name: id, value: w, checked: DEFAULT_GRAPHS.includes(w) }), w)),
 		h("p", { class: "help", id: `h-${id}` }, HELP[id]), h("p", { class: "error", id: `e-${id}` }));
 }
 
