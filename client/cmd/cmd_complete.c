@@ -23,7 +23,7 @@ static const struct {
 #define WORD(field, sym, word) {#field, word},
 #include "spec/fields.def"
 #define STATE(sym, name, ...) {"state", name},
-#include "queue/states.def"
+#include "spec/states.def"
 #undef STATE
 	{"form", "wide"},
 	{"form", "json"},

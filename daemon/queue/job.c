@@ -19,12 +19,12 @@ static const struct {
 	bool ended;
 } states[] = {
 #define STATE(sym, name, ended) {name, ended},
-#include "states.def"
+#include "spec/states.def"
 };
 
 static const char *const events[] = {
 #define EVENT(sym, name) name,
-#include "states.def"
+#include "spec/states.def"
 };
 
 static const struct {
@@ -33,7 +33,7 @@ static const struct {
 	enum job_state to;
 } table[] = {
 #define FSM(from, event, to) {JOB_##from, JOB_EVENT_##event, JOB_##to},
-#include "states.def"
+#include "spec/states.def"
 };
 
 const char *

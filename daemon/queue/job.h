@@ -1,7 +1,7 @@
 /*
  * A job and the changes of its state.
  *
- * job_apply() is the only door to a new state (states.def): one UPDATE that names the id, the
+ * job_apply() is the only door to a new state (spec/states.def): one UPDATE that names the id, the
  * state and the nonce it expects, in one transaction with its event. The functions
  * after it choose the event. Order of calls for one attempt:
  *
@@ -34,13 +34,13 @@ struct store;
 
 enum job_state {
 #define STATE(sym, ...) JOB_##sym,
-#include "states.def"
+#include "spec/states.def"
 	JOB_STATE_MAX
 };
 
 enum job_event {
 #define EVENT(sym, ...) JOB_EVENT_##sym,
-#include "states.def"
+#include "spec/states.def"
 	JOB_EVENT_MAX
 };
 

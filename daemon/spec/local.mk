@@ -9,5 +9,6 @@ libspec_a_SOURCES = \
 	daemon/spec/roots.c daemon/spec/roots.h \
 	daemon/spec/rule.c daemon/spec/rule.h \
 	daemon/spec/spec.c daemon/spec/spec.h \
+	daemon/spec/states.def \
 	daemon/spec/variant.c daemon/spec/variant.h daemon/spec/variants.def
 SPEC_LIBS = libspec.a libproto.a $(BASE_LIBS) $(PROTOBUF_C_LIBS)

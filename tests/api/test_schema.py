@@ -99,5 +99,5 @@ def test_the_words_are_those_of_the_tables():
     assert schema.named("ParityGraph")[0]["enum"] == variants
     assert schema.load("manifest.schema.json")["$defs"]["graph"]["enum"] == variants
 
-    states = re.findall(r'^STATE\(\w+, +"(\w+)"', (TOP / "daemon/queue/states.def").read_text(), re.MULTILINE)
+    states = re.findall(r'^STATE\(\w+, +"(\w+)"', (TOP / "daemon/spec/states.def").read_text(), re.MULTILINE)
     assert schema.named("State")[0]["enum"] == states

@@ -53,7 +53,7 @@ WRONG = {
     "done_twice": "jobs with more than one `done` among their events",
     "published_twice": "artifacts whose files changed after they were shown",
     "half_visible": "files shown of a job that is not done, or with other bytes than their sha256 says",
-    "illegal": "changes of state that queue/states.def does not have",
+    "illegal": "changes of state that spec/states.def does not have",
     "disordered": "events with a number that does not grow, within a stream or over its breaks",
     "events_lost": "events in the database that the stream did not show",
     "events_doubled": "events that the stream showed and the database does not have",
@@ -65,7 +65,7 @@ WRONG = {
 
 def legal_changes():
     """{(state, next state)}, from the table of the daemon."""
-    text = (TOP / "daemon/queue/states.def").read_text()
+    text = (TOP / "daemon/spec/states.def").read_text()
     names = dict(re.findall(r'^STATE\((\w+),\s+"(\w+)"', text, re.M))
     return {(names[a], names[b]) for a, b in re.findall(r"^FSM\((\w+),\s*\w+,\s*(\w+)\)", text, re.M)}
 

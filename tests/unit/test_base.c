@@ -197,12 +197,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bytes_from_str),
-		cmocka_unit_test(test_messages_are_utf8),
-		cmocka_unit_test(test_visible_text),
-		cmocka_unit_test(test_children_get_three_descriptors),
-		cmocka_unit_test(test_json_is_printed),
-		cmocka_unit_test(test_buf_grows),
+		cmocka_unit_test(test_bytes_from_str),  cmocka_unit_test(test_messages_are_utf8),
+		cmocka_unit_test(test_visible_text),    cmocka_unit_test(test_children_get_three_descriptors),
+		cmocka_unit_test(test_json_is_printed), cmocka_unit_test(test_buf_grows),
 		cmocka_unit_test(test_elements),
 	};
 
