@@ -21,6 +21,13 @@
 #define _printf_(fmt, first) __attribute__((format(printf, fmt, first)))
 #define _unused_ __attribute__((unused))
 
+/* The same bits on any machine: wider vectors where there are some, but no fused multiplication. */
+#if defined(__x86_64__) && !defined(__clang__)
+#define _wide_ __attribute__((target_clones("avx2", "default")))
+#else
+#define _wide_
+#endif
+
 /* clang-format off */
 #define TAKE(p) __extension__({ __typeof__(p) take_ = (p); (p) = NULL; take_; })
 #define TAKE_FD(fd) __extension__({ int take_ = (fd); (fd) = -1; take_; })

@@ -202,20 +202,31 @@ convert_transposed(enum elem from, enum elem to, const unsigned char *src, size_
 		}
 }
 
-size_t
-convert_count_infinite(enum elem d, const void *data, size_t n)
-{
-	const uint16_t infinity = d == ELEM_F16 ? 0x7c00 : 0x7f80, *h = data;
-	size_t i, k, count = 0;
-	uint16_t in_block;
-
-	for (i = 0; i + BLOCK <= n; i += BLOCK) {
-		in_block = 0;
-		for (k = 0; k < BLOCK; k++)
-			in_block += (h[i + k] & 0x7fff) == infinity;
-		count += in_block;
+/* An infinity or NaN has all bits of its exponent set. A count fits the elements' own type within a block. */
+#define COUNT_BAD(type)                                                               \
+	_wide_ static size_t count_bad_##type(const type *v, size_t n, type exponent) \
+	{                                                                             \
+		size_t i, k, count = 0;                                               \
+		type in_block;                                                        \
+                                                                                      \
+		for (i = 0; i + BLOCK <= n; i += BLOCK) {                             \
+			in_block = 0;                                                 \
+			for (k = 0; k < BLOCK; k++)                                   \
+				in_block += (v[i + k] & exponent) == exponent;        \
+			count += in_block;                                            \
+		}                                                                     \
+		for (; i < n; i++)                                                    \
+			count += (v[i] & exponent) == exponent;                       \
+		return count;                                                         \
 	}
-	for (; i < n; i++)
-		count += (h[i] & 0x7fff) == infinity;
-	return count;
+
+COUNT_BAD(uint16_t)
+COUNT_BAD(uint32_t)
+
+size_t
+convert_count_bad(enum elem d, const void *data, size_t n)
+{
+	if (d == ELEM_F32)
+		return count_bad_uint32_t(data, n, 0x7f800000);
+	return count_bad_uint16_t(data, n, d == ELEM_F16 ? 0x7c00 : 0x7f80);
 }

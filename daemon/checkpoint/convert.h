@@ -21,7 +21,7 @@ void convert(enum elem from, enum elem to, const unsigned char *src, size_t n, v
 void convert_transposed(enum elem from, enum elem to, const unsigned char *src, size_t stride, size_t rows,
 			size_t cols, void *dst);
 
-/* How many of `n` elements of a type of 16 bits are infinite. */
-size_t convert_count_infinite(enum elem d, const void *data, size_t n);
+/* How many of `n` elements of type F32, F16 or BF16 are infinite or NaN, at the speed of memory. */
+size_t convert_count_bad(enum elem d, const void *data, size_t n);
 
 #endif

@@ -8,6 +8,7 @@
  */
 #include "weight.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <pthread.h>
 
@@ -60,13 +61,6 @@ factor_load(const struct st_tensor *t, bool is_a, size_t first, size_t n, size_t
 			ret[k * stride + x] = ranks[k];
 	}
 }
-
-/* The same bits on any machine: wider vectors, but no fused multiplication. */
-#if defined(__x86_64__) && !defined(__clang__)
-#define _wide_ __attribute__((target_clones("avx2", "default")))
-#else
-#define _wide_
-#endif
 
 /* Four ranks at a time: fewer passes over the sums. What is not in use of left and right is zero. */
 _wide_ static void
@@ -285,4 +279,86 @@ weight_read_transposed(const struct weight *w, enum elem to, size_t width, size_
 	if (r == 0)
 		block_read(w, row_scale, &b, to, ret);
 	return r;
+}
+
+/* NaN and infinite elements of a tensor. */
+struct bad {
+	size_t nan, infinite;
+};
+
+/* Elements of float64 are looked at as they are, as large ones become infinite in float32. */
+static struct bad
+tensor_count_bad(const struct st_tensor *t)
+{
+	const size_t size = elem_size(t->dtype), n = (size_t)t->count;
+	struct bad bad = {0, 0};
+	float v[TILE_COLS];
+	double d;
+	size_t i, k, count;
+
+	for (i = 0; i < n; i += count) {
+		count = MIN(TILE_COLS, n - i);
+		if (t->dtype != ELEM_F64)
+			convert(t->dtype, ELEM_F32, t->data + i * size, count, v);
+		for (k = 0; k < count; k++) {
+			d = v[k];
+			if (t->dtype == ELEM_F64)
+				memcpy(&d, t->data + (i + k) * size, sizeof(d));
+			bad.nan += isnan(d) != 0;
+			bad.infinite += isinf(d) != 0;
+		}
+	}
+	return bad;
+}
+
+/* Fails when the tensor, which is one of a weight's or NULL, has bad elements. */
+static int
+tensor_check(const struct st_tensor *t, const char *path, struct err *e)
+{
+	struct bad bad = {0, 0};
+
+	if (t)
+		bad = tensor_count_bad(t);
+	if (!bad.nan && !bad.infinite)
+		return 0;
+	return err_set(e, E_BAD_CHECKPOINT,
+		       "tensor '%s'%s%s%s has %zu NaN and %zu infinite of %" PRId64
+		       " elements: the file is damaged, or the training diverged",
+		       t->name, path ? " in '" : "", path ? path : "", path ? "'" : "", bad.nan, bad.infinite,
+		       t->count);
+}
+
+/* Elements that are not finite once they are read as `to`. */
+static size_t
+count_beyond(const struct weight *w, enum elem to)
+{
+	const size_t n = (size_t)w->tensor->count;
+	float v[TILE_ROWS * TILE_COLS]; /* or elements of a smaller type */
+	size_t i, count, beyond = 0;
+
+	for (i = 0; i < n; i += count) {
+		count = MIN(ARRAY_LEN(v), n - i);
+		if (weight_read(w, to, i, count, v, NULL) == 0)
+			beyond += convert_count_bad(to, v, count);
+	}
+	return beyond;
+}
+
+int
+weight_blame(const struct weight *w, enum elem to, struct err *e)
+{
+	const struct delta *d = w->delta;
+	int r;
+
+	r = tensor_check(w->tensor, st_path(w->file), e);
+	if (r == 0 && d &&
+	    ((r = tensor_check(d->a, NULL, e)) < 0 || (r = tensor_check(d->b, NULL, e)) < 0 ||
+	     (r = tensor_check(d->magnitude, NULL, e)) < 0))
+		return err_context(e, "the adapter");
+	if (r < 0)
+		return r;
+	return err_set(e, E_UNSUPPORTED_MODEL,
+		       "tensor '%s' in '%s'%s has %zu of %" PRId64 " elements that are too large for %s",
+		       w->tensor->name, st_path(w->file), d ? " with the adapter" : "", count_beyond(w, to),
+		       w->tensor->count, elem_name(to));
 }

@@ -43,6 +43,12 @@ int weight_read(const struct weight *w, enum elem to, size_t first, size_t n, vo
 int weight_read_transposed(const struct weight *w, enum elem to, size_t width, size_t row, size_t col,
 			   size_t rows, size_t cols, void *ret, struct err *e);
 
+/*
+ * Says why elements of a weight that was read as `to` are not finite, always an error: E_BAD_CHECKPOINT names the
+ * tensor that holds NaN or infinity and counts them; E_UNSUPPORTED_MODEL: they are too large for the type.
+ */
+int weight_blame(const struct weight *w, enum elem to, struct err *e);
+
 void delta_free(struct delta **d);
 
 #endif

@@ -93,21 +93,13 @@ piece_data(const struct slot *s)
 	return s->data + EXTDATA_HEAD_MAX - s->piece.head_len;
 }
 
-/* A weight that became infinite on the way has no place in a model. */
+/* A weight that holds NaN or infinity, or became infinite on the way, has no place in a model. */
 static int
 piece_check(const struct piece *p, const void *data, struct err *e)
 {
-	const enum elem from = p->item->weight->tensor->dtype, to = p->item->form.dtype;
-	size_t n;
+	const enum elem to = p->item->form.dtype;
 
-	if (to == ELEM_F32 || (to == from && !p->item->weight->delta))
-		return 0;
-	n = convert_count_infinite(to, data, p->n);
-	if (n == 0)
-		return 0;
-	return err_set(e, E_UNSUPPORTED_MODEL,
-		       "weight '%s' has elements (%zu of the %zu from %zu on) that are too large for %s",
-		       p->item->weight->name, n, p->n, p->first, elem_name(to));
+	return convert_count_bad(to, data, p->n) ? weight_blame(p->item->weight, to, e) : 0;
 }
 
 static int

@@ -144,7 +144,7 @@ test_to_half(void **state)
 	assert_int_equal(out[1], 0xfc00);
 	assert_true((out[2] & 0x7fff) > 0x7c00);
 	assert_int_equal(out[3], 0x8000);
-	assert_int_equal(convert_count_infinite(ELEM_F16, out, 4), 2);
+	assert_int_equal(convert_count_bad(ELEM_F16, out, 4), 3);
 }
 
 static void
@@ -166,8 +166,7 @@ test_to_bf16(void **state)
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		convert(ELEM_F32, ELEM_BF16, (const unsigned char *)&rows[i].in, 1, &out);
 		assert_int_equal(out, rows[i].out);
-		assert_int_equal(convert_count_infinite(ELEM_BF16, &out, 1),
-				 (rows[i].out & 0x7fff) == 0x7f80);
+		assert_int_equal(convert_count_bad(ELEM_BF16, &out, 1), (rows[i].out & 0x7fff) >= 0x7f80);
 	}
 }
 
@@ -453,8 +452,89 @@ test_too_large_for_its_type(void **state)
 	assert_int_equal(extdata_add(x, &w, &half, &place, &e), 0);
 	assert_int_equal(extdata_write(x, 0, path, NULL, NULL, sha256, &e), E_UNSUPPORTED_MODEL);
 	assert_error(&e, E_UNSUPPORTED_MODEL,
-		     "weight 'lm.big.weight' has elements (2 of the 3 from 0 on) that are too large for F16");
+		     "model.safetensors' has 2 of 3 elements that are too large for F16");
 	assert_false(fs_exists(path));
+	extdata_free(&x);
+}
+
+/* Wherever the element lies: at an end of a block of the vectors, of a piece, of the tensor; in any form. */
+static void
+test_bad_elements_are_refused(void **state)
+{
+	static const struct {
+		const char *name;
+		size_t at, n; /* elements in a row */
+		uint64_t bits;
+		const char *words;
+	} rows[] = {
+		{"one", 0, 1, 0x7fc0, "tensor 'one' in '"},
+		{"one", 0, 1, 0xff80, "model.safetensors' has 0 NaN and 1 infinite of 1 elements"},
+		{"odd", 134, 1, 0x7c01, "has 1 NaN and 0 infinite of 135 elements: the file is damaged"},
+		{"odd", 31, 2, 0x7c00, "has 0 NaN and 2 infinite"},
+		{"prime", 67 * 131 - 1, 1, 0x7fc00000, "has 1 NaN and 0 infinite of 8777"},
+		{"prime", 32, 5, 0xff800000, "has 0 NaN and 5 infinite"},
+		{"double", 65 * 64 - 1, 1, 0x7ff8000000000000, "has 1 NaN"},
+		{"double", 0, 1, 0x7ff0000000000000, "has 0 NaN and 1 infinite"},
+		{"big", BIG_ROWS * BIG_COLS - 1, 1, 0x7f81, "has 1 NaN"},
+		{"big", (4u << 20) - 1, 2, 0x7f80, "has 0 NaN and 2 infinite"},
+		{"long", LONG_ROWS, 1, 0xfe00, "has 1 NaN"},
+	};
+	const struct extdata_form as_is = {.dtype = ELEM_F32};
+	char sha256[SHA256_HEX_LEN + 1];
+	struct extdata_place place;
+	size_t i, k, f;
+
+	(void)state;
+	for (i = 0; i < 3 * ARRAY_LEN(rows); i++) {
+		const struct weight *from = weight_get(rows[i % ARRAY_LEN(rows)].name);
+		const size_t size = elem_size(from->tensor->dtype), r = i % ARRAY_LEN(rows);
+		_cleanup_free_ unsigned char *bytes = malloc(from->tensor->len);
+		struct extdata_form form = as_is;
+		struct st_tensor t = *from->tensor;
+		struct weight w = *from;
+		struct extdata *x = NULL;
+		struct err e = ERR_INIT;
+
+		memcpy(bytes, t.data, t.len);
+		for (k = 0; k < rows[r].n; k++)
+			memcpy(bytes + (rows[r].at + k) * size, &rows[r].bits, size);
+		t.data = bytes;
+		w.tensor = &t;
+		f = i / ARRAY_LEN(rows);
+		if (f == 1)
+			form = transposed(&w);
+		form.dtype = f == 2 ? ELEM_BF16 : ELEM_F32;
+		assert_int_equal(extdata_new(0, &x, &e), 0);
+		assert_int_equal(extdata_add(x, &w, &form, &place, &e), 0);
+		assert_int_equal(extdata_write(x, 0, path, NULL, NULL, sha256, &e), E_BAD_CHECKPOINT);
+		assert_error(&e, E_BAD_CHECKPOINT, rows[r].words);
+		assert_false(fs_exists(path));
+		extdata_free(&x);
+	}
+}
+
+/* 1e39 is a number of float64 and none of float32. */
+static void
+test_too_large_for_float32(void **state)
+{
+	const double numbers[] = {1e39, 1};
+	struct st_tensor t = {.name = "wide",
+			      .dtype = ELEM_F64,
+			      .rank = 1,
+			      .count = 2,
+			      .data = (const unsigned char *)numbers};
+	const struct weight w = {"lm.wide.weight", &t, ckpt};
+	const struct extdata_form as_is = {.dtype = ELEM_F32};
+	char sha256[SHA256_HEX_LEN + 1];
+	struct extdata_place place;
+	struct extdata *x = NULL;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(extdata_new(0, &x, &e), 0);
+	assert_int_equal(extdata_add(x, &w, &as_is, &place, &e), 0);
+	assert_int_equal(extdata_write(x, 0, path, NULL, NULL, sha256, &e), E_UNSUPPORTED_MODEL);
+	assert_error(&e, E_UNSUPPORTED_MODEL, "has 1 of 2 elements that are too large for F32");
 	extdata_free(&x);
 }
 
@@ -731,15 +811,26 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_half),      cmocka_unit_test(test_wide_floats),
-		cmocka_unit_test(test_to_half),         cmocka_unit_test(test_to_bf16),
-		cmocka_unit_test(test_write),           cmocka_unit_test(test_stored_once),
-		cmocka_unit_test(test_dtype_refused),   cmocka_unit_test(test_links_are_not_written_through),
-		cmocka_unit_test(test_write_fails),     cmocka_unit_test(test_write_is_short),
-		cmocka_unit_test(test_file_size_limit), cmocka_unit_test(test_disk_too_small),
-		cmocka_unit_test(test_no_folder),       cmocka_unit_test(test_shards),
-		cmocka_unit_test(test_shard_too_small), cmocka_unit_test(test_embedded),
-		cmocka_unit_test(test_write_narrow),    cmocka_unit_test(test_too_large_for_its_type),
+		cmocka_unit_test(test_every_half),
+		cmocka_unit_test(test_wide_floats),
+		cmocka_unit_test(test_to_half),
+		cmocka_unit_test(test_to_bf16),
+		cmocka_unit_test(test_write),
+		cmocka_unit_test(test_bad_elements_are_refused),
+		cmocka_unit_test(test_too_large_for_float32),
+		cmocka_unit_test(test_stored_once),
+		cmocka_unit_test(test_dtype_refused),
+		cmocka_unit_test(test_links_are_not_written_through),
+		cmocka_unit_test(test_write_fails),
+		cmocka_unit_test(test_write_is_short),
+		cmocka_unit_test(test_file_size_limit),
+		cmocka_unit_test(test_disk_too_small),
+		cmocka_unit_test(test_no_folder),
+		cmocka_unit_test(test_shards),
+		cmocka_unit_test(test_shard_too_small),
+		cmocka_unit_test(test_embedded),
+		cmocka_unit_test(test_write_narrow),
+		cmocka_unit_test(test_too_large_for_its_type),
 	};
 
 	return cmocka_run_group_tests_name("extdata", tests, setup, teardown);
