@@ -11,7 +11,6 @@
 #include "names.h"
 #include "sniff.h"
 
-#define WEIGHTS_NAME "model.safetensors"
 #define CONFIG_LEN_MAX (1u << 20)
 
 struct checkpoint {
@@ -34,24 +33,6 @@ dir_has(const char *dir, const char *name)
 	return path && fs_exists(path);
 }
 
-/* A folder that has both is a merged model whose adapter's files were left there. */
-bool
-checkpoint_is_adapter(const char *dir)
-{
-	return dir_has(dir, ADAPTER_CONFIG_NAME) && !dir_has(dir, WEIGHTS_NAME) && !dir_has(dir, INDEX_NAME);
-}
-
-/* A copy without slashes at its end, which would hide the folder's name. */
-static char *
-dir_copy(const char *dir)
-{
-	size_t len = strlen(dir);
-
-	while (len > 1 && dir[len - 1] == '/')
-		len--;
-	return strndup(dir, len);
-}
-
 static int
 config_read(struct checkpoint *c, struct err *e)
 {
@@ -63,9 +44,9 @@ config_read(struct checkpoint *c, struct err *e)
 		return err_no_memory(e);
 	if (!fs_is_dir(c->dir))
 		return err_set(e, E_BAD_CHECKPOINT, "'%s' is not a folder", c->dir);
-	if (!fs_exists(path) && checkpoint_is_adapter(c->dir))
+	if (!fs_exists(path) && dir_has(c->dir, ADAPTER_CONFIG_NAME))
 		return err_set(e, E_UNSUPPORTED_MODEL,
-			       "'%s' is an adapter itself; give the base that it was trained over, merged",
+			       "'%s' is an adapter itself: merge it into its base and give the result",
 			       c->dir);
 	if (!fs_exists(path))
 		return err_set(e, E_BAD_CHECKPOINT, "'%s' has no config.json", c->dir);
@@ -234,60 +215,35 @@ weights_collect(struct checkpoint *c, struct err *e)
 	return weights_sort(c, e);
 }
 
-/* The folder that an adapter's name for its base means: absolute, within the adapter's own, or beside it. NULL: none. */
+/* The model's folder, and the adapter that goes over it. */
 static int
-base_locate(const char *dir, const char *name, char **ret, struct err *e)
+place_set(struct checkpoint *c, const char *dir, const struct checkpoint_choice *choice, struct err *e)
 {
-	_cleanup_free_ char *within = fs_join(dir, name);
-	_cleanup_free_ char *beside = str_printf("%.*s%s", (int)(fs_basename(dir) - dir), dir, name);
-	_cleanup_free_ char *itself = strdup(name);
-
-	if (!within || !beside || !itself)
-		return err_no_memory(e);
-	*ret = NULL;
-	if (name[0] == '/')
-		*ret = fs_is_dir(name) ? TAKE(itself) : NULL;
-	else if (fs_is_dir(within))
-		*ret = TAKE(within);
-	else if (fs_is_dir(beside))
-		*ret = TAKE(beside);
-	return 0;
-}
-
-/* The base of an adapter that was given without one. */
-static int
-base_find(struct checkpoint *c, struct err *e)
-{
-	const char *dir = c->adapter_dir, *name = c->adapter.base;
+	_cleanup_(adapter_place_release) struct adapter_place place = ADAPTER_PLACE_INIT;
+	_cleanup_free_ char *path = NULL;
 	int r;
 
-	if (!name || !*name)
-		return err_set(e, E_BAD_CHECKPOINT,
-			       "'%s' is a LoRA adapter that does not say over which base; give its base",
-			       dir);
-	r = base_locate(dir, name, &c->dir, e);
-	if (r == 0 && !c->dir)
-		return err_set(e, E_BAD_CHECKPOINT,
-			       "'%s' is a LoRA adapter over '%s', which is no folder here; give its base",
-			       dir, name);
-	return r;
-}
-
-/* Reads what the adapter says of itself, and turns to its base. */
-static int
-adapter_begin(struct checkpoint *c, const char *dir, const char *base, struct err *e)
-{
-	_cleanup_free_ char *path = fs_join(dir, ADAPTER_CONFIG_NAME);
-	int r;
-
-	c->adapter_dir = dir_copy(dir);
-	if (!path || !c->adapter_dir)
-		return err_no_memory(e);
-	r = adapter_config_read(path, &c->adapter, e);
-	if (r < 0 || !base)
-		return r < 0 ? r : base_find(c, e);
-	c->dir = dir_copy(base);
-	return c->dir ? 0 : err_no_memory(e);
+	r = adapter_find(dir, choice ? choice->base : NULL, choice ? choice->adapter : ADAPTER_DEFAULT,
+			 &place, e);
+	if (r < 0)
+		return r;
+	if (!place.model && !place.base)
+		return err_set(
+			e, E_BAD_CHECKPOINT,
+			"'%s' is a LoRA adapter that does not name its base: give the base with --base DIR",
+			place.dir);
+	if (!place.model)
+		return err_set(
+			e, E_BAD_CHECKPOINT,
+			"'%s' is a LoRA adapter over '%s', which is not a folder on this machine: give the "
+			"base with --base DIR",
+			place.dir, place.base);
+	c->dir = TAKE(place.model);
+	c->adapter_dir = TAKE(place.dir);
+	if (!c->adapter_dir)
+		return 0;
+	path = fs_join(c->adapter_dir, ADAPTER_CONFIG_NAME);
+	return path ? adapter_config_read(path, &c->adapter, e) : err_no_memory(e);
 }
 
 static int
@@ -314,39 +270,6 @@ adapter_put(struct checkpoint *c, struct err *e)
 	return r < 0 ? r : weights_sort(c, e);
 }
 
-int
-checkpoint_base_elsewhere(const char *dir, char **ret, struct err *e)
-{
-	_cleanup_(adapter_config_release) struct adapter_config config = ADAPTER_CONFIG_INIT;
-	_cleanup_free_ char *path = fs_join(dir, ADAPTER_CONFIG_NAME), *copy = dir_copy(dir), *here = NULL;
-	int r;
-
-	*ret = NULL;
-	if (!path || !copy)
-		return err_no_memory(e);
-	if (!checkpoint_is_adapter(dir))
-		return 0;
-	r = adapter_config_read(path, &config, e);
-	if (r < 0 || !config.base)
-		return r;
-	r = base_locate(copy, config.base, &here, e);
-	if (r < 0 || here)
-		return r;
-	*ret = strdup(config.base);
-	return *ret ? 0 : err_no_memory(e);
-}
-
-static int
-dir_set(struct checkpoint *c, const char *dir, const char *base, struct err *e)
-{
-	if (checkpoint_is_adapter(dir))
-		return adapter_begin(c, dir, base, e);
-	if (base)
-		return err_set(e, E_BAD_REQUEST, "a base was given, but '%s' is not an adapter", dir);
-	c->dir = dir_copy(dir);
-	return c->dir ? 0 : err_no_memory(e);
-}
-
 static void
 checkpoint_freep(struct checkpoint **c)
 {
@@ -354,15 +277,17 @@ checkpoint_freep(struct checkpoint **c)
 }
 
 int
-checkpoint_open(const char *dir, const char *base, struct checkpoint **ret, struct err *e)
+checkpoint_open(const char *dir, const struct checkpoint_choice *choice, struct checkpoint **ret,
+		struct err *e)
 {
 	_cleanup_(checkpoint_freep) struct checkpoint *c = calloc(1, sizeof(*c));
 	int r;
 
 	if (!c)
 		return err_no_memory(e);
-	if ((r = dir_set(c, dir, base, e)) < 0 || (r = config_read(c, e)) < 0 || (r = files_open(c, e)) < 0 ||
-	    (r = weights_collect(c, e)) < 0 || (c->adapter_dir && (r = adapter_put(c, e)) < 0))
+	if ((r = place_set(c, dir, choice, e)) < 0 || (r = config_read(c, e)) < 0 ||
+	    (r = files_open(c, e)) < 0 || (r = weights_collect(c, e)) < 0 ||
+	    (c->adapter_dir && (r = adapter_put(c, e)) < 0))
 		return r;
 	*ret = TAKE(c);
 	return 0;

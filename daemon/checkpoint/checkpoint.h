@@ -6,42 +6,39 @@
  * names.h, the same for every library version that wrote the file: `vis.*` (vision tower),
  * `lm.*` (language model), `proj.*` (projection), `mmproj.*`.
  *
- * A folder with adapter_config.json and no model is a LoRA adapter: config.json and the weights are
- * those of its base, changed by the adapter (adapter.h).
+ * Under a LoRA adapter config.json and the weights are those of its base, changed by the adapter
+ * (adapter.h). adapter_find.h says which folders these are.
  *
  * Pickled weights (.bin, .pt, .pth, .ckpt) are never read.
  */
 #ifndef CHECKPOINT_CHECKPOINT_H
 #define CHECKPOINT_CHECKPOINT_H
 
+#include "adapter_find.h"
 #include "base/json.h"
 #include "index.h"
 #include "weight.h"
 
 struct checkpoint;
 
+/* What the job says about an adapter. */
+struct checkpoint_choice {
+	const char *base; /* folder of its base; NULL: where the adapter says */
+	enum adapter_use adapter;
+};
+
 /*
- * Opens and checks everything that can be checked without knowing the architecture. `base` is the
- * folder of an adapter's base; NULL: the folder that its base_model_name_or_path names, absolute, in
- * the adapter's folder or beside it.
+ * Opens and checks everything that can be checked without knowing the architecture. `choice` may be NULL.
  *
  * E_BAD_CHECKPOINT: missing or damaged file, index and shards that disagree, two tensors with
  * one canonical name, an adapter whose base is not found or does not fit. E_UNSUPPORTED_MODEL: an adapter that cannot be merged.
  */
-int checkpoint_open(const char *dir, const char *base, struct checkpoint **ret, struct err *e);
+int checkpoint_open(const char *dir, const struct checkpoint_choice *choice, struct checkpoint **ret,
+		    struct err *e);
 void checkpoint_free(struct checkpoint **c);
 
 const char *checkpoint_dir(const struct checkpoint *c); /* of config.json: under an adapter, of the base */
 const char *checkpoint_adapter(const struct checkpoint *c); /* its folder; NULL: there is none */
-
-/* The folder holds an adapter, and checkpoint_open() needs its base. */
-bool checkpoint_is_adapter(const char *dir);
-
-/*
- * What the adapter in `dir` names as its base where that is no folder here: perhaps a repository. NULL when the
- * folder has no adapter, or its base lies where it says. The caller frees it.
- */
-int checkpoint_base_elsewhere(const char *dir, char **ret, struct err *e);
 
 /* How the adapter was initialised, where that is right over a base that was changed for it only; NULL. */
 const char *checkpoint_adapter_init(const struct checkpoint *c);

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "safetensors.h"
 
+#define WEIGHTS_NAME "model.safetensors"
 #define INDEX_NAME "model.safetensors.index.json"
 #define INDEX_SHARDS_MAX 1000
 #define INDEX_TENSORS_MAX (1 << 19) /* of all shards */

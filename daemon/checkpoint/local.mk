@@ -2,6 +2,7 @@ noinst_LIBRARIES += libcheckpoint.a
 libcheckpoint_a_SOURCES = \
 	daemon/checkpoint/adapter.c daemon/checkpoint/adapter.h \
 	daemon/checkpoint/adapter_config.c daemon/checkpoint/adapter_config.h \
+	daemon/checkpoint/adapter_find.c daemon/checkpoint/adapter_find.h \
 	daemon/checkpoint/checkpoint.c daemon/checkpoint/checkpoint.h \
 	daemon/checkpoint/convert.c daemon/checkpoint/convert.h \
 	daemon/checkpoint/config.c daemon/checkpoint/config.h \

@@ -13,7 +13,6 @@
 #include "transfer.h"
 #include "url.h"
 
-#define WEIGHTS_NAME "model.safetensors"
 #define ADAPTER_NAME "adapter_model.safetensors"
 
 static const char *const small_files[] = {

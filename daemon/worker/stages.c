@@ -14,11 +14,12 @@
 #include "reference.h"
 
 int
-conversion_resolve(struct conversion *c, const char *dir, const char *base, struct err *e)
+conversion_resolve(struct conversion *c, const char *dir, const struct checkpoint_choice *choice,
+		   struct err *e)
 {
 	int r;
 
-	r = checkpoint_open(dir, base, &c->checkpoint, e);
+	r = checkpoint_open(dir, choice, &c->checkpoint, e);
 	if (r == 0)
 		r = model_find(c->checkpoint, &c->model, e);
 	if (r < 0)
@@ -102,32 +103,62 @@ confine(struct conversion *c, struct err *e)
 	return 0;
 }
 
+/* The folder and what the job says about an adapter in it. */
+static struct checkpoint_choice
+choice_make(const struct conversion *c)
+{
+	return (struct checkpoint_choice){.base = source_dir(&c->base)};
+}
+
+/* The repository that the adapter names as its base, or NULL where none is needed: c->base_name owns it. */
+static int
+base_repo_find(struct conversion *c, const char **ret, struct err *e)
+{
+	_cleanup_(adapter_place_release) struct adapter_place place = ADAPTER_PLACE_INIT;
+	const bool fetched = c->source.snapshot.dir != NULL;
+	int r;
+
+	*ret = NULL;
+	r = adapter_find(source_dir(&c->source), NULL, choice_make(c).adapter, &place, e);
+	if (r < 0 || !place.dir || (place.model && (!fetched || str_eq(place.model, place.dir))))
+		return r;
+	if (place.base && repo_id_ok(place.base)) {
+		*ret = c->base_name = TAKE(place.base);
+		return 0;
+	}
+	/* checkpoint_open() says what a folder of this machine lacks. */
+	return fetched ? err_set(e, E_BAD_CHECKPOINT,
+				 "the adapter '%s' does not name a repository of the Hub as its base, and "
+				 "a repository may not choose a folder of this machine: give the base with "
+				 "--base DIR",
+				 c->spec.model)
+		       : 0;
+}
+
 /* The base that the job names, or a repository that the adapter names. */
 static int
 base_open(struct conversion *c, struct err *e)
 {
 	const char *name = c->spec.base;
-	int r = 0;
+	int r;
 
 	if (!name) {
-		r = checkpoint_base_elsewhere(source_dir(&c->source), &c->base_name, e);
-		name = c->base_name && repo_id_ok(c->base_name) ? c->base_name : NULL;
+		r = base_repo_find(c, &name, e);
+		if (r < 0 || !name)
+			return r;
 	}
-	if (r == 0 && !name && c->source.snapshot.dir && checkpoint_is_adapter(c->source.snapshot.dir))
-		return err_set(e, E_BAD_CHECKPOINT,
-			       "the adapter '%s' names no repository of the Hub for its base, and a folder "
-			       "of this host "
-			       "is not for it to choose; give the base",
-			       c->spec.model);
-	if (r < 0 || !name)
-		return r;    /* without a base, or checkpoint_open() finds it or says what is missing */
 	fs_confine(NULL, 0); /* the Hub's cache and token lie elsewhere */
-	return source_open(&c->base, name, REPO_REVISION_DEFAULT, hub_progress, c, e);
+	r = source_open(&c->base, name, REPO_REVISION_DEFAULT, hub_progress, c, e);
+	return r < 0 ? err_context(e,
+				   "'%s', the base of the adapter '%s' (--base DIR takes it from a folder)",
+				   name, c->spec.model)
+		     : 0;
 }
 
 static int
 resolve(struct conversion *c, struct err *e)
 {
+	struct checkpoint_choice choice;
 	size_t i;
 	int v, r;
 
@@ -138,8 +169,10 @@ resolve(struct conversion *c, struct err *e)
 		r = base_open(c, e);
 	if (r == 0)
 		r = confine(c, e);
-	if (r == 0)
-		r = conversion_resolve(c, source_dir(&c->source), source_dir(&c->base), e);
+	if (r == 0) {
+		choice = choice_make(c);
+		r = conversion_resolve(c, source_dir(&c->source), &choice, e);
+	}
 	if (r == 0)
 		r = adapter_check(c, e);
 	for (v = 0; r == 0 && v < VARIANT_MAX; v++)

@@ -36,8 +36,9 @@ struct conversion {
 int conversion_run(struct conversion *c, struct err *e);
 void conversion_release(struct conversion *c);
 
-/* Opens a checkpoint and reads its config by its model. `base` is of an adapter, and may be NULL. */
-int conversion_resolve(struct conversion *c, const char *dir, const char *base, struct err *e);
+/* Opens a checkpoint and reads its config by its model. `choice` may be NULL. */
+int conversion_resolve(struct conversion *c, const char *dir, const struct checkpoint_choice *choice,
+		       struct err *e);
 
 /* The graph of one variant, the caller's. */
 int conversion_trace(const struct conversion *c, enum variant v, struct ir_graph **ret, struct err *e);

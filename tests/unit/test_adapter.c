@@ -351,7 +351,7 @@ assert_refused(const char *dir, const char *base, int code, const char *words)
 	struct checkpoint *c = NULL;
 	struct err e = ERR_INIT;
 
-	assert_int_equal(checkpoint_open(dir, base, &c, &e), code);
+	assert_int_equal(checkpoint_open(dir, &(struct checkpoint_choice){.base = base}, &c, &e), code);
 	assert_null(c);
 	assert_error(&e, code, words);
 }
@@ -371,8 +371,8 @@ test_base(void **state)
 	checkpoint_free(&c);
 
 	text_put(dir, "adapter_config.json", "{\"peft_type\": \"LORA\", \"r\": 37}");
-	assert_refused(dir, NULL, E_BAD_CHECKPOINT, "does not say over which base; give its base");
-	(void)checkpoint_open(dir, base, &c, &e);
+	assert_refused(dir, NULL, E_BAD_CHECKPOINT, "does not name its base: give the base with --base DIR");
+	(void)checkpoint_open(dir, &(struct checkpoint_choice){.base = base}, &c, &e);
 	assert_no_error(&e);
 	assert_string_equal(checkpoint_dir(c), base);
 	checkpoint_free(&c);
@@ -389,8 +389,9 @@ test_base(void **state)
 
 	text_put(dir, "adapter_config.json",
 		 "{\"peft_type\": \"LORA\", \"base_model_name_or_path\": \"vidore/colqwen2-base\"}");
-	assert_refused(dir, NULL, E_BAD_CHECKPOINT,
-		       "is a LoRA adapter over 'vidore/colqwen2-base', which is no folder here");
+	assert_refused(
+		dir, NULL, E_BAD_CHECKPOINT,
+		"is a LoRA adapter over 'vidore/colqwen2-base', which is not a folder on this machine");
 
 	text_put(dir, "adapter_config.json", CONFIG(", \"r\": 37"));
 	assert_int_equal(fs_rename(base, inner, &e), 0);

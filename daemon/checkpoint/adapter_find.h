@@ -1,0 +1,44 @@
+/*
+ * Which folders a conversion reads when an adapter may be involved.
+ *
+ *	the folder holds                 merged by default          --adapter merge    --adapter ignore
+ *	a model                          nothing                    refused            the model
+ *	an adapter                       adapter over its base      the same           refused
+ *	both                             refused: two readings      adapter over the   the model
+ *	                                                            folder's model
+ *	neither, one subfolder has one   the subfolder's adapter    the same           refused
+ *
+ * A base that the job names takes the place of the one that the adapter names, and of the folder's model.
+ */
+#ifndef CHECKPOINT_ADAPTER_FIND_H
+#define CHECKPOINT_ADAPTER_FIND_H
+
+#include "base/err.h"
+
+enum adapter_use {
+	ADAPTER_DEFAULT,
+	ADAPTER_MERGE,
+	ADAPTER_IGNORE,
+};
+
+struct adapter_place {
+	char *dir;   /* folder of the adapter; NULL: there is none, or it is ignored */
+	char *model; /* folder of config.json and the weights; NULL: the base is not on this machine */
+	char *base;  /* what the adapter calls its base; NULL: it does not say, or it was not asked */
+};
+
+/* clang-format off */
+#define ADAPTER_PLACE_INIT { .dir = NULL }
+/* clang-format on */
+
+/*
+ * `base` is the folder of the base that the job names, or NULL. The adapter's own name for its base is looked for
+ * in the adapter's folder and in the folders around it, a repository OWNER/NAME as NAME too.
+ *
+ * E_BAD_REQUEST for a choice that does not fit the folder, and for a folder that needs one.
+ */
+int adapter_find(const char *dir, const char *base, enum adapter_use use, struct adapter_place *ret,
+		 struct err *e);
+void adapter_place_release(struct adapter_place *p);
+
+#endif
