@@ -14,6 +14,8 @@ libcheckpoint_a_SOURCES = \
 	daemon/checkpoint/names.c daemon/checkpoint/names.h \
 	daemon/checkpoint/processor.def \
 	daemon/checkpoint/require.c \
+	daemon/checkpoint/pattern.c daemon/checkpoint/pattern.h \
+	daemon/checkpoint/pattern_parse.c daemon/checkpoint/pattern_private.h \
 	daemon/checkpoint/safetensors.c daemon/checkpoint/safetensors.h \
 	daemon/checkpoint/scan.c daemon/checkpoint/scan.h \
 	daemon/checkpoint/sniff.c daemon/checkpoint/sniff.h \

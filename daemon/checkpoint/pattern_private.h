@@ -1,0 +1,56 @@
+/* What the parser of patterns hands to their compiler. */
+#ifndef CHECKPOINT_PATTERN_PRIVATE_H
+#define CHECKPOINT_PATTERN_PRIVATE_H
+
+#include "pattern.h"
+
+#define PATTERN_INFINITE (-1)
+
+/* Bytes that an item matches. */
+struct pattern_set {
+	uint32_t bits[8];
+};
+
+static inline bool
+pattern_set_has(const struct pattern_set *s, unsigned char c)
+{
+	return s->bits[c / 32] >> c % 32 & 1;
+}
+
+enum pattern_assert {
+	ASSERT_BEGIN,    /* ^ \A */
+	ASSERT_END,      /* $: also before a last newline */
+	ASSERT_VERY_END, /* \Z */
+	ASSERT_WORD,     /* \b */
+	ASSERT_NO_WORD,  /* \B */
+};
+
+enum pattern_node_kind {
+	NODE_EMPTY,
+	NODE_SET,    /* a: index of its set */
+	NODE_CAT,    /* a, then b */
+	NODE_ALT,    /* a or b */
+	NODE_REPEAT, /* a, min to max times */
+	NODE_ASSERT, /* a: enum pattern_assert */
+	NODE_LOOK,   /* a: what must follow, or must not when b is 1 */
+};
+
+/* a and b are indices of nodes unless said otherwise. */
+struct pattern_node {
+	enum pattern_node_kind kind;
+	int a, b;
+	int min, max; /* max may be PATTERN_INFINITE */
+};
+
+struct pattern_tree {
+	struct pattern_node *node;
+	struct pattern_set *set;
+	int nodes, sets;
+	int root;
+};
+
+/* Errors as pattern_new(). */
+int pattern_parse(const char *text, struct pattern_tree *ret, struct err *e);
+void pattern_tree_release(struct pattern_tree *t);
+
+#endif
