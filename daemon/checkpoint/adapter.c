@@ -13,6 +13,7 @@ enum role {
 	ROLE_MAGNITUDE,
 	ROLE_EMBEDDING_A,
 	ROLE_EMBEDDING_B,
+	ROLE_ROWS,
 };
 
 static const struct {
@@ -26,13 +27,14 @@ static const struct {
 	{".lora_magnitude_vector.weight", ROLE_MAGNITUDE},
 	{".lora_embedding_A", ROLE_EMBEDDING_A},
 	{".lora_embedding_B", ROLE_EMBEDDING_B},
+	{".trainable_tokens_delta", ROLE_ROWS},
 };
 
-/* What peft wraps around a module or its parts; "default" is how it calls the one adapter. */
-static const char *const segments[] = {".default", ".modules_to_save", ".base_layer"};
+/* What peft puts into the path of a module that it wraps; it calls the one adapter "default". */
+static const char *const segments[] = {".default", ".modules_to_save", ".token_adapter", ".base_layer"};
 
 struct adapter {
-	const struct adapter_config *config;
+	struct adapter_config *config;
 	const struct st_file *file;
 	struct weight *weights; /* sorted; those added come behind */
 	size_t count, added;
@@ -152,6 +154,29 @@ weight_replace(struct adapter *a, struct weight *w, const struct st_tensor *t, s
 	return 0;
 }
 
+/* Where a tensor of that role goes. */
+static const struct st_tensor **
+delta_slot(struct delta *d, enum role role)
+{
+	switch (role) {
+	case ROLE_A:
+	case ROLE_EMBEDDING_A:
+		return &d->learned.a;
+	case ROLE_B:
+	case ROLE_EMBEDDING_B:
+		return &d->learned.b;
+	case ROLE_MAGNITUDE:
+		return &d->magnitude;
+	case ROLE_BIAS:
+		return &d->bias;
+	case ROLE_ROWS:
+		return &d->rows;
+	case ROLE_REPLACE:
+		break;
+	}
+	return NULL; /* can't happen: what replaces a weight is no delta */
+}
+
 static int
 delta_add(struct adapter *a, struct weight *w, enum role role, const struct st_tensor *t, struct err *e)
 {
@@ -162,11 +187,9 @@ delta_add(struct adapter *a, struct weight *w, enum role role, const struct st_t
 	if (!w->delta && !(w->delta = calloc(1, sizeof(*w->delta))))
 		return err_no_memory(e);
 	d = w->delta;
-	if (role == ROLE_MAGNITUDE)
-		slot = &d->magnitude;
-	else
-		slot = role == ROLE_A || role == ROLE_EMBEDDING_A ? &d->a : &d->b;
-	if (*slot || (slot != &d->magnitude && (d->a || d->b) && d->embedding != embedding))
+	slot = delta_slot(d, role);
+	if (*slot || ((slot == &d->learned.a || slot == &d->learned.b) && (d->learned.a || d->learned.b) &&
+		      d->embedding != embedding))
 		return tensor_twice(a, t, w->name, e);
 	*slot = t;
 	d->embedding = d->embedding || embedding;
@@ -205,25 +228,34 @@ static int
 delta_fail(const struct weight *w, const char *words, struct err *e)
 {
 	const struct delta *d = w->delta;
-	const struct st_tensor *t = d->a ? d->a : d->b ? d->b : d->magnitude;
+	const struct st_tensor *of[] = {d->learned.a, d->learned.b, d->bias, d->rows, d->magnitude};
+	size_t i = 0;
 
-	return err_set(e, E_BAD_CHECKPOINT, "the adapter's tensor '%s' %s", t->name, words);
+	while (!of[i])
+		i++;
+	return err_set(e, E_BAD_CHECKPOINT, "the adapter's tensor '%s' %s", of[i]->name, words);
 }
 
+/* The first two axes, then those of the base's kernel or, for B, ones. */
 static int
-shape_check(const struct st_tensor *t, int64_t rows, int64_t cols, const char *of, struct err *e)
+shape_check(const struct st_tensor *t, const struct st_tensor *base, int64_t rows, int64_t cols, bool ones,
+	    struct err *e)
 {
-	if (t->rank != 2)
-		return err_set(e, E_UNSUPPORTED_MODEL,
-			       "tensor '%s' has %d dimensions: only adapters of linear layers and embeddings "
-			       "are merged",
-			       t->name, t->rank);
-	if (t->shape[0] != rows || t->shape[1] != cols)
-		return err_set(e, E_BAD_CHECKPOINT,
-			       "tensor '%s' has the shape (%" PRId64 ", %" PRId64
-			       "), but '%s' wants (%" PRId64 ", %" PRId64 ")",
-			       t->name, t->shape[0], t->shape[1], of, rows, cols);
-	return 0;
+	bool good = t->rank == base->rank && t->shape[0] == rows && t->shape[1] == cols;
+	int i;
+
+	for (i = 2; good && i < t->rank; i++)
+		good = t->shape[i] == (ones ? 1 : base->shape[i]);
+	if (good)
+		return 0;
+	return err_set(e, E_BAD_CHECKPOINT,
+		       "tensor '%s' has %d axes and the shape (%" PRId64 ", %" PRId64
+		       "%s), but '%s' wants %d and (%" PRId64 ", %" PRId64 "%s)",
+		       t->name, t->rank, t->shape[0], t->rank > 1 ? t->shape[1] : 0,
+		       t->rank > 2 ? ", ..." : "", base->name, base->rank, rows, cols,
+		       base->rank <= 2 ? ""
+		       : ones          ? ", 1..."
+				       : ", its kernel");
 }
 
 static int
@@ -233,7 +265,7 @@ magnitude_check(const struct adapter *a, const struct weight *w, struct err *e)
 
 	if (d->embedding && (d->magnitude || a->config->dora))
 		return err_set(e, E_UNSUPPORTED_MODEL, "'%s': DoRA of an embedding is not supported",
-			       d->a->name);
+			       d->learned.a->name);
 	if (!d->magnitude)
 		return a->config->dora
 			       ? delta_fail(w, "has no lora_magnitude_vector, but use_dora is true", e)
@@ -245,29 +277,50 @@ magnitude_check(const struct adapter *a, const struct weight *w, struct err *e)
 	return 0;
 }
 
+/* peft knows the inits that change the base for linear layers alone. */
+static int
+init_check(const struct adapter *a, const struct weight *w, struct err *e)
+{
+	struct delta *d = w->delta;
+
+	d->init = a->config->init;
+	if (d->init == WEIGHT_INIT_NONE)
+		return 0;
+	if (d->embedding || w->tensor->rank != 2)
+		return err_set(e, E_UNSUPPORTED_MODEL,
+			       "'%s': peft has no init_lora_weights '%s' for a layer that is not linear",
+			       d->learned.a->name,
+			       json_string_value(json_object_get(a->config->json, "init_lora_weights")));
+	if (d->learned.a->shape[0] > MIN(w->tensor->shape[0], w->tensor->shape[1]))
+		return delta_fail(w, "has a rank above that of the weight", e);
+	return 0;
+}
+
 static int
 matrix_check(const struct adapter *a, const struct weight *w, struct err *e)
 {
+	const struct st_tensor *t = w->tensor;
 	char module[NAME_LEN_MAX];
 	struct delta *d = w->delta;
 	enum role role;
-	int64_t in, out;
+	int64_t rank;
 	int r;
 
-	if (!d->a || !d->b)
+	if (!d->learned.a || !d->learned.b)
 		return delta_fail(w, "lacks its other half: lora_A and lora_B go together", e);
-	if (w->tensor->rank != 2)
-		return delta_fail(w, "is for a weight that is no matrix", e);
-	out = w->tensor->shape[d->embedding ? 1 : 0];
-	in = w->tensor->shape[d->embedding ? 0 : 1];
-	r = shape_check(d->a, d->a->shape[0], in, w->tensor->name, e);
+	if (t->rank < 2 || (d->embedding && t->rank != 2))
+		return delta_fail(w, "is for a weight that is not a matrix", e);
+	rank = d->learned.a->rank ? d->learned.a->shape[0] : 0;
+	r = shape_check(d->learned.a, t, rank, t->shape[d->embedding ? 0 : 1], false, e);
 	if (r == 0)
-		r = shape_check(d->b, out, d->a->shape[0], w->tensor->name, e);
+		r = shape_check(d->learned.b, t, t->shape[d->embedding ? 1 : 0], rank, true, e);
 	if (r == 0)
 		r = magnitude_check(a, w, e);
 	if (r == 0)
-		r = tensor_role(d->a, module, &role, e);
-	return r < 0 ? r : adapter_config_scale(a->config, module, d->a->shape[0], &d->scale, e);
+		r = tensor_role(d->learned.a, module, &role, e);
+	if (r == 0)
+		r = adapter_config_scale(a->config, module, rank, &d->learned.scale, e);
+	return r < 0 ? r : init_check(a, w, e);
 }
 
 /* The rank is that of the module's weight, which must have a delta too. */
@@ -281,16 +334,66 @@ bias_check(const struct adapter *a, const struct weight *w, struct err *e)
 	struct delta *d = w->delta;
 	enum role role;
 
-	if (!of || !of->delta || !of->delta->a)
+	if (!of || !of->delta || !of->delta->learned.a || !of->delta->learned.a->rank)
 		return delta_fail(w, "stands alone: its module has no lora_A", e);
-	if (d->b->rank != 1 || w->tensor->rank != 1 || d->b->count != w->tensor->count)
+	if (d->bias->rank != 1 || w->tensor->rank != 1 || d->bias->count != w->tensor->count)
 		return delta_fail(w, "has another shape than the bias", e);
-	(void)tensor_role(d->b, module, &role, e);
-	return adapter_config_scale(a->config, module, of->delta->a->shape[0], &d->scale, e);
+	(void)tensor_role(d->bias, module, &role, e);
+	return adapter_config_scale(a->config, module, of->delta->learned.a->shape[0], &d->learned.scale, e);
+}
+
+static int
+cmp_token(const void *pa, const void *pb)
+{
+	const struct token_row *a = pa, *b = pb;
+
+	return (a->token > b->token) - (a->token < b->token);
+}
+
+/* Which row each token's row takes the place of. */
+static int
+rows_check(const struct adapter *a, const struct weight *w, struct err *e)
+{
+	const struct st_tensor *t = w->delta->rows;
+	const size_t n = (size_t)t->count ? (size_t)t->shape[0] : 0;
+	_cleanup_free_ int64_t *tokens = calloc(n + 1, sizeof(*tokens));
+	struct token_row *rows = w->delta->token = calloc(n + 1, sizeof(*rows));
+	char module[NAME_LEN_MAX];
+	enum role role;
+	size_t i;
+	int r;
+
+	if (!tokens || !rows)
+		return err_no_memory(e);
+	if (w->delta->learned.a || w->delta->learned.b || w->delta->magnitude)
+		return delta_fail(
+			w, "stands beside rows for tokens of the same weight, which is not supported", e);
+	if (n == 0 || t->rank != 2 || w->tensor->rank != 2 || t->shape[1] != w->tensor->shape[1])
+		return delta_fail(w, "does not have rows of the embedding's length", e);
+	r = tensor_role(t, module, &role, e);
+	if (r == 0)
+		r = adapter_config_tokens(a->config, module, w->tensor->shape[0], tokens, n, e);
+	for (i = 0; i < n; i++)
+		rows[i] = (struct token_row){.token = tokens[i], .source = i};
+	qsort(rows, n, sizeof(*rows), cmp_token);
+	for (i = 1; r == 0 && i < n; i++)
+		if (rows[i].token == rows[i - 1].token)
+			r = err_set(e, E_BAD_CHECKPOINT,
+				    "trainable_token_indices of '%s' lists %" PRId64 " twice", module,
+				    rows[i].token);
+	return r;
+}
+
+static int
+delta_check(const struct adapter *a, const struct weight *w, struct err *e)
+{
+	return w->delta->rows   ? rows_check(a, w, e)
+	       : w->delta->bias ? bias_check(a, w, e)
+				: matrix_check(a, w, e);
 }
 
 int
-adapter_apply(const struct adapter_config *c, const struct st_file *f, struct weight *weights, size_t *count,
+adapter_apply(struct adapter_config *c, const struct st_file *f, struct weight *weights, size_t *count,
 	      struct err *e)
 {
 	struct adapter a = {.config = c, .file = f, .weights = weights, .count = *count};
@@ -301,8 +404,7 @@ adapter_apply(const struct adapter_config *c, const struct st_file *f, struct we
 		r = tensor_apply(&a, st_get(f, i), e);
 	for (i = 0; i < *count && r == 0; i++)
 		if (weights[i].delta)
-			r = str_ends(weights[i].name, ".bias") ? bias_check(&a, &weights[i], e)
-							       : matrix_check(&a, &weights[i], e);
+			r = delta_check(&a, &weights[i], e);
 	*count += a.added;
 	if (r == 0 && a.used == 0)
 		r = err_set(e, E_BAD_CHECKPOINT, "'%s' has no tensor for any weight of the model",

@@ -1,39 +1,58 @@
 #include "adapter_config.h"
 
 #include <math.h>
-#include <regex.h>
+#include <strings.h>
 
-#include "base/buf.h"
 #include "base/str.h"
+#include "pattern.h"
 
 #define CONFIG_LEN_MAX (8u << 20)
 #define PATTERNS_MAX 4096
-#define PATTERN_LEN_MAX 512
+#define PATTERNS_SIZE_MAX 500000       /* instructions of all of them */
+#define STEPS_MAX UINT64_C(1000000000) /* of matching: some seconds */
 #define RANK_MAX 65536
 
 struct adapter_pattern {
-	regex_t re;
+	struct pattern *pattern;
 	double value;
 };
 
-/* They change what is computed, or how it is stored. */
+/* Keys that change what is computed, or how it is stored, in ways that are not merged here. */
 static const char *const refused[] = {
-	"target_parameters",
-	"layer_replication",
-	"trainable_token_indices",
-	"alora_invocation_tokens",
-	"use_qalora",
-	"use_bdlora",
-	"arrow_config",
-	"kasa_config",
-	"velora_config",
-	"monteclora_config",
+	"target_parameters", "layer_replication", "alora_invocation_tokens",
+	"use_qalora",        "use_bdlora",        "arrow_config",
+	"kasa_config",       "velora_config",     "monteclora_config",
 	"megatron_config",
 };
 
-/* With these the training began by changing the base. An adapter that was converted for the plain one says
- * true. */
-static const char *const other_bases[] = {"pissa", "olora", "corda", "loftq", "lora_ga"};
+#define CONVERT                                                                          \
+	"; save the adapter converted for the plain base (save_pretrained of peft with " \
+	"path_initial_model_for_weight_conversion)"
+
+/*
+ * Values of init_lora_weights. An init that changes the base at training does so at every load, too; peft's
+ * loading is what counts here. The others leave the base alone when they are loaded.
+ */
+static const struct {
+	const char *name;
+	bool any_case, prefix;
+	enum weight_init init;
+	const char *refusal; /* NULL: merged */
+} inits[] = {
+	{"gaussian", true, false, WEIGHT_INIT_NONE, NULL},
+	{"orthogonal", false, false, WEIGHT_INIT_NONE, NULL},
+	{"eva", false, false, WEIGHT_INIT_NONE, NULL},
+	{"mica", true, false, WEIGHT_INIT_NONE, NULL},
+	{"lora_ga", false, false, WEIGHT_INIT_NONE, NULL},
+	{"pissa", false, false, WEIGHT_INIT_PISSA, NULL},
+	{"olora", true, false, WEIGHT_INIT_OLORA, NULL},
+	{"pissa_niter_", false, true, WEIGHT_INIT_NONE,
+	 "peft finds its part of the base with random numbers at every load" CONVERT},
+	{"corda", false, true, WEIGHT_INIT_NONE,
+	 "peft loads such an adapter only beside the data of its training" CONVERT},
+	{"loftq", false, false, WEIGHT_INIT_NONE,
+	 "peft quantizes the base at every load, and the result depends on the machine; merge it with peft"},
+};
 
 static bool
 is_set(const json_t *v)
@@ -46,74 +65,17 @@ static void
 patterns_release(struct adapter_patterns *p)
 {
 	while (p->n)
-		regfree(&p->item[--p->n].re);
+		pattern_free(&p->item[--p->n].pattern);
 	free(p->item);
 }
 
-/* How many bytes at `s` are one item of an expression, and how POSIX spells it. 0: it has no such thing. */
-static size_t
-pattern_item(const char *s, bool in_class, const char **ret, size_t *ret_len)
-{
-	*ret = s;
-	*ret_len = 1;
-	if (in_class)
-		return *s != '\\';
-	if (str_starts(s, "(?:")) {
-		*ret = "(";
-		return 3;
-	}
-	if (str_starts(s, "\\d")) {
-		*ret = "[0-9]";
-		*ret_len = 5;
-		return 2;
-	}
-	if (*s == '\\') {
-		*ret_len = 2;
-		return s[1] && strchr("w.-_/()[]*+?|^$\\", s[1]) ? 2 : 0;
-	}
-	if (*s == '{' || str_starts(s, "(?") || (strchr("*+?", *s) && s[1] && strchr("+?", s[1])))
-		return 0;
-	return 1;
-}
-
-/*
- * Python's regular expression as a POSIX one that a whole path must match, or its end after a
- * dot. Of what the two do not share only \d and (?: are in use. Counts in braces are left out: they can
- * make an expression huge.
- */
+/* As peft wraps it: it matches a whole path, or the end of one behind a dot. */
 static int
-pattern_translate(const char *s, struct buf *b, struct err *e)
+pattern_compile(const char *text, struct pattern **ret, struct err *e)
 {
-	bool in_class = false;
-	const char *item;
-	size_t n, len;
+	_cleanup_free_ char *wrapped = str_printf("(.*\\.)?(%s)$", text);
 
-	buf_puts(b, "^(.*\\.)?(");
-	for (; *s; s += n) {
-		n = pattern_item(s, in_class, &item, &len);
-		if (n == 0)
-			return err_set(e, E_UNSUPPORTED_MODEL, "'%.2s' in a pattern is not supported", s);
-		buf_add(b, item, len);
-		in_class = in_class ? *s != ']' : *s == '[';
-	}
-	buf_puts(b, ")$");
-	return buf_failed(b, e);
-}
-
-static int
-pattern_compile(const char *s, regex_t *ret, struct err *e)
-{
-	_cleanup_(buf_release) struct buf b = BUF_INIT;
-	int r;
-
-	if (strlen(s) > PATTERN_LEN_MAX)
-		return err_set(e, E_BAD_CHECKPOINT, "it is longer than %d bytes", PATTERN_LEN_MAX);
-	r = pattern_translate(s, &b, e);
-	if (r < 0)
-		return r;
-	if (regcomp(ret, b.data, REG_EXTENDED | REG_NOSUB))
-		return err_set(e, E_BAD_CHECKPOINT, "it is no regular expression");
-	return 0;
+	return wrapped ? pattern_new(wrapped, ret, e) : err_no_memory(e);
 }
 
 static int
@@ -121,6 +83,7 @@ patterns_parse(const json_t *json, const char *key, struct adapter_patterns *ret
 {
 	const json_t *obj = NULL, *v;
 	const char *pattern;
+	size_t size = 0;
 	int r;
 
 	r = json_get_obj(json, "", key, JSON_OPTIONAL, E_BAD_CHECKPOINT, &obj, e);
@@ -135,23 +98,31 @@ patterns_parse(const json_t *json, const char *key, struct adapter_patterns *ret
 		ret->item[ret->n].value = json_number_value(v);
 		if (!json_is_number(v))
 			return err_set(e, E_BAD_CHECKPOINT, "%s: '%s' must be a number", key, pattern);
-		r = pattern_compile(pattern, &ret->item[ret->n].re, e);
+		r = pattern_compile(pattern, &ret->item[ret->n].pattern, e);
 		if (r < 0)
-			return err_context(e, "%s: '%s'", key, pattern);
-		ret->n++;
+			return err_context(e, "%s: '%.200s'", key, pattern);
+		size += pattern_size(ret->item[ret->n++].pattern);
+		if (size > PATTERNS_SIZE_MAX)
+			return err_set(e, E_BAD_CHECKPOINT, "%s is too large", key);
 	}
 	return 0;
 }
 
-static double
-patterns_find(const struct adapter_patterns *p, const char *module, double otherwise)
+/* The value of the first pattern that matches, as peft takes it. */
+static int
+patterns_find(struct adapter_config *c, const struct adapter_patterns *p, const char *module,
+	      double otherwise, double *ret, struct err *e)
 {
 	size_t i;
+	int r = 0;
 
-	for (i = 0; i < p->n; i++)
-		if (regexec(&p->item[i].re, module, 0, NULL, 0) == 0)
-			return p->item[i].value;
-	return otherwise;
+	*ret = otherwise;
+	for (i = 0; i < p->n && r == 0; i++) {
+		r = pattern_match(p->item[i].pattern, module, &c->steps, e);
+		if (r > 0)
+			*ret = p->item[i].value;
+	}
+	return r < 0 ? err_context(e, "rank_pattern or alpha_pattern of '%s'", module) : 0;
 }
 
 static int
@@ -174,10 +145,35 @@ refused_check(const json_t *json, struct err *e)
 }
 
 static int
+init_parse(const json_t *j, enum weight_init *ret, struct err *e)
+{
+	const json_t *v = json_object_get(j, "init_lora_weights");
+	const char *name = json_string_value(v);
+	size_t i;
+
+	*ret = WEIGHT_INIT_NONE;
+	if (!v || json_is_null(v) || json_is_boolean(v))
+		return 0;
+	if (!name)
+		return err_set(e, E_BAD_CHECKPOINT, "init_lora_weights must be true, false or a string");
+	for (i = 0; i < ARRAY_LEN(inits); i++) {
+		if (inits[i].prefix     ? !str_starts(name, inits[i].name)
+		    : inits[i].any_case ? strcasecmp(name, inits[i].name) != 0
+					: !str_eq(name, inits[i].name))
+			continue;
+		*ret = inits[i].init;
+		return inits[i].refusal ? err_set(e, E_UNSUPPORTED_MODEL,
+						  "init_lora_weights '%.40s' is not supported: %s", name,
+						  inits[i].refusal)
+					: 0;
+	}
+	return err_set(e, E_UNSUPPORTED_MODEL, "init_lora_weights '%.40s' is not known", name);
+}
+
+static int
 config_parse(struct adapter_config *c, struct err *e)
 {
-	const json_t *j = c->json, *init = json_object_get(j, "init_lora_weights");
-	size_t i;
+	const json_t *j = c->json;
 	int r;
 
 	if (!json_is_object(j))
@@ -194,28 +190,41 @@ config_parse(struct adapter_config *c, struct err *e)
 	    (r = patterns_parse(j, "rank_pattern", &c->r_of, e)) < 0 ||
 	    (r = patterns_parse(j, "alpha_pattern", &c->alpha_of, e)) < 0)
 		return r;
-	for (i = 0; json_is_string(init) && i < ARRAY_LEN(other_bases); i++)
-		if (str_starts(json_string_value(init), other_bases[i]))
-			c->init = json_string_value(init);
+	c->tokens = json_object_get(j, "trainable_token_indices");
+	return init_parse(j, &c->init, e);
+}
+
+static int
+config_take(json_t *json, const char *what, struct adapter_config *ret, struct err *e)
+{
+	struct adapter_config c = {.json = json, .steps = STEPS_MAX};
+	int r = config_parse(&c, e);
+
+	if (r < 0) {
+		adapter_config_release(&c);
+		return err_context(e, "'%s'", what);
+	}
+	*ret = c;
 	return 0;
 }
 
 int
 adapter_config_read(const char *path, struct adapter_config *ret, struct err *e)
 {
-	struct adapter_config c = ADAPTER_CONFIG_INIT;
-	int r;
+	json_t *json = NULL;
+	int r = json_read(path, CONFIG_LEN_MAX, E_BAD_CHECKPOINT, &json, e);
 
-	r = json_read(path, CONFIG_LEN_MAX, E_BAD_CHECKPOINT, &c.json, e);
-	if (r < 0)
-		return r;
-	r = config_parse(&c, e);
-	if (r < 0) {
-		adapter_config_release(&c);
-		return err_context(e, "'%s'", path);
-	}
-	*ret = c;
-	return 0;
+	return r < 0 ? r : config_take(json, path, ret, e);
+}
+
+int
+adapter_config_parse(const char *text, size_t len, const char *what, struct adapter_config *ret,
+		     struct err *e)
+{
+	json_t *json = NULL;
+	int r = json_parse(text, len, what, E_BAD_CHECKPOINT, &json, e);
+
+	return r < 0 ? r : config_take(json, what, ret, e);
 }
 
 void
@@ -228,12 +237,14 @@ adapter_config_release(struct adapter_config *c)
 }
 
 int
-adapter_config_scale(const struct adapter_config *c, const char *module, int64_t rank, float *ret,
-		     struct err *e)
+adapter_config_scale(struct adapter_config *c, const char *module, int64_t rank, float *ret, struct err *e)
 {
-	const double r = patterns_find(&c->r_of, module, (double)c->r),
-		     alpha = patterns_find(&c->alpha_of, module, c->alpha);
+	double r, alpha;
+	int err;
 
+	if ((err = patterns_find(c, &c->r_of, module, (double)c->r, &r, e)) < 0 ||
+	    (err = patterns_find(c, &c->alpha_of, module, c->alpha, &alpha, e)) < 0)
+		return err;
 	if (r != (double)rank)
 		return err_set(e, E_BAD_CHECKPOINT,
 			       "the adapter of '%s' has the rank %lld, but " ADAPTER_CONFIG_NAME " says %g",
@@ -241,5 +252,44 @@ adapter_config_scale(const struct adapter_config *c, const char *module, int64_t
 	*ret = (float)(alpha / (c->rslora ? sqrt(r) : r));
 	if (!isfinite(*ret))
 		return err_set(e, E_BAD_CHECKPOINT, "the scale of the adapter of '%s' is not finite", module);
+	return 0;
+}
+
+/* Of the list, or of the object whose keys are ends of modules' paths. */
+static const json_t *
+tokens_list(const struct adapter_config *c, const char *module)
+{
+	const json_t *list = c->tokens, *v;
+	const char *key;
+
+	if (json_is_array(list))
+		return list;
+	json_object_foreach((json_t *)(uintptr_t)list, key, v)
+		if (str_ends(module, key))
+			return v;
+	return NULL;
+}
+
+int
+adapter_config_tokens(const struct adapter_config *c, const char *module, int64_t rows, int64_t *ret,
+		      size_t n, struct err *e)
+{
+	const json_t *list = tokens_list(c, module);
+	int64_t token;
+	size_t i;
+
+	if (json_array_size(list) != n)
+		return err_set(
+			e, E_BAD_CHECKPOINT,
+			"'%s' has %zu rows for tokens, but trainable_token_indices in " ADAPTER_CONFIG_NAME
+			" lists %zu for it",
+			module, n, json_array_size(list));
+	for (i = 0; i < n; i++) {
+		if (json_to_int(json_array_get(list, i), &token, NULL) < 0 || token < 0 || token >= rows)
+			return err_set(e, E_BAD_CHECKPOINT,
+				       "trainable_token_indices of '%s': each must be from 0 to %lld", module,
+				       (long long)rows - 1);
+		ret[i] = token;
+	}
 	return 0;
 }

@@ -1,13 +1,14 @@
 /*
  * adapter_config.json of a LoRA adapter, as peft writes it.
  *
- * Which modules are adapted is for the tensors to say: target_modules and the like are not
- * looked at. What would change the result and is not merged here is refused by its key.
+ * The tensors say which modules are adapted: target_modules and the like are not read. A key that changes
+ * the result in a way that is not merged here is refused by its name.
  */
 #ifndef CHECKPOINT_ADAPTER_CONFIG_H
 #define CHECKPOINT_ADAPTER_CONFIG_H
 
 #include "base/json.h"
+#include "weight.h"
 
 #define ADAPTER_CONFIG_NAME "adapter_config.json"
 
@@ -21,24 +22,33 @@ struct adapter_patterns {
 
 struct adapter_config {
 	json_t *json;
-	const char *base; /* base_model_name_or_path; NULL: not there */
-	const char *init; /* init_lora_weights where it needs another base (pissa...); NULL: it does not */
+	const char *base;      /* base_model_name_or_path; NULL: absent */
+	const json_t *tokens;  /* trainable_token_indices: a list, an object of lists, or NULL */
+	enum weight_init init; /* what loading the adapter does to the base */
 	int64_t r;
 	double alpha;
 	bool rslora, dora;
 	struct adapter_patterns r_of, alpha_of;
+	uint64_t steps; /* left for matching patterns */
 };
 
-#define ADAPTER_CONFIG_INIT  \
-	{                    \
-		.json = NULL \
-	}
+/* clang-format off */
+#define ADAPTER_CONFIG_INIT { .json = NULL }
+/* clang-format on */
 
 int adapter_config_read(const char *path, struct adapter_config *ret, struct err *e);
+
+/* The same from a text; `what` names it in errors. */
+int adapter_config_parse(const char *text, size_t len, const char *what, struct adapter_config *ret,
+			 struct err *e);
 void adapter_config_release(struct adapter_config *c);
 
-/* Of the module of that path, whose tensors have `rank` rows and columns: what B A is multiplied with. */
-int adapter_config_scale(const struct adapter_config *c, const char *module, int64_t rank, float *ret,
+/* The factor of B A for the module of that path, whose A has `rank` rows. */
+int adapter_config_scale(struct adapter_config *c, const char *module, int64_t rank, float *ret,
 			 struct err *e);
+
+/* The tokens whose rows the adapter replaces in the embedding of that path, which has `rows` rows. */
+int adapter_config_tokens(const struct adapter_config *c, const char *module, int64_t rows, int64_t *ret,
+			  size_t n, struct err *e);
 
 #endif

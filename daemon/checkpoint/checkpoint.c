@@ -330,10 +330,31 @@ checkpoint_adapter(const struct checkpoint *c)
 	return c->adapter_dir;
 }
 
-const char *
-checkpoint_adapter_init(const struct checkpoint *c)
+static size_t
+init_count(const struct checkpoint *c)
 {
-	return c->adapter.init;
+	size_t i, n = 0;
+
+	for (i = 0; i < c->weight_count; i++)
+		n += c->weights[i].delta && c->weights[i].delta->init != WEIGHT_INIT_NONE;
+	return n;
+}
+
+int
+checkpoint_init_apply(struct checkpoint *c, weight_init_fn find, checkpoint_progress_fn progress, void *arg,
+		      struct err *e)
+{
+	const size_t total = init_count(c);
+	size_t i, done = 0;
+	int r = 0;
+
+	for (i = 0; i < c->weight_count && r == 0; i++) {
+		if (!c->weights[i].delta || c->weights[i].delta->init == WEIGHT_INIT_NONE)
+			continue;
+		r = weight_init_apply(&c->weights[i], find, e);
+		progress(arg, ++done, total, c->weights[i].name);
+	}
+	return r;
 }
 
 const json_t *

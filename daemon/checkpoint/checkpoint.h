@@ -40,8 +40,14 @@ void checkpoint_free(struct checkpoint **c);
 const char *checkpoint_dir(const struct checkpoint *c); /* of config.json: under an adapter, of the base */
 const char *checkpoint_adapter(const struct checkpoint *c); /* its folder; NULL: there is none */
 
-/* How the adapter was initialised, where that is right over a base that was changed for it only; NULL. */
-const char *checkpoint_adapter_init(const struct checkpoint *c);
+typedef void (*checkpoint_progress_fn)(void *arg, uint64_t done, uint64_t total, const char *name);
+
+/*
+ * Does to the base what peft does when it loads an adapter that says PiSSA or OLoRA. It must be called before a
+ * weight is read, takes seconds a weight, and keeps rank * (in + out) floats of each.
+ */
+int checkpoint_init_apply(struct checkpoint *c, weight_init_fn find, checkpoint_progress_fn progress,
+			  void *arg, struct err *e);
 
 const json_t *checkpoint_config(const struct checkpoint *c); /* the parsed config.json, an object */
 

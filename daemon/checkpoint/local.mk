@@ -20,5 +20,6 @@ libcheckpoint_a_SOURCES = \
 	daemon/checkpoint/scan.c daemon/checkpoint/scan.h \
 	daemon/checkpoint/sniff.c daemon/checkpoint/sniff.h \
 	daemon/checkpoint/stwriter.c daemon/checkpoint/stwriter.h \
-	daemon/checkpoint/weight.c daemon/checkpoint/weight.h
+	daemon/checkpoint/weight.c daemon/checkpoint/weight.h \
+	daemon/checkpoint/weight_init.c
 CHECKPOINT_LIBS = libcheckpoint.a $(BASE_LIBS)

@@ -4,7 +4,8 @@
  *	sum[32][128] += left[k][32] * right[k][128]        for 32 ranks k at a time
  *
  * For a block that is stored as the weight is, left is of B and right of A; for one that is stored
- * transposed it is the other way round: (B A)^T = A^T B^T.
+ * transposed it is the other way round: (B A)^T = A^T B^T. A weight with more than two axes (the kernel of a
+ * convolution) is a matrix of its first axis by all others.
  */
 #include "weight.h"
 
@@ -39,8 +40,17 @@ delta_free(struct delta **d)
 	if (!*d)
 		return;
 	free((*d)->row_scale);
+	free((*d)->initial_data);
+	free((*d)->token);
 	free(*d);
 	*d = NULL;
+}
+
+/* Columns of a tensor that is taken as a matrix. */
+static size_t
+matrix_cols(const struct st_tensor *t)
+{
+	return t->shape[0] ? (size_t)(t->count / t->shape[0]) : 0;
 }
 
 /* ret[k * stride + x] for n elements from `first` and the ranks from `k0`, of A [rank, N] or of B [N, rank].
@@ -49,7 +59,7 @@ static void
 factor_load(const struct st_tensor *t, bool is_a, size_t first, size_t n, size_t k0, size_t nk, float *ret,
 	    size_t stride)
 {
-	const size_t size = elem_size(t->dtype), width = (size_t)t->shape[1];
+	const size_t size = elem_size(t->dtype), width = matrix_cols(t);
 	float ranks[TILE_RANK];
 	size_t x, k;
 
@@ -79,11 +89,11 @@ tile_multiply(float (*restrict sum)[TILE_COLS], const float (*restrict left)[TIL
 
 /* Adds scale * B A to a block of at most a tile. */
 static void
-tile_add(const struct delta *d, const struct block *b, float *ret)
+tile_add(const struct factors *f, const struct block *b, bool embedding, float *ret)
 {
-	const bool left_is_a = b->transposed != d->embedding;
-	const struct st_tensor *left = left_is_a ? d->a : d->b, *right = left_is_a ? d->b : d->a;
-	const size_t rank = (size_t)d->a->shape[0];
+	const bool left_is_a = b->transposed != embedding;
+	const struct st_tensor *left = left_is_a ? f->a : f->b, *right = left_is_a ? f->b : f->a;
+	const size_t rank = (size_t)f->a->shape[0];
 	struct tile t;
 	size_t i, j, k, nk;
 
@@ -98,15 +108,45 @@ tile_add(const struct delta *d, const struct block *b, float *ret)
 	}
 	for (i = 0; i < b->rows; i++)
 		for (j = 0; j < b->cols; j++)
-			ret[i * b->cols + j] += d->scale * t.sum[i][j];
+			ret[i * b->cols + j] += f->scale * t.sum[i][j];
 }
 
-/* At most a tile of W + scale * B A, rows of b->cols elements. */
+static int
+cmp_token(const void *pa, const void *pb)
+{
+	const struct token_row *a = pa, *b = pb;
+
+	return (a->token > b->token) - (a->token < b->token);
+}
+
+/* Puts the rows that the adapter replaces into a block of at most a tile. */
+static void
+tile_replace(const struct delta *d, const struct block *b, float *ret)
+{
+	const size_t first = b->transposed ? b->col : b->row, n = b->transposed ? b->cols : b->rows;
+	const size_t at = b->transposed ? b->row : b->col, len = b->transposed ? b->rows : b->cols;
+	const struct st_tensor *t = d->rows;
+	struct token_row key = {.token = (int64_t)first}, *row;
+	float v[MAX(TILE_ROWS, TILE_COLS)];
+	size_t i, k;
+
+	for (i = 0; i < n; i++, key.token++) {
+		row = bsearch(&key, d->token, (size_t)t->shape[0], sizeof(key), cmp_token);
+		if (!row)
+			continue;
+		convert(t->dtype, ELEM_F32,
+			t->data + (row->source * matrix_cols(t) + at) * elem_size(t->dtype), len, v);
+		for (k = 0; k < len; k++)
+			ret[b->transposed ? k * b->cols + i : i * b->cols + k] = v[k];
+	}
+}
+
+/* At most a tile of W with what the adapter adds, rows of b->cols elements. */
 static void
 tile_read(const struct weight *w, const struct block *b, float *ret)
 {
 	const struct st_tensor *t = w->tensor;
-	const size_t size = elem_size(t->dtype), width = (size_t)t->shape[1];
+	const size_t size = elem_size(t->dtype), width = matrix_cols(t);
 	size_t i;
 
 	if (b->transposed)
@@ -115,14 +155,20 @@ tile_read(const struct weight *w, const struct block *b, float *ret)
 	for (i = 0; !b->transposed && i < b->rows; i++)
 		convert(t->dtype, ELEM_F32, t->data + ((b->row + i) * width + b->col) * size, b->cols,
 			ret + i * b->cols);
-	tile_add(w->delta, b, ret);
+	assert(w->delta->init == WEIGHT_INIT_NONE || w->delta->initial.a);
+	if (w->delta->learned.a)
+		tile_add(&w->delta->learned, b, w->delta->embedding, ret);
+	if (w->delta->initial.a)
+		tile_add(&w->delta->initial, b, w->delta->embedding, ret);
+	if (w->delta->rows)
+		tile_replace(w->delta, b, ret);
 }
 
-/* The square of the length of one row of W + scale * B A, for `rows` of them. */
+/* The square of the length of one row of what tile_read() gives, for `rows` of them. */
 static void
 rows_measure(const struct weight *w, size_t row, size_t rows, double ret[TILE_ROWS])
 {
-	const size_t width = (size_t)w->tensor->shape[1];
+	const size_t width = matrix_cols(w->tensor);
 	float v[TILE_ROWS * TILE_COLS];
 	size_t i, j, col, cols;
 
@@ -212,7 +258,7 @@ block_read(const struct weight *w, const float *row_scale, const struct block *b
 static void
 bias_read(const struct weight *w, size_t first, size_t n, enum elem to, unsigned char *ret)
 {
-	const struct st_tensor *t = w->tensor, *b = w->delta->b;
+	const struct st_tensor *t = w->tensor, *b = w->delta->bias;
 	float v[TILE_COLS], add[TILE_COLS];
 	size_t i, k, count;
 
@@ -221,7 +267,7 @@ bias_read(const struct weight *w, size_t first, size_t n, enum elem to, unsigned
 		convert(t->dtype, ELEM_F32, t->data + (first + i) * elem_size(t->dtype), count, v);
 		convert(b->dtype, ELEM_F32, b->data + (first + i) * elem_size(b->dtype), count, add);
 		for (k = 0; k < count; k++)
-			v[k] += w->delta->scale * add[k];
+			v[k] += w->delta->learned.scale * add[k];
 		convert(ELEM_F32, to, (const unsigned char *)v, count, ret + i * elem_size(to));
 	}
 }
@@ -240,12 +286,12 @@ weight_read(const struct weight *w, enum elem to, size_t first, size_t n, void *
 		convert(t->dtype, to, t->data + first * elem_size(t->dtype), n, ret);
 		return 0;
 	}
-	if (!w->delta->a) {
+	if (w->delta->bias) {
 		bias_read(w, first, n, to, ret);
 		return 0;
 	}
 	r = row_scale_get(w, &row_scale, e);
-	width = (size_t)t->shape[1];
+	width = matrix_cols(t);
 	/* A part of a row, then whole rows, then a part of one. */
 	for (; r == 0 && n; n -= b.rows * b.cols) {
 		b = (struct block){.row = first / width, .col = first % width, .rows = 1};
@@ -273,8 +319,8 @@ weight_read_transposed(const struct weight *w, enum elem to, size_t width, size_
 				   rows, cols, ret);
 		return 0;
 	}
-	/* Only matrices are stored transposed, and their deltas are of their own shape. */
-	assert(w->delta->a && t->rank == 2 && (size_t)t->shape[1] == width);
+	/* Only matrices are stored transposed: a kernel as one of its first axis by the others. */
+	assert(!w->delta->bias && matrix_cols(t) == width);
 	r = row_scale_get(w, &row_scale, e);
 	if (r == 0)
 		block_read(w, row_scale, &b, to, ret);
@@ -352,8 +398,9 @@ weight_blame(const struct weight *w, enum elem to, struct err *e)
 
 	r = tensor_check(w->tensor, st_path(w->file), e);
 	if (r == 0 && d &&
-	    ((r = tensor_check(d->a, NULL, e)) < 0 || (r = tensor_check(d->b, NULL, e)) < 0 ||
-	     (r = tensor_check(d->magnitude, NULL, e)) < 0))
+	    ((r = tensor_check(d->learned.a, NULL, e)) < 0 || (r = tensor_check(d->learned.b, NULL, e)) < 0 ||
+	     (r = tensor_check(d->magnitude, NULL, e)) < 0 || (r = tensor_check(d->bias, NULL, e)) < 0 ||
+	     (r = tensor_check(d->rows, NULL, e)) < 0))
 		return err_context(e, "the adapter");
 	if (r < 0)
 		return r;

@@ -16,19 +16,52 @@ struct weight {
 	struct delta *delta; /* NULL: the tensor is the weight */
 };
 
+/* What peft does to the base when it loads an adapter, before the adapter is added. */
+enum weight_init {
+	WEIGHT_INIT_NONE,
+	WEIGHT_INIT_PISSA, /* takes the part of W off that its `rank` largest singular values make */
+	WEIGHT_INIT_OLORA, /* takes off scale * Q R, the first `rank` columns and rows of W = Q R */
+};
+
+/* scale * B A: a of [rank, in], b of [out, rank]; of a kernel with more axes both are taken as matrices. */
+struct factors {
+	const struct st_tensor *a, *b; /* NULL: nothing to add */
+	float scale;
+};
+
+/* A row of an embedding that an adapter replaces. */
+struct token_row {
+	int64_t token;
+	size_t source; /* row of delta.rows */
+};
+
 /*
- * What LoRA adds to a weight W of [out, in]: W + scale * B A, and with a magnitude (DoRA) each row
- * of that brought to the length that the magnitude says. Of an embedding [words, dim] it is
- * scale * (B A)^T. A delta of a bias has only B, of as many elements.
+ * What an adapter does to a weight W of [out, in]: it adds two products of factors, what was trained and what
+ * the init takes off. With a magnitude (DoRA) each row of the sum gets the length that the magnitude says. Of an
+ * embedding [words, dim] the product is added transposed. Instead of these there may be a bias to add
+ * (scale * bias), or rows that are replaced.
  */
 struct delta {
-	const struct st_tensor *a;         /* [rank, in]; of an embedding [rank, words] */
-	const struct st_tensor *b;         /* [out, rank]; of an embedding [dim, rank] */
+	struct factors learned, initial;
 	const struct st_tensor *magnitude; /* [out]; NULL: none */
-	float scale;
+	const struct st_tensor *bias;      /* of as many elements as the weight; scaled as learned */
+	const struct st_tensor *rows;      /* [tokens, dim] */
+	struct token_row *token;           /* one for each of rows, ascending */
+	enum weight_init init;             /* weight_init_apply() makes `initial`, before anything is read */
+	struct st_tensor initial_tensors[2];
+	float *initial_data;
 	bool embedding;
 	float *row_scale; /* [out], with a magnitude only; made when it is first wanted */
 };
+
+/*
+ * Finds what an init takes off: b of [rows, rank] and a of [rank, cols], whose product is the part of the matrix w
+ * of [rows, cols]. E_UNSUPPORTED_MODEL when the matrix does not determine it.
+ */
+typedef int (*weight_init_fn)(enum weight_init init, const float *w, size_t rows, size_t cols, size_t rank,
+			      float *ret_b, float *ret_a, struct err *e);
+
+int weight_init_apply(const struct weight *w, weight_init_fn find, struct err *e);
 
 /*
  * Elements [first, first + n) of the weight, in its own order, as numbers of a type (ELEM_F32, ELEM_F16,

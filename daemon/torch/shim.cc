@@ -40,14 +40,14 @@ dims(const struct tt_shape &s)
 	return at::IntArrayRef(s.dim, static_cast<size_t>(s.rank));
 }
 
-/* Runs f and hands its tensor out; whatever it throws becomes an error. */
+/* Runs f; whatever it throws becomes an error. */
 template <typename F>
 int
-guarded(const char *what, struct tt **ret, struct err *e, F f)
+guarded_run(const char *what, struct err *e, F f)
 {
 	try {
 		c10::InferenceMode guard;
-		*ret = new tt{f()};
+		f();
 		return 0;
 	} catch (const c10::Error &x) {
 		const char *why = x.what_without_backtrace();
@@ -60,6 +60,14 @@ guarded(const char *what, struct tt **ret, struct err *e, F f)
 	} catch (...) {
 		return err_set(e, E_TRACE, "libtorch: %s: it threw something that is not an exception", what);
 	}
+}
+
+/* The same for an f that gives a tensor, which is handed out. */
+template <typename F>
+int
+guarded(const char *what, struct tt **ret, struct err *e, F f)
+{
+	return guarded_run(what, e, [&] { *ret = new tt{f()}; });
 }
 
 Tensor
@@ -404,6 +412,82 @@ int
 tt_plus_one(const struct tt *t, struct tt **ret, struct err *e)
 {
 	return guarded("plus_one", ret, e, [&] { return t->t.to(at::kFloat) + 1; });
+}
+
+/* Singular values closer than this, in units of the largest one, cannot be told apart in float32. */
+static constexpr double gap_min = 1e-5;
+
+static Tensor
+matrix_over(const float *w, int64_t rows, int64_t cols)
+{
+	return at::from_blob(const_cast<float *>(w), {rows, cols}, at::kFloat).to(at::kDouble);
+}
+
+/* b, an orthonormal basis, and a = b^T w: their product is w as far as the basis reaches. */
+static void
+factors_copy(const Tensor &w, const Tensor &b, float *ret_b, float *ret_a)
+{
+	Tensor left = b.to(at::kFloat).contiguous(), right = at::matmul(b.t(), w).to(at::kFloat).contiguous();
+
+	std::memcpy(ret_b, left.data_ptr(), left.nbytes());
+	std::memcpy(ret_a, right.data_ptr(), right.nbytes());
+}
+
+/*
+ * Left singular vectors from the eigenvectors of w w^T, or of w^T w where that is smaller: in double the squares
+ * leave more digits than a decomposition in float32 has.
+ */
+int
+tt_factors_svd(const float *w, int64_t rows, int64_t cols, int64_t rank, float *ret_b, float *ret_a,
+	       struct err *e)
+{
+	double gap = 1;
+	int r = guarded_run("svd", e, [&] {
+		Tensor m = matrix_over(w, rows, cols), values, vectors;
+		const bool wide = rows <= cols;
+		const int64_t n = wide ? rows : cols;
+
+		std::tie(values, vectors) =
+			at::linalg_eigh(wide ? at::matmul(m, m.t()) : at::matmul(m.t(), m));
+		values = values.clamp_min(0).sqrt(); /* ascending */
+		if (rank < n)
+			gap = (values[n - rank] - values[n - rank - 1]).item<double>() /
+			      values[n - 1].item<double>();
+		vectors = vectors.narrow(1, n - rank, rank);
+		factors_copy(m, wide ? vectors : at::matmul(m, vectors) / values.narrow(0, n - rank, rank),
+			     ret_b, ret_a);
+	});
+
+	if (r == 0 && !(gap >= gap_min))
+		return err_set(e, E_UNSUPPORTED_MODEL,
+			       "its singular values %lld and %lld are as good as equal, so that its largest "
+			       "%lld singular "
+			       "vectors are not determined",
+			       static_cast<long long>(rank), static_cast<long long>(rank + 1),
+			       static_cast<long long>(rank));
+	return r;
+}
+
+int
+tt_factors_qr(const float *w, int64_t rows, int64_t cols, int64_t rank, float *ret_b, float *ret_a,
+	      struct err *e)
+{
+	double least = 1;
+	int r = guarded_run("qr", e, [&] {
+		Tensor m = matrix_over(w, rows, cols), q, upper, diagonal;
+
+		std::tie(q, upper) = at::linalg_qr(m.narrow(1, 0, rank), "reduced");
+		diagonal = upper.diagonal().abs();
+		least = (diagonal.min() / m.norm()).item<double>();
+		factors_copy(m, q, ret_b, ret_a);
+	});
+
+	if (r == 0 && !(least >= gap_min / 10))
+		return err_set(
+			e, E_UNSUPPORTED_MODEL,
+			"its first %lld columns depend on each other, so that its Q R is not determined",
+			static_cast<long long>(rank));
+	return r;
 }
 
 bool

@@ -68,6 +68,16 @@ int tt_read(const struct tt *t, void *ret, size_t len, struct err *e);
 /* x + 1 in float32. */
 int tt_plus_one(const struct tt *t, struct tt **ret, struct err *e);
 
+/*
+ * Of a matrix w [rows, cols] the part that its `rank` largest singular values make, or that the first `rank` columns
+ * and rows of its Q R decomposition make: b [rows, rank] times a [rank, cols]. E_UNSUPPORTED_MODEL when w does not
+ * determine it.
+ */
+int tt_factors_svd(const float *w, int64_t rows, int64_t cols, int64_t rank, float *ret_b, float *ret_a,
+		   struct err *e);
+int tt_factors_qr(const float *w, int64_t rows, int64_t cols, int64_t rank, float *ret_b, float *ret_a,
+		  struct err *e);
+
 bool tt_cuda_available(void);
 const char *tt_version(void); /* of the libtorch that was built against: "1.13.1" */
 

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "spec/repo.h"
 #include "spec/roots.h"
+#include "torch/shim.h"
 #include "cases.h"
 #include "manifest.h"
 #include "parity.h"
@@ -47,16 +48,26 @@ conversion_trace(const struct conversion *c, enum variant v, struct ir_graph **r
 	return r;
 }
 
-/* The paths of the job were held against the roots when it came; a base that only the adapter names was not. */
+static int
+init_find(enum weight_init init, const float *w, size_t rows, size_t cols, size_t rank, float *ret_b,
+	  float *ret_a, struct err *e)
+{
+	return (init == WEIGHT_INIT_OLORA ? tt_factors_qr : tt_factors_svd)(w, (int64_t)rows, (int64_t)cols,
+									    (int64_t)rank, ret_b, ret_a, e);
+}
+
+static void
+init_progress(void *arg, uint64_t done, uint64_t total, const char *name)
+{
+	struct conversion *c = arg;
+
+	report_progress(c->report, done, total, "weights", name);
+}
+
+/* The job's paths were checked against the roots when it came; a base that only the adapter names was not. */
 static int
 adapter_check(const struct conversion *c, struct err *e)
 {
-	const char *init = checkpoint_adapter_init(c->checkpoint);
-
-	if (init)
-		log_warning("the adapter was initialised by '%s': unless it was converted, it is right over "
-			    "the base that this made, not over the published one",
-			    init);
 	if (!checkpoint_adapter(c->checkpoint) || c->job->n_roots == 0 || c->base.snapshot.dir)
 		return 0;
 	return spec_check_path(checkpoint_dir(c->checkpoint), O_DIRECTORY, (const char *const *)c->job->roots,
@@ -107,7 +118,9 @@ confine(struct conversion *c, struct err *e)
 static struct checkpoint_choice
 choice_make(const struct conversion *c)
 {
-	return (struct checkpoint_choice){.base = source_dir(&c->base)};
+	return (struct checkpoint_choice){
+		.base = source_dir(&c->base),
+	};
 }
 
 /* The repository that the adapter names as its base, or NULL where none is needed: c->base_name owns it. */
@@ -188,6 +201,8 @@ resolve(struct conversion *c, struct err *e)
 	}
 	if (r == 0 && c->spec.parity)
 		r = parity_probe(e);
+	if (r == 0)
+		r = checkpoint_init_apply(c->checkpoint, init_find, init_progress, c, e);
 	return r;
 }
 

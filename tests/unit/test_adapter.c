@@ -11,11 +11,14 @@
 #define K "model.layers.0.self_attn.k_proj"
 #define E "model.embed_tokens"
 #define P "custom_text_proj"
+#define C "visual.patch_embed.proj"
 #define BM "base_model.model."
 
 /* Sizes that are no multiple of a tile, and some ranks above one. */
 #define Q_OUT 70
 #define Q_IN 150
+#define C_OUT 40
+#define C_IN 150 /* of all but the first axis */
 #define E_WORDS 145
 #define E_DIM 33
 
@@ -29,10 +32,15 @@ struct row {
 #define ROWS(...) ((const struct row[]){__VA_ARGS__, {.name = NULL}})
 
 static const struct row base_rows[] = {
-	{Q ".weight", 2, {Q_OUT, Q_IN}, ELEM_F32}, {Q ".bias", 1, {Q_OUT}, ELEM_F32},
-	{K ".weight", 2, {3, 4}, ELEM_F32},        {E ".weight", 2, {E_WORDS, E_DIM}, ELEM_F32},
-	{P ".weight", 2, {6, 5}, ELEM_F32},        {P ".bias", 1, {6}, ELEM_F32},
-	{"model.norm.weight", 1, {5}, ELEM_F32},   {NULL},
+	{Q ".weight", 2, {Q_OUT, Q_IN}, ELEM_F32},
+	{Q ".bias", 1, {Q_OUT}, ELEM_F32},
+	{K ".weight", 2, {3, 4}, ELEM_F32},
+	{E ".weight", 2, {E_WORDS, E_DIM}, ELEM_F32},
+	{P ".weight", 2, {6, 5}, ELEM_F32},
+	{P ".bias", 1, {6}, ELEM_F32},
+	{"model.norm.weight", 1, {5}, ELEM_F32},
+	{C ".weight", 5, {C_OUT, 3, 2, 5, 5}, ELEM_F32},
+	{NULL},
 };
 
 #define ADAPTER_OF(module, rank, in, out)                            \
@@ -153,7 +161,7 @@ assert_weight(const struct checkpoint *c, const char *name, const double *want, 
 	assert_int_equal(weight_read(w, ELEM_F32, first, n, got, &e), 0);
 	for (i = 0; i < n; i++)
 		assert_near((double)got[i], want[first + i], 1e-5);
-	if (w->tensor->rank == 2) {
+	if (w->tensor->rank > 1) {
 		assert_int_equal(
 			weight_read_transposed(w, ELEM_F32, cols, row, col, part_rows, part_cols, got, &e),
 			0);
@@ -177,25 +185,59 @@ assert_unchanged(const struct checkpoint *c, const char *name, const char *on_di
 	free(want);
 }
 
+/* What a module's weight is merged from, by definition. */
+struct merged {
+	const char *name, *module;
+	size_t rows, cols, rank;
+	double scale;
+	double initial; /* the factor of what init_stub() takes off */
+	bool dora;
+};
+
+static double
+initial_product(size_t rank, size_t cols, size_t i, size_t j)
+{
+	double sum = 0;
+	size_t k;
+
+	for (k = 0; k < rank; k++)
+		sum += (double)value("b", i * rank + k) * (double)value("a", k * cols + j);
+	return sum;
+}
+
+static void
+assert_merged(const struct checkpoint *c, const struct merged *m)
+{
+	_cleanup_free_ char *base = str_printf("%s.weight", m->module);
+	_cleanup_free_ char *magnitude = str_printf(BM "%s.lora_magnitude_vector", m->module);
+	double *want = malloc(m->rows * m->cols * sizeof(*want)), squares;
+	size_t i, j;
+
+	for (i = 0; i < m->rows; i++) {
+		double *row = want + i * m->cols;
+
+		squares = 0;
+		for (j = 0; j < m->cols; j++) {
+			row[j] = (double)value(base, i * m->cols + j) +
+				 m->scale * product(m->module, m->rank, m->cols, i, j) -
+				 m->initial * initial_product(m->rank, m->cols, i, j);
+			squares += row[j] * row[j];
+		}
+		for (j = 0; m->dora && j < m->cols; j++)
+			row[j] *= (double)value(magnitude, i) / sqrt(squares);
+	}
+	assert_weight(c, m->name, want, m->rows, m->cols);
+	free(want);
+}
+
+#define MERGED_Q .name = "lm.layers.0.self_attn.q_proj.weight", .module = Q, .rows = Q_OUT, .cols = Q_IN
+#define MERGED_C .name = "vis.patch_embed.proj.weight", .module = C, .rows = C_OUT, .cols = C_IN
+
 /* Q merged with this scale, and with DoRA if `dora`. */
 static void
 assert_q(const struct checkpoint *c, size_t rank, double scale, bool dora)
 {
-	double *want = malloc((size_t)Q_OUT * Q_IN * sizeof(*want)), squares;
-	size_t i, j;
-
-	for (i = 0; i < Q_OUT; i++) {
-		squares = 0;
-		for (j = 0; j < Q_IN; j++) {
-			want[i * Q_IN + j] = (double)value(Q ".weight", i * Q_IN + j) +
-					     scale * product(Q, rank, Q_IN, i, j);
-			squares += want[i * Q_IN + j] * want[i * Q_IN + j];
-		}
-		for (j = 0; dora && j < Q_IN; j++)
-			want[i * Q_IN + j] *= (double)value(BM Q ".lora_magnitude_vector", i) / sqrt(squares);
-	}
-	assert_weight(c, "lm.layers.0.self_attn.q_proj.weight", want, Q_OUT, Q_IN);
-	free(want);
+	assert_merged(c, &(struct merged){MERGED_Q, .rank = rank, .scale = scale, .dora = dora});
 }
 
 #define CONFIG(more) "{\"peft_type\": \"LORA\", \"base_model_name_or_path\": \"base\"" more "}"
@@ -210,7 +252,6 @@ test_plain(void **state)
 	assert_q(c, 37, 0.5, false);
 	assert_unchanged(c, "proj.weight", P ".weight", 30);
 	assert_unchanged(c, "lm.layers.0.self_attn.q_proj.bias", Q ".bias", Q_OUT);
-	assert_null(checkpoint_adapter_init(c));
 	assert_int_equal(checkpoint_file_count(c), 2);
 	checkpoint_free(&c);
 }
@@ -220,11 +261,10 @@ test_rslora(void **state)
 {
 	struct checkpoint *c = open_made(state,
 					 CONFIG(", \"r\": 37, \"lora_alpha\": 2, \"use_rslora\": true, "
-						"\"init_lora_weights\": \"pissa_niter_4\""),
+						"\"init_lora_weights\": \"Gaussian\""),
 					 q_rows);
 
 	assert_q(c, 37, 2 / sqrt(37), false);
-	assert_string_equal(checkpoint_adapter_init(c), "pissa_niter_4");
 	checkpoint_free(&c);
 }
 
@@ -255,6 +295,10 @@ test_patterns(void **state)
 		{"{\"^model\\\\.layers\\\\.\\\\d+\\\\.self_attn.q_proj$\": 3}", 3},
 		{"{\"layers.1.*q_proj\": 3, \"layers.[0-1].*(?:k|q)_proj\": 4}", 4},
 		{"{\"(k_proj|q_proj)\": 7}", 7},
+		{"{\"(?!.*k_proj).*_proj\": 7}", 7},
+		{"{\"(?=.*k_proj).*_proj\": 7}", 8},
+		{"{\"layers\\\\.[0-9]{1,2}\\\\.self_attn\\\\.q_proj\": 7}", 7},
+		{"{\"layers.[0-9]{2}.self_attn.q_proj\": 7}", 8},
 	};
 	size_t i;
 
@@ -290,6 +334,150 @@ test_embedding(void **state)
 	assert_weight(c, "lm.embed_tokens.weight", want, E_WORDS, E_DIM);
 	free(want);
 	checkpoint_free(&c);
+}
+
+/* The kernel of a convolution: lora_B has ones for the axes of the kernel. */
+#define KERNEL_OF(rank)                                                    \
+	{BM C ".lora_A.weight", 5, {rank, 3, 2, 5, 5}, ELEM_F32},          \
+	{                                                                  \
+		BM C ".lora_B.weight", 5, {C_OUT, rank, 1, 1, 1}, ELEM_F32 \
+	}
+
+static void
+test_kernel(void **state)
+{
+	struct checkpoint *c =
+		open_made(state, CONFIG(", \"r\": 33, \"lora_alpha\": 66"), ROWS(KERNEL_OF(33)));
+
+	assert_merged(c, &(struct merged){MERGED_C, .rank = 33, .scale = 2});
+	checkpoint_free(&c);
+	c = open_made(state, CONFIG(", \"use_dora\": true"),
+		      ROWS(KERNEL_OF(8), {BM C ".lora_magnitude_vector", 5, {1, C_OUT, 1, 1, 1}, ELEM_F32}));
+	assert_merged(c, &(struct merged){MERGED_C, .rank = 8, .scale = 1, .dora = true});
+	checkpoint_free(&c);
+}
+
+/* Rows of an embedding in the place of others, in the order of the list. */
+static void
+assert_tokens(void **state, const char *config, const char *tensor, const int *tokens, size_t n)
+{
+	_cleanup_free_ char *name = str_printf("%s", tensor);
+	struct checkpoint *c = open_made(state, config, ROWS({name, 2, {(int64_t)n, E_DIM}, ELEM_F32}));
+	double *want = malloc((size_t)E_WORDS * E_DIM * sizeof(*want));
+	size_t i, j;
+
+	for (i = 0; i < E_WORDS * E_DIM; i++)
+		want[i] = (double)value(E ".weight", i);
+	for (i = 0; i < n; i++)
+		for (j = 0; j < E_DIM; j++)
+			want[(size_t)tokens[i] * E_DIM + j] = (double)value(name, i * E_DIM + j);
+	assert_weight(c, "lm.embed_tokens.weight", want, E_WORDS, E_DIM);
+	free(want);
+	checkpoint_free(&c);
+}
+
+#define TOKENS BM E ".token_adapter.trainable_tokens_delta"
+
+static void
+test_tokens(void **state)
+{
+	assert_tokens(state, CONFIG(", \"trainable_token_indices\": [144, 0, 37]"), TOKENS,
+		      (int[]){144, 0, 37}, 3);
+	assert_tokens(state,
+		      CONFIG(", \"trainable_token_indices\": {\"lm_head\": [1], \"embed_tokens\": [99, 98]}"),
+		      TOKENS ".default", (int[]){99, 98}, 2);
+}
+
+/* Gives numbers of its own, and sees the base. */
+static int
+init_stub(enum weight_init init, const float *w, size_t rows, size_t cols, size_t rank, float *ret_b,
+	  float *ret_a, struct err *e)
+{
+	size_t i;
+
+	(void)init;
+	(void)e;
+	for (i = 0; i < rows * cols; i++)
+		assert_near((double)w[i], (double)value(Q ".weight", i), 0);
+	for (i = 0; i < rows * rank; i++)
+		ret_b[i] = value("b", i);
+	for (i = 0; i < rank * cols; i++)
+		ret_a[i] = value("a", i);
+	return 0;
+}
+
+static int
+init_fails(enum weight_init init, const float *w, size_t rows, size_t cols, size_t rank, float *ret_b,
+	   float *ret_a, struct err *e)
+{
+	(void)init, (void)w, (void)rows, (void)cols, (void)rank, (void)ret_b, (void)ret_a;
+	return err_set(e, E_UNSUPPORTED_MODEL, "it is not determined");
+}
+
+static void
+progress_count(void *arg, uint64_t done, uint64_t total, const char *name)
+{
+	(void)name;
+	assert_int_equal(done, ++*(uint64_t *)arg);
+	assert_int_equal(total, 1);
+}
+
+/* An init that changes the base when the adapter is loaded: PiSSA whatever the scale is, OLoRA with it. */
+static void
+test_init(void **state)
+{
+	static const struct {
+		const char *name;
+		bool dora;
+		double initial;
+	} cases[] = {{"pissa", false, 1}, {"olora", false, 0.5}, {"OLoRA", true, 0.5}, {"pissa", true, 1}};
+	struct err e = ERR_INIT;
+	struct checkpoint *c;
+	uint64_t calls;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		_cleanup_free_ char *config =
+			str_printf(CONFIG(", \"r\": 36, \"lora_alpha\": 18, \"use_dora\": %s, "
+					  "\"init_lora_weights\": \"%s\""),
+				   cases[i].dora ? "true" : "false", cases[i].name);
+
+		c = open_made(state, config,
+			      cases[i].dora ? ROWS(ADAPTER_OF(Q, 36, Q_IN, Q_OUT),
+						   {BM Q ".lora_magnitude_vector", 1, {Q_OUT}, ELEM_F32})
+					    : ROWS(ADAPTER_OF(Q, 36, Q_IN, Q_OUT)));
+		calls = 0;
+		assert_int_equal(checkpoint_init_apply(c, init_stub, progress_count, &calls, &e), 0);
+		assert_int_equal(calls, 1);
+		assert_merged(c, &(struct merged){MERGED_Q, .rank = 36, .scale = 0.5,
+						  .initial = cases[i].initial, .dora = cases[i].dora});
+		assert_unchanged(c, "proj.weight", P ".weight", 30);
+		checkpoint_free(&c);
+	}
+	c = open_made(state, CONFIG(", \"init_lora_weights\": \"pissa\""),
+		      ROWS(ADAPTER_OF(Q, 8, Q_IN, Q_OUT)));
+	assert_int_equal(checkpoint_init_apply(c, init_fails, progress_count, &(uint64_t){0}, &e),
+			 E_UNSUPPORTED_MODEL);
+	assert_error(&e, E_UNSUPPORTED_MODEL, "'" Q ".weight': it is not determined");
+	checkpoint_free(&c);
+}
+
+/* These leave the base alone when the adapter is loaded. */
+static void
+test_init_plain(void **state)
+{
+	static const char *const values[] = {"true",           "false",   "null",     "\"gaussian\"",
+					     "\"orthogonal\"", "\"eva\"", "\"MiCA\"", "\"lora_ga\""};
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(values); i++) {
+		_cleanup_free_ char *config = str_printf(CONFIG(", \"init_lora_weights\": %s"), values[i]);
+		struct checkpoint *c = open_made(state, config, ROWS(ADAPTER_OF(Q, 8, Q_IN, Q_OUT)));
+
+		assert_int_equal(checkpoint_init_apply(c, init_fails, progress_count, NULL, NULL), 0);
+		assert_q(c, 8, 1, false);
+		checkpoint_free(&c);
+	}
 }
 
 static void
@@ -416,14 +604,26 @@ static const struct {
 	{CONFIG(", \"rank_pattern\": []"), E_BAD_CHECKPOINT, "rank_pattern must be an object"},
 	{CONFIG(", \"alpha_pattern\": {\"q\": \"3\"}"), E_BAD_CHECKPOINT,
 	 "alpha_pattern: 'q' must be a number"},
-	{CONFIG(", \"alpha_pattern\": {\"a{9}\": 3}"), E_UNSUPPORTED_MODEL,
-	 "'{9' in a pattern is not supported"},
-	{CONFIG(", \"alpha_pattern\": {\"a*?\": 3}"), E_UNSUPPORTED_MODEL, "'*?' in a pattern"},
-	{CONFIG(", \"alpha_pattern\": {\"(?=a)\": 3}"), E_UNSUPPORTED_MODEL, "'(?' in a pattern"},
-	{CONFIG(", \"alpha_pattern\": {\"(a)\\\\1\": 3}"), E_UNSUPPORTED_MODEL, "'\\1' in a pattern"},
-	{CONFIG(", \"alpha_pattern\": {\"a\\\\\": 3}"), E_UNSUPPORTED_MODEL, "'\\' in a pattern"},
-	{CONFIG(", \"alpha_pattern\": {\"[\\\\d]\": 3}"), E_UNSUPPORTED_MODEL, "'\\d' in a pattern"},
-	{CONFIG(", \"alpha_pattern\": {\"(a\": 3}"), E_BAD_CHECKPOINT, "it is no regular expression"},
+	{CONFIG(", \"alpha_pattern\": {\"(a)\\\\1\": 3}"), E_UNSUPPORTED_MODEL,
+	 "alpha_pattern: '(a)\\1': this escape ('\\1)$') in a pattern is not supported"},
+	{CONFIG(", \"alpha_pattern\": {\"(a\": 3}"), E_BAD_CHECKPOINT,
+	 "alpha_pattern: '(a': the pattern is not a regular expression: a '(' without its ')'"},
+	{CONFIG(", \"r\": 37, \"init_lora_weights\": 1"), E_BAD_CHECKPOINT,
+	 "must be true, false or a string"},
+	{CONFIG(", \"r\": 37, \"init_lora_weights\": \"zeros\""), E_UNSUPPORTED_MODEL,
+	 "'zeros' is not known"},
+	{CONFIG(", \"r\": 37, \"init_lora_weights\": \"PISSA\""), E_UNSUPPORTED_MODEL,
+	 "'PISSA' is not known"},
+	{CONFIG(", \"r\": 37, \"init_lora_weights\": \"pissa_niter_16\""), E_UNSUPPORTED_MODEL,
+	 "'pissa_niter_16' is not supported: peft finds its part of the base with random numbers"},
+	{CONFIG(", \"r\": 37, \"init_lora_weights\": \"corda\""), E_UNSUPPORTED_MODEL,
+	 "'corda' is not supported"},
+	{CONFIG(", \"r\": 37, \"init_lora_weights\": \"loftq\""), E_UNSUPPORTED_MODEL,
+	 "'loftq' is not supported"},
+	{CONFIG(", \"r\": 37, \"kasa_config\": {\"beta\": 0.1}"), E_UNSUPPORTED_MODEL, "kasa_config"},
+	{CONFIG(", \"r\": 37, \"velora_config\": {\"scale\": 1}"), E_UNSUPPORTED_MODEL, "velora_config"},
+	{CONFIG(", \"r\": 37, \"monteclora_config\": {\"num_samples\": 8}"), E_UNSUPPORTED_MODEL,
+	 "monteclora_config"},
 	{CONFIG(", \"rank_pattern\": {\"q_proj\": 5}"), E_BAD_CHECKPOINT,
 	 "the adapter of '" Q "' has the rank 37, but adapter_config.json says 5"},
 	{CONFIG(", \"lora_alpha\": 1e300, \"r\": 37"), E_BAD_CHECKPOINT, "is not finite"},
@@ -432,7 +632,6 @@ static const struct {
 	{CONFIG(", \"target_parameters\": [\"x\"]"), E_UNSUPPORTED_MODEL,
 	 "target_parameters is not supported"},
 	{CONFIG(", \"layer_replication\": [[0, 1]]"), E_UNSUPPORTED_MODEL, "layer_replication"},
-	{CONFIG(", \"trainable_token_indices\": [1]"), E_UNSUPPORTED_MODEL, "trainable_token_indices"},
 	{CONFIG(", \"alora_invocation_tokens\": [1]"), E_UNSUPPORTED_MODEL, "alora_invocation_tokens"},
 	{CONFIG(", \"use_qalora\": true"), E_UNSUPPORTED_MODEL, "use_qalora"},
 	{CONFIG(", \"use_bdlora\": {\"nblocks\": 2}"), E_UNSUPPORTED_MODEL, "use_bdlora"},
@@ -490,21 +689,24 @@ static const struct {
 	{"",
 	 {A(K, 8, 5), B(K, 3, 8)},
 	 E_BAD_CHECKPOINT,
-	 "has the shape (8, 5), but '" K ".weight' wants (8, 4)"},
+	 "has 2 axes and the shape (8, 5), but '" K ".weight' wants 2 and (8, 4)"},
 	{"",
 	 {A(K, 8, 4), B(K, 3, 7)},
 	 E_BAD_CHECKPOINT,
-	 "has the shape (3, 7), but '" K ".weight' wants (3, 8)"},
+	 "has 2 axes and the shape (3, 7), but '" K ".weight' wants 2 and (3, 8)"},
 	{"", {A(K, 4, 4), B(K, 3, 4)}, E_BAD_CHECKPOINT, "has the rank 4, but adapter_config.json says 8"},
 	{"",
 	 {A("model.layers.9.x", 8, 4)},
 	 E_BAD_CHECKPOINT,
 	 "is for a weight 'lm.layers.9.x.weight', which the base"},
-	{"", {A("model.norm", 8, 5), B("model.norm", 5, 8)}, E_BAD_CHECKPOINT, "a weight that is no matrix"},
+	{"",
+	 {A("model.norm", 8, 5), B("model.norm", 5, 8)},
+	 E_BAD_CHECKPOINT,
+	 "a weight that is not a matrix"},
 	{"",
 	 {{BM K ".lora_A.weight", 4, {8, 4, 1, 1}, ELEM_F32}, B(K, 3, 8)},
-	 E_UNSUPPORTED_MODEL,
-	 "has 4 dimensions: only adapters of linear layers"},
+	 E_BAD_CHECKPOINT,
+	 "has 4 axes and the shape (8, 4, ...), but '" K ".weight' wants 2 and (8, 4)"},
 	{"",
 	 {A(K, 8, 4), {BM K ".lora_A.default.weight", 2, {8, 4}, ELEM_F32}, B(K, 3, 8)},
 	 E_BAD_CHECKPOINT,
@@ -545,6 +747,52 @@ static const struct {
 	 {A(Q, 8, Q_IN), B(Q, Q_OUT, 8), {BM Q ".lora_B.bias", 1, {3}, ELEM_F32}},
 	 E_BAD_CHECKPOINT,
 	 "has another shape than the bias"},
+	{"",
+	 {{BM C ".lora_A.weight", 2, {8, C_IN}, ELEM_F32}, {BM C ".lora_B.weight", 2, {C_OUT, 8}, ELEM_F32}},
+	 E_BAD_CHECKPOINT,
+	 "has 2 axes and the shape (8, 150), but '" C ".weight' wants 5 and (8, 3, its kernel)"},
+	{"",
+	 {{BM C ".lora_A.weight", 5, {8, 3, 2, 5, 5}, ELEM_F32},
+	  {BM C ".lora_B.weight", 5, {C_OUT, 8, 1, 5, 1}, ELEM_F32}},
+	 E_BAD_CHECKPOINT,
+	 "wants 5 and (40, 8, 1...)"},
+	{", \"init_lora_weights\": \"pissa\"",
+	 {{BM C ".lora_A.weight", 5, {8, 3, 2, 5, 5}, ELEM_F32},
+	  {BM C ".lora_B.weight", 5, {C_OUT, 8, 1, 1, 1}, ELEM_F32}},
+	 E_UNSUPPORTED_MODEL,
+	 "peft has no init_lora_weights 'pissa' for a layer that is not linear"},
+	{", \"init_lora_weights\": \"olora\"",
+	 {A(K, 8, 4), B(K, 3, 8)},
+	 E_BAD_CHECKPOINT,
+	 "has a rank above that of the weight"},
+	{"",
+	 {{TOKENS, 2, {2, E_DIM}, ELEM_F32}},
+	 E_BAD_CHECKPOINT,
+	 "has 2 rows for tokens, but trainable_token_indices in adapter_config.json lists 0"},
+	{", \"trainable_token_indices\": [1, 145]",
+	 {{TOKENS, 2, {2, E_DIM}, ELEM_F32}},
+	 E_BAD_CHECKPOINT,
+	 "each must be from 0 to 144"},
+	{", \"trainable_token_indices\": [1, -1]",
+	 {{TOKENS, 2, {2, E_DIM}, ELEM_F32}},
+	 E_BAD_CHECKPOINT,
+	 "each must be from 0 to 144"},
+	{", \"trainable_token_indices\": [7, \"x\"]",
+	 {{TOKENS, 2, {2, E_DIM}, ELEM_F32}},
+	 E_BAD_CHECKPOINT,
+	 "each must be from 0 to 144"},
+	{", \"trainable_token_indices\": [7, 7]",
+	 {{TOKENS, 2, {2, E_DIM}, ELEM_F32}},
+	 E_BAD_CHECKPOINT,
+	 "lists 7 twice"},
+	{", \"trainable_token_indices\": [7]",
+	 {{TOKENS, 2, {1, E_DIM - 1}, ELEM_F32}},
+	 E_BAD_CHECKPOINT,
+	 "does not have rows of the embedding's length"},
+	{", \"trainable_token_indices\": [7]",
+	 {{TOKENS, 2, {1, E_DIM}, ELEM_F32}, {BM E ".lora_embedding_A", 2, {8, E_WORDS}, ELEM_F32}},
+	 E_BAD_CHECKPOINT,
+	 "stands beside rows for tokens of the same weight"},
 	{"",
 	 {A(K, 8, 4), B(K, 3, 8), {BM K ".lora_B.bias", 1, {3}, ELEM_F32}},
 	 E_BAD_CHECKPOINT,
@@ -594,7 +842,9 @@ main(void)
 		cmocka_unit_test(test_bias),        cmocka_unit_test(test_own_projection),
 		cmocka_unit_test(test_base),        cmocka_unit_test(test_bad_config),
 		cmocka_unit_test(test_bad_tensors), cmocka_unit_test(test_bare_base),
-		cmocka_unit_test(test_no_weights),
+		cmocka_unit_test(test_no_weights),  cmocka_unit_test(test_kernel),
+		cmocka_unit_test(test_tokens),      cmocka_unit_test(test_init),
+		cmocka_unit_test(test_init_plain),
 	};
 
 	return cmocka_run_group_tests_name("adapter", tests, tmpdir_setup, tmpdir_teardown);
