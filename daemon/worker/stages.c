@@ -120,6 +120,9 @@ choice_make(const struct conversion *c)
 {
 	return (struct checkpoint_choice){
 		.base = source_dir(&c->base),
+		.adapter = c->spec.adapter == SPEC_ADAPTER_MERGE    ? ADAPTER_MERGE
+			   : c->spec.adapter == SPEC_ADAPTER_IGNORE ? ADAPTER_IGNORE
+								    : ADAPTER_DEFAULT,
 	};
 }
 

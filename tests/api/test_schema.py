@@ -11,7 +11,7 @@ GOLDEN = TOP / "tests/golden/colqwen2-tiny"
 REQUEST = "JobRequest"
 WHOLE = {
     "model": "/m", "variants": ["text", "unified"], "dtype": "fp32", "storage": "bf16", "layout": "sharded",
-    "shard_size": "2GB", "profile": "seed", "positions": "arange", "mask_mode": "causal", "reference": ["/a/b"], "parity": {"max_abs": 1e-4, "min_cosine": 0.9, "seed": 1},
+    "adapter": "merge", "shard_size": "2GB", "profile": "seed", "positions": "arange", "mask_mode": "causal", "reference": ["/a/b"], "parity": {"max_abs": 1e-4, "min_cosine": 0.9, "seed": 1},
     "labels": {"team": "search"}, "priority": -100, "timeout": 2592000, "attempts": 10,
 }
 

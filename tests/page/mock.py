@@ -27,7 +27,7 @@ EDGES = [float(f"{m}e{x}") for x in range(-16, 1) for m in (1, 2, 5)] + [10.0]
 OPTIONS = {
     "variants": ["text", "image", "unified"], "dtype": ["fp32", "fp16"], "storage": ["same", "bf16"],
     "layout": ["single", "sharded", "embedded"], "profile": ["default", "seed", "fastembed", "embedanything"],
-    "positions": ["mrope", "arange"], "mask_mode": ["trained", "causal"],
+    "adapter": ["auto", "merge", "ignore"], "positions": ["mrope", "arange"], "mask_mode": ["trained", "causal"],
 }
 
 
@@ -102,7 +102,7 @@ class World:
         n = len(self.jobs) + 1
         self.jobs[n] = {
             "id": n, "state": "queued", "spec": {"variants": ["text"], "dtype": "fp32", "storage": "same", "layout": "single", "profile": "default",
-                                                 "positions": "mrope", "mask_mode": "trained", "labels": {}, "priority": 0, "timeout": None, "attempts": 3, "parity": {}, **spec},
+                                                 "adapter": "auto", "positions": "mrope", "mask_mode": "trained", "labels": {}, "priority": 0, "timeout": None, "attempts": 3, "parity": {}, **spec},
             "owner": HOSTILE if self.hostile else owner, "created": iso(t), "started": None, "ended": None, "attempt": 0, "attempts_max": 3, "cancel_requested": False, "runner": None,
             "waiting": {"for": "slot", "ahead": None, "until": None}, "stage": None, "progress": None, "stages": [], "usage": None,
             "reason": None, "message": None, "result": None, "artifact": None, "event": 0,

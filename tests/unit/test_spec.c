@@ -63,7 +63,8 @@ test_defaults(void **state)
 	(void)state;
 	assert_int_equal(parse("{\"model\": \"/m\"}", &e), 0);
 	assert_string_equal(field, "");
-	assert_json("{\"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", \"labels\": {}, \"layout\": "
+	assert_json("{\"adapter\": \"auto\", \"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", "
+		    "\"labels\": {}, \"layout\": "
 		    "\"single\", "
 		    "\"mask_mode\": \"trained\", \"model\": \"/m\", "
 		    "\"parity\": {\"max_abs\": 0.0001, \"min_cosine\": 0.99999, \"seed\": 1}, "
@@ -75,7 +76,8 @@ static void
 test_everything(void **state)
 {
 	static const char text[] =
-		"{\"attempts\": 10, \"base\": \"/b\", \"dtype\": \"fp32\", \"labels\": {\"team\": "
+		"{\"adapter\": \"merge\", \"attempts\": 10, \"base\": \"/b\", \"dtype\": \"fp32\", "
+		"\"labels\": {\"team\": "
 		"\"search\"}, \"layout\": \"single\", "
 		"\"mask_mode\": \"causal\", \"model\": \"/srv/\\u00fc\", \"parity\": {\"max_abs\": 0.5, "
 		"\"min_cosine\": 0.25, \"seed\": "
@@ -121,7 +123,8 @@ test_repository(void **state)
 	(void)state;
 	assert_int_equal(parse("{\"model\": \"vidore/colqwen2-v1.0-hf\", \"parity\": false}", &e), 0);
 	assert_true(spec_is_repo(spec.model));
-	assert_json("{\"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", \"labels\": {}, \"layout\": "
+	assert_json("{\"adapter\": \"auto\", \"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", "
+		    "\"labels\": {}, \"layout\": "
 		    "\"single\", \"mask_mode\": \"trained\", "
 		    "\"model\": \"vidore/colqwen2-v1.0-hf\", \"parity\": false, \"positions\": \"mrope\", "
 		    "\"priority\": 0, \"profile\": \"default\", \"reference\": [], \"revision\": \"main\", "
@@ -140,7 +143,8 @@ test_parity_off(void **state)
 
 	(void)state;
 	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": false}", &e), 0);
-	assert_json("{\"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", \"labels\": {}, \"layout\": "
+	assert_json("{\"adapter\": \"auto\", \"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", "
+		    "\"labels\": {}, \"layout\": "
 		    "\"single\", \"mask_mode\": \"trained\", \"model\": \"/m\", "
 		    "\"parity\": false, \"positions\": \"mrope\", \"priority\": 0, \"profile\": \"default\", "
 		    "\"reference\": [], "

@@ -19,6 +19,7 @@ const LIMITS = [
 	["parity.seed", "Seed", "Of the cases that are made", { inputmode: "numeric" }],
 ];
 const HELP = {
+	adapter: "In a folder that holds a model too: put on it, or left out",
 	variants: "Text and image share their weights; unified is both in one graph",
 	dtype: "fp16 is for GPUs",
 	storage: "bf16: half the disk, the same numbers",
