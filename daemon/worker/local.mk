@@ -8,7 +8,8 @@ colconv_worker_SOURCES = \
 	daemon/worker/reference.c daemon/worker/reference.h \
 	daemon/worker/report.c daemon/worker/report.h \
 	daemon/worker/source.c daemon/worker/source.h \
-	daemon/worker/stages.c daemon/worker/stages.h
+	daemon/worker/stages.c daemon/worker/stages.h \
+	daemon/worker/warnings.c daemon/worker/warnings.h
 # The C++ linker: libtorch is C++.
 nodist_EXTRA_colconv_worker_SOURCES = dummy.cxx
 colconv_worker_LDADD = libmodel.a libtrace.a libtorch_shim.a $(HUB_LIBS) $(ONNX_LIBS) $(SPEC_LIBS) $(TORCH_LIBS) -lpthread

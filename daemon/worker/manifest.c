@@ -219,12 +219,13 @@ manifest_write(struct conversion *c, struct err *e)
 		json_decref(files);
 		return r;
 	}
-	j = json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:{s:s, s:s, s:s?}, s:o, s:o}", "format",
+	j = json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:{s:s, s:s, s:s?}, s:o, s:o, s:o}", "format",
 		      "colconv-manifest/1", "architecture", c->model->arch->family, "parameters",
 		      (json_int_t)conversion_parameters(c), "source", source_list(c), "options",
 		      spec_artifact_to_json(&c->spec), "graphs", graphs_list(c), "versions", "colconv",
 		      PACKAGE_VERSION, "libtorch", tt_version(), "onnxruntime",
-		      runtime ? json_string_value(runtime) : NULL, "parity", parity_short(c), "files", files);
+		      runtime ? json_string_value(runtime) : NULL, "parity", parity_short(c), "warnings",
+		      c->warnings ? json_incref(c->warnings) : json_array(), "files", files);
 	if (!j)
 		return err_no_memory(e);
 	return json_write(path, j, e);

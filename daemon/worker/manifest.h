@@ -1,6 +1,6 @@
 /*
  * manifest.json, the last file of an artifact: where it came from, what was asked for, the graphs,
- * the versions, the parity in short, and every other file with its size and SHA-256.
+ * the versions, the parity in short, the warnings, and every other file with its size and SHA-256.
  */
 #ifndef WORKER_MANIFEST_H
 #define WORKER_MANIFEST_H

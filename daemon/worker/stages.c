@@ -13,6 +13,7 @@
 #include "manifest.h"
 #include "parity.h"
 #include "reference.h"
+#include "warnings.h"
 
 int
 conversion_resolve(struct conversion *c, const char *dir, const struct checkpoint_choice *choice,
@@ -291,6 +292,8 @@ conversion_run(struct conversion *c, struct err *e)
 		return r;
 	report_stage(c->report, "trace");
 	r = trace(c, e);
+	if (r == 0)
+		r = warnings_collect(c, e);
 	if (r < 0)
 		return r;
 	report_stage(c->report, "export");
@@ -313,6 +316,7 @@ conversion_release(struct conversion *c)
 
 	spec_release(&c->spec);
 	json_decref(c->parity);
+	json_decref(c->warnings);
 	inputs_free(&c->inputs);
 	onnx_job_free(&c->onnx);
 	for (v = 0; v < VARIANT_MAX; v++)
