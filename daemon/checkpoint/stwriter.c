@@ -93,7 +93,8 @@ stw_meta(struct stw *w, const char *key, const char *value, struct err *e)
 	assert(w->fd < 0);
 	if (!meta) {
 		meta = json_object();
-		(void)json_object_set_new(w->header, "__metadata__", meta);
+		if (json_object_set_new(w->header, "__metadata__", meta) < 0)
+			return err_no_memory(e);
 	}
 	if (json_object_set_new(meta, key, json_string(value)) < 0)
 		return err_set(e, E_NO_MEMORY, "memory ran out or '%s' is no UTF-8", value);
