@@ -42,7 +42,7 @@ int scan_str(struct scan *s, char *ret, size_t cap, size_t *ret_len, struct err 
 /* A number: 1 when it is whole and fits *ret, 0 when it has a fraction or an exponent. */
 int scan_int(struct scan *s, int64_t *ret, struct err *e);
 
-/* Any value, with all that it holds. */
+/* Any value, with all that it holds: numbers of any length, and strings whose escapes mean no character. */
 int scan_skip(struct scan *s, struct err *e);
 
 /* Nothing but white space is left. */
