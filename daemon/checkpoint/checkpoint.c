@@ -160,6 +160,13 @@ weight_add(struct checkpoint *c, const struct st_file *f, const struct st_tensor
 	return 0;
 }
 
+static void
+weight_release(struct weight *w)
+{
+	free((char *)(uintptr_t)w->name);
+	delta_free(&w->delta);
+}
+
 static int
 cmp_weight(const void *pa, const void *pb)
 {
@@ -213,6 +220,41 @@ weights_collect(struct checkpoint *c, struct err *e)
 		}
 	}
 	return weights_sort(c, e);
+}
+
+/* 0: the weight is dropped. */
+static int
+weight_rename(struct weight *w, const struct name_rule *rules, struct err *e)
+{
+	char name[NAME_LEN_MAX], *copy;
+	int r = name_rules_apply(rules, w->name, name, e);
+
+	if (r <= 0 || str_eq(name, w->name))
+		return r;
+	copy = strdup(name);
+	if (!copy)
+		return err_no_memory(e);
+	free((char *)(uintptr_t)w->name);
+	w->name = copy;
+	return r;
+}
+
+int
+checkpoint_rename(struct checkpoint *c, const struct name_rule *rules, struct err *e)
+{
+	size_t i, kept = 0;
+	int r = 0;
+
+	for (i = 0; i < c->weight_count; i++) {
+		if (r >= 0) /* after a failure the others only move up */
+			r = weight_rename(&c->weights[i], rules, e);
+		if (r == 0)
+			weight_release(&c->weights[i]);
+		else
+			c->weights[kept++] = c->weights[i];
+	}
+	c->weight_count = kept;
+	return r < 0 ? r : weights_sort(c, e);
 }
 
 /* The model's folder, and the adapter that goes over it. */
@@ -301,10 +343,8 @@ checkpoint_free(struct checkpoint **pc)
 
 	if (!c)
 		return;
-	for (i = 0; i < c->weight_count; i++) {
-		free((char *)(uintptr_t)c->weights[i].name);
-		delta_free(&c->weights[i].delta);
-	}
+	for (i = 0; i < c->weight_count; i++)
+		weight_release(&c->weights[i]);
 	free(c->weights);
 	for (i = 0; i < c->file_count; i++)
 		st_free(&c->files[i]);

@@ -62,6 +62,14 @@ const struct st_file *checkpoint_file(const struct checkpoint *c, size_t i);
 /* Tensors that the index names and no file has; empty for a checkpoint without an index. */
 const struct index_lost *checkpoint_lost(const struct checkpoint *c);
 
+struct name_rule; /* names.h */
+
+/*
+ * Gives the weights the names that their family's own rules make of the canonical ones, and drops those that a rule
+ * drops. E_BAD_CHECKPOINT when two weights then have one name.
+ */
+int checkpoint_rename(struct checkpoint *c, const struct name_rule *rules, struct err *e);
+
 /*
  * The weight of that name with exactly that shape, or E_BAD_CHECKPOINT with a sentence that names
  * the tensor as the files spell it, its file, and the shapes found and wanted.

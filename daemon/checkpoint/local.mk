@@ -6,8 +6,6 @@ libcheckpoint_a_SOURCES = \
 	daemon/checkpoint/checkpoint.c daemon/checkpoint/checkpoint.h \
 	daemon/checkpoint/convert.c daemon/checkpoint/convert.h \
 	daemon/checkpoint/config.c daemon/checkpoint/config.h \
-	daemon/checkpoint/config_paligemma.c \
-	daemon/checkpoint/config_qwen2vl.c \
 	daemon/checkpoint/config_scope.c daemon/checkpoint/config_scope.h \
 	daemon/checkpoint/header.c daemon/checkpoint/header.h \
 	daemon/checkpoint/index.c daemon/checkpoint/index.h \

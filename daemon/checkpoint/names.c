@@ -40,7 +40,6 @@ static const struct {
 	{"vision_model.", "vis."},
 	{"embedding_proj_layer.", "proj."},
 	{"custom_text_proj.", "proj."},
-	{"linear.", "proj."},
 	{"multi_modal_projector.", "mmproj."},
 };
 
@@ -97,6 +96,14 @@ shells_strip(const char *name, char ret[NAME_LEN_MAX])
 	ret[n ? n - 1 : 0] = '\0';
 }
 
+static int
+name_put(const char *part, const char *rest, char *ret, struct err *e)
+{
+	if (snprintf(ret, NAME_LEN_MAX, "%s%s", part, rest) >= NAME_LEN_MAX)
+		return err_set(e, E_BAD_CHECKPOINT, "the tensor name '%.100s...' is too long", rest);
+	return 1;
+}
+
 int
 name_canonical(const char *name, char *ret, struct err *e)
 {
@@ -119,9 +126,16 @@ name_canonical(const char *name, char *ret, struct err *e)
 			break;
 		}
 	}
-	if (snprintf(ret, NAME_LEN_MAX, "%s%s", part, rest) >= NAME_LEN_MAX)
-		return err_set(e, E_BAD_CHECKPOINT, "the tensor name '%.100s...' is too long", name);
-	return 1;
+	return name_put(part, rest, ret, e);
+}
+
+int
+name_rules_apply(const struct name_rule *rules, const char *name, char *ret, struct err *e)
+{
+	for (; rules->from; rules++)
+		if (str_starts(name, rules->from))
+			return rules->to ? name_put(rules->to, name + strlen(rules->from), ret, e) : 0;
+	return name_put("", name, ret, e);
 }
 
 void

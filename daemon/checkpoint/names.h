@@ -28,4 +28,12 @@ bool name_is_wrapped(const char *on_disk, const char *name);
 /* Whether a model under PEFT that was not merged has tensors of this name. */
 bool name_is_peft(const char *on_disk);
 
+/* A spelling that one family alone has: names that begin with `from` begin with `to`, or are dropped (NULL). */
+struct name_rule {
+	const char *from, *to;
+};
+
+/* Applies the first rule that fits a canonical name. The list ends with an empty row. Returns as name_canonical(). */
+int name_rules_apply(const struct name_rule *rules, const char *name, char *ret, struct err *e);
+
 #endif

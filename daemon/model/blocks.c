@@ -9,7 +9,7 @@ struct ir_value *
 blk_linear(struct trace *t, struct ir_value *x, int64_t out, enum blk_bias bias, const char *name,
 	   const char *fmt, ...)
 {
-	struct dim in = x->shape.rank ? axis(x, x->shape.rank - 1) : n(1);
+	struct dim in = last_axis(x);
 	char base[WEIGHT_NAME_MAX];
 	struct ir_value *w, *b = NULL;
 	va_list ap;
@@ -26,7 +26,7 @@ blk_linear(struct trace *t, struct ir_value *x, int64_t out, enum blk_bias bias,
 struct ir_value *
 blk_layer_norm(struct trace *t, struct ir_value *x, double eps, const char *fmt, ...)
 {
-	struct dim last = x->shape.rank ? axis(x, x->shape.rank - 1) : n(1);
+	struct dim last = last_axis(x);
 	char base[WEIGHT_NAME_MAX];
 	struct ir_value *w, *b;
 	va_list ap;
@@ -54,9 +54,9 @@ struct ir_value *
 blk_heads_split(struct trace *t, struct ir_value *x, int64_t heads)
 {
 	struct shape s = shape_of(4, axis(x, 0), axis(x, 1), n(heads), dim_div(axis(x, 2), heads));
+	struct ir_value *split = tr_name(t, tr_reshape(t, x, s), "%s.split", leaf(x));
 
-	return tr_name(t, tr_transpose(t, tr_name(t, tr_reshape(t, x, s), "%s.split", leaf(x)), swap_middle),
-		       "%s.heads", leaf(x));
+	return tr_name(t, tr_transpose(t, split, swap_middle), "%s.heads", leaf(x));
 }
 
 struct ir_value *
@@ -64,7 +64,8 @@ blk_heads_merge(struct trace *t, struct ir_value *x)
 {
 	struct shape s = shape_of(3, axis(x, 0), axis(x, 2), dim_mul(axis(x, 1), axis(x, 3)));
 
-	return tr_name(t, tr_reshape(t, tr_name(t, tr_transpose(t, x, swap_middle), "tokens"), s), "merged");
+	x = tr_name(t, tr_transpose(t, x, swap_middle), "tokens");
+	return tr_name(t, tr_reshape(t, x, s), "merged");
 }
 
 struct ir_value *
@@ -101,28 +102,32 @@ blk_angles(struct trace *t, struct ir_value *positions, struct ir_value *inv_fre
 {
 	struct ir_value *p = tr_cast(t, positions, ELEM_F32);
 
-	return tr_mul(t, blk_unsqueeze(t, p, p->shape.rank), inv_freq);
+	p = blk_unsqueeze(t, p, p->shape.rank);
+	return tr_mul(t, p, inv_freq);
 }
 
 struct blk_text
 blk_text_inputs(struct trace *t)
 {
 	const struct shape s = shape_of(2, sym(SYM_BATCH), sym(SYM_SEQUENCE));
-	struct blk_text in = {
-		.ids = tr_input(t, "input_ids", ELEM_I64, s),
-		.mask = tr_input(t, "attention_mask", ELEM_I64, s),
-	};
+	struct blk_text in;
+	struct ir_value *masked;
 
-	in.unmasked = tr_name(t, tr_not(t, tr_equal(t, in.mask, tr_i64(t, 0))), "unmasked");
+	in.ids = tr_input(t, "input_ids", ELEM_I64, s);
+	in.mask = tr_input(t, "attention_mask", ELEM_I64, s);
+	masked = tr_equal(t, in.mask, tr_i64(t, 0));
+	in.unmasked = tr_name(t, tr_not(t, masked), "unmasked");
 	return in;
 }
 
 int
 blk_projection_rows(const struct checkpoint *ck, int64_t *dim, struct err *e)
 {
-	const struct weight *proj = checkpoint_find(ck, "proj.weight");
+	const struct weight *proj = ck ? checkpoint_find(ck, "proj.weight") : NULL;
 	int r;
 
+	if (!ck)
+		return 0;
 	if (!proj && !checkpoint_find_wrapped(ck, "proj.weight"))
 		return err_set(e, E_BAD_CHECKPOINT,
 			       "there is no projection (custom_text_proj.weight or "
@@ -151,25 +156,31 @@ blk_head(struct trace *t, struct ir_value *x, const struct blk_text *in, int64_t
 	struct ir_value *z, *keep;
 
 	tr_scope(t, "head");
-	z = tr_l2_normalize(t, blk_linear(t, x, dim, BLK_BIAS, "proj", "proj"));
+	z = blk_linear(t, x, dim, BLK_BIAS, "proj", "proj"); /* [batch, sequence, dim] */
+	z = tr_l2_normalize(t, z);
 	keep = tr_cast(t, in->unmasked, ELEM_F32);
-	return tr_mul(t, z, blk_unsqueeze(t, keep, 2));
+	keep = blk_unsqueeze(t, keep, 2);
+	return tr_mul(t, z, keep);
 }
 
 struct ir_value *
 blk_running(struct trace *t, struct ir_value *flag)
 {
-	struct ir_value *flat =
-		tr_reshape(t, tr_cast(t, flag, ELEM_I64), shape_of(1, shape_count(&flag->shape)));
+	struct ir_value *k = tr_cast(t, flag, ELEM_I64);
 
-	return tr_max(t, tr_sub(t, tr_cumsum(t, flat, 0), tr_i64(t, 1)), tr_i64(t, 0));
+	k = tr_reshape(t, k, shape_of(1, shape_count(&flag->shape)));
+	k = tr_cumsum(t, k, 0);
+	k = tr_sub(t, k, tr_i64(t, 1));
+	return tr_max(t, k, tr_i64(t, 0));
 }
 
 struct ir_value *
 blk_scatter(struct trace *t, struct ir_value *x, struct ir_value *is_image, struct ir_value *features,
 	    struct ir_value *index)
 {
-	struct ir_value *rows = tr_reshape(t, tr_gather(t, features, index), x->shape);
+	struct ir_value *rows = tr_gather(t, features, index); /* [batch*sequence, hidden] */
 
-	return tr_where(t, blk_unsqueeze(t, is_image, 2), rows, x);
+	rows = tr_reshape(t, rows, x->shape);
+	is_image = blk_unsqueeze(t, is_image, 2);
+	return tr_where(t, is_image, rows, x);
 }

@@ -26,6 +26,13 @@ axis(const struct ir_value *v, int i)
 	return v->shape.dim[i];
 }
 
+/* The size of the last axis; 1 for the placeholder that a failed trace returns. */
+static inline struct dim
+last_axis(const struct ir_value *v)
+{
+	return v->shape.rank ? axis(v, v->shape.rank - 1) : n(1);
+}
+
 enum blk_bias { BLK_NO_BIAS, BLK_BIAS };
 
 /* x W^T + b with the weights NAME.weight [out, last axis of x] and NAME.bias [out]; the result is called `name`. */

@@ -1,6 +1,6 @@
 #include "caseinput.h"
 
-/* One row while it is written: a NULL `ids` only counts. */
+/* One row while it is written. Without `ids` the tokens are counted only. */
 struct row {
 	int64_t *ids;
 	int64_t n;
@@ -16,42 +16,33 @@ put(struct row *r, int64_t id)
 	r->n++;
 }
 
-static int64_t
-word(const struct case_tokens *tok, struct rng *rng)
-{
-	int64_t id;
-
-	do
-		id = (int64_t)rng_below(rng, (uint64_t)tok->vocab);
-	while (id == tok->image || id == tok->image_begin || id == tok->image_end || id == tok->video);
-	return id;
-}
-
 /* Half of the words, the images, the other half. */
 static void
-row_write(const void *config, const struct case_tokens *tok, const struct case_row *plan, struct rng *rng,
+row_write(const struct model *m, const void *config, const struct plan_row *plan, struct rng *rng,
 	  struct row *r)
 {
+	const struct model_tokens tok = m->tokens(config);
 	int64_t k, n;
 	int i;
 
 	for (i = 0; i < plan->tokens / 2; i++)
-		put(r, word(tok, rng));
+		put(r, model_word(&tok, rng));
 	for (i = 0; i < plan->n_images; i++) {
-		put(r, tok->image_begin);
-		n = tok->image_tokens(config, plan->image[i].h, plan->image[i].w);
+		put(r, tok.image_begin);
+		n = m->image_tokens(config, plan->image[i].h, plan->image[i].w);
 		for (k = 0; k < n; k++)
-			put(r, tok->image);
-		put(r, tok->image_end);
+			put(r, tok.image);
+		put(r, tok.image_end);
 	}
 	for (i = plan->tokens / 2; i < plan->tokens; i++)
-		put(r, word(tok, rng));
+		put(r, model_word(&tok, rng));
 }
 
 int
-case_text_make(const void *config, const struct case_tokens *tok, const struct case_plan *plan,
-	       struct rng *rng, struct feeds *ret, struct err *e)
+case_text_make(const struct model *m, const void *config, const struct plan *plan, struct rng *rng,
+	       struct feeds *ret, struct err *e)
 {
+	const int64_t pad = MAX(m->tokens(config).pad, 0);
 	int64_t dim[2] = {plan->n_rows, 0}, from, k;
 	struct feed *ids, *mask;
 	struct row r;
@@ -59,7 +50,7 @@ case_text_make(const void *config, const struct case_tokens *tok, const struct c
 
 	for (i = 0; i < plan->n_rows; i++) {
 		r = (struct row){.ids = NULL};
-		row_write(config, tok, &plan->row[i], rng, &r);
+		row_write(m, config, &plan->row[i], rng, &r);
 		dim[1] = MAX(dim[1], r.n);
 	}
 	ids = feeds_add(ret, "input_ids", ELEM_I64, 2, dim);
@@ -67,13 +58,13 @@ case_text_make(const void *config, const struct case_tokens *tok, const struct c
 	if (!ids || !mask)
 		return err_no_memory(e);
 	for (k = 0; k < dim[0] * dim[1]; k++)
-		((int64_t *)ids->data)[k] = tok->pad;
+		((int64_t *)ids->data)[k] = pad;
 	for (i = 0; i < plan->n_rows; i++) {
 		r = (struct row){.ids = NULL};
-		row_write(config, tok, &plan->row[i], rng, &r); /* its length */
+		row_write(m, config, &plan->row[i], rng, &r); /* its length */
 		from = i * dim[1] + (plan->pad_right ? 0 : dim[1] - r.n);
 		r = (struct row){.ids = (int64_t *)ids->data + from};
-		row_write(config, tok, &plan->row[i], rng, &r);
+		row_write(m, config, &plan->row[i], rng, &r);
 		for (k = 0; k < r.n; k++)
 			((int64_t *)mask->data)[from + k] = 1;
 	}

@@ -4,18 +4,178 @@
  */
 #include <math.h>
 
+#include "base/str.h"
 #include "caseinput.h"
-#include "checkpoint/config.h"
+#include "checkpoint/config_scope.h"
 #include "decoder.h"
 
+struct paligemma_text {
+	int64_t hidden_size;
+	int64_t num_hidden_layers;
+	int64_t num_attention_heads;
+	int64_t num_key_value_heads;
+	int64_t head_dim; /* even; heads * head_dim need not be hidden_size */
+	int64_t intermediate_size;
+	int64_t vocab_size;
+	double rms_norm_eps;
+	double rope_theta;
+};
+
+struct paligemma_vision {
+	int64_t hidden_size;
+	int64_t num_hidden_layers;
+	int64_t num_attention_heads;
+	int64_t head_dim; /* hidden_size / num_attention_heads */
+	int64_t intermediate_size;
+	int64_t num_channels;
+	int64_t image_size;
+	int64_t patch_size;
+	int64_t patches; /* image tokens: (image_size / patch_size) squared */
+	double layer_norm_eps;
+};
+
+struct paligemma_config {
+	struct paligemma_text text;
+	struct paligemma_vision vision;
+	int64_t image_token_id; /* may be beyond the vocabulary: such ids are looked up as 0 */
+	int64_t embedding_dim;  /* 0: config.json does not say; the rows of proj.weight do */
+};
+
+#define TEXT(field) offsetof(struct paligemma_text, field)
+#define VISION(field) offsetof(struct paligemma_vision, field)
+
+static const struct config_int text_rows[] = {
+	{"hidden_size", 1, 65536, CONFIG_REQUIRED, TEXT(hidden_size)},
+	{"num_hidden_layers", 1, 1000, CONFIG_REQUIRED, TEXT(num_hidden_layers)},
+	{"num_attention_heads", 1, 1024, CONFIG_REQUIRED, TEXT(num_attention_heads)},
+	{"num_key_value_heads", 1, 1024, CONFIG_REQUIRED, TEXT(num_key_value_heads)},
+	{"head_dim", 2, 4096, 256, TEXT(head_dim)},
+	{"intermediate_size", 1, 1 << 20, CONFIG_REQUIRED, TEXT(intermediate_size)},
+	{"vocab_size", 1, 1 << 24, CONFIG_REQUIRED, TEXT(vocab_size)},
+};
+
+static const struct config_int vision_rows[] = {
+	{"hidden_size", 1, 65536, CONFIG_REQUIRED, VISION(hidden_size)},
+	{"num_hidden_layers", 1, 1000, CONFIG_REQUIRED, VISION(num_hidden_layers)},
+	{"num_attention_heads", 1, 1024, CONFIG_REQUIRED, VISION(num_attention_heads)},
+	{"intermediate_size", 1, 1 << 20, CONFIG_REQUIRED, VISION(intermediate_size)},
+	{"num_channels", 1, 16, 3, VISION(num_channels)},
+	{"image_size", 1, 8192, CONFIG_REQUIRED, VISION(image_size)},
+	{"patch_size", 1, 256, CONFIG_REQUIRED, VISION(patch_size)},
+};
+
+/*
+ * Gemma's activation has two keys. The newer one counts where it is set; without it even an
+ * older "gelu" meant the tanh form.
+ */
 static int
-config_read(const struct checkpoint *ck, void *config, struct err *e)
+act_check(const struct config_scope *s, struct err *e)
 {
-	struct paligemma_config *c = config;
+	const char *newer = NULL;
 	int r;
 
-	r = config_paligemma(checkpoint_config(ck), c, e);
-	return r < 0 ? r : blk_projection_rows(ck, &c->embedding_dim, e);
+	r = json_get_str(s->obj, s->path, "hidden_activation", JSON_OPTIONAL, E_BAD_CHECKPOINT, &newer, e);
+	if (r < 0)
+		return r;
+	return newer ? config_only(s, "hidden_activation", "gelu_pytorch_tanh", "gelu_pytorch_tanh", e)
+		     : config_only(s, "hidden_act", "gelu_pytorch_tanh", "gelu", e);
+}
+
+static int
+text_read(const struct config_scope *s, struct paligemma_text *t, struct err *e)
+{
+	struct config_scope rope;
+	bool bias = false;
+	int r;
+
+	if ((r = config_only(s, "model_type", "gemma", "gemma", e)) < 0 || (r = act_check(s, e)) < 0 ||
+	    (r = json_get_bool(s->obj, s->path, "attention_bias", JSON_OPTIONAL, E_BAD_CHECKPOINT, &bias,
+			       e)) < 0 ||
+	    (r = config_ints(s, text_rows, ARRAY_LEN(text_rows), t, e)) < 0 ||
+	    (r = config_double(s, "rms_norm_eps", 1e-6, 1, &t->rms_norm_eps, e)) < 0 ||
+	    (r = config_rope(s, 1e4, &rope, &t->rope_theta, e)) < 0)
+		return r;
+	if (bias)
+		return config_fail(s, "attention_bias", E_UNSUPPORTED_MODEL, e, "true is not supported");
+	if (t->head_dim % 2)
+		return config_fail(s, "head_dim", E_BAD_CHECKPOINT, e, "must be even");
+	if (t->num_attention_heads % t->num_key_value_heads)
+		return config_fail(s, "num_attention_heads", E_BAD_CHECKPOINT, e,
+				   "must be a multiple of num_key_value_heads");
+	return 0;
+}
+
+static int
+vision_read(const struct config_scope *s, struct paligemma_vision *v, struct err *e)
+{
+	int64_t side;
+	int r;
+
+	if ((r = config_only(s, "model_type", "siglip_vision_model", "siglip_vision_model", e)) < 0 ||
+	    (r = config_only(s, "hidden_act", "gelu_pytorch_tanh", "gelu_pytorch_tanh", e)) < 0 ||
+	    (r = config_ints(s, vision_rows, ARRAY_LEN(vision_rows), v, e)) < 0 ||
+	    (r = config_double(s, "layer_norm_eps", 1e-6, 1, &v->layer_norm_eps, e)) < 0)
+		return r;
+	if (v->hidden_size % v->num_attention_heads)
+		return config_fail(s, "hidden_size", E_BAD_CHECKPOINT, e,
+				   "must be a multiple of num_attention_heads");
+	if (v->image_size < v->patch_size)
+		return config_fail(s, "image_size", E_BAD_CHECKPOINT, e, "must be at least patch_size");
+	v->head_dim = v->hidden_size / v->num_attention_heads;
+	side = v->image_size / v->patch_size;
+	v->patches = side * side;
+	return 0;
+}
+
+/* `image_token_index`, and its later name. */
+static int
+image_token_read(const struct config_scope *top, int64_t *ret, struct err *e)
+{
+	int r;
+
+	*ret = 257152;
+	r = json_get_int(top->obj, top->path, "image_token_index", JSON_OPTIONAL, 0, INT32_MAX,
+			 E_BAD_CHECKPOINT, ret, e);
+	if (r < 0)
+		return r;
+	return json_get_int(top->obj, top->path, "image_token_id", JSON_OPTIONAL, 0, INT32_MAX,
+			    E_BAD_CHECKPOINT, ret, e);
+}
+
+static int
+backbone_read(const json_t *config, struct paligemma_config *c, struct err *e)
+{
+	struct config_scope top, text, vision;
+	int64_t projection;
+	int r;
+
+	if ((r = config_embedding_dim(config, &c->embedding_dim, e)) < 0 ||
+	    (r = config_backbone(config, &top, e)) < 0 ||
+	    (r = config_sub(&top, "text_config", JSON_REQUIRED, &text, e)) < 0 ||
+	    (r = config_sub(&top, "vision_config", JSON_REQUIRED, &vision, e)) < 0 ||
+	    (r = text_read(&text, &c->text, e)) < 0 || (r = vision_read(&vision, &c->vision, e)) < 0 ||
+	    (r = image_token_read(&top, &c->image_token_id, e)) < 0)
+		return r;
+	projection = c->text.hidden_size;
+	r = json_get_int(top.obj, top.path, "projection_dim", JSON_OPTIONAL, 1, 65536, E_BAD_CHECKPOINT,
+			 &projection, e);
+	if (r < 0)
+		return r;
+	if (projection != c->text.hidden_size)
+		return config_fail(&top, "projection_dim", E_BAD_CHECKPOINT, e,
+				   "must be the text's hidden_size, %lld", (long long)c->text.hidden_size);
+	return 0;
+}
+
+static int
+config_read(const json_t *json, const struct checkpoint *ck, const struct model_spelling *as, void *config,
+	    struct err *e)
+{
+	struct paligemma_config *c = config;
+	int r = backbone_read(json, c, e);
+
+	(void)as;
+	return r < 0 ? err_context(e, "config.json") : blk_projection_rows(ck, &c->embedding_dim, e);
 }
 
 static struct sizes
@@ -115,6 +275,20 @@ vision(struct trace *t, const struct paligemma_config *c, struct ir_value *pixel
 	return tr_reshape(t, x, shape_of(2, dim_mul(axis(x, 0), axis(x, 1)), n(c->text.hidden_size)));
 }
 
+static struct shape
+pixels_shape(const void *config)
+{
+	const struct paligemma_config *c = config;
+
+	return shape_of(4, sym(SYM_IMAGES), n(c->vision.num_channels), n(c->vision.image_size),
+			n(c->vision.image_size));
+}
+
+static const struct model_input inputs[] = {
+	{"pixel_values", ELEM_F32, pixels_shape},
+	{0},
+};
+
 /* One graph while it is built. */
 struct build {
 	const struct paligemma_config *c;
@@ -163,15 +337,15 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 				  .head_dim = c->text.head_dim,
 				  .ff = c->text.intermediate_size,
 				  .eps = c->text.rms_norm_eps,
-				  .gemma = true};
+				  .norm = DECODER_NORM_ONE_PLUS,
+				  .act = DECODER_GELU_TANH};
 	const struct blk_text in = blk_text_inputs(t);
 	struct build b = {.c = c};
-	struct ir_value *table, *angles, *cos, *sin, *bias;
+	struct decoder_attention attention;
+	struct ir_value *table, *angles, *x;
 
 	if (v != VARIANT_TEXT) {
-		b.pixels = tr_input(t, "pixel_values", ELEM_F32,
-				    shape_of(4, sym(SYM_IMAGES), n(c->vision.num_channels),
-					     n(c->vision.image_size), n(c->vision.image_size)));
+		b.pixels = model_input_trace(t, &inputs[0], c);
 		b.is_image = tr_name(t, tr_equal(t, in.ids, tr_i64(t, c->image_token_id)), "is_image");
 	}
 	table = tr_weight(t, shape_of(2, n(c->text.vocab_size), n(c->text.hidden_size)),
@@ -192,12 +366,28 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 			    blk_inv_freq(t, "rope.inv_freq", c->text.rope_theta, c->text.head_dim, 0,
 					 c->text.head_dim / 2));
 	angles = tr_concat(t, 1, 2, angles, angles);
-	cos = tr_name(t, tr_cos(t, angles), "cos");
-	sin = tr_name(t, tr_sin(t, angles), "sin");
+	attention.cos = tr_name(t, tr_cos(t, angles), "cos");
+	attention.sin = tr_name(t, tr_sin(t, angles), "sin");
 	tr_scope(t, "lm");
-	bias = tr_attention_bias(t, in.unmasked, o->mask_causal ? IR_MASK_CAUSAL : IR_MASK_FULL);
-	return blk_head(t, decoder_build(t, &d, b.x, cos, sin, tr_name(t, bias, "bias")), &in,
-			c->embedding_dim);
+	attention.bias = tr_attention_bias(t, in.unmasked, o->mask_causal ? IR_MASK_CAUSAL : IR_MASK_FULL);
+	attention.bias = tr_name(t, attention.bias, "bias");
+	x = decoder_build(t, &d, b.x, &attention);
+	return blk_head(t, x, &in, c->embedding_dim);
+}
+
+static struct model_tokens
+tokens(const void *config)
+{
+	const struct paligemma_config *c = config;
+
+	return (struct model_tokens){
+		.vocab = c->text.vocab_size,
+		.image = c->image_token_id,
+		.image_begin = -1,
+		.image_end = -1,
+		.video = -1,
+		.pad = 0,
+	};
 }
 
 static int64_t
@@ -211,37 +401,51 @@ image_tokens(const void *config, int h, int w)
 }
 
 static int
-case_make(const void *config, const struct case_plan *plan, uint64_t seed, struct feeds *ret, struct err *e)
+case_make(const void *config, const struct plan *plan, uint64_t seed, struct feeds *ret, struct err *e)
 {
-	const struct paligemma_config *c = config;
-	const struct case_tokens tok = {.vocab = c->text.vocab_size,
-					.image = c->image_token_id,
-					.image_begin = -1,
-					.image_end = -1,
-					.pad = 0,
-					.video = -1,
-					.image_tokens = image_tokens};
-	int64_t dim[4] = {0, c->vision.num_channels, c->vision.image_size, c->vision.image_size};
+	const struct sizes s = {.of = {[SYM_IMAGES] = plan_image_count(plan)}};
 	struct rng rng = {seed};
 	struct feed *pixels;
-	int i, r;
+	int r;
 
-	r = case_text_make(c, &tok, plan, &rng, ret, e);
-	for (i = 0; i < plan->n_rows; i++)
-		dim[0] += plan->row[i].n_images;
-	if (r < 0 || dim[0] == 0)
+	r = case_text_make(&model_colpali, config, plan, &rng, ret, e);
+	if (r < 0 || !plan_has_images(plan))
 		return r;
-	pixels = feeds_add(ret, "pixel_values", ELEM_F32, 4, dim);
+	pixels = model_input_feed(ret, &inputs[0], config, &s);
 	if (!pixels)
 		return err_no_memory(e);
 	case_fill_normal(&rng, pixels->data, feed_count(pixels));
 	return 0;
 }
 
+static const struct model_spelling spellings[] = {
+	{"colpali", "paligemma", NULL, LIBRARY_TRANSFORMERS, HEAD_MULTI_VECTOR},
+	{"paligemma", NULL, NULL, LIBRARY_ENGINE, HEAD_MULTI_VECTOR},
+	{0},
+};
+
+static const struct model_prompt prompts[] = {
+	{LIBRARY_TRANSFORMERS, "all", "<bos>Question: ", "<pad>", 10, "\n",
+	 "{image}<bos>Describe the image.\n"},
+	{LIBRARY_ENGINE, "0.3.11 and newer", "<bos>", "<pad>", 10, "",
+	 "{image}<bos><bos>Describe the image.\n"},
+	{LIBRARY_ENGINE, "0.3.4 to 0.3.10", "<bos>Query: ", "<pad>", 10, "\n",
+	 "{image}<bos><bos>Describe the image.\n"},
+	{LIBRARY_ENGINE, "0.3.1 to 0.3.3", "<bos>Question: ", "<pad>", 10, "\n",
+	 "{image}<bos>Describe the image.\n"},
+	{0},
+};
+
 const struct model model_colpali = {
 	.arch = &architectures[ARCHITECTURE_colpali],
+	.spellings = spellings,
+	.image_inputs = inputs,
+	.prompts = prompts,
+	.plans = PLAN_TEXT | PLAN_IMAGE,
 	.config_size = sizeof(struct paligemma_config),
 	.config_read = config_read,
+	.tokens = tokens,
+	.image_tokens = image_tokens,
 	.trace_sizes = trace_sizes,
 	.build = build,
 	.case_make = case_make,

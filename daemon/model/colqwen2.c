@@ -6,12 +6,14 @@
 #include "qwen2vl.h"
 
 static int
-config_read(const struct checkpoint *ck, void *config, struct err *e)
+config_read(const json_t *json, const struct checkpoint *ck, const struct model_spelling *as, void *config,
+	    struct err *e)
 {
 	struct qwen2vl_config *c = config;
 	int r;
 
-	r = config_qwen2vl(checkpoint_config(ck), c, e);
+	(void)as;
+	r = qwen2vl_config_read(json, c, e);
 	return r < 0 ? r : blk_projection_rows(ck, &c->embedding_dim, e);
 }
 
@@ -111,9 +113,12 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 				  .kv_heads = c->text.num_key_value_heads,
 				  .head_dim = c->text.head_dim,
 				  .ff = c->text.intermediate_size,
-				  .eps = c->text.rms_norm_eps};
+				  .eps = c->text.rms_norm_eps,
+				  .act = DECODER_SILU,
+				  .qkv_bias = BLK_BIAS};
 	struct build b = {.c = c, .in = blk_text_inputs(t)};
-	struct ir_value *table, *angles, *any = NULL, *cos, *sin, *bias;
+	struct decoder_attention attention;
+	struct ir_value *table, *angles, *any = NULL, *x;
 
 	table = tr_weight(t, shape_of(2, n(c->text.vocab_size), n(c->text.hidden_size)),
 			  "lm.embed_tokens.weight");
@@ -135,80 +140,54 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 	angles = tr_concat(t, angles->shape.rank - 1, 2, angles, angles);
 	if (angles->shape.rank == 3)
 		angles = blk_unsqueeze(t, angles, 1); /* the same for all heads */
-	cos = tr_name(t, tr_cos(t, angles), "cos");
-	sin = tr_name(t, tr_sin(t, angles), "sin");
+	attention.cos = tr_name(t, tr_cos(t, angles), "cos");
+	attention.sin = tr_name(t, tr_sin(t, angles), "sin");
 	tr_scope(t, "lm");
-	bias = tr_name(t, tr_attention_bias(t, b.in.unmasked, IR_MASK_CAUSAL), "bias");
-	return blk_head(t, decoder_build(t, &d, b.x, cos, sin, bias), &b.in, c->embedding_dim);
-}
-
-static int64_t
-image_tokens(const void *config, int h, int w)
-{
-	(void)config;
-	return (int64_t)h * w / 4;
-}
-
-/* Adds image_grid_thw and pixel_values of the plan's images, in order, patches padded with zeros. */
-static int
-images_make(const struct qwen2vl_config *c, const struct case_plan *plan, struct rng *rng, struct feeds *ret,
-	    struct err *e)
-{
-	const int64_t features = qwen2vl_features(c);
-	int64_t grid_dim[2] = {0, 3}, pixel_dim[3] = {0, 0, features}, size, *grid;
-	struct feed *f;
-	float *pixels;
-	int i, k;
-
-	for (i = 0; i < plan->n_rows; i++)
-		for (k = 0; k < plan->row[i].n_images; k++) {
-			size = (int64_t)plan->row[i].image[k].h * plan->row[i].image[k].w;
-			pixel_dim[1] = MAX(pixel_dim[1], size);
-			grid_dim[0]++;
-		}
-	pixel_dim[0] = grid_dim[0];
-	f = feeds_add(ret, "image_grid_thw", ELEM_I64, 2, grid_dim);
-	grid = f ? f->data : NULL;
-	f = feeds_add(ret, "pixel_values", ELEM_F32, 3, pixel_dim);
-	if (!grid || !f)
-		return err_no_memory(e);
-	pixels = f->data;
-	for (i = 0; i < plan->n_rows; i++)
-		for (k = 0; k < plan->row[i].n_images; k++) {
-			*grid++ = 1;
-			*grid++ = plan->row[i].image[k].h;
-			*grid++ = plan->row[i].image[k].w;
-			case_fill_normal(rng, pixels, grid[-2] * grid[-1] * features);
-			pixels += pixel_dim[1] * features;
-		}
-	return 0;
+	attention.bias = tr_name(t, tr_attention_bias(t, b.in.unmasked, IR_MASK_CAUSAL), "bias");
+	x = decoder_build(t, &d, b.x, &attention);
+	return blk_head(t, x, &b.in, c->embedding_dim);
 }
 
 static int
-case_make(const void *config, const struct case_plan *plan, uint64_t seed, struct feeds *ret, struct err *e)
+case_make(const void *config, const struct plan *plan, uint64_t seed, struct feeds *ret, struct err *e)
 {
-	const struct qwen2vl_config *c = config;
-	const struct case_tokens tok = {.vocab = c->text.vocab_size,
-					.image = c->image_token_id,
-					.image_begin = c->vision_start_token_id,
-					.image_end = c->vision_end_token_id,
-					.pad = 0,
-					.video = c->video_token_id,
-					.image_tokens = image_tokens};
 	struct rng rng = {seed};
 	int r;
 
-	r = case_text_make(c, &tok, plan, &rng, ret, e);
+	r = case_text_make(&model_colqwen2, config, plan, &rng, ret, e);
 	if (r == 0 && plan_has_images(plan))
-		r = images_make(c, plan, &rng, ret, e);
+		r = qwen2vl_images_make(config, plan, &rng, ret, e);
 	return r;
 }
 
+static const struct model_spelling spellings[] = {
+	{"colqwen2", "qwen2_vl", NULL, LIBRARY_TRANSFORMERS, HEAD_MULTI_VECTOR},
+	{"qwen2_vl", NULL, NULL, LIBRARY_ENGINE, HEAD_MULTI_VECTOR},
+	{0},
+};
+
+#define DOCUMENT                                                                     \
+	"<|im_start|>user\n<|vision_start|>{image}<|vision_end|>Describe the image." \
+	"<|im_end|><|endoftext|>"
+
+static const struct model_prompt prompts[] = {
+	{LIBRARY_TRANSFORMERS, "5.16 and newer", "Query: ", "<|endoftext|>", 10, "\n", DOCUMENT},
+	{LIBRARY_TRANSFORMERS, "up to 5.15", "Query: ", "<|endoftext|>", 10, "", DOCUMENT},
+	{LIBRARY_ENGINE, "0.3.11 and newer", "", "<|endoftext|>", 10, "", DOCUMENT},
+	{LIBRARY_ENGINE, "0.3.4 to 0.3.10", "Query: ", "<|endoftext|>", 10, "", DOCUMENT},
+	{0},
+};
+
 const struct model model_colqwen2 = {
 	.arch = &architectures[ARCHITECTURE_colqwen2],
-	.any_size = true,
+	.spellings = spellings,
+	.image_inputs = qwen2vl_inputs,
+	.prompts = prompts,
+	.plans = PLAN_TEXT | PLAN_IMAGE | PLAN_SIZES,
 	.config_size = sizeof(struct qwen2vl_config),
 	.config_read = config_read,
+	.tokens = qwen2vl_tokens,
+	.image_tokens = qwen2vl_image_tokens,
 	.trace_sizes = trace_sizes,
 	.build = build,
 	.case_make = case_make,

@@ -1,74 +1,104 @@
 #include "decoder.h"
 
 #include <math.h>
+#include <stdarg.h>
+
+/* The norm over the last axis of x, with the weight that the format names; its result is called `name`. */
+static struct ir_value *norm(struct trace *t, const struct decoder *d, struct ir_value *x, const char *name,
+			     const char *fmt, ...) _printf_(5, 6);
 
 static struct ir_value *
-norm(struct trace *t, const struct decoder *d, struct ir_value *x, const char *weight)
+norm(struct trace *t, const struct decoder *d, struct ir_value *x, const char *name, const char *fmt, ...)
 {
-	struct shape s = shape_of(1, n(d->hidden));
-	struct ir_value *w =
-		d->gemma ? tr_weight_plus_one(t, s, "%s", weight) : tr_weight(t, s, "%s", weight);
+	const struct shape s = shape_of(1, last_axis(x));
+	struct ir_value *w;
+	char weight[96];
+	va_list ap;
 
-	return tr_name(t, tr_rms_norm(t, x, w, d->eps), "norm");
+	va_start(ap, fmt);
+	(void)vsnprintf(weight, sizeof(weight), fmt, ap);
+	va_end(ap);
+	w = d->norm == DECODER_NORM_ONE_PLUS ? tr_weight_plus_one(t, s, "%s", weight)
+					     : tr_weight(t, s, "%s", weight);
+	return tr_name(t, tr_rms_norm(t, x, w, d->eps), "%s", name);
+}
+
+/* Heads [b, heads, s, head_dim] with their positions in them. `what` is "q" or "k". */
+static struct ir_value *
+rotate(struct trace *t, const struct decoder *d, const struct decoder_attention *kind, struct ir_value *x,
+       const char *what, int il)
+{
+	const int64_t n_rotated = d->rotated ? d->rotated : d->head_dim;
+	struct ir_value *first, *rest;
+	char name[16];
+
+	(void)snprintf(name, sizeof(name), "%s.norm", what);
+	if (d->qk_norm)
+		x = norm(t, d, x, name, "lm.layers.%d.self_attn.%s_norm.weight", il, what);
+	if (n_rotated == d->head_dim)
+		return tr_name(t, tr_rope(t, x, kind->cos, kind->sin), "%s.rope", what);
+	first = tr_slice(t, x, 3, 0, n_rotated);
+	rest = tr_slice(t, x, 3, n_rotated, d->head_dim);
+	first = tr_rope(t, first, kind->cos, kind->sin);
+	return tr_name(t, tr_concat(t, 3, 2, first, rest), "%s.rope", what);
 }
 
 static struct ir_value *
-attention(struct trace *t, const struct decoder *d, struct ir_value *x, struct ir_value *cos,
-	  struct ir_value *sin, struct ir_value *bias, int il)
+attention(struct trace *t, const struct decoder *d, const struct decoder_attention *kind, struct ir_value *x,
+	  int il)
 {
-	const enum blk_bias b = d->gemma ? BLK_NO_BIAS : BLK_BIAS;
+	const double scale = d->scale > 0 ? d->scale : 1 / sqrt((double)d->head_dim);
+	const int64_t q_width = d->heads * d->head_dim, kv_width = d->kv_heads * d->head_dim;
 	struct ir_value *y, *q, *k, *v, *a;
-	char weight[64];
 
 	tr_scope(t, "lm.%02d.attn", il);
-	(void)snprintf(weight, sizeof(weight), "lm.layers.%d.input_layernorm.weight", il);
-	y = norm(t, d, x, weight);
-	q = blk_linear(t, y, d->heads * d->head_dim, b, "q", "lm.layers.%d.self_attn.q_proj", il);
-	k = blk_linear(t, y, d->kv_heads * d->head_dim, b, "k", "lm.layers.%d.self_attn.k_proj", il);
-	v = blk_linear(t, y, d->kv_heads * d->head_dim, b, "v", "lm.layers.%d.self_attn.v_proj", il);
-	q = tr_name(t, tr_rope(t, blk_heads_split(t, q, d->heads), cos, sin),
-		    "q.rope"); /* [b, heads, s, head_dim] */
-	k = tr_name(t, tr_rope(t, blk_heads_split(t, k, d->kv_heads), cos, sin),
-		    "k.rope"); /* [b, kv_heads, s, head_dim] */
+	y = norm(t, d, x, "norm", "lm.layers.%d.input_layernorm.weight", il);
+	q = blk_linear(t, y, q_width, d->qkv_bias, "q", "lm.layers.%d.self_attn.q_proj", il);
+	k = blk_linear(t, y, kv_width, d->qkv_bias, "k", "lm.layers.%d.self_attn.k_proj", il);
+	v = blk_linear(t, y, kv_width, d->qkv_bias, "v", "lm.layers.%d.self_attn.v_proj", il);
+	q = blk_heads_split(t, q, d->heads); /* [b, heads, s, head_dim] */
+	q = rotate(t, d, kind, q, "q", il);
+	k = blk_heads_split(t, k, d->kv_heads); /* [b, kv_heads, s, head_dim] */
+	k = rotate(t, d, kind, k, "k", il);
 	v = blk_heads_split(t, v, d->kv_heads);
-	a = tr_attention(t, q, k, v, bias, 1 / sqrt((double)d->head_dim));
+	a = tr_attention(t, q, k, v, kind->bias, scale);
 	a = blk_heads_merge(t, a); /* [b, s, heads*head_dim] */
-	return tr_name(
-		t,
-		tr_add(t, x,
-		       blk_linear(t, a, d->hidden, BLK_NO_BIAS, "o", "lm.layers.%d.self_attn.o_proj", il)),
-		"out");
+	a = blk_linear(t, a, d->hidden, d->o_bias, "o", "lm.layers.%d.self_attn.o_proj", il);
+	if (d->after_norms)
+		a = norm(t, d, a, "after", "lm.layers.%d.post_attention_layernorm.weight", il);
+	return tr_name(t, tr_add(t, x, a), "out");
 }
 
 static struct ir_value *
 mlp(struct trace *t, const struct decoder *d, struct ir_value *x, int il)
 {
+	const char *before = d->after_norms ? "pre_feedforward" : "post_attention";
 	struct ir_value *y, *g, *u;
-	char weight[64];
 
 	tr_scope(t, "lm.%02d.mlp", il);
-	(void)snprintf(weight, sizeof(weight), "lm.layers.%d.post_attention_layernorm.weight", il);
-	y = norm(t, d, x, weight);
+	y = norm(t, d, x, "norm", "lm.layers.%d.%s_layernorm.weight", il, before);
 	g = blk_linear(t, y, d->ff, BLK_NO_BIAS, "gate", "lm.layers.%d.mlp.gate_proj", il); /* [b, s, ff] */
 	u = blk_linear(t, y, d->ff, BLK_NO_BIAS, "up", "lm.layers.%d.mlp.up_proj", il);
-	g = tr_mul(t, d->gemma ? tr_gelu_tanh(t, g) : tr_silu(t, g), u);
-	return tr_name(
-		t,
-		tr_add(t, x,
-		       blk_linear(t, g, d->hidden, BLK_NO_BIAS, "down", "lm.layers.%d.mlp.down_proj", il)),
-		"out");
+	g = d->act == DECODER_GELU_TANH ? tr_gelu_tanh(t, g) : tr_silu(t, g);
+	g = tr_mul(t, g, u);
+	y = blk_linear(t, g, d->hidden, BLK_NO_BIAS, "down", "lm.layers.%d.mlp.down_proj", il);
+	if (d->after_norms)
+		y = norm(t, d, y, "after", "lm.layers.%d.post_feedforward_layernorm.weight", il);
+	return tr_name(t, tr_add(t, x, y), "out");
 }
 
 struct ir_value *
-decoder_build(struct trace *t, const struct decoder *d, struct ir_value *x, struct ir_value *cos,
-	      struct ir_value *sin, struct ir_value *bias)
+decoder_build(struct trace *t, const struct decoder *d, struct ir_value *x,
+	      const struct decoder_attention kind[])
 {
 	int il;
 
 	for (il = 0; il < d->layers; il++) {
-		x = attention(t, d, x, cos, sin, bias, il);
+		x = attention(t, d, &kind[d->sliding && d->sliding[il]], x, il);
 		x = mlp(t, d, x, il);
+		if (d->after)
+			x = d->after(t, x, il, d->after_arg);
 	}
 	tr_scope(t, "lm");
-	return norm(t, d, x, "lm.norm.weight");
+	return norm(t, d, x, "norm", "lm.norm.weight");
 }

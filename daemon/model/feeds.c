@@ -41,6 +41,18 @@ feeds_add(struct feeds *f, const char *name, enum elem elem, int rank, const int
 	return x;
 }
 
+struct feed *
+feeds_add_sized(struct feeds *f, const char *name, enum elem elem, const struct shape *shape,
+		const struct sizes *s)
+{
+	int64_t dim[IR_RANK_MAX];
+	int i;
+
+	for (i = 0; i < shape->rank; i++)
+		dim[i] = dim_eval(shape->dim[i], s);
+	return feeds_add(f, name, elem, shape->rank, dim);
+}
+
 const struct feed *
 feeds_find(const struct feeds *f, const char *name)
 {

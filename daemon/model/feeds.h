@@ -9,7 +9,7 @@
 #define FEEDS_MAX 8
 
 struct feed {
-	const char *name; /* a literal */
+	const char *name; /* the caller's */
 	enum elem elem;
 	int rank;
 	int64_t dim[IR_RANK_MAX];
@@ -29,6 +29,11 @@ void feeds_release(struct feeds *f);
 
 /* A new zeroed tensor, or NULL when memory ran out. */
 struct feed *feeds_add(struct feeds *f, const char *name, enum elem elem, int rank, const int64_t *dim);
+
+/* The same with the sizes that the symbols of a shape have. */
+struct feed *feeds_add_sized(struct feeds *f, const char *name, enum elem elem, const struct shape *shape,
+			     const struct sizes *s);
+
 const struct feed *feeds_find(const struct feeds *f, const char *name);
 int64_t feed_count(const struct feed *f); /* elements */
 

@@ -1,60 +1,141 @@
 /*
- * The architectures that colconv converts, one file each.
+ * The families that colconv converts, one file each.
  *
- * A model file reads a checkpoint's config, builds each of its graphs with tr_* calls, and says
- * what inputs a parity case of a given plan has. Nothing else in the tree knows an architecture.
+ * A family is a row of spec/architectures.def and a `struct model` in FAMILY.c, which holds all that the rest of the
+ * tree must know about it: how its checkpoints are recognised, how config.json is read, the inputs and the
+ * output of its graphs, prompts, special tokens, parity cases, and the function that builds a graph. Nothing
+ * outside this folder names a family, a class, an input for images or a token.
+ *
+ *	model_find ; model_config_read ; model->trace_sizes ; model->build
  */
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
 
+#include "feeds.h"
+#include "plan.h"
 #include "spec/architecture.h"
 #include "trace/trace.h"
-#include "feeds.h"
+
+/* Whose class saved a checkpoint, and with whose processor it was trained. */
+enum model_library {
+	LIBRARY_TRANSFORMERS,
+	LIBRARY_ENGINE, /* colpali-engine */
+	LIBRARY_MAX
+};
+
+const char *model_library_name(enum model_library l); /* "transformers" */
+
+/* What the last layer's states become. */
+enum model_head {
+	HEAD_MULTI_VECTOR,  /* `embeddings` [batch, sequence, dim]: a vector for each token */
+	HEAD_SINGLE_VECTOR, /* `embedding` [batch, dim]: one vector for each row */
+	HEAD_MAX
+};
+
+const char *model_head_output(enum model_head h); /* name of the output: "embeddings" */
+
+/*
+ * One way in which config.json names the family. The first row that fits counts, but a row that asks for a class
+ * goes before all rows that do not.
+ */
+struct model_spelling {
+	const char *type;     /* model_type; NULL: config.json has none */
+	const char *backbone; /* vlm_config.model_type, where config.json has that; NULL: it must not */
+	const char *class;    /* one of `architectures`, or a class that auto_map names; NULL: any */
+	enum model_library library;
+	enum model_head head;
+};
+
+/* An input that only graphs with images have. */
+struct model_input {
+	const char *name;
+	enum elem elem;
+	struct shape (*shape)(const void *config);
+};
+
+/* Ids that prompts are made of. -1: the family has no such token. */
+struct model_tokens {
+	int64_t vocab;                  /* ids are below it */
+	int64_t image;                  /* stands once for each feature of an image; may be beyond `vocab` */
+	int64_t image_begin, image_end; /* around each image */
+	int64_t video;
+	int64_t pad;
+};
+
+struct rng;
+
+int64_t model_words(const struct model_tokens *t);                 /* ids that are no special token */
+int64_t model_word(const struct model_tokens *t, struct rng *rng); /* one of them; there must be one */
+
+/*
+ * What a library's processor puts around a text or an image. A query is
+ * query_prefix + text + query_pads times query_pad + query_end; `{image}` in `document` stands for the image tokens.
+ */
+struct model_prompt {
+	enum model_library library;
+	const char *versions; /* of the library: "0.3.11 and newer" */
+	const char *query_prefix;
+	const char *query_pad;
+	int query_pads;
+	const char *query_end;
+	const char *document;
+};
 
 struct model_options {
 	bool positions_arange; /* positions 0..S-1 for image tokens too, where the model was trained otherwise */
 	bool mask_causal;      /* tokens see those before them only, where the model was trained to see all */
 };
 
-/* What a parity case is made of; the model turns it into inputs. */
-struct case_plan {
-	const char *name;
-	bool any_size; /* about images of different sizes */
-	bool pad_right;
-	int n_rows;
-	struct case_row {
-		int tokens; /* words of text */
-		int n_images;
-		struct {
-			int h, w; /* in patches; models with one size of image take no notice */
-		} image[2];
-	} row[5];
-};
-
-bool plan_has_images(const struct case_plan *p);
-
 struct model {
 	const struct architecture *arch;
-	bool any_size;      /* takes images of different sizes */
-	size_t config_size; /* of the struct behind `config` below */
+	const struct model_spelling *spellings; /* ends with an empty row */
+	const struct name_rule *names; /* spellings of its tensors alone; ends with an empty row, or NULL */
+	const struct model_input *image_inputs; /* ends with an empty row */
+	const struct model_prompt *prompts;     /* a library's newest first; ends with an empty row */
+	unsigned plans;                         /* parity cases that fit: bits PLAN_* */
+	size_t config_size;                     /* of the struct behind `config` below */
 
-	/* E_BAD_CHECKPOINT or E_UNSUPPORTED_MODEL names the key of config.json or the tensor. */
-	int (*config_read)(const struct checkpoint *ck, void *config, struct err *e);
+	/*
+	 * Reads and checks config.json, so that the functions below need no checks. With `ck` the width of the
+	 * embeddings is the projection's, without it what config.json says. Errors name the key of
+	 * config.json or the tensor: E_BAD_CHECKPOINT for a wrong one, E_UNSUPPORTED_MODEL for one that is
+	 * right but not converted.
+	 */
+	int (*config_read)(const json_t *json, const struct checkpoint *ck, const struct model_spelling *as,
+			   void *config, struct err *e);
+
+	struct model_tokens (*tokens)(const void *config);
+
+	/* Image tokens of an image of h x w patches. */
+	int64_t (*image_tokens)(const void *config, int h, int w);
 
 	/* Sizes to trace with: small, distinct, none of the model's own. */
 	struct sizes (*trace_sizes)(const void *config);
 
-	/* The embeddings, float32 [batch, sequence, dim]. */
+	/* The output of one graph, float32, of the shape that the head has. */
 	struct ir_value *(*build)(struct trace *t, const void *config, enum variant v,
 				  const struct model_options *o);
 
-	/* Inputs of a parity case from a seed. */
-	int (*case_make)(const void *config, const struct case_plan *plan, uint64_t seed, struct feeds *ret,
+	/* The inputs of a parity case, from a seed. */
+	int (*case_make)(const void *config, const struct plan *plan, uint64_t seed, struct feeds *ret,
 			 struct err *e);
 };
 
-/* The model of a checkpoint by its config.json; E_UNSUPPORTED_MODEL says what there is. */
-int model_find(const struct checkpoint *ck, const struct model **ret, struct err *e);
+/* The family of a config.json and the row that fitted. E_UNSUPPORTED_MODEL lists what is supported. */
+int model_find(const json_t *config, const struct model **ret, const struct model_spelling **ret_as,
+	       struct err *e);
+
+/*
+ * Gives the checkpoint's tensors the family's names and reads its config.json into config_size bytes. What holds
+ * for every family is checked here: E_BAD_CHECKPOINT for a vocabulary that has special tokens only.
+ */
+int model_config_read(const struct model *m, const struct model_spelling *as, struct checkpoint *ck,
+		      void *config, struct err *e);
+
+/* The input in a graph, and in a parity case whose sizes are known; NULL when memory ran out. */
+struct ir_value *model_input_trace(struct trace *t, const struct model_input *in, const void *config);
+struct feed *model_input_feed(struct feeds *f, const struct model_input *in, const void *config,
+			      const struct sizes *s);
 
 #define ARCHITECTURE(family, ...) extern const struct model model_##family;
 #include "spec/architectures.def"

@@ -2,28 +2,115 @@
 
 #include <math.h>
 
+#include "caseinput.h"
+
 #define VISION_EPS 1e-6      /* of its LayerNorms: in no config */
 #define VISION_THETA 10000.0 /* of its rotary positions: likewise */
 #define MERGE 2              /* patches a side that become one token */
 
-int64_t
-qwen2vl_features(const struct qwen2vl_config *c)
+/* Numbers of one patch: channels x frames x side x side. */
+static int64_t
+features(const struct qwen2vl_config *c)
 {
 	return c->vision.in_channels * c->vision.temporal_patch_size * c->vision.patch_size *
 	       c->vision.patch_size;
 }
 
+static struct shape
+pixels_shape(const void *config)
+{
+	return shape_of(3, sym(SYM_IMAGES), sym(SYM_PATCHES), n(features(config)));
+}
+
+static struct shape
+grid_shape(const void *config)
+{
+	(void)config;
+	return shape_of(2, sym(SYM_IMAGES), n(3));
+}
+
+enum { PIXELS, GRID };
+
+const struct model_input qwen2vl_inputs[] = {
+	[PIXELS] = {"pixel_values", ELEM_F32, pixels_shape},
+	[GRID] = {"image_grid_thw", ELEM_I64,
+		  grid_shape}, /* frames, height and width of each image in patches */
+	{0},
+};
+
+struct model_tokens
+qwen2vl_tokens(const void *config)
+{
+	const struct qwen2vl_config *c = config;
+
+	return (struct model_tokens){
+		.vocab = c->text.vocab_size,
+		.image = c->image_token_id,
+		.image_begin = c->vision_start_token_id,
+		.image_end = c->vision_end_token_id,
+		.video = c->video_token_id,
+		.pad = -1, /* the tokenizer says it, config.json does not */
+	};
+}
+
+int64_t
+qwen2vl_image_tokens(const void *config, int h, int w)
+{
+	(void)config;
+	return (int64_t)h * w / (MERGE * MERGE);
+}
+
+static struct sizes
+images_sizes(const struct plan *plan)
+{
+	struct sizes s = {{0}};
+	int64_t patches;
+	int i, k;
+
+	s.of[SYM_IMAGES] = plan_image_count(plan);
+	for (i = 0; i < plan->n_rows; i++)
+		for (k = 0; k < plan->row[i].n_images; k++) {
+			patches = (int64_t)plan->row[i].image[k].h * plan->row[i].image[k].w;
+			s.of[SYM_PATCHES] = MAX(s.of[SYM_PATCHES], patches);
+		}
+	return s;
+}
+
+int
+qwen2vl_images_make(const struct qwen2vl_config *c, const struct plan *plan, struct rng *rng,
+		    struct feeds *ret, struct err *e)
+{
+	const struct sizes s = images_sizes(plan);
+	const struct feed *grid_feed = model_input_feed(ret, &qwen2vl_inputs[GRID], c, &s);
+	const struct feed *pixels_feed = model_input_feed(ret, &qwen2vl_inputs[PIXELS], c, &s);
+	int64_t *grid;
+	float *pixels;
+	int i, k;
+
+	if (!grid_feed || !pixels_feed)
+		return err_no_memory(e);
+	grid = grid_feed->data;
+	pixels = pixels_feed->data;
+	for (i = 0; i < plan->n_rows; i++)
+		for (k = 0; k < plan->row[i].n_images; k++) {
+			*grid++ = 1;
+			*grid++ = plan->row[i].image[k].h;
+			*grid++ = plan->row[i].image[k].w;
+			case_fill_normal(rng, pixels, grid[-2] * grid[-1] * features(c));
+			pixels += s.of[SYM_PATCHES] * features(c);
+		}
+	return 0;
+}
+
 struct qwen2vl_images
 qwen2vl_image_inputs(struct trace *t, const struct qwen2vl_config *c)
 {
-	const int64_t features = qwen2vl_features(c);
 	const struct shape per_image = shape_of(1, sym(SYM_IMAGES));
 	struct qwen2vl_images im;
 	struct ir_value *grid;
 
-	im.pixels = tr_input(t, "pixel_values", ELEM_F32,
-			     shape_of(3, sym(SYM_IMAGES), sym(SYM_PATCHES), n(features)));
-	grid = tr_input(t, "image_grid_thw", ELEM_I64, shape_of(2, sym(SYM_IMAGES), n(3)));
+	im.pixels = model_input_trace(t, &qwen2vl_inputs[PIXELS], c);
+	grid = model_input_trace(t, &qwen2vl_inputs[GRID], c);
 	tr_scope(t, "grid");
 	im.t = tr_name(t, tr_reshape(t, tr_slice(t, grid, 1, 0, 1), per_image), "t");
 	im.h = tr_name(t, tr_reshape(t, tr_slice(t, grid, 1, 1, 2), per_image), "h");
@@ -133,7 +220,6 @@ struct ir_value *
 qwen2vl_vision(struct trace *t, const struct qwen2vl_config *c, const struct qwen2vl_images *im)
 {
 	const int64_t width = c->vision.embed_dim;
-	const int64_t features = qwen2vl_features(c);
 	struct tower v = {.c = c, .width = width};
 	struct ir_value *angles, *w, *x;
 	int il;
@@ -148,7 +234,7 @@ qwen2vl_vision(struct trace *t, const struct qwen2vl_config *c, const struct qwe
 
 	/* The patch embedding is a convolution whose window is its step: a linear over the flattened patch. */
 	tr_scope(t, "vis");
-	w = tr_weight_as(t, shape_of(2, n(width), n(features)),
+	w = tr_weight_as(t, shape_of(2, n(width), n(features(c))),
 			 shape_of(5, n(width), n(c->vision.in_channels), n(c->vision.temporal_patch_size),
 				  n(c->vision.patch_size), n(c->vision.patch_size)),
 			 "vis.patch_embed.proj.weight");

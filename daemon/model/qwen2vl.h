@@ -9,15 +9,22 @@
 #define MODEL_QWEN2VL_H
 
 #include "blocks.h"
-#include "checkpoint/config.h"
+#include "model.h"
+#include "qwen2vl_config.h"
 
 struct qwen2vl_images {
 	struct ir_value *pixels;    /* float [images, patches, features] */
 	struct ir_value *t, *h, *w; /* int64 [images], in patches */
 };
 
-/* Numbers of one patch: channels x frames x side x side. */
-int64_t qwen2vl_features(const struct qwen2vl_config *c);
+/* What a model that is built on it takes from here for its `struct model`; `config` is a qwen2vl_config. */
+extern const struct model_input qwen2vl_inputs[];
+struct model_tokens qwen2vl_tokens(const void *config);
+int64_t qwen2vl_image_tokens(const void *config, int h, int w);
+
+/* Adds the image inputs of a parity case: images in order, patches padded with zeros. */
+int qwen2vl_images_make(const struct qwen2vl_config *c, const struct plan *plan, struct rng *rng,
+			struct feeds *ret, struct err *e);
 
 /* Declares pixel_values and image_grid_thw. */
 struct qwen2vl_images qwen2vl_image_inputs(struct trace *t, const struct qwen2vl_config *c);

@@ -137,6 +137,22 @@ tr_input(struct trace *t, const char *name, enum elem elem, struct shape shape)
 	return v;
 }
 
+/* A weight of a trace without a checkpoint, in the graph's memory. NULL: memory ran out. */
+static const struct weight *
+weight_invent(struct trace *t, const char *name, int rank, const int64_t *shape)
+{
+	struct st_tensor x = {.name = graph_strdup(t->g, name), .dtype = ELEM_F32, .rank = rank, .count = 1};
+	struct weight w = {.name = x.name};
+	int i;
+
+	for (i = 0; i < rank; i++) {
+		x.shape[i] = shape[i];
+		x.count *= shape[i];
+	}
+	w.tensor = graph_memdup(t->g, &x, sizeof(x));
+	return w.name && w.tensor ? graph_memdup(t->g, &w, sizeof(w)) : NULL;
+}
+
 static struct ir_value *
 weight_add(struct trace *t, const struct shape *shape, const struct shape *stored,
 	   enum ir_transform transform, const char *name)
@@ -155,8 +171,12 @@ weight_add(struct trace *t, const struct shape *shape, const struct shape *store
 		return v;
 	for (i = 0; i < stored->rank; i++)
 		want[i] = dim_eval(stored->dim[i], &(struct sizes){{0}});
-	if (checkpoint_require(t->ck, name, stored->rank, want, &w, &t->err) < 0)
+	if (!t->ck)
+		w = weight_invent(t, name, stored->rank, want);
+	else if (checkpoint_require(t->ck, name, stored->rank, want, &w, &t->err) < 0)
 		return &t->nothing;
+	if (!w)
+		return failed(t, E_NO_MEMORY);
 	v = graph_value_add(t->g, IR_WEIGHT, ELEM_F32, shape, full);
 	if (!v)
 		return failed(t, E_NO_MEMORY);
@@ -522,12 +542,12 @@ unused_drop(struct ir_graph *g, struct err *e)
 }
 
 int
-trace_finish(struct trace *t, struct ir_value *output, struct ir_graph **ret, struct err *e)
+trace_finish(struct trace *t, struct ir_value *output, const char *name, struct ir_graph **ret, struct err *e)
 {
 	int r;
 
 	tr_scope(t, "%s", "");
-	t->g->output = tr_name(t, output, "embeddings");
+	t->g->output = tr_name(t, output, "%s", name);
 	if (t->err.code)
 		return err_set(e, t->err.code, "%s", t->err.msg);
 	r = unused_drop(t->g, e);

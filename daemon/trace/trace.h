@@ -14,13 +14,17 @@
 
 struct trace;
 
-/* Sizes should be small, distinct and not those of the model. The checkpoint must outlive the graph. */
+/*
+ * Sizes should be small, distinct and not those of the model. The checkpoint must outlive the graph. Without a
+ * checkpoint (NULL) each weight that is asked for exists, and has no values: the graph says which there are.
+ */
 int trace_new(const char *graph, const struct checkpoint *ck, const struct sizes *sizes, struct trace **ret,
 	      struct err *e);
 void trace_free(struct trace **t);
 
-/* Ends the trace with `output` named "embeddings", drops what nothing uses, and hands the checked graph over. */
-int trace_finish(struct trace *t, struct ir_value *output, struct ir_graph **ret, struct err *e);
+/* Ends the trace: calls the output `name`, drops what nothing uses, and hands the checked graph over. */
+int trace_finish(struct trace *t, struct ir_value *output, const char *name, struct ir_graph **ret,
+		 struct err *e);
 
 /* For what the table of ops cannot know: a model that finds its own configuration impossible. */
 void tr_fail(struct trace *t, int code, const char *fmt, ...) _printf_(3, 4);

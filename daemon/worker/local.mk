@@ -1,6 +1,6 @@
 bin_PROGRAMS += colconv-worker
 colconv_worker_SOURCES = \
-	daemon/worker/cases.c daemon/worker/cases.def daemon/worker/cases.h \
+	daemon/worker/cases.c daemon/worker/cases.h \
 	daemon/worker/inputs.c daemon/worker/inputs.h \
 	daemon/worker/main.c \
 	daemon/worker/manifest.c daemon/worker/manifest.h \
@@ -12,4 +12,4 @@ colconv_worker_SOURCES = \
 	daemon/worker/warnings.c daemon/worker/warnings.h
 # The C++ linker: libtorch is C++.
 nodist_EXTRA_colconv_worker_SOURCES = dummy.cxx
-colconv_worker_LDADD = libmodel.a libtrace.a libtorch_shim.a $(HUB_LIBS) $(ONNX_LIBS) $(SPEC_LIBS) $(TORCH_LIBS) -lpthread
+colconv_worker_LDADD = $(MODEL_LIBS) $(HUB_LIBS) $(ONNX_LIBS) $(SPEC_LIBS) $(TORCH_LIBS) -lpthread

@@ -44,11 +44,11 @@ reference_release(struct reference *ref)
 }
 
 static bool
-case_wanted(const struct conversion *c, const struct case_plan *plan)
+case_wanted(const struct conversion *c, const struct plan *plan)
 {
 	int v;
 
-	if (plan->any_size && !c->model->any_size)
+	if (!(plan->kind & c->model->plans))
 		return false;
 	for (v = 0; v < VARIANT_MAX; v++)
 		if (c->graph[v] && variant_takes((enum variant)v, plan_has_images(plan)))
@@ -57,7 +57,7 @@ case_wanted(const struct conversion *c, const struct case_plan *plan)
 }
 
 static int
-graph_for(struct reference *ref, const struct case_plan *plan, const struct ir_graph **ret, struct err *e)
+graph_for(struct reference *ref, const struct plan *plan, const struct ir_graph **ret, struct err *e)
 {
 	const enum variant v = plan_has_images(plan) ? VARIANT_IMAGE : VARIANT_TEXT;
 	int r = 0;
@@ -74,12 +74,12 @@ graph_compute(const struct ir_graph *g, const struct feeds *in, struct progress 
 {
 	const enum tt_device device = tt_cuda_available() ? TT_CUDA : TT_CPU;
 	_cleanup_(eval_free) struct eval *ev = NULL;
-	_cleanup_free_ float *out = NULL;
+	_cleanup_(feeds_release) struct feeds made = FEEDS_INIT;
 	const struct feed *f;
+	struct feed *out;
 	struct sizes sizes;
-	int64_t dim[3];
-	size_t i, len = sizeof(*out);
-	int r, k;
+	size_t i;
+	int r;
 
 	r = feeds_sizes(in, g, &sizes, e);
 	if (r == 0)
@@ -93,19 +93,15 @@ graph_compute(const struct ir_graph *g, const struct feeds *in, struct progress 
 		r = eval_run(ev, node_done, p, e);
 	if (r < 0)
 		return r;
-	for (k = 0; k < 3; k++) {
-		dim[k] = dim_eval(g->output->shape.dim[k], &sizes);
-		len *= (size_t)dim[k];
-	}
-	out = malloc(len);
+	out = feeds_add_sized(&made, g->output->name, g->output->elem, &g->output->shape, &sizes);
 	if (!out)
 		return err_no_memory(e);
-	r = eval_read(ev, g->output, out, len, e);
-	return r < 0 ? r : case_write(path, in, dim, out, e);
+	r = eval_read(ev, g->output, out->data, (size_t)feed_count(out) * elem_size(out->elem), e);
+	return r < 0 ? r : case_write(path, in, out, e);
 }
 
 static int
-case_run(struct reference *ref, const struct case_plan *plan, const struct ir_graph *g, struct err *e)
+case_run(struct reference *ref, const struct plan *plan, const struct ir_graph *g, struct err *e)
 {
 	const struct conversion *c = ref->c;
 	_cleanup_free_ char *name = str_printf("case-%s.safetensors", plan->name);
@@ -135,16 +131,16 @@ reference_run(struct conversion *c, struct err *e)
 	if (!c->case_dir)
 		return err_no_memory(e);
 	r = fs_mkdir(c->case_dir, 0755, e);
-	for (i = 0; r == 0 && i < case_count(); i++)
-		if (case_wanted(c, case_get(i))) {
-			r = graph_for(&ref, case_get(i), &g, e);
+	for (i = 0; r == 0 && i < plan_count(); i++)
+		if (case_wanted(c, plan_get(i))) {
+			r = graph_for(&ref, plan_get(i), &g, e);
 			ref.progress.total += r == 0 ? g->block.n : 0;
 		}
-	for (i = 0; r == 0 && i < case_count(); i++)
-		if (case_wanted(c, case_get(i))) {
-			r = graph_for(&ref, case_get(i), &g, e);
+	for (i = 0; r == 0 && i < plan_count(); i++)
+		if (case_wanted(c, plan_get(i))) {
+			r = graph_for(&ref, plan_get(i), &g, e);
 			if (r == 0)
-				r = case_run(&ref, case_get(i), g, e);
+				r = case_run(&ref, plan_get(i), g, e);
 		}
 	return r;
 }

@@ -9,7 +9,6 @@
 #include "spec/repo.h"
 #include "spec/roots.h"
 #include "torch/shim.h"
-#include "cases.h"
 #include "manifest.h"
 #include "parity.h"
 #include "reference.h"
@@ -23,13 +22,13 @@ conversion_resolve(struct conversion *c, const char *dir, const struct checkpoin
 
 	r = checkpoint_open(dir, choice, &c->checkpoint, e);
 	if (r == 0)
-		r = model_find(c->checkpoint, &c->model, e);
+		r = model_find(checkpoint_config(c->checkpoint), &c->model, &c->spelling, e);
 	if (r < 0)
 		return r;
 	c->config = calloc(1, c->model->config_size);
 	if (!c->config)
 		return err_no_memory(e);
-	return c->model->config_read(c->checkpoint, c->config, e);
+	return model_config_read(c->model, c->spelling, c->checkpoint, c->config, e);
 }
 
 int
@@ -45,7 +44,8 @@ conversion_trace(const struct conversion *c, enum variant v, struct ir_graph **r
 
 	r = trace_new(variant_name(v), c->checkpoint, &sizes, &t, e);
 	if (r == 0)
-		r = trace_finish(t, c->model->build(t, c->config, v, &options), ret, e);
+		r = trace_finish(t, c->model->build(t, c->config, v, &options),
+				 model_head_output(c->spelling->head), ret, e);
 	return r;
 }
 

@@ -25,9 +25,10 @@ struct conversion {
 	char *repo_dirs[2];    /* of these, the repositories' */
 	struct checkpoint *checkpoint;
 	const struct model *model;
-	void *config;                        /* of the model */
-	struct ir_graph *graph[VARIANT_MAX]; /* NULL: not asked for */
-	struct inputs *inputs;               /* being hashed since the export began */
+	const struct model_spelling *spelling; /* of its config.json */
+	void *config;                          /* of the model */
+	struct ir_graph *graph[VARIANT_MAX];   /* NULL: not asked for */
+	struct inputs *inputs;                 /* being hashed since the export began */
 	struct onnx_job *onnx;
 	char *case_dir;   /* the reference's cases, while they are needed */
 	json_t *parity;   /* the report, when parity was checked */

@@ -12,8 +12,10 @@ tests_tools_mkcheckpoint_SOURCES = \
 	tests/tools/mkcheckpoint_adapter.c \
 	tests/tools/mkcheckpoint_colpali.c \
 	tests/tools/mkcheckpoint_colqwen2.c \
-	tests/tools/mkcheckpoint_fill.c
-tests_tools_mkcheckpoint_LDADD = $(CHECKPOINT_LIBS) -lpthread
+	tests/tools/mkcheckpoint_fill.c \
+	tests/tools/mkcheckpoint_tensors.c
+nodist_EXTRA_tests_tools_mkcheckpoint_SOURCES = dummy.cxx
+tests_tools_mkcheckpoint_LDADD = $(MODEL_LIBS) $(CHECKPOINT_LIBS) $(TORCH_LIBS) -lpthread
 
 noinst_PROGRAMS += tests/tools/hubget
 tests_tools_hubget_SOURCES = tests/tools/hubget.c

@@ -2,15 +2,14 @@
  * mkcheckpoint: writes a random checkpoint in a published layout, for tests and benchmarks.
  *
  * The hyper-parameters are one JSON object, {"embedding_dim", "text": {...}, "vision": {...}, ids},
- * from which config.json is made in the layout's shape. That config.json is read back by
- * config_NAME(), as a conversion would, and says which tensors there are.
+ * from which config.json is made in the layout's shape. That config.json is read back by the family,
+ * as a conversion would, and the weights that its graphs ask for are the tensors.
  */
 #include "mkcheckpoint.h"
 
 #include <getopt.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <stdarg.h>
 
 #include "base/fs.h"
 #include "base/str.h"
@@ -214,41 +213,6 @@ mkc_add(struct mkc_tensors *t, enum mkc_kind kind, int rank, const int64_t *shap
 	t->values += x->values;
 }
 
-static void
-weight_and_bias(struct mkc_tensors *t, enum mkc_kind kind, int rank, const int64_t *shape, bool bias,
-		const char *fmt, va_list ap)
-{
-	char part[MKC_NAME_LEN / 2], name[MKC_NAME_LEN];
-
-	(void)vsnprintf(part, sizeof(part), fmt, ap);
-	(void)snprintf(name, sizeof(name), "%s.weight", part);
-	mkc_add(t, kind, rank, shape, name);
-	if (!bias)
-		return;
-	(void)snprintf(name, sizeof(name), "%s.bias", part);
-	mkc_add(t, MKC_SMALL, 1, shape, name);
-}
-
-void
-mkc_linear(struct mkc_tensors *t, int64_t out, int64_t in, bool bias, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	weight_and_bias(t, MKC_LINEAR, 2, (const int64_t[]){out, in}, bias, fmt, ap);
-	va_end(ap);
-}
-
-void
-mkc_norm(struct mkc_tensors *t, enum mkc_kind kind, int64_t n, bool bias, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	weight_and_bias(t, kind, 1, &n, bias, fmt, ap);
-	va_end(ap);
-}
-
 /* The layout's spelling of a canonical name. */
 static void
 name_spell(const struct mkc_layout *l, const char *name, char *ret, size_t len)
@@ -402,7 +366,7 @@ checkpoint_write(const struct options *o, struct err *e)
 				  json_string(torch_names[o->dtype]));
 	if ((r = json_get_int(o->params, "", "embedding_dim", JSON_REQUIRED, 1, 65536, E_USAGE, &dim, e)) <
 		    0 ||
-	    (r = o->arch->tensors(config, dim, t, e)) < 0 || (r = fs_mkdir_p(o->dir, 0755, e)) < 0 ||
+	    (r = mkc_tensors_get(config, dim, t, e)) < 0 || (r = fs_mkdir_p(o->dir, 0755, e)) < 0 ||
 	    (r = weights_write(o, t, e)) < 0 || (r = json_write(path, config, e)) < 0)
 		return r;
 	(void)printf("%zu tensors, %" PRIu64 " parameters, %s\n", t->count, t->values,

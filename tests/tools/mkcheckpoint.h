@@ -1,5 +1,5 @@
 /*
- * What mkcheckpoint knows about an architecture: sizes, layouts, tensors; and the values.
+ * What mkcheckpoint knows of a family: sizes and layouts. Its tensors are those that its graphs ask for.
  */
 #ifndef TESTS_TOOLS_MKCHECKPOINT_H
 #define TESTS_TOOLS_MKCHECKPOINT_H
@@ -34,11 +34,8 @@ struct mkc_tensors {
 /* One tensor. */
 void mkc_add(struct mkc_tensors *t, enum mkc_kind kind, int rank, const int64_t *shape, const char *name);
 
-/* NAME.weight and, where asked for, NAME.bias. */
-void mkc_linear(struct mkc_tensors *t, int64_t out, int64_t in, bool bias, const char *fmt, ...)
-	_printf_(5, 6);
-void mkc_norm(struct mkc_tensors *t, enum mkc_kind kind, int64_t n, bool bias, const char *fmt, ...)
-	_printf_(5, 6);
+/* The tensors of a checkpoint that has this config.json. */
+int mkc_tensors_get(const json_t *config, int64_t embedding_dim, struct mkc_tensors *ret, struct err *e);
 
 /* A JSON text written as it is, no quote escaped. */
 #define MKC_JSON(...) #__VA_ARGS__
@@ -67,7 +64,6 @@ struct mkc_arch {
 	const struct mkc_size *sizes;
 	const struct mkc_layout *layouts;
 	json_t *(*config)(const json_t *params, const struct mkc_layout *l);
-	int (*tensors)(const json_t *config, int64_t embedding_dim, struct mkc_tensors *ret, struct err *e);
 };
 
 extern const struct mkc_arch mkc_colqwen2, mkc_colpali;

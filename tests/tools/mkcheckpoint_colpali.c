@@ -1,4 +1,3 @@
-#include "checkpoint/config.h"
 #include "mkcheckpoint.h"
 
 /* clang-format off */
@@ -87,66 +86,4 @@ config(const json_t *params, const struct mkc_layout *l)
 			 vlm);
 }
 
-static void
-vision_add(struct mkc_tensors *t, const struct paligemma_vision *v)
-{
-	const int64_t patch[] = {v->hidden_size, v->num_channels, v->patch_size, v->patch_size};
-	const int64_t position[] = {v->patches, v->hidden_size};
-	static const char *const attn[] = {"q_proj", "k_proj", "v_proj", "out_proj"};
-	size_t k;
-	int i;
-
-	mkc_add(t, MKC_LINEAR, ARRAY_LEN(patch), patch, "vis.embeddings.patch_embedding.weight");
-	mkc_add(t, MKC_SMALL, 1, patch, "vis.embeddings.patch_embedding.bias");
-	mkc_add(t, MKC_LINEAR, ARRAY_LEN(position), position, "vis.embeddings.position_embedding.weight");
-	for (i = 0; i < v->num_hidden_layers; i++) {
-		mkc_norm(t, MKC_NORM, v->hidden_size, true, "vis.encoder.layers.%d.layer_norm1", i);
-		mkc_norm(t, MKC_NORM, v->hidden_size, true, "vis.encoder.layers.%d.layer_norm2", i);
-		for (k = 0; k < ARRAY_LEN(attn); k++)
-			mkc_linear(t, v->hidden_size, v->hidden_size, true,
-				   "vis.encoder.layers.%d.self_attn.%s", i, attn[k]);
-		mkc_linear(t, v->intermediate_size, v->hidden_size, true, "vis.encoder.layers.%d.mlp.fc1", i);
-		mkc_linear(t, v->hidden_size, v->intermediate_size, true, "vis.encoder.layers.%d.mlp.fc2", i);
-	}
-	mkc_norm(t, MKC_NORM, v->hidden_size, true, "vis.post_layernorm");
-}
-
-/* Gemma's norms multiply by 1 + w: their weights lie around 0. */
-static void
-text_add(struct mkc_tensors *t, const struct paligemma_text *x)
-{
-	const int64_t q = x->num_attention_heads * x->head_dim, kv = x->num_key_value_heads * x->head_dim;
-	const int64_t embed[] = {x->vocab_size, x->hidden_size};
-	int i;
-
-	mkc_add(t, MKC_EMBED, ARRAY_LEN(embed), embed, "lm.embed_tokens.weight");
-	for (i = 0; i < x->num_hidden_layers; i++) {
-		mkc_norm(t, MKC_SMALL, x->hidden_size, false, "lm.layers.%d.input_layernorm", i);
-		mkc_norm(t, MKC_SMALL, x->hidden_size, false, "lm.layers.%d.post_attention_layernorm", i);
-		mkc_linear(t, q, x->hidden_size, false, "lm.layers.%d.self_attn.q_proj", i);
-		mkc_linear(t, kv, x->hidden_size, false, "lm.layers.%d.self_attn.k_proj", i);
-		mkc_linear(t, kv, x->hidden_size, false, "lm.layers.%d.self_attn.v_proj", i);
-		mkc_linear(t, x->hidden_size, q, false, "lm.layers.%d.self_attn.o_proj", i);
-		mkc_linear(t, x->intermediate_size, x->hidden_size, false, "lm.layers.%d.mlp.gate_proj", i);
-		mkc_linear(t, x->intermediate_size, x->hidden_size, false, "lm.layers.%d.mlp.up_proj", i);
-		mkc_linear(t, x->hidden_size, x->intermediate_size, false, "lm.layers.%d.mlp.down_proj", i);
-	}
-	mkc_norm(t, MKC_SMALL, x->hidden_size, false, "lm.norm");
-}
-
-static int
-tensors(const json_t *json, int64_t embedding_dim, struct mkc_tensors *ret, struct err *e)
-{
-	struct paligemma_config c;
-	int r = config_paligemma(json, &c, e);
-
-	if (r < 0)
-		return r;
-	vision_add(ret, &c.vision);
-	mkc_linear(ret, c.text.hidden_size, c.vision.hidden_size, true, "mmproj.linear");
-	text_add(ret, &c.text);
-	mkc_linear(ret, embedding_dim, c.text.hidden_size, true, "proj");
-	return 0;
-}
-
-const struct mkc_arch mkc_colpali = {"colpali", sizes, layouts, config, tensors};
+const struct mkc_arch mkc_colpali = {"colpali", sizes, layouts, config};

@@ -1,4 +1,3 @@
-#include "checkpoint/config.h"
 #include "mkcheckpoint.h"
 
 /* clang-format off */
@@ -110,62 +109,4 @@ config(const json_t *params, const struct mkc_layout *l)
 	return top;
 }
 
-static void
-vision_add(struct mkc_tensors *t, const struct qwen2vl_vision *v, int64_t out)
-{
-	const int64_t wide = v->embed_dim * v->spatial_merge_size * v->spatial_merge_size;
-	const int64_t patch[] = {v->embed_dim, v->in_channels, v->temporal_patch_size, v->patch_size,
-				 v->patch_size};
-	int i;
-
-	mkc_add(t, MKC_LINEAR, ARRAY_LEN(patch), patch, "vis.patch_embed.proj.weight");
-	for (i = 0; i < v->depth; i++) {
-		mkc_norm(t, MKC_NORM, v->embed_dim, true, "vis.blocks.%d.norm1", i);
-		mkc_norm(t, MKC_NORM, v->embed_dim, true, "vis.blocks.%d.norm2", i);
-		mkc_linear(t, 3 * v->embed_dim, v->embed_dim, true, "vis.blocks.%d.attn.qkv", i);
-		mkc_linear(t, v->embed_dim, v->embed_dim, true, "vis.blocks.%d.attn.proj", i);
-		mkc_linear(t, v->mlp_dim, v->embed_dim, true, "vis.blocks.%d.mlp.fc1", i);
-		mkc_linear(t, v->embed_dim, v->mlp_dim, true, "vis.blocks.%d.mlp.fc2", i);
-	}
-	mkc_norm(t, MKC_NORM, v->embed_dim, true, "vis.merger.ln_q");
-	mkc_linear(t, wide, wide, true, "vis.merger.mlp.0");
-	mkc_linear(t, out, wide, true, "vis.merger.mlp.2");
-}
-
-static void
-text_add(struct mkc_tensors *t, const struct qwen2vl_text *x)
-{
-	const int64_t kv = x->num_key_value_heads * x->head_dim;
-	const int64_t embed[] = {x->vocab_size, x->hidden_size};
-	int i;
-
-	mkc_add(t, MKC_EMBED, ARRAY_LEN(embed), embed, "lm.embed_tokens.weight");
-	for (i = 0; i < x->num_hidden_layers; i++) {
-		mkc_norm(t, MKC_NORM, x->hidden_size, false, "lm.layers.%d.input_layernorm", i);
-		mkc_norm(t, MKC_NORM, x->hidden_size, false, "lm.layers.%d.post_attention_layernorm", i);
-		mkc_linear(t, x->hidden_size, x->hidden_size, true, "lm.layers.%d.self_attn.q_proj", i);
-		mkc_linear(t, kv, x->hidden_size, true, "lm.layers.%d.self_attn.k_proj", i);
-		mkc_linear(t, kv, x->hidden_size, true, "lm.layers.%d.self_attn.v_proj", i);
-		mkc_linear(t, x->hidden_size, x->hidden_size, false, "lm.layers.%d.self_attn.o_proj", i);
-		mkc_linear(t, x->intermediate_size, x->hidden_size, false, "lm.layers.%d.mlp.gate_proj", i);
-		mkc_linear(t, x->intermediate_size, x->hidden_size, false, "lm.layers.%d.mlp.up_proj", i);
-		mkc_linear(t, x->hidden_size, x->intermediate_size, false, "lm.layers.%d.mlp.down_proj", i);
-	}
-	mkc_norm(t, MKC_NORM, x->hidden_size, false, "lm.norm");
-}
-
-static int
-tensors(const json_t *json, int64_t embedding_dim, struct mkc_tensors *ret, struct err *e)
-{
-	struct qwen2vl_config c;
-	int r = config_qwen2vl(json, &c, e);
-
-	if (r < 0)
-		return r;
-	vision_add(ret, &c.vision, c.text.hidden_size);
-	text_add(ret, &c.text);
-	mkc_linear(ret, embedding_dim, c.text.hidden_size, true, "proj");
-	return 0;
-}
-
-const struct mkc_arch mkc_colqwen2 = {"colqwen2", sizes, layouts, config, tensors};
+const struct mkc_arch mkc_colqwen2 = {"colqwen2", sizes, layouts, config};

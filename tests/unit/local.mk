@@ -147,7 +147,13 @@ tests_unit_test_checkpoint_LDADD = libcheckpoint.a $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test_config
 tests_unit_test_config_SOURCES = tests/unit/test_config.c tests/unit/test.h
-tests_unit_test_config_LDADD = libcheckpoint.a $(UNIT_LIBS)
+nodist_EXTRA_tests_unit_test_config_SOURCES = dummy.cxx
+tests_unit_test_config_LDADD = $(MODEL_LIBS) $(UNIT_LIBS) $(TORCH_LIBS)
+
+check_PROGRAMS += tests/unit/test_model
+tests_unit_test_model_SOURCES = tests/unit/test_model.c tests/unit/test.h tests/unit/tmpdir.h
+nodist_EXTRA_tests_unit_test_model_SOURCES = dummy.cxx
+tests_unit_test_model_LDADD = $(MODEL_LIBS) $(UNIT_LIBS) $(TORCH_LIBS)
 
 check_PROGRAMS += tests/unit/test_hub
 tests_unit_test_hub_SOURCES = tests/unit/test_hub.c tests/unit/test.h

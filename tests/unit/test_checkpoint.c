@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/names.h"
 #include "checkpoint/stwriter.h"
 #include "tmpdir.h"
 
@@ -84,6 +85,28 @@ test_one_file(void **state)
 	assert_ptr_equal(w->file, checkpoint_file(c, 0));
 	checkpoint_free(&c);
 	assert_null(c);
+	checkpoint_free(&c);
+}
+
+static void
+test_rename(void **state)
+{
+	static const struct name_rule rules[] = {{"linear.", "proj."}, {"other", NULL}, {0}};
+	static const struct name_rule clash[] = {{"proj.", "lm.norm."}, {0}};
+	_cleanup_free_ char *dir = folder(state, "rename");
+	struct checkpoint *c = NULL;
+	struct err e = ERR_INIT;
+
+	put(dir, "config.json", "{}");
+	put_tensors(dir, "model.safetensors", ELEM_F32, NAMES("linear.weight", "model.norm.weight", "other"));
+	(void)checkpoint_open(dir, NULL, &c, &e);
+	assert_int_equal(checkpoint_rename(c, rules, &e), 0);
+	assert_int_equal(checkpoint_count(c), 2);
+	assert_null(checkpoint_find(c, "linear.weight"));
+	assert_string_equal(checkpoint_find(c, "proj.weight")->tensor->name, "linear.weight");
+	assert_non_null(checkpoint_find(c, "lm.norm.weight"));
+	assert_int_equal(checkpoint_rename(c, clash, &e), E_BAD_CHECKPOINT);
+	assert_error(&e, E_BAD_CHECKPOINT, "are the same tensor, 'lm.norm.weight'");
 	checkpoint_free(&c);
 }
 
@@ -485,7 +508,7 @@ main(void)
 		cmocka_unit_test(test_slash),           cmocka_unit_test(test_strangers),
 		cmocka_unit_test(test_quantized),       cmocka_unit_test(test_unmerged),
 		cmocka_unit_test(test_empty),           cmocka_unit_test(test_missing),
-		cmocka_unit_test(test_dtypes),
+		cmocka_unit_test(test_dtypes),          cmocka_unit_test(test_rename),
 	};
 
 	return cmocka_run_group_tests_name("checkpoint", tests, tmpdir_setup, tmpdir_teardown);

@@ -73,7 +73,7 @@ static const char *const rows[][2] = {
 	/* Idefics3 and ModernVBERT */
 	{"model.vision_model.post_layernorm.weight", "vis.post_layernorm.weight"},
 	{"model.text_model.layers.0.mlp.up_proj.weight", "lm.layers.0.mlp.up_proj.weight"},
-	{"linear.weight", "proj.weight"},
+	{"linear.weight", "linear.weight"},
 	{"model.connector.modality_projection.proj.weight", "connector.modality_projection.proj.weight"},
 	/* buffers */
 	{"vlm.visual.rotary_pos_emb.inv_freq", NULL},
@@ -155,6 +155,30 @@ test_wrapped(void **state)
 	assert_false(name_is_peft("base_model.model.x.q_proj.weight"));
 }
 
+/* The first rule that fits counts, at the beginning of a name only. */
+static void
+test_rules(void **state)
+{
+	static const struct name_rule rules[] = {
+		{"linear.", "proj."}, {"vis.head.", NULL}, {"vis.", "eye."}, {0}};
+	static const char *const spelled[][2] = {
+		{"linear.weight", "proj.weight"},
+		{"mmproj.linear.weight", "mmproj.linear.weight"},
+		{"vis.head.probe", NULL},
+		{"vis.blocks.0.norm1.weight", "eye.blocks.0.norm1.weight"},
+		{"lm.norm.weight", "lm.norm.weight"},
+	};
+	char got[NAME_LEN_MAX];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(spelled); i++) {
+		assert_int_equal(name_rules_apply(rules, spelled[i][0], got, NULL), spelled[i][1] != NULL);
+		if (spelled[i][1])
+			assert_string_equal(got, spelled[i][1]);
+	}
+}
+
 int
 main(void)
 {
@@ -162,6 +186,7 @@ main(void)
 		cmocka_unit_test(test_wrapped),
 		cmocka_unit_test(test_spellings),
 		cmocka_unit_test(test_too_long),
+		cmocka_unit_test(test_rules),
 	};
 
 	return cmocka_run_group_tests_name("names", tests, NULL, NULL);

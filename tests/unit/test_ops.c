@@ -429,7 +429,7 @@ case_open(struct ir_value *(*make)(struct trace *t), const char *op, const struc
 	struct err e = ERR_INIT;
 
 	(void)trace_new(op, ck, &traced, &t, &e);
-	(void)trace_finish(t, make(t), ret_g, &e);
+	(void)trace_finish(t, make(t), "embeddings", ret_g, &e);
 	assert_no_error(&e);
 	(void)onnx_job_new(dir, &f->options, &job, &e);
 	(void)onnx_job_add(job, *ret_g, fs_basename(file), &e);

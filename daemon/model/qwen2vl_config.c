@@ -1,6 +1,7 @@
+#include "qwen2vl_config.h"
+
 #include "base/str.h"
-#include "config.h"
-#include "config_scope.h"
+#include "checkpoint/config_scope.h"
 
 #define TEXT(field) offsetof(struct qwen2vl_text, field)
 #define VISION(field) offsetof(struct qwen2vl_vision, field)
@@ -180,7 +181,7 @@ backbone_read(const json_t *config, struct qwen2vl_config *c, struct err *e)
 }
 
 int
-config_qwen2vl(const json_t *config, struct qwen2vl_config *ret, struct err *e)
+qwen2vl_config_read(const json_t *config, struct qwen2vl_config *ret, struct err *e)
 {
 	struct qwen2vl_config c;
 	int r = backbone_read(config, &c, e);

@@ -1,0 +1,37 @@
+/*
+ * Plans of parity cases: how many rows, how long, with images of which sizes. A family turns a plan
+ * into inputs. The plans are the rows of plans.def.
+ */
+#ifndef MODEL_PLAN_H
+#define MODEL_PLAN_H
+
+#include "base/util.h"
+
+/* What a plan is about; a family says which kinds fit it. */
+enum {
+	PLAN_TEXT = 1 << 0,  /* rows of text */
+	PLAN_IMAGE = 1 << 1, /* rows with images and rows without, the images' sizes do not matter */
+	PLAN_SIZES = 1 << 2, /* images of different sizes */
+};
+
+struct plan {
+	const char *name;
+	unsigned kind; /* one of PLAN_* */
+	bool pad_right;
+	int n_rows;
+	struct plan_row {
+		int tokens; /* words of text */
+		int n_images;
+		struct {
+			int h, w; /* in patches; families with one size of image ignore it */
+		} image[2];
+	} row[5];
+};
+
+size_t plan_count(void);
+const struct plan *plan_get(size_t i);
+
+bool plan_has_images(const struct plan *p);
+int64_t plan_image_count(const struct plan *p); /* of all rows */
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * config.json of the Qwen2-VL backbone, for the families that are built on it.
+ *
+ * The backbone's object is `vlm_config` (transformers' classes) or the top (colpali-engine's). In it the text
+ * keys lie in `text_config` or, before transformers 4.52, beside the others; a `text_config` hides the keys
+ * beside it. What is returned is checked: every value is in its range and fits the others, so that a graph can be
+ * built from it without further checks.
+ */
+#ifndef MODEL_QWEN2VL_CONFIG_H
+#define MODEL_QWEN2VL_CONFIG_H
+
+#include "base/json.h"
+
+struct qwen2vl_text {
+	int64_t hidden_size;
+	int64_t num_hidden_layers;
+	int64_t num_attention_heads;
+	int64_t num_key_value_heads;
+	int64_t head_dim; /* hidden_size / num_attention_heads; even */
+	int64_t intermediate_size;
+	int64_t vocab_size;
+	double rms_norm_eps;
+	double rope_theta;
+	int64_t mrope_section[3]; /* of t, h, w; their sum is head_dim / 2 */
+};
+
+struct qwen2vl_vision {
+	int64_t depth;
+	int64_t embed_dim;
+	int64_t num_heads;
+	int64_t head_dim; /* embed_dim / num_heads; a multiple of 4 */
+	int64_t mlp_dim;  /* inner width: embed_dim * mlp_ratio */
+	int64_t in_channels;
+	int64_t patch_size;
+	int64_t spatial_merge_size; /* always 2 */
+	int64_t temporal_patch_size;
+};
+
+struct qwen2vl_config {
+	struct qwen2vl_text text;
+	struct qwen2vl_vision vision;
+	int64_t image_token_id; /* below vocab_size */
+	int64_t video_token_id;
+	int64_t vision_start_token_id;
+	int64_t vision_end_token_id;
+	int64_t embedding_dim; /* 0: config.json does not say; the rows of proj.weight do */
+};
+
+/*
+ * Errors begin with "config.json: " and name the key in full: E_BAD_CHECKPOINT for a value that is wrong,
+ * E_UNSUPPORTED_MODEL for one that is right but not converted.
+ */
+int qwen2vl_config_read(const json_t *config, struct qwen2vl_config *ret, struct err *e);
+
+#endif

@@ -1,0 +1,295 @@
+#include "test.h"
+
+#include "base/rng.h"
+#include "base/str.h"
+#include "checkpoint/stwriter.h"
+#include "model/decoder.h"
+#include "model/model.h"
+#include "tmpdir.h"
+
+static json_t *
+load(const char *text)
+{
+	json_error_t je;
+	json_t *j = json_loads(text, 0, &je);
+
+	if (!j)
+		fail_msg("%s in %s", je.text, text);
+	return j;
+}
+
+static void
+test_find(void **state)
+{
+	static const struct {
+		const char *config, *family;
+		enum model_library library;
+	} rows[] = {
+		{"{\"model_type\": \"colqwen2\", \"vlm_config\": {\"model_type\": \"qwen2_vl\"}}", "colqwen2",
+		 LIBRARY_TRANSFORMERS},
+		{"{\"model_type\": \"colqwen2\", \"vlm_config\": {}}", "colqwen2", LIBRARY_TRANSFORMERS},
+		{"{\"model_type\": \"qwen2_vl\", \"architectures\": [\"ColQwen2\"]}", "colqwen2",
+		 LIBRARY_ENGINE},
+		{"{\"model_type\": \"qwen2_vl\", \"vlm_config\": null}", "colqwen2", LIBRARY_ENGINE},
+		{"{\"model_type\": \"colpali\", \"vlm_config\": {\"model_type\": \"paligemma\"}}", "colpali",
+		 LIBRARY_TRANSFORMERS},
+		{"{\"model_type\": \"paligemma\"}", "colpali", LIBRARY_ENGINE},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		json_auto_t *j = load(rows[i].config);
+		const struct model_spelling *as = NULL;
+		const struct model *m = NULL;
+		struct err e = ERR_INIT;
+
+		(void)model_find(j, &m, &as, &e);
+		assert_no_error(&e);
+		assert_string_equal(m->arch->family, rows[i].family);
+		assert_int_equal(as->library, rows[i].library);
+		assert_int_equal(as->head, HEAD_MULTI_VECTOR);
+	}
+}
+
+static void
+test_not_supported(void **state)
+{
+	static const struct {
+		const char *config, *error;
+	} rows[] = {
+		{"{}", "model_type 'none' (architectures 'none') is not supported; supported are ColQwen2"},
+		{"{\"model_type\": 3, \"architectures\": [7]}", "model_type 'none' (architectures 'none')"},
+		{"{\"model_type\": \"idefics3\", \"architectures\": [\"ColIdefics3\"]}",
+		 "model_type 'idefics3' (architectures 'ColIdefics3')"},
+		{"{\"model_type\": \"colqwen2\", \"vlm_config\": {\"model_type\": \"qwen2_5_vl\"}}",
+		 "model_type 'colqwen2' over 'qwen2_5_vl'"},
+		{"{\"model_type\": \"qwen2_5_vl\"}", "ColPali (colpali, paligemma)"},
+		{"{\"model_type\": \"colpali\", \"vlm_config\": {\"model_type\": \"qwen2_vl\"}}",
+		 "over 'qwen2_vl'"},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		json_auto_t *j = load(rows[i].config);
+		const struct model_spelling *as;
+		const struct model *m;
+		struct err e = ERR_INIT;
+
+		assert_int_equal(model_find(j, &m, &as, &e), E_UNSUPPORTED_MODEL);
+		assert_error(&e, E_UNSUPPORTED_MODEL, rows[i].error);
+	}
+}
+
+/* Each row of the table has what the rest of the tree takes from it. */
+static void
+test_rows(void **state)
+{
+	const struct model *const all[] = {
+#define ARCHITECTURE(family, ...) &model_##family,
+#include "spec/architectures.def"
+#undef ARCHITECTURE
+	};
+	const struct model_prompt *p;
+	bool known[LIBRARY_MAX];
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(all); i++) {
+		const struct model *m = all[i];
+
+		assert_ptr_equal(m->arch, &architectures[i]);
+		assert_non_null(m->image_inputs[0].name);
+		assert_true(m->plans & PLAN_TEXT && m->plans & PLAN_IMAGE);
+		memset(known, 0, sizeof(known));
+		for (p = m->prompts; p->versions; p++) {
+			known[p->library] = true;
+			assert_non_null(strstr(p->document, "{image}"));
+		}
+		for (k = 0; m->spellings[k].type || m->spellings[k].class; k++)
+			assert_true(known[m->spellings[k].library]);
+		assert_true(k > 0);
+	}
+}
+
+/* Each id that is not special is drawn, and no other: also where all but one are special. */
+static void
+test_words(void **state)
+{
+	static const struct {
+		struct model_tokens t;
+		int words;
+	} rows[] = {
+		{{.vocab = 9, .image = 5, .image_begin = 3, .image_end = 4, .video = 0}, 5},
+		{{.vocab = 5, .image = 0, .image_begin = 1, .image_end = 2, .video = 4}, 1},
+		{{.vocab = 5, .image = 3, .image_begin = -1, .image_end = -1, .video = 3}, 4},
+		{{.vocab = 2, .image = 99, .image_begin = -1, .image_end = -1, .video = -1}, 2},
+		{{.vocab = 1, .image = 0, .image_begin = -1, .image_end = -1, .video = -1}, 0},
+		{{.vocab = 3, .image = 1, .image_begin = 0, .image_end = 2, .video = 2}, 0},
+	};
+	struct rng rng = {7};
+	size_t i;
+	int k;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct model_tokens *t = &rows[i].t;
+		bool seen[9] = {false};
+		int n = 0;
+
+		assert_int_equal(model_words(t), rows[i].words);
+		for (k = 0; rows[i].words && k < 500; k++) {
+			int64_t id = model_word(t, &rng);
+
+			assert_true(id >= 0 && id < t->vocab);
+			assert_true(id != t->image && id != t->image_begin && id != t->image_end &&
+				    id != t->video);
+			n += !seen[id];
+			seen[id] = true;
+		}
+		assert_int_equal(n, rows[i].words);
+	}
+}
+
+/* Such a checkpoint once kept the worker busy for ever. */
+static void
+test_special_tokens_only(void **state)
+{
+	static const char config[] =
+		"{\"model_type\": \"qwen2_vl\", \"image_token_id\": 0, \"vocab_size\": 1, \"hidden_size\": 8,"
+		" \"num_hidden_layers\": 1, \"num_attention_heads\": 1, \"intermediate_size\": 4,"
+		" \"rope_scaling\": {\"type\": \"mrope\", \"mrope_section\": [2, 1, 1]},"
+		" \"vision_config\": {\"hidden_size\": 8}}";
+	_cleanup_free_ char *path = fs_join(*state, "model.safetensors");
+	const struct model_spelling *as = NULL;
+	const struct model *m = NULL;
+	struct checkpoint *ck = NULL;
+	struct err e = ERR_INIT;
+	struct stw *w = NULL;
+	void *c;
+
+	tmpdir_write(*state, "config.json", config, strlen(config));
+	(void)stw_new(path, &w, &e);
+	(void)stw_add(w, "custom_text_proj.weight", ELEM_F32, 2, (const int64_t[]){1, 8}, &e);
+	(void)stw_begin(w, &e);
+	(void)stw_data(w, (const float[8]){0}, 8 * sizeof(float), &e);
+	(void)stw_finish(w, &e);
+	stw_free(&w);
+	(void)checkpoint_open(*state, NULL, &ck, &e);
+	(void)model_find(checkpoint_config(ck), &m, &as, &e);
+	assert_no_error(&e);
+	c = calloc(1, m->config_size);
+	assert_int_equal(model_config_read(m, as, ck, c, &e), E_BAD_CHECKPOINT);
+	assert_error(&e, E_BAD_CHECKPOINT, "vocab_size is 1, and each of these ids is a special token");
+	free(c);
+	checkpoint_free(&ck);
+}
+
+/* One layer of a decoder as text. */
+static void
+decoder_dump(const struct decoder *d, int64_t rotated, struct buf *ret)
+{
+	const struct sizes sizes = {.of = {[SYM_BATCH] = 2, [SYM_SEQUENCE] = 7}};
+	const struct shape ids = shape_of(2, sym(SYM_BATCH), sym(SYM_SEQUENCE));
+	const struct shape angles = shape_of(2, sym(SYM_SEQUENCE), n(rotated));
+	struct decoder_attention kind[2];
+	struct ir_graph *g = NULL;
+	struct trace *t = NULL;
+	struct ir_value *x, *mask, *out;
+	struct err e = ERR_INIT;
+
+	(void)trace_new("decoder", /*ck=*/NULL, &sizes, &t, &e);
+	x = tr_input(t, "x", ELEM_F32, shape_of(3, sym(SYM_BATCH), sym(SYM_SEQUENCE), n(d->hidden)));
+	mask = tr_input(t, "mask", ELEM_BOOL, ids);
+	kind[0].cos = tr_input(t, "cos", ELEM_F32, angles);
+	kind[0].sin = tr_input(t, "sin", ELEM_F32, angles);
+	kind[0].bias = tr_name(t, tr_attention_bias(t, mask, IR_MASK_CAUSAL), "full");
+	kind[1] = kind[0];
+	kind[1].bias = tr_name(t, tr_attention_bias(t, mask, IR_MASK_FULL), "window");
+	out = decoder_build(t, d, x, kind);
+	(void)trace_finish(t, out, "out", &g, &e);
+	assert_no_error(&e);
+	graph_dump(g, ret);
+	graph_free(&g);
+	trace_free(&t);
+}
+
+static const int twice_arg;
+
+static struct ir_value *
+twice(struct trace *t, struct ir_value *x, int il, const void *arg)
+{
+	assert_ptr_equal(arg, &twice_arg);
+	return il == 0 ? tr_name(t, tr_add(t, x, x), "twice") : x;
+}
+
+static void
+test_decoder(void **state)
+{
+	static const bool sliding[] = {false, true};
+	const struct decoder plain = {
+		.hidden = 8, .layers = 2, .heads = 4, .kv_heads = 2, .head_dim = 6, .ff = 10, .eps = 1e-6};
+	_cleanup_(buf_release) struct buf a = BUF_INIT, b = BUF_INIT;
+	struct decoder d = plain;
+
+	(void)state;
+	decoder_dump(&plain, 6, &a);
+	assert_non_null(strstr(
+		a.data, "lm.00.attn.q = linear(lm.00.attn.norm, lm.layers.0.self_attn.q_proj.weight)"));
+	assert_non_null(strstr(
+		a.data,
+		"lm.01.mlp.norm = rms_norm(lm.01.attn.out, lm.layers.1.post_attention_layernorm.weight"));
+	assert_non_null(strstr(a.data, "= silu(lm.00.mlp.gate)"));
+	assert_non_null(strstr(a.data, ", full, 0.408248)"));
+	assert_null(strstr(a.data, "q_norm"));
+	assert_null(strstr(a.data, ", window,"));
+	assert_null(strstr(a.data, ".bias"));
+
+	d.norm = DECODER_NORM_ONE_PLUS;
+	d.act = DECODER_GELU_TANH;
+	d.qkv_bias = d.o_bias = BLK_BIAS;
+	d.qk_norm = d.after_norms = true;
+	d.rotated = 4;
+	d.scale = 0.25;
+	d.sliding = sliding;
+	d.after = twice;
+	d.after_arg = &twice_arg;
+	decoder_dump(&d, 4, &b);
+	assert_non_null(strstr(
+		b.data, "lm.00.attn.k.norm = rms_norm(lm.00.attn.k.heads, "
+			"lm.layers.0.self_attn.k_norm.weight+1, 1e-06)    f32 [batch, 2, sequence, 6]"));
+	assert_non_null(strstr(b.data, "lm.layers.1.self_attn.o_proj.bias)"));
+	assert_non_null(strstr(b.data, "lm.layers.0.self_attn.v_proj.bias)"));
+	assert_non_null(strstr(
+		b.data,
+		"lm.00.attn.after = rms_norm(lm.00.attn.o, lm.layers.0.post_attention_layernorm.weight+1"));
+	assert_non_null(strstr(
+		b.data,
+		"lm.00.mlp.norm = rms_norm(lm.00.attn.out, lm.layers.0.pre_feedforward_layernorm.weight+1"));
+	assert_non_null(strstr(b.data, "lm.00.mlp.after = rms_norm(lm.00.mlp.down, "
+				       "lm.layers.0.post_feedforward_layernorm.weight+1"));
+	assert_non_null(strstr(b.data, "= gelu_tanh(lm.01.mlp.gate)"));
+	assert_non_null(
+		strstr(b.data, "slice(lm.01.attn.q.norm, axis 3, 4..6)    f32 [batch, 4, sequence, 2]"));
+	assert_non_null(
+		strstr(b.data, "lm.01.attn.q.rope, lm.01.attn.k.rope, lm.01.attn.v.heads, window, 0.25)"));
+	assert_non_null(
+		strstr(b.data, "lm.00.attn.q.rope, lm.00.attn.k.rope, lm.00.attn.v.heads, full, 0.25)"));
+	assert_non_null(strstr(b.data, "lm.00.mlp.twice = add(lm.00.mlp.out, lm.00.mlp.out)"));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_find),
+		cmocka_unit_test(test_not_supported),
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_special_tokens_only),
+		cmocka_unit_test(test_decoder),
+	};
+
+	return cmocka_run_group_tests_name("model", tests, tmpdir_setup, tmpdir_teardown);
+}
