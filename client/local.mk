@@ -20,6 +20,7 @@ libclient_a_SOURCES = \
 	client/cmd/history.c client/cmd/history.h \
 	client/cmd/job_options.c client/cmd/job_options.h \
 	client/cmd/listing.c client/cmd/listing.h \
+	client/cmd/mistyped.c client/cmd/mistyped.h \
 	client/cmd/option.c client/cmd/option.h \
 	client/cmd/settings.c client/cmd/settings.h client/cmd/settings.def \
 	client/cmd/verify.c client/cmd/verify.h \

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/str.h"
+#include "mistyped.h"
 #include "spec/repo.h"
 
 #define SPEC_FILE_MAX (1u << 20)
@@ -299,11 +300,14 @@ static int
 source_resolve(json_t *spec, const char *key, struct err *e)
 {
 	const json_t *source = json_object_get(spec, key);
+	const char *name = json_string_value(source);
 	json_t *real;
 	int r;
 
-	if (is_repo(json_string_value(source)))
+	if (is_repo(name)) {
+		mistyped_tell(name);
 		return 0;
+	}
 	r = path_resolve(source, ", which must be a folder here or OWNER/NAME on the Hub", &real, e);
 	return r < 0 || !real ? r : set_take(spec, key, real, e);
 }

@@ -146,3 +146,18 @@ def test_convert_takes_the_file_of_a_job(convert):
     assert r.returncode == 2 and "there must be a model" in r.stderr
     r = ctl(None, "convert", "model", "-f", "-", "-o", "out2", "--worker", WORKER, cwd=convert.dir, stdin='{"dtpye": "x"}')
     assert r.returncode == 2 and "dtpye" in r.stderr
+
+
+def test_convert_tells_a_mistyped_folder_from_a_repository_at_once(convert):
+    for name in ("colqwen2", "colpali"):
+        (convert.dir / "models" / name).mkdir(parents=True)
+    environment = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(convert.dir / "home")}
+
+    def words(model):
+        r = ctl(None, "convert", model, "-o", "out", "--worker", WORKER, cwd=convert.dir, **environment)
+        return r.stderr.splitlines()[0]
+
+    assert words("models/colqwn2") == ("colconvctl: there is no folder 'models/colqwn2' here (did you mean 'models/colqwen2'?); "
+                                       "taking it for a repository of the Hub")
+    assert words("models/other") == "colconvctl: there is no folder 'models/other' here; taking it for a repository of the Hub"
+    assert "there is no folder" not in words("elsewhere/other")
