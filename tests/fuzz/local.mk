@@ -4,4 +4,8 @@ check_PROGRAMS += tests/fuzz/fuzz_safetensors
 tests_fuzz_fuzz_safetensors_SOURCES = tests/fuzz/fuzz_safetensors.c tests/fuzz/fuzz.h tests/fuzz/main.c
 tests_fuzz_fuzz_safetensors_LDADD = $(CHECKPOINT_LIBS)
 
+check_PROGRAMS += tests/fuzz/fuzz_tokenizer
+tests_fuzz_fuzz_tokenizer_SOURCES = tests/fuzz/fuzz_tokenizer.c tests/fuzz/fuzz.h tests/fuzz/main.c
+tests_fuzz_fuzz_tokenizer_LDADD = $(TOKENIZER_LIBS)
+
 EXTRA_DIST += $(wildcard $(srcdir)/tests/fuzz/corpus/*/*)

@@ -20,3 +20,7 @@ tests_tools_mkcheckpoint_LDADD = $(MODEL_LIBS) $(CHECKPOINT_LIBS) $(TORCH_LIBS) 
 noinst_PROGRAMS += tests/tools/hubget
 tests_tools_hubget_SOURCES = tests/tools/hubget.c
 tests_tools_hubget_LDADD = $(HUB_LIBS)
+
+check_PROGRAMS += tests/tools/tokens
+tests_tools_tokens_SOURCES = tests/tools/tokens.c
+tests_tools_tokens_LDADD = $(TOKENIZER_LIBS)
