@@ -418,6 +418,10 @@ case_make(const void *config, const struct plan *plan, uint64_t seed, struct fee
 	return 0;
 }
 
+/* Backbones too: their checkpoints are the bases of adapters that bring the projection. */
+static const char *const classes[] = {"ColPaliForRetrieval", "ColPali", "PaliGemmaForConditionalGeneration",
+				      "PaliGemmaModel", NULL};
+
 static const struct model_spelling spellings[] = {
 	{"colpali", "paligemma", NULL, LIBRARY_TRANSFORMERS, HEAD_MULTI_VECTOR},
 	{"paligemma", NULL, NULL, LIBRARY_ENGINE, HEAD_MULTI_VECTOR},
@@ -439,6 +443,7 @@ static const struct model_prompt prompts[] = {
 const struct model model_colpali = {
 	.arch = &architectures[ARCHITECTURE_colpali],
 	.spellings = spellings,
+	.classes = classes,
 	.image_inputs = inputs,
 	.prompts = prompts,
 	.plans = PLAN_TEXT | PLAN_IMAGE,

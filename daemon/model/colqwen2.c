@@ -160,6 +160,10 @@ case_make(const void *config, const struct plan *plan, uint64_t seed, struct fee
 	return r;
 }
 
+/* Backbones too: their checkpoints are the bases of adapters that bring the projection. */
+static const char *const classes[] = {"ColQwen2ForRetrieval", "ColQwen2", "Qwen2VLForConditionalGeneration",
+				      "Qwen2VLModel", NULL};
+
 static const struct model_spelling spellings[] = {
 	{"colqwen2", "qwen2_vl", NULL, LIBRARY_TRANSFORMERS, HEAD_MULTI_VECTOR},
 	{"qwen2_vl", NULL, NULL, LIBRARY_ENGINE, HEAD_MULTI_VECTOR},
@@ -181,6 +185,7 @@ static const struct model_prompt prompts[] = {
 const struct model model_colqwen2 = {
 	.arch = &architectures[ARCHITECTURE_colqwen2],
 	.spellings = spellings,
+	.classes = classes,
 	.image_inputs = qwen2vl_inputs,
 	.prompts = prompts,
 	.plans = PLAN_TEXT | PLAN_IMAGE | PLAN_SIZES,

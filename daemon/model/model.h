@@ -35,13 +35,14 @@ enum model_head {
 const char *model_head_output(enum model_head h); /* name of the output: "embeddings" */
 
 /*
- * One way in which config.json names the family. The first row that fits counts, but a row that asks for a class
+ * One way in which config.json names the family. The class is one of `architectures`, or one that auto_map has for
+ * a model: two classes of one model_type can compute different things from the same tensors. The first row that fits counts, but a row that asks for a class
  * goes before all rows that do not.
  */
 struct model_spelling {
 	const char *type;     /* model_type; NULL: config.json has none */
 	const char *backbone; /* vlm_config.model_type, where config.json has that; NULL: it must not */
-	const char *class;    /* one of `architectures`, or a class that auto_map names; NULL: any */
+	const char *class;    /* that config.json must name; NULL: any of the family's `classes`, or none */
 	enum model_library library;
 	enum model_head head;
 };
@@ -89,6 +90,8 @@ struct model_options {
 struct model {
 	const struct architecture *arch;
 	const struct model_spelling *spellings; /* ends with an empty row */
+	const char *const *
+		classes; /* that compute what the family does, and what a row without a class takes; NULL ends */
 	const struct name_rule *names; /* spellings of its tensors alone; ends with an empty row, or NULL */
 	const struct model_input *image_inputs; /* ends with an empty row */
 	const struct model_prompt *prompts;     /* a library's newest first; ends with an empty row */
@@ -121,7 +124,10 @@ struct model {
 			 struct err *e);
 };
 
-/* The family of a config.json and the row that fitted. E_UNSUPPORTED_MODEL lists what is supported. */
+/*
+ * The family of a config.json and the row that fitted. E_UNSUPPORTED_MODEL names the class that is not supported, or
+ * lists what is.
+ */
 int model_find(const json_t *config, const struct model **ret, const struct model_spelling **ret_as,
 	       struct err *e);
 

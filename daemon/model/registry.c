@@ -34,35 +34,70 @@ model_head_output(enum model_head h)
 	return outputs[h];
 }
 
+#define CLASSES_MAX 8
+
 /* What config.json says of the model; NULL where it says nothing. */
 struct told {
 	const char *type, *backbone;
-	const json_t *classes, *auto_map;
+	const char *class[CLASSES_MAX];
+	size_t n_class;
 };
 
 /* "modeling_x.Name" and "owner/repository--modeling_x.Name" mean the class Name. */
-static bool
-class_is(const json_t *v, const char *class)
+static void
+class_add(struct told *t, const json_t *v)
 {
 	const char *said = json_string_value(v), *dot = said ? strrchr(said, '.') : NULL;
 
-	return said && str_eq(dot ? dot + 1 : said, class);
+	if (said && t->n_class < CLASSES_MAX)
+		t->class[t->n_class++] = dot ? dot + 1 : said;
+}
+
+/* auto_map also names classes of configs and processors: those of models stand under AutoModel and AutoModelForX. */
+static void
+told_read(const json_t *config, struct told *ret)
+{
+	const json_t *classes = json_object_get(config, "architectures"), *vlm, *v;
+	const char *key;
+	size_t i;
+
+	vlm = json_object_get(config, "vlm_config");
+	*ret = (struct told){.type = json_string_value(json_object_get(config, "model_type")),
+			     .backbone = json_string_value(json_object_get(vlm, "model_type"))};
+	class_add(ret, classes);
+	json_array_foreach(classes, i, v)
+		class_add(ret, v);
+	json_object_foreach(json_object_get(config, "auto_map"), key, v)
+		if (str_starts(key, "AutoModel"))
+			class_add(ret, v);
 }
 
 static bool
 class_told(const struct told *t, const char *class)
 {
-	const char *key;
-	const json_t *v;
 	size_t i;
 
-	json_array_foreach(t->classes, i, v)
-		if (class_is(v, class))
-			return true;
-	json_object_foreach((json_t *)(uintptr_t)t->auto_map, key, v)
-		if (class_is(v, class))
+	for (i = 0; i < t->n_class; i++)
+		if (str_eq(t->class[i], class))
 			return true;
 	return false;
+}
+
+/* The first class that is told and is neither the family's nor the one that a row asks for; NULL: there is none. */
+static const char *
+stranger(const struct model *m, const struct told *t, const char *asked)
+{
+	const char *class;
+	size_t i, k;
+
+	for (i = 0; i < t->n_class; i++) {
+		class = t->class[i];
+		for (k = 0; m->classes[k] && !str_eq(m->classes[k], class); k++)
+			;
+		if (!m->classes[k] && (!asked || !str_eq(asked, class)))
+			return class;
+	}
+	return NULL;
 }
 
 static bool
@@ -71,11 +106,11 @@ string_eq(const char *a, const char *b)
 	return a && b ? str_eq(a, b) : a == b;
 }
 
+/* But for the class. */
 static bool
 spelling_fits(const struct model_spelling *s, const struct told *t)
 {
-	return string_eq(s->type, t->type) && (!t->backbone || string_eq(s->backbone, t->backbone)) &&
-	       (!s->class || class_told(t, s->class));
+	return string_eq(s->type, t->type) && (!t->backbone || string_eq(s->backbone, t->backbone));
 }
 
 static bool
@@ -103,7 +138,7 @@ supported_put(struct buf *b)
 static int
 not_supported(const struct told *t, struct err *e)
 {
-	const char *class = json_string_value(json_array_get(t->classes, 0));
+	const char *class = t->n_class ? t->class[0] : NULL;
 	_cleanup_(buf_release) struct buf b = BUF_INIT;
 	int r;
 
@@ -119,28 +154,53 @@ not_supported(const struct told *t, struct err *e)
 		       b.data);
 }
 
+/* The rest of config.json is a family's, the class is not. */
+static int
+class_not_supported(const struct model *m, const char *class, struct err *e)
+{
+	_cleanup_(buf_release) struct buf b = BUF_INIT;
+	size_t i;
+	int r;
+
+	for (i = 0; m->classes[i]; i++)
+		buf_printf(&b, "%s%s", i ? ", " : "", m->classes[i]);
+	r = buf_failed(&b, e);
+	if (r < 0)
+		return r;
+	return err_set(
+		e, E_UNSUPPORTED_MODEL,
+		"config.json: the class '%s' is not supported; classes that compute what %s does are %s (a "
+		"config.json that names no class, in architectures or auto_map, is taken for one of them)",
+		class, m->arch->title, b.data);
+}
+
 int
 model_find(const json_t *config, const struct model **ret, const struct model_spelling **ret_as,
 	   struct err *e)
 {
-	const struct told told = {
-		.type = json_string_value(json_object_get(config, "model_type")),
-		.backbone = json_string_value(
-			json_object_get(json_object_get(config, "vlm_config"), "model_type")),
-		.classes = json_object_get(config, "architectures"),
-		.auto_map = json_object_get(config, "auto_map"),
-	};
 	const struct model_spelling *s, *best = NULL;
+	const struct model *near = NULL;
+	const char *class;
+	struct told told;
 	size_t i;
 
+	told_read(config, &told);
 	for (i = 0; i < ARRAY_LEN(models); i++)
-		for (s = models[i]->spellings; !spelling_is_end(s); s++)
-			if (spelling_fits(s, &told) && (!best || (s->class && !best->class))) {
+		for (s = models[i]->spellings; !spelling_is_end(s); s++) {
+			if (!spelling_fits(s, &told))
+				continue;
+			near = models[i];
+			if ((s->class && !class_told(&told, s->class)) || stranger(near, &told, s->class))
+				continue;
+			if (!best || (s->class && !best->class)) {
 				best = s;
 				*ret = models[i];
 			}
-	if (!best)
-		return not_supported(&told, e);
+		}
+	if (!best) {
+		class = near ? stranger(near, &told, NULL) : NULL;
+		return class ? class_not_supported(near, class, e) : not_supported(&told, e);
+	}
 	*ret_as = best;
 	return 0;
 }

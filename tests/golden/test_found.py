@@ -193,6 +193,38 @@ def test_a_quantized_checkpoint_is_refused_by_its_method(method, checkpoint, con
     assert f"the weights are quantized by '{method}'" in done.stderr
 
 
+def engine(config, **more):
+    return {**config["vlm_config"], **more}
+
+
+@pytest.mark.parametrize("class_name", ["BiPali", "BiPaliProj", "MyOwnRetriever"])
+def test_a_class_that_computes_something_else_is_refused_by_its_name(class_name, checkpoint, convert):
+    done = convert(checkpoint(base=HERE / "colpali-tiny", config=lambda c: engine(c, architectures=[class_name])))
+
+    assert done.returncode == 5
+    assert f"(unsupported_model): config.json: the class '{class_name}' is not supported" in done.stderr
+
+
+def test_a_gemma_2_backbone_is_refused_by_its_name(checkpoint, convert):
+    def gemma2(config):
+        config["vlm_config"]["text_config"]["model_type"] = "gemma2"
+        return config
+
+    done = convert(checkpoint(base=HERE / "colpali-tiny", config=gemma2))
+
+    assert done.returncode == 5
+    assert "model_type 'gemma2' is not supported, only 'gemma'" in done.stderr
+
+
+@pytest.mark.parametrize("classes", [None, ["ColPali"], ["PaliGemmaForConditionalGeneration"]])
+def test_a_class_that_is_known_or_not_told_is_converted(classes, checkpoint, convert):
+    base = HERE / "colpali-tiny"
+
+    done = convert(checkpoint(base=base, config=lambda c: engine(c, architectures=classes)), "--max-abs", "1e-5", *references(base))
+
+    assert done.returncode == 0, done.stderr
+
+
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 4418050848\n"
 PAGE = "<!DOCTYPE html>\n<html><head><title>429 Too Many Requests</title></head></html>\n"
 

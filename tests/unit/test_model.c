@@ -34,6 +34,19 @@ test_find(void **state)
 		{"{\"model_type\": \"colpali\", \"vlm_config\": {\"model_type\": \"paligemma\"}}", "colpali",
 		 LIBRARY_TRANSFORMERS},
 		{"{\"model_type\": \"paligemma\"}", "colpali", LIBRARY_ENGINE},
+		{"{\"model_type\": \"paligemma\", \"architectures\": null}", "colpali", LIBRARY_ENGINE},
+		{"{\"model_type\": \"paligemma\", \"architectures\": []}", "colpali", LIBRARY_ENGINE},
+		{"{\"model_type\": \"paligemma\", \"architectures\": [\"ColPali\"]}", "colpali",
+		 LIBRARY_ENGINE},
+		{"{\"model_type\": \"paligemma\", \"architectures\": "
+		 "[\"PaliGemmaForConditionalGeneration\"]}",
+		 "colpali", LIBRARY_ENGINE},
+		{"{\"model_type\": \"qwen2_vl\", \"architectures\": [\"Qwen2VLForConditionalGeneration\"]}",
+		 "colqwen2", LIBRARY_ENGINE},
+		{"{\"model_type\": \"qwen2_vl\", \"auto_map\": {\"AutoConfig\": "
+		 "\"configuration_x.MyConfig\", "
+		 "\"AutoModel\": \"owner/name--modeling_x.ColQwen2\"}}",
+		 "colqwen2", LIBRARY_ENGINE},
 	};
 	size_t i;
 
@@ -67,6 +80,26 @@ test_not_supported(void **state)
 		{"{\"model_type\": \"qwen2_5_vl\"}", "ColPali (colpali, paligemma)"},
 		{"{\"model_type\": \"colpali\", \"vlm_config\": {\"model_type\": \"qwen2_vl\"}}",
 		 "over 'qwen2_vl'"},
+		{"{\"model_type\": \"qwen3_5\", \"architectures\": [\"ColQwen3_5\"]}",
+		 "(architectures 'ColQwen3_5')"},
+		{"{\"model_type\": \"qwen2_5_omni_thinker\", \"architectures\": [\"ColQwen2_5Omni\"]}",
+		 "(architectures 'ColQwen2_5Omni')"},
+		/* the model_type is supported, the class is not */
+		{"{\"model_type\": \"paligemma\", \"architectures\": [\"BiPaliProj\"]}",
+		 "the class 'BiPaliProj' is not supported; classes that compute what ColPali does are "
+		 "ColPaliForRetrieval, ColPali, "},
+		{"{\"model_type\": \"paligemma\", \"architectures\": [\"BiPali\"]}", "the class 'BiPali'"},
+		{"{\"model_type\": \"paligemma\", \"architectures\": \"BiPali\"}", "the class 'BiPali'"},
+		{"{\"model_type\": \"qwen2_vl\", \"architectures\": [\"BiQwen2\"]}",
+		 "the class 'BiQwen2' is not supported; classes that compute what ColQwen2 does are "
+		 "ColQwen2"},
+		{"{\"model_type\": \"qwen2_vl\", \"architectures\": [\"ColQwen2\", \"MyOwn\"]}",
+		 "the class 'MyOwn'"},
+		{"{\"model_type\": \"qwen2_vl\", \"architectures\": [\"ColQwen2\"], "
+		 "\"auto_map\": {\"AutoModelForVision2Seq\": \"modeling_my.Pooled\"}}",
+		 "the class 'Pooled'"},
+		{"{\"model_type\": \"colqwen2\", \"architectures\": [\"ColQwen3\"], \"vlm_config\": {}}",
+		 "the class 'ColQwen3'"},
 	};
 	size_t i;
 
