@@ -8,4 +8,8 @@ check_PROGRAMS += tests/fuzz/fuzz_tokenizer
 tests_fuzz_fuzz_tokenizer_SOURCES = tests/fuzz/fuzz_tokenizer.c tests/fuzz/fuzz.h tests/fuzz/main.c
 tests_fuzz_fuzz_tokenizer_LDADD = $(TOKENIZER_LIBS)
 
+check_PROGRAMS += tests/fuzz/fuzz_picture
+tests_fuzz_fuzz_picture_SOURCES = tests/fuzz/fuzz_picture.c tests/fuzz/fuzz.h tests/fuzz/main.c
+tests_fuzz_fuzz_picture_LDADD = $(PICTURE_LIBS)
+
 EXTRA_DIST += $(wildcard $(srcdir)/tests/fuzz/corpus/*/*)

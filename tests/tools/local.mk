@@ -24,3 +24,7 @@ tests_tools_hubget_LDADD = $(HUB_LIBS)
 check_PROGRAMS += tests/tools/tokens
 tests_tools_tokens_SOURCES = tests/tools/tokens.c
 tests_tools_tokens_LDADD = $(TOKENIZER_LIBS)
+
+check_PROGRAMS += tests/tools/pixels
+tests_tools_pixels_SOURCES = tests/tools/pixels.c
+tests_tools_pixels_LDADD = $(PICTURE_LIBS)
