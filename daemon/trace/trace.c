@@ -90,16 +90,26 @@ value_find(const struct trace *t, const char *name)
 	return NULL;
 }
 
-/* "SCOPE.NAME", and a number behind it when that is taken. */
+/* The name, and a number behind it when it is taken. */
 static void
-name_unique(const struct trace *t, const char *name, char ret[NAME_MAX_LEN])
+name_free(const struct trace *t, const char *name, char ret[NAME_MAX_LEN])
 {
 	int k = 1, n;
 
-	n = snprintf(ret, NAME_MAX_LEN, "%s%s%s", t->scope, *t->scope ? "." : "", name);
+	n = snprintf(ret, NAME_MAX_LEN, "%s", name);
 	n = MIN(n, NAME_MAX_LEN - 16);
 	while (value_find(t, ret))
 		(void)snprintf(ret + n, (size_t)(NAME_MAX_LEN - n), ".%d", ++k);
+}
+
+/* "SCOPE.NAME" */
+static void
+name_unique(const struct trace *t, const char *name, char ret[NAME_MAX_LEN])
+{
+	char full[2 * NAME_MAX_LEN];
+
+	(void)snprintf(full, sizeof(full), "%s%s%s", t->scope, *t->scope ? "." : "", name);
+	name_free(t, full, ret);
 }
 
 struct ir_value *
@@ -160,15 +170,16 @@ weight_add(struct trace *t, const struct shape *shape, const struct shape *store
 	int64_t want[IR_RANK_MAX];
 	const struct weight *w;
 	struct ir_value *v;
-	char full[NAME_MAX_LEN];
+	char full[NAME_MAX_LEN], unique[NAME_MAX_LEN];
 	int i;
 
 	if (t->err.code)
 		return &t->nothing;
 	(void)snprintf(full, sizeof(full), "%s%s", name, transform == IR_PLUS_ONE ? "+1" : "");
 	v = value_find(t, full);
-	if (v && v->kind == IR_WEIGHT)
+	if (v && v->kind == IR_WEIGHT && shape_eq(&v->shape, shape))
 		return v;
+	name_free(t, full, unique);
 	for (i = 0; i < stored->rank; i++)
 		want[i] = dim_eval(stored->dim[i], &(struct sizes){{0}});
 	if (!t->ck)
@@ -177,7 +188,7 @@ weight_add(struct trace *t, const struct shape *shape, const struct shape *store
 		return &t->nothing;
 	if (!w)
 		return failed(t, E_NO_MEMORY);
-	v = graph_value_add(t->g, IR_WEIGHT, ELEM_F32, shape, full);
+	v = graph_value_add(t->g, IR_WEIGHT, ELEM_F32, shape, unique);
 	if (!v)
 		return failed(t, E_NO_MEMORY);
 	v->weight = w;
@@ -223,18 +234,37 @@ tr_weight_as(struct trace *t, struct shape shape, struct shape stored, const cha
 	return weight_add(t, &shape, &stored, IR_AS_IS, name);
 }
 
+/* A constant of that name, or of that name with a number, that is the same in all. */
+static struct ir_value *
+const_find(const struct trace *t, enum elem elem, const struct shape *shape, const void *data, size_t len,
+	   const char *name)
+{
+	struct ir_value *v;
+	size_t i;
+
+	for (i = 0; i < t->g->n_value; i++) {
+		v = t->g->value[i];
+		if (v->kind == IR_CONST && v->elem == elem && str_starts(v->name, name) &&
+		    shape_eq(&v->shape, shape) && memcmp(v->data, data, len) == 0)
+			return v;
+	}
+	return NULL;
+}
+
 static struct ir_value *
 const_add(struct trace *t, enum elem elem, const struct shape *shape, const void *data, const char *name)
 {
 	size_t len = (size_t)dim_eval(shape_count(shape), &(struct sizes){{0}}) * elem_size(elem);
+	char unique[NAME_MAX_LEN];
 	struct ir_value *v;
 
 	if (t->err.code)
 		return &t->nothing;
-	v = value_find(t, name);
+	v = const_find(t, elem, shape, data, len, name);
 	if (v)
 		return v;
-	v = graph_value_add(t->g, IR_CONST, elem, shape, name);
+	name_free(t, name, unique);
+	v = graph_value_add(t->g, IR_CONST, elem, shape, unique);
 	if (v)
 		v->data = graph_memdup(t->g, data, len);
 	return v && v->data ? v : failed(t, E_NO_MEMORY);

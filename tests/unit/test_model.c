@@ -312,6 +312,31 @@ test_decoder(void **state)
 	assert_non_null(strstr(b.data, "lm.00.mlp.twice = add(lm.00.mlp.out, lm.00.mlp.out)"));
 }
 
+/* Tables of one name are one constant only where their numbers are the same. */
+static void
+test_constants(void **state)
+{
+	static const float a[] = {1, 2}, b[] = {1, 3};
+	const struct sizes sizes = {.of = {[SYM_BATCH] = 2}};
+	struct trace *t = NULL;
+	struct ir_value *first, *other;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	(void)trace_new("constants", /*ck=*/NULL, &sizes, &t, &e);
+	first = tr_table(t, "table", shape_of(1, n(2)), a);
+	other = tr_table(t, "table", shape_of(1, n(2)), b);
+	assert_ptr_not_equal(first, other);
+	assert_string_equal(other->name, "table.2");
+	assert_ptr_equal(tr_table(t, "table", shape_of(1, n(2)), a), first);
+	assert_ptr_equal(tr_table(t, "table", shape_of(1, n(2)), b), other);
+	assert_ptr_not_equal(tr_table(t, "table", shape_of(2, n(2), n(1)), a), first);
+	assert_ptr_equal(tr_i64(t, 7), tr_i64(t, 7));
+	assert_ptr_not_equal(tr_weight(t, shape_of(1, n(4)), "w"),
+			     tr_weight_as(t, shape_of(2, n(2), n(2)), shape_of(1, n(4)), "w"));
+	trace_free(&t);
+}
+
 int
 main(void)
 {
@@ -322,6 +347,7 @@ main(void)
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_special_tokens_only),
 		cmocka_unit_test(test_decoder),
+		cmocka_unit_test(test_constants),
 	};
 
 	return cmocka_run_group_tests_name("model", tests, tmpdir_setup, tmpdir_teardown);
