@@ -8,6 +8,8 @@ static const struct ir_op_info ops[] = {
 #undef OP
 };
 
+_Static_assert(ARRAY_LEN(ops) == OP_COUNT, "a row for each op");
+
 const struct ir_op_info *
 ir_op_info(enum ir_op op)
 {

@@ -290,6 +290,8 @@ static int (*const rules[])(struct infer *) = {
 #undef OP
 };
 
+_Static_assert(ARRAY_LEN(rules) == OP_COUNT, "a rule for each op");
+
 int
 infer_node(const struct ir_node *n, enum elem *ret_elem, struct shape *ret_shape, struct err *e)
 {

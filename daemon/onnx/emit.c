@@ -24,6 +24,25 @@ emit_no_memory(struct emit *em)
 				   em->graph->name);
 }
 
+struct emit_place
+emit_enter(struct emit *em, struct emit_list *nodes, const char *prefix, bool half)
+{
+	const struct emit_place back = {em->nodes, em->prefix, em->half};
+
+	em->nodes = nodes;
+	em->prefix = prefix;
+	em->half = half;
+	return back;
+}
+
+void
+emit_leave(struct emit *em, struct emit_place back)
+{
+	em->nodes = back.nodes;
+	em->prefix = back.prefix;
+	em->half = back.half;
+}
+
 void *
 emit_take(struct emit *em, size_t len)
 {
@@ -111,6 +130,13 @@ emit_node(struct emit *em, const char *suffix_node, const char *suffix_out, cons
 		emit_no_memory(em);
 	em->last = n;
 	return emit_output(em, suffix_out);
+}
+
+void
+emit_domain(struct emit *em, const char *domain)
+{
+	if (em->code == 0)
+		em->last->domain = STR(domain);
 }
 
 static Onnx__AttributeProto *

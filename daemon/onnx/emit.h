@@ -42,6 +42,8 @@ const char *emit_node(struct emit *em, const char *suffix_node, const char *suff
 		      const char *const *in, size_t n_in);
 const char *emit_output(struct emit *em, const char *suffix); /* one more output of the node added last */
 
+void emit_domain(struct emit *em, const char *domain); /* of the node added last; else it is ONNX's */
+
 void emit_attr_int(struct emit *em, const char *name, int64_t i);
 void emit_attr_ints(struct emit *em, const char *name, size_t n, const int64_t *i);
 void emit_attr_float(struct emit *em, const char *name, double f);

@@ -4,12 +4,6 @@
 #include "base/str.h"
 #include "lower.h"
 
-static const lower_fn lowerings[] = {
-#define OP(sym, name, ...) lower_##name,
-#include "graph/ops.def"
-#undef OP
-};
-
 struct known_dim {
 	struct dim dim;
 	const char *name;
@@ -43,17 +37,16 @@ sine_make(struct emit *em, const struct ir_value *v)
 	const struct dim *last = &v->shape.dim[v->shape.rank - 1];
 	const int64_t dims[] = {last->num};
 	float *sign = emit_take(em, (size_t)last->num * sizeof(*sign));
-	const bool half = em->half;
+	struct emit_place back;
 	int64_t i;
 
 	for (i = 0; sign && i < last->num; i++)
 		sign[i] = i < last->num / 2 ? -1 : 1;
 	if (!sign)
 		return;
-	em->prefix = v->name;
-	em->half = em->job->options->half; /* as ROPE, which alone uses it */
+	back = emit_enter(em, em->nodes, v->name, em->job->options->half); /* as ROPE, which alone uses it */
 	(void)emit_op(em, "signed", "Mul", emit_in(em, v), emit_table(em, NULL, ELEM_F32, 1, dims, sign));
-	em->half = half;
+	emit_leave(em, back);
 }
 
 const char *
@@ -129,8 +122,7 @@ dim_emit(struct emit *em, struct dim d)
 const char *
 emit_dim(struct emit *em, struct dim d)
 {
-	struct emit_list *nodes = em->nodes;
-	const char *prefix = em->prefix;
+	struct emit_place back;
 	struct known_dim *known;
 	char text[128];
 	size_t i;
@@ -148,11 +140,9 @@ emit_dim(struct emit *em, struct dim d)
 	known->dim = d;
 	known->name = emit_take_str(em, "dim.%s", dim_str(d, text, sizeof(text)));
 	emit_list_add(em, &em->dims, known);
-	em->nodes = &em->prelude;
-	em->prefix = known->name;
+	back = emit_enter(em, &em->prelude, known->name, em->half);
 	dim_emit(em, d);
-	em->nodes = nodes;
-	em->prefix = prefix;
+	emit_leave(em, back);
 	return known->name;
 }
 
@@ -217,7 +207,7 @@ block_lower(struct emit *em, const struct ir_block *b)
 		n = b->node[i];
 		em->prefix = em->value[n->out->id].name;
 		em->half = emit_node_half(em, n);
-		lowerings[n->op](em, n);
+		target_lowering(em->target, n->op)(em, n);
 		emit_cast_reserve(em, n->out);
 		if (em->value[n->out->id].is_sine)
 			sine_make(em, n->out);
@@ -272,20 +262,20 @@ struct emit_branch *
 emit_branch(struct emit *em, const char *suffix, const struct ir_block *b)
 {
 	struct emit_branch *branch = emit_take(em, sizeof(*branch));
-	struct emit_list *outer = em->nodes, nodes = {.n = 0};
+	struct emit_list nodes = {.n = 0};
 	const char *prefix = em->prefix, *output;
+	struct emit_place back;
 
 	if (!branch)
 		return NULL;
 	onnx__graph_proto__init(&branch->proto);
-	em->nodes = &nodes;
+	back = emit_enter(em, &nodes, prefix, false);
 	block_lower(em, b);
-	em->prefix = prefix;
-	em->half = false;
+	(void)emit_enter(em, &nodes, prefix, false); /* each of its nodes had another value at hand */
 	output = result_name(em, b, b->result, suffix);
 	graph_fill(em, &branch->proto, emit_name(em, suffix), &nodes, b->result, output,
 		   elem_onnx(b->result->elem));
-	em->nodes = outer;
+	emit_leave(em, back);
 	return branch;
 }
 
@@ -380,9 +370,11 @@ graph_emit(struct emit *em)
 int
 emit_graph(struct emit_job *job, struct err *e)
 {
-	struct emit em = {.job = job, .graph = job->graph, .e = e};
+	struct emit em = {.job = job, .graph = job->graph, .target = job->options->target, .e = e};
 	int r;
 
+	if (!em.target)
+		em.target = &target_portable;
 	em.arena = arena_new();
 	r = em.arena ? graph_emit(&em) : err_no_memory(e);
 	arena_free(&em.arena);

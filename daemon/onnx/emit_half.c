@@ -13,6 +13,8 @@ static const enum precision precisions[] = {
 #undef OP
 };
 
+_Static_assert(ARRAY_LEN(precisions) == OP_COUNT, "a precision for each op");
+
 static bool
 is_float(const struct ir_value *v)
 {
@@ -70,16 +72,14 @@ const char *
 emit_cast_known(struct emit *em, const struct ir_value *v)
 {
 	struct known_value *known = &em->value[v->id];
-	struct emit_list *nodes = em->nodes, one = {.n = 0};
-	const char *prefix = em->prefix;
+	struct emit_list one = {.n = 0};
+	struct emit_place back;
 
 	if (known->other)
 		return known->other;
-	em->nodes = &one;
-	em->prefix = known->name;
+	back = emit_enter(em, &one, known->name, em->half);
 	known->other = cast(em, known->half ? "float" : "half", known->name, !known->half);
-	em->nodes = nodes;
-	em->prefix = prefix;
+	emit_leave(em, back);
 	if (em->code)
 		return "";
 	if (known->nodes)

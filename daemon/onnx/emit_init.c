@@ -161,26 +161,42 @@ dims_get(struct emit *em, const struct ir_value *v, int64_t dims[IR_RANK_MAX])
 	return (size_t)v->shape.rank;
 }
 
-/*
- * Vectors are too short to be worth a cast, and a transformed weight is no bf16 number any more.
- */
-static enum elem
-weight_dtype(const struct emit *em, const struct ir_value *v)
+static const struct store {
+	enum elem elem;
+	const char *suffix;
+	bool matrices; /* of weights as they are: vectors are too short to be worth a cast, and 1 + w has other bits */
+} stores[] = {
+#define STORE(sym, name, elem, suffix, matrices) {ELEM_##elem, suffix, matrices},
+#include "stores.def"
+#undef STORE
+};
+
+_Static_assert(ARRAY_LEN(stores) == STORE_MAX, "a row for each way to store weights");
+
+/* How a weight is stored for the node at hand. */
+static const struct store *
+store_get(const struct emit *em, const struct ir_value *v)
 {
-	const bool packs = v->shape.rank >= 2 && v->transform == IR_AS_IS;
+	const struct store *s = &stores[em->job->options->store];
 
 	if (em->half)
-		return ELEM_F16;
-	return em->job->options->store_bf16 && packs ? ELEM_BF16 : ELEM_F32;
+		return &stores[STORE_F16];
+	return s->matrices && (v->shape.rank < 2 || v->transform != IR_AS_IS) ? &stores[STORE_SAME] : s;
 }
 
-static const char *const suffixes[ELEM_MAX] = {[ELEM_F32] = "", [ELEM_F16] = ".f16", [ELEM_BF16] = ".bf16"};
+/* Whether the node at hand computes with another type than the weight is stored in. */
+static bool
+store_casts(const struct emit *em, const struct store *s)
+{
+	return s->elem != (em->half ? ELEM_F16 : ELEM_F32);
+}
 
 /* The name of the initializer, made when it is not there. */
 static const char *
 weight_store(struct emit *em, const struct ir_value *v, bool transposed)
 {
-	struct extdata_form form = {.dtype = weight_dtype(em, v), .transform = v->transform};
+	const struct store *store = store_get(em, v);
+	struct extdata_form form = {.dtype = store->elem, .transform = v->transform};
 	const char **name = &em->value[v->id].stored[em->half][transposed];
 	int64_t dims[IR_RANK_MAX];
 	size_t n_dims = dims_get(em, v, dims);
@@ -202,7 +218,7 @@ weight_store(struct emit *em, const struct ir_value *v, bool transposed)
 		dims[0] = form.cols;
 		dims[1] = form.rows;
 	}
-	*name = emit_take_str(em, "%s%s%s", v->name, transposed ? ".T" : "", suffixes[form.dtype]);
+	*name = emit_take_str(em, "%s%s%s", v->name, transposed ? ".T" : "", store->suffix);
 	t = tensor_new(em, *name, elem_onnx(form.dtype), n_dims, dims);
 	if (!t)
 		return "";
@@ -220,7 +236,7 @@ weight_get(struct emit *em, const struct ir_value *v, bool transposed)
 {
 	const char *name = weight_store(em, v, transposed);
 
-	if (weight_dtype(em, v) != ELEM_BF16)
+	if (!store_casts(em, store_get(em, v)))
 		return name;
 	name = emit_op(em, "weight", "Cast", name);
 	emit_attr_elem(em, "to", ELEM_F32);
@@ -234,7 +250,7 @@ table_get(struct emit *em, const struct ir_value *v)
 	const char **name = &em->value[v->id].stored[em->half][0];
 	int64_t dims[IR_RANK_MAX];
 	size_t n_dims = dims_get(em, v, dims);
-	const char *suffix = em->half && v->elem == ELEM_F32 ? suffixes[ELEM_F16] : "";
+	const char *suffix = em->half && v->elem == ELEM_F32 ? stores[STORE_F16].suffix : "";
 
 	if (!*name)
 		*name = emit_table(em, emit_take_str(em, "%s%s", v->name, suffix), v->elem, n_dims, dims,
@@ -259,7 +275,7 @@ emit_in(struct emit *em, const struct ir_value *v)
 const char *
 emit_in_stored(struct emit *em, const struct ir_value *v)
 {
-	if (v->kind != IR_WEIGHT || weight_dtype(em, v) != ELEM_BF16)
+	if (v->kind != IR_WEIGHT || !store_casts(em, store_get(em, v)))
 		return NULL;
 	return weight_store(em, v, /*transposed=*/false);
 }

@@ -12,9 +12,6 @@
 #include "base/str.h"
 #include "config.h"
 
-#define IR_VERSION 8
-#define OPSET 17
-
 #define FILE_LEN_MAX INT32_MAX /* protobuf reads no more */
 
 /* Fields of messages and bytes: number << 3 | 2, then the length. */
@@ -61,6 +58,28 @@ meta_fill(struct emit *em, Onnx__ModelProto *m)
 	}
 	m->n_metadata_props = all.n;
 	m->metadata_props = (Onnx__StringStringEntryProto **)all.at;
+}
+
+static void
+imports_fill(struct emit *em, Onnx__ModelProto *m)
+{
+	const struct target_import *in;
+	Onnx__OperatorSetIdProto *opset;
+	struct emit_list all = {.n = 0};
+
+	for (in = em->target->imports; in->domain; in++) {
+		opset = emit_take(em, sizeof(*opset));
+		if (!opset)
+			return;
+		onnx__operator_set_id_proto__init(opset);
+		if (*in->domain)
+			opset->domain = STR(in->domain);
+		opset->has_version = true;
+		opset->version = in->version;
+		emit_list_add(em, &all, opset);
+	}
+	m->n_opset_import = all.n;
+	m->opset_import = (Onnx__OperatorSetIdProto **)all.at;
 }
 
 /* Of all embedded tensors, as they will be in the graph. */
@@ -136,17 +155,13 @@ pack(struct emit *em, const Onnx__ModelProto *m, const Onnx__GraphProto *g)
 int
 emit_model(struct emit *em, const Onnx__GraphProto *g)
 {
-	Onnx__OperatorSetIdProto opset = ONNX__OPERATOR_SET_ID_PROTO__INIT, *opsets[] = {&opset};
 	Onnx__ModelProto m = ONNX__MODEL_PROTO__INIT;
 
-	opset.has_version = true;
-	opset.version = OPSET;
 	m.has_ir_version = true;
-	m.ir_version = IR_VERSION;
+	m.ir_version = em->target->ir_version;
 	m.producer_name = STR(PACKAGE_NAME);
 	m.producer_version = STR(PACKAGE_VERSION);
-	m.n_opset_import = 1;
-	m.opset_import = opsets;
+	imports_fill(em, &m);
 	meta_fill(em, &m);
 	return pack(em, &m, g);
 }

@@ -5,6 +5,7 @@
 #include "emit.h"
 #include "graph/arena.h"
 #include "proto/onnx.pb-c.h"
+#include "target.h"
 
 #define STR(s) ((char *)(uintptr_t)(s)) /* protobuf-c's structs are not const; packing changes nothing */
 
@@ -37,6 +38,7 @@ struct embedded {
 struct emit {
 	struct emit_job *job;
 	const struct ir_graph *graph;
+	const struct target *target;
 	struct ir_arena *arena; /* all of the ONNX graph */
 	struct err *e;
 	int code; /* the first failure, or 0 */
@@ -56,6 +58,22 @@ struct emit {
 struct emit_branch {
 	Onnx__GraphProto proto;
 };
+
+/*
+ * Work on another value or at another place for a while: emit_enter() returns what emit_leave() goes back to.
+ *
+ *	const struct emit_place back = emit_enter(em, &em->prelude, "dim.batch", false);
+ *	...
+ *	emit_leave(em, back);
+ */
+struct emit_place {
+	struct emit_list *nodes;
+	const char *prefix;
+	bool half;
+};
+
+struct emit_place emit_enter(struct emit *em, struct emit_list *nodes, const char *prefix, bool half);
+void emit_leave(struct emit *em, struct emit_place back);
 
 /* Zeroed memory that lives as long as the ONNX graph; NULL after a failure. */
 void *emit_take(struct emit *em, size_t len);

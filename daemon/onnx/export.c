@@ -13,7 +13,7 @@ struct graph {
 	struct onnx_graph_info info;
 };
 
-struct onnx_job {
+struct onnx_export {
 	char *dir;
 	struct onnx_options options;
 	struct extdata *data;         /* the weights beside the graphs */
@@ -39,21 +39,21 @@ no_memory(struct err *e)
 }
 
 int
-onnx_job_new(const char *dir, const struct onnx_options *o, struct onnx_job **ret, struct err *e)
+onnx_export_new(const char *dir, const struct onnx_options *o, struct onnx_export **ret, struct err *e)
 {
-	_cleanup_(onnx_job_free) struct onnx_job *j = calloc(1, sizeof(*j));
+	_cleanup_(onnx_export_free) struct onnx_export *ex = calloc(1, sizeof(*ex));
 	int r;
 
-	if (!j)
+	if (!ex)
 		return no_memory(e);
-	j->options = *o;
-	j->dir = strdup(dir);
-	if (!j->dir)
+	ex->options = *o;
+	ex->dir = strdup(dir);
+	if (!ex->dir)
 		return no_memory(e);
-	r = extdata_new(o->shard_max, &j->data, e);
+	r = extdata_new(o->shard_max, &ex->data, e);
 	if (r < 0)
 		return r;
-	*ret = TAKE(j);
+	*ret = TAKE(ex);
 	return 0;
 }
 
@@ -68,56 +68,56 @@ graph_release(struct graph *g)
 }
 
 void
-onnx_job_free(struct onnx_job **jp)
+onnx_export_free(struct onnx_export **exp)
 {
-	struct onnx_job *j = *jp;
+	struct onnx_export *ex = *exp;
 	size_t i;
 
-	if (!j)
+	if (!ex)
 		return;
-	for (i = 0; i < j->n_graph; i++)
-		graph_release(&j->graph[i]);
-	for (i = 0; i < j->n_meta; i++)
-		free(j->meta[i]);
-	for (i = 0; i < j->n_file; i++)
-		free(j->file[i].name);
-	extdata_free(&j->data);
-	free(j->graph);
-	free(j->file);
-	free(j->dir);
-	free(j);
-	*jp = NULL;
+	for (i = 0; i < ex->n_graph; i++)
+		graph_release(&ex->graph[i]);
+	for (i = 0; i < ex->n_meta; i++)
+		free(ex->meta[i]);
+	for (i = 0; i < ex->n_file; i++)
+		free(ex->file[i].name);
+	extdata_free(&ex->data);
+	free(ex->graph);
+	free(ex->file);
+	free(ex->dir);
+	free(ex);
+	*exp = NULL;
 }
 
 int
-onnx_job_meta(struct onnx_job *j, const char *key, const char *value, struct err *e)
+onnx_export_meta(struct onnx_export *ex, const char *key, const char *value, struct err *e)
 {
-	assert(j->n_meta < 2 * META_MAX);
-	j->meta[j->n_meta] = strdup(key);
-	j->meta[j->n_meta + 1] = strdup(value);
-	j->n_meta += 2;
-	return j->meta[j->n_meta - 2] && j->meta[j->n_meta - 1] ? 0 : no_memory(e);
+	assert(ex->n_meta < 2 * META_MAX);
+	ex->meta[ex->n_meta] = strdup(key);
+	ex->meta[ex->n_meta + 1] = strdup(value);
+	ex->n_meta += 2;
+	return ex->meta[ex->n_meta - 2] && ex->meta[ex->n_meta - 1] ? 0 : no_memory(e);
 }
 
 int
-onnx_job_add(struct onnx_job *j, const struct ir_graph *g, const char *file, struct err *e)
+onnx_export_add(struct onnx_export *ex, const struct ir_graph *g, const char *file, struct err *e)
 {
-	struct graph *all = realloc(j->graph, (j->n_graph + 1) * sizeof(*all)), *new;
+	struct graph *all = realloc(ex->graph, (ex->n_graph + 1) * sizeof(*all)), *new;
 	int r;
 
 	if (!all)
 		return no_memory(e);
-	j->graph = all;
-	new = &all[j->n_graph];
+	ex->graph = all;
+	new = &all[ex->n_graph];
 	*new = (struct graph){.name = strdup(g->name), .file = strdup(file)};
 	new->emit = (struct emit_job){
 		.graph = g,
-		.options = &j->options,
-		.data = j->data,
-		.meta = (const char *const *)j->meta,
+		.options = &ex->options,
+		.data = ex->data,
+		.meta = (const char *const *)ex->meta,
 	};
 	r = new->name &&new->file ? 0 : no_memory(e);
-	if (r == 0 && j->options.embed) {
+	if (r == 0 && ex->options.embed) {
 		r = extdata_new(/*file_max=*/0, &new->own, e);
 		new->emit.data = new->own;
 	}
@@ -136,7 +136,7 @@ onnx_job_add(struct onnx_job *j, const struct ir_graph *g, const char *file, str
 		.bytes = new->emit.packed.len,
 		.weight_bytes = new->emit.weight_bytes,
 	};
-	j->n_graph++;
+	ex->n_graph++;
 	return 0;
 }
 
@@ -152,11 +152,11 @@ sum_progress(void *userdata, uint64_t done, uint64_t total, const char *name)
 
 /* One of the files that `x` is. */
 static int
-data_write(struct onnx_job *j, const struct extdata *x, size_t file, const char *name, struct sum *s,
+data_write(struct onnx_export *ex, const struct extdata *x, size_t file, const char *name, struct sum *s,
 	   struct err *e)
 {
-	_cleanup_free_ char *path = fs_join(j->dir, name), *copy = strdup(name);
-	struct onnx_file *f = &j->file[j->n_file];
+	_cleanup_free_ char *path = fs_join(ex->dir, name), *copy = strdup(name);
+	struct onnx_file *f = &ex->file[ex->n_file];
 	int r;
 
 	if (!path || !copy)
@@ -167,16 +167,16 @@ data_write(struct onnx_job *j, const struct extdata *x, size_t file, const char 
 	s->before += x->file[file];
 	f->name = TAKE(copy);
 	f->size = x->file[file];
-	j->n_file++;
+	ex->n_file++;
 	return 0;
 }
 
 static int
-graph_write(struct onnx_job *j, const struct graph *g, struct err *e)
+graph_write(struct onnx_export *ex, const struct graph *g, struct err *e)
 {
-	_cleanup_free_ char *path = fs_join(j->dir, g->file), *copy = strdup(g->file);
+	_cleanup_free_ char *path = fs_join(ex->dir, g->file), *copy = strdup(g->file);
 	_cleanup_(sha256_free) struct sha256 *h = NULL;
-	struct onnx_file *f = &j->file[j->n_file];
+	struct onnx_file *f = &ex->file[ex->n_file];
 	int r;
 
 	if (!path || !copy)
@@ -190,54 +190,54 @@ graph_write(struct onnx_job *j, const struct graph *g, struct err *e)
 	sha256_finish(h, f->sha256);
 	f->name = TAKE(copy);
 	f->size = g->emit.packed.len;
-	j->n_file++;
+	ex->n_file++;
 	return 0;
 }
 
 int
-onnx_job_write(struct onnx_job *j, onnx_progress_fn progress, void *userdata, struct err *e)
+onnx_export_write(struct onnx_export *ex, onnx_progress_fn progress, void *userdata, struct err *e)
 {
-	struct sum s = {.progress = progress, .userdata = userdata, .total = extdata_len(j->data)};
+	struct sum s = {.progress = progress, .userdata = userdata, .total = extdata_len(ex->data)};
 	char name[EXTDATA_NAME_LEN];
 	const struct graph *g;
 	size_t i;
 	int r = 0;
 
-	assert(!j->file);
-	j->file = calloc(j->data->n_file + j->n_graph + 1, sizeof(*j->file));
-	if (!j->file)
+	assert(!ex->file);
+	ex->file = calloc(ex->data->n_file + ex->n_graph + 1, sizeof(*ex->file));
+	if (!ex->file)
 		return no_memory(e);
-	for (i = 0; i < j->n_graph; i++)
-		s.total += j->graph[i].own ? extdata_len(j->graph[i].own) : 0;
-	for (i = 0; i < j->data->n_file && r == 0; i++)
-		r = data_write(j, j->data, i, extdata_file_name(i, name), &s, e);
-	for (i = 0; i < j->n_graph && r == 0; i++) {
-		g = &j->graph[i];
-		r = g->own ? data_write(j, g->own, 0, g->file, &s, e) : graph_write(j, g, e);
+	for (i = 0; i < ex->n_graph; i++)
+		s.total += ex->graph[i].own ? extdata_len(ex->graph[i].own) : 0;
+	for (i = 0; i < ex->data->n_file && r == 0; i++)
+		r = data_write(ex, ex->data, i, extdata_file_name(i, name), &s, e);
+	for (i = 0; i < ex->n_graph && r == 0; i++) {
+		g = &ex->graph[i];
+		r = g->own ? data_write(ex, g->own, 0, g->file, &s, e) : graph_write(ex, g, e);
 	}
-	return r == 0 ? fs_sync_dir(j->dir, e) : r;
+	return r == 0 ? fs_sync_dir(ex->dir, e) : r;
 }
 
 size_t
-onnx_job_graph_count(const struct onnx_job *j)
+onnx_export_graph_count(const struct onnx_export *ex)
 {
-	return j->n_graph;
+	return ex->n_graph;
 }
 
 const struct onnx_graph_info *
-onnx_job_graph(const struct onnx_job *j, size_t i)
+onnx_export_graph(const struct onnx_export *ex, size_t i)
 {
-	return &j->graph[i].info;
+	return &ex->graph[i].info;
 }
 
 size_t
-onnx_job_file_count(const struct onnx_job *j)
+onnx_export_file_count(const struct onnx_export *ex)
 {
-	return j->n_file;
+	return ex->n_file;
 }
 
 const struct onnx_file *
-onnx_job_file(const struct onnx_job *j, size_t i)
+onnx_export_file(const struct onnx_export *ex, size_t i)
 {
-	return &j->file[i];
+	return &ex->file[i];
 }

@@ -16,10 +16,12 @@ libonnx_a_SOURCES = \
 	daemon/onnx/emit_model.c \
 	daemon/onnx/extdata.c daemon/onnx/extdata.h \
 	daemon/onnx/extdata_write.c \
-	daemon/onnx/job.c daemon/onnx/onnx.h \
+	daemon/onnx/export.c daemon/onnx/onnx.h \
 	daemon/onnx/lower.h \
 	daemon/onnx/lower_control.c \
 	daemon/onnx/lower_elementwise.c \
 	daemon/onnx/lower_layer.c \
-	daemon/onnx/lower_shape.c
+	daemon/onnx/lower_shape.c \
+	daemon/onnx/stores.def \
+	daemon/onnx/target.c daemon/onnx/target.h
 ONNX_LIBS = libonnx.a libonnxread.a libproto.a libcheckpoint.a libgraph.a $(PROTOBUF_C_LIBS) $(BASE_LIBS) -lpthread

@@ -2,10 +2,10 @@
  * Graphs as ONNX files (opset 17) that share their weights, in files beside them, or that each
  * have them inside.
  *
- *	onnx_job_new ; onnx_job_meta ... ; onnx_job_add ... ; onnx_job_write
+ *	onnx_export_new ; onnx_export_meta ... ; onnx_export_add ... ; onnx_export_write
  *
- * onnx_job_add() lowers at once, so the graph may go; the checkpoint must live until
- * onnx_job_write() has streamed its weights. Sizes that users vary are
+ * onnx_export_add() lowers at once, so the graph may go; the checkpoint must live until
+ * onnx_export_write() has streamed its weights. Sizes that users vary are
  * named dims of the inputs and outputs.
  */
 #ifndef ONNX_ONNX_H
@@ -17,7 +17,17 @@
 #define ONNX_DATA_FILE "model.onnx_data"
 
 struct ir_graph;
-struct onnx_job;
+struct onnx_export;
+
+struct target;
+
+/* How weights are stored, apart from those that float16 nodes use. */
+enum onnx_store {
+#define STORE(sym, ...) STORE_##sym,
+#include "stores.def"
+#undef STORE
+	STORE_MAX
+};
 
 struct onnx_options {
 	bool half; /* weights and computing in float16, but for what graph/ops.def calls wide; inputs stay
@@ -26,7 +36,8 @@ struct onnx_options {
 	bool output_half;   /* it is float16 */
 	bool embed;         /* weights inside each file: E_TOO_LARGE when it would pass 2 GiB */
 	uint64_t shard_max; /* bytes of a file of weights; 0: one file of any size */
-	bool store_bf16;    /* matrices are stored as bf16 and cast to float32 in the graph */
+	enum onnx_store store;
+	const struct target *target; /* target.h; NULL: target_portable */
 };
 
 struct onnx_op_count {
@@ -53,24 +64,24 @@ struct onnx_file {
 /* Bytes written of all that will be, and the weight that is at hand. */
 typedef void (*onnx_progress_fn)(void *userdata, uint64_t done, uint64_t total, const char *name);
 
-int onnx_job_new(const char *dir, const struct onnx_options *o, struct onnx_job **ret, struct err *e);
-void onnx_job_free(struct onnx_job **j);
+int onnx_export_new(const char *dir, const struct onnx_options *o, struct onnx_export **ret, struct err *e);
+void onnx_export_free(struct onnx_export **ex);
 
 /* A metadata property of the graphs added after this. */
-int onnx_job_meta(struct onnx_job *j, const char *key, const char *value, struct err *e);
+int onnx_export_meta(struct onnx_export *ex, const char *key, const char *value, struct err *e);
 
 /* `file` is a plain name such as "text.onnx". */
-int onnx_job_add(struct onnx_job *j, const struct ir_graph *g, const char *file, struct err *e);
+int onnx_export_add(struct onnx_export *ex, const struct ir_graph *g, const char *file, struct err *e);
 
 /* Weights beside the graphs first, then the graphs, each fsynced. Replaces files of these names. */
-int onnx_job_write(struct onnx_job *j, onnx_progress_fn progress, void *userdata, struct err *e);
+int onnx_export_write(struct onnx_export *ex, onnx_progress_fn progress, void *userdata, struct err *e);
 
-size_t onnx_job_graph_count(const struct onnx_job *j);
-const struct onnx_graph_info *onnx_job_graph(const struct onnx_job *j, size_t i);
+size_t onnx_export_graph_count(const struct onnx_export *ex);
+const struct onnx_graph_info *onnx_export_graph(const struct onnx_export *ex, size_t i);
 
-/* What onnx_job_write() made. */
-size_t onnx_job_file_count(const struct onnx_job *j);
-const struct onnx_file *onnx_job_file(const struct onnx_job *j, size_t i);
+/* What onnx_export_write() made. */
+size_t onnx_export_file_count(const struct onnx_export *ex);
+const struct onnx_file *onnx_export_file(const struct onnx_export *ex, size_t i);
 
 /*
  * An ONNX file as text, a line per node, with the number of nodes of each type at the end:

@@ -54,8 +54,8 @@ result_report(const struct conversion *c)
 	const json_t *worst = c->parity ? json_object_get(c->parity, "worst") : NULL;
 	size_t i;
 
-	for (i = 0; i < onnx_job_graph_count(c->onnx); i++) {
-		const struct onnx_graph_info *info = onnx_job_graph(c->onnx, i);
+	for (i = 0; i < onnx_export_graph_count(c->onnx); i++) {
+		const struct onnx_graph_info *info = onnx_export_graph(c->onnx, i);
 
 		colconv__graph_summary__init(&graph[i]);
 		graph[i].variant = (char *)(uintptr_t)info->name;

@@ -75,8 +75,8 @@ files_list(const struct conversion *c, json_t *files, struct err *e)
 	size_t i;
 	int r = 0;
 
-	for (i = 0; r == 0 && i < onnx_job_file_count(c->onnx); i++) {
-		f = onnx_job_file(c->onnx, i);
+	for (i = 0; r == 0 && i < onnx_export_file_count(c->onnx); i++) {
+		f = onnx_export_file(c->onnx, i);
 		r = file_add(files, f->name, f->size, f->sha256, e);
 	}
 	if (r == 0 && c->parity)
@@ -125,8 +125,8 @@ graphs_list(const struct conversion *c)
 	int v;
 
 	for (v = 0; v < VARIANT_MAX; v++)
-		for (i = 0; c->graph[v] && i < onnx_job_graph_count(c->onnx); i++) {
-			info = onnx_job_graph(c->onnx, i);
+		for (i = 0; c->graph[v] && i < onnx_export_graph_count(c->onnx); i++) {
+			info = onnx_export_graph(c->onnx, i);
 			if (str_eq(info->file, variant_file((enum variant)v)))
 				(void)json_object_set_new(list, variant_name((enum variant)v),
 							  json_pack("{s:s, s:I, s:I, s:o, s:o}", "file",

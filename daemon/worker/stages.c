@@ -243,19 +243,19 @@ static int export(struct conversion *c, struct err *e)
 		.output_half = profile->output_half,
 		.embed = c->spec.layout == SPEC_LAYOUT_EMBEDDED,
 		.shard_max = (uint64_t)c->spec.shard_size,
-		.store_bf16 = c->spec.storage == SPEC_STORAGE_BF16,
+		.store = c->spec.storage == SPEC_STORAGE_BF16 ? STORE_BF16 : STORE_SAME,
 	};
 	int v, r;
 
 	r = inputs_begin(c->checkpoint, &c->inputs, e);
 	if (r == 0)
-		r = onnx_job_new(c->job->out_dir, &options, &c->onnx, e);
+		r = onnx_export_new(c->job->out_dir, &options, &c->onnx, e);
 	if (r == 0)
-		r = onnx_job_meta(c->onnx, "colconv.architecture", c->model->arch->family, e);
+		r = onnx_export_meta(c->onnx, "colconv.architecture", c->model->arch->family, e);
 	for (v = 0; v < VARIANT_MAX && r == 0; v++)
 		if (c->graph[v])
-			r = onnx_job_add(c->onnx, c->graph[v], variant_file((enum variant)v), e);
-	return r < 0 ? r : onnx_job_write(c->onnx, export_progress, c, e);
+			r = onnx_export_add(c->onnx, c->graph[v], variant_file((enum variant)v), e);
+	return r < 0 ? r : onnx_export_write(c->onnx, export_progress, c, e);
 }
 
 static int
@@ -318,7 +318,7 @@ conversion_release(struct conversion *c)
 	json_decref(c->parity);
 	json_decref(c->warnings);
 	inputs_free(&c->inputs);
-	onnx_job_free(&c->onnx);
+	onnx_export_free(&c->onnx);
 	for (v = 0; v < VARIANT_MAX; v++)
 		graph_free(&c->graph[v]);
 	free(c->config);

@@ -29,7 +29,7 @@ struct conversion {
 	void *config;                          /* of the model */
 	struct ir_graph *graph[VARIANT_MAX];   /* NULL: not asked for */
 	struct inputs *inputs;                 /* being hashed since the export began */
-	struct onnx_job *onnx;
+	struct onnx_export *onnx;
 	char *case_dir;   /* the reference's cases, while they are needed */
 	json_t *parity;   /* the report, when parity was checked */
 	json_t *warnings; /* of warnings.h; NULL: none yet */

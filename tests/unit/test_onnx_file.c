@@ -137,42 +137,42 @@ test_job(void **state)
 	static const char *const names[] = {"text", "image"};
 	const struct onnx_graph_info *info;
 	char file[32], want[sizeof(want_text) + 32];
-	struct onnx_job *j = NULL;
+	struct onnx_export *j = NULL;
 	struct err e = ERR_INIT;
 	struct buf b = BUF_INIT;
 	struct ir_graph *g;
 	size_t i;
 
 	(void)state;
-	assert_int_equal(onnx_job_new(dir, &(struct onnx_options){.shard_max = 0}, &j, &e), 0);
-	assert_int_equal(onnx_job_meta(j, "architecture", "test", &e), 0);
+	assert_int_equal(onnx_export_new(dir, &(struct onnx_options){.shard_max = 0}, &j, &e), 0);
+	assert_int_equal(onnx_export_meta(j, "architecture", "test", &e), 0);
 	for (i = 0; i < ARRAY_LEN(names); i++) {
 		g = graph_make(names[i]);
 		(void)snprintf(file, sizeof(file), "%s.onnx", names[i]);
-		assert_int_equal(onnx_job_add(j, g, file, &e), 0);
+		assert_int_equal(onnx_export_add(j, g, file, &e), 0);
 		graph_free(&g);
 	}
-	(void)onnx_job_write(j, NULL, NULL, &e);
+	(void)onnx_export_write(j, NULL, NULL, &e);
 	assert_no_error(&e);
-	assert_int_equal(onnx_job_graph_count(j), 2);
-	info = onnx_job_graph(j, 1);
+	assert_int_equal(onnx_export_graph_count(j), 2);
+	info = onnx_export_graph(j, 1);
 	assert_string_equal(info->name, "image");
 	assert_string_equal(info->file, "image.onnx");
 	assert_int_equal(info->nodes, 2);
 	assert_int_equal(info->n_op, 2);
 	assert_string_equal(info->op[1].type, "MatMul");
 	assert_int_equal(info->weight_bytes, 80);
-	assert_int_equal(onnx_job_file_count(j), 3);
-	file_check(onnx_job_file(j, 0), "model.onnx_data");
-	assert_int_equal(onnx_job_file(j, 0)->size, 8192);
-	file_check(onnx_job_file(j, 1), "text.onnx");
-	file_check(onnx_job_file(j, 2), "image.onnx");
-	assert_int_equal(onnx_job_file(j, 2)->size, info->bytes);
+	assert_int_equal(onnx_export_file_count(j), 3);
+	file_check(onnx_export_file(j, 0), "model.onnx_data");
+	assert_int_equal(onnx_export_file(j, 0)->size, 8192);
+	file_check(onnx_export_file(j, 1), "text.onnx");
+	file_check(onnx_export_file(j, 2), "image.onnx");
+	assert_int_equal(onnx_export_file(j, 2)->size, info->bytes);
 	assert_int_equal(onnx_dump(text, &b, &e), 0);
 	(void)snprintf(want, sizeof(want), want_text, PACKAGE_VERSION);
 	assert_string_equal(b.data, want);
 	buf_release(&b);
-	onnx_job_free(&j);
+	onnx_export_free(&j);
 }
 
 static const char want_embedded[] = "graph text    ir 8, made by colconv %s\n"
@@ -195,33 +195,33 @@ test_embedded(void **state)
 	static const char *const names[] = {"text", "image"};
 	struct seen seen = {.done = 0};
 	char file[32], want[sizeof(want_embedded) + 32];
-	struct onnx_job *j = NULL;
+	struct onnx_export *j = NULL;
 	struct err e = ERR_INIT;
 	struct buf b = BUF_INIT;
 	struct ir_graph *g;
 	size_t i;
 
 	(void)state;
-	assert_int_equal(onnx_job_new(dir, &(struct onnx_options){.embed = true}, &j, &e), 0);
+	assert_int_equal(onnx_export_new(dir, &(struct onnx_options){.embed = true}, &j, &e), 0);
 	for (i = 0; i < ARRAY_LEN(names); i++) {
 		g = graph_make(names[i]);
 		(void)snprintf(file, sizeof(file), "%s.onnx", names[i]);
-		assert_int_equal(onnx_job_add(j, g, file, &e), 0);
+		assert_int_equal(onnx_export_add(j, g, file, &e), 0);
 		graph_free(&g);
 	}
-	(void)onnx_job_write(j, progress, &seen, &e);
+	(void)onnx_export_write(j, progress, &seen, &e);
 	assert_no_error(&e);
-	assert_int_equal(onnx_job_file_count(j), 2);
-	file_check(onnx_job_file(j, 0), "text.onnx");
-	file_check(onnx_job_file(j, 1), "image.onnx");
+	assert_int_equal(onnx_export_file_count(j), 2);
+	file_check(onnx_export_file(j, 0), "text.onnx");
+	file_check(onnx_export_file(j, 1), "image.onnx");
 	assert_false(seen.wrong);
 	assert_int_equal(seen.done, seen.total);
-	assert_int_equal(seen.done, onnx_job_file(j, 0)->size + onnx_job_file(j, 1)->size);
+	assert_int_equal(seen.done, onnx_export_file(j, 0)->size + onnx_export_file(j, 1)->size);
 	assert_int_equal(onnx_dump(text, &b, &e), 0);
 	(void)snprintf(want, sizeof(want), want_embedded, PACKAGE_VERSION);
 	assert_string_equal(b.data, want);
 	buf_release(&b);
-	onnx_job_free(&j);
+	onnx_export_free(&j);
 }
 
 /* Nothing of the weight is read to see that a protobuf has no room for it. */
@@ -237,7 +237,7 @@ test_embedded_too_large(void **state)
 	struct weight v = {"row", &row, ckpt};
 	struct ir_graph *g = graph_make("text");
 	struct ir_node *n = g->block.node[0];
-	struct onnx_job *j = NULL;
+	struct onnx_export *j = NULL;
 	struct err e = ERR_INIT;
 
 	(void)state;
@@ -246,10 +246,10 @@ test_embedded_too_large(void **state)
 	n->in[1]->weight = &w;
 	n->in[2]->shape = bias;
 	n->in[2]->weight = &v;
-	assert_int_equal(onnx_job_new(dir, &(struct onnx_options){.embed = true}, &j, &e), 0);
-	assert_int_equal(onnx_job_add(j, g, "text.onnx", &e), E_TOO_LARGE);
+	assert_int_equal(onnx_export_new(dir, &(struct onnx_options){.embed = true}, &j, &e), 0);
+	assert_int_equal(onnx_export_add(j, g, "text.onnx", &e), E_TOO_LARGE);
 	assert_error(&e, E_TOO_LARGE, "the graph 'text' would be a file of 2.15 GB with its weights inside");
-	onnx_job_free(&j);
+	onnx_export_free(&j);
 	graph_free(&g);
 }
 
@@ -257,16 +257,16 @@ static void
 test_job_without_folder(void **state)
 {
 	struct ir_graph *g = graph_make("text");
-	struct onnx_job *j = NULL;
+	struct onnx_export *j = NULL;
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(onnx_job_new("no-such-folder", &(struct onnx_options){.shard_max = 0}, &j, &e), 0);
-	assert_int_equal(onnx_job_add(j, g, "text.onnx", &e), 0);
-	assert_int_equal(onnx_job_write(j, NULL, NULL, &e), E_IO);
+	assert_int_equal(onnx_export_new("no-such-folder", &(struct onnx_options){.shard_max = 0}, &j, &e), 0);
+	assert_int_equal(onnx_export_add(j, g, "text.onnx", &e), 0);
+	assert_int_equal(onnx_export_write(j, NULL, NULL, &e), E_IO);
 	assert_error(&e, E_IO, "cannot create 'no-such-folder/model.onnx_data'");
-	assert_int_equal(onnx_job_file_count(j), 0);
-	onnx_job_free(&j);
+	assert_int_equal(onnx_export_file_count(j), 0);
+	onnx_export_free(&j);
 	graph_free(&g);
 }
 
@@ -348,14 +348,14 @@ test_damaged_files(void **state)
 	_cleanup_free_ char *data = NULL;
 	struct buf b = BUF_INIT;
 	struct ir_graph *g = graph_make("text");
-	struct onnx_job *j = NULL;
+	struct onnx_export *j = NULL;
 	struct err e = ERR_INIT;
 	size_t len, i;
 
 	(void)state;
-	assert_int_equal(onnx_job_new(dir, &(struct onnx_options){.shard_max = 0}, &j, &e), 0);
-	assert_int_equal(onnx_job_add(j, g, "good.onnx", &e), 0);
-	assert_int_equal(onnx_job_write(j, NULL, NULL, &e), 0);
+	assert_int_equal(onnx_export_new(dir, &(struct onnx_options){.shard_max = 0}, &j, &e), 0);
+	assert_int_equal(onnx_export_add(j, g, "good.onnx", &e), 0);
+	assert_int_equal(onnx_export_write(j, NULL, NULL, &e), 0);
 	(void)snprintf(path, sizeof(path), "%s/good.onnx", dir);
 	assert_int_equal(fs_read(path, 1 << 20, E_IO, &data, &len, &e), 0);
 	(void)snprintf(path, sizeof(path), "%s/test.onnx", dir);
@@ -382,7 +382,7 @@ test_damaged_files(void **state)
 	wrap(&b, 7);
 	dump_refused(b.data, b.len, "is no ONNX file");
 	buf_release(&b);
-	onnx_job_free(&j);
+	onnx_export_free(&j);
 	graph_free(&g);
 }
 

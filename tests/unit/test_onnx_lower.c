@@ -8,6 +8,7 @@
 #include "base/fs.h"
 #include "base/str.h"
 #include "onnx/emit.h"
+#include "onnx/target.h"
 #include "proto/onnx.pb-c.h"
 
 #define BATCH dim_symbol(SYM_BATCH)
@@ -80,19 +81,26 @@ made_new(struct made *m, int64_t size)
 
 /* Lowers the graph and reads the file back. */
 static int
-made_lower(struct made *m, struct extdata *data)
+made_lower_with(struct made *m, const struct onnx_options *options, struct extdata *data)
 {
 	static const char *const meta[] = {"architecture", "test", NULL};
-	static const struct onnx_options options;
 	int r;
 
-	m->job = (struct emit_job){.graph = m->g, .options = &options, .data = data, .meta = meta};
+	m->job = (struct emit_job){.graph = m->g, .options = options, .data = data, .meta = meta};
 	r = emit_graph(&m->job, &m->e);
 	if (r < 0)
 		return r;
 	m->model = onnx__model_proto__unpack(NULL, m->job.packed.len, (const uint8_t *)m->job.packed.data);
 	assert_non_null(m->model);
 	return 0;
+}
+
+static int
+made_lower(struct made *m, struct extdata *data)
+{
+	static const struct onnx_options options;
+
+	return made_lower_with(m, &options, data);
 }
 
 static void
@@ -791,6 +799,44 @@ test_weight_of_another_size(void **state)
 	extdata_free(&data);
 }
 
+static void
+lower_silu_elsewhere(struct emit *em, const struct ir_node *n)
+{
+	(void)emit_result(em, "Swish", emit_in(em, n->in[0]));
+	emit_domain(em, "test.domain");
+}
+
+/* A target changes the ops that it lists, and says which opsets its files need. */
+static void
+test_target(void **state)
+{
+	static const struct target_import imports[] = {{"", 18}, {"test.domain", 3}, {0}};
+	static const struct target_override overrides[] = {{OP_SILU, lower_silu_elsewhere}, {0}};
+	static const struct target target = {
+		.name = "test", .ir_version = 9, .imports = imports, .overrides = overrides};
+	static const struct onnx_options options = {.target = &target};
+	struct buf types = BUF_INIT;
+	struct made m;
+
+	(void)state;
+	made_new(&m, 7);
+	m.g->output = node(&m, OP_COS, NONE, node(&m, OP_SILU, NONE, input3(&m, ELEM_F32)));
+	(void)made_lower_with(&m, &options, NULL);
+	assert_no_error(&m.e);
+	types_put(m.model->graph, &types);
+	assert_string_equal(types.data, "Swish Cos");
+	assert_string_equal(m.model->graph->node[0]->domain, "test.domain");
+	assert_null(m.model->graph->node[1]->domain);
+	assert_int_equal(m.model->ir_version, 9);
+	assert_int_equal(m.model->n_opset_import, 2);
+	assert_null(m.model->opset_import[0]->domain);
+	assert_int_equal(m.model->opset_import[0]->version, 18);
+	assert_string_equal(m.model->opset_import[1]->domain, "test.domain");
+	assert_int_equal(m.model->opset_import[1]->version, 3);
+	buf_release(&types);
+	made_release(&m);
+}
+
 int
 main(void)
 {
@@ -803,6 +849,7 @@ main(void)
 		cmocka_unit_test(test_sine_is_signed_once),
 		cmocka_unit_test(test_weights),
 		cmocka_unit_test(test_weight_of_another_size),
+		cmocka_unit_test(test_target),
 	};
 
 	return cmocka_run_group_tests_name("onnx_lower", tests, NULL, NULL);

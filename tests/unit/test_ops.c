@@ -348,7 +348,7 @@ static const struct form {
 } forms[] = {
 	{"fp32", {.half = false}, 1e-5f},
 	{"fp16", {.half = true}, 1e-2f},
-	{"bf16", {.store_bf16 = true}, 3e-2f},
+	{"bf16", {.store = STORE_BF16}, 3e-2f},
 	{"embedded", {.embed = true}, 1e-5f},
 };
 
@@ -424,17 +424,17 @@ case_open(struct ir_value *(*make)(struct trace *t), const char *op, const struc
 {
 	const struct sizes traced = sizes_of(2, 3);
 	_cleanup_(trace_free) struct trace *t = NULL;
-	_cleanup_(onnx_job_free) struct onnx_job *job = NULL;
+	_cleanup_(onnx_export_free) struct onnx_export *job = NULL;
 	_cleanup_free_ char *file = str_printf("%s/%s.onnx", dir, op);
 	struct err e = ERR_INIT;
 
 	(void)trace_new(op, ck, &traced, &t, &e);
 	(void)trace_finish(t, make(t), "embeddings", ret_g, &e);
 	assert_no_error(&e);
-	(void)onnx_job_new(dir, &f->options, &job, &e);
-	(void)onnx_job_add(job, *ret_g, fs_basename(file), &e);
+	(void)onnx_export_new(dir, &f->options, &job, &e);
+	(void)onnx_export_add(job, *ret_g, fs_basename(file), &e);
 	assert_no_error(&e);
-	(void)onnx_job_write(job, NULL, NULL, &e);
+	(void)onnx_export_write(job, NULL, NULL, &e);
 	assert_no_error(&e);
 	(void)ort_session_new(file, 1, ret_s, &e);
 	assert_no_error(&e);
