@@ -26,7 +26,7 @@ struct parity_case {
 	size_t batch;
 	size_t tokens;
 	size_t dim;
-	bool has_pixels; /* in.pixel_values is there */
+	bool has_pixels; /* an input holds pixels: its elements are not whole numbers, or they are bytes */
 };
 
 struct cases {

@@ -11,9 +11,6 @@
 /* Elements of blank images: a graph may declare any dims. */
 #define BLANK_COUNT_MAX ((size_t)1 << 28)
 
-/* Inputs that a text case may leave out. */
-static const char *const pixel_inputs[] = {"pixel_values", "image_grid_thw"};
-
 const char *
 pixels_name(enum pixels p)
 {
@@ -95,15 +92,15 @@ feed_blank(const struct run *r, const struct ort_input *in, struct ort_tensor *r
 	return 0;
 }
 
+/*
+ * An input that a text case may leave out. Inputs about tokens are whole numbers [batch, tokens]; those about images
+ * are other numbers, or a fixed count of whole numbers for each image, such as its height and width. No name is
+ * compared, so that a graph of any origin can be checked.
+ */
 static bool
-is_pixel_input(const char *name)
+is_image_input(const struct ort_input *in)
 {
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(pixel_inputs); i++)
-		if (str_eq(name, pixel_inputs[i]))
-			return true;
-	return false;
+	return in->type != ELEM_I64 || (in->rank > 0 && in->shape[in->rank - 1] >= 0);
 }
 
 static int
@@ -116,7 +113,7 @@ feed_fill(const struct run *r, const struct ort_input *in, struct ort_tensor *re
 			       in->name, variant_name(r->variant));
 	if (t)
 		return feed_from_case(r->c, t, in, ret, e);
-	if (r->pixels != PIXELS_CASE && is_pixel_input(in->name))
+	if (r->pixels != PIXELS_CASE && is_image_input(in))
 		return feed_blank(r, in, ret, e);
 	return err_set(e, E_BAD_REFERENCE, "'%s' has no 'in.%s', an input of the %s graph", r->c->path,
 		       in->name, variant_name(r->variant));
