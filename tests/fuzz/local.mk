@@ -12,4 +12,12 @@ check_PROGRAMS += tests/fuzz/fuzz_picture
 tests_fuzz_fuzz_picture_SOURCES = tests/fuzz/fuzz_picture.c tests/fuzz/fuzz.h tests/fuzz/main.c
 tests_fuzz_fuzz_picture_LDADD = $(PICTURE_LIBS)
 
+check_PROGRAMS += tests/fuzz/fuzz_adapter
+tests_fuzz_fuzz_adapter_SOURCES = tests/fuzz/fuzz_adapter.c tests/fuzz/fuzz.h tests/fuzz/main.c
+tests_fuzz_fuzz_adapter_LDADD = $(CHECKPOINT_LIBS)
+
+check_PROGRAMS += tests/fuzz/fuzz_pattern
+tests_fuzz_fuzz_pattern_SOURCES = tests/fuzz/fuzz_pattern.c tests/fuzz/fuzz.h tests/fuzz/main.c
+tests_fuzz_fuzz_pattern_LDADD = $(CHECKPOINT_LIBS)
+
 EXTRA_DIST += $(wildcard $(srcdir)/tests/fuzz/corpus/*/*)

@@ -17,6 +17,10 @@ tests_tools_mkcheckpoint_SOURCES = \
 nodist_EXTRA_tests_tools_mkcheckpoint_SOURCES = dummy.cxx
 tests_tools_mkcheckpoint_LDADD = $(MODEL_LIBS) $(CHECKPOINT_LIBS) $(TORCH_LIBS) -lpthread
 
+noinst_PROGRAMS += tests/tools/pymatch
+tests_tools_pymatch_SOURCES = tests/tools/pymatch.c
+tests_tools_pymatch_LDADD = $(CHECKPOINT_LIBS)
+
 noinst_PROGRAMS += tests/tools/hubget
 tests_tools_hubget_SOURCES = tests/tools/hubget.c
 tests_tools_hubget_LDADD = $(HUB_LIBS)

@@ -137,6 +137,10 @@ check_PROGRAMS += tests/unit/test_adapter
 tests_unit_test_adapter_SOURCES = tests/unit/test_adapter.c tests/unit/test.h tests/unit/tmpdir.h
 tests_unit_test_adapter_LDADD = libcheckpoint.a $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_pattern
+tests_unit_test_pattern_SOURCES = tests/unit/test_pattern.c tests/unit/test.h
+tests_unit_test_pattern_LDADD = libcheckpoint.a $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_adapter_find
 tests_unit_test_adapter_find_SOURCES = tests/unit/test_adapter_find.c tests/unit/test.h tests/unit/tmpdir.h
 tests_unit_test_adapter_find_LDADD = libcheckpoint.a $(UNIT_LIBS)
