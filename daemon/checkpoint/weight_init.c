@@ -1,6 +1,9 @@
 /* What the init of an adapter takes off its base, as a pair of factors of our own. */
-#include "convert.h"
 #include "weight.h"
+
+#include <math.h>
+
+#include "convert.h"
 
 static void
 tensor_over(struct st_tensor *t, size_t rows, size_t cols, const float *data)
@@ -22,12 +25,16 @@ weight_init_apply(const struct weight *w, weight_init_fn find, struct err *e)
 	_cleanup_free_ float *base = malloc((size_t)t->count * sizeof(*base));
 	struct delta *d = w->delta;
 	const size_t rank = (size_t)d->learned.a->shape[0];
+	size_t i;
 	int r;
 
 	d->initial_data = malloc((rows + cols) * rank * sizeof(*base));
 	if (!base || !d->initial_data)
 		return err_no_memory(e);
 	convert(t->dtype, ELEM_F32, t->data, (size_t)t->count, base);
+	for (i = 0; i < (size_t)t->count; i++)
+		if (!isfinite(base[i]))
+			return weight_blame(w, ELEM_F32, e);
 	r = find(d->init, base, rows, cols, rank, d->initial_data, d->initial_data + rows * rank, e);
 	if (r < 0)
 		return err_context(e, "'%s'", t->name);

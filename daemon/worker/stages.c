@@ -8,7 +8,7 @@
 #include "base/str.h"
 #include "spec/repo.h"
 #include "spec/roots.h"
-#include "torch/shim.h"
+#include "trace/weight_factors.h"
 #include "manifest.h"
 #include "parity.h"
 #include "reference.h"
@@ -47,14 +47,6 @@ conversion_trace(const struct conversion *c, enum variant v, struct ir_graph **r
 		r = trace_finish(t, c->model->build(t, c->config, v, &options),
 				 model_head_output(c->spelling->head), ret, e);
 	return r;
-}
-
-static int
-init_find(enum weight_init init, const float *w, size_t rows, size_t cols, size_t rank, float *ret_b,
-	  float *ret_a, struct err *e)
-{
-	return (init == WEIGHT_INIT_OLORA ? tt_factors_qr : tt_factors_svd)(w, (int64_t)rows, (int64_t)cols,
-									    (int64_t)rank, ret_b, ret_a, e);
 }
 
 static void
@@ -206,7 +198,7 @@ resolve(struct conversion *c, struct err *e)
 	if (r == 0 && c->spec.parity)
 		r = parity_probe(e);
 	if (r == 0)
-		r = checkpoint_init_apply(c->checkpoint, init_find, init_progress, c, e);
+		r = checkpoint_init_apply(c->checkpoint, weight_factors_find, init_progress, c, e);
 	return r;
 }
 

@@ -97,6 +97,65 @@ def test_an_adapter_over_the_base_that_it_names(make_checkpoint, tmp_path):
     assert source_of(tmp_path / "out")["base"]["path"] == str(base)
 
 
+def refused(*args):
+    done = subprocess.run([BUILD / "colconvctl", "convert", *args], capture_output=True, text=True, timeout=100)
+    assert done.returncode != 0
+    return done.stderr
+
+
+def check_cases(cases, checkpoint, out, *more):
+    """The graph for text gives what the cases of a folder say."""
+    references = [word for case in sorted(cases.glob("case-text-*.safetensors")) for word in ("--reference", case)]
+    assert references
+    run("colconvctl", "convert", checkpoint, "-o", out, "--variants", "text", "--max-abs", str(MAX_ABS), *references, *more)
+
+
+@pytest.fixture
+def both(tmp_path):
+    """A folder that holds a model and an adapter for it."""
+    folder = tmp_path / "both"
+    shutil.copytree(HERE / "colqwen2-tiny", folder)
+    for file in (HERE / "colqwen2-tiny-lora").glob("adapter_*"):
+        shutil.copy(file, folder)
+    return folder
+
+
+def test_a_model_and_an_adapter_in_one_folder_are_refused_with_both_readings(both, tmp_path):
+    words = refused(both, "-o", tmp_path / "out")
+
+    assert "(bad_request)" in words and "--adapter merge" in words and "--adapter ignore" in words
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_an_adapter_is_merged_into_the_model_beside_it(both, tmp_path):
+    check_cases(HERE / "colqwen2-tiny-lora", both, tmp_path / "out", "--adapter", "merge")
+
+    source = source_of(tmp_path / "out")
+    assert [f["name"] for f in source["weights"]] == ["adapter_model.safetensors"]
+    assert source["base"]["path"] == str(both)
+
+
+def test_an_adapter_beside_a_model_is_left_out(both, tmp_path):
+    check_cases(HERE / "colqwen2-tiny", both, tmp_path / "out", "--adapter", "ignore")
+
+    assert [f["name"] for f in source_of(tmp_path / "out")["weights"]] == ["model.safetensors"]
+
+
+def test_an_adapter_beside_a_model_goes_over_the_base_that_is_given(both, tmp_path):
+    check_cases(HERE / "colqwen2-tiny-lora", both, tmp_path / "out", "--base", HERE / "colqwen2-tiny")
+
+
+def test_an_adapter_in_a_subfolder_over_a_base_beside_it(tmp_path):
+    shutil.copytree(HERE / "colqwen2-tiny", tmp_path / "base")
+    shutil.copytree(HERE / "colqwen2-tiny-lora", tmp_path / "run/checkpoint-500")
+    config = tmp_path / "run/checkpoint-500/adapter_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "base_model_name_or_path": "someone/base"}))
+
+    check_cases(HERE / "colqwen2-tiny-lora", tmp_path / "run", tmp_path / "out")
+
+    assert source_of(tmp_path / "out")["base"]["path"] == str(tmp_path / "base")
+
+
 def test_arange_positions_are_those_of_a_call_without_any(tmp_path):
     run("colconvctl", "convert", HERE / "colqwen2-tiny", "-o", tmp_path / "out", "--variants", "image,unified",
         "--positions", "arange", "--json")
