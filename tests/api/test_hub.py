@@ -205,6 +205,18 @@ def test_an_adapter_of_the_hub_chooses_no_folder_of_this_host(hub, box, base):
     assert "(bad_checkpoint)" in done.stderr and "does not name a repository of the Hub as its base" in done.stderr
 
 
+def test_a_base_that_cannot_be_fetched_is_called_the_base(hub, box, tmp_path):
+    folder = tmp_path / "lora"
+    shutil.copytree(TOP / "tests/golden/colqwen2-tiny-lora", folder)
+    config = folder / "adapter_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "base_model_name_or_path": "tiny/nowhere"}))
+
+    done = box.convert(folder)
+
+    assert done.returncode != 0
+    assert "'tiny/nowhere', the base of the adapter" in done.stderr and "--base DIR" in done.stderr
+
+
 def test_pickles_are_never_fetched(hub, box):
     hub.add(REPO, {"config.json": CHECKPOINT["config.json"], **EXTRA})
 
