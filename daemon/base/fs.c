@@ -5,57 +5,18 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
-#include <sys/mman.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 
 #include "str.h"
 
-static struct {
-	const char *const *dirs;
-	size_t n; /* 0: everything may be opened */
-} confined;
-
-void
-fs_confine(const char *const *dirs, size_t n)
-{
-	confined.dirs = dirs;
-	confined.n = n;
-}
-
-static int
-confined_open(const char *path, int flags, int code, int *ret_fd, struct err *e)
-{
-	struct err why = ERR_INIT;
-	size_t i;
-
-	for (i = 0; i < confined.n; i++) {
-		const char *rest = fs_below(confined.dirs[i], path);
-
-		if (rest && fs_open_beneath(confined.dirs[i], rest, flags, code, ret_fd, &why) == 0)
-			return 0;
-	}
-	if (why.code == 0)
-		(void)err_set(&why, E_NOT_ALLOWED, "'%s' lies outside the folders that may be read", path);
-	return err_set(e, why.code, "%s", why.msg);
-}
-
 int
 fs_open_file(const char *path, int code, int *ret_fd, uint64_t *ret_len, struct err *e)
 {
-	const int flags =
-		O_RDONLY | O_CLOEXEC | O_NONBLOCK; /* a FIFO must not hang us before its type is seen */
-	_cleanup_close_ int fd = -1;
+	/* Without blocking: a FIFO must not hang us before we see its type. */
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
-	int r;
 
-	if (confined.n) {
-		r = confined_open(path, flags, code, &fd, e);
-		if (r < 0)
-			return r;
-	} else {
-		fd = open(path, flags);
-	}
 	if (fd < 0)
 		return err_errno(e, code, errno, "cannot open '%s'", path);
 	if (fstat(fd, &st) < 0)
@@ -68,48 +29,24 @@ fs_open_file(const char *path, int code, int *ret_fd, uint64_t *ret_len, struct 
 }
 
 int
-fs_map_open(const char *path, int code, struct fs_map *ret, struct err *e)
-{
-	_cleanup_close_ int fd = -1;
-	uint64_t len;
-	void *p = NULL;
-	int r;
-
-	r = fs_open_file(path, code, &fd, &len, e);
-	if (r < 0)
-		return r;
-	if (len) {
-		p = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, 0);
-		if (p == MAP_FAILED)
-			return err_errno(e, code, errno, "cannot map '%s'", path);
-	}
-	ret->data = p;
-	ret->len = len;
-	return 0;
-}
-
-void
-fs_map_close(struct fs_map *m)
-{
-	if (m->data)
-		(void)munmap((void *)(uintptr_t)m->data, m->len);
-	m->data = NULL;
-	m->len = 0;
-}
-
-int
 fs_read(const char *path, uint64_t max, int code, char **ret, size_t *ret_len, struct err *e)
 {
 	_cleanup_close_ int fd = -1;
-	_cleanup_free_ char *data = NULL;
 	uint64_t len;
-	size_t n = 0;
-	ssize_t k;
 	int r;
 
 	r = fs_open_file(path, code, &fd, &len, e);
-	if (r < 0)
-		return r;
+	return r < 0 ? r : fs_read_fd(fd, len, max, path, code, ret, ret_len, e);
+}
+
+int
+fs_read_fd(int fd, uint64_t len, uint64_t max, const char *path, int code, char **ret, size_t *ret_len,
+	   struct err *e)
+{
+	_cleanup_free_ char *data = NULL;
+	size_t n = 0;
+	ssize_t k;
+
 	if (len > max)
 		return err_set(e, code, "'%s' has %llu bytes, more than the %llu allowed", path,
 			       (unsigned long long)len, (unsigned long long)max);
@@ -188,37 +125,18 @@ fs_write_file(const char *path, const void *data, size_t len, struct err *e)
 }
 
 int
-fs_copy(const char *src, const char *dst, struct err *e)
+fs_write_new(const char *path, const void *data, size_t len, struct err *e)
 {
-	_cleanup_close_ int in = -1, out = -1;
-	_cleanup_free_ char *block = NULL;
-	const size_t block_len = 1 << 20;
-	uint64_t len;
-	ssize_t n;
+	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
 	int r;
 
-	r = fs_open_file(src, E_IO, &in, &len, e);
+	if (fd < 0)
+		return err_errno(e, E_IO, errno, "cannot create '%s'", path);
+	r = fs_write_all(fd, data, len, path, e);
+	if (r == 0 && fsync(fd) < 0)
+		r = err_errno(e, E_IO, errno, "cannot fsync '%s'", path);
 	if (r < 0)
-		return r;
-	block = malloc(block_len);
-	if (!block)
-		return err_set(e, E_NO_MEMORY, "memory ran out copying '%s'", src);
-	out = open(dst, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (out < 0)
-		return err_errno(e, E_IO, errno, "cannot create '%s'", dst);
-	for (;;) {
-		n = read(in, block, block_len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			r = err_errno(e, E_IO, errno, "cannot read '%s'", src);
-		if (n <= 0 || (r = fs_write_all(out, block, (size_t)n, dst, e)) < 0)
-			break;
-	}
-	if (r == 0 && fsync(out) < 0)
-		r = err_errno(e, E_IO, errno, "cannot fsync '%s'", dst);
-	if (r < 0)
-		(void)unlink(dst);
+		(void)unlink(path);
 	return r;
 }
 
@@ -386,19 +304,17 @@ fs_below(const char *dir, const char *path)
 }
 
 int
-fs_open_beneath(const char *dir, const char *path, int flags, int code, int *ret_fd, struct err *e)
+fs_open_beneath_fd(int dir_fd, const char *dir, const char *path, int flags, int code, int *ret_fd,
+		   struct err *e)
 {
 	const struct open_how how = {
 		.flags = (uint64_t)flags | O_CLOEXEC,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
 	};
-	_cleanup_close_ int top = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int fd;
 
-	if (top < 0)
-		return err_errno(e, code, errno, "cannot open the folder '%s'", dir);
 	do
-		fd = (int)syscall(SYS_openat2, top, path, &how, sizeof(how));
+		fd = (int)syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
 	while (fd < 0 && errno == EAGAIN); /* something was renamed meanwhile */
 	if (fd < 0 && errno == EXDEV)
 		return err_set(e, E_NOT_ALLOWED, "'%s' leads out of '%s'", path, dir);
@@ -406,6 +322,16 @@ fs_open_beneath(const char *dir, const char *path, int flags, int code, int *ret
 		return err_errno(e, code, errno, "cannot open '%s' in '%s'", path, dir);
 	*ret_fd = fd;
 	return 0;
+}
+
+int
+fs_open_beneath(const char *dir, const char *path, int flags, int code, int *ret_fd, struct err *e)
+{
+	_cleanup_close_ int top = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (top < 0)
+		return err_errno(e, code, errno, "cannot open the folder '%s'", dir);
+	return fs_open_beneath_fd(top, dir, path, flags, code, ret_fd, e);
 }
 
 int

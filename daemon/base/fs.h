@@ -1,5 +1,6 @@
 /*
- * Files: whole reads and writes, mappings, folders.
+ * Files by their paths: whole reads and writes, folders. What others may have prepared is opened
+ * through folder.h; files are mapped by map.h.
  *
  * Everything is O_CLOEXEC at birth. A file that others may see appears by
  * write, fsync, rename; a folder by rename and fsync of its parent.
@@ -11,17 +12,7 @@
 
 #include "err.h"
 
-/* A regular file mapped read-only. An empty file has data NULL and len 0. */
-struct fs_map {
-	const unsigned char *data;
-	uint64_t len;
-};
-
-/* Fails with `code` when the path is missing, not a regular file or unreadable. */
-int fs_map_open(const char *path, int code, struct fs_map *ret, struct err *e);
-void fs_map_close(struct fs_map *m);
-
-/* Opens a regular file for reading. Fails as fs_map_open(). */
+/* Opens a regular file for reading. Fails with `code` when the path is missing, not a regular file or unreadable. */
 int fs_open_file(const char *path, int code, int *ret_fd, uint64_t *ret_len, struct err *e);
 
 /* The whole of a regular file of at most `max` bytes, NUL-terminated beyond *ret_len. The caller frees it. */
@@ -33,8 +24,8 @@ int fs_write_all(int fd, const void *data, size_t len, const char *path, struct 
 /* Replaces `path` by these bytes: temporary name, fsync, rename, fsync of the folder. */
 int fs_write_file(const char *path, const void *data, size_t len, struct err *e);
 
-/* Copies a regular file; fsynced. `dst` must not exist. */
-int fs_copy(const char *src, const char *dst, struct err *e);
+/* Makes a file that must not exist; fsynced, its name in the folder not yet. */
+int fs_write_new(const char *path, const void *data, size_t len, struct err *e);
 
 int fs_mkdir(const char *path, mode_t mode, struct err *e);   /* existing folders are fine */
 int fs_mkdir_p(const char *path, mode_t mode, struct err *e); /* with its parents */
@@ -57,14 +48,16 @@ bool fs_is_dir(const char *path);
  */
 int fs_open_beneath(const char *dir, const char *path, int flags, int code, int *ret_fd, struct err *e);
 
+/* The same below the folder that `dir_fd` is open on; `dir` is its name for the message. */
+int fs_open_beneath_fd(int dir_fd, const char *dir, const char *path, int flags, int code, int *ret_fd,
+		       struct err *e);
+
+/* The whole of an open regular file, `len` bytes as fstat() gave them; the rest as fs_read(). */
+int fs_read_fd(int fd, uint64_t len, uint64_t max, const char *path, int code, char **ret, size_t *ret_len,
+	       struct err *e);
+
 /* `path` seen from the folder `dir`, as text; NULL when it does not begin there. */
 const char *fs_below(const char *dir, const char *path);
-
-/*
- * From here on fs_open_file(), fs_map_open(), fs_read() and fs_copy() open only what fs_open_beneath() opens below one of
- * these folders, whatever is swapped within them meanwhile. `dirs` stay the caller's; n 0 undoes it.
- */
-void fs_confine(const char *const *dirs, size_t n);
 
 /* Bytes free to us on the file system that holds `path`. */
 int fs_free_bytes(const char *path, uint64_t *ret, struct err *e);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "folder.h"
 #include "fs.h"
 
 /* jansson recurses per level: the cap comes before it sees the text. */
@@ -55,6 +56,19 @@ json_read(const char *path, uint64_t max, int code, json_t **ret, struct err *e)
 	if (r < 0)
 		return r;
 	return json_parse(text, len, path, code, ret, e);
+}
+
+int
+json_read_in(struct folder *f, const char *name, uint64_t max, int code, json_t **ret, struct err *e)
+{
+	_cleanup_free_ char *text = NULL, *path = fs_join(folder_path(f), name);
+	size_t len;
+	int r;
+
+	if (!path)
+		return err_no_memory(e);
+	r = folder_read(f, name, max, code, &text, &len, e);
+	return r < 0 ? r : json_parse(text, len, path, code, ret, e);
 }
 
 int

@@ -14,6 +14,8 @@
 #include "buf.h"
 #include "err.h"
 
+struct folder;
+
 #define JSON_DEPTH_MAX 32
 
 enum json_need { JSON_OPTIONAL, JSON_REQUIRED };
@@ -23,6 +25,9 @@ int json_parse(const char *text, size_t len, const char *what, int code, json_t 
 
 /* Reads and parses a file of at most `max` bytes. */
 int json_read(const char *path, uint64_t max, int code, json_t **ret, struct err *e);
+
+/* The same of a folder that somebody else filled. */
+int json_read_in(struct folder *f, const char *name, uint64_t max, int code, json_t **ret, struct err *e);
 
 /* A string in quotes, of valid UTF-8; NULL is null. */
 void json_print_str(struct buf *b, const char *s);

@@ -32,6 +32,7 @@ child_exec(const struct proc_spec *spec, const char *oom_score_adj, char *const 
 	const int want[3] = {spec->fd_in, spec->fd_out, spec->fd_err};
 	sigset_t none;
 	int i, fd[3], errnum;
+	size_t k;
 
 	if (!spec->keep_group)
 		(void)setpgid(0, 0);
@@ -55,6 +56,9 @@ child_exec(const struct proc_spec *spec, const char *oom_score_adj, char *const 
 		if (dup2(fd[i], i) < 0)
 			goto fail;
 	(void)close_range(3, ~0u, CLOSE_RANGE_CLOEXEC); /* what libraries and our own parent left open */
+	for (k = 0; k < spec->n_keep; k++)
+		if (fcntl(spec->keep[k], F_SETFD, 0) < 0)
+			goto fail;
 	(void)execvpe(spec->argv[0], spec->argv, envp);
 fail:
 	errnum = errno;
@@ -64,8 +68,9 @@ fail:
 
 /* Our environment with the child's settings in place of ours; the array is the caller's, the strings are not. */
 static char **
-env_merge(const char *const *over)
+env_merge(const struct proc_spec *spec)
 {
+	const char *const *over = spec->env;
 	size_t n = 0, m = 0, i, k, len;
 	char **env;
 
@@ -80,7 +85,7 @@ env_merge(const char *const *over)
 		len = strcspn(environ[i], "=") + 1;
 		for (k = 0; k < m && strncmp(environ[i], over[k], len) != 0; k++)
 			;
-		if (k == m)
+		if (k == m && (!spec->env_passes || spec->env_passes(environ[i])))
 			env[n++] = environ[i];
 	}
 	for (k = 0; k < m; k++)
@@ -92,7 +97,7 @@ int
 proc_spawn(const struct proc_spec *spec, struct proc *ret, struct err *e)
 {
 	_cleanup_close_ int fd_null = -1, fail_r = -1, fail_w = -1;
-	_cleanup_free_ char **envp = env_merge(spec->env);
+	_cleanup_free_ char **envp = env_merge(spec);
 	char oom_score_adj[12] = ""; /* as it is */
 	int fail[2], errnum;
 	pid_t pid, parent = getpid();

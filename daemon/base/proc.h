@@ -12,7 +12,10 @@
 struct proc_spec {
 	char *const *argv;      /* argv[0] is looked up in PATH unless it has a '/' */
 	const char *const *env; /* "NAME=value" put over our own environment, NULL-terminated; may be NULL */
-	int fd_in;              /* become 0, 1, 2; -1 is /dev/null; borrowed */
+	bool (*env_passes)(const char *variable); /* which of our own variables it gets; NULL: all */
+	const int *keep; /* descriptors that it gets under the same numbers, beside 0, 1 and 2 */
+	size_t n_keep;
+	int fd_in; /* become 0, 1, 2; -1 is /dev/null; borrowed */
 	int fd_out;
 	int fd_err;
 	bool keep_group; /* stay in our process group, for a child of the terminal's user */

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <strings.h>
 
+#include "base/fs.h"
 #include "base/str.h"
 #include "pattern.h"
 
@@ -209,11 +210,15 @@ config_take(json_t *json, const char *what, struct adapter_config *ret, struct e
 }
 
 int
-adapter_config_read(const char *path, struct adapter_config *ret, struct err *e)
+adapter_config_read(struct folder *dir, struct adapter_config *ret, struct err *e)
 {
+	_cleanup_free_ char *path = fs_join(folder_path(dir), ADAPTER_CONFIG_NAME);
 	json_t *json = NULL;
-	int r = json_read(path, CONFIG_LEN_MAX, E_BAD_CHECKPOINT, &json, e);
+	int r;
 
+	if (!path)
+		return err_no_memory(e);
+	r = json_read_in(dir, ADAPTER_CONFIG_NAME, CONFIG_LEN_MAX, E_BAD_CHECKPOINT, &json, e);
 	return r < 0 ? r : config_take(json, path, ret, e);
 }
 

@@ -7,6 +7,7 @@
 #ifndef CHECKPOINT_ADAPTER_CONFIG_H
 #define CHECKPOINT_ADAPTER_CONFIG_H
 
+#include "base/folder.h"
 #include "base/json.h"
 #include "weight.h"
 
@@ -36,7 +37,7 @@ struct adapter_config {
 #define ADAPTER_CONFIG_INIT { .json = NULL }
 /* clang-format on */
 
-int adapter_config_read(const char *path, struct adapter_config *ret, struct err *e);
+int adapter_config_read(struct folder *dir, struct adapter_config *ret, struct err *e);
 
 /* The same from a text; `what` names it in errors. */
 int adapter_config_parse(const char *text, size_t len, const char *what, struct adapter_config *ret,

@@ -79,15 +79,15 @@ base_locate(const char *dir, const char *name, char **ret, struct err *e)
 }
 
 static int
-base_find(struct adapter_place *p, struct err *e)
+base_find(struct adapter_place *p, struct folder_roots roots, struct err *e)
 {
 	_cleanup_(adapter_config_release) struct adapter_config config = ADAPTER_CONFIG_INIT;
-	_cleanup_free_ char *path = fs_join(p->dir, ADAPTER_CONFIG_NAME);
+	_cleanup_(folder_free) struct folder *dir = NULL;
 	int r;
 
-	if (!path)
-		return err_no_memory(e);
-	r = adapter_config_read(path, &config, e);
+	r = folder_open(p->dir, roots, E_BAD_CHECKPOINT, &dir, e);
+	if (r == 0)
+		r = adapter_config_read(dir, &config, e);
 	if (r < 0 || !config.base || !*config.base)
 		return r;
 	r = set_copy(&p->base, config.base, e);
@@ -107,13 +107,14 @@ both_refuse(const char *dir, struct err *e)
 
 /* The adapter in `dir`, over the base that was given or that it names. */
 static int
-place_adapter(const char *dir, const char *base, struct adapter_place *p, struct err *e)
+place_adapter(struct folder_roots roots, const char *dir, const char *base, struct adapter_place *p,
+	      struct err *e)
 {
 	int r = set_copy(&p->dir, dir, e);
 
 	if (r < 0)
 		return r;
-	return base ? set_copy(&p->model, base, e) : base_find(p, e);
+	return base ? set_copy(&p->model, base, e) : base_find(p, roots, e);
 }
 
 static int
@@ -127,7 +128,8 @@ place_model(const char *dir, const char *base, enum adapter_use use, struct adap
 }
 
 static int
-place_both(const char *dir, const char *base, enum adapter_use use, struct adapter_place *p, struct err *e)
+place_both(struct folder_roots roots, const char *dir, const char *base, enum adapter_use use,
+	   struct adapter_place *p, struct err *e)
 {
 	if (use == ADAPTER_IGNORE && base)
 		return err_set(e, E_BAD_REQUEST,
@@ -136,7 +138,7 @@ place_both(const char *dir, const char *base, enum adapter_use use, struct adapt
 		return set_copy(&p->model, dir, e);
 	if (use == ADAPTER_DEFAULT && !base)
 		return both_refuse(dir, e);
-	return place_adapter(dir, base ? base : dir, p, e);
+	return place_adapter(roots, dir, base ? base : dir, p, e);
 }
 
 /* Subfolders of `dir` that hold an adapter: the first two by name, which is all that anybody wants to know. */
@@ -161,7 +163,8 @@ subfolders(const char *dir, char *ret[2], struct err *e)
 
 /* A folder with neither: the adapter of its one subfolder, else it is a checkpoint whose parts are missing. */
 static int
-place_neither(const char *dir, const char *base, enum adapter_use use, struct adapter_place *p, struct err *e)
+place_neither(struct folder_roots roots, const char *dir, const char *base, enum adapter_use use,
+	      struct adapter_place *p, struct err *e)
 {
 	char *sub[2] = {NULL, NULL};
 	int r = subfolders(dir, sub, e);
@@ -172,7 +175,7 @@ place_neither(const char *dir, const char *base, enum adapter_use use, struct ad
 			    "one to convert",
 			    dir, fs_basename(sub[0]), fs_basename(sub[1]));
 	else if (r == 0 && sub[0])
-		r = place_adapter(sub[0], base, p, e);
+		r = place_adapter(roots, sub[0], base, p, e);
 	else if (r == 0)
 		r = place_model(dir, base, use, p, e);
 	free(sub[0]);
@@ -181,8 +184,8 @@ place_neither(const char *dir, const char *base, enum adapter_use use, struct ad
 }
 
 int
-adapter_find(const char *dir, const char *base, enum adapter_use use, struct adapter_place *ret,
-	     struct err *e)
+adapter_find(struct folder_roots roots, const char *dir, const char *base, enum adapter_use use,
+	     struct adapter_place *ret, struct err *e)
 {
 	const bool adapter = dir_has(dir, ADAPTER_CONFIG_NAME),
 		   weights = dir_has(dir, WEIGHTS_NAME) || dir_has(dir, INDEX_NAME);
@@ -190,13 +193,13 @@ adapter_find(const char *dir, const char *base, enum adapter_use use, struct ada
 	int r;
 
 	if (adapter && weights)
-		r = place_both(dir, base, use, &p, e);
+		r = place_both(roots, dir, base, use, &p, e);
 	else if (adapter)
-		r = place_adapter(dir, base, &p, e);
+		r = place_adapter(roots, dir, base, &p, e);
 	else if (weights || dir_has(dir, "config.json"))
 		r = place_model(dir, base, use, &p, e);
 	else
-		r = place_neither(dir, base, use, &p, e);
+		r = place_neither(roots, dir, base, use, &p, e);
 	if (r == 0 && use == ADAPTER_IGNORE && p.dir)
 		r = err_set(e, E_BAD_REQUEST, "--adapter ignore: '%s' holds an adapter and nothing else",
 			    dir);

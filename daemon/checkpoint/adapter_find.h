@@ -13,7 +13,7 @@
 #ifndef CHECKPOINT_ADAPTER_FIND_H
 #define CHECKPOINT_ADAPTER_FIND_H
 
-#include "base/err.h"
+#include "base/folder.h"
 
 enum adapter_use {
 	ADAPTER_DEFAULT,
@@ -35,10 +35,11 @@ struct adapter_place {
  * `base` is the folder of the base that the job names, or NULL. The adapter's own name for its base is looked for
  * in the adapter's folder and in the folders around it, a repository OWNER/NAME as NAME too.
  *
- * E_BAD_REQUEST for a choice that does not fit the folder, and for a folder that needs one.
+ * E_BAD_REQUEST for a choice that does not fit the folder, and for a folder that needs one. E_NOT_ALLOWED for an
+ * adapter beneath none of the roots; the folder of the model is not opened here.
  */
-int adapter_find(const char *dir, const char *base, enum adapter_use use, struct adapter_place *ret,
-		 struct err *e);
+int adapter_find(struct folder_roots roots, const char *dir, const char *base, enum adapter_use use,
+		 struct adapter_place *ret, struct err *e);
 void adapter_place_release(struct adapter_place *p);
 
 #endif

@@ -11,11 +11,12 @@
 #include "names.h"
 #include "sniff.h"
 
+#define CONFIG_NAME "config.json"
 #define CONFIG_LEN_MAX (1u << 20)
 
 struct checkpoint {
-	char *dir;
-	char *adapter_dir; /* NULL: no adapter */
+	struct folder *dir;
+	struct folder *adapter_dir; /* NULL: no adapter */
 	struct adapter_config adapter;
 	json_t *config;
 	struct st_file **files;
@@ -25,32 +26,22 @@ struct checkpoint {
 	size_t weight_count;
 };
 
-static bool
-dir_has(const char *dir, const char *name)
-{
-	_cleanup_free_ char *path = fs_join(dir, name);
-
-	return path && fs_exists(path);
-}
-
 static int
 config_read(struct checkpoint *c, struct err *e)
 {
-	_cleanup_free_ char *path = fs_join(c->dir, "config.json"), *text = NULL;
+	_cleanup_free_ char *path = fs_join(folder_path(c->dir), CONFIG_NAME), *text = NULL;
 	size_t len;
 	int r;
 
 	if (!path)
 		return err_no_memory(e);
-	if (!fs_is_dir(c->dir))
-		return err_set(e, E_BAD_CHECKPOINT, "'%s' is not a folder", c->dir);
-	if (!fs_exists(path) && dir_has(c->dir, ADAPTER_CONFIG_NAME))
+	if (!folder_has(c->dir, CONFIG_NAME) && folder_has(c->dir, ADAPTER_CONFIG_NAME))
 		return err_set(e, E_UNSUPPORTED_MODEL,
 			       "'%s' is an adapter itself: merge it into its base and give the result",
-			       c->dir);
-	if (!fs_exists(path))
-		return err_set(e, E_BAD_CHECKPOINT, "'%s' has no config.json", c->dir);
-	r = fs_read(path, CONFIG_LEN_MAX, E_BAD_CHECKPOINT, &text, &len, e);
+			       folder_path(c->dir));
+	if (!folder_has(c->dir, CONFIG_NAME))
+		return err_set(e, E_BAD_CHECKPOINT, "'%s' has no " CONFIG_NAME, folder_path(c->dir));
+	r = folder_read(c->dir, CONFIG_NAME, CONFIG_LEN_MAX, E_BAD_CHECKPOINT, &text, &len, e);
 	if (r < 0)
 		return r;
 	r = sniff_check(text, len, E_BAD_CHECKPOINT, e);
@@ -105,7 +96,7 @@ shards_add(struct checkpoint *c, struct err *e)
 }
 
 static int
-file_add(struct checkpoint *c, const char *path, struct err *e)
+file_add(struct checkpoint *c, struct folder *dir, const char *name, struct err *e)
 {
 	struct st_file **files = realloc(c->files, (c->file_count + 1) * sizeof(*files));
 	int r;
@@ -113,7 +104,7 @@ file_add(struct checkpoint *c, const char *path, struct err *e)
 	if (!files)
 		return err_no_memory(e);
 	c->files = files;
-	r = st_open(path, E_BAD_CHECKPOINT, &files[c->file_count], e);
+	r = st_open_in(dir, name, E_BAD_CHECKPOINT, &files[c->file_count], e);
 	if (r == 0)
 		c->file_count++;
 	return r;
@@ -122,15 +113,11 @@ file_add(struct checkpoint *c, const char *path, struct err *e)
 static int
 files_open(struct checkpoint *c, struct err *e)
 {
-	_cleanup_free_ char *path = fs_join(c->dir, WEIGHTS_NAME);
-
-	if (!path)
-		return err_no_memory(e);
-	if (!fs_exists(path))
-		return dir_has(c->dir, INDEX_NAME)
-			       ? shards_add(c, e)
-			       : weights_missing(c->dir, "neither " WEIGHTS_NAME " nor " INDEX_NAME, e);
-	return file_add(c, path, e);
+	if (folder_has(c->dir, WEIGHTS_NAME))
+		return file_add(c, c->dir, WEIGHTS_NAME, e);
+	return folder_has(c->dir, INDEX_NAME)
+		       ? shards_add(c, e)
+		       : weights_missing(folder_path(c->dir), "neither " WEIGHTS_NAME " nor " INDEX_NAME, e);
 }
 
 static int
@@ -262,11 +249,9 @@ static int
 place_set(struct checkpoint *c, const char *dir, const struct checkpoint_choice *choice, struct err *e)
 {
 	_cleanup_(adapter_place_release) struct adapter_place place = ADAPTER_PLACE_INIT;
-	_cleanup_free_ char *path = NULL;
 	int r;
 
-	r = adapter_find(dir, choice ? choice->base : NULL, choice ? choice->adapter : ADAPTER_DEFAULT,
-			 &place, e);
+	r = adapter_find(choice->roots, dir, choice->base, choice->adapter, &place, e);
 	if (r < 0)
 		return r;
 	if (!place.model && !place.base)
@@ -280,27 +265,25 @@ place_set(struct checkpoint *c, const char *dir, const struct checkpoint_choice 
 			"'%s' is a LoRA adapter over '%s', which is not a folder on this machine: give the "
 			"base with --base DIR",
 			place.dir, place.base);
-	c->dir = TAKE(place.model);
-	c->adapter_dir = TAKE(place.dir);
-	if (!c->adapter_dir)
+	r = folder_open(place.model, choice->roots, E_BAD_CHECKPOINT, &c->dir, e);
+	if (r < 0)
+		return place.dir ? err_context(e, "base") : r;
+	if (!place.dir)
 		return 0;
-	path = fs_join(c->adapter_dir, ADAPTER_CONFIG_NAME);
-	return path ? adapter_config_read(path, &c->adapter, e) : err_no_memory(e);
+	r = folder_open(place.dir, choice->roots, E_BAD_CHECKPOINT, &c->adapter_dir, e);
+	return r < 0 ? r : adapter_config_read(c->adapter_dir, &c->adapter, e);
 }
 
 static int
 adapter_put(struct checkpoint *c, struct err *e)
 {
-	_cleanup_free_ char *path = fs_join(c->adapter_dir, ADAPTER_WEIGHTS_NAME);
 	struct weight *weights;
 	const struct st_file *f;
 	int r;
 
-	if (!path)
-		return err_no_memory(e);
-	if (!fs_exists(path))
-		return weights_missing(c->adapter_dir, "no " ADAPTER_WEIGHTS_NAME, e);
-	r = file_add(c, path, e);
+	if (!folder_has(c->adapter_dir, ADAPTER_WEIGHTS_NAME))
+		return weights_missing(folder_path(c->adapter_dir), "no " ADAPTER_WEIGHTS_NAME, e);
+	r = file_add(c, c->adapter_dir, ADAPTER_WEIGHTS_NAME, e);
 	if (r < 0)
 		return r;
 	f = c->files[c->file_count - 1];
@@ -322,12 +305,13 @@ int
 checkpoint_open(const char *dir, const struct checkpoint_choice *choice, struct checkpoint **ret,
 		struct err *e)
 {
+	static const struct checkpoint_choice none = {.base = NULL};
 	_cleanup_(checkpoint_freep) struct checkpoint *c = calloc(1, sizeof(*c));
 	int r;
 
 	if (!c)
 		return err_no_memory(e);
-	if ((r = place_set(c, dir, choice, e)) < 0 || (r = config_read(c, e)) < 0 ||
+	if ((r = place_set(c, dir, choice ? choice : &none, e)) < 0 || (r = config_read(c, e)) < 0 ||
 	    (r = files_open(c, e)) < 0 || (r = weights_collect(c, e)) < 0 ||
 	    (c->adapter_dir && (r = adapter_put(c, e)) < 0))
 		return r;
@@ -352,8 +336,8 @@ checkpoint_free(struct checkpoint **pc)
 	index_lost_release(&c->lost);
 	json_decref(c->config);
 	adapter_config_release(&c->adapter);
-	free(c->adapter_dir);
-	free(c->dir);
+	folder_free(&c->adapter_dir);
+	folder_free(&c->dir);
 	free(c);
 	*pc = NULL;
 }
@@ -361,11 +345,23 @@ checkpoint_free(struct checkpoint **pc)
 const char *
 checkpoint_dir(const struct checkpoint *c)
 {
-	return c->dir;
+	return folder_path(c->dir);
 }
 
 const char *
 checkpoint_adapter(const struct checkpoint *c)
+{
+	return c->adapter_dir ? folder_path(c->adapter_dir) : NULL;
+}
+
+struct folder *
+checkpoint_folder(const struct checkpoint *c)
+{
+	return c->dir;
+}
+
+struct folder *
+checkpoint_adapter_folder(const struct checkpoint *c)
 {
 	return c->adapter_dir;
 }

@@ -21,10 +21,11 @@
 
 struct checkpoint;
 
-/* What the job says about an adapter. */
+/* What the job says about an adapter, and about what it may read. */
 struct checkpoint_choice {
 	const char *base; /* folder of its base; NULL: where the adapter says */
 	enum adapter_use adapter;
+	struct folder_roots roots; /* each folder lies beneath one of these, or opening it is E_NOT_ALLOWED */
 };
 
 /*
@@ -39,6 +40,10 @@ void checkpoint_free(struct checkpoint **c);
 
 const char *checkpoint_dir(const struct checkpoint *c); /* of config.json: under an adapter, of the base */
 const char *checkpoint_adapter(const struct checkpoint *c); /* its folder; NULL: there is none */
+
+/* Both as folders, for other files of theirs; the second may be NULL. Their folder_check() covers what was read here. */
+struct folder *checkpoint_folder(const struct checkpoint *c);
+struct folder *checkpoint_adapter_folder(const struct checkpoint *c);
 
 typedef void (*checkpoint_progress_fn)(void *arg, uint64_t done, uint64_t total, const char *name);
 

@@ -1,6 +1,7 @@
 #include "index.h"
 
 #include "base/fs.h"
+#include "base/map.h"
 #include "base/str.h"
 #include "names.h"
 #include "scan.h"
@@ -93,7 +94,7 @@ rows_each(struct scan *s, row_fn fn, void *arg, struct err *e)
 
 /* Calls fn for each row of weight_map, wherever in the index that stands. */
 static int
-map_each(const struct fs_map *map, row_fn fn, void *arg, struct err *e)
+map_each(const struct map *map, row_fn fn, void *arg, struct err *e)
 {
 	bool found = false;
 	struct scan s;
@@ -134,7 +135,7 @@ name_collect(void *arg, const struct row *row, struct err *e)
 }
 
 static int
-names_collect(const struct fs_map *map, json_t **ret, struct err *e)
+names_collect(const struct map *map, json_t **ret, struct err *e)
 {
 	json_auto_t *names = json_object();
 	int r;
@@ -152,19 +153,15 @@ names_collect(const struct fs_map *map, json_t **ret, struct err *e)
 }
 
 static int
-shard_open(const char *dir, const char *name, struct st_file **ret, struct err *e)
+shard_open(struct folder *dir, const char *name, struct st_file **ret, struct err *e)
 {
-	_cleanup_free_ char *path = fs_join(dir, name);
-
-	if (!path)
-		return err_no_memory(e);
-	if (!fs_exists(path))
-		return err_set(e, E_BAD_CHECKPOINT, "shard '%s' is missing", path);
-	return st_open(path, E_BAD_CHECKPOINT, ret, e);
+	if (!folder_has(dir, name))
+		return err_set(e, E_BAD_CHECKPOINT, "shard '%s/%s' is missing", folder_path(dir), name);
+	return st_open_in(dir, name, E_BAD_CHECKPOINT, ret, e);
 }
 
 static int
-shards_open(const char *dir, json_t *names, struct shards *ret, struct err *e)
+shards_open(struct folder *dir, json_t *names, struct shards *ret, struct err *e)
 {
 	_cleanup_free_ const char **sorted = calloc(json_object_size(names), sizeof(*sorted));
 	size_t i, n = 0, tensors = 0;
@@ -282,7 +279,7 @@ row_check(void *arg, const struct row *row, struct err *e)
 }
 
 static int
-index_check(const char *dir, const struct fs_map *map, json_t *names, struct shards *ret, struct err *e)
+index_check(struct folder *dir, const struct map *map, json_t *names, struct shards *ret, struct err *e)
 {
 	_cleanup_(check_release) struct check c = {.names = names, .shards = ret};
 	int r;
@@ -293,52 +290,54 @@ index_check(const char *dir, const struct fs_map *map, json_t *names, struct sha
 }
 
 static int
-index_map(const char *path, struct fs_map *ret, struct err *e)
+index_map(struct folder *dir, struct map *ret, struct err *e)
 {
-	int r = fs_map_open(path, E_BAD_CHECKPOINT, ret, e);
-
-	if (r < 0)
-		return r;
-	if (ret->len > INDEX_LEN_MAX) {
-		r = err_set(e, E_BAD_CHECKPOINT, "'%s' is larger than %u bytes", path, INDEX_LEN_MAX);
-		fs_map_close(ret);
-	}
-	return r;
-}
-
-int
-index_open(const char *dir, struct shards *ret, struct err *e)
-{
-	_cleanup_(shards_release) struct shards shards = {.count = 0};
-	_cleanup_free_ char *path = fs_join(dir, INDEX_NAME);
-	_cleanup_(fs_map_close) struct fs_map map = {.data = NULL};
-	json_auto_t *names = NULL;
-	int r;
+	_cleanup_free_ char *path = fs_join(folder_path(dir), INDEX_NAME);
+	uint64_t len;
+	int fd, r;
 
 	if (!path)
 		return err_no_memory(e);
-	r = index_map(path, &map, e);
+	r = folder_open_file(dir, INDEX_NAME, E_BAD_CHECKPOINT, &fd, &len, e);
+	if (r < 0)
+		return r;
+	if (len > INDEX_LEN_MAX) {
+		(void)close(fd);
+		return err_set(e, E_BAD_CHECKPOINT, "'%s' is larger than %u bytes", path, INDEX_LEN_MAX);
+	}
+	return map_fd_take(fd, len, path, E_BAD_CHECKPOINT, ret, e);
+}
+
+int
+index_open(struct folder *dir, struct shards *ret, struct err *e)
+{
+	_cleanup_(shards_release) struct shards shards = {.count = 0};
+	_cleanup_(map_close) struct map map = {.data = NULL};
+	json_auto_t *names = NULL;
+	int r;
+
+	r = index_map(dir, &map, e);
 	if (r < 0)
 		return r;
 	r = names_collect(&map, &names, e);
 	if (r == 0)
 		r = index_check(dir, &map, names, &shards, e);
 	if (r < 0)
-		return err_context(e, "'%s'", path);
+		return err_context(e, "'%s/" INDEX_NAME "'", folder_path(dir));
 	*ret = shards;
 	shards = (struct shards){.count = 0};
 	return 0;
 }
 
 int
-index_names(const char *path, json_t **ret, struct err *e)
+index_names(struct folder *dir, json_t **ret, struct err *e)
 {
-	_cleanup_(fs_map_close) struct fs_map map = {.data = NULL};
+	_cleanup_(map_close) struct map map = {.data = NULL};
 	int r;
 
-	r = index_map(path, &map, e);
+	r = index_map(dir, &map, e);
 	if (r < 0)
 		return r;
 	r = names_collect(&map, ret, e);
-	return r < 0 ? err_context(e, "'%s'", path) : 0;
+	return r < 0 ? err_context(e, "'%s/" INDEX_NAME "'", folder_path(dir)) : 0;
 }

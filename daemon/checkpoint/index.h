@@ -41,9 +41,9 @@ void shards_release(struct shards *s);
  * E_BAD_CHECKPOINT for a missing shard, and for a tensor that lies in another shard than the index says.
  * *ret is to be released, after success only.
  */
-int index_open(const char *dir, struct shards *ret, struct err *e);
+int index_open(struct folder *dir, struct shards *ret, struct err *e);
 
 /* The names of the shards alone, as the keys of an object that the caller frees. Opens none of them. */
-int index_names(const char *path, json_t **ret, struct err *e);
+int index_names(struct folder *dir, json_t **ret, struct err *e);
 
 #endif

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #include "base/fs.h"
+#include "base/map.h"
 #include "base/str.h"
 #include "header.h"
 #include "sniff.h"
@@ -19,7 +20,7 @@
 
 struct st_file {
 	char *path;
-	struct fs_map map; /* empty when the bytes are the caller's */
+	struct map map; /* empty when the bytes are the caller's */
 	uint64_t len;
 	struct st_header header;
 };
@@ -87,20 +88,43 @@ st_open_bytes(const void *bytes, uint64_t len, const char *path, int code, struc
 }
 
 int
-st_open(const char *path, int code, struct st_file **ret, struct err *e)
+st_open_fd_take(int fd, uint64_t len, const char *path, int code, struct st_file **ret, struct err *e)
 {
-	struct fs_map map;
+	struct map map;
 	int r;
 
-	r = fs_map_open(path, code, &map, e);
+	r = map_fd_take(fd, len, path, code, &map, e);
 	if (r < 0)
 		return r;
 	r = st_open_bytes(map.data, map.len, path, code, ret, e);
 	if (r < 0)
-		fs_map_close(&map);
+		map_close(&map);
 	else
 		(*ret)->map = map;
 	return r;
+}
+
+int
+st_open(const char *path, int code, struct st_file **ret, struct err *e)
+{
+	uint64_t len;
+	int fd, r;
+
+	r = fs_open_file(path, code, &fd, &len, e);
+	return r < 0 ? r : st_open_fd_take(fd, len, path, code, ret, e);
+}
+
+int
+st_open_in(struct folder *f, const char *name, int code, struct st_file **ret, struct err *e)
+{
+	_cleanup_free_ char *path = fs_join(folder_path(f), name);
+	uint64_t len;
+	int fd, r;
+
+	if (!path)
+		return err_no_memory(e);
+	r = folder_open_file(f, name, code, &fd, &len, e);
+	return r < 0 ? r : st_open_fd_take(fd, len, path, code, ret, e);
 }
 
 void
@@ -108,7 +132,7 @@ st_free(struct st_file **f)
 {
 	if (!*f)
 		return;
-	fs_map_close(&(*f)->map);
+	map_close(&(*f)->map);
 	st_header_release(&(*f)->header);
 	free((*f)->path);
 	free(*f);
@@ -119,6 +143,12 @@ const char *
 st_path(const struct st_file *f)
 {
 	return f->path;
+}
+
+int
+st_fd(const struct st_file *f)
+{
+	return map_fd(&f->map);
 }
 
 uint64_t

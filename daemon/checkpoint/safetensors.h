@@ -6,14 +6,14 @@
  * Refused: a header that is longer than the file or than 100 MB, bad UTF-8 or JSON, duplicate names, a tensor
  * whose bytes are not product(shape) * size, holes, overlaps, trailing or missing bytes; more than
  * ST_TENSORS_MAX tensors, more than TENSOR_RANK_MAX dimensions, names of NAME_LEN_MAX bytes (names.h) or more.
- * Data may lie at odd offsets: use memcpy or byte loads. A file must not shrink while it is
- * open: reading what was cut off kills the process (SIGBUS).
+ * Data may lie at odd offsets: use memcpy or byte loads. Reading what was cut off of a file while
+ * it is open raises SIGBUS: see map_catch().
  */
 #ifndef CHECKPOINT_SAFETENSORS_H
 #define CHECKPOINT_SAFETENSORS_H
 
 #include "base/elem.h"
-#include "base/err.h"
+#include "base/folder.h"
 
 #define TENSOR_RANK_MAX 8
 #define ST_TENSORS_MAX (1 << 18) /* of one file */
@@ -33,12 +33,19 @@ struct st_file;
 /* Errors have the code given (E_BAD_CHECKPOINT, E_BAD_REFERENCE) and name the file and the tensor. */
 int st_open(const char *path, int code, struct st_file **ret, struct err *e);
 
+/* A file of a folder that somebody else filled. */
+int st_open_in(struct folder *f, const char *name, int code, struct st_file **ret, struct err *e);
+
+/* `len` bytes of an open regular file; the descriptor is the st_file's from here on, also when this fails. */
+int st_open_fd_take(int fd, uint64_t len, const char *path, int code, struct st_file **ret, struct err *e);
+
 /* The same for bytes in memory, which stay the caller's and must outlive it; `path` is for errors. */
 int st_open_bytes(const void *bytes, uint64_t len, const char *path, int code, struct st_file **ret,
 		  struct err *e);
 void st_free(struct st_file **f);
 
 const char *st_path(const struct st_file *f);
+int st_fd(const struct st_file *f);       /* of the mapped file; -1 for bytes in memory */
 uint64_t st_len(const struct st_file *f); /* bytes of the whole file */
 size_t st_count(const struct st_file *f);
 const struct st_tensor *st_get(const struct st_file *f, size_t i); /* in order of the data */

@@ -16,7 +16,7 @@
 #define ADAPTER_NAME "adapter_model.safetensors"
 
 static const char *const small_files[] = {
-#define PROCESSOR_FILE(name) name,
+#define PROCESSOR_FILE(name, ...) name,
 #include "checkpoint/processor.def"
 #undef PROCESSOR_FILE
 	"adapter_config.json",
@@ -232,15 +232,15 @@ wanted_get(struct fetch *f, struct err *e)
 static int
 shards_want(struct fetch *f, struct err *e)
 {
-	_cleanup_free_ char *path = fs_join(f->s.dir, INDEX_NAME);
+	_cleanup_(folder_free) struct folder *dir = NULL;
 	json_auto_t *names = NULL;
 	const char *name;
 	json_t *v;
 	int r;
 
-	if (!path)
-		return err_no_memory(e);
-	r = index_names(path, &names, e);
+	r = folder_open(f->s.dir, (struct folder_roots){.n = 0}, E_IO, &dir, e);
+	if (r == 0)
+		r = index_names(dir, &names, e);
 	if (r < 0)
 		return r;
 	json_object_foreach(names, name, v) {

@@ -102,7 +102,7 @@ onnx_read_open(const char *path, struct onnx_read *ret, struct err *e)
 	uint64_t len;
 	int r;
 
-	r = fs_map_open(path, E_BAD_ONNX, &ret->map, e);
+	r = map_open(path, E_BAD_ONNX, &ret->map, e);
 	if (r < 0)
 		return r;
 	len = ret->map.len;
@@ -123,7 +123,7 @@ void
 onnx_read_close(struct onnx_read *o)
 {
 	onnx__model_proto__free_unpacked(o->model, &o->allocator);
-	fs_map_close(&o->map);
+	map_close(&o->map);
 	o->model = NULL;
 }
 

@@ -6,12 +6,12 @@
 #ifndef ONNX_READ_H
 #define ONNX_READ_H
 
-#include "base/fs.h"
+#include "base/map.h"
 #include "proto/onnx.pb-c.h"
 
 struct onnx_read {
 	Onnx__ModelProto *model; /* has a graph; any other field may be missing */
-	struct fs_map map;
+	struct map map;
 	ProtobufCAllocator allocator;
 	uint64_t budget; /* bytes that may still be allocated */
 };

@@ -143,15 +143,16 @@ has_pixels(const struct st_file *f)
 
 /* *ret owns what it holds even when this fails. */
 static int
-case_read(const char *path, const char *expect, struct parity_case *ret, struct err *e)
+case_read(struct st_file *file_take, const char *expect, struct parity_case *ret, struct err *e)
 {
-	int r;
+	const char *path = st_path(file_take);
+	int r = 0;
 
+	ret->file = file_take;
 	ret->path = strdup(path);
 	ret->name = name_from_path(path);
 	if (!ret->path || !ret->name)
-		return err_no_memory(e);
-	r = st_open(path, E_BAD_REFERENCE, &ret->file, e);
+		r = err_no_memory(e);
 	if (r == 0)
 		r = want_read(ret, expect, e);
 	if (r == 0)
@@ -160,20 +161,20 @@ case_read(const char *path, const char *expect, struct parity_case *ret, struct 
 	return r;
 }
 
-int
-cases_add_file(struct cases *l, const char *path, const char *expect, struct err *e)
+static int
+case_add_take(struct cases *l, struct st_file *file, const char *expect, struct err *e)
 {
 	_cleanup_(case_release) struct parity_case c = {0};
 	struct parity_case *items;
 	int r;
 
-	if (l->count == CASES_MAX)
-		return err_set(e, E_TOO_LARGE, "more than %d case files", CASES_MAX);
-	r = case_read(path, expect, &c, e);
+	r = case_read(file, expect, &c, e);
 	if (r < 0)
 		return r;
+	if (l->count == CASES_MAX)
+		return err_set(e, E_TOO_LARGE, "more than %d case files", CASES_MAX);
 	if (l->count && c.dim != l->items[0].dim)
-		return err_set(e, E_BAD_REFERENCE, "'%s' has embeddings of %zu elements, '%s' of %zu", path,
+		return err_set(e, E_BAD_REFERENCE, "'%s' has embeddings of %zu elements, '%s' of %zu", c.path,
 			       c.dim, l->items[0].path, l->items[0].dim);
 	items = realloc(l->items, (l->count + 1) * sizeof(*items));
 	if (!items)
@@ -182,6 +183,29 @@ cases_add_file(struct cases *l, const char *path, const char *expect, struct err
 	l->items[l->count++] = c;
 	c = (struct parity_case){0};
 	return 0;
+}
+
+int
+cases_add_file(struct cases *l, const char *path, const char *expect, struct err *e)
+{
+	struct st_file *file;
+	int r = st_open(path, E_BAD_REFERENCE, &file, e);
+
+	return r < 0 ? r : case_add_take(l, file, expect, e);
+}
+
+int
+cases_add_fd_take(struct cases *l, int fd, const char *path, const char *expect, struct err *e)
+{
+	struct st_file *file;
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return err_set(e, E_BAD_REFERENCE, "descriptor %d ('%s') is not open on a regular file", fd,
+			       path);
+	r = st_open_fd_take(fd, (uint64_t)st.st_size, path, E_BAD_REFERENCE, &file, e);
+	return r < 0 ? r : case_add_take(l, file, expect, e);
 }
 
 static int

@@ -43,6 +43,9 @@ void cases_release(struct cases *l);
 /* `expect` names the output to compare with, usually "embeddings". */
 int cases_add_file(struct cases *l, const char *path, const char *expect, struct err *e);
 
+/* The same of an open file, which is the case's from here on; `path` names it. */
+int cases_add_fd_take(struct cases *l, int fd, const char *path, const char *expect, struct err *e);
+
 /* Every case-*.safetensors of a folder, in the order of their names. One at least. */
 int cases_add_dir(struct cases *l, const char *dir, const char *expect, struct err *e);
 

@@ -7,15 +7,17 @@
 #include <getopt.h>
 
 #include "base/json.h"
+#include "base/map.h"
 #include "base/str.h"
 #include "report.h"
 
 #include "config.h"
 
-/* --cases or --case */
+/* --cases, --case or --case-fd */
 struct source {
 	const char *path;
 	bool is_dir;
+	int fd; /* -1: open the path */
 };
 
 struct args {
@@ -36,6 +38,7 @@ enum opt {
 	OPT_MODEL = 1000,
 	OPT_CASES,
 	OPT_CASE,
+	OPT_CASE_FD,
 	OPT_EXPECT,
 	OPT_MAX_ABS,
 	OPT_MIN_COSINE,
@@ -53,6 +56,7 @@ static const struct option options[] = {
 	{"model", required_argument, NULL, OPT_MODEL},
 	{"cases", required_argument, NULL, OPT_CASES},
 	{"case", required_argument, NULL, OPT_CASE},
+	{"case-fd", required_argument, NULL, OPT_CASE_FD},
 	{"expect", required_argument, NULL, OPT_EXPECT},
 	{"max-abs", required_argument, NULL, OPT_MAX_ABS},
 	{"min-cosine", required_argument, NULL, OPT_MIN_COSINE},
@@ -74,6 +78,7 @@ static const char help[] =
 	"  --model GRAPH=FILE   a graph: text, image or unified\n"
 	"  --cases DIR          every case-*.safetensors of a folder\n"
 	"  --case FILE          one case\n"
+	"  --case-fd N:NAME     one case, open on descriptor N; NAME is for the report\n"
 	"  --expect NAME        compare with the case's out.NAME (embeddings)\n"
 	"  --max-abs X          largest absolute difference of an element (1e-4)\n"
 	"  --min-cosine X       smallest cosine of an unmasked token's vectors (0.99999)\n"
@@ -108,6 +113,23 @@ model_parse(struct args *a, char *s, struct err *e)
 	return 0;
 }
 
+/* "7:/models/case-text.safetensors" */
+static int
+case_fd_parse(struct args *a, char *s, struct err *e)
+{
+	char *colon = strchr(s, ':');
+	uint64_t fd;
+	int r;
+
+	if (!colon || !colon[1])
+		return err_set(e, E_USAGE, "--case-fd must be DESCRIPTOR:NAME, not '%s'", s);
+	*colon = '\0';
+	r = str_to_u64(s, 3, INT32_MAX, "--case-fd", &fd, e);
+	if (r == 0)
+		a->sources[a->source_count++] = (struct source){.path = colon + 1, .fd = (int)fd};
+	return r;
+}
+
 static int
 threads_parse(struct args *a, const char *s, struct err *e)
 {
@@ -128,8 +150,14 @@ option_parse(struct args *a, int opt, char *const *argv, struct err *e)
 		return model_parse(a, optarg, e);
 	case OPT_CASES:
 	case OPT_CASE:
-		a->sources[a->source_count++] = (struct source){.path = optarg, .is_dir = opt == OPT_CASES};
+		a->sources[a->source_count++] = (struct source){
+			.path = optarg,
+			.is_dir = opt == OPT_CASES,
+			.fd = -1,
+		};
 		return 0;
+	case OPT_CASE_FD:
+		return case_fd_parse(a, optarg, e);
 	case OPT_EXPECT:
 		a->expect = optarg;
 		return 0;
@@ -203,8 +231,11 @@ cases_load(const struct args *a, struct cases *l, struct err *e)
 
 	for (i = 0; i < a->source_count; i++) {
 		s = &a->sources[i];
-		r = s->is_dir ? cases_add_dir(l, s->path, a->expect, e)
-			      : cases_add_file(l, s->path, a->expect, e);
+		if (s->fd >= 0)
+			r = cases_add_fd_take(l, s->fd, s->path, a->expect, e);
+		else
+			r = s->is_dir ? cases_add_dir(l, s->path, a->expect, e)
+				      : cases_add_file(l, s->path, a->expect, e);
 		if (r < 0)
 			return r;
 	}
@@ -286,6 +317,13 @@ parity(const struct args *a, struct err *e)
 	return r < 0 ? r : report_verdict(&report, e);
 }
 
+/* The last line, which says the reason to whoever started us. */
+static void
+error_tell(const struct err *e)
+{
+	(void)fprintf(stderr, "colconv-parity: %s: %s\n", err_name(e->code), e->msg);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -297,12 +335,13 @@ main(int argc, char **argv)
 	struct err e = ERR_INIT;
 	int r;
 
+	map_catch(error_tell);
 	r = args_parse(&a, argc, argv, &e);
 	if (r == 0)
 		r = a.probe ? probe(&a, &e) : parity(&a, &e);
 	ort_close();
 	free(a.sources);
 	if (r < 0)
-		(void)fprintf(stderr, "colconv-parity: %s: %s\n", err_name(r), e.msg);
+		error_tell(&e);
 	return err_exit_status(r);
 }

@@ -1,13 +1,14 @@
 bin_PROGRAMS += colconv-worker
 colconv_worker_SOURCES = \
 	daemon/worker/cases.c daemon/worker/cases.h \
-	daemon/worker/inputs.c daemon/worker/inputs.h \
 	daemon/worker/main.c \
 	daemon/worker/manifest.c daemon/worker/manifest.h \
 	daemon/worker/parity.c daemon/worker/parity.h \
+	daemon/worker/processor.c daemon/worker/processor.h \
 	daemon/worker/reference.c daemon/worker/reference.h \
 	daemon/worker/report.c daemon/worker/report.h \
 	daemon/worker/source.c daemon/worker/source.h \
+	daemon/worker/sources.c daemon/worker/sources.h \
 	daemon/worker/stages.c daemon/worker/stages.h \
 	daemon/worker/warnings.c daemon/worker/warnings.h
 # The C++ linker: libtorch is C++.

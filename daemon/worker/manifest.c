@@ -6,11 +6,15 @@
 #include "torch/shim.h"
 #include "config.h"
 
-static const char *const processor_files[] = {
-#define PROCESSOR_FILE(name) name,
-#include "checkpoint/processor.def"
-#undef PROCESSOR_FILE
-};
+/* What a builder gives back: nothing when one of its parts was lost for lack of memory. */
+static json_t *
+whole(json_t *j, int failed)
+{
+	if (j && !failed)
+		return j;
+	json_decref(j);
+	return NULL;
+}
 
 static int
 file_add(json_t *files, const char *name, uint64_t size, const char *sha256, struct err *e)
@@ -37,40 +41,10 @@ file_hash(const struct conversion *c, json_t *files, const char *name, struct er
 	return r < 0 ? r : file_add(files, name, (uint64_t)st.st_size, sha256, e);
 }
 
-/* Where a file is copied from. An adapter may have them too, except for config.json: that is its base's. */
-static char *
-processor_find(const struct conversion *c, const char *name)
-{
-	const char *dir = checkpoint_adapter(c->checkpoint);
-	_cleanup_free_ char *own = dir && !str_eq(name, "config.json") ? fs_join(dir, name) : NULL;
-
-	return own && access(own, R_OK) == 0 ? TAKE(own) : fs_join(checkpoint_dir(c->checkpoint), name);
-}
-
-static int
-processor_copy(const struct conversion *c, json_t *files, struct err *e)
-{
-	size_t i;
-	int r = 0;
-
-	for (i = 0; r == 0 && i < ARRAY_LEN(processor_files); i++) {
-		_cleanup_free_ char *src = processor_find(c, processor_files[i]);
-		_cleanup_free_ char *dst = fs_join(c->job->out_dir, processor_files[i]);
-
-		if (!src || !dst)
-			return err_no_memory(e);
-		if (access(src, R_OK) < 0)
-			continue;
-		r = fs_copy(src, dst, e);
-		if (r == 0)
-			r = file_hash(c, files, processor_files[i], e);
-	}
-	return r;
-}
-
 static int
 files_list(const struct conversion *c, json_t *files, struct err *e)
 {
+	const struct processor *p = sources_processor(c->sources);
 	const struct onnx_file *f;
 	size_t i;
 	int r = 0;
@@ -81,15 +55,17 @@ files_list(const struct conversion *c, json_t *files, struct err *e)
 	}
 	if (r == 0 && c->parity)
 		r = file_hash(c, files, "parity.json", e);
-	return r < 0 ? r : processor_copy(c, files, e);
+	for (i = 0; r == 0 && i < p->n; i++)
+		r = file_add(files, p->file[i].name, p->file[i].size, p->file[i].sha256, e);
+	return r;
 }
 
-static void
+static int
 io_add(json_t *list, const struct ir_value *v, const char *name, const char *type)
 {
 	char shape[256];
 
-	(void)json_object_set_new(
+	return json_object_set_new(
 		list, name,
 		json_pack("{s:s, s:s}", "type", type, "shape", shape_str(&v->shape, shape, sizeof(shape))));
 }
@@ -98,12 +74,13 @@ static json_t *
 inputs_list(const struct ir_graph *g)
 {
 	json_t *list = json_object();
+	int failed = 0;
 	size_t i;
 
 	for (i = 0; i < g->n_value; i++)
 		if (g->value[i]->kind == IR_INPUT)
-			io_add(list, g->value[i], g->value[i]->name, elem_word(g->value[i]->elem));
-	return list;
+			failed |= io_add(list, g->value[i], g->value[i]->name, elem_word(g->value[i]->elem));
+	return whole(list, failed);
 }
 
 static json_t *
@@ -112,8 +89,7 @@ outputs_list(const struct conversion *c, const struct ir_graph *g)
 	const struct profile *profile = spec_profile(&c->spec);
 	json_t *list = json_object();
 
-	io_add(list, g->output, profile->output, profile->output_half ? "f16" : "f32");
-	return list;
+	return whole(list, io_add(list, g->output, profile->output, profile->output_half ? "f16" : "f32"));
 }
 
 static json_t *
@@ -121,22 +97,22 @@ graphs_list(const struct conversion *c)
 {
 	const struct onnx_graph_info *info;
 	json_t *list = json_object();
+	int v, failed = 0;
 	size_t i;
-	int v;
 
 	for (v = 0; v < VARIANT_MAX; v++)
 		for (i = 0; c->graph[v] && i < onnx_export_graph_count(c->onnx); i++) {
 			info = onnx_export_graph(c->onnx, i);
 			if (str_eq(info->file, variant_file((enum variant)v)))
-				(void)json_object_set_new(list, variant_name((enum variant)v),
-							  json_pack("{s:s, s:I, s:I, s:o, s:o}", "file",
-								    info->file, "nodes",
-								    (json_int_t)info->nodes, "weight_bytes",
-								    (json_int_t)info->weight_bytes, "inputs",
-								    inputs_list(c->graph[v]), "outputs",
-								    outputs_list(c, c->graph[v])));
+				failed |= json_object_set_new(
+					list, variant_name((enum variant)v),
+					json_pack("{s:s, s:I, s:I, s:o, s:o}", "file", info->file, "nodes",
+						  (json_int_t)info->nodes, "weight_bytes",
+						  (json_int_t)info->weight_bytes, "inputs",
+						  inputs_list(c->graph[v]), "outputs",
+						  outputs_list(c, c->graph[v])));
 		}
-	return list;
+	return whole(list, failed);
 }
 
 /* A source and its files of weights, from the one to before the other. */
@@ -145,16 +121,17 @@ source_part(const struct conversion *c, json_t *source, size_t from, size_t to)
 {
 	json_t *list = json_array();
 	const struct st_file *f;
+	int failed = 0;
 	size_t i;
 
 	for (i = from; i < to; i++) {
 		f = checkpoint_file(c->checkpoint, i);
-		(void)json_array_append_new(
+		failed |= json_array_append_new(
 			list, json_pack("{s:s, s:I, s:s}", "name", fs_basename(st_path(f)), "size",
-					(json_int_t)st_len(f), "sha256", inputs_sha256(c->inputs, i)));
+					(json_int_t)st_len(f), "sha256", sources_sha256(c->sources, i)));
 	}
-	(void)json_object_set_new(source, "weights", list);
-	return source;
+	failed |= json_object_set_new(source, "weights", list);
+	return whole(source, failed);
 }
 
 /* The adapter's own file is the last. */
@@ -169,8 +146,7 @@ source_list(const struct conversion *c)
 	base = c->base.asked ? source_to_json(&c->base)
 			     : json_pack("{s:s}", "path", checkpoint_dir(c->checkpoint));
 	source = source_part(c, source, n - 1, n);
-	(void)json_object_set_new(source, "base", source_part(c, base, 0, n - 1));
-	return source;
+	return whole(source, json_object_set_new(source, "base", source_part(c, base, 0, n - 1)));
 }
 
 static json_t *
@@ -214,7 +190,7 @@ manifest_write(struct conversion *c, struct err *e)
 		return err_no_memory(e);
 	r = files_list(c, files, e);
 	if (r == 0)
-		r = inputs_wait(c->inputs, e);
+		r = sources_hash_wait(c->sources, e);
 	if (r < 0) {
 		json_decref(files);
 		return r;

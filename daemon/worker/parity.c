@@ -112,9 +112,9 @@ fclosep(FILE **f)
 		(void)fclose(*f);
 }
 
-/* Runs colconv-parity; its stderr goes to a file without a name, so that neither pipe can fill up unread. */
+/* Runs colconv-parity, with the open references where it needs them; its stderr goes to a file without a name, so that neither pipe can fill up unread. */
 static int
-child_run(const struct args *a, struct report *r, struct err *e)
+child_run(const struct args *a, const struct sources *s, struct report *r, struct err *e)
 {
 	_cleanup_(fclosep) FILE *out = NULL, *words = tmpfile();
 	struct proc child = PROC_INIT;
@@ -123,6 +123,10 @@ child_run(const struct args *a, struct report *r, struct err *e)
 	size_t len = 4096;
 	int fd[2], k, status;
 
+	if (s) {
+		spec.keep = sources_reference_fds(s);
+		spec.n_keep = sources_reference_count(s);
+	}
 	if (a->failed)
 		return err_no_memory(e);
 	if (!words || pipe2(fd, O_CLOEXEC) < 0)
@@ -175,7 +179,7 @@ parity_probe(struct err *e)
 	int r = args_begin(&a, e);
 
 	args_add(&a, "--runtime-version");
-	return r < 0 ? r : child_run(&a, NULL, e);
+	return r < 0 ? r : child_run(&a, NULL, NULL, e);
 }
 
 int
@@ -198,9 +202,10 @@ parity_run(struct conversion *c, struct err *e)
 			args_add_take(&a, str_printf("--model=%s=%s/%s", variant_name((enum variant)v),
 						     c->job->out_dir, variant_file((enum variant)v)));
 	args_add_take(&a, str_printf("--cases=%s", c->case_dir));
-	for (i = 0; i < c->spec.reference.n; i++)
-		args_add_take(&a, str_printf("--case=%s", c->spec.reference.item[i]));
+	for (i = 0; i < sources_reference_count(c->sources); i++)
+		args_add_take(&a, str_printf("--case-fd=%d:%s", sources_reference_fds(c->sources)[i],
+					     sources_reference(c->sources, i)));
 	if (r == 0)
-		r = child_run(&a, c->report, e);
+		r = child_run(&a, c->sources, c->report, e);
 	return r < 0 ? r : json_read(report, REPORT_LEN_MAX, E_INTERNAL, &c->parity, e);
 }

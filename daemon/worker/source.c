@@ -49,13 +49,17 @@ static json_t *
 files_to_json(const struct hub_snapshot *s)
 {
 	json_t *list = json_array();
+	int failed = 0;
 	size_t i;
 
 	for (i = 0; i < s->count; i++)
-		(void)json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "name", s->files[i].name,
-							    "size", (json_int_t)s->files[i].size, "etag",
-							    s->files[i].etag));
-	return list;
+		failed |= json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "name", s->files[i].name,
+								"size", (json_int_t)s->files[i].size, "etag",
+								s->files[i].etag));
+	if (!failed)
+		return list;
+	json_decref(list);
+	return NULL;
 }
 
 json_t *

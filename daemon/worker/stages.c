@@ -1,13 +1,11 @@
 #include "stages.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "spec/repo.h"
-#include "spec/roots.h"
 #include "trace/weight_factors.h"
 #include "manifest.h"
 #include "parity.h"
@@ -57,16 +55,6 @@ init_progress(void *arg, uint64_t done, uint64_t total, const char *name)
 	report_progress(c->report, done, total, "weights", name);
 }
 
-/* The job's paths were checked against the roots when it came; a base that only the adapter names was not. */
-static int
-adapter_check(const struct conversion *c, struct err *e)
-{
-	if (!checkpoint_adapter(c->checkpoint) || c->job->n_roots == 0 || c->base.snapshot.dir)
-		return 0;
-	return spec_check_path(checkpoint_dir(c->checkpoint), O_DIRECTORY, (const char *const *)c->job->roots,
-			       c->job->n_roots, "base", e);
-}
-
 static void
 hub_progress(void *arg, uint64_t done, uint64_t total, const char *detail)
 {
@@ -75,13 +63,11 @@ hub_progress(void *arg, uint64_t done, uint64_t total, const char *detail)
 	report_progress(c->report, done, total, "bytes", detail);
 }
 
-/*
- * A checkpoint's files may be links, and what they name be swapped at any time: from here on nothing opens
- * but what lies below the roots, the folders of what the Hub gave, and our own.
- */
+/* The roots of the job, if it has any, and beside them the repositories that the Hub gave so far. */
 static int
-confine(struct conversion *c, struct err *e)
+readable_set(struct conversion *c, struct err *e)
 {
+	const char **dir;
 	size_t i, n = 0;
 	int r;
 
@@ -93,17 +79,17 @@ confine(struct conversion *c, struct err *e)
 		if (r < 0)
 			return r;
 	}
-	free(c->readable);
-	c->readable = calloc(c->job->n_roots + ARRAY_LEN(c->repo_dirs) + 1, sizeof(*c->readable));
-	if (!c->readable)
+	free((void *)(uintptr_t)c->readable.dir);
+	dir = calloc(c->job->n_roots + ARRAY_LEN(c->repo_dirs), sizeof(*dir));
+	c->readable = (struct folder_roots){.dir = dir};
+	if (!dir)
 		return err_no_memory(e);
 	for (i = 0; i < c->job->n_roots; i++)
-		c->readable[n++] = c->job->roots[i];
+		dir[n++] = c->job->roots[i];
 	for (i = 0; i < ARRAY_LEN(c->repo_dirs); i++)
 		if (c->repo_dirs[i])
-			c->readable[n++] = c->repo_dirs[i];
-	c->readable[n++] = c->job->out_dir;
-	fs_confine(c->readable, n);
+			dir[n++] = c->repo_dirs[i];
+	c->readable.n = n;
 	return 0;
 }
 
@@ -113,6 +99,7 @@ choice_make(const struct conversion *c)
 {
 	return (struct checkpoint_choice){
 		.base = source_dir(&c->base),
+		.roots = c->readable,
 		.adapter = c->spec.adapter == SPEC_ADAPTER_MERGE    ? ADAPTER_MERGE
 			   : c->spec.adapter == SPEC_ADAPTER_IGNORE ? ADAPTER_IGNORE
 								    : ADAPTER_DEFAULT,
@@ -128,7 +115,7 @@ base_repo_find(struct conversion *c, const char **ret, struct err *e)
 	int r;
 
 	*ret = NULL;
-	r = adapter_find(source_dir(&c->source), NULL, choice_make(c).adapter, &place, e);
+	r = adapter_find(c->readable, source_dir(&c->source), NULL, choice_make(c).adapter, &place, e);
 	if (r < 0 || !place.dir || (place.model && (!fetched || str_eq(place.model, place.dir))))
 		return r;
 	if (place.base && repo_id_ok(place.base)) {
@@ -156,7 +143,6 @@ base_open(struct conversion *c, struct err *e)
 		if (r < 0 || !name)
 			return r;
 	}
-	fs_confine(NULL, 0); /* the Hub's cache and token lie elsewhere */
 	r = source_open(&c->base, name, REPO_REVISION_DEFAULT, hub_progress, c, e);
 	return r < 0 ? err_context(e,
 				   "'%s', the base of the adapter '%s' (--base DIR takes it from a folder)",
@@ -168,33 +154,27 @@ static int
 resolve(struct conversion *c, struct err *e)
 {
 	struct checkpoint_choice choice;
-	size_t i;
 	int v, r;
 
 	r = source_open(&c->source, c->spec.model, c->spec.revision, hub_progress, c, e);
 	if (r == 0)
-		r = confine(c, e);
+		r = readable_set(c, e);
 	if (r == 0)
 		r = base_open(c, e);
 	if (r == 0)
-		r = confine(c, e);
+		r = readable_set(c, e);
 	if (r == 0) {
 		choice = choice_make(c);
 		r = conversion_resolve(c, source_dir(&c->source), &choice, e);
 	}
-	if (r == 0)
-		r = adapter_check(c, e);
 	for (v = 0; r == 0 && v < VARIANT_MAX; v++)
 		if (c->spec.variants & ~c->model->arch->variants & 1u << v)
 			r = err_set(e, E_UNSUPPORTED_MODEL, "%s has no graph '%s'", c->model->arch->title,
 				    variant_name((enum variant)v));
-	/* Known in a moment, and a pity to learn after an hour. */
-	for (i = 0; r == 0 && i < c->spec.reference.n; i++) {
-		_cleanup_close_ int fd = -1;
-		uint64_t len;
-
-		r = fs_open_file(c->spec.reference.item[i], E_BAD_REFERENCE, &fd, &len, e);
-	}
+	/* Take and open all that is read: what is wrong should fail now, not after the export. */
+	if (r == 0)
+		r = sources_open(c->checkpoint, c->readable, c->spec.reference.item, c->spec.reference.n,
+				 c->job->out_dir, &c->sources, e);
 	if (r == 0 && c->spec.parity)
 		r = parity_probe(e);
 	if (r == 0)
@@ -215,7 +195,7 @@ trace(struct conversion *c, struct err *e)
 		r = conversion_trace(c, (enum variant)v, &c->graph[v], e);
 		report_progress(c->report, ++done, total, "graphs", variant_name((enum variant)v));
 	}
-	return r;
+	return r < 0 ? r : warnings_collect(c, e);
 }
 
 static void
@@ -239,7 +219,7 @@ static int export(struct conversion *c, struct err *e)
 	};
 	int v, r;
 
-	r = inputs_begin(c->checkpoint, &c->inputs, e);
+	r = sources_hash_begin(c->sources, e);
 	if (r == 0)
 		r = onnx_export_new(c->job->out_dir, &options, &c->onnx, e);
 	if (r == 0)
@@ -248,19 +228,6 @@ static int export(struct conversion *c, struct err *e)
 		if (c->graph[v])
 			r = onnx_export_add(c->onnx, c->graph[v], variant_file((enum variant)v), e);
 	return r < 0 ? r : onnx_export_write(c->onnx, export_progress, c, e);
-}
-
-static int
-check(struct conversion *c, struct err *e)
-{
-	int r;
-
-	report_stage(c->report, "reference");
-	r = reference_run(c, e);
-	if (r < 0)
-		return r;
-	report_stage(c->report, "parity");
-	return parity_run(c, e);
 }
 
 /* The cases are our own scratch: an artifact does not have them, nor has a failed folder. */
@@ -273,32 +240,50 @@ cases_remove(struct conversion *c, struct err *e)
 	return r;
 }
 
+static int
+stages_run(struct conversion *c, struct err *e)
+{
+	static const struct {
+		const char *name;
+		int (*run)(struct conversion *c, struct err *e);
+		bool proves; /* left out of a job without parity */
+	} stages[] = {
+		{"resolve", resolve, false},        {"trace", trace, false},      {"export", export, false},
+		{"reference", reference_run, true}, {"parity", parity_run, true},
+	};
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < ARRAY_LEN(stages); i++) {
+		if (stages[i].proves && !c->spec.parity)
+			continue;
+		report_stage(c->report, stages[i].name);
+		r = stages[i].run(c, e);
+		if (r == 0)
+			r = sources_check(c->sources, e);
+	}
+	return r;
+}
+
 int
 conversion_run(struct conversion *c, struct err *e)
 {
+	struct err why = ERR_INIT;
 	int r;
 
-	report_stage(c->report, "resolve");
-	r = resolve(c, e);
-	if (r < 0)
-		return r;
-	report_stage(c->report, "trace");
-	r = trace(c, e);
-	if (r == 0)
-		r = warnings_collect(c, e);
-	if (r < 0)
-		return r;
-	report_stage(c->report, "export");
-	r = export(c, e);
-	if (r < 0)
-		return r;
-	if (c->spec.parity)
-		r = check(c, e);
+	r = stages_run(c, e);
 	if (r == 0)
 		r = cases_remove(c, e);
 	else
 		(void)cases_remove(c, NULL);
-	return r < 0 ? r : manifest_write(c, e);
+	if (r == 0)
+		r = manifest_write(c, e);
+	/* A file that changed explains whatever else went wrong, and lets nothing pass. */
+	if (c->sources && sources_check(c->sources, &why) < 0) {
+		err_clear(e);
+		return err_set(e, why.code, "%s", why.msg);
+	}
+	return r;
 }
 
 void
@@ -309,7 +294,7 @@ conversion_release(struct conversion *c)
 	spec_release(&c->spec);
 	json_decref(c->parity);
 	json_decref(c->warnings);
-	inputs_free(&c->inputs);
+	sources_free(&c->sources);
 	onnx_export_free(&c->onnx);
 	for (v = 0; v < VARIANT_MAX; v++)
 		graph_free(&c->graph[v]);
@@ -319,8 +304,7 @@ conversion_release(struct conversion *c)
 	source_release(&c->source);
 	source_release(&c->base);
 	free(c->base_name);
-	fs_confine(NULL, 0);
-	free(c->readable);
+	free((void *)(uintptr_t)c->readable.dir);
 	free(c->repo_dirs[0]);
 	free(c->repo_dirs[1]);
 }

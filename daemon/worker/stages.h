@@ -7,28 +7,28 @@
 #ifndef WORKER_STAGES_H
 #define WORKER_STAGES_H
 
-#include "inputs.h"
 #include "model/model.h"
 #include "onnx/onnx.h"
 #include "spec/spec.h"
 #include "report.h"
 #include "source.h"
+#include "sources.h"
 
 struct conversion {
 	const Colconv__Job *job;
 	struct spec spec; /* what the job asks for */
 	struct report *report;
-	struct source source;  /* of the model */
-	struct source base;    /* of an adapter's base, where the job names it or it is a repository */
-	char *base_name;       /* of that repository, where the adapter names it */
-	const char **readable; /* folders, when the job may not read all */
-	char *repo_dirs[2];    /* of these, the repositories' */
+	struct source source;         /* of the model */
+	struct source base;           /* of an adapter's base, where the job names it or it is a repository */
+	char *base_name;              /* of that repository, where the adapter names it */
+	struct folder_roots readable; /* the job's roots, and the repositories that were fetched */
+	char *repo_dirs[2];           /* of these, the repositories' */
 	struct checkpoint *checkpoint;
 	const struct model *model;
 	const struct model_spelling *spelling; /* of its config.json */
 	void *config;                          /* of the model */
 	struct ir_graph *graph[VARIANT_MAX];   /* NULL: not asked for */
-	struct inputs *inputs;                 /* being hashed since the export began */
+	struct sources *sources;               /* NULL in a print of a graph */
 	struct onnx_export *onnx;
 	char *case_dir;   /* the reference's cases, while they are needed */
 	json_t *parity;   /* the report, when parity was checked */

@@ -493,35 +493,36 @@ def test_a_link_that_changes_while_it_is_checked(rooted):
 
 @pytest.fixture
 def converting(stopped):
-    """The real worker, and a root with a checkpoint whose files are links to where they lie, as the Hub's client has them."""
+    """The real worker, and a root with a checkpoint in the layout of the Hub's cache: links to the blobs of its repository."""
     stopped.root = stopped.folder / "root"
-    blobs, model = stopped.root / "blobs", stopped.root / "model"
+    blobs = stopped.root / "models--owner--name" / "blobs"
+    stopped.checkpoint = blobs.parent / "snapshots" / ("c" * 40)
     blobs.mkdir(parents=True)
-    model.mkdir()
+    stopped.checkpoint.mkdir(parents=True)
     for i, file in enumerate(p for p in (TOP / "tests/golden/colqwen2-tiny").iterdir() if p.is_file()):
         shutil.copy(file, blobs / str(i))
-        (model / file.name).symlink_to(f"../blobs/{i}")
+        (stopped.checkpoint / file.name).symlink_to(f"../../blobs/{i}")
     return stopped.start("--worker", str(BUILD / "colconv-worker"), "--slots", "1", "--roots", str(stopped.root))
 
 
 def convert(daemon):
-    answer = daemon.post("/v1/jobs", {"model": str(daemon.root / "model"), "parity": False})
+    answer = daemon.post("/v1/jobs", {"model": str(daemon.checkpoint), "parity": False})
     assert answer.status == 202, answer.body
     return daemon.wait_end(answer.json["id"])
 
 
-def test_links_within_the_roots_are_followed(converting):
+def test_the_links_of_the_hubs_cache_are_followed(converting):
     assert convert(converting)["state"] == "done"
 
 
 @pytest.mark.parametrize("name, target", [
-    ("config.json", "{secret}"), ("config.json", "../../secret"), ("model.safetensors", "../../secret"),
-    ("tokenizer.json", "{secret}"), ("tokenizer.json", "../../secret"), ("tokenizer.json", "/proc/self/root{secret}"),
+    ("config.json", "{secret}"), ("config.json", "../../../../secret"), ("model.safetensors", "../../../../secret"),
+    ("tokenizer.json", "{secret}"), ("tokenizer.json", "../../../../secret"), ("tokenizer.json", "/proc/self/root{secret}"),
 ])
 def test_links_of_a_checkpoint_lead_nowhere_else(converting, name, target):
     """A file that is copied to the artifact, or quoted in an error, is one that the roots have."""
     secret = converting.folder / "secret"
-    file = converting.root / "model" / name
+    file = converting.checkpoint / name
     secret.write_bytes(file.read_bytes() if file.exists() else b"{}")
     file.unlink(missing_ok=True)
     file.symlink_to(target.format(secret=secret))

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "base/fs.h"
+#include "base/map.h"
 #include "base/str.h"
 #include "checkpoint/convert.h"
 #include "checkpoint/stwriter.h"
@@ -299,7 +300,7 @@ element(const struct st_tensor *t, size_t i)
 
 /* What lies at `place` against the plain definition. */
 static void
-elements_check(const struct fs_map *m, const char *name, struct extdata_form form, struct extdata_place place)
+elements_check(const struct map *m, const char *name, struct extdata_form form, struct extdata_place place)
 {
 	const struct st_tensor *t = weight_get(name)->tensor;
 	size_t count = (size_t)t->count, i, source;
@@ -328,7 +329,7 @@ elements_check(const struct fs_map *m, const char *name, struct extdata_form for
 
 /* And the zeros up to the next boundary. */
 static void
-place_check(const struct fs_map *m, const char *name, struct extdata_form form, struct extdata_place place)
+place_check(const struct map *m, const char *name, struct extdata_form form, struct extdata_place place)
 {
 	size_t i;
 
@@ -364,7 +365,7 @@ test_write(void **state)
 	struct extdata *x = NULL;
 	struct seen seen = {.done = 0};
 	struct err e = ERR_INIT;
-	struct fs_map map;
+	struct map map;
 	size_t i, n = 0;
 
 	(void)state;
@@ -388,11 +389,11 @@ test_write(void **state)
 	assert_int_equal(seen.total, extdata_len(x));
 	assert_int_equal(sha256_file(path, sha256_again, &e), 0);
 	assert_string_equal(sha256, sha256_again);
-	assert_int_equal(fs_map_open(path, E_IO, &map, &e), 0);
+	assert_int_equal(map_open(path, E_IO, &map, &e), 0);
 	assert_int_equal(map.len, extdata_len(x));
 	for (i = 0; i < n; i++)
 		place_check(&map, name[i], form[i], place[i]);
-	fs_map_close(&map);
+	map_close(&map);
 	extdata_free(&x);
 }
 
@@ -405,7 +406,7 @@ test_write_narrow(void **state)
 	struct extdata_form form[ARRAY_LEN(place)];
 	char sha256[SHA256_HEX_LEN + 1];
 	struct extdata *x;
-	struct fs_map map;
+	struct map map;
 	size_t d, i;
 
 	(void)state;
@@ -423,10 +424,10 @@ test_write_narrow(void **state)
 		}
 		(void)extdata_write(x, 0, path, NULL, NULL, sha256, &e);
 		assert_no_error(&e);
-		assert_int_equal(fs_map_open(path, E_IO, &map, &e), 0);
+		assert_int_equal(map_open(path, E_IO, &map, &e), 0);
 		for (i = 2; i < ARRAY_LEN(place); i++)
 			place_check(&map, tensors[i / 2].name, form[i], place[i]);
-		fs_map_close(&map);
+		map_close(&map);
 		extdata_free(&x);
 	}
 }
@@ -586,7 +587,7 @@ test_shards(void **state)
 	char sha256[SHA256_HEX_LEN + 1], name[EXTDATA_NAME_LEN];
 	const struct extdata_form as_is = {.rows = 0};
 	struct extdata_place place[3];
-	struct fs_map map;
+	struct map map;
 	size_t i, k;
 
 	(void)state;
@@ -606,11 +607,11 @@ test_shards(void **state)
 		for (k = 0; k < 3; k++) {
 			(void)extdata_write(x, place[k].file, path, NULL, NULL, sha256, &e);
 			assert_no_error(&e);
-			assert_int_equal(fs_map_open(path, E_IO, &map, &e), 0);
+			assert_int_equal(map_open(path, E_IO, &map, &e), 0);
 			assert_int_equal(map.len, x->file[place[k].file]);
 			assert_true(rows[i].max == 0 || map.len <= rows[i].max);
 			place_check(&map, names[k], as_is, place[k]);
-			fs_map_close(&map);
+			map_close(&map);
 		}
 		extdata_free(&x);
 	}
@@ -643,7 +644,7 @@ test_embedded(void **state)
 	char sha256[SHA256_HEX_LEN + 1], sha256_again[SHA256_HEX_LEN + 1];
 	struct extdata *x = NULL;
 	struct err e = ERR_INIT;
-	struct fs_map map;
+	struct map map;
 	size_t i;
 
 	(void)state;
@@ -655,7 +656,7 @@ test_embedded(void **state)
 	assert_no_error(&e);
 	assert_int_equal(sha256_file(path, sha256_again, &e), 0);
 	assert_string_equal(sha256, sha256_again);
-	assert_int_equal(fs_map_open(path, E_IO, &map, &e), 0);
+	assert_int_equal(map_open(path, E_IO, &map, &e), 0);
 	assert_int_equal(map.len, extdata_len(x));
 	assert_int_equal(map.len, x->item[2].place.offset + x->item[2].place.len);
 	assert_memory_equal(map.data, "begina", 6);
@@ -663,7 +664,7 @@ test_embedded(void **state)
 		assert_memory_equal(map.data + x->item[i].place.offset - i - 1, "abc", i + 1);
 		elements_check(&map, names[i], form[i], x->item[i].place);
 	}
-	fs_map_close(&map);
+	map_close(&map);
 	extdata_free(&x);
 }
 
