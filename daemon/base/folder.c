@@ -43,6 +43,8 @@ rooted_open(const char *path, struct folder_roots roots, int code, int *ret_fd, 
 
 	if (roots.n == 0) {
 		*ret_fd = open(path, flags | O_CLOEXEC);
+		if (*ret_fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+			return err_set(e, code, "'%s' is not a folder", path);
 		return *ret_fd < 0 ? err_errno(e, code, errno, "cannot open the folder '%s'", path) : 0;
 	}
 	for (i = 0; i < roots.n; i++) {
