@@ -20,4 +20,9 @@ check_PROGRAMS += tests/fuzz/fuzz_pattern
 tests_fuzz_fuzz_pattern_SOURCES = tests/fuzz/fuzz_pattern.c tests/fuzz/fuzz.h tests/fuzz/main.c
 tests_fuzz_fuzz_pattern_LDADD = $(CHECKPOINT_LIBS)
 
+check_PROGRAMS += tests/fuzz/fuzz_config
+tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c tests/fuzz/fuzz.h tests/fuzz/main.c
+nodist_EXTRA_tests_fuzz_fuzz_config_SOURCES = dummy.cxx
+tests_fuzz_fuzz_config_LDADD = $(MODEL_LIBS) $(BASE_LIBS) $(TORCH_LIBS)
+
 EXTRA_DIST += $(wildcard $(srcdir)/tests/fuzz/corpus/*/*)

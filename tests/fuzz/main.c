@@ -194,6 +194,7 @@ main(int argc, char **argv)
 
 	(void)signal(SIGSEGV, crash_save);
 	(void)signal(SIGBUS, crash_save);
+	(void)signal(SIGFPE, crash_save);
 	(void)signal(SIGABRT, crash_save);
 	if (options_run(argc, argv, &e) == 0)
 		return 0;
