@@ -31,6 +31,7 @@ DIRECT(max, "Max")
 DIRECT(equal, "Equal")
 DIRECT(less, "Less")
 DIRECT(and, "And")
+DIRECT(or, "Or")
 DIRECT(not, "Not")
 DIRECT(where, "Where")
 

@@ -281,6 +281,7 @@ Tensor max(const struct tt_args *a) { return at::maximum(in(a, 0), in(a, 1)); }
 Tensor equal(const struct tt_args *a) { return at::eq(in(a, 0), in(a, 1)); }
 Tensor less(const struct tt_args *a) { return at::lt(in(a, 0), in(a, 1)); }
 Tensor both(const struct tt_args *a) { return at::bitwise_and(in(a, 0), in(a, 1)); }
+Tensor either(const struct tt_args *a) { return at::bitwise_or(in(a, 0), in(a, 1)); }
 Tensor negation(const struct tt_args *a) { return at::bitwise_not(in(a, 0)); }
 Tensor cast(const struct tt_args *a) { return in(a, 0).to(types[a->dtype]); }
 Tensor reshape(const struct tt_args *a) { return in(a, 0).reshape(dims(a->shape)); }
@@ -292,7 +293,7 @@ Tensor any(const struct tt_args *a) { return in(a, 0).to(at::kLong).sum() > 0; }
 
 } // namespace
 
-/* `and` and `not` are operators to C++: their functions have other names here. */
+/* `and`, `or` and `not` are operators to C++: their functions have other names here. */
 /* clang-format off */
 #define SHIM(name, f)                                                                                        \
 	int tt_##name(const struct tt_args *a, struct tt **ret, struct err *e)                               \
@@ -324,6 +325,7 @@ SHIM(max, max)
 SHIM(equal, equal)
 SHIM(less, less)
 SHIM(and, both)
+SHIM(or, either)
 SHIM(not, negation)
 SHIM(where, where)
 SHIM(cast, cast)

@@ -361,6 +361,7 @@ BINARY(max, OP_MAX)
 BINARY(equal, OP_EQUAL)
 BINARY(less, OP_LESS)
 BINARY(and, OP_AND)
+BINARY(or, OP_OR)
 BINARY(check, OP_CHECK)
 
 struct ir_value *

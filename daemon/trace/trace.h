@@ -79,6 +79,7 @@ struct ir_value *tr_max(struct trace *t, struct ir_value *a, struct ir_value *b)
 struct ir_value *tr_equal(struct trace *t, struct ir_value *a, struct ir_value *b);
 struct ir_value *tr_less(struct trace *t, struct ir_value *a, struct ir_value *b);
 struct ir_value *tr_and(struct trace *t, struct ir_value *a, struct ir_value *b);
+struct ir_value *tr_or(struct trace *t, struct ir_value *a, struct ir_value *b);
 struct ir_value *tr_not(struct trace *t, struct ir_value *x);
 struct ir_value *tr_where(struct trace *t, struct ir_value *cond, struct ir_value *a, struct ir_value *b);
 struct ir_value *tr_cast(struct trace *t, struct ir_value *x, enum elem elem);

@@ -331,6 +331,7 @@ BUILD_BINARY(max, OP_MAX, ELEM_I64)
 BUILD_BINARY(equal, OP_EQUAL, ELEM_I64)
 BUILD_BINARY(less, OP_LESS, ELEM_I64)
 BUILD_BINARY(and, OP_AND, ELEM_BOOL)
+BUILD_BINARY(or, OP_OR, ELEM_BOOL)
 
 static struct ir_value *
 build_not(struct made *m)
@@ -482,6 +483,7 @@ static const struct row {
 	{OP_EQUAL, "equal", build_equal, "Equal"},
 	{OP_LESS, "less", build_less, "Less"},
 	{OP_AND, "and", build_and, "And"},
+	{OP_OR, "or", build_or, "Or"},
 	{OP_NOT, "not", build_not, "Not"},
 	{OP_WHERE, "where", build_where, "Where"},
 	{OP_CAST, "cast", build_cast, "Cast"},

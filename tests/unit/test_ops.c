@@ -140,6 +140,7 @@ CASE(max) { return tr_cast(t, tr_max(t, ints(t, "x"), tr_i64(t, 3)), ELEM_F32); 
 CASE(equal) { return tr_cast(t, tr_equal(t, ints(t, "x"), ints(t, "y")), ELEM_F32); }
 CASE(less) { return tr_cast(t, tr_less(t, ints(t, "x"), ints(t, "y")), ELEM_F32); }
 CASE(both) { return tr_cast(t, tr_and(t, bools(t, "x"), bools(t, "y")), ELEM_F32); }
+CASE(either) { return tr_cast(t, tr_or(t, bools(t, "x"), bools(t, "y")), ELEM_F32); }
 CASE(negation) { return tr_cast(t, tr_not(t, bools(t, "x")), ELEM_F32); }
 /* clang-format on */
 CASE(where)
@@ -271,6 +272,7 @@ static const struct {
 	{OP_EQUAL, equal},
 	{OP_LESS, less},
 	{OP_AND, both},
+	{OP_OR, either},
 	{OP_NOT, negation},
 	{OP_WHERE, where},
 	{OP_WHERE, where_scalar},
