@@ -8,6 +8,8 @@
 #include "caseinput.h"
 #include "checkpoint/config_scope.h"
 #include "decoder.h"
+#include "guards.h"
+#include "siglip.h"
 
 struct paligemma_text {
 	int64_t hidden_size;
@@ -21,28 +23,14 @@ struct paligemma_text {
 	double rope_theta;
 };
 
-struct paligemma_vision {
-	int64_t hidden_size;
-	int64_t num_hidden_layers;
-	int64_t num_attention_heads;
-	int64_t head_dim; /* hidden_size / num_attention_heads */
-	int64_t intermediate_size;
-	int64_t num_channels;
-	int64_t image_size;
-	int64_t patch_size;
-	int64_t patches; /* image tokens: (image_size / patch_size) squared */
-	double layer_norm_eps;
-};
-
 struct paligemma_config {
 	struct paligemma_text text;
-	struct paligemma_vision vision;
+	struct siglip_config vision;
 	int64_t image_token_id; /* may be beyond the vocabulary: such ids are looked up as 0 */
 	int64_t embedding_dim;  /* 0: config.json does not say; the rows of proj.weight do */
 };
 
 #define TEXT(field) offsetof(struct paligemma_text, field)
-#define VISION(field) offsetof(struct paligemma_vision, field)
 
 static const struct config_int text_rows[] = {
 	{"hidden_size", 1, 65536, CONFIG_REQUIRED, TEXT(hidden_size)},
@@ -52,16 +40,6 @@ static const struct config_int text_rows[] = {
 	{"head_dim", 2, 4096, 256, TEXT(head_dim)},
 	{"intermediate_size", 1, 1 << 20, CONFIG_REQUIRED, TEXT(intermediate_size)},
 	{"vocab_size", 1, 1 << 24, CONFIG_REQUIRED, TEXT(vocab_size)},
-};
-
-static const struct config_int vision_rows[] = {
-	{"hidden_size", 1, 65536, CONFIG_REQUIRED, VISION(hidden_size)},
-	{"num_hidden_layers", 1, 1000, CONFIG_REQUIRED, VISION(num_hidden_layers)},
-	{"num_attention_heads", 1, 1024, CONFIG_REQUIRED, VISION(num_attention_heads)},
-	{"intermediate_size", 1, 1 << 20, CONFIG_REQUIRED, VISION(intermediate_size)},
-	{"num_channels", 1, 16, 3, VISION(num_channels)},
-	{"image_size", 1, 8192, CONFIG_REQUIRED, VISION(image_size)},
-	{"patch_size", 1, 256, CONFIG_REQUIRED, VISION(patch_size)},
 };
 
 /*
@@ -105,28 +83,6 @@ text_read(const struct config_scope *s, struct paligemma_text *t, struct err *e)
 	return 0;
 }
 
-static int
-vision_read(const struct config_scope *s, struct paligemma_vision *v, struct err *e)
-{
-	int64_t side;
-	int r;
-
-	if ((r = config_only(s, "model_type", "siglip_vision_model", "siglip_vision_model", e)) < 0 ||
-	    (r = config_only(s, "hidden_act", "gelu_pytorch_tanh", "gelu_pytorch_tanh", e)) < 0 ||
-	    (r = config_ints(s, vision_rows, ARRAY_LEN(vision_rows), v, e)) < 0 ||
-	    (r = config_double(s, "layer_norm_eps", 1e-6, 1, &v->layer_norm_eps, e)) < 0)
-		return r;
-	if (v->hidden_size % v->num_attention_heads)
-		return config_fail(s, "hidden_size", E_BAD_CHECKPOINT, e,
-				   "must be a multiple of num_attention_heads");
-	if (v->image_size < v->patch_size)
-		return config_fail(s, "image_size", E_BAD_CHECKPOINT, e, "must be at least patch_size");
-	v->head_dim = v->hidden_size / v->num_attention_heads;
-	side = v->image_size / v->patch_size;
-	v->patches = side * side;
-	return 0;
-}
-
 /* `image_token_index`, and its later name. */
 static int
 image_token_read(const struct config_scope *top, int64_t *ret, struct err *e)
@@ -153,7 +109,7 @@ backbone_read(const json_t *config, struct paligemma_config *c, struct err *e)
 	    (r = config_backbone(config, &top, e)) < 0 ||
 	    (r = config_sub(&top, "text_config", JSON_REQUIRED, &text, e)) < 0 ||
 	    (r = config_sub(&top, "vision_config", JSON_REQUIRED, &vision, e)) < 0 ||
-	    (r = text_read(&text, &c->text, e)) < 0 || (r = vision_read(&vision, &c->vision, e)) < 0 ||
+	    (r = text_read(&text, &c->text, e)) < 0 || (r = siglip_config_read(&vision, &c->vision, e)) < 0 ||
 	    (r = image_token_read(&top, &c->image_token_id, e)) < 0)
 		return r;
 	projection = c->text.hidden_size;
@@ -190,91 +146,6 @@ trace_sizes(const void *config)
 	return s;
 }
 
-static int64_t
-side(const struct paligemma_config *c)
-{
-	return c->vision.image_size / c->vision.patch_size; /* patches a side */
-}
-
-static struct ir_value *
-tower_attention(struct trace *t, const struct paligemma_config *c, struct ir_value *x, int il)
-{
-	const double head_dim = (double)c->vision.head_dim;
-	const int64_t w = c->vision.hidden_size;
-	struct ir_value *y, *q, *k, *v, *a;
-
-	tr_scope(t, "vis.%02d.attn", il);
-	y = blk_layer_norm(t, x, c->vision.layer_norm_eps, "vis.encoder.layers.%d.layer_norm1", il);
-	q = blk_linear(t, y, w, BLK_BIAS, "q", "vis.encoder.layers.%d.self_attn.q_proj", il);
-	k = blk_linear(t, y, w, BLK_BIAS, "k", "vis.encoder.layers.%d.self_attn.k_proj", il);
-	v = blk_linear(t, y, w, BLK_BIAS, "v", "vis.encoder.layers.%d.self_attn.v_proj", il);
-	q = blk_heads_split(t, q, c->vision.num_attention_heads);
-	k = blk_heads_split(t, k, c->vision.num_attention_heads);
-	v = blk_heads_split(t, v, c->vision.num_attention_heads);
-	a = blk_heads_merge(t, tr_attention(t, q, k, v, NULL, 1 / sqrt(head_dim)));
-	a = blk_linear(t, a, w, BLK_BIAS, "o", "vis.encoder.layers.%d.self_attn.out_proj", il);
-	return tr_name(t, tr_add(t, x, a), "out");
-}
-
-static struct ir_value *
-tower_mlp(struct trace *t, const struct paligemma_config *c, struct ir_value *x, int il)
-{
-	struct ir_value *y;
-
-	tr_scope(t, "vis.%02d.mlp", il);
-	y = blk_layer_norm(t, x, c->vision.layer_norm_eps, "vis.encoder.layers.%d.layer_norm2", il);
-	y = blk_linear(t, y, c->vision.intermediate_size, BLK_BIAS, "fc1", "vis.encoder.layers.%d.mlp.fc1",
-		       il);
-	y = blk_linear(t, tr_gelu_tanh(t, y), c->vision.hidden_size, BLK_BIAS, "fc2",
-		       "vis.encoder.layers.%d.mlp.fc2", il);
-	return tr_name(t, tr_add(t, x, y), "out");
-}
-
-/*
- * The convolution's window is its step: images cut into patches, each a row of (channel, y, x).
- * Pixels at the right and bottom that fill no patch are left out.
- */
-static struct ir_value *
-patches(struct trace *t, const struct paligemma_config *c, struct ir_value *pixels)
-{
-	static const int rows_first[] = {0, 2, 4, 1, 3, 5};
-	const int64_t s = side(c), p = c->vision.patch_size, ch = c->vision.num_channels;
-	struct dim images = sym(SYM_IMAGES);
-	struct ir_value *x = pixels;
-
-	if (s * p < c->vision.image_size)
-		x = tr_slice(t, tr_slice(t, x, 2, 0, s * p), 3, 0, s * p);
-	x = tr_reshape(t, x, shape_of(6, images, n(ch), n(s), n(p), n(s), n(p)));
-	x = tr_transpose(t, x, rows_first); /* [images, s, s, channels, p, p] */
-	return tr_reshape(t, x, shape_of(3, images, n(s * s), n(ch * p * p)));
-}
-
-/* Features of all images: float [images*side*side, hidden]. */
-static struct ir_value *
-vision(struct trace *t, const struct paligemma_config *c, struct ir_value *pixels)
-{
-	const int64_t p = c->vision.patch_size, ch = c->vision.num_channels, w = c->vision.hidden_size;
-	struct ir_value *x, *weight, *bias, *position;
-	int il;
-
-	tr_scope(t, "vis");
-	weight = tr_weight_as(t, shape_of(2, n(w), n(ch * p * p)), shape_of(4, n(w), n(ch), n(p), n(p)),
-			      "vis.embeddings.patch_embedding.weight");
-	bias = tr_weight(t, shape_of(1, n(w)), "vis.embeddings.patch_embedding.bias");
-	position = tr_weight(t, shape_of(2, n(c->vision.patches), n(w)),
-			     "vis.embeddings.position_embedding.weight");
-	x = tr_name(t, tr_linear(t, patches(t, c, pixels), weight, bias), "patch_embed");
-	x = tr_add(t, x, position); /* [images, patches, width] */
-	for (il = 0; il < c->vision.num_hidden_layers; il++) {
-		x = tower_attention(t, c, x, il);
-		x = tower_mlp(t, c, x, il);
-	}
-	tr_scope(t, "vis");
-	x = blk_layer_norm(t, x, c->vision.layer_norm_eps, "vis.post_layernorm");
-	x = blk_linear(t, x, c->text.hidden_size, BLK_BIAS, "proj", "mmproj.linear");
-	return tr_reshape(t, x, shape_of(2, dim_mul(axis(x, 0), axis(x, 1)), n(c->text.hidden_size)));
-}
-
 static struct shape
 pixels_shape(const void *config)
 {
@@ -292,20 +163,40 @@ static const struct model_input inputs[] = {
 /* One graph while it is built. */
 struct build {
 	const struct paligemma_config *c;
+	struct blk_text in;
 	struct ir_value *pixels;
-	struct ir_value *is_image; /* bool [batch, sequence] */
-	struct ir_value *x;        /* embeddings of the tokens */
+	struct ir_value *flag; /* bool [batch, sequence]: the id is the image token's */
+	struct ir_value *x;    /* embeddings of the tokens */
 };
 
+/* Features of all images: float [images*patches, hidden]. */
+static struct ir_value *
+vision(struct trace *t, const struct paligemma_config *c, struct ir_value *pixels)
+{
+	struct ir_value *x;
+
+	x = siglip_build(t, &c->vision, pixels); /* [images, patches, width] */
+	x = blk_linear(t, x, c->text.hidden_size, BLK_BIAS, "proj", "mmproj.linear");
+	return tr_reshape(t, x, shape_of(2, dim_mul(axis(x, 0), axis(x, 1)), n(c->text.hidden_size)));
+}
+
+/* Every image has as many tokens as patches, so the k-th image token stands for the k-th feature. */
 static struct ir_value *
 with_images(struct trace *t, const void *arg)
 {
 	const struct build *b = arg;
-	struct ir_value *features = vision(t, b->c, b->pixels);
+	const int64_t patches = b->c->vision.patches;
+	struct ir_value *all, *is_image, *index, *place, *features, *pixels = b->pixels;
 
-	/* Images have no padding: the k-th image token gets the k-th feature. */
+	tr_scope(t, "images");
+	all = tr_size(t, dim_mul(sym(SYM_IMAGES), n(patches)));
+	is_image = guard_image_tokens(t, b->flag, b->in.unmasked, all, &pixels);
+	index = blk_running(t, is_image); /* [batch*sequence] */
+	place = tr_mod(t, index, tr_i64(t, patches));
+	index = guard_rows(t, index, is_image, place);
+	features = vision(t, b->c, pixels);
 	tr_scope(t, "merge");
-	return tr_name(t, blk_scatter(t, b->x, b->is_image, features, blk_running(t, b->is_image)), "out");
+	return tr_name(t, blk_scatter(t, b->x, is_image, features, index), "out");
 }
 
 static struct ir_value *
@@ -317,13 +208,38 @@ without_images(struct trace *t, const void *arg)
 	return b->x;
 }
 
-/* An image token beyond the vocabulary has no row of its own: its word is 0, and is replaced anyhow. */
+/* Embeddings of the tokens, scaled: float [batch, sequence, hidden]. `any` is set in the unified graph. */
 static struct ir_value *
-words(struct trace *t, const struct build *b, const struct blk_text *in, enum variant v)
+embed(struct trace *t, struct build *b, enum variant v, struct ir_value **any)
 {
-	if (v == VARIANT_TEXT || b->c->image_token_id < b->c->text.vocab_size)
-		return in->ids;
-	return tr_where(t, b->is_image, tr_i64(t, 0), in->ids);
+	const struct paligemma_text *c = &b->c->text;
+	struct ir_value *table, *words, *seen;
+
+	if (v != VARIANT_TEXT)
+		b->flag = tr_equal(t, b->in.ids, tr_i64(t, b->c->image_token_id));
+	if (v == VARIANT_UNIFIED) {
+		seen = tr_and(t, b->flag, b->in.unmasked);
+		*any = tr_name(t, tr_any(t, seen), "any_image");
+	}
+	tr_scope(t, "lm");
+	words = guard_words(t, b->in.ids, b->in.unmasked, b->flag, c->vocab_size);
+	table = tr_weight(t, shape_of(2, n(c->vocab_size), n(c->hidden_size)), "lm.embed_tokens.weight");
+	table = tr_gather(t, table, words);
+	return tr_name(t, tr_mul(t, table, tr_f32(t, sqrt((double)c->hidden_size))), "embed");
+}
+
+/* Positions from 1 on, padding counted: angles float [sequence, head_dim]. */
+static struct ir_value *
+angles_build(struct trace *t, const struct paligemma_text *c)
+{
+	struct ir_value *x, *inv;
+
+	tr_scope(t, "rope");
+	inv = blk_inv_freq(t, "rope.inv_freq", c->rope_theta, c->head_dim, 0, c->head_dim / 2);
+	x = tr_iota(t, sym(SYM_SEQUENCE));
+	x = tr_add(t, x, tr_i64(t, 1));
+	x = blk_angles(t, x, inv);
+	return tr_concat(t, 1, 2, x, x);
 }
 
 static struct ir_value *
@@ -339,40 +255,25 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 				  .eps = c->text.rms_norm_eps,
 				  .norm = DECODER_NORM_ONE_PLUS,
 				  .act = DECODER_GELU_TANH};
-	const struct blk_text in = blk_text_inputs(t);
-	struct build b = {.c = c};
+	struct build b = {.c = c, .in = blk_text_inputs(t)};
 	struct decoder_attention attention;
-	struct ir_value *table, *angles, *x;
+	struct ir_value *angles, *any = NULL;
 
-	if (v != VARIANT_TEXT) {
+	if (v != VARIANT_TEXT)
 		b.pixels = model_input_trace(t, &inputs[0], c);
-		b.is_image = tr_name(t, tr_equal(t, in.ids, tr_i64(t, c->image_token_id)), "is_image");
-	}
-	table = tr_weight(t, shape_of(2, n(c->text.vocab_size), n(c->text.hidden_size)),
-			  "lm.embed_tokens.weight");
-	tr_scope(t, "lm");
-	b.x = tr_gather(t, table, words(t, &b, &in, v));
-	b.x = tr_name(t, tr_mul(t, b.x, tr_f32(t, sqrt((double)c->text.hidden_size))),
-		      "embed"); /* [batch, sequence, hidden] */
+	b.x = embed(t, &b, v, &any);
 	if (v == VARIANT_IMAGE)
 		b.x = with_images(t, &b);
 	if (v == VARIANT_UNIFIED)
-		b.x = tr_if(t, tr_name(t, tr_any(t, b.is_image), "any_image"), with_images, without_images,
-			    &b);
-
-	tr_scope(t, "rope"); /* positions from 1 on, padding counted */
-	angles = tr_add(t, tr_iota(t, sym(SYM_SEQUENCE)), tr_i64(t, 1));
-	angles = blk_angles(t, angles,
-			    blk_inv_freq(t, "rope.inv_freq", c->text.rope_theta, c->text.head_dim, 0,
-					 c->text.head_dim / 2));
-	angles = tr_concat(t, 1, 2, angles, angles);
+		b.x = tr_if(t, any, with_images, without_images, &b);
+	angles = angles_build(t, &c->text);
 	attention.cos = tr_name(t, tr_cos(t, angles), "cos");
 	attention.sin = tr_name(t, tr_sin(t, angles), "sin");
 	tr_scope(t, "lm");
-	attention.bias = tr_attention_bias(t, in.unmasked, o->mask_causal ? IR_MASK_CAUSAL : IR_MASK_FULL);
+	attention.bias = tr_attention_bias(t, b.in.unmasked, o->mask_causal ? IR_MASK_CAUSAL : IR_MASK_FULL);
 	attention.bias = tr_name(t, attention.bias, "bias");
-	x = decoder_build(t, &d, b.x, &attention);
-	return blk_head(t, x, &in, c->embedding_dim);
+	b.x = decoder_build(t, &d, b.x, &attention); /* [batch, sequence, hidden] */
+	return blk_head(t, b.x, &b.in, c->embedding_dim);
 }
 
 static struct model_tokens

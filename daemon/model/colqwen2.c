@@ -3,6 +3,7 @@
  */
 #include "caseinput.h"
 #include "decoder.h"
+#include "guards.h"
 #include "qwen2vl.h"
 
 static int
@@ -34,17 +35,20 @@ trace_sizes(const void *config)
 struct build {
 	const struct qwen2vl_config *c;
 	struct blk_text in;
-	struct qwen2vl_images im;
-	struct ir_value *is_image; /* bool [batch, sequence] */
-	struct ir_value *x;        /* embeddings of the tokens */
+	struct qwen2vl_fed image;
+	struct ir_value *flag; /* bool [batch, sequence]: the id is the image token's */
+	struct ir_value *x;    /* embeddings of the tokens */
 };
 
 static struct ir_value *
 with_images(struct trace *t, const void *arg)
 {
 	const struct build *b = arg;
+	const struct qwen2vl_images im = qwen2vl_images(t, &b->image, &b->in, b->flag);
+	struct ir_value *features;
 
-	return qwen2vl_scatter(t, &b->im, b->x, b->is_image, qwen2vl_vision(t, b->c, &b->im));
+	features = qwen2vl_vision(t, b->c, &im); /* [images*patches/4, hidden] */
+	return qwen2vl_scatter(t, &im, b->x, features);
 }
 
 static struct ir_value *
@@ -56,12 +60,25 @@ without_images(struct trace *t, const void *arg)
 	return b->x;
 }
 
+/*
+ * Each frequency turns two of a head's numbers, half a head apart. Made in each branch rather than behind it:
+ * OpenVINO 2025.4 and 2026.4 read a Concat of a branch's result with itself wrongly.
+ */
+static struct ir_value *
+both_halves(struct trace *t, struct ir_value *angles)
+{
+	return tr_concat(t, angles->shape.rank - 1, 2, angles, angles); /* [..., head_dim] */
+}
+
 static struct ir_value *
 image_angles(struct trace *t, const void *arg)
 {
 	const struct build *b = arg;
+	const struct qwen2vl_images im = qwen2vl_images(t, &b->image, &b->in, b->flag);
+	struct ir_value *angles;
 
-	return qwen2vl_mrope(t, b->c, &b->im, &b->in, b->is_image);
+	angles = qwen2vl_mrope(t, b->c, &im, &b->in); /* [batch, sequence, head_dim/2] */
+	return both_halves(t, angles);
 }
 
 static struct ir_value *
@@ -71,36 +88,64 @@ rope_table(struct trace *t, const struct qwen2vl_config *c)
 			    c->text.head_dim / 2);
 }
 
-/* Positions 0, 1, ... whatever the tokens: float [sequence, head_dim/2]. */
+/* Positions 0, 1, ... whatever the tokens: float [sequence, head_dim]. */
 static struct ir_value *
 arange_angles(struct trace *t, const struct qwen2vl_config *c)
 {
+	struct ir_value *angles;
+
 	tr_scope(t, "rope");
-	return blk_angles(t, tr_iota(t, sym(SYM_SEQUENCE)), rope_table(t, c));
+	angles = tr_iota(t, sym(SYM_SEQUENCE));
+	angles = blk_angles(t, angles, rope_table(t, c));
+	return both_halves(t, angles);
 }
 
-/* What the trained positions come to without images: the number of the token among the unmasked ones. */
+/* The trained positions of a text without images: the number of the token among the unmasked ones. */
 static struct ir_value *
 text_angles(struct trace *t, const void *arg)
 {
 	const struct build *b = arg;
-	struct ir_value *k;
+	struct ir_value *angles;
 
 	tr_scope(t, "rope");
-	k = tr_cumsum(t, tr_cast(t, b->in.unmasked, ELEM_I64), 1);
-	return blk_angles(t, tr_max(t, tr_sub(t, k, tr_i64(t, 1)), tr_i64(t, 0)), rope_table(t, b->c));
+	angles = tr_cast(t, b->in.unmasked, ELEM_I64);
+	angles = tr_cumsum(t, angles, 1);
+	angles = tr_sub(t, angles, tr_i64(t, 1));
+	angles = blk_angles(t, angles, rope_table(t, b->c)); /* [batch, sequence, head_dim/2] */
+	return both_halves(t, angles);
 }
 
+/* Rotary angles of all tokens: float [sequence, head_dim], or [batch, 1, sequence, head_dim], the same for all heads. */
 static struct ir_value *
 angles_build(struct trace *t, const struct build *b, enum variant v, const struct model_options *o,
 	     struct ir_value *any_image)
 {
+	struct ir_value *angles;
+
 	if (v == VARIANT_TEXT || o->positions_arange)
 		return arange_angles(t, b->c);
-	if (v == VARIANT_IMAGE)
-		return image_angles(t, b);
 	tr_scope(t, "mrope");
-	return tr_if(t, any_image, image_angles, text_angles, b);
+	angles = v == VARIANT_IMAGE ? image_angles(t, b) : tr_if(t, any_image, image_angles, text_angles, b);
+	return blk_unsqueeze(t, angles, 1);
+}
+
+/* Embeddings of the tokens: float [batch, sequence, hidden]. `any` is set in the unified graph. */
+static struct ir_value *
+embed(struct trace *t, struct build *b, enum variant v, struct ir_value **any)
+{
+	const struct qwen2vl_text *c = &b->c->text;
+	struct ir_value *table, *words, *seen;
+
+	if (v != VARIANT_TEXT)
+		b->flag = tr_equal(t, b->in.ids, tr_i64(t, b->c->image_token_id));
+	if (v == VARIANT_UNIFIED) {
+		seen = tr_and(t, b->flag, b->in.unmasked);
+		*any = tr_name(t, tr_any(t, seen), "any_image");
+	}
+	tr_scope(t, "lm");
+	words = guard_words(t, b->in.ids, b->in.unmasked, b->flag, c->vocab_size);
+	table = tr_weight(t, shape_of(2, n(c->vocab_size), n(c->hidden_size)), "lm.embed_tokens.weight");
+	return tr_name(t, tr_gather(t, table, words), "embed");
 }
 
 static struct ir_value *
@@ -118,34 +163,24 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 				  .qkv_bias = BLK_BIAS};
 	struct build b = {.c = c, .in = blk_text_inputs(t)};
 	struct decoder_attention attention;
-	struct ir_value *table, *angles, *any = NULL, *x;
+	struct ir_value *angles, *any = NULL;
 
-	table = tr_weight(t, shape_of(2, n(c->text.vocab_size), n(c->text.hidden_size)),
-			  "lm.embed_tokens.weight");
-	b.x = tr_name(t, tr_gather(t, table, b.in.ids), "lm.embed"); /* [batch, sequence, hidden] */
-	if (v != VARIANT_TEXT) {
-		b.im = qwen2vl_image_inputs(t, c);
-		tr_scope(t, "%s", "");
-		b.is_image = tr_name(t, tr_equal(t, b.in.ids, tr_i64(t, c->image_token_id)), "is_image");
-	}
-	if (v == VARIANT_UNIFIED)
-		any = tr_name(t, tr_any(t, b.is_image), "any_image");
+	if (v != VARIANT_TEXT)
+		b.image = qwen2vl_image_inputs(t, c);
+	tr_scope(t, "%s", "");
+	b.x = embed(t, &b, v, &any);
 	angles = angles_build(t, &b, v, o, any);
+	tr_scope(t, "rope");
+	attention.cos = tr_name(t, tr_cos(t, angles), "cos");
+	attention.sin = tr_name(t, tr_sin(t, angles), "sin");
 	if (v == VARIANT_IMAGE)
 		b.x = with_images(t, &b);
 	if (v == VARIANT_UNIFIED)
 		b.x = tr_if(t, any, with_images, without_images, &b);
-
-	tr_scope(t, "rope");
-	angles = tr_concat(t, angles->shape.rank - 1, 2, angles, angles);
-	if (angles->shape.rank == 3)
-		angles = blk_unsqueeze(t, angles, 1); /* the same for all heads */
-	attention.cos = tr_name(t, tr_cos(t, angles), "cos");
-	attention.sin = tr_name(t, tr_sin(t, angles), "sin");
 	tr_scope(t, "lm");
 	attention.bias = tr_name(t, tr_attention_bias(t, b.in.unmasked, IR_MASK_CAUSAL), "bias");
-	x = decoder_build(t, &d, b.x, &attention);
-	return blk_head(t, x, &b.in, c->embedding_dim);
+	b.x = decoder_build(t, &d, b.x, &attention); /* [batch, sequence, hidden] */
+	return blk_head(t, b.x, &b.in, c->embedding_dim);
 }
 
 static int

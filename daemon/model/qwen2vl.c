@@ -3,8 +3,9 @@
 #include <math.h>
 
 #include "caseinput.h"
+#include "guards.h"
 
-#define VISION_EPS 1e-6      /* of its LayerNorms: in no config */
+#define VISION_EPS 1e-6      /* of its LayerNorms: not in the config */
 #define VISION_THETA 10000.0 /* of its rotary positions: likewise */
 #define MERGE 2              /* patches a side that become one token */
 
@@ -102,92 +103,227 @@ qwen2vl_images_make(const struct qwen2vl_config *c, const struct plan *plan, str
 	return 0;
 }
 
-struct qwen2vl_images
+/* One column of the grid [images, 3]: int64 [images]. */
+static struct ir_value *
+grid_column(struct trace *t, struct ir_value *grid, int column, const char *name)
+{
+	struct ir_value *x;
+
+	x = tr_slice(t, grid, 1, column, column + 1);
+	x = tr_reshape(t, x, shape_of(1, sym(SYM_IMAGES))); /* [images] */
+	return tr_name(t, x, "%s", name);
+}
+
+struct qwen2vl_fed
 qwen2vl_image_inputs(struct trace *t, const struct qwen2vl_config *c)
 {
-	const struct shape per_image = shape_of(1, sym(SYM_IMAGES));
-	struct qwen2vl_images im;
+	struct qwen2vl_fed in;
 	struct ir_value *grid;
 
-	im.pixels = model_input_trace(t, &qwen2vl_inputs[PIXELS], c);
+	in.pixels = model_input_trace(t, &qwen2vl_inputs[PIXELS], c);
 	grid = model_input_trace(t, &qwen2vl_inputs[GRID], c);
 	tr_scope(t, "grid");
-	im.t = tr_name(t, tr_reshape(t, tr_slice(t, grid, 1, 0, 1), per_image), "t");
-	im.h = tr_name(t, tr_reshape(t, tr_slice(t, grid, 1, 1, 2), per_image), "h");
-	im.w = tr_name(t, tr_reshape(t, tr_slice(t, grid, 1, 2, 3), per_image), "w");
+	in.t = grid_column(t, grid, 0, "t");
+	in.h = grid_column(t, grid, 1, "h");
+	in.w = grid_column(t, grid, 2, "w");
+	return in;
+}
+
+/*
+ * A side in tokens, between 1 and what `patches` allow; *fits when it is `side` patches exactly.
+ */
+static struct ir_value *
+side_tokens(struct trace *t, struct ir_value *side, struct ir_value *patches, struct ir_value **fits)
+{
+	struct ir_value *two = tr_i64(t, MERGE);
+	struct ir_value *x, *again;
+
+	x = tr_min(t, side, patches);
+	x = tr_max(t, x, two);
+	x = tr_div(t, x, two); /* [images] */
+	again = tr_mul(t, x, two);
+	*fits = tr_equal(t, again, side);
+	return x;
+}
+
+/*
+ * Sizes of the images, from the grid: one frame each, sides of whole tokens, no more patches than there
+ * are, and these too in whole tokens.
+ */
+static void
+sizes_read(struct trace *t, const struct qwen2vl_fed *in, struct qwen2vl_images *im)
+{
+	struct ir_value *four = tr_i64(t, MERGE * MERGE);
+	struct ir_value *patches, *room, *ok, *fits;
+
+	patches = tr_size(t, sym(SYM_PATCHES));
+	im->rows = side_tokens(t, in->h, patches, &ok);
+	im->cols = side_tokens(t, in->w, patches, &fits);
+	ok = tr_and(t, ok, fits);
+	fits = tr_equal(t, in->t, tr_i64(t, 1));
+	ok = tr_and(t, ok, fits);
+	im->tokens = tr_mul(t, im->rows, im->cols); /* [images] */
+	room = tr_div(t, patches, four);
+	fits = tr_less(t, room, im->tokens);
+	fits = tr_not(t, fits);
+	ok = tr_and(t, ok, fits);
+	room = tr_mul(t, room, four);
+	fits = tr_equal(t, room, patches);
+	ok = tr_and(t, ok, fits);
+	ok = tr_not(t, ok);
+	im->tokens = tr_check(t, im->tokens, ok);
+	im->tokens = tr_name(t, im->tokens, "image_grid_thw_must_fit_pixel_values");
+}
+
+/*
+ * Image and place of each image token, from its number k among all image tokens: its image is the number
+ * of images that end at or before k, and its place is k less the tokens of those.
+ */
+static void
+tokens_place(struct trace *t, struct qwen2vl_images *im)
+{
+	struct ir_value *k, *end, *past;
+
+	end = tr_cumsum(t, im->tokens, 0); /* [images] */
+	k = blk_running(t, im->is_image);  /* [tokens]: its number among all image tokens */
+	past = blk_unsqueeze(t, k, 1);     /* [tokens, 1] */
+	past = tr_less(t, past, end);      /* [tokens, images] */
+	past = tr_not(t, past);            /* the image ends before the token */
+	past = tr_cast(t, past, ELEM_I64);
+	im->image = tr_sum(t, past, 1);     /* [tokens] */
+	past = tr_mul(t, past, im->tokens); /* [tokens, images] */
+	past = tr_sum(t, past, 1);          /* [tokens] */
+	im->place = tr_sub(t, k, past);
+	im->image = tr_name(t, im->image, "image");
+	im->place = tr_name(t, im->place, "place");
+}
+
+struct qwen2vl_images
+qwen2vl_images(struct trace *t, const struct qwen2vl_fed *in, const struct blk_text *text,
+	       struct ir_value *flag)
+{
+	struct qwen2vl_images im = {.pixels = in->pixels};
+	struct ir_value *all;
+
+	tr_scope(t, "images");
+	sizes_read(t, in, &im);
+	all = tr_sum(t, im.tokens, 0);
+	im.is_image = guard_image_tokens(t, flag, text->unmasked, all, &im.tokens);
+	tokens_place(t, &im);
 	return im;
-}
-
-static struct ir_value *
-patch_count(struct trace *t, const struct qwen2vl_images *im)
-{
-	return tr_mul(t, im->t, tr_mul(t, im->h, im->w)); /* [images] */
-}
-
-static struct ir_value *
-column(struct trace *t, struct ir_value *per_image)
-{
-	return blk_unsqueeze(t, per_image, 1); /* [images, 1] */
 }
 
 /*
  * Patches come in blocks of 2 x 2, blocks row by row, inside a block row by row:
  *
- *	0 1 | 4 5 |        block g = p / 4 lies at (g / (w/2), g % (w/2)),
+ *	0 1 | 4 5 |        block g = p / 4 lies at (g / cols, g % cols),
  *	2 3 | 6 7 | ...    place r = p % 4 inside it at (r / 2, r % 2)
  *
- * Angles of both coordinates, float [images, patches, head_dim/2].
+ * Angles of both coordinates, float [images, patches, head_dim/2]. size int64 [images, 1]: patches of the image.
  */
 static struct ir_value *
-patch_angles(struct trace *t, const struct qwen2vl_images *im, int64_t head_dim)
+patch_angles(struct trace *t, const struct qwen2vl_images *im, struct ir_value *size, int64_t head_dim)
 {
-	struct ir_value *one = tr_i64(t, 1), *two = tr_i64(t, MERGE), *four = tr_i64(t, MERGE * MERGE);
-	struct ir_value *size = tr_max(t, tr_mul(t, im->h, im->w), one);
-	struct ir_value *half_w = column(t, tr_max(t, tr_div(t, im->w, two), one));
+	struct ir_value *two = tr_i64(t, MERGE), *four = tr_i64(t, MERGE * MERGE);
 	struct ir_value *inv = blk_inv_freq(t, "vis.inv_freq", VISION_THETA, head_dim / 2, 0, head_dim / 4);
-	struct ir_value *p, *g, *r, *row, *col;
+	struct ir_value *cols, *p, *g, *r, *row, *col, *inner;
 
-	p = tr_mod(t, tr_iota(t, sym(SYM_PATCHES)), column(t, size)); /* [images, patches] */
+	cols = blk_unsqueeze(t, im->cols, 1); /* [images, 1] */
+	p = tr_iota(t, sym(SYM_PATCHES));
+	p = tr_mod(t, p, size); /* [images, patches] */
 	g = tr_div(t, p, four);
 	r = tr_mod(t, p, four);
-	row = tr_add(t, tr_mul(t, tr_div(t, g, half_w), two), tr_div(t, r, two));
-	col = tr_add(t, tr_mul(t, tr_mod(t, g, half_w), two), tr_mod(t, r, two));
-	row = blk_angles(t, tr_name(t, row, "row"), inv);
-	col = blk_angles(t, tr_name(t, col, "col"), inv);
-	return tr_concat(t, 2, 2, row, col);
+	row = tr_div(t, g, cols);
+	row = tr_mul(t, row, two);
+	inner = tr_div(t, r, two);
+	row = tr_name(t, tr_add(t, row, inner), "row");
+	col = tr_mod(t, g, cols);
+	col = tr_mul(t, col, two);
+	inner = tr_mod(t, r, two);
+	col = tr_name(t, tr_add(t, col, inner), "col");
+	row = blk_angles(t, row, inv);
+	col = blk_angles(t, col, inv);
+	return tr_concat(t, 2, 2, row, col); /* [images, patches, head_dim/2] */
 }
 
 /* What the blocks of the tower have in common. */
 struct tower {
 	const struct qwen2vl_config *c;
 	int64_t width;
+	struct ir_value *seen;      /* bool [images, patches]: not padding */
 	struct ir_value *cos, *sin; /* [images, 1, patches, head_dim] */
 	struct ir_value *bias;      /* keeps padding from being looked at */
 };
 
+static void
+tower_tables(struct trace *t, const struct qwen2vl_images *im, struct tower *v)
+{
+	struct ir_value *size, *p, *angles;
+
+	tr_scope(t, "vis.pos");
+	size = tr_mul(t, im->tokens, tr_i64(t, MERGE * MERGE));
+	size = blk_unsqueeze(t, size, 1); /* [images, 1] */
+	angles = patch_angles(t, im, size, v->c->vision.head_dim);
+	angles = tr_concat(t, 2, 2, angles, angles);
+	angles = blk_unsqueeze(t, angles, 1); /* [images, 1, patches, head_dim] */
+	v->cos = tr_name(t, tr_cos(t, angles), "cos");
+	v->sin = tr_name(t, tr_sin(t, angles), "sin");
+	p = tr_iota(t, sym(SYM_PATCHES));
+	v->seen = tr_name(t, tr_less(t, p, size), "seen");
+	v->bias = tr_name(t, tr_attention_bias(t, v->seen, IR_MASK_FULL), "bias");
+}
+
+/*
+ * The patch embedding is a convolution whose window is its step: a linear over the flattened patch. Padding
+ * may hold anything, infinities and NaN too, and a product with these would reach the tokens.
+ */
+static struct ir_value *
+patch_embed(struct trace *t, const struct tower *v, struct ir_value *pixels)
+{
+	const struct qwen2vl_config *c = v->c;
+	const struct shape flat = shape_of(2, n(v->width), n(features(c)));
+	const struct shape stored =
+		shape_of(5, n(v->width), n(c->vision.in_channels), n(c->vision.temporal_patch_size),
+			 n(c->vision.patch_size), n(c->vision.patch_size));
+	struct ir_value *seen, *weight, *x;
+
+	tr_scope(t, "vis");
+	seen = blk_unsqueeze(t, v->seen, 2); /* [images, patches, 1] */
+	x = tr_where(t, seen, pixels, tr_f32(t, 0));
+	weight = tr_weight_as(t, flat, stored, "vis.patch_embed.proj.weight");
+	x = tr_linear(t, x, weight, NULL); /* [images, patches, width] */
+	return tr_name(t, x, "patch_embed");
+}
+
+/* Heads of q, k or v: [images, heads, patches, head_dim]. */
 static struct ir_value *
 qkv_part(struct trace *t, const struct tower *v, struct ir_value *qkv, int which)
 {
-	struct ir_value *part = tr_slice(t, qkv, 2, which * v->width, (which + 1) * v->width);
+	struct ir_value *part;
 
-	return blk_heads_split(t, tr_name(t, part, "%c", "qkv"[which]), v->c->vision.num_heads);
+	part = tr_slice(t, qkv, 2, which * v->width, (which + 1) * v->width);
+	part = tr_name(t, part, "%c", "qkv"[which]);
+	return blk_heads_split(t, part, v->c->vision.num_heads);
 }
 
 static struct ir_value *
 tower_attention(struct trace *t, const struct tower *v, struct ir_value *x, int il)
 {
 	const double head_dim = (double)v->c->vision.head_dim;
-	struct ir_value *qkv, *q, *k, *a;
+	struct ir_value *qkv, *q, *k, *val, *a;
 
 	tr_scope(t, "vis.%02d.attn", il);
 	a = blk_layer_norm(t, x, VISION_EPS, "vis.blocks.%d.norm1", il);
 	qkv = blk_linear(t, a, 3 * v->width, BLK_BIAS, "qkv", "vis.blocks.%d.attn.qkv", il);
-	q = tr_name(t, tr_rope(t, qkv_part(t, v, qkv, 0), v->cos, v->sin), "q.rope");
-	k = tr_name(t, tr_rope(t, qkv_part(t, v, qkv, 1), v->cos, v->sin), "k.rope");
-	a = blk_heads_merge(t, tr_attention(t, q, k, qkv_part(t, v, qkv, 2), v->bias, 1 / sqrt(head_dim)));
-	return tr_name(
-		t, tr_add(t, x, blk_linear(t, a, v->width, BLK_BIAS, "proj", "vis.blocks.%d.attn.proj", il)),
-		"out");
+	q = qkv_part(t, v, qkv, 0);
+	k = qkv_part(t, v, qkv, 1);
+	val = qkv_part(t, v, qkv, 2);
+	q = tr_name(t, tr_rope(t, q, v->cos, v->sin), "q.rope");
+	k = tr_name(t, tr_rope(t, k, v->cos, v->sin), "k.rope");
+	a = tr_attention(t, q, k, val, v->bias, 1 / sqrt(head_dim));
+	a = blk_heads_merge(t, a); /* [images, patches, width] */
+	a = blk_linear(t, a, v->width, BLK_BIAS, "proj", "vis.blocks.%d.attn.proj", il);
+	return tr_name(t, tr_add(t, x, a), "out");
 }
 
 static struct ir_value *
@@ -198,7 +334,8 @@ tower_mlp(struct trace *t, const struct tower *v, struct ir_value *x, int il)
 	tr_scope(t, "vis.%02d.mlp", il);
 	y = blk_layer_norm(t, x, VISION_EPS, "vis.blocks.%d.norm2", il);
 	y = blk_linear(t, y, v->c->vision.mlp_dim, BLK_BIAS, "fc1", "vis.blocks.%d.mlp.fc1", il);
-	y = blk_linear(t, tr_quick_gelu(t, y), v->width, BLK_BIAS, "fc2", "vis.blocks.%d.mlp.fc2", il);
+	y = tr_quick_gelu(t, y); /* [images, patches, mlp_dim] */
+	y = blk_linear(t, y, v->width, BLK_BIAS, "fc2", "vis.blocks.%d.mlp.fc2", il);
 	return tr_name(t, tr_add(t, x, y), "out");
 }
 
@@ -206,39 +343,27 @@ tower_mlp(struct trace *t, const struct tower *v, struct ir_value *x, int il)
 static struct ir_value *
 merger(struct trace *t, const struct tower *v, struct ir_value *x)
 {
+	const struct dim tokens = dim_div(dim_mul(axis(x, 0), axis(x, 1)), MERGE * MERGE);
 	const int64_t wide = v->width * MERGE * MERGE;
 	struct ir_value *y;
 
 	tr_scope(t, "vis.merger");
 	y = blk_layer_norm(t, x, VISION_EPS, "vis.merger.ln_q");
-	y = tr_reshape(t, y, shape_of(2, dim_div(dim_mul(axis(x, 0), axis(x, 1)), MERGE * MERGE), n(wide)));
+	y = tr_reshape(t, y, shape_of(2, tokens, n(wide))); /* [images*patches/4, 4*width] */
 	y = blk_linear(t, y, wide, BLK_BIAS, "fc1", "vis.merger.mlp.0");
-	return blk_linear(t, tr_gelu(t, y), v->c->text.hidden_size, BLK_BIAS, "fc2", "vis.merger.mlp.2");
+	y = tr_gelu(t, y);
+	return blk_linear(t, y, v->c->text.hidden_size, BLK_BIAS, "fc2", "vis.merger.mlp.2");
 }
 
 struct ir_value *
 qwen2vl_vision(struct trace *t, const struct qwen2vl_config *c, const struct qwen2vl_images *im)
 {
-	const int64_t width = c->vision.embed_dim;
-	struct tower v = {.c = c, .width = width};
-	struct ir_value *angles, *w, *x;
+	struct tower v = {.c = c, .width = c->vision.embed_dim};
+	struct ir_value *x;
 	int il;
 
-	tr_scope(t, "vis.pos");
-	angles = patch_angles(t, im, c->vision.head_dim);
-	angles = blk_unsqueeze(t, tr_concat(t, 2, 2, angles, angles), 1);
-	v.cos = tr_name(t, tr_cos(t, angles), "cos");
-	v.sin = tr_name(t, tr_sin(t, angles), "sin");
-	x = tr_less(t, tr_iota(t, sym(SYM_PATCHES)), column(t, patch_count(t, im)));
-	v.bias = tr_name(t, tr_attention_bias(t, x, IR_MASK_FULL), "bias");
-
-	/* The patch embedding is a convolution whose window is its step: a linear over the flattened patch. */
-	tr_scope(t, "vis");
-	w = tr_weight_as(t, shape_of(2, n(width), n(features(c))),
-			 shape_of(5, n(width), n(c->vision.in_channels), n(c->vision.temporal_patch_size),
-				  n(c->vision.patch_size), n(c->vision.patch_size)),
-			 "vis.patch_embed.proj.weight");
-	x = tr_name(t, tr_linear(t, im->pixels, w, NULL), "patch_embed"); /* [images, patches, width] */
+	tower_tables(t, im, &v);
+	x = patch_embed(t, &v, im->pixels); /* [images, patches, width] */
 	for (il = 0; il < c->vision.depth; il++) {
 		x = tower_attention(t, &v, x, il);
 		x = tower_mlp(t, &v, x, il);
@@ -246,78 +371,103 @@ qwen2vl_vision(struct trace *t, const struct qwen2vl_config *c, const struct qwe
 	return merger(t, &v, x);
 }
 
-/* Tokens of each image, and where each begins in the row of all of them: int64 [images]. */
-static void
-token_counts(struct trace *t, const struct qwen2vl_images *im, struct ir_value **ret_end,
-	     struct ir_value **ret_begin)
-{
-	struct ir_value *count = tr_div(t, patch_count(t, im), tr_i64(t, MERGE * MERGE));
-
-	*ret_end = tr_cumsum(t, count, 0);
-	*ret_begin = tr_sub(t, *ret_end, count);
-}
-
 struct ir_value *
-qwen2vl_scatter(struct trace *t, const struct qwen2vl_images *im, struct ir_value *x,
-		struct ir_value *is_image, struct ir_value *features)
+qwen2vl_scatter(struct trace *t, const struct qwen2vl_images *im, struct ir_value *x, struct ir_value *merged)
 {
-	struct ir_value *begin, *end, *k, *image, *index, *past;
+	struct ir_value *room, *index;
 
 	tr_scope(t, "merge");
-	token_counts(t, im, &end, &begin);
-	k = blk_running(t, is_image); /* number of the token among all image tokens */
-	past = tr_not(
-		t, tr_less(t, blk_unsqueeze(t, k, 1), end)); /* [tokens, images]: the image ends before it */
-	image = tr_sum(t, tr_cast(t, past, ELEM_I64), 1);
-	index = tr_sub(
-		t, k,
-		tr_gather(t, begin, image)); /* within its image, whose rows are padded to all patches */
-	index = tr_add(t, index, tr_mul(t, image, tr_size(t, dim_div(sym(SYM_PATCHES), MERGE * MERGE))));
-	return tr_name(t, blk_scatter(t, x, is_image, features, index), "out");
+	room = tr_size(t, dim_div(sym(SYM_PATCHES), MERGE * MERGE)); /* rows of each image, padding too */
+	index = tr_mul(t, im->image, room);
+	index = tr_add(t, index, im->place); /* [tokens] */
+	index = guard_rows(t, index, im->is_image, im->place);
+	return tr_name(t, blk_scatter(t, x, im->is_image, merged, index), "out");
+}
+
+/*
+ * int64 [batch, sequence]: the number of the token within its image. An image token continues the image of
+ * the token before it if that is an image token, masked alike; otherwise it begins an image.
+ */
+static struct ir_value *
+place_in_run(struct trace *t, const struct qwen2vl_images *im, struct ir_value *unmasked)
+{
+	struct ir_value *zero = tr_i64(t, 0), *one = tr_i64(t, 1);
+	struct ir_value *place, *kind, *before, *continues, *begins, *wrong;
+
+	place = tr_reshape(t, im->place, im->is_image->shape); /* [batch, sequence] */
+	kind = tr_cast(t, unmasked, ELEM_I64);
+	kind = tr_add(t, kind, one);
+	kind = tr_where(t, im->is_image, kind, zero); /* 0 text, 1 masked image token, 2 image token */
+	before = tr_shift(t, kind, 1);
+	continues = tr_equal(t, kind, before);
+	begins = tr_equal(t, place, zero);
+	wrong = tr_equal(t, continues, begins);
+	wrong = tr_and(t, im->is_image, wrong);
+	place = tr_check(t, place, wrong);
+	return tr_name(t, place, "each_run_of_image_tokens_must_be_one_image");
+}
+
+/*
+ * Where each token stands before the two coordinates within its image are added: text takes one position a
+ * token, an image as many as its longer side has tokens, all of them from the same one on. Masked
+ * tokens take none. int64 [batch, sequence].
+ */
+static struct ir_value *
+positions(struct trace *t, const struct qwen2vl_images *im, struct ir_value *image, struct ir_value *place,
+	  struct ir_value *unmasked, struct ir_value *seen)
+{
+	struct ir_value *zero = tr_i64(t, 0), *one = tr_i64(t, 1);
+	struct ir_value *span, *begins, *step, *own, *base;
+
+	span = tr_max(t, im->rows, im->cols);
+	span = tr_gather(t, span, image); /* [batch, sequence] */
+	begins = tr_equal(t, place, zero);
+	begins = tr_cast(t, begins, ELEM_I64);
+	begins = tr_mul(t, begins, span);
+	step = tr_cast(t, unmasked, ELEM_I64);
+	step = tr_where(t, seen, begins, step);
+	base = tr_cumsum(t, step, 1);
+	own = tr_where(t, seen, span, one);
+	return tr_sub(t, base, own);
+}
+
+/* Angles of one axis, which has a share of the frequencies: float [batch, sequence, end - begin]. */
+static struct ir_value *
+axis_angles(struct trace *t, const struct qwen2vl_config *c, struct ir_value *pos, int which, int64_t begin,
+	    int64_t end)
+{
+	struct ir_value *inv;
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), "mrope.inv_freq.%d", which);
+	inv = blk_inv_freq(t, name, c->text.rope_theta, c->text.head_dim, begin, end);
+	pos = tr_name(t, pos, "pos.%c", "thw"[which]);
+	return blk_angles(t, pos, inv);
 }
 
 struct ir_value *
 qwen2vl_mrope(struct trace *t, const struct qwen2vl_config *c, const struct qwen2vl_images *im,
-	      const struct blk_text *in, struct ir_value *is_image)
+	      const struct blk_text *in)
 {
-	const struct shape tokens = shape_of(2, sym(SYM_BATCH), sym(SYM_SEQUENCE));
-	struct ir_value *one = tr_i64(t, 1), *two = tr_i64(t, MERGE);
-	struct ir_value *img, *txt, *start, *id, *span, *begin, *end, *base, *j, *w, *size, *pos, *angles[3];
-	struct ir_value *axes[3];
-	int64_t from = 0;
-	char name[32];
-	int k;
+	const int64_t end_t = c->text.mrope_section[0], end_h = end_t + c->text.mrope_section[1],
+		      end_w = end_h + c->text.mrope_section[2];
+	struct ir_value *image, *place, *seen, *base, *cols, *row, *col, *zero = tr_i64(t, 0);
 
 	tr_scope(t, "mrope");
-	is_image = tr_and(t, is_image, in->unmasked);
-	img = tr_name(t, tr_cast(t, is_image, ELEM_I64), "img");
-	txt = tr_name(t, tr_sub(t, tr_cast(t, in->unmasked, ELEM_I64), img), "txt");
-	/* A run of image tokens begins where one stands and none stands before it. */
-	start = tr_and(t, is_image, tr_not(t, tr_shift(t, is_image, 1)));
-	id = tr_reshape(t, blk_running(t, start), tokens); /* number of the run, so of the image */
-	/* An image takes as many positions as its longer side has tokens; text takes one each. */
-	span = tr_gather(t, tr_div(t, tr_max(t, im->h, im->w), two), id);
-	base = tr_cumsum(t, tr_mul(t, tr_cast(t, start, ELEM_I64), span), 1);
-	base = tr_add(t, tr_sub(t, tr_cumsum(t, txt, 1), txt), base);
-	base = tr_name(t, tr_sub(t, base, tr_mul(t, img, span)), "base");
-	/* Number of the token within its image, and from it the three coordinates. */
-	token_counts(t, im, &end, &begin);
-	j = tr_sub(t, tr_reshape(t, blk_running(t, is_image), tokens), tr_gather(t, begin, id));
-	j = tr_name(t, tr_max(t, j, tr_i64(t, 0)), "token");
-	w = tr_max(t, tr_div(t, im->w, two), one);
-	size = tr_gather(t, tr_max(t, tr_mul(t, tr_div(t, im->h, two), w), one), id);
-	w = tr_gather(t, w, id);
-	axes[0] = tr_div(t, j, size);
-	axes[1] = tr_div(t, tr_mod(t, j, size), w);
-	axes[2] = tr_mod(t, j, w);
-	for (k = 0; k < 3; k++) {
-		(void)snprintf(name, sizeof(name), "mrope.inv_freq.%d", k);
-		pos = tr_add(t, base, tr_mul(t, img, axes[k]));
-		pos = tr_mul(t, pos, tr_cast(t, in->unmasked, ELEM_I64));
-		angles[k] = blk_angles(t, tr_name(t, pos, "pos.%c", "thw"[k]),
-				       blk_inv_freq(t, name, c->text.rope_theta, c->text.head_dim, from,
-						    from + c->text.mrope_section[k]));
-		from += c->text.mrope_section[k];
-	}
-	return tr_concat(t, 2, 3, angles[0], angles[1], angles[2]);
+	image = tr_reshape(t, im->image, im->is_image->shape); /* [batch, sequence] */
+	place = place_in_run(t, im, in->unmasked);
+	seen = tr_and(t, im->is_image, in->unmasked);
+	base = positions(t, im, image, place, in->unmasked, seen);
+	/* The coordinates within the image; text has none. */
+	cols = tr_gather(t, im->cols, image);
+	row = tr_div(t, place, cols);
+	row = tr_where(t, seen, row, zero);
+	row = tr_add(t, base, row);
+	col = tr_mod(t, place, cols);
+	col = tr_where(t, seen, col, zero);
+	col = tr_add(t, base, col);
+	base = axis_angles(t, c, base, 0, 0, end_t);
+	row = axis_angles(t, c, row, 1, end_t, end_h);
+	col = axis_angles(t, c, col, 2, end_h, end_w);
+	return tr_concat(t, 2, 3, base, row, col);
 }

@@ -1,9 +1,10 @@
 /*
- * The parts of Qwen2-VL that its late-interaction models share: the vision tower with its
- * merger, and the three-axis rotary positions of a text with images in it.
+ * The parts of Qwen2-VL that its late-interaction models share: the vision tower with its merger, and
+ * the three-axis rotary positions of a text with images in it.
  *
- * Any batch of images of mixed sizes: patches are padded to the largest image, and everything
- * that depends on an image's size is computed from its row of the grid.
+ * Any batch of images of mixed sizes: patches are padded to the largest image, and everything that depends
+ * on an image's size is computed from its row of the grid. Rows of the batch may have any number of images:
+ * the k-th image token of the batch, row by row, stands for the k-th feature of the images, in order.
  */
 #ifndef MODEL_QWEN2VL_H
 #define MODEL_QWEN2VL_H
@@ -11,11 +12,6 @@
 #include "blocks.h"
 #include "model.h"
 #include "qwen2vl_config.h"
-
-struct qwen2vl_images {
-	struct ir_value *pixels;    /* float [images, patches, features] */
-	struct ir_value *t, *h, *w; /* int64 [images], in patches */
-};
 
 /* What a model that is built on it takes from here for its `struct model`; `config` is a qwen2vl_config. */
 extern const struct model_input qwen2vl_inputs[];
@@ -26,8 +22,31 @@ int64_t qwen2vl_image_tokens(const void *config, int h, int w);
 int qwen2vl_images_make(const struct qwen2vl_config *c, const struct plan *plan, struct rng *rng,
 			struct feeds *ret, struct err *e);
 
+/* What is fed about images. */
+struct qwen2vl_fed {
+	struct ir_value *pixels;    /* float [images, patches, features] */
+	struct ir_value *t, *h, *w; /* int64 [images], in patches */
+};
+
+/* The images of a batch, and which token stands for which part of them. */
+struct qwen2vl_images {
+	struct ir_value *pixels;      /* float [images, patches, features] */
+	struct ir_value *rows, *cols; /* int64 [images]: sides in tokens; at least 1 */
+	struct ir_value *tokens;      /* int64 [images]: rows * cols */
+	struct ir_value *is_image;    /* bool [batch, sequence] */
+	struct ir_value *image;       /* int64 [batch*sequence]: which image the token is of */
+	struct ir_value *place;       /* int64 [batch*sequence]: number of the token within it */
+};
+
 /* Declares pixel_values and image_grid_thw. */
-struct qwen2vl_images qwen2vl_image_inputs(struct trace *t, const struct qwen2vl_config *c);
+struct qwen2vl_fed qwen2vl_image_inputs(struct trace *t, const struct qwen2vl_config *c);
+
+/*
+ * `flag`, bool [batch, sequence], says which ids are the image token's. The call fails when grid, pixels and
+ * image tokens do not fit together.
+ */
+struct qwen2vl_images qwen2vl_images(struct trace *t, const struct qwen2vl_fed *in,
+				     const struct blk_text *text, struct ir_value *flag);
 
 /* Merged features of all patches, padding included: float [images*patches/4, hidden]. */
 struct ir_value *qwen2vl_vision(struct trace *t, const struct qwen2vl_config *c,
@@ -35,11 +54,14 @@ struct ir_value *qwen2vl_vision(struct trace *t, const struct qwen2vl_config *c,
 
 /* x with the features in place of the image tokens, in order. */
 struct ir_value *qwen2vl_scatter(struct trace *t, const struct qwen2vl_images *im, struct ir_value *x,
-				 struct ir_value *is_image, struct ir_value *features);
+				 struct ir_value *merged);
 
-/* Rotary angles float [batch, sequence, head_dim/2] of the trained positions; is_image counts unmasked tokens only. */
+/*
+ * Rotary angles float [batch, sequence, head_dim/2] of the trained positions. The call fails when the tokens of
+ * an image do not stand together, or those of two images stand side by side: such positions were
+ * never trained, and the originals refuse them too.
+ */
 struct ir_value *qwen2vl_mrope(struct trace *t, const struct qwen2vl_config *c,
-			       const struct qwen2vl_images *im, const struct blk_text *in,
-			       struct ir_value *is_image);
+			       const struct qwen2vl_images *im, const struct blk_text *in);
 
 #endif

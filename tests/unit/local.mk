@@ -127,6 +127,11 @@ nodist_EXTRA_tests_unit_test_peft_SOURCES = dummy.cxx
 tests_unit_test_peft_LDADD = libtrace.a libtorch_shim.a libgraph.a libcheckpoint.a \
 	$(UNIT_LIBS) $(TORCH_LIBS) -lpthread
 
+check_PROGRAMS += tests/unit/test_guards
+tests_unit_test_guards_SOURCES = tests/unit/test_guards.c tests/unit/test.h
+nodist_EXTRA_tests_unit_test_guards_SOURCES = dummy.cxx
+tests_unit_test_guards_LDADD = libparity.a $(MODEL_LIBS) $(ONNX_LIBS) $(UNIT_LIBS) $(TORCH_LIBS) -ldl -lpthread
+
 check_PROGRAMS += tests/unit/test_inspect
 tests_unit_test_inspect_SOURCES = tests/unit/test_inspect.c tests/unit/test.h
 tests_unit_test_inspect_LDADD = libonnxread.a libproto.a $(UNIT_LIBS) $(PROTOBUF_C_LIBS)

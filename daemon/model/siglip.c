@@ -1,0 +1,126 @@
+#include "siglip.h"
+
+#include <math.h>
+
+#define FIELD(field) offsetof(struct siglip_config, field)
+
+static const struct config_int rows[] = {
+	{"hidden_size", 1, 65536, CONFIG_REQUIRED, FIELD(hidden_size)},
+	{"num_hidden_layers", 1, 1000, CONFIG_REQUIRED, FIELD(num_hidden_layers)},
+	{"num_attention_heads", 1, 1024, CONFIG_REQUIRED, FIELD(num_attention_heads)},
+	{"intermediate_size", 1, 1 << 20, CONFIG_REQUIRED, FIELD(intermediate_size)},
+	{"num_channels", 1, 16, 3, FIELD(num_channels)},
+	{"image_size", 1, 8192, CONFIG_REQUIRED, FIELD(image_size)},
+	{"patch_size", 1, 256, CONFIG_REQUIRED, FIELD(patch_size)},
+};
+
+int
+siglip_config_read(const struct config_scope *s, struct siglip_config *v, struct err *e)
+{
+	int64_t side;
+	int r;
+
+	if ((r = config_only(s, "model_type", "siglip_vision_model", "siglip_vision_model", e)) < 0 ||
+	    (r = config_only(s, "hidden_act", "gelu_pytorch_tanh", "gelu_pytorch_tanh", e)) < 0 ||
+	    (r = config_ints(s, rows, ARRAY_LEN(rows), v, e)) < 0 ||
+	    (r = config_double(s, "layer_norm_eps", 1e-6, 1, &v->layer_norm_eps, e)) < 0)
+		return r;
+	if (v->hidden_size % v->num_attention_heads)
+		return config_fail(s, "hidden_size", E_BAD_CHECKPOINT, e,
+				   "must be a multiple of num_attention_heads");
+	if (v->image_size < v->patch_size)
+		return config_fail(s, "image_size", E_BAD_CHECKPOINT, e, "must be at least patch_size");
+	v->head_dim = v->hidden_size / v->num_attention_heads;
+	side = v->image_size / v->patch_size;
+	v->patches = side * side;
+	return 0;
+}
+
+static struct ir_value *
+attention(struct trace *t, const struct siglip_config *c, struct ir_value *x, int il)
+{
+	const double head_dim = (double)c->head_dim;
+	const int64_t w = c->hidden_size;
+	struct ir_value *y, *q, *k, *v, *a;
+
+	tr_scope(t, "vis.%02d.attn", il);
+	y = blk_layer_norm(t, x, c->layer_norm_eps, "vis.encoder.layers.%d.layer_norm1", il);
+	q = blk_linear(t, y, w, BLK_BIAS, "q", "vis.encoder.layers.%d.self_attn.q_proj", il);
+	k = blk_linear(t, y, w, BLK_BIAS, "k", "vis.encoder.layers.%d.self_attn.k_proj", il);
+	v = blk_linear(t, y, w, BLK_BIAS, "v", "vis.encoder.layers.%d.self_attn.v_proj", il);
+	q = blk_heads_split(t, q, c->num_attention_heads); /* [images, heads, patches, head_dim] */
+	k = blk_heads_split(t, k, c->num_attention_heads);
+	v = blk_heads_split(t, v, c->num_attention_heads);
+	a = tr_attention(t, q, k, v, NULL, 1 / sqrt(head_dim));
+	a = blk_heads_merge(t, a); /* [images, patches, width] */
+	a = blk_linear(t, a, w, BLK_BIAS, "o", "vis.encoder.layers.%d.self_attn.out_proj", il);
+	return tr_name(t, tr_add(t, x, a), "out");
+}
+
+static struct ir_value *
+mlp(struct trace *t, const struct siglip_config *c, struct ir_value *x, int il)
+{
+	const int64_t inner = c->intermediate_size;
+	struct ir_value *y;
+
+	tr_scope(t, "vis.%02d.mlp", il);
+	y = blk_layer_norm(t, x, c->layer_norm_eps, "vis.encoder.layers.%d.layer_norm2", il);
+	y = blk_linear(t, y, inner, BLK_BIAS, "fc1", "vis.encoder.layers.%d.mlp.fc1", il);
+	y = tr_gelu_tanh(t, y); /* [images, patches, inner] */
+	y = blk_linear(t, y, c->hidden_size, BLK_BIAS, "fc2", "vis.encoder.layers.%d.mlp.fc2", il);
+	return tr_name(t, tr_add(t, x, y), "out");
+}
+
+/*
+ * The convolution's window is its step: images cut into patches, each a row of (channel, y, x).
+ * Pixels at the right and bottom that fill no patch are left out.
+ */
+static struct ir_value *
+patches(struct trace *t, const struct siglip_config *c, struct ir_value *pixels)
+{
+	static const int rows_first[] = {0, 2, 4, 1, 3, 5};
+	const int64_t p = c->patch_size, ch = c->num_channels, s = c->image_size / p;
+	struct dim images = sym(SYM_IMAGES);
+	struct ir_value *x = pixels;
+
+	if (s * p < c->image_size) {
+		x = tr_slice(t, x, 2, 0, s * p);
+		x = tr_slice(t, x, 3, 0, s * p);
+	}
+	x = tr_reshape(t, x,
+		       shape_of(6, images, n(ch), n(s), n(p), n(s), n(p))); /* [images, ch, s, p, s, p] */
+	x = tr_transpose(t, x, rows_first);                                 /* [images, s, s, ch, p, p] */
+	return tr_reshape(t, x, shape_of(3, images, n(s * s), n(ch * p * p)));
+}
+
+/* Patches as vectors, with the embedding of their place added: [images, patches, width]. */
+static struct ir_value *
+embed(struct trace *t, const struct siglip_config *c, struct ir_value *pixels)
+{
+	const int64_t p = c->patch_size, ch = c->num_channels, w = c->hidden_size;
+	struct ir_value *x, *weight, *bias, *place;
+
+	x = patches(t, c, pixels); /* [images, patches, ch*p*p] */
+	weight = tr_weight_as(t, shape_of(2, n(w), n(ch * p * p)), shape_of(4, n(w), n(ch), n(p), n(p)),
+			      "vis.embeddings.patch_embedding.weight");
+	bias = tr_weight(t, shape_of(1, n(w)), "vis.embeddings.patch_embedding.bias");
+	x = tr_name(t, tr_linear(t, x, weight, bias), "patch_embed");
+	place = tr_weight(t, shape_of(2, n(c->patches), n(w)), "vis.embeddings.position_embedding.weight");
+	return tr_add(t, x, place);
+}
+
+struct ir_value *
+siglip_build(struct trace *t, const struct siglip_config *c, struct ir_value *pixels)
+{
+	struct ir_value *x;
+	int il;
+
+	tr_scope(t, "vis");
+	x = embed(t, c, pixels);
+	for (il = 0; il < c->num_hidden_layers; il++) {
+		x = attention(t, c, x, il);
+		x = mlp(t, c, x, il);
+	}
+	tr_scope(t, "vis");
+	return blk_layer_norm(t, x, c->layer_norm_eps, "vis.post_layernorm");
+}

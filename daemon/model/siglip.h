@@ -1,0 +1,27 @@
+/* The SigLIP vision tower: square images of one size, cut into patches that all see each other. */
+#ifndef MODEL_SIGLIP_H
+#define MODEL_SIGLIP_H
+
+#include "blocks.h"
+#include "checkpoint/config_scope.h"
+
+struct siglip_config {
+	int64_t hidden_size;
+	int64_t num_hidden_layers;
+	int64_t num_attention_heads;
+	int64_t head_dim; /* hidden_size / num_attention_heads */
+	int64_t intermediate_size;
+	int64_t num_channels;
+	int64_t image_size; /* pixels a side; at least patch_size */
+	int64_t patch_size;
+	int64_t patches; /* of an image: (image_size / patch_size) squared */
+	double layer_norm_eps;
+};
+
+/* From `vision_config`. E_BAD_CHECKPOINT or E_UNSUPPORTED_MODEL names the key. */
+int siglip_config_read(const struct config_scope *s, struct siglip_config *v, struct err *e);
+
+/* pixels float [images, channels, side, side]; the last states float [images, patches, width]. */
+struct ir_value *siglip_build(struct trace *t, const struct siglip_config *c, struct ir_value *pixels);
+
+#endif

@@ -1,0 +1,695 @@
+/*
+ * Batches that do not fit together, through every graph of both families, by libtorch and by ONNX Runtime.
+ *
+ * The image tokens of small batches stand in every pattern: each is refused by both runtimes, or gives each row what
+ * the row gives alone with its own images. Which of the two is right is worked out here by plain loops.
+ * Needs ONNX Runtime's library.
+ */
+#include "test.h"
+
+#include <math.h>
+
+#include "base/fs.h"
+#include "base/rng.h"
+#include "base/str.h"
+#include "model/model.h"
+#include "onnx/onnx.h"
+#include "parity/ort.h"
+#include "trace/eval.h"
+
+#define LIMIT 1e-5f
+#define IDS_MAX 128
+#define IMAGES_MAX 4
+#define OUT_MAX (IDS_MAX * 128)
+#define PATCHES 12 /* of each image, padding too; the largest has 8 */
+
+static char dir[] = "/tmp/colconv-test-guards-XXXXXX";
+
+enum family { COLQWEN2, COLPALI, FAMILY_MAX };
+
+/* A graph in both runtimes. */
+struct graph {
+	struct ir_graph *g;
+	struct ort_session *s;
+};
+
+static struct loaded {
+	const char *folder;
+	struct checkpoint *ck;
+	const struct model *model;
+	void *config;
+	struct model_tokens tokens;
+	int64_t per_patch;                  /* numbers of a patch, or of an image */
+	struct graph graph[VARIANT_MAX][2]; /* the second with positions 0, 1, ... */
+} loaded[FAMILY_MAX] = {
+	[COLQWEN2] = {.folder = "tests/golden/colqwen2-tiny"},
+	[COLPALI] = {.folder = "tests/golden/colpali-tiny"},
+};
+
+static bool skipped;
+
+/* Patches of the images that batches are made of, by number. ColPali's are all of one size. */
+static const struct {
+	int h, w;
+} pictures[IMAGES_MAX] = {{2, 4}, {4, 2}, {2, 2}, {2, 2}};
+
+struct batch {
+	enum family family;
+	int rows, tokens;
+	int64_t ids[IDS_MAX], mask[IDS_MAX]; /* [rows, tokens] */
+	int images;
+	int picture[IMAGES_MAX];
+	int64_t grid[IMAGES_MAX][3];
+	int64_t patches;
+	float padding; /* what padded patches hold */
+};
+
+static int64_t
+picture_tokens(enum family f, int picture)
+{
+	return loaded[f].model->image_tokens(loaded[f].config, pictures[picture].h, pictures[picture].w);
+}
+
+static void
+batch_init(struct batch *b, enum family f, int rows, int tokens)
+{
+	int i;
+
+	*b = (struct batch){.family = f, .rows = rows, .tokens = tokens, .patches = PATCHES};
+	assert_true(rows * tokens <= IDS_MAX);
+	for (i = 0; i < rows * tokens; i++) {
+		b->ids[i] = 5 + i * 3;
+		b->mask[i] = 1;
+	}
+}
+
+static void
+batch_image_add(struct batch *b, int picture)
+{
+	int64_t *grid = b->grid[b->images];
+
+	b->picture[b->images++] = picture;
+	grid[0] = 1;
+	grid[1] = pictures[picture].h;
+	grid[2] = pictures[picture].w;
+}
+
+/* ---- both runtimes ---- */
+
+static void
+graph_open(const struct loaded *l, enum variant v, bool arange, struct graph *ret)
+{
+	const struct sizes sizes = l->model->trace_sizes(l->config);
+	const struct model_options options = {.positions_arange = arange};
+	const struct onnx_options onnx = {.half = false};
+	_cleanup_(onnx_export_free) struct onnx_export *job = NULL;
+	_cleanup_(trace_free) struct trace *t = NULL;
+	_cleanup_free_ char *name = str_printf("%s-%d-%d.onnx", l->model->arch->family, v, arange);
+	_cleanup_free_ char *sub = str_printf("%s/%s-%d-%d", dir, l->model->arch->family, v, arange);
+	_cleanup_free_ char *path = fs_join(sub, name);
+	struct err e = ERR_INIT;
+
+	(void)trace_new(variant_name(v), l->ck, &sizes, &t, &e);
+	(void)trace_finish(t, l->model->build(t, l->config, v, &options),
+			   model_head_output(HEAD_MULTI_VECTOR), &ret->g, &e);
+	assert_no_error(&e);
+	assert_int_equal(mkdir(sub, 0700), 0);
+	(void)onnx_export_new(sub, &onnx, &job, &e);
+	(void)onnx_export_add(job, ret->g, name, &e);
+	(void)onnx_export_write(job, NULL, NULL, &e);
+	(void)ort_session_new(path, 1, &ret->s, &e);
+	assert_no_error(&e);
+}
+
+static const struct graph *
+graph_get(enum family f, enum variant v, bool arange)
+{
+	struct graph *x = &loaded[f].graph[v][arange];
+
+	if (!x->g)
+		graph_open(&loaded[f], v, arange, x);
+	return x;
+}
+
+static void
+pixels_fill(const struct batch *b, float *to)
+{
+	const bool whole = b->family == COLPALI;
+	const int64_t all = loaded[b->family].per_patch * (whole ? 1 : b->patches);
+	struct rng rng;
+	int64_t k, own;
+	int i;
+
+	for (i = 0; i < b->images; i++) {
+		rng = (struct rng){100 + (uint64_t)b->picture[i]};
+		own = loaded[b->family].per_patch *
+		      (whole ? 1 : pictures[b->picture[i]].h * pictures[b->picture[i]].w);
+		for (k = 0; k < all; k++)
+			*to++ = k < own ? rng_normal(&rng) : b->padding;
+	}
+}
+
+/* The inputs of a graph. */
+static void
+feeds_make(const struct batch *b, const struct ir_graph *g, struct feeds *ret)
+{
+	const struct sizes s = {.of = {[SYM_BATCH] = b->rows,
+				       [SYM_SEQUENCE] = b->tokens,
+				       [SYM_IMAGES] = b->images,
+				       [SYM_PATCHES] = b->patches}};
+	const struct ir_value *v;
+	struct feed *f;
+	size_t i;
+
+	for (i = 0; i < g->n_value; i++) {
+		v = g->value[i];
+		if (v->kind != IR_INPUT)
+			continue;
+		f = feeds_add_sized(ret, v->name, v->elem, &v->shape, &s);
+		assert_non_null(f);
+		if (str_eq(v->name, "input_ids"))
+			memcpy(f->data, b->ids, (size_t)feed_count(f) * sizeof(*b->ids));
+		else if (str_eq(v->name, "attention_mask"))
+			memcpy(f->data, b->mask, (size_t)feed_count(f) * sizeof(*b->mask));
+		else if (str_eq(v->name, "image_grid_thw"))
+			memcpy(f->data, b->grid, (size_t)feed_count(f) * sizeof(b->grid[0][0]));
+		else
+			pixels_fill(b, f->data);
+	}
+}
+
+static int
+run_libtorch(const struct graph *x, const struct feeds *feeds, float *ret, struct err *e)
+{
+	_cleanup_(eval_free) struct eval *ev = NULL;
+	struct sizes sizes;
+	size_t i;
+	int r;
+
+	r = feeds_sizes(feeds, x->g, &sizes, e);
+	assert_no_error(e);
+	(void)eval_new(x->g, TT_CPU, &sizes, &ev, e);
+	for (i = 0; i < x->g->n_value; i++)
+		if (x->g->value[i]->kind == IR_INPUT)
+			(void)eval_feed(ev, x->g->value[i], feeds_find(feeds, x->g->value[i]->name)->data, e);
+	r = eval_run(ev, NULL, NULL, e);
+	if (r < 0)
+		return r;
+	return eval_read(ev, x->g->output, ret,
+			 (size_t)dim_eval(shape_count(&x->g->output->shape), &sizes) * sizeof(*ret), e);
+}
+
+static int
+run_ort(const struct graph *x, const struct feeds *feeds, float *ret, struct err *e)
+{
+	struct ort_tensor in[FEEDS_MAX], out = {0};
+	const struct feed *f;
+	size_t i;
+	int r;
+
+	for (i = 0; i < ort_input_count(x->s); i++) {
+		f = feeds_find(feeds, ort_input_get(x->s, i)->name);
+		in[i] = (struct ort_tensor){.type = f->elem, .rank = f->rank, .data = f->data};
+		memcpy(in[i].shape, f->dim, (size_t)f->rank * sizeof(f->dim[0]));
+		in[i].len = (size_t)feed_count(f) * elem_size(f->elem);
+	}
+	r = ort_run(x->s, in, &out, e);
+	if (r < 0)
+		return r;
+	assert_true(out.len <= OUT_MAX * sizeof(*ret));
+	memcpy(ret, out.data, out.len);
+	ort_tensor_release(&out);
+	return 0;
+}
+
+struct result {
+	int64_t dim;
+	float torch[OUT_MAX], ort[OUT_MAX];
+	struct err e_torch, e_ort;
+};
+
+/* Both run, or both fail. Returns whether they ran. */
+static bool
+batch_run(const struct batch *b, enum variant v, bool arange, struct result *ret)
+{
+	const struct graph *x = graph_get(b->family, v, arange);
+	_cleanup_(feeds_release) struct feeds feeds = FEEDS_INIT;
+	bool torch, ort;
+
+	ret->e_torch = ret->e_ort = (struct err)ERR_INIT;
+	ret->dim = x->g->output->shape.dim[2].num;
+	feeds_make(b, x->g, &feeds);
+	torch = run_libtorch(x, &feeds, ret->torch, &ret->e_torch) == 0;
+	ort = run_ort(x, &feeds, ret->ort, &ret->e_ort) == 0;
+	if (torch != ort)
+		fail_msg("libtorch: %s; ONNX Runtime: %s", torch ? "runs" : ret->e_torch.msg,
+			 ort ? "runs" : ret->e_ort.msg);
+	return torch;
+}
+
+/* ---- what is right ---- */
+
+static bool
+is_image(const struct batch *b, int row, int i)
+{
+	return b->ids[row * b->tokens + i] == loaded[b->family].tokens.image;
+}
+
+/* Images of one row after those before it, or -1. Trained positions want each in a run of its own. */
+static int
+row_images(const struct batch *b, int row, int next, bool runs)
+{
+	int64_t left = 0;
+	int i, n = 0;
+
+	for (i = 0; i < b->tokens; i++) {
+		if (!is_image(b, row, i)) {
+			if (left && runs)
+				return -1;
+			continue;
+		}
+		if (left == 0) {
+			if (next + n == b->images || (runs && i > 0 && is_image(b, row, i - 1)))
+				return -1;
+			left = picture_tokens(b->family, b->picture[next + n++]);
+		}
+		left--;
+	}
+	return left ? -1 : n;
+}
+
+/* One row with its own images, alone, by libtorch: what it must give in any batch. */
+static void
+row_alone(const struct batch *b, int row, int first, int n, bool arange, struct result *ret)
+{
+	struct batch one;
+	int i;
+
+	batch_init(&one, b->family, 1, b->tokens);
+	memcpy(one.ids, b->ids + row * b->tokens, (size_t)b->tokens * sizeof(*one.ids));
+	memcpy(one.mask, b->mask + row * b->tokens, (size_t)b->tokens * sizeof(*one.mask));
+	for (i = 0; i < n; i++)
+		batch_image_add(&one, b->picture[first + i]);
+	assert_true(batch_run(&one, n ? VARIANT_IMAGE : VARIANT_TEXT, n && arange, ret));
+}
+
+static void
+numbers_compare(const float *want, const float *got, int64_t count, const char *what)
+{
+	int64_t i;
+
+	for (i = 0; i < count; i++)
+		if (!(fabsf(want[i] - got[i]) <= LIMIT))
+			fail_msg("%s: element %lld is %.9g, not %.9g", what, (long long)i, (double)got[i],
+				 (double)want[i]);
+}
+
+static struct result result, alone;
+
+static void
+row_compare(const struct batch *b, int row, int first, int n, bool arange)
+{
+	const int64_t len = b->tokens * result.dim;
+
+	row_alone(b, row, first, n, arange, &alone);
+	numbers_compare(alone.torch, result.torch + row * len, len, "libtorch");
+	numbers_compare(alone.torch, result.ort + row * len, len, "ONNX Runtime");
+}
+
+static void
+refusal_check(const char *const *names)
+{
+	const char *const *n;
+
+	for (n = names; *n; n++)
+		if (strstr(result.e_torch.msg, *n) && strstr(result.e_ort.msg, *n))
+			return;
+	fail_msg("neither '%s' nor '%s' names the check", result.e_torch.msg, result.e_ort.msg);
+}
+
+static const char *const token_guards[] = {"image_tokens_must_match_image_features",
+					   "images_must_not_continue_in_another_row",
+					   "each_run_of_image_tokens_must_be_one_image", NULL};
+
+/* Returns whether the pattern was one to accept. */
+static bool
+pattern_check(const struct batch *b, enum variant v, bool arange)
+{
+	const bool runs = b->family == COLQWEN2 && !arange;
+	int row, next = 0, n[8], tokens = 0, i;
+	bool right = true;
+
+	for (i = 0; i < b->rows * b->tokens; i++)
+		tokens += is_image(b, i / b->tokens, i % b->tokens);
+	for (row = 0; row < b->rows && right; row++) {
+		n[row] = row_images(b, row, next, runs);
+		right = n[row] >= 0;
+		next += n[row];
+	}
+	right = right && next == b->images;
+	if (v == VARIANT_UNIFIED && tokens == 0) /* a text: nothing reads the images */
+		right = true;
+	if (batch_run(b, v, arange, &result) != right)
+		fail_msg("a batch is %s: %s", right ? "refused" : "not refused", result.e_ort.msg);
+	if (!right)
+		refusal_check(token_guards);
+	for (row = 0, next = 0; right && row < b->rows; next += n[row++])
+		row_compare(b, row, next, n[row], arange);
+	return right;
+}
+
+/* ---- patterns of image tokens ---- */
+
+struct shape_of_batch {
+	enum family family;
+	int rows, places; /* of each row: image or word */
+	int width;        /* tokens of a place */
+	int images;
+	int picture[IMAGES_MAX];
+};
+
+static void
+patterns_run(const struct shape_of_batch *s, enum variant v, bool arange)
+{
+	int bits, i, accepted = 0, all = 1 << (s->rows * s->places);
+	struct batch b;
+
+	for (bits = 0; bits < all; bits++) {
+		batch_init(&b, s->family, s->rows, s->places * s->width);
+		for (i = 0; i < b.rows * b.tokens; i++)
+			if (bits >> (i / s->width) & 1)
+				b.ids[i] = loaded[s->family].tokens.image;
+		for (i = 0; i < s->images; i++)
+			batch_image_add(&b, s->picture[i]);
+		accepted += pattern_check(&b, v, arange);
+	}
+	print_message("%s, %s%s, %d rows, %d images: %d patterns, %d refused, %d right\n",
+		      loaded[s->family].model->arch->family, variant_name(v), arange ? ", arange" : "",
+		      s->rows, s->images, all, all - accepted, accepted);
+	assert_true(accepted > 0);
+}
+
+static void
+test_every_pattern(void **state)
+{
+	static const struct shape_of_batch shapes[] = {
+		{COLQWEN2, 2, 5, 1, 2, {0, 1}},    {COLQWEN2, 3, 3, 1, 2, {2, 1}},
+		{COLQWEN2, 3, 3, 1, 3, {2, 3, 2}}, {COLPALI, 2, 5, 4, 1, {0}},
+		{COLPALI, 2, 5, 4, 2, {0, 1}},
+	};
+	size_t i;
+
+	(void)state;
+	if (skipped)
+		skip();
+	for (i = 0; i < ARRAY_LEN(shapes); i++) {
+		patterns_run(&shapes[i], VARIANT_IMAGE, false);
+		patterns_run(&shapes[i], VARIANT_UNIFIED, false);
+		if (shapes[i].family == COLQWEN2) {
+			patterns_run(&shapes[i], VARIANT_IMAGE, true);
+			patterns_run(&shapes[i], VARIANT_UNIFIED, true);
+		}
+	}
+}
+
+/* Two pages of ColPali whose numbers of image tokens are near those of one image and of two. */
+static void
+test_counts(void **state)
+{
+	static const int counts[] = {0, 1, 15, 16, 17, 31, 32, 33};
+	enum variant v;
+	struct batch b;
+	size_t i, k;
+	int n, at;
+
+	(void)state;
+	if (skipped)
+		skip();
+	for (v = VARIANT_IMAGE; v <= VARIANT_UNIFIED; v++)
+		for (i = 0; i < ARRAY_LEN(counts); i++)
+			for (k = 0; k < ARRAY_LEN(counts); k++) {
+				batch_init(&b, COLPALI, 2, 36);
+				for (n = 0; n < 2; n++)
+					for (at = 0; at < counts[n ? k : i]; at++)
+						b.ids[n * b.tokens + at] = loaded[COLPALI].tokens.image;
+				batch_image_add(&b, 0);
+				batch_image_add(&b, 1);
+				(void)pattern_check(&b, v, false);
+			}
+}
+
+/* ---- what is masked, what is padding ---- */
+
+/* Two rows, a page and a text, of which one has `pad` masked tokens before or behind. */
+static void
+page_and_text(struct batch *b, enum family f, int pad, bool left)
+{
+	const int n = (int)picture_tokens(f, 0);
+	int i, from = left ? pad : 0;
+
+	batch_init(b, f, 2, n + 6 + pad);
+	for (i = 0; i < n; i++)
+		b->ids[b->tokens + from + 2 + i] = loaded[f].tokens.image;
+	for (i = 0; i < pad; i++)
+		b->mask[b->tokens + (left ? i : n + 6 + i)] = 0;
+	batch_image_add(b, 0);
+}
+
+static void
+masked_ids_set(struct batch *b, int64_t id)
+{
+	int i;
+
+	for (i = 0; i < b->rows * b->tokens; i++)
+		if (!b->mask[i])
+			b->ids[i] = id;
+}
+
+static void
+test_masked_ids(void **state)
+{
+	const int64_t ids[] = {-1, -100, 0, 301, 320, 1 << 20, INT64_MIN, INT64_MAX};
+	struct batch b;
+	enum variant v;
+	int f, left;
+	size_t i;
+
+	(void)state;
+	if (skipped)
+		skip();
+	for (f = 0; f < FAMILY_MAX; f++)
+		for (left = 0; left < 2; left++)
+			for (i = 0; i < ARRAY_LEN(ids); i++)
+				for (v = VARIANT_IMAGE; v <= VARIANT_UNIFIED; v++) {
+					page_and_text(&b, (enum family)f, 3, left);
+					masked_ids_set(&b, 7);
+					row_alone(&b, 1, 0, 1, false, &alone);
+					masked_ids_set(&b, ids[i]);
+					assert_true(batch_run(&b, v, false, &result));
+					numbers_compare(alone.torch, result.torch + b.tokens * result.dim,
+							b.tokens * result.dim, "libtorch");
+					numbers_compare(alone.torch, result.ort + b.tokens * result.dim,
+							b.tokens * result.dim, "ONNX Runtime");
+				}
+}
+
+/* A row that only fills the batch up, masked altogether, with an image as any: the originals take that. */
+static void
+test_masked_row_with_an_image(void **state)
+{
+	struct batch b;
+	enum variant v;
+	int f, masked, i;
+
+	(void)state;
+	if (skipped)
+		skip();
+	for (f = 0; f < FAMILY_MAX; f++)
+		for (masked = 0; masked < 2; masked++)
+			for (v = VARIANT_IMAGE; v <= VARIANT_UNIFIED; v++) {
+				page_and_text(&b, (enum family)f, 0, true);
+				memcpy(b.ids, b.ids + b.tokens, (size_t)b.tokens * sizeof(*b.ids));
+				batch_image_add(&b, 1);
+				for (i = 0; i < b.tokens; i++)
+					b.mask[masked * b.tokens + i] = 0;
+				assert_true(batch_run(&b, v, false, &result));
+				row_compare(&b, !masked, !masked, 1, false);
+			}
+}
+
+static void
+test_padded_patches(void **state)
+{
+	const float padding[] = {0, NAN, INFINITY, -INFINITY, 3e38f, -3e38f};
+	struct batch b;
+	enum variant v;
+	size_t i;
+
+	(void)state;
+	if (skipped)
+		skip();
+	for (i = 0; i < ARRAY_LEN(padding); i++)
+		for (v = VARIANT_IMAGE; v <= VARIANT_UNIFIED; v++) {
+			page_and_text(&b, COLQWEN2, 2, true);
+			b.padding = padding[i];
+			assert_true(batch_run(&b, v, false, &result));
+			row_compare(&b, 1, 0, 1, false);
+			row_compare(&b, 0, 0, 0, false);
+		}
+}
+
+/* ---- inputs that are wrong by themselves ---- */
+
+static void
+test_ids_out_of_range(void **state)
+{
+	static const char *const names[] = {"ids_must_be_in_the_vocabulary", NULL};
+	const int64_t ids[] = {-1, -320, -321, 320, 1 << 20, INT64_MIN, INT64_MAX};
+	struct batch b;
+	enum variant v;
+	size_t i;
+	int f;
+
+	(void)state;
+	if (skipped)
+		skip();
+	for (f = 0; f < FAMILY_MAX; f++)
+		for (i = 0; i < ARRAY_LEN(ids); i++)
+			for (v = VARIANT_TEXT; v <= VARIANT_UNIFIED; v++) {
+				page_and_text(&b, (enum family)f, 1, true);
+				b.ids[1] = ids[i];
+				assert_false(batch_run(&b, v, false, &result));
+				refusal_check(names);
+			}
+}
+
+static void
+test_grids(void **state)
+{
+	static const char *const names[] = {"image_grid_thw_must_fit_pixel_values", NULL};
+	static const struct {
+		int64_t thw[3], patches;
+	} grids[] = {
+		{{2, 2, 2}, 12},         {{0, 2, 4}, 12},
+		{{1, 3, 4}, 12},         {{1, 2, 3}, 12},
+		{{1, 0, 4}, 12},         {{1, -2, -4}, 12},
+		{{1, 4, 4}, 12},         {{1, 2, 4}, 10}, /* blocks of four patches would lie across images */
+		{{1, 2, 4}, 4},          {{1, INT64_C(1) << 32, INT64_C(1) << 32}, 12},
+		{{1, INT64_MIN, 2}, 12}, {{INT64_MAX, INT64_MAX, INT64_MAX}, 12},
+		{{1, 2, 4}, 0},
+	};
+	struct batch b;
+	enum variant v;
+	size_t i;
+
+	(void)state;
+	if (skipped)
+		skip();
+	for (i = 0; i < ARRAY_LEN(grids); i++)
+		for (v = VARIANT_IMAGE; v <= VARIANT_UNIFIED; v++) {
+			page_and_text(&b, COLQWEN2, 0, true);
+			memcpy(b.ids, b.ids + b.tokens, (size_t)b.tokens * sizeof(*b.ids));
+			batch_image_add(&b, 1);
+			memcpy(b.grid[0], grids[i].thw, sizeof(b.grid[0]));
+			b.patches = grids[i].patches;
+			assert_false(batch_run(&b, v, false, &result));
+			refusal_check(names);
+		}
+}
+
+static void
+test_tokens_without_images(void **state)
+{
+	struct batch b;
+	enum variant v;
+	int f;
+
+	(void)state;
+	if (skipped)
+		skip();
+	for (f = 0; f < FAMILY_MAX; f++)
+		for (v = VARIANT_IMAGE; v <= VARIANT_UNIFIED; v++) {
+			page_and_text(&b, (enum family)f, 0, true);
+			b.images = 0;
+			assert_false(batch_run(&b, v, false, &result));
+			b.patches = 0;
+			assert_false(batch_run(&b, v, false, &result));
+		}
+}
+
+/* ---- */
+
+static void
+family_open(struct loaded *l)
+{
+	const char *top = getenv("COLCONV_SOURCE");
+	_cleanup_free_ char *path = fs_join(top ? top : ".", l->folder);
+	const struct model_spelling *as;
+	struct err e = ERR_INIT;
+	struct shape pixels;
+
+	(void)checkpoint_open(path, NULL, &l->ck, &e);
+	assert_no_error(&e);
+	(void)model_find(checkpoint_config(l->ck), &l->model, &as, &e);
+	assert_no_error(&e);
+	l->config = calloc(1, l->model->config_size);
+	(void)model_config_read(l->model, as, l->ck, l->config, &e);
+	assert_no_error(&e);
+	l->tokens = l->model->tokens(l->config);
+	pixels = l->model->image_inputs[0].shape(l->config);
+	l->per_patch = pixels.rank == 3 ? pixels.dim[2].num
+					: pixels.dim[1].num * pixels.dim[2].num * pixels.dim[3].num;
+}
+
+static int
+setup(void **state)
+{
+	struct err e = ERR_INIT;
+	int f;
+
+	(void)state;
+	skipped = ort_open(NULL, &e) < 0;
+	if (skipped) {
+		print_message("skipped: %s\n", e.msg);
+		return 0;
+	}
+	assert_non_null(mkdtemp(dir));
+	for (f = 0; f < FAMILY_MAX; f++)
+		family_open(&loaded[f]);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	enum variant v;
+	int f, k;
+
+	(void)state;
+	if (skipped)
+		return 0;
+	for (f = 0; f < FAMILY_MAX; f++) {
+		for (v = 0; v < VARIANT_MAX; v++)
+			for (k = 0; k < 2; k++) {
+				graph_free(&loaded[f].graph[v][k].g);
+				ort_session_free(&loaded[f].graph[v][k].s);
+			}
+		free(loaded[f].config);
+		checkpoint_free(&loaded[f].ck);
+	}
+	ort_close();
+	return fs_remove(dir, NULL);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_pattern),  cmocka_unit_test(test_counts),
+		cmocka_unit_test(test_masked_ids),     cmocka_unit_test(test_masked_row_with_an_image),
+		cmocka_unit_test(test_padded_patches), cmocka_unit_test(test_ids_out_of_range),
+		cmocka_unit_test(test_grids),          cmocka_unit_test(test_tokens_without_images),
+	};
+
+	return cmocka_run_group_tests_name("guards", tests, setup, teardown);
+}
