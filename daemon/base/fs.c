@@ -8,7 +8,11 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 
+#include "pulse.h"
 #include "str.h"
+
+#define SYNC_STEP (64u << 20)
+#define SYNC_SECONDS 600 /* for what is left of an fsync when the bytes are written */
 
 int
 fs_open_file(const char *path, int code, int *ret_fd, uint64_t *ret_len, struct err *e)
@@ -85,6 +89,29 @@ fs_write_all(int fd, const void *data, size_t len, const char *path, struct err 
 		len -= (size_t)k;
 	}
 	return 0;
+}
+
+int
+fs_sync_file(int fd, uint64_t len, const char *path, struct err *e)
+{
+	uint64_t at;
+	int r;
+
+	/* All of it is on its way before the first wait. Where a file system cannot do this, fsync() does all. */
+	for (at = 0; at < len; at += SYNC_STEP) {
+		(void)sync_file_range(fd, (off_t)at, SYNC_STEP, SYNC_FILE_RANGE_WRITE);
+		pulse();
+	}
+	for (at = 0; at < len; at += SYNC_STEP) {
+		(void)sync_file_range(fd, (off_t)at, SYNC_STEP,
+				      SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+					      SYNC_FILE_RANGE_WAIT_AFTER);
+		pulse();
+	}
+	pulse_allow(SYNC_SECONDS);
+	r = fsync(fd) < 0 ? err_errno(e, E_IO, errno, "cannot fsync '%s'", path) : 0;
+	pulse_allow(0);
+	return r;
 }
 
 static int

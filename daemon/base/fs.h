@@ -21,6 +21,9 @@ int fs_read(const char *path, uint64_t max, int code, char **ret, size_t *ret_le
 /* Writes all of `len` bytes, whatever write() takes at a time. */
 int fs_write_all(int fd, const void *data, size_t len, const char *path, struct err *e);
 
+/* fsync() of a file of `len` bytes, in steps that are each a sign of life (pulse.h). */
+int fs_sync_file(int fd, uint64_t len, const char *path, struct err *e);
+
 /* Replaces `path` by these bytes: temporary name, fsync, rename, fsync of the folder. */
 int fs_write_file(const char *path, const void *data, size_t len, struct err *e);
 

@@ -350,8 +350,8 @@ extdata_write(const struct extdata *x, size_t file, const char *path, onnx_progr
 	r = space_take(fd, path, w.len, need_len, &local);
 	if (r == 0)
 		r = write_all(&w, progress, userdata, ret_sha256, &local);
-	if (r == 0 && fsync(fd) < 0)
-		r = err_errno(&local, E_IO, errno, "cannot fsync '%s'", path);
+	if (r == 0)
+		r = fs_sync_file(fd, w.len, path, &local);
 	if (r < 0) {
 		(void)unlink(path);
 		return err_set(e, r, "%s", local.msg);

@@ -16,6 +16,7 @@
 #include "base/proc.h"
 #include "base/str.h"
 #include "spec/frame.h"
+#include "environment.h"
 #include "lines.h"
 #include "strays.h"
 
@@ -500,6 +501,7 @@ spawn(struct child *c, const struct child_spec *spec, struct err *e)
 	struct proc_spec ps = {
 		.argv = argv,
 		.env = (const char *const *)env,
+		.env_passes = environment_passes,
 		.oom_score_adj = OOM_SCORE_ADJ,
 		.cgroup = group,
 	};

@@ -2,6 +2,7 @@ noinst_LIBRARIES += librunner.a
 librunner_a_SOURCES = \
 	daemon/runner/cgroup.c daemon/runner/cgroup.h \
 	daemon/runner/child.c daemon/runner/child.h \
+	daemon/runner/environment.c daemon/runner/environment.def daemon/runner/environment.h \
 	daemon/runner/gpus.c daemon/runner/gpus.h \
 	daemon/runner/lines.c daemon/runner/lines.h \
 	daemon/runner/runner.c daemon/runner/runner.h \

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/log.h"
+#include "hub_token.h"
 #include "counters.h"
 #include "journal.h"
 #include "queue/publish.h"
@@ -279,6 +280,7 @@ worker_start(struct attempt *a, const struct job *job, struct err *e)
 	const struct dispatch_spec *d = &a->dispatch->spec;
 	_cleanup_(spec_release) struct spec spec = SPEC_INIT;
 	_cleanup_(buf_release) struct buf text = BUF_INIT;
+	_cleanup_(hub_token_free) char *hub_token = NULL;
 	_cleanup_free_ char *out_dir = NULL;
 	Colconv__Job order = COLCONV__JOB__INIT;
 	struct child_spec cs = {
@@ -300,6 +302,8 @@ worker_start(struct attempt *a, const struct job *job, struct err *e)
 		spec_print(&spec, &text);
 		r = buf_failed(&text, e);
 	}
+	if (r == 0)
+		r = hub_token_for(&spec, &hub_token, e);
 	if (r < 0)
 		return r;
 	r = artifact_stage(d->state_dir, job->id, job->attempt, &out_dir, e);
@@ -312,6 +316,8 @@ worker_start(struct attempt *a, const struct job *job, struct err *e)
 	order.out_dir = out_dir;
 	order.roots = (char **)(uintptr_t)d->roots;
 	order.n_roots = d->n_roots;
+	if (hub_token)
+		order.hub_token = hub_token;
 	cs.job = &order;
 	return child_new(d->loop, &cs, &ops, a, &a->run.child, e);
 }

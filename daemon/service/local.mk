@@ -5,6 +5,7 @@ colconvd_SOURCES = \
 	daemon/service/conf_print.c \
 	daemon/service/counters.c daemon/service/counters.h \
 	daemon/service/dispatch.c daemon/service/dispatch.h \
+	daemon/service/hub_token.c daemon/service/hub_token.h \
 	daemon/service/journal.c daemon/service/journal.h \
 	daemon/service/keeper.c daemon/service/keeper.h \
 	daemon/service/main.c \

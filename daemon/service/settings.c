@@ -20,6 +20,17 @@ roots_check(const struct conf *c, struct err *e)
 	return 0;
 }
 
+/* Who may only submit must not have any folder converted that the daemon can read: which, is for the operator to say. */
+static int
+tokens_check(const struct settings *s, struct err *e)
+{
+	if (s->conf.roots.n || !tokens_have(s->tokens, SCOPE_SUBMIT))
+		return 0;
+	return err_set(e, E_BAD_CONFIG,
+		       "a token of scope submit needs the setting roots: the folders that jobs may read, or "
+		       "roots = / for all that the daemon can read");
+}
+
 static int
 listen_check(const struct settings *s, struct err *e)
 {
@@ -89,7 +100,7 @@ settings_check(struct settings *s, struct err *e)
 		return conf_context(c, &c->stop_mode, 0, e);
 	if (worker_set(s, e) < 0)
 		return conf_context(c, &c->worker, 0, e);
-	if (tokens_load(c->tokens, &s->tokens, e) < 0)
+	if (tokens_load(c->tokens, &s->tokens, e) < 0 || tokens_check(s, e) < 0)
 		return conf_context(c, &c->tokens, 0, e);
 	if (listen_check(s, e) < 0 || roots_check(c, e) < 0 || runners_set(s, e) < 0)
 		return e->code;

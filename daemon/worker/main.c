@@ -4,8 +4,10 @@
  */
 #include <getopt.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "base/log.h"
+#include "base/map.h"
 #include "base/str.h"
 #include "spec/frame.h"
 #include "torch/shim.h"
@@ -75,6 +77,30 @@ result_report(const struct conversion *c)
 	report_result(c->report, &result);
 }
 
+/* Of the job that runs; NULL: none does, or nobody can be told yet. */
+static struct report *reporting;
+
+/* A file went away under us: the last message, from the thread that read it. */
+static void
+file_lost(const struct err *e)
+{
+	if (reporting)
+		report_failure(reporting, e);
+	log_err("%s: %s", err_name(e->code), e->msg);
+}
+
+/* A descriptor stays open for each file of weights, and there may be more than a login's usual 1024. */
+static void
+descriptors_raise(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < rl.rlim_max) {
+		rl.rlim_cur = rl.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &rl);
+	}
+}
+
 static int
 job_run(struct err *e)
 {
@@ -86,6 +112,7 @@ job_run(struct err *e)
 	if (r == 0)
 		r = report_new(job->nonce, &c.report, e);
 	if (r == 0) {
+		reporting = c.report;
 		c.job = job;
 		r = spec_from_text(job->spec, "the job", E_WORKER_PROTOCOL, &c.spec, e);
 		if (r == 0)
@@ -94,6 +121,7 @@ job_run(struct err *e)
 			result_report(&c);
 		else
 			report_failure(c.report, e);
+		reporting = NULL;
 	}
 	report_free(&c.report);
 	conversion_release(&c);
@@ -148,7 +176,9 @@ main(int argc, char **argv)
 
 	log_setup(LOG_LEVEL_INFO);
 	(void)signal(SIGXFSZ,
-		     SIG_IGN); /* a file beyond the limit is an error of write(), for colconv-parity too */
+		     SIG_IGN); /* a file that grows too large fails in write(), for colconv-parity too */
+	map_catch(file_lost);
+	descriptors_raise();
 	opt = getopt_long(argc, argv, "", options, NULL);
 	switch (opt) {
 	case 'h':

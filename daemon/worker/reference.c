@@ -1,9 +1,13 @@
 #include "reference.h"
 
 #include "base/fs.h"
+#include "base/pulse.h"
 #include "base/str.h"
 #include "cases.h"
 #include "trace/eval.h"
+
+/* The longest time for one node, which may be a matrix product on an old and busy machine. */
+#define NODE_SECONDS 900
 
 /* Progress over all cases: nodes done of all nodes of all cases. */
 struct progress {
@@ -21,6 +25,7 @@ node_done(void *arg, size_t done, size_t total, const struct ir_node *n)
 	(void)total;
 	(void)snprintf(detail, sizeof(detail), "case %s: %s", p->name, n->name);
 	report_progress(p->report, p->before + done, p->total, "nodes", detail);
+	pulse_allow(NODE_SECONDS); /* for the next one */
 	return 0;
 }
 
@@ -89,8 +94,10 @@ graph_compute(const struct ir_graph *g, const struct feeds *in, struct progress 
 			f = feeds_find(in, g->value[i]->name);
 			r = eval_feed(ev, g->value[i], f->data, e);
 		}
+	pulse_allow(NODE_SECONDS);
 	if (r == 0)
 		r = eval_run(ev, node_done, p, e);
+	pulse_allow(0);
 	if (r < 0)
 		return r;
 	out = feeds_add_sized(&made, g->output->name, g->output->elem, &g->output->shape, &sizes);

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include "base/fs.h"
+#include "base/pulse.h"
 #include "base/str.h"
 #include "spec/frame.h"
 #include "torch/shim.h"
@@ -19,6 +20,8 @@ struct report {
 	pthread_cond_t wake;
 	bool stop;
 	pid_t child;
+	uint64_t child_work; /* as of the last look */
+	bool alive;          /* something was done since the last message */
 	struct {
 		const char *name;
 		double seconds;
@@ -76,6 +79,42 @@ send(struct report *r, Colconv__FromWorker__BodyCase which, void *body)
 		_exit(err_exit_status(E_IO));
 	buf_release(&b);
 	(void)clock_gettime(CLOCK_MONOTONIC, &r->last_sent);
+	r->alive = false;
+}
+
+/* A number that grows while a process works: the ticks of its CPU time and the pages that it read. 0: none to tell. */
+static uint64_t
+work_done(pid_t pid)
+{
+	unsigned long long majflt = 0, utime = 0, stime = 0;
+	char path[64], line[512];
+	const char *p;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	p = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL; /* the name before may hold anything */
+	(void)fclose(f);
+	if (!p || sscanf(p, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %llu %*u %llu %llu", &majflt, &utime,
+			 &stime) != 3)
+		return 0;
+	return majflt + utime + stime;
+}
+
+/*
+ * Locked. Did the work give a sign of life? ours by its pulses, a child's by what it used: it runs
+ * another's library, which cannot be cut into pieces.
+ */
+static bool
+work_felt(struct report *r)
+{
+	const uint64_t work = r->child ? work_done(r->child) : 0;
+	const bool moved = work != r->child_work;
+
+	r->child_work = work;
+	return pulse_felt() || moved;
 }
 
 /* Locked. */
@@ -101,7 +140,8 @@ watch(void *arg)
 	(void)pthread_mutex_lock(&r->lock);
 	while (!r->stop) {
 		sample(r);
-		if (seconds_since(&r->last_sent) * 1000 >= HEARTBEAT_MS)
+		r->alive |= work_felt(r);
+		if (r->alive && seconds_since(&r->last_sent) * 1000 >= HEARTBEAT_MS)
 			send(r, COLCONV__FROM_WORKER__BODY_HEARTBEAT, &beat);
 		(void)clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_nsec += SAMPLE_MS * 1000000L;
@@ -194,6 +234,7 @@ report_progress(struct report *r, uint64_t done, uint64_t total, const char *uni
 	p.total = total;
 	p.unit = (char *)(uintptr_t)unit;
 	p.detail = (char *)(uintptr_t)detail;
+	pulse();
 	(void)pthread_mutex_lock(&r->lock);
 	if (done == total || seconds_since(&r->last_progress) * 1000 >= PROGRESS_MS) {
 		(void)clock_gettime(CLOCK_MONOTONIC, &r->last_progress);

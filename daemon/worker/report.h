@@ -1,8 +1,9 @@
 /*
  * What a worker tells whoever started it: frames of proto/worker.proto on stdout.
  *
- * A thread of its own sends heartbeats while a stage is busy, and watches the anonymous memory
- * of this process and of the child it is told of.
+ * A thread of its own watches the anonymous memory of this process and of the child it is told of, and
+ * sends heartbeats in a long silence; but only while the work gives signs of life (base/pulse.h), so
+ * that whoever started us sees a worker that hangs.
  */
 #ifndef WORKER_REPORT_H
 #define WORKER_REPORT_H

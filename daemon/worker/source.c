@@ -20,6 +20,22 @@ source_open(struct source *s, const char *asked, const char *revision, hub_progr
 	return r;
 }
 
+int
+source_token_set(const char *token, struct err *e)
+{
+	return *token && setenv("HF_TOKEN", token, /*overwrite=*/1) < 0 ? err_no_memory(e) : 0;
+}
+
+void
+source_token_forget(void)
+{
+	char *token = getenv("HF_TOKEN");
+
+	if (token)
+		explicit_bzero(token, strlen(token));
+	(void)unsetenv("HF_TOKEN");
+}
+
 void
 source_release(struct source *s)
 {

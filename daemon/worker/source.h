@@ -14,6 +14,10 @@ struct source {
 /* Makes it a folder: fetches a repository, which may take long. `asked` and `revision` stay the caller's. */
 int source_open(struct source *s, const char *asked, const char *revision, hub_progress_fn *progress,
 		void *arg, struct err *e);
+/* A token of the Hub that came with the job, from here to source_token_forget(). Empty: none did. */
+int source_token_set(const char *token, struct err *e);
+void source_token_forget(void);
+
 void source_release(struct source *s);
 
 const char *source_dir(const struct source *s); /* NULL when nothing was opened */

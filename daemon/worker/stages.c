@@ -4,6 +4,7 @@
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/pulse.h"
 #include "base/str.h"
 #include "spec/repo.h"
 #include "trace/weight_factors.h"
@@ -47,12 +48,16 @@ conversion_trace(const struct conversion *c, enum variant v, struct ir_graph **r
 	return r;
 }
 
+/* The longest time for the factors of one matrix, which LAPACK finds in one call. */
+#define FACTORS_SECONDS 1800
+
 static void
 init_progress(void *arg, uint64_t done, uint64_t total, const char *name)
 {
 	struct conversion *c = arg;
 
 	report_progress(c->report, done, total, "weights", name);
+	pulse_allow(done < total ? FACTORS_SECONDS : 0); /* for the next one */
 }
 
 static void
@@ -156,11 +161,14 @@ resolve(struct conversion *c, struct err *e)
 	struct checkpoint_choice choice;
 	int v, r;
 
-	r = source_open(&c->source, c->spec.model, c->spec.revision, hub_progress, c, e);
+	r = source_token_set(c->job->hub_token, e);
+	if (r == 0)
+		r = source_open(&c->source, c->spec.model, c->spec.revision, hub_progress, c, e);
 	if (r == 0)
 		r = readable_set(c, e);
 	if (r == 0)
 		r = base_open(c, e);
+	source_token_forget(); /* nobody asks the Hub from here on, colconv-parity least of all */
 	if (r == 0)
 		r = readable_set(c, e);
 	if (r == 0) {
@@ -178,7 +186,10 @@ resolve(struct conversion *c, struct err *e)
 	if (r == 0 && c->spec.parity)
 		r = parity_probe(e);
 	if (r == 0)
+		pulse_allow(FACTORS_SECONDS);
+	if (r == 0)
 		r = checkpoint_init_apply(c->checkpoint, weight_factors_find, init_progress, c, e);
+	pulse_allow(0);
 	return r;
 }
 

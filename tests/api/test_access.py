@@ -33,7 +33,7 @@ def guarded(tmp_path_factory):
     folder = tmp_path_factory.mktemp("access")
     daemon = Daemon(folder)
     daemon.sock = folder / "sock"
-    daemon.start("--tokens", tokens_file(folder), "--listen", f"unix:{daemon.sock}")
+    daemon.start("--tokens", tokens_file(folder), "--roots", "/", "--listen", f"unix:{daemon.sock}")
     yield daemon
     assert daemon.stop() == 0
     log = "\n".join(daemon.log)
@@ -43,7 +43,7 @@ def guarded(tmp_path_factory):
 
 @pytest.fixture
 def daemon_with_tokens(stopped):
-    return stopped.start("--tokens", tokens_file(stopped.folder))
+    return stopped.start("--tokens", tokens_file(stopped.folder), "--roots", "/")
 
 
 def bearer(name):
@@ -219,7 +219,7 @@ def test_requests_that_wait_are_answered_when_tokens_change(daemon_with_tokens):
 
 
 def test_tokens_cannot_go_while_other_hosts_call(stopped):
-    stopped.config.write_text(f"tokens = {tokens_file(stopped.folder)}\nlisten = 0.0.0.0:0\n")
+    stopped.config.write_text(f"tokens = {tokens_file(stopped.folder)}\nroots = /\nlisten = 0.0.0.0:0\n")
     own = stopped.command
     stopped.command = lambda: [o for o in own() if o not in ("--listen", "127.0.0.1:0")]
     stopped.start()
@@ -249,7 +249,7 @@ def test_addresses_of_other_hosts_need_tokens(tmp_path):
         got = check("--listen", address)
         assert got.returncode == 4
         assert f"address '{address}' is reached from other hosts, and there are no tokens" in got.stderr
-        assert check("--listen", address, "--tokens", tokens).returncode == 0
+        assert check("--listen", address, "--tokens", tokens, "--roots", "/").returncode == 0
 
 
 @pytest.mark.parametrize("address, family, host", [
@@ -260,7 +260,7 @@ def test_all_addresses(stopped, address, family, host):
         probe.bind((host, 0))
         stopped.command = lambda *options, command=stopped.command: ["--listen" if o == "--listen" else address if o == "127.0.0.1:0" else o
                                                                        for o in command(*options)]
-        stopped.start("--tokens", tokens_file(stopped.folder))
+        stopped.start("--tokens", tokens_file(stopped.folder), "--roots", "/")
         connection = http.client.HTTPConnection(host, stopped.port, timeout=LIMIT)
         connection.request("GET", PROTECTED)
         assert connection.getresponse().status == 401
@@ -284,11 +284,24 @@ def test_tokens_that_are_refused(tmp_path):
     assert "secretsecret" not in got.stderr
 
 
+def test_a_submit_token_needs_roots(tmp_path, stopped):
+    """Else it could have any folder converted that the daemon can read. At the start, and on a reload."""
+    tokens = tmp_path / "tokens-of-others"
+    tokens.write_text(f"ci submit {'s' * 32}\n")
+    tokens.chmod(0o600)
+    got = check("--tokens", str(tokens))
+    assert got.returncode == 2 and "roots = /" in got.stderr and "submit" in got.stderr, got.stderr
+    assert check("--tokens", str(tokens), "--roots", "/").returncode == 0
+    assert check("--tokens", str(tokens), "--roots", str(tmp_path)).returncode == 0
+    tokens.write_text(f"boss admin {'a' * 32}\neye read {'r' * 32}\n")
+    assert check("--tokens", str(tokens)).returncode == 0
+
+
 def test_tokens_from_a_credential(stopped):
     credentials = stopped.folder / "credentials"
     credentials.mkdir()
     tokens_file(credentials)
-    stopped.start(prefix=["env", f"CREDENTIALS_DIRECTORY={credentials}"])
+    stopped.start("--roots", "/", prefix=["env", f"CREDENTIALS_DIRECTORY={credentials}"])
     assert stopped.get(PROTECTED).status == 401
     assert stopped.request("GET", PROTECTED, None, bearer("reader")).status == 200
 

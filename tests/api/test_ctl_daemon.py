@@ -72,7 +72,7 @@ def test_tokens(stopped, tmp_path):
     tokens = tmp_path / "tokens"
     tokens.write_text("ann read read-read-read-read\nbob submit submit-submit-submit\nroot admin admin-admin-admin\n")
     tokens.chmod(0o600)
-    stopped.start("--tokens", str(tokens))
+    stopped.start("--tokens", str(tokens), "--roots", "/")
 
     def ctl(token, *args):
         env = {"COLCONV_TOKEN": token} if token else {}

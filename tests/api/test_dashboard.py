@@ -171,7 +171,7 @@ def test_tokens(browser, stopped, tmp_path):
     tokens = tmp_path / "tokens"
     tokens.write_text("viewer read look-look-look-look\nci submit send-send-send-send\n")
     tokens.chmod(0o600)
-    stopped.start("--slots", "1", "--tokens", str(tokens))
+    stopped.start("--slots", "1", "--tokens", str(tokens), "--roots", "/")
     as_ci = {"Authorization": "Bearer send-send-send-send", "Content-Type": "application/json"}
     job = [stopped.request("POST", "/v1/jobs", json.dumps({"model": stopped.model(s)}), as_ci).json["id"] for s in (SUCCESS, "hang\n")]
     assert stopped.get("/v1/jobs").status == 401

@@ -63,8 +63,8 @@ SCRIPTS = [
 MODES = {
     "open": {"options": []},
     "roots": {"options": ["--roots", "{models}"]},
-    "admin": {"options": ["--tokens", "{tokens}"], "token": ADMIN},
-    "read": {"options": ["--tokens", "{tokens}"], "token": READ},
+    "admin": {"options": ["--tokens", "{tokens}", "--roots", "/"], "token": ADMIN},
+    "read": {"options": ["--tokens", "{tokens}", "--roots", "/"], "token": READ},
 }
 
 

@@ -190,3 +190,14 @@ tokens_find(const struct tokens *t, const char *text, size_t len)
 			found = &t->v[i];
 	return found;
 }
+
+bool
+tokens_have(const struct tokens *t, enum scope scope)
+{
+	size_t i;
+
+	for (i = 0; t && i < t->n; i++)
+		if (t->v[i].scope == scope)
+			return true;
+	return false;
+}

@@ -39,6 +39,9 @@ void tokens_free(struct tokens **t);
 /* NULL when there is no such token. */
 const struct token *tokens_find(const struct tokens *t, const char *text, size_t len);
 
+/* Some token may do just what the scope allows. */
+bool tokens_have(const struct tokens *t, enum scope scope);
+
 const char *scope_to_str(enum scope scope);
 
 #endif
