@@ -13,6 +13,7 @@ libhttp_a_SOURCES = \
 	daemon/http/core/reply.c daemon/http/core/reply.h \
 	daemon/http/core/request.c daemon/http/core/request.h \
 	daemon/http/core/route.c daemon/http/core/route.h \
+	daemon/http/core/share.c daemon/http/core/share.h \
 	daemon/http/core/server.c daemon/http/core/server.h daemon/http/core/server_private.h \
 	daemon/http/core/token.c daemon/http/core/token.h \
 	daemon/http/live/live.c daemon/http/live/live.h \

@@ -134,10 +134,11 @@ list_jobs(struct store *s, const struct list_filter *f, int64_t cursor, int limi
 			break;
 		next = sqlite3_column_int64(st, 0);
 		looked += r == 1 ? GIVE_COST : cost;
-		if (r == 1)
-			r = job_give(s, next, fn, arg, e);
+		r = r == 1 ? job_give(s, next, fn, arg, e) : r;
 		if (r < 0)
 			return r;
+		if (r == 1)
+			break;
 	}
 	*ret_next = next;
 	return 0;

@@ -19,6 +19,7 @@ struct list_filter {
 };
 
 /* A negative return ends the listing, which returns it. The job is the callee's to read only. */
+/* 1: the page is full, this job is its last one. */
 typedef int (*list_fn)(const struct job *job, void *arg, struct err *e);
 
 /*

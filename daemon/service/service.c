@@ -33,6 +33,7 @@ struct service {
 	struct loop *loop;
 	struct store *store;
 	struct metrics metrics;
+	unsigned connections_max; /* as many as there are descriptors for */
 	struct dispatch *dispatch;
 	struct keeper *keeper;
 	struct api *api;
@@ -195,12 +196,14 @@ server_spec(struct service *s)
 	const struct conf *c = &s->settings.conf;
 
 	return (struct server_spec){
-		.connections_max = (unsigned)c->connections_max,
+		.connections_max = s->connections_max,
 		.connections_per_address = (unsigned)c->connections_per_address,
 		.idle_s = (unsigned)c->connection_idle,
 		.request_s = (unsigned)c->request_timeout,
 		.header_max = (size_t)c->header_max,
 		.body_max = c->body_max,
+		.bodies_max = c->bodies_max,
+		.answers_max = c->answers_max,
 		.answered = on_answered,
 		.ended = on_request_ended,
 		.failed = on_failed,
@@ -407,7 +410,7 @@ service_start(struct service *s, struct err *e)
 	struct api_spec api;
 	int r;
 
-	start_descriptors(&s->settings.conf);
+	s->connections_max = start_descriptors(&s->settings.conf);
 	if ((r = loop_new(&s->loop, e)) < 0 || (r = signals_watch(s, e)) < 0 ||
 	    (r = start_queue(&s->settings, s->loop, &s->store, e)) < 0)
 		return r;

@@ -14,19 +14,37 @@
 #define LISTEN_UNIX "unix:/run/colconv/colconv.sock"
 #define LISTEN_TCP "127.0.0.1:8470"
 
-/* Descriptors for all connections, each with a file, and some pipes a worker. */
-void
+/* Descriptors that are not for connections: the queue, the sockets, and some pipes for each worker. */
+#define DESCRIPTORS_WANTED 1024
+#define DESCRIPTORS_LEAST 64
+
+#define CONNECTIONS_LEAST 16u
+
+/* A connection may have a file open, so it counts twice. */
+unsigned
 start_descriptors(const struct conf *c)
 {
-	const rlim_t want = (rlim_t)c->connections_max * 2 + 1024;
+	const rlim_t want = (rlim_t)c->connections_max * 2 + DESCRIPTORS_WANTED;
 	struct rlimit rl;
+	unsigned max;
 
-	if (getrlimit(RLIMIT_NOFILE, &rl) < 0 || rl.rlim_cur >= want)
-		return;
-	rl.rlim_cur = MIN(want, rl.rlim_max);
-	if (setrlimit(RLIMIT_NOFILE, &rl) < 0 || rl.rlim_cur < want)
-		log_warning("only %llu descriptors for %llu connections, ignoring",
-			    (unsigned long long)rl.rlim_cur, (unsigned long long)c->connections_max);
+	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
+		return (unsigned)c->connections_max;
+	if (rl.rlim_cur < want) {
+		const rlim_t now = rl.rlim_cur;
+
+		rl.rlim_cur = MIN(want, rl.rlim_max);
+		if (setrlimit(RLIMIT_NOFILE, &rl) < 0)
+			rl.rlim_cur = now;
+	}
+	max = rl.rlim_cur > DESCRIPTORS_LEAST ? (unsigned)MIN((rl.rlim_cur - DESCRIPTORS_LEAST) / 2, 65536)
+					      : 0;
+	max = MAX(max, CONNECTIONS_LEAST);
+	if (max >= c->connections_max)
+		return (unsigned)c->connections_max;
+	log_warning("connections_max is %u, not %llu: the daemon may have %llu descriptors", max,
+		    (unsigned long long)c->connections_max, (unsigned long long)rl.rlim_cur);
+	return max;
 }
 
 /* What is left of the workers of a daemon that died would get in the way of their successors. */

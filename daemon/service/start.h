@@ -6,8 +6,8 @@
 #include "queue/store.h"
 #include "settings.h"
 
-/* As many descriptors as connections, their files and the workers' pipes take. */
-void start_descriptors(const struct conf *c);
+/* Raises the limit of descriptors for connections, their files and workers. Returns how many connections it allows, at most connections_max. */
+unsigned start_descriptors(const struct conf *c);
 
 /* Opens the queue, ends what a dead daemon's workers left, and recovers. *ret may be set on failure: to be closed. */
 int start_queue(struct settings *settings, struct loop *loop, struct store **ret, struct err *e);

@@ -154,8 +154,7 @@ def test_other_methods_tell_nothing(guarded):
 def test_no_way_in_by_odd_lines(guarded, lines):
     back = guarded.raw("\r\n".join([f"GET {PROTECTED} HTTP/1.1", "Host: x", "Connection: close", *lines, "", ""]).encode())
     status = int(back.split()[1])
-    # The library ends a value at a NUL, and hides what follows: then it is the token, or it is none.
-    assert status in ((200,) if lines == [f"Authorization: Bearer {R}\0"] or lines == [f"Authorization: Bearer {R}\0x"] else (400, 401)), back
+    assert status in (400, 401), back
 
 
 @pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "BEARER ", "Bearer   "])

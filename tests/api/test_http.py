@@ -193,10 +193,11 @@ def test_keep_alive(daemon):
 
 
 def test_connections_have_a_limit(stopped):
-    stopped.start("--connections-max", "16")
+    """When all are in use, for streams of events here, nobody is given up for a newcomer."""
+    stopped.start("--connections-max", "16", "--connections-per-address", "16")
     held = [socket.create_connection(("127.0.0.1", stopped.port), timeout=LIMIT) for _ in range(16)]
     for s in held:
-        s.sendall(b"GET /healthz HTTP/1.1\r\n" + HOST.encode() + b"\r\n")
+        s.sendall(b"GET /v1/events HTTP/1.1\r\n" + HOST.encode() + b"\r\n")
         assert s.recv(4096)
     with pytest.raises(OSError):
         stopped.get("/healthz")

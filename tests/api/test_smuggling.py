@@ -180,7 +180,18 @@ ENDED = {
     "a name without a space before its value": (GET + "X:a\r\nY:  b\r\n\r\n", {200}),
     "no name": (POST + ": 2\r\n\r\n{}", {400}),
     "NUL in value": (POST + "Content-Length: 2\0 \r\n\r\n{}", {400}),
+    "NUL in another value, and no body": (GET + "X: a\0b\r\n\r\n", {400}),
+    "NUL in the host": ("GET /healthz HTTP/1.1\r\nHost: localhost\0.evil.example\r\n\r\n", {400}),
+    "NUL after the host": ("GET /healthz HTTP/1.1\r\nHost: localhost\0\r\n\r\n", {400}),
+    "NUL before the host": ("GET /healthz HTTP/1.1\r\nHost: \0localhost\r\n\r\n", {400}),
+    "NUL in the path": ("GET /healthz\0/../v1/jobs HTTP/1.1\r\n" + HOST + "\r\n", {400}),
+    "NUL after the path": ("GET /healthz\0 HTTP/1.1\r\n" + HOST + "\r\n", {400}),
+    "NUL in the query": ("GET /healthz?a=\0b HTTP/1.1\r\n" + HOST + "\r\n", {400}),
+    "NUL after the method": ("GET\0 /healthz HTTP/1.1\r\n" + HOST + "\r\n", {400}),
+    "NUL in a key": ("GET /healthz HTTP/1.1\r\n" + HOST + "Idempotency-Key: a\0b\r\n\r\n", {400}),
     "NUL in another value": (POST + "X: a\0b\r\nContent-Length: 2\r\n\r\n{}", {400}),
+    "obs-fold": (GET + "X: a\r\n\tb\r\n\r\n", {400}),
+    "obs-fold after a bare LF": (GET + "X: a\n\tb\r\n\r\n", {400}),
     "obs-fold of te": (POST + "Transfer-Encoding:\r\n chunked\r\nContent-Length: 2\r\n\r\n{}", {400}),
     "obs-fold of cl": (POST + "Content-Length: 2\r\n 0\r\n\r\n{}", {400}),
     "close": (GET + "Connection: close\r\n\r\n", {200}),
@@ -213,7 +224,7 @@ def test_a_chunk_is_as_long_as_said(target, te):
     assert answers(back) == [400], back
 
 
-@pytest.mark.parametrize("header", ["X:a", "X:  a", "X: a\nY: b", "X: a\n\tb", "X: a\0b"])
+@pytest.mark.parametrize("header", ["X:a", "X:  a", "X: a\nY: b"])
 def test_an_odd_head_is_the_last(target, header):
     """Where a byte is unaccounted for, the request may be fine, and what follows it is not read."""
     back = attempt(target, GET + header + "\r\n\r\n" + smuggled(target))

@@ -1,14 +1,21 @@
-"""Another client's latency while 1,000 slow connections, 100 streams of events and a flood of submissions are there at once."""
+"""
+Another client's latency while 1,000 slow connections, 100 streams of events and a flood of submissions are there at once; and
+while others connect and hang up as fast as they can.
+"""
 import contextlib
+import http.client
+import re
 import socket
+import subprocess
 import threading
 import time
 
-from daemon import Daemon, job, load, loaded, loading, request
+from daemon import LOAD_CORES, Daemon, job, load, loaded, loading, request, spawn
 
 SLOW = 1000
 STREAMS = 100
 FLOOD = 64
+HANGERS_UP = 3
 NICE = 10    # of the crowd, which shares cores with the clients whose time is taken
 
 
@@ -68,6 +75,51 @@ def crowd(bench, port):
                 raise RuntimeError("the crowd went away: " + process.stderr.read().strip())
 
 
+def newcomers(port, seconds):
+    """Seconds that each of one client's new connections takes to be answered; None for one that is not."""
+    times = []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        start = time.monotonic()
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        try:
+            connection.request("GET", "/healthz")
+            connection.getresponse().read()
+            times.append(time.monotonic() - start)
+        except OSError:
+            times.append(None)
+        connection.close()
+    return times
+
+
+def hung_up(bench, port):
+    """The times of newcomers while others connect, send half a request and hang up; and how many of those there were."""
+    argv = ["nice", "-n", str(NICE), bench.build / "tests/bench/flood", str(port), str(2 * bench.seconds)]
+    flood = [spawn(argv, LOAD_CORES, stdout=subprocess.PIPE, text=True) for _ in range(HANGERS_UP)]
+    times = newcomers(port, 2 * bench.seconds)
+    made = sum(int(process.communicate()[0]) for process in flood)
+    time.sleep(1)
+    return times, made, left_over(port)
+
+
+def left_over(port):
+    """Connections that are still open, this one aside."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    return int(float(re.search(r"^colconv_connections (\S+)$", text, re.M)[1])) - 1
+
+
+def newcomers_words(times, made, left):
+    answered = sorted(t for t in times if t is not None)
+    if not answered:
+        return f"beside {made} that hung up: none of {len(times)} new connections was answered"
+    return (f"beside {made} that hung up: {len(answered)} of {len(times)} new connections answered, p50/p99/max "
+            f"{1e3 * answered[len(answered) // 2]:.1f}/{1e3 * answered[len(answered) * 99 // 100]:.1f}/{1e3 * answered[-1]:.0f}; "
+            f"{left} connections left 1 s later")
+
+
 def words(what, result):
     return f"{what} {1e3 * result['median']:.1f}/{1e3 * result['p99']:.1f}/{1e3 * result['slowest']:.0f}"
 
@@ -79,13 +131,15 @@ def hostile(bench):
         quiet = others(bench, daemon.port)
         with crowd(bench, daemon.port):
             loud = others(bench, daemon.port)
+        flood = hung_up(bench, daemon.port)
     with daemon.queue() as db:
         (jobs,) = db.execute("SELECT count(*) FROM job").fetchone()
     daemon.remove()
     return 1e3 * loud[0]["p99"], {
-        "quiet": quiet, "loud": loud, "jobs": jobs,
+        "quiet": quiet, "loud": loud, "jobs": jobs, "newcomers": flood[0], "hung_up": flood[1],
         "words": f"p50/p99/max: {words('GET', loud[0])}, {words('POST', loud[1])}; "
-                 f"without {words('GET', quiet[0])}, {words('POST', quiet[1])}; {jobs} jobs were made"}
+                 f"without {words('GET', quiet[0])}, {words('POST', quiet[1])}; {jobs} jobs were made; "
+                 f"{newcomers_words(*flood)}"}
 
 
 def rows(bench):

@@ -14,6 +14,9 @@
 #define PAGE_LIMIT_MAX 1000
 #define PAGE_CURSOR_MAX UINT64_C(9999999999999999999)
 
+/* A page ends early when it is so long: a job may have some kilobytes, and many clients may ask at once. */
+#define PAGE_BYTES_MAX (256u << 10)
+
 struct submission;
 struct purge;
 

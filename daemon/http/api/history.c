@@ -6,7 +6,7 @@
 
 #define LOG_MAGIC 0x6c6f6772u
 #define BLOCK 8192
-#define LINES 64 /* that are read from the queue at a time */
+#define LINES 16 /* read from the queue at a time: a log that nobody reads holds so many in memory */
 #define TAIL_ALL UINT64_MAX
 #define TAIL_MAX 1000000
 

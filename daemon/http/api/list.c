@@ -157,7 +157,7 @@ page_add(const struct job *job, void *arg, struct err *e)
 	buf_puts(p->text, p->comma);
 	p->comma = ",";
 	api_job_print(p->api, job, /*ahead=*/-1, p->text);
-	return buf_failed(p->text, e);
+	return p->text->len >= PAGE_BYTES_MAX ? 1 : buf_failed(p->text, e);
 }
 
 static void

@@ -239,6 +239,11 @@ metrics_print(const struct api *a, struct buf *b, struct err *e)
 	requests_print(a->spec.metrics, b);
 	single(b, "colconv_connections", "gauge", "Connections that are open.",
 	       server_connections(a->server));
+	single(b, "colconv_requests", "gauge", "Requests that are in memory, this one too.",
+	       server_requests(a->server));
+	single(b, "colconv_request_bytes", "gauge",
+	       "Memory of requests' bodies, and of large answers that wait for their readers.",
+	       (double)server_bytes(a->server));
 	single(b, "colconv_event_streams", "gauge", "Streams of events that are open.",
 	       live_streams(a->live));
 	process_print(a, b);

@@ -16,10 +16,14 @@
 /* Below this the queue cannot be written for long. */
 #define FREE_MIN (UINT64_C(16) << 20)
 
+/* Of an artifact in a list, without its model. */
+#define ARTIFACT_BYTES 150
+
 /* A page of artifacts: one more is asked for than is shown, to know whether another page follows. */
 struct page {
 	json_t *artifacts;
 	size_t limit;
+	size_t bytes;
 	int64_t last;
 	bool more;
 };
@@ -30,11 +34,12 @@ page_add(const struct stored_artifact *a, void *arg, struct err *e)
 	struct page *p = arg;
 	char published[32];
 
-	if (json_array_size(p->artifacts) == p->limit) {
+	if (json_array_size(p->artifacts) == p->limit || p->bytes >= PAGE_BYTES_MAX) {
 		p->more = true;
 		return 0;
 	}
 	p->last = a->job;
+	p->bytes += strlen(a->model) + ARTIFACT_BYTES;
 	if (json_array_append_new(p->artifacts,
 				  json_pack("{s:I, s:s, s:s, s:I, s:I}", "job", (json_int_t)a->job, "model",
 					    a->model, "published",

@@ -194,6 +194,7 @@ api_purge(struct request *q, struct err *e)
 	p->now = job_now();
 	p->keep = (struct retention)RETENTION_INIT;
 	r = purge_read(q, p, e);
+	request_body_release(q);
 	if (r == 0 && !p->dry_run) {
 		STAILQ_INSERT_TAIL(&a->purges, p, entry);
 		request_suspend(q);

@@ -117,7 +117,7 @@ api_job_submit(struct request *q, struct err *e)
 		r = spec_sha256(&s->spec, s->sha256, e);
 	if (r < 0)
 		return r;
-	buf_release(&q->body);
+	request_body_release(q);
 	request_suspend(q);
 	server_wake(a->server);
 	STAILQ_INSERT_TAIL(&a->submissions, s, entry);

@@ -12,6 +12,8 @@ struct reading {
 	uintptr_t next;                            /* where the next line is to begin */
 	size_t len;                                /* of the headers so far */
 	bool plain;                                /* each so far is where the one before it ends */
+	const char *told;                          /* end of the last piece that the library told of */
+	size_t head_size;
 	struct err e;
 };
 
@@ -78,6 +80,46 @@ line_follow(struct reading *r, uintptr_t key, size_t key_len, uintptr_t value, s
 	r->len += key_len + strlen(": ") + value_len + strlen("\r\n");
 }
 
+/*
+ * Whether only `marks` lie before the next piece, and at most `nuls` NULs: as many as the library writes
+ * over the marks that end its pieces. True when the piece lies elsewhere, as a line does that the library
+ * put together from two. (A NUL before a bare LF looks like the end of a line: such a text is cut.)
+ */
+static bool
+nothing_untold(struct reading *r, const char *piece, size_t len, const char *marks, unsigned nuls)
+{
+	const char *p = r->told;
+	unsigned n = 0;
+
+	if ((uintptr_t)piece >= (uintptr_t)p && (uintptr_t)piece - (uintptr_t)p < r->head_size)
+		for (; p < piece; p++) {
+			n += !*p;
+			if (n > nuls || (*p && !strchr(marks, *p)))
+				return false;
+		}
+	r->told = piece + len;
+	return true;
+}
+
+static int
+untold(struct err *e)
+{
+	return err_set(
+		e, E_BAD_REQUEST,
+		"the first line and the headers must not hold a NUL or a line other than 'NAME: VALUE'");
+}
+
+static int
+line_check(struct reading *r, const struct head_line *line, struct err *e)
+{
+	r->told = line->method;
+	if (!nothing_untold(r, line->method, strlen(line->method), "", 0) ||
+	    !nothing_untold(r, line->uri, line->uri_len, " ", 1) ||
+	    !nothing_untold(r, line->version, strlen(line->version), " ", 1))
+		return untold(e);
+	return 0;
+}
+
 static enum MHD_Result
 header_add(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_len, const char *value,
 	   size_t value_len)
@@ -87,6 +129,9 @@ header_add(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_len, 
 
 	(void)kind;
 	line_follow(r, (uintptr_t)key, key_len, (uintptr_t)value, value_len);
+	if (!nothing_untold(r, key, key_len, "\r\n \t", 2) ||
+	    (value && !nothing_untold(r, value, value_len, ": \t", 1)))
+		(void)untold(&r->e);
 	if (!is_token(key, key_len)) {
 		(void)err_set(&r->e, E_BAD_REQUEST, "'%.100s' is no name of a header", key);
 		return MHD_NO;
@@ -106,13 +151,21 @@ header_add(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_len, 
 }
 
 int
-head_read(struct MHD_Connection *conn, const char *version, size_t line_len, struct head *ret, struct err *e)
+head_read(struct MHD_Connection *conn, const struct head_line *line, struct head *ret, struct err *e)
 {
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(conn, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-	struct reading r = {.next = (uintptr_t)version + strlen(version) + strlen("\r\n"), .plain = true};
+	const size_t line_len = strlen(line->method) + 1 + line->uri_len + 1 + strlen(line->version);
+	const size_t size =
+		MHD_get_connection_info(conn, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
+	struct reading r = {
+		.next = (uintptr_t)line->version + strlen(line->version) + strlen("\r\n"),
+		.plain = true,
+		.head_size = size,
+	};
 
+	(void)line_check(&r, line, &r.e);
 	(void)MHD_get_connection_values_n(conn, MHD_HEADER_KIND, header_add, &r);
+	if (!nothing_untold(&r, line->method + size, 0, "\r\n \t", 4))
+		(void)untold(&r.e);
 	if (!r.head.host)
 		(void)err_set(&r.e, E_BAD_REQUEST, "there must be one Host");
 	if (r.length && r.encoding)
@@ -124,8 +177,7 @@ head_read(struct MHD_Connection *conn, const char *version, size_t line_len, str
 	if (r.e.code)
 		return err_set(e, r.e.code, "%s", r.e.msg);
 	r.head.chunked = r.encoding != NULL;
-	r.head.plain =
-		r.plain && info && info->header_size == line_len + strlen("\r\n") + r.len + strlen("\r\n");
+	r.head.plain = r.plain && size == line_len + strlen("\r\n") + r.len + strlen("\r\n");
 	*ret = r.head;
 	return 0;
 }

@@ -21,15 +21,23 @@ struct head {
 	bool plain; /* every byte of it is accounted for */
 };
 
+/* The first line of a request as the library gives it, in pieces that still lie where they arrived. */
+struct head_line {
+	const char *method;
+	const char *uri; /* only its place: its text was taken apart meanwhile */
+	size_t uri_len;  /* as it arrived */
+	const char *version;
+};
+
 /*
- * `version` is the library's, from the end of the first line, and `line_len` the length of that line as
- * it came. E_BAD_REQUEST: what is said twice, or in a way that others read otherwise.
+ * E_BAD_REQUEST for what is said twice, in a way that others read otherwise, or not told by the library:
+ * it cuts a text at a NUL, so that "Host: a\0b" would be "a". What lies between the pieces that it tells
+ * shows that.
  *
- * What the library does not tell of (a NUL and what follows it, a line that goes on in the next
- * one, one without a name, one that ends in a bare LF) shows in the places of names and values: "NAME: VALUE"
- * lines that end in CR LF follow each other, and fill the head. After any other head nothing more is to be read.
+ * Some more shows in the places of names and values (a line that continues in the next one, one that ends
+ * in a bare LF): "NAME: VALUE" lines that end in CR LF follow each other, and fill the head. After any
+ * other head nothing more is to be read (`plain`).
  */
-int head_read(struct MHD_Connection *conn, const char *version, size_t line_len, struct head *ret,
-	      struct err *e);
+int head_read(struct MHD_Connection *conn, const struct head_line *line, struct head *ret, struct err *e);
 
 #endif

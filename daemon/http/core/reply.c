@@ -5,8 +5,12 @@
 #include "base/str.h"
 #include "etag.h"
 #include "range.h"
+#include "server_private.h"
 
 #define RETRY_AFTER "5" /* s, when a limit is reached */
+
+/* Bytes of an answer that is always given. */
+#define ANSWER_SMALL (32u << 10)
 
 int
 reply_set_take(struct request *q, unsigned status, struct MHD_Response *response, const char *type,
@@ -23,18 +27,75 @@ reply_set_take(struct request *q, unsigned status, struct MHD_Response *response
 	return 0;
 }
 
+/* Text that waits for its reader. */
+struct answer {
+	struct server *server;
+	size_t len;
+	char *text;
+};
+
+static void
+answer_free(void *arg)
+{
+	struct answer *a = arg;
+
+	a->server->answers -= a->len;
+	free(a->text);
+	free(a);
+}
+
+/* Counts against the budget of answers. NULL: memory ran out. */
+static struct MHD_Response *
+large_response_take(struct server *s, char *text, size_t len)
+{
+	struct answer *a = malloc(sizeof(*a));
+	struct MHD_Response *response;
+
+	if (!a) {
+		free(text);
+		return NULL;
+	}
+	*a = (struct answer){.server = s, .len = len, .text = text};
+	s->answers += len;
+	response = MHD_create_response_from_buffer_with_free_callback_cls(len, text, answer_free, a);
+	if (!response)
+		answer_free(a);
+	return response;
+}
+
+/*
+ * `text` is taken. E_BUSY for a large answer to a read when the budget is used up. The answer to a change is
+ * always given, for the change was made.
+ */
+static int
+text_take(struct request *q, unsigned status, char *text, size_t len, const char *type, struct err *e)
+{
+	struct MHD_Response *response = NULL;
+	struct server *s = q->server;
+
+	if (text && len > ANSWER_SMALL && str_eq(q->method, "GET") &&
+	    s->answers + len > s->spec.answers_max) {
+		free(text);
+		return err_set(e, E_BUSY,
+			       "%" PRIu64 " bytes of answers wait for their readers; try again soon",
+			       s->answers);
+	}
+	if (text && len > ANSWER_SMALL) {
+		response = large_response_take(s, text, len);
+	} else if (text) {
+		response = MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
+		if (!response)
+			free(text);
+	}
+	return reply_set_take(q, status, response, type, e);
+}
+
 static int
 reply_text(struct request *q, unsigned status, json_t *j, const char *type, struct err *e)
 {
 	char *text = json_dumps(j, REPLY_JSON);
-	struct MHD_Response *response;
 
-	if (!text)
-		return err_no_memory(e);
-	response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
-	if (!response)
-		free(text);
-	return reply_set_take(q, status, response, type, e);
+	return text_take(q, status, text, text ? strlen(text) : 0, type, e);
 }
 
 int
@@ -52,15 +113,8 @@ int
 reply_text_take(struct request *q, unsigned status, struct buf *b, const char *type, struct err *e)
 {
 	const size_t len = b->len;
-	char *text = buf_take(b);
-	struct MHD_Response *response = NULL;
-	int r;
+	int r = text_take(q, status, buf_take(b), len, type, e);
 
-	if (text)
-		response = MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE);
-	if (!response)
-		free(text);
-	r = reply_set_take(q, status, response, type, e);
 	reply_header(q, "Cache-Control", "no-store");
 	return r;
 }

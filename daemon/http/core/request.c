@@ -64,7 +64,8 @@ answer(struct request *q)
 {
 	if (!q->reply)
 		return MHD_NO;
-	conn_arrived(q->from);
+	conn_set(q->from,
+		 !q->route || q->route->scope == SCOPE_NONE || q->status >= 400 ? CONN_PUBLIC : CONN_BUSY);
 	if (q->close)
 		reply_header(q, "Connection", "close");
 	tell(q, q->server->spec.answered);
@@ -85,19 +86,28 @@ params_too_many(const char *query)
 void *
 request_new(void *arg, const char *uri, struct MHD_Connection *conn)
 {
-	struct request *q = calloc(1, sizeof(*q));
 	const char *query = uri ? strchr(uri, '?') : NULL;
+	struct conn *from = conn_of(conn);
+	struct request *q;
 
+	if (!from)
+		return NULL;
+	if (from->request)
+		request_free(&from->request);
+	q = calloc(1, sizeof(*q));
 	if (!q)
 		return NULL;
 	q->magic = REQUEST_MAGIC;
 	q->server = arg;
+	q->server->requests++;
 	q->conn = conn;
-	q->from = conn_of(conn);
+	q->from = from;
+	from->request = q;
+	q->uri = uri;
 	q->uri_len = uri ? strlen(uri) : 0;
 	q->nul = query && strstr(query, "%00");
-	if (q->from && query && params_too_many(query))
-		conn_refuse(q->from, "414 URI Too Long");
+	if (query && params_too_many(query))
+		conn_refuse(from, "414 URI Too Long");
 	q->began_us = now_us();
 	return q;
 }
@@ -106,7 +116,8 @@ request_new(void *arg, const char *uri, struct MHD_Connection *conn)
 static enum MHD_Result
 request_begin(struct request *q, const char *url, const char *method, const char *version)
 {
-	const size_t line_len = strlen(method) + 1 + q->uri_len + 1 + strlen(version);
+	const struct head_line line = {
+		.method = method, .uri = q->uri, .uri_len = q->uri_len, .version = version};
 	struct err e = ERR_INIT;
 	char allow[ROUTE_ALLOW_LEN] = "";
 	struct head head;
@@ -114,7 +125,7 @@ request_begin(struct request *q, const char *url, const char *method, const char
 	q->begun = true;
 	(void)snprintf(q->method, sizeof(q->method), "%s", method);
 	(void)snprintf(q->path, sizeof(q->path), "%s", url);
-	if (head_read(q->conn, version, line_len, &head, &e) < 0 || access_check_host(q, &head, &e) < 0) {
+	if (head_read(q->conn, &line, &head, &e) < 0 || access_check_host(q, &head, &e) < 0) {
 		q->close = true;
 		reply_error(q, &e);
 		return answer(q);
@@ -127,6 +138,42 @@ request_begin(struct request *q, const char *url, const char *method, const char
 	if (e.code == E_UNAUTHORIZED)
 		reply_header(q, "WWW-Authenticate", "Bearer realm=\"colconv\"");
 	return MHD_YES;
+}
+
+void
+request_body_release(struct request *q)
+{
+	q->server->bodies -= q->body.cap;
+	buf_release(&q->body);
+}
+
+/* Of the requests that are still arriving, the one whose body takes the most memory. */
+static struct request *
+body_largest(const struct server *s)
+{
+	struct request *found = NULL;
+	const struct conn *c;
+
+	LIST_FOREACH(c, &s->conns.open, entry)
+		if (c->phase <= CONN_IDLE && c->request && (!found || c->request->body.cap > found->body.cap))
+			found = c->request;
+	return found;
+}
+
+/* Keeps all bodies within their budget: the largest go first, so that ordinary submissions stay. */
+static void
+body_keep(struct request *q, const char *data, size_t len)
+{
+	struct server *s = q->server;
+	const size_t before = q->body.cap;
+	struct request *large;
+
+	buf_add(&q->body, data, len);
+	s->bodies += q->body.cap - before;
+	while (s->bodies > s->spec.bodies_max && (large = body_largest(s)) && large->body.cap) {
+		request_body_release(large);
+		conn_refuse(large->from, "503 Service Unavailable");
+	}
 }
 
 static enum MHD_Result
@@ -145,10 +192,10 @@ body_add(struct request *q, const char *data, size_t len)
 	if (q->reply)
 		return MHD_YES;
 	if (q->body_len <= max && q->body.len + len == q->body_len)
-		buf_add(&q->body, data, len);
+		body_keep(q, data, len);
 	else /* too long, by now or once: the limit may change in between */
-		buf_release(&q->body);
-	return MHD_YES;
+		request_body_release(q);
+	return q->from->ended ? MHD_NO : MHD_YES;
 }
 
 static int
@@ -194,9 +241,11 @@ request_handle(void *arg, struct MHD_Connection *conn, const char *url, const ch
 
 	(void)conn;
 	CHECK_OBJ(s, SERVER_MAGIC);
-	if (!q || !q->from)
+	if (!q)
 		return MHD_NO; /* memory ran out */
 	CHECK_OBJ(q, REQUEST_MAGIC);
+	if (q->from->ended)
+		return MHD_NO;
 	if (s->ending && !q->reply && !q->waited)
 		return MHD_NO;
 	if (!q->begun)
@@ -206,9 +255,9 @@ request_handle(void *arg, struct MHD_Connection *conn, const char *url, const ch
 		*upload_data_size = 0;
 		return r;
 	}
-	conn_arrived(q->from);
 	if (q->reply)
 		return answer(q);
+	conn_set(q->from, CONN_BUSY);
 	if (request_run(q, &e) < 0) {
 		request_refuse(q, &e);
 		return answer(q);
@@ -217,9 +266,28 @@ request_handle(void *arg, struct MHD_Connection *conn, const char *url, const ch
 }
 
 void
+request_free(struct request **qp)
+{
+	struct request *q = *qp;
+
+	CHECK_OBJ(q, REQUEST_MAGIC);
+	if (q->begun)
+		tell(q, q->server->spec.ended);
+	if (q->reply)
+		MHD_destroy_response(q->reply);
+	request_body_release(q);
+	free(q->name);
+	q->server->requests--;
+	q->magic = 0;
+	free(q);
+	*qp = NULL;
+}
+
+void
 request_completed(void *arg, struct MHD_Connection *conn, void **state, enum MHD_RequestTerminationCode why)
 {
 	struct request *q = *state;
+	struct conn *c;
 
 	(void)arg;
 	(void)conn;
@@ -227,16 +295,10 @@ request_completed(void *arg, struct MHD_Connection *conn, void **state, enum MHD
 	if (!q)
 		return;
 	CHECK_OBJ(q, REQUEST_MAGIC);
-	if (q->begun)
-		tell(q, q->server->spec.ended);
-	if (q->from)
-		conn_await(q->from);
-	if (q->reply)
-		MHD_destroy_response(q->reply);
-	buf_release(&q->body);
-	free(q->name);
-	q->magic = 0;
-	free(q);
+	c = q->from;
+	assert(c->request == q);
+	request_free(&c->request);
+	conn_set(c, CONN_IDLE);
 	*state = NULL;
 }
 
@@ -253,12 +315,8 @@ request_resume(struct request *q)
 	server_wake(q->server);
 }
 
-int
-request_watch_peer(struct request *q, struct loop_fd *w, loop_fd_fn fn, void *arg, struct err *e)
+void
+request_watch_peer(struct request *q, loop_fd_fn fn, void *arg)
 {
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(q->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
-
-	*w = (struct loop_fd){.fn = fn, .arg = arg, .fd = info->connect_fd};
-	return loop_fd_watch(q->server->spec.loop, w, EPOLLRDHUP | EPOLLET, e);
+	conn_watch_peer(q->from, fn, arg);
 }

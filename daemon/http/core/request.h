@@ -25,9 +25,10 @@ struct request {
 	struct server *server;
 	struct MHD_Connection *conn;
 	struct conn *from;
-	size_t uri_len; /* as it came */
-	bool nul;       /* there is one in its parameters, which unescape() in server.c leaves as it came */
-	bool begun;     /* its headers were looked at */
+	const char *uri; /* only its place: the library took its text apart */
+	size_t uri_len;  /* as it came */
+	bool nul;        /* there is one in its parameters, which unescape() in server.c leaves as it came */
+	bool begun;      /* its headers were looked at */
 	const struct route *route;
 	int64_t id;                    /* the path's {id} */
 	char *name;                    /* the path's {name} */
@@ -52,6 +53,15 @@ enum MHD_Result request_handle(void *arg, struct MHD_Connection *conn, const cha
 void request_completed(void *arg, struct MHD_Connection *conn, void **state,
 		       enum MHD_RequestTerminationCode why);
 
+/*
+ * Each request belongs to its connection, for the library forgets requests that it refuses by itself: it
+ * is freed when it completes, when the next one on its connection begins or when the connection closes.
+ */
+void request_free(struct request **q);
+
+/* The body was read: its memory is another request's. */
+void request_body_release(struct request *q);
+
 /* `app` of the server's spec. */
 void *request_app(const struct request *q);
 
@@ -63,9 +73,9 @@ void request_suspend(struct request *q);
 void request_resume(struct request *q);
 
 /*
- * The library does not notice that the client of a suspended connection goes away. This calls back when
- * it does, or at least says that it will send no more; to be unwatched before the request ends.
+ * The library does not notice that the client of a suspended connection goes away. This calls back once,
+ * when the client hangs up or says that it will send no more. Unwatch before the request ends.
  */
-int request_watch_peer(struct request *q, struct loop_fd *w, loop_fd_fn fn, void *arg, struct err *e);
+void request_watch_peer(struct request *q, loop_fd_fn fn, void *arg);
 
 #endif

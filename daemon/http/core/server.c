@@ -1,6 +1,9 @@
 #include "request.h"
 #include "server_private.h"
 
+/* Connections that were ended for newcomers and that the library has yet to close, beyond connections_max. */
+#define ENDING_MAX 1024
+
 /* Calls every turn; returns whether one of them resumed a request. */
 static bool
 turns_run(struct server *s)
@@ -20,6 +23,7 @@ run(struct server *s)
 
 	s->woken = false;
 	(void)MHD_run(s->mhd);
+	conns_settle(&s->conns);
 	if (turns_run(s)) {
 		s->woken = false;
 		(void)MHD_run(s->mhd); /* sends the replies, and may read more requests */
@@ -58,13 +62,20 @@ wake_due(void *arg)
 	run(s);
 }
 
+/* Most of a flood has hung up by now, and is not worth the library's time. */
 static void
 connection_add(void *arg, int fd, const struct sockaddr *addr, socklen_t len)
 {
-	struct server *s = arg;
+	struct port *p = arg;
+	struct server *s = p->server;
 
 	CHECK_OBJ(s, SERVER_MAGIC);
-	(void)MHD_add_connection(s->mhd, fd, addr, len); /* closes it when there are too many */
+	if (conn_is_gone(fd) || conns_enter(&s->conns, &p->share, fd, addr, NULL) < 0) {
+		(void)close(fd);
+		return;
+	}
+	(void)MHD_add_connection(s->mhd, fd, addr, len); /* closes it on failure */
+	server_wake(s);
 }
 
 /* %XX in a path or a parameter. One that holds a NUL stays as it was sent, for it would end there. */
@@ -82,15 +93,14 @@ mhd_start(struct server *s, struct err *e)
 	const union MHD_DaemonInfo *info;
 	const struct server_spec *spec = &s->spec;
 
-	s->mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0,
-				  NULL, NULL, request_handle, s, MHD_OPTION_URI_LOG_CALLBACK, request_new, s,
-				  MHD_OPTION_NOTIFY_COMPLETED, request_completed, s,
-				  MHD_OPTION_NOTIFY_CONNECTION, conn_notify, &s->conns,
-				  MHD_OPTION_UNESCAPE_CALLBACK, unescape, s, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-				  MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_CONNECTION_LIMIT,
-				  spec->connections_max, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-				  spec->connections_per_address, MHD_OPTION_CONNECTION_TIMEOUT, spec->idle_s,
-				  MHD_OPTION_CONNECTION_MEMORY_LIMIT, spec->header_max, MHD_OPTION_END);
+	s->mhd = MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+		request_handle, s, MHD_OPTION_URI_LOG_CALLBACK, request_new, s, MHD_OPTION_NOTIFY_COMPLETED,
+		request_completed, s, MHD_OPTION_NOTIFY_CONNECTION, conn_notify, &s->conns,
+		MHD_OPTION_UNESCAPE_CALLBACK, unescape, s, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_CONNECTION_LIMIT,
+		spec->connections_max + ENDING_MAX, MHD_OPTION_CONNECTION_TIMEOUT, spec->idle_s,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, spec->header_max, MHD_OPTION_END);
 	if (!s->mhd)
 		return err_set(e, E_INTERNAL, "libmicrohttpd does not start");
 	info = MHD_get_daemon_info(s->mhd, MHD_DAEMON_INFO_EPOLL_FD);
@@ -114,6 +124,9 @@ server_new(const struct server_spec *spec, struct server **ret, struct err *e)
 	s->wake = (struct loop_timer){.fn = wake_due, .arg = s};
 	STAILQ_INIT(&s->turns);
 	conns_init(&s->conns, spec->loop, ((int64_t)spec->idle_s + spec->request_s) * 1000);
+	s->conns.max = spec->connections_max;
+	s->conns.per_address_max = spec->connections_per_address;
+	s->conns.release = request_free;
 	r = mhd_start(s, e);
 	if (r < 0) {
 		server_free(&s);
@@ -138,8 +151,8 @@ server_set_tokens_take(struct server *s, struct tokens *tokens, struct err *e)
 {
 	size_t i;
 
-	for (i = 0; !tokens && i < s->n_listeners; i++)
-		if (listener_public(s->listeners[i]))
+	for (i = 0; !tokens && i < s->n_ports; i++)
+		if (s->ports[i]->listener && listener_public(s->ports[i]->listener))
 			return err_set(e, E_NOT_ALLOWED,
 				       "other hosts reach the API: it cannot be without tokens");
 	tokens_free(&s->tokens);
@@ -147,16 +160,35 @@ server_set_tokens_take(struct server *s, struct tokens *tokens, struct err *e)
 	return 0;
 }
 
-/* Room for one listener more. */
+/* A port without a listener yet. */
 static int
-listeners_grow(struct server *s, struct err *e)
+port_add(struct server *s, struct port **ret, struct err *e)
 {
-	struct listener **l = reallocarray(s->listeners, s->n_listeners + 1, sizeof(struct listener *));
+	struct port **ports = reallocarray(s->ports, s->n_ports + 1, sizeof(struct port *));
+	struct share **shares = reallocarray(s->conns.listeners, s->n_ports + 1, sizeof(struct share *));
+	struct port *p = calloc(1, sizeof(*p));
 
-	if (!l)
+	s->ports = ports ? ports : s->ports;
+	s->conns.listeners = shares ? shares : s->conns.listeners;
+	if (!ports || !shares || !p) {
+		free(p);
 		return err_no_memory(e);
-	s->listeners = l;
+	}
+	p->server = s;
+	share_init(&p->share);
+	s->ports[s->n_ports++] = p;
+	s->conns.listeners[s->conns.n_listeners++] = &p->share;
+	*ret = p;
 	return 0;
+}
+
+/* The port that was added last could not listen. */
+static void
+port_drop(struct server *s)
+{
+	listener_free(&s->ports[s->n_ports - 1]->listener);
+	free(s->ports[--s->n_ports]);
+	s->conns.n_listeners--;
 }
 
 int
@@ -171,37 +203,41 @@ server_address_check(const char *address, const struct tokens *tokens, struct er
 int
 server_listen(struct server *s, const char *address, uint16_t *ret_port, struct err *e)
 {
+	struct port *p;
 	int r;
 
 	r = server_address_check(address, s->tokens, e);
 	if (r == 0)
-		r = listeners_grow(s, e);
-	if (r == 0)
-		r = listener_new(s->spec.loop, address, connection_add, s, &s->listeners[s->n_listeners], e);
+		r = port_add(s, &p, e);
 	if (r < 0)
 		return r;
-	*ret_port = listener_port(s->listeners[s->n_listeners++]);
-	return 0;
+	r = listener_new(s->spec.loop, address, connection_add, p, &p->listener, e);
+	if (r < 0)
+		port_drop(s);
+	else
+		*ret_port = listener_port(p->listener);
+	return r;
 }
 
 int
 server_adopt_take(struct server *s, int fd, uint16_t *ret_port, struct err *e)
 {
-	struct listener *l;
+	struct port *p;
 	int r;
 
-	r = listener_adopt_take(s->spec.loop, fd, connection_add, s, &l, e);
-	if (r < 0)
-		return r;
-	r = listener_public(l) && !s->tokens ? public_refuse("of a socket of systemd's", e)
-					     : listeners_grow(s, e);
+	r = port_add(s, &p, e);
 	if (r < 0) {
-		listener_free(&l);
+		(void)close(fd);
 		return r;
 	}
-	*ret_port = listener_port(l);
-	s->listeners[s->n_listeners++] = l;
-	return 0;
+	r = listener_adopt_take(s->spec.loop, fd, connection_add, p, &p->listener, e);
+	if (r == 0 && listener_public(p->listener) && !s->tokens)
+		r = public_refuse("of a socket of systemd's", e);
+	if (r < 0)
+		port_drop(s);
+	else
+		*ret_port = listener_port(p->listener);
+	return r;
 }
 
 void
@@ -213,9 +249,19 @@ server_set_spec(struct server *s, const struct server_spec *spec)
 unsigned
 server_connections(const struct server *s)
 {
-	const union MHD_DaemonInfo *info = MHD_get_daemon_info(s->mhd, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+	return s->conns.n;
+}
 
-	return info->num_connections;
+unsigned
+server_requests(const struct server *s)
+{
+	return s->requests;
+}
+
+uint64_t
+server_bytes(const struct server *s)
+{
+	return s->bodies + s->answers;
 }
 
 void
@@ -227,8 +273,10 @@ server_turn_add(struct server *s, struct server_turn *t)
 void
 server_quiesce(struct server *s)
 {
-	while (s->n_listeners)
-		listener_free(&s->listeners[--s->n_listeners]);
+	size_t i;
+
+	for (i = 0; i < s->n_ports; i++)
+		listener_free(&s->ports[i]->listener);
 }
 
 void
@@ -247,7 +295,6 @@ server_free(struct server **sp)
 		return;
 	CHECK_OBJ(s, SERVER_MAGIC);
 	server_end(s);
-	free(s->listeners);
 	loop_timer_stop(&s->wake);
 	loop_fd_unwatch(s->spec.loop, &s->poll);
 	if (s->mhd) {
@@ -255,6 +302,11 @@ server_free(struct server **sp)
 		MHD_stop_daemon(s->mhd);
 	}
 	conns_release(&s->conns);
+	while (s->n_ports)
+		free(s->ports[--s->n_ports]);
+	free(s->ports);
+	free(s->conns.listeners);
+	assert(s->requests == 0 && s->bodies == 0 && s->answers == 0);
 	tokens_free(&s->tokens);
 	s->magic = 0;
 	free(s);

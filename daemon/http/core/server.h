@@ -34,8 +34,10 @@ struct server_spec {
 	unsigned connections_per_address; /* 0: no limit */
 	unsigned idle_s;                  /* a connection that moves no byte for so long is closed */
 	unsigned request_s;               /* longest time for a whole request to arrive */
-	size_t header_max; /* bytes of a connection's memory: the first line and the headers must fit */
-	uint64_t body_max; /* bytes of a request's body */
+	size_t header_max;    /* bytes of a connection's memory: the first line and the headers must fit */
+	uint64_t body_max;    /* bytes of a request's body */
+	uint64_t bodies_max;  /* bytes of all bodies together */
+	uint64_t answers_max; /* bytes of all answers that wait for their readers, together */
 	void (*answered)(void *arg, const struct server_request *q); /* an answer begins */
 	void (*ended)(void *arg, const struct server_request *q);    /* after the answer, or without one */
 	void (*failed)(void *arg, const struct err *why); /* a request met an error of ours (5xx) */
@@ -79,7 +81,10 @@ void server_quiesce(struct server *s);
  */
 void server_set_spec(struct server *s, const struct server_spec *spec);
 
-unsigned server_connections(const struct server *s); /* open now */
+/* What is there now: connections, requests, and bytes of bodies and answers. */
+unsigned server_connections(const struct server *s);
+unsigned server_requests(const struct server *s);
+uint64_t server_bytes(const struct server *s);
 
 /*
  * Called once in each turn of the loop, after the requests of the turn were handled: the place to do for

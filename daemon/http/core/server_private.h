@@ -10,6 +10,13 @@
 
 #define SERVER_MAGIC 0x73727672u
 
+/* Where connections come in. */
+struct port {
+	struct server *server;
+	struct listener *listener; /* NULL: closed */
+	struct share share;
+};
+
 struct server {
 	unsigned magic;
 	struct server_spec spec;
@@ -20,8 +27,11 @@ struct server {
 	bool ending;            /* no handler is called anew: nobody would end its wait */
 	struct tokens *tokens;  /* NULL: everyone may call */
 	struct conns conns;
-	struct listener **listeners;
-	size_t n_listeners;
+	struct port **ports; /* they outlive their listeners: connections count in their shares */
+	size_t n_ports;
+	unsigned requests; /* alive */
+	uint64_t bodies;   /* bytes of all requests' bodies */
+	uint64_t answers;  /* bytes of the answers that wait for their readers, but for small ones */
 	STAILQ_HEAD(, server_turn) turns;
 };
 

@@ -11,16 +11,20 @@
 #define BLOCK 2048
 #define PAGE 32 /* events that are read from the queue at a time */
 
+/* All backlogs together; beyond that every stream that gets an event falls behind. */
+#define BACKLOGS_MAX (UINT64_C(32) << 20)
+
 struct stream {
 	unsigned magic;
 	LIST_ENTRY(stream) entry;
 	struct streams *all;
 	struct server *server;
 	struct MHD_Connection *conn;
-	struct loop_fd peer;
+	struct conn *from;
 	int64_t job;   /* 0: all */
 	int64_t after; /* number of the last event that `out` was given */
 	struct buf out;
+	size_t counted; /* bytes of `out` in streams.bytes */
 	bool live;
 	bool suspended;
 	bool closed; /* ends after what `out` holds */
@@ -36,6 +40,14 @@ stream_resume(struct stream *st)
 	server_wake(st->server);
 }
 
+/* After each change of `out`. */
+static void
+bytes_count(struct stream *st)
+{
+	st->all->bytes += st->out.cap - st->counted;
+	st->counted = st->out.cap;
+}
+
 static void
 stream_add(struct stream *st, const struct buf *text)
 {
@@ -43,7 +55,8 @@ stream_add(struct stream *st, const struct buf *text)
 		return;
 	buf_add(&st->out, text->data, text->len);
 	st->out.failed |= text->failed;
-	if (st->out.len > st->all->spec->stream_backlog_max)
+	bytes_count(st);
+	if (st->out.len > st->all->spec->stream_backlog_max || st->all->bytes > BACKLOGS_MAX)
 		st->live = false;
 	stream_resume(st);
 }
@@ -174,6 +187,7 @@ stream_read(void *arg, uint64_t pos, char *buf, size_t max)
 		return MHD_CONTENT_READER_END_OF_STREAM;
 	if (st->out.len == 0) {
 		buf_release(&st->out);
+		bytes_count(st);
 		st->suspended = true;
 		MHD_suspend_connection(st->conn);
 		return 0;
@@ -181,6 +195,7 @@ stream_read(void *arg, uint64_t pos, char *buf, size_t max)
 	n = MIN(max, st->out.len);
 	memcpy(buf, st->out.data, n);
 	buf_consume(&st->out, n);
+	bytes_count(st);
 	return (ssize_t)n;
 }
 
@@ -190,10 +205,11 @@ stream_free(void *arg)
 	struct stream *st = arg;
 
 	CHECK_OBJ(st, STREAM_MAGIC);
-	loop_fd_unwatch(st->all->spec->loop, &st->peer);
+	conn_watch_peer(st->from, NULL, NULL);
 	LIST_REMOVE(st, entry);
 	st->all->n--;
 	buf_release(&st->out);
+	bytes_count(st);
 	st->magic = 0;
 	free(st);
 }
@@ -291,17 +307,20 @@ stream_reply(struct streams *ss, struct request *q, int64_t job, int64_t after, 
 	st = calloc(1, sizeof(*st));
 	if (!st)
 		return err_no_memory(e);
-	*st = (struct stream){
-		.magic = STREAM_MAGIC, .all = ss, .server = q->server, .conn = q->conn, .job = job};
+	*st = (struct stream){.magic = STREAM_MAGIC,
+			      .all = ss,
+			      .server = q->server,
+			      .from = q->from,
+			      .conn = q->conn,
+			      .job = job};
 	LIST_INSERT_HEAD(&ss->list, st, entry);
 	ss->n++;
 	r = stream_begin(st, after, e);
-	if (r == 0)
-		r = request_watch_peer(q, &st->peer, peer_left, st, e);
 	if (r < 0) {
 		stream_free(st);
 		return r;
 	}
+	request_watch_peer(q, peer_left, st);
 	return reply_reader_take(q, BLOCK, stream_read, st, stream_free, "text/event-stream", e);
 }
 

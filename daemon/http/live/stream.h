@@ -20,6 +20,7 @@ struct streams {
 	const struct live_spec *spec; /* borrowed */
 	struct loop_timer heartbeat;
 	unsigned n;
+	uint64_t bytes; /* of all backlogs */
 };
 
 void streams_init(struct streams *ss, const struct live_spec *spec);

@@ -7,7 +7,6 @@ struct wait {
 	LIST_ENTRY(wait) entry;
 	struct waits *all;
 	struct request *q;
-	struct loop_fd peer;
 	int64_t after;
 	int64_t until_ms; /* on the loop's clock */
 };
@@ -17,7 +16,7 @@ wait_end(struct wait *w)
 {
 	struct waits *ws = w->all;
 
-	loop_fd_unwatch(ws->spec->loop, &w->peer);
+	request_watch_peer(w->q, NULL, NULL);
 	LIST_REMOVE(w, entry);
 	ws->n--;
 	w->q->waited = true;
@@ -74,7 +73,6 @@ int
 wait_begin(struct waits *ws, struct request *q, int64_t after, uint64_t seconds, struct err *e)
 {
 	struct wait *w = calloc(1, sizeof(*w));
-	int r;
 
 	if (!w)
 		return err_no_memory(e);
@@ -85,11 +83,7 @@ wait_begin(struct waits *ws, struct request *q, int64_t after, uint64_t seconds,
 		.after = after,
 		.until_ms = loop_now_ms() + (int64_t)seconds * 1000,
 	};
-	r = request_watch_peer(q, &w->peer, peer_left, w, e);
-	if (r < 0) {
-		free(w);
-		return r;
-	}
+	request_watch_peer(q, peer_left, w);
 	LIST_INSERT_HEAD(&ws->list, w, entry);
 	ws->n++;
 	timer_set(ws);
