@@ -1,7 +1,6 @@
 # The client, in three wings. All but main.c and the commands is a library, so that tests can link it.
 noinst_LIBRARIES += libclient.a
 libclient_a_SOURCES = \
-	client/net/clock.h \
 	client/net/http.c client/net/http.h \
 	client/net/interrupt.c client/net/interrupt.h \
 	client/net/sse.c client/net/sse.h \
@@ -26,8 +25,7 @@ libclient_a_SOURCES = \
 	client/cmd/verify.c client/cmd/verify.h \
 	client/cmd/worker.c client/cmd/worker.h
 libclient_a_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"'
-libclient_a_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS)
-CLIENT_LIBS = libclient.a libonnxread.a $(SPEC_LIBS) $(CURL_LIBS)
+CLIENT_LIBS = libclient.a libonnxread.a $(NET_LIBS) $(SPEC_LIBS)
 
 bin_PROGRAMS += colconvctl
 colconvctl_SOURCES = client/cmd/main.c \

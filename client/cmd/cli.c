@@ -6,7 +6,7 @@
 #include "client/show/hint.h"
 #include "client/show/text.h"
 
-#define REPLY_MAX (64u << 20)
+#define REPLY_MAX (16u << 20)
 
 int
 cli_option_form(const struct option_row *o, const char *value, struct err *e)
@@ -94,7 +94,7 @@ cli_http(struct cli *c, struct http **ret, struct err *e)
 }
 
 static int
-reply_sink(void *ctx, uint64_t offset _unused_, const char *data, size_t len, struct err *e)
+reply_sink(void *ctx, uint64_t offset _unused_, const void *data, size_t len, struct err *e)
 {
 	struct buf *b = ctx;
 
@@ -122,7 +122,8 @@ cli_request_json(struct cli *c, struct http_request *req, const json_t *body, js
 		r = http_perform(h, req, e);
 	if (r < 0 || !ret)
 		return r;
-	r = json_parse(reply.len ? reply.data : "", reply.len, "the daemon's answer", E_INTERNAL, ret, e);
+	r = json_parse_answer(reply.len ? reply.data : "", reply.len, "the daemon's answer", E_INTERNAL, ret,
+			      e);
 	return r < 0 ? err_context(e, "%s at '%s'", req->path, cli_server(c)) : 0;
 }
 
@@ -135,13 +136,27 @@ cli_request(struct cli *c, const char *method, const char *path, const json_t *b
 	return cli_request_json(c, &req, body, ret, e);
 }
 
+static int
+on_json(const char *data, size_t len, void *ctx)
+{
+	return text_stream_add(ctx, data, len, NULL);
+}
+
+void
+cli_dump_json(const json_t *j, size_t flags)
+{
+	struct text_stream out = {.out = stdout};
+
+	if (isatty(STDOUT_FILENO))
+		flags |= JSON_ENSURE_ASCII;
+	/* What fails here shows as an error of stdout, which main() looks for. */
+	(void)json_dump_callback(j, on_json, &out, flags);
+}
+
 void
 cli_print_json(const json_t *j, size_t flags)
 {
-	if (isatty(STDOUT_FILENO))
-		flags |= JSON_ENSURE_ASCII; /* harmless to a terminal */
-	/* What fails here shows as an error of stdout, which main() looks for. */
-	(void)json_dumpf(j, stdout, flags);
+	cli_dump_json(j, flags);
 	(void)fputc('\n', stdout);
 }
 

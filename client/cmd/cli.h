@@ -97,7 +97,8 @@ int cli_request(struct cli *c, const char *method, const char *path, const json_
 int cli_request_json(struct cli *c, struct http_request *req, const json_t *body, json_t **ret,
 		     struct err *e);
 
-/* On stdout, with a newline; flags are those of jansson. */
+/* On stdout, harmless to a terminal; flags are those of jansson. The second adds a newline. */
+void cli_dump_json(const json_t *j, size_t flags);
 void cli_print_json(const json_t *j, size_t flags);
 
 /* "colconvctl: SENTENCE; HINT" on stderr. */

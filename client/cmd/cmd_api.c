@@ -1,13 +1,18 @@
+#include <errno.h>
+
 #include "base/str.h"
 #include "cli.h"
+#include "client/show/text.h"
 #include "job_options.h"
 
 static int
-on_bytes(void *ctx _unused_, uint64_t offset _unused_, const char *data, size_t len, struct err *e)
+on_bytes(void *ctx, uint64_t offset _unused_, const void *data, size_t len, struct err *e)
 {
-	if (fwrite(data, 1, len, stdout) != len || fflush(stdout) != 0)
-		return err_set(e, E_IO, "cannot write to the standard output");
-	return 0;
+	int r = text_stream_add(ctx, data, len, e);
+
+	if (r == 0 && fflush(stdout) != 0)
+		r = err_errno(e, E_IO, errno, "cannot write to the standard output");
+	return r;
 }
 
 int
@@ -20,7 +25,8 @@ cmd_api(struct cli *c, int argc, char **argv, struct err *e)
 		{"data", 'd', "FILE", option_str, &file, NULL, "the JSON to send; - is the standard input"},
 		CLI_OPTIONS(c),
 	};
-	struct http_request req = {.sink = on_bytes};
+	struct text_stream out = {.out = stdout};
+	struct http_request req = {.sink = on_bytes, .ctx = &out, .stream = true};
 	_cleanup_free_ char *body = NULL;
 	json_t *json = NULL;
 	struct http *h;
@@ -42,5 +48,7 @@ cmd_api(struct cli *c, int argc, char **argv, struct err *e)
 	req.body = body;
 	if (r == 0)
 		r = cli_http(c, &h, e);
-	return r < 0 ? r : http_perform(h, &req, e);
+	if (r == 0)
+		r = http_perform(h, &req, e);
+	return r < 0 ? r : text_stream_end(&out, e);
 }

@@ -7,9 +7,9 @@
 #include <inttypes.h>
 #include <strings.h>
 
+#include "base/loop.h"
 #include "base/str.h"
 #include "cli.h"
-#include "client/net/clock.h"
 #include "client/show/job.h"
 #include "client/show/text.h"
 
@@ -82,7 +82,7 @@ commands_complete(const struct cli *c)
 static void
 jobs_complete(struct cli *c, const char *states)
 {
-	struct http_request req = {.method = "GET", .deadline_ms = clock_ms() + JOBS_WAIT_MS};
+	struct http_request req = {.method = "GET", .deadline_ms = loop_now_ms() + JOBS_WAIT_MS};
 	char path[128], id[24];
 	json_t *reply = NULL, *job;
 	size_t i;

@@ -44,7 +44,7 @@ on_event(void *ctx, const char *event, const char *text, size_t len, struct err 
 	json_t *data, *line;
 	int r;
 
-	r = json_parse(text, len, "an event of the daemon", E_INTERNAL, &data, e);
+	r = json_parse_answer(text, len, "an event of the daemon", E_INTERNAL, &data, e);
 	if (r < 0)
 		return r;
 	v->heard = true;
@@ -61,7 +61,7 @@ on_event(void *ctx, const char *event, const char *text, size_t len, struct err 
 }
 
 static int
-on_bytes(void *ctx, uint64_t offset _unused_, const char *data, size_t len, struct err *e)
+on_bytes(void *ctx, uint64_t offset _unused_, const void *data, size_t len, struct err *e)
 {
 	struct events *v = ctx;
 
@@ -73,7 +73,8 @@ static int
 events_run(struct cli *c, struct events *v, struct err *e)
 {
 	char header[64];
-	struct http_request req = {.method = "GET", .path = "/v1/events", .sink = on_bytes, .ctx = v};
+	struct http_request req = {
+		.method = "GET", .path = "/v1/events", .sink = on_bytes, .ctx = v, .stream = true};
 	bool lost = false, ever = false;
 	struct http *h;
 	int r;

@@ -3,8 +3,8 @@
 #include <inttypes.h>
 
 #include "base/fs.h"
+#include "base/loop.h"
 #include "base/str.h"
-#include "client/net/clock.h"
 #include "cli.h"
 #include "client/show/fact.h"
 #include "client/show/job.h"
@@ -182,9 +182,9 @@ verify(const struct inspect *x, struct err *e)
 	if (x->manifest) {
 		board_init(&board, stderr);
 		bar_init(&bar, &board, "inspect");
-		bar_stage(&bar, "verify", clock_ms());
+		bar_stage(&bar, "verify", loop_now_ms());
 		r = verify_manifest(x->dir, x->manifest, &bar, x->problems, e);
-		bar_end(&bar, clock_ms());
+		bar_end(&bar, loop_now_ms());
 		json_array_foreach(x->files, i, item)
 			if (!is_listed(x->manifest, job_str(item, "name")))
 				(void)json_array_append(extra, json_object_get(item, "name"));

@@ -7,50 +7,43 @@
 #include "client/show/job.h"
 #include "client/show/text.h"
 
+#define LOG_MAX (1ull << 30)   /* bytes of a whole log: the daemon keeps far less */
+#define KEPT_MAX (64ull << 20) /* bytes of the last lines */
+
 struct logs {
 	json_t *lines; /* read and not printed yet: the last, while it is not known how many will come */
 	uint64_t tail; /* how many of them to keep; UINT64_MAX: all */
+	uint64_t kept; /* bytes of `lines` */
 	bool live;     /* what comes now is new */
 };
 
-/* On a terminal made harmless, in a pipe as it came. */
 static int
-on_text(void *ctx _unused_, uint64_t offset _unused_, const char *data, size_t len, struct err *e _unused_)
+on_text(void *ctx, uint64_t offset, const void *data, size_t len, struct err *e)
 {
-	_cleanup_(buf_release) struct buf clean = BUF_INIT;
-	size_t n;
-
-	if (!isatty(STDOUT_FILENO)) {
-		(void)fwrite(data, 1, len, stdout);
-		return 0;
-	}
-	for (; len; data += n, len -= n) {
-		for (n = 0; n < len && data[n] != '\n'; n++)
-			;
-		text_add(&clean, data, n);
-		if (n < len) {
-			buf_puts(&clean, "\n");
-			n++;
-		}
-	}
-	if (clean.len && !clean.failed)
-		(void)fwrite(clean.data, 1, clean.len, stdout);
-	return 0;
+	if (offset + len > LOG_MAX)
+		return err_set(e, E_TOO_LARGE, "the log is longer than %llu bytes; see its end with --tail N",
+			       LOG_MAX);
+	return text_stream_add(ctx, data, len, e);
 }
 
-static void
-lines_print(struct logs *l)
+static int
+lines_print(struct logs *l, struct err *e)
 {
+	struct text_stream out = {.out = stdout};
 	const char *line;
 	json_t *item;
 	size_t i;
+	int r = 0;
 
 	json_array_foreach(l->lines, i, item) {
 		line = json_string_value(item);
-		(void)on_text(NULL, 0, line, strlen(line), NULL);
+		if (r == 0)
+			r = text_stream_add(&out, line, strlen(line), e);
 	}
 	(void)json_array_clear(l->lines);
 	(void)fflush(stdout);
+	l->kept = 0;
+	return r;
 }
 
 /* The lines that /log would show. */
@@ -67,13 +60,18 @@ on_event(void *ctx, const json_t *event, struct err *e)
 				  job_str(json_object_get(event, "data"), "line"));
 		if (!line || json_array_append_new(l->lines, json_string(line)) < 0)
 			return err_no_memory(e);
-		if (!l->live && json_array_size(l->lines) > l->tail)
+		l->kept += strlen(line);
+		if (!l->live && json_array_size(l->lines) > l->tail) {
+			l->kept -= strlen(json_string_value(json_array_get(l->lines, 0)));
 			(void)json_array_remove(l->lines, 0);
+		}
+		if (l->kept > KEPT_MAX)
+			return err_set(e, E_TOO_LARGE,
+				       "these lines are longer than %llu bytes; ask for fewer by --tail N",
+				       KEPT_MAX);
 	}
 	l->live = l->live || !event;
-	if (l->live || l->tail == UINT64_MAX)
-		lines_print(l);
-	return 0;
+	return l->live || l->tail == UINT64_MAX ? lines_print(l, e) : 0;
 }
 
 static int
@@ -90,14 +88,17 @@ static int
 logs_print(struct cli *c, uint64_t id, uint64_t tail, struct err *e)
 {
 	char path[96];
-	const struct http_request req = {.method = "GET", .path = path, .sink = on_text};
+	struct text_stream out = {.out = stdout};
+	const struct http_request req = {.method = "GET", .path = path, .sink = on_text, .ctx = &out};
 	struct http *h;
 	int n, r = cli_http(c, &h, e);
 
 	n = snprintf(path, sizeof(path), "/v1/jobs/%" PRIu64 "/log", id);
 	if (tail != UINT64_MAX)
 		(void)snprintf(path + n, sizeof(path) - (size_t)n, "?tail=%" PRIu64, tail);
-	return r < 0 ? r : http_perform(h, &req, e);
+	if (r == 0)
+		r = http_perform(h, &req, e);
+	return r < 0 ? r : text_stream_end(&out, e);
 }
 
 int

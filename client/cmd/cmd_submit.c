@@ -3,8 +3,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "base/loop.h"
 #include "cli.h"
-#include "client/net/clock.h"
 #include "fetch.h"
 #include "follow.h"
 #include "client/show/job.h"
@@ -75,7 +75,7 @@ static int
 post(struct cli *c, const struct submit *s, json_t **ret, struct err *e)
 {
 	char key[sizeof("Idempotency-Key: ") + 255];
-	const int64_t until_ms = clock_ms() + (int64_t)RETRY_S * 1000;
+	const int64_t until_ms = loop_now_ms() + (int64_t)RETRY_S * 1000;
 	bool sent = false, told = false;
 	int r;
 
@@ -87,7 +87,7 @@ post(struct cli *c, const struct submit *s, json_t **ret, struct err *e)
 			.method = "POST", .path = "/v1/jobs", .header = key, .ret_sent = &sent};
 
 		r = cli_request_json(c, &req, s->spec, ret, e);
-		if (r != E_UNREACHABLE || !sent || clock_ms() >= until_ms)
+		if (r != E_UNREACHABLE || !sent || loop_now_ms() >= until_ms)
 			return r;
 		if (!told)
 			(void)fprintf(stderr, "colconvctl: %s; asking again, which makes no second job\n",

@@ -1,332 +1,219 @@
 #include "fetch.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 
 #include "base/fs.h"
+#include "base/loop.h"
 #include "base/sha256.h"
 #include "base/str.h"
-#include "client/show/bar.h"
-#include "client/net/clock.h"
 #include "client/net/interrupt.h"
+#include "client/show/bar.h"
 #include "client/show/job.h"
 #include "client/show/text.h"
+#include "net/download.h"
+#include "net/url.h"
 
-/* Connections in a row that may break without a byte gained. */
-#define TRIES_MAX 3
+#define TRIES_MAX 4
 #define RETRY_MS 500
-#define BLOCK_LEN (1u << 20)
 
-struct download {
-	const struct fetch *all;
+/* One file of the artifact. */
+struct file {
+	struct fetch *all;
 	const char *name;
-	uint64_t size;      /* as listed */
-	const char *sha256; /* as listed */
-	char *path;
-	char *partial;
-	char *url;     /* its path on the server */
-	int fd;        /* of the partial file; -1: not begun, or over */
-	uint64_t have; /* bytes in it, all of them in the hash */
-	struct sha256 *hash;
+	char *label;
+	char *path; /* of the request */
+	char *url;
+	struct part part;
 	struct bar bar;
-	struct http_request req;
-	struct http_transfer *transfer; /* NULL: none now */
-	int64_t retry_ms;               /* when to ask again */
-	int tries;                      /* that brought nothing, in a row */
-	bool over;
+	bool shown; /* the bar has a stage */
+	bool told;  /* that it is done */
 };
 
 struct fetch {
 	struct cli *c;
+	struct http *http;
 	uint64_t id; /* of the job */
 	const struct fetch_options *o;
 	struct board board;
-	struct download *files;
+	struct file *files;
+	struct download *downloads;
 	size_t n;
 };
 
-static int
-download_restart(struct download *d, struct err *e)
-{
-	sha256_free(&d->hash);
-	d->have = 0;
-	if (ftruncate(d->fd, 0) < 0 || lseek(d->fd, 0, SEEK_SET) < 0)
-		return err_errno(e, E_IO, errno, "cannot empty '%s'", d->partial);
-	return sha256_new(&d->hash, e);
-}
-
-static void
-bytes_take(struct download *d, const void *data, size_t len)
-{
-	sha256_add(d->hash, data, len);
-	d->have += len;
-	bar_progress(&d->bar, d->have, d->size, "bytes", "", clock_ms());
-}
-
-/* Hashes what an earlier download left. */
-static int
-download_resume(struct download *d, struct err *e)
-{
-	_cleanup_free_ char *block = malloc(BLOCK_LEN);
-	ssize_t n = 1;
-	int r;
-
-	if (!block)
-		return err_no_memory(e);
-	r = sha256_new(&d->hash, e);
-	while (r == 0 && n > 0) {
-		n = read(d->fd, block, BLOCK_LEN);
-		if (n < 0)
-			return err_errno(e, E_IO, errno, "cannot read '%s'", d->partial);
-		if ((uint64_t)n > d->size - d->have)
-			return download_restart(d, e);
-		bytes_take(d, block, (size_t)n);
-	}
-	return r;
-}
+/* ---- what the downloader asks us ---- */
 
 static int
-on_bytes(void *ctx, uint64_t offset, const char *data, size_t len, struct err *e)
+ask(struct download *d, const char *location _unused_, struct exchange_request *ret, struct err *e _unused_)
 {
-	struct download *d = ctx;
-	int r = 0;
+	const struct file *f = d->owner;
 
-	if (offset == 0 && d->have)
-		r = download_restart(d, e);
-	if (r < 0)
-		return r;
-	if (offset != d->have)
-		return err_set(e, E_MISMATCH, "'%s' was to go on at byte %" PRIu64 ", not %" PRIu64, d->name,
-			       d->have, offset);
-	if (len > d->size - d->have)
-		return err_set(e, E_MISMATCH, "'%s' is longer than the %" PRIu64 " bytes listed", d->name,
-			       d->size);
-	r = fs_write_all(d->fd, data, len, d->partial, e);
-	if (r == 0)
-		bytes_take(d, data, len);
-	return r;
-}
-
-static int
-download_verify(struct download *d, struct err *e)
-{
-	char hex[SHA256_HEX_LEN + 1];
-
-	sha256_finish(d->hash, hex);
-	if (!str_eq(hex, d->sha256))
-		return err_set(e, E_MISMATCH, "'%s' has the sha256 %s, not %s", d->name, hex, d->sha256);
-	if (fsync(d->fd) < 0)
-		return err_errno(e, E_IO, errno, "cannot fsync '%s'", d->partial);
+	http_ask(f->all->http, f->url, ret);
 	return 0;
 }
 
-/* There already, from an earlier download. */
-static bool
-is_whole(const struct download *d, const char *path)
+static enum download_verdict
+judge(struct download *d, enum exchange_result result, struct err *why)
 {
-	char hex[SHA256_HEX_LEN + 1];
-	struct stat st;
+	const struct file *f = d->owner;
+	char what[512];
+	int r;
 
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == d->size &&
-	       sha256_file(path, hex, NULL) == 0 && str_eq(hex, d->sha256);
+	(void)snprintf(what, sizeof(what), "GET %s", f->path);
+	r = http_judge(f->all->http, &d->exchange, result, what, why);
+	if (r == 0)
+		(void)err_set(why, E_INTERNAL, "%s answers %ld to %s", cli_server(f->all->c),
+			      d->exchange.answer.status, what);
+	return r == E_UNREACHABLE || r == E_BUSY ? DOWNLOAD_RETRY : DOWNLOAD_FAIL;
 }
 
-static int
-download_init(struct download *d, struct fetch *all, const json_t *row, struct err *e)
+static void
+on_pause(struct download *d, const struct err *why)
 {
-	_cleanup_free_ char *name = NULL;
+	struct file *f = d->owner;
+
+	bar_note(&f->bar, "%s; trying '%s' again", why->msg, f->name);
+}
+
+static void
+file_show(struct file *f, const struct download *d, int64_t now)
+{
+	if (f->told || (!f->shown && d->state == DOWNLOAD_STEP && f->part.have == 0))
+		return;
+	if (d->state == DOWNLOAD_DONE && f->part.whole) {
+		f->told = true;
+		bar_drop(&f->bar);
+		bar_note(&f->bar, "'%s' is there already", f->name);
+		return;
+	}
+	if (!f->shown)
+		bar_stage(&f->bar, f->name, now);
+	f->shown = true;
+	bar_progress(&f->bar, d->state == DOWNLOAD_DONE ? f->part.size : f->part.have, f->part.size, "bytes",
+		     "", now);
+	if (d->state != DOWNLOAD_DONE)
+		return;
+	f->told = true;
+	bar_end(&f->bar, now);
+}
+
+static void
+on_turn(void *ctx, int64_t *ret_ms)
+{
+	struct fetch *all = ctx;
+	const int64_t now = loop_now_ms();
+	size_t i;
+
+	for (i = 0; i < all->n; i++)
+		file_show(&all->files[i], &all->downloads[i], now);
+	board_refresh(&all->board, now, ret_ms);
+}
+
+/* ---- the files ---- */
+
+static int
+file_init(struct file *f, struct download *d, struct fetch *all, const json_t *row, struct err *e)
+{
+	_cleanup_free_ char *escaped = NULL, *path = NULL;
+	const char *sha256 = NULL;
 	char prefix[32];
 	int64_t size = 0;
 	int r;
 
-	d->all = all;
-	d->fd = -1;
+	f->all = all;
+	f->part.fd = -1;
 	(void)snprintf(prefix, sizeof(prefix), "job %" PRIu64, all->id);
-	bar_init(&d->bar, &all->board, prefix);
-	r = json_get_str(row, "files[]", "name", JSON_REQUIRED, E_INTERNAL, &d->name, e);
+	bar_init(&f->bar, &all->board, prefix);
+	r = json_get_str(row, "files[]", "name", JSON_REQUIRED, E_INTERNAL, &f->name, e);
 	if (r == 0)
 		r = json_get_int(row, "files[]", "size", JSON_REQUIRED, 0, INT64_MAX, E_INTERNAL, &size, e);
 	if (r == 0)
-		r = json_get_str(row, "files[]", "sha256", JSON_REQUIRED, E_INTERNAL, &d->sha256, e);
+		r = json_get_str(row, "files[]", "sha256", JSON_REQUIRED, E_INTERNAL, &sha256, e);
 	if (r < 0)
 		return r;
-	if (!fs_name_ok(d->name))
-		return err_set(e, E_INTERNAL, "the daemon lists '%s', which is no name of a file", d->name);
-	d->size = (uint64_t)size;
-	all->board.label = MAX(all->board.label, (int)MIN(text_width(d->name), sizeof(d->bar.stage) - 1));
-	name = http_escape(d->name);
-	d->path = fs_join(all->o->dir, d->name);
-	d->partial = d->path ? str_printf("%s.partial", d->path) : NULL;
-	d->url = name ? str_printf("/v1/jobs/%" PRIu64 "/files/%s", all->id, name) : NULL;
-	return d->partial && d->url ? 0 : err_no_memory(e);
+	if (!fs_name_ok(f->name))
+		return err_set(e, E_INTERNAL, "the daemon lists '%s', which is no name of a file", f->name);
+	if (strlen(sha256) != SHA256_HEX_LEN || !digest_etag_ok(sha256))
+		return err_set(e, E_INTERNAL, "the daemon lists '%s' with the sha256 '%s', which is none",
+			       f->name, sha256);
+	all->board.label = MAX(all->board.label, (int)MIN(text_width(f->name), sizeof(f->bar.stage) - 1));
+	escaped = url_escape(f->name);
+	path = fs_join(all->o->dir, f->name);
+	f->label = str_printf("'%s'", f->name);
+	f->path = escaped ? str_printf("/v1/jobs/%" PRIu64 "/files/%s", all->id, escaped) : NULL;
+	f->url = f->path ? http_url(all->http, f->path) : NULL;
+	if (!path || !f->label || !f->url)
+		return err_no_memory(e);
+	*d = (struct download){.owner = f, .label = f->label, .part = &f->part};
+	r = part_init(&f->part, path, str_printf("%s.partial", path), sha256, (uint64_t)size, e);
+	path = NULL; /* the part's */
+	return r;
 }
 
 static void
-download_release(struct download *d)
+file_release(struct file *f)
 {
-	(void)http_finish(&d->transfer, NULL);
-	bar_drop(&d->bar);
-	bar_release(&d->bar);
-	closep(&d->fd);
-	sha256_free(&d->hash);
-	free(d->path);
-	free(d->partial);
-	free(d->url);
-}
-
-/* All bytes are there. */
-static int
-download_end(struct download *d, struct err *e)
-{
-	int r = download_verify(d, e);
-
-	if (r == 0)
-		r = fs_rename(d->partial, d->path, e);
-	if (r == 0)
-		bar_end(&d->bar, clock_ms());
-	(void)close(TAKE_FD(d->fd));
-	d->over = true;
-	return r;
+	bar_drop(&f->bar);
+	bar_release(&f->bar);
+	part_release(&f->part);
+	free(f->label);
+	free(f->path);
+	free(f->url);
 }
 
 static int
-download_open(struct download *d, struct err *e)
+fetch_run(struct fetch *all, struct err *e)
 {
-	if (is_whole(d, d->path)) {
-		bar_note(&d->bar, "'%s' is there already", d->path);
-		d->over = true;
-		return 0;
-	}
-	d->fd = open(d->partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (d->fd < 0)
-		return err_errno(e, E_IO, errno, "cannot open '%s'", d->partial);
-	bar_stage(&d->bar, d->name, clock_ms());
-	return download_resume(d, e);
-}
+	static const struct download_ops ops = {
+		.ask = ask, .judge = judge, .pause = on_pause, .turn = on_turn};
+	_cleanup_(interrupt_close) struct interrupt stop = INTERRUPT_INIT;
+	const struct download_job job = {
+		.ops = &ops,
+		.ctx = all,
+		.wire = http_wire(all->http),
+		.parallel = all->o->parallel,
+		.tries_max = TRIES_MAX,
+		.retry_ms = RETRY_MS,
+	};
+	sigset_t signals;
+	int r;
 
-/* Bytes that are wrong are nothing to go on with. */
-static int
-mismatch_drop(const struct download *d, int r)
-{
-	if (r == E_MISMATCH)
-		(void)unlink(d->partial);
-	return r;
-}
-
-/* Opens the file, or goes on with it. */
-static int
-download_begin(struct download *d, struct http *h, struct err *e)
-{
-	int r = d->fd < 0 ? download_open(d, e) : 0;
-
-	if (r < 0 || d->over)
-		return r;
-	if (d->have == d->size)
-		return download_end(d, e);
-	d->req = (struct http_request){
-		.method = "GET", .path = d->url, .from = d->have, .sink = on_bytes, .ctx = d};
-	return http_begin(h, &d->req, &d->transfer, e);
-}
-
-/* A connection has ended: with the file, or too early. */
-static int
-download_ended(struct download *d, struct err *e)
-{
-	int r = http_finish(&d->transfer, e);
-
-	if (r == 0 && d->have == d->size)
-		return download_end(d, e);
-	if (r == 0)
-		return err_set(e, E_MISMATCH, "'%s' ends after %" PRIu64 " of %" PRIu64 " bytes", d->name,
-			       d->have, d->size);
-	d->tries = d->have > d->req.from ? 0 : d->tries + 1;
-	if ((r != E_UNREACHABLE && r != E_BUSY) || d->tries >= TRIES_MAX)
-		return r;
-	bar_note(&d->bar, "%s; going on with '%s'", e->msg, d->name);
-	err_clear(e);
-	d->retry_ms = clock_ms() + RETRY_MS;
-	return 0;
-}
-
-/* Begins as many as may run at once. *ret_left is how many are not over; *ret_ms when the next is due, or 0.
- */
-static int
-downloads_begin(struct fetch *all, struct http *h, size_t *ret_left, int64_t *ret_ms, struct err *e)
-{
-	size_t i, running = 0;
-	struct download *d;
-	int r = 0;
-
-	*ret_left = 0;
-	*ret_ms = 0;
-	for (i = 0; r == 0 && i < all->n && running < all->o->parallel; i++) {
-		d = &all->files[i];
-		if (!d->over && !d->transfer && clock_ms() >= d->retry_ms)
-			r = mismatch_drop(d, download_begin(d, h, e));
-		else if (!d->over && !d->transfer)
-			*ret_ms = *ret_ms ? MIN(*ret_ms, d->retry_ms) : d->retry_ms;
-		running += !d->over;
-		*ret_left += !d->over;
-	}
-	return r;
-}
-
-static int
-downloads_run(struct fetch *all, const struct interrupt *stop, struct err *e)
-{
-	struct http_transfer *t;
-	struct download *d;
-	size_t left = 1;
-	int64_t until;
-	struct http *h;
-	int r = cli_http(all->c, &h, e);
-
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGINT);
+	r = interrupt_open(&stop, &signals, e);
 	if (r < 0)
 		return r;
-	http_stop_on(h, stop->fd);
-	while (r == 0) {
-		r = downloads_begin(all, h, &left, &until, e);
-		if (r < 0 || left == 0)
-			break;
-		board_refresh(&all->board, clock_ms(), &until);
-		r = http_wait(h, until, &t, e);
-		if (r < 0 || !t)
-			continue;
-		d = http_request(t)->ctx;
-		r = mismatch_drop(d, download_ended(d, e));
-	}
-	http_stop_on(h, -1);
+	http_stop_on(all->http, stop.fd);
+	r = download_all(&job, all->downloads, all->n, e);
+	http_stop_on(all->http, -1);
 	return r;
 }
 
 static int
 fetch_rows(struct fetch *all, const json_t *rows, struct err *e)
 {
-	_cleanup_(interrupt_close) struct interrupt stop = INTERRUPT_INIT;
-	_cleanup_free_ struct download *files = calloc(json_array_size(rows), sizeof(*files));
-	sigset_t signals;
+	const size_t n = json_array_size(rows);
+	_cleanup_free_ struct download *downloads = calloc(n, sizeof(*downloads));
+	_cleanup_free_ struct file *files = calloc(n, sizeof(*files));
 	size_t i;
-	int r = 0;
+	int r;
 
-	if (!files)
+	if (!files || !downloads)
 		return err_no_memory(e);
 	all->files = files;
+	all->downloads = downloads;
 	board_init(&all->board, stderr);
-	for (; r == 0 && all->n < json_array_size(rows); all->n++)
-		r = download_init(&files[all->n], all, json_array_get(rows, all->n), e);
-	(void)sigemptyset(&signals);
-	(void)sigaddset(&signals, SIGINT);
+	r = cli_http(all->c, &all->http, e);
+	for (; r == 0 && all->n < n; all->n++)
+		r = file_init(&files[all->n], &downloads[all->n], all, json_array_get(rows, all->n), e);
 	if (r == 0)
-		r = interrupt_open(&stop, &signals, e);
-	if (r == 0)
-		r = downloads_run(all, &stop, e);
+		r = fetch_run(all, e);
 	for (i = 0; i < all->n; i++)
-		download_release(&files[i]);
+		file_release(&files[i]);
 	if (r == E_CANCELLED) {
 		err_clear(e);
 		(void)err_set(e, r,
-			      "interrupted; 'colconvctl fetch %" PRIu64 " -o %s' goes on with what is there",
+			      "interrupted; 'colconvctl fetch %" PRIu64
+			      " -o %s' continues with what is there",
 			      all->id, all->o->dir);
 	}
 	return r;

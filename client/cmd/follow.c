@@ -2,9 +2,9 @@
 
 #include <inttypes.h>
 
+#include "base/loop.h"
 #include "base/str.h"
 #include "client/show/bar.h"
-#include "client/net/clock.h"
 #include "client/net/interrupt.h"
 #include "client/show/job.h"
 #include "client/show/log_line.h"
@@ -44,7 +44,7 @@ struct follow {
 static void
 progress_show(struct followed *f, const json_t *progress, const char *stage)
 {
-	int64_t now = clock_ms();
+	int64_t now = loop_now_ms();
 	char clean[sizeof(f->bar.stage)];
 
 	if (!*stage)
@@ -99,7 +99,7 @@ end_tell(struct followed *f)
 	_cleanup_(buf_release) struct buf words = BUF_INIT;
 
 	if (str_eq(job_str(f->job, "state"), "done"))
-		bar_end(&f->bar, clock_ms());
+		bar_end(&f->bar, loop_now_ms());
 	bar_drop(&f->bar);
 	if (job_end_words(f->job, o->done, &words) || !o->quiet)
 		bar_note(&f->bar, "%s", words.data ? words.data : "");
@@ -177,7 +177,7 @@ on_event(void *ctx, const char *event, const char *text, size_t len, struct err 
 	json_t *data;
 	int r;
 
-	r = json_parse(text, len, "an event of the daemon", E_INTERNAL, &data, e);
+	r = json_parse_answer(text, len, "an event of the daemon", E_INTERNAL, &data, e);
 	if (r < 0)
 		return r;
 	if (f->all->lost)
@@ -195,7 +195,7 @@ on_event(void *ctx, const char *event, const char *text, size_t len, struct err 
 }
 
 static int
-on_bytes(void *ctx, uint64_t offset _unused_, const char *data, size_t len, struct err *e)
+on_bytes(void *ctx, uint64_t offset _unused_, const void *data, size_t len, struct err *e)
 {
 	struct followed *f = ctx;
 
@@ -213,6 +213,7 @@ stream_begin(struct followed *f, struct http *h, struct err *e)
 				       .path = f->path,
 				       .header = *f->sse.last_id ? f->header : NULL,
 				       .sink = on_bytes,
+				       .stream = true,
 				       .ctx = f};
 	return http_begin(h, &f->req, &f->stream, e);
 }
@@ -242,7 +243,7 @@ stream_end(struct followed *f, struct err *e)
 		bar_note(&f->bar, "lost the daemon%s%s; waiting for it", e->code ? ": " : "", e->msg);
 	f->all->lost = true;
 	err_clear(e);
-	f->retry_ms = clock_ms() + f->wait_ms;
+	f->retry_ms = loop_now_ms() + f->wait_ms;
 	f->wait_ms = MIN(2 * f->wait_ms, RETRY_MS_MAX);
 	return 0;
 }
@@ -258,7 +259,7 @@ streams_begin(struct follow *all, struct http *h, int64_t *ret, struct err *e)
 	for (f = all->jobs; r == 0 && f < all->jobs + all->n; f++) {
 		if (f->ended || f->stream)
 			continue;
-		if (clock_ms() >= f->retry_ms)
+		if (loop_now_ms() >= f->retry_ms)
 			r = stream_begin(f, h, e);
 		else
 			*ret = *ret ? MIN(*ret, f->retry_ms) : f->retry_ms;
@@ -290,12 +291,12 @@ follow_run(struct follow *all, const struct interrupt *stop, struct err *e)
 	http_stop_on(h, stop->fd);
 	while (r == 0 && running_count(all)) {
 		r = streams_begin(all, h, &until_ms, e);
-		board_refresh(&all->board, clock_ms(), &until_ms);
+		board_refresh(&all->board, loop_now_ms(), &until_ms);
 		if (r == 0)
 			r = http_wait(h, until_ms, &t, e);
 		if (r == 0 && t)
 			r = stream_end(http_request(t)->ctx, e);
-		else if (r == 0 && all->deadline_ms && clock_ms() >= all->deadline_ms)
+		else if (r == 0 && all->deadline_ms && loop_now_ms() >= all->deadline_ms)
 			r = err_set(e, E_TIMEOUT, "timed out");
 	}
 	http_stop_on(h, -1);
@@ -377,7 +378,7 @@ follow(struct cli *c, const struct follow_options *o, const uint64_t *ids, size_
 		return err_no_memory(e);
 	board_init(&all.board, stderr);
 	all.board.named = n > 1;
-	all.deadline_ms = o->timeout_s ? clock_ms() + (int64_t)MIN(o->timeout_s, 1u << 30) * 1000 : 0;
+	all.deadline_ms = o->timeout_s ? loop_now_ms() + (int64_t)MIN(o->timeout_s, 1u << 30) * 1000 : 0;
 	for (i = 0; i < n; i++)
 		followed_init(&jobs[i], &all, ids[i]);
 	(void)sigemptyset(&signals);

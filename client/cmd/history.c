@@ -9,6 +9,7 @@
 #define PAGE_LEN 1000
 #define WAIT_S 20
 #define RETRY_US 500000
+#define PAGES_MAX 5000 /* before those to come; of a daemon that always names another */
 
 struct history {
 	struct cli *c;
@@ -18,6 +19,7 @@ struct history {
 	bool ended; /* that event was the job's end */
 	bool there; /* all that were there at first are told */
 	bool lost;
+	unsigned pages;
 };
 
 /* 1 when there was no event, 0 after some. */
@@ -53,6 +55,10 @@ page_run(struct history *h, history_fn *fn, void *ctx, struct err *e)
 		if (fn(ctx, NULL, e) < 0)
 			r = e->code;
 	}
+	if (r >= 0 && !h->there && ++h->pages == PAGES_MAX)
+		r = err_set(e, E_INTERNAL,
+			    "the history of job %" PRIu64 " at '%s' does not end, after %d pages", h->id,
+			    cli_server(h->c), PAGES_MAX);
 	json_decref(reply);
 	return r;
 }

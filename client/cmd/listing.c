@@ -5,11 +5,12 @@
 #include "base/str.h"
 #include "client/show/job.h"
 #include "client/show/text.h"
+#include "net/url.h"
 
 void
 query_add(struct buf *path, const char *name, const char *value)
 {
-	_cleanup_free_ char *escaped = value ? http_escape(value) : NULL;
+	_cleanup_free_ char *escaped = value ? url_escape(value) : NULL;
 
 	if (!value)
 		return;
@@ -89,6 +90,8 @@ listing_print(const struct cli *c, struct listing *l, const json_t *rows, struct
 
 /* ---- pages ---- */
 
+#define PAGES_MAX 5000 /* of a daemon that always names another page */
+
 /* All pages as one document, written as they come. */
 static void
 json_page_print(const struct listing *l, const json_t *rows, bool first)
@@ -100,7 +103,7 @@ json_page_print(const struct listing *l, const json_t *rows, bool first)
 		(void)printf("{\n  \"%s\": [", l->member);
 	json_array_foreach(rows, i, row) {
 		(void)fputs(first && i == 0 ? "\n" : ",\n", stdout);
-		(void)json_dumpf(row, stdout, JSON_COMPACT | (isatty(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0));
+		cli_dump_json(row, JSON_COMPACT);
 	}
 }
 
@@ -113,6 +116,7 @@ page_run(struct cli *c, struct listing *l, const struct page *p, const char *pat
 	json_t *reply;
 	int r;
 
+	*ret = NULL;
 	r = cli_request(c, "GET", path, NULL, &reply, e);
 	if (r < 0)
 		return r;
@@ -125,6 +129,9 @@ page_run(struct cli *c, struct listing *l, const struct page *p, const char *pat
 	else if (json_array_size(rows))
 		r = listing_print(c, l, rows, e);
 	*ret = *job_str(reply, "next") ? strdup(job_str(reply, "next")) : NULL;
+	if (r == 0 && p->all && *ret && json_array_size(rows) == 0)
+		r = err_set(e, E_INTERNAL, "%s at '%s' has a page without rows, and names another", path,
+			    cli_server(c));
 	json_decref(reply);
 	return r;
 }
@@ -134,7 +141,8 @@ listing_run(struct cli *c, struct listing *l, const struct page *p, const struct
 {
 	_cleanup_free_ char *cursor = NULL;
 	char limit[24], *next;
-	bool first = true, empty = true;
+	bool empty = true;
+	unsigned pages = 0;
 	int r = 0;
 
 	if (p->limit < 1 || p->limit > PAGE_MAX)
@@ -148,12 +156,14 @@ listing_run(struct cli *c, struct listing *l, const struct page *p, const struct
 		query_add(&url, "cursor", cursor);
 		if (buf_failed(&url, e) < 0 || buf_failed(path, e) < 0)
 			return e->code;
-		r = page_run(c, l, p, url.data, first, &next, &empty, e);
-		if (r < 0)
-			return r;
+		r = page_run(c, l, p, url.data, pages == 0, &next, &empty, e);
+		if (r == 0 && p->all && next && ((cursor && str_eq(next, cursor)) || ++pages == PAGES_MAX))
+			r = err_set(e, E_INTERNAL, "the list of %s at '%s' does not end, after %u pages",
+				    l->member, cli_server(c), pages);
 		free(cursor);
 		cursor = next;
-		first = false;
+		if (r < 0)
+			return r;
 	} while (p->all && cursor);
 	if (empty && !c->json && !c->names)
 		(void)fprintf(stderr, "colconvctl: no %s found\n", l->member);

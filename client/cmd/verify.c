@@ -6,8 +6,8 @@
 
 #include "base/fs.h"
 #include "base/sha256.h"
+#include "base/loop.h"
 #include "base/str.h"
-#include "client/net/clock.h"
 #include "client/show/job.h"
 
 #define BLOCK_LEN (1u << 20)
@@ -65,7 +65,7 @@ file_hash(struct hashing *h, int fd, const char *name, char ret[SHA256_HEX_LEN +
 			return err_errno(e, E_MISMATCH, errno, "cannot read '%s'", name);
 		sha256_add(s, h->block, (size_t)n);
 		h->done += (uint64_t)n;
-		bar_progress(h->bar, h->done, h->total, "bytes", name, clock_ms());
+		bar_progress(h->bar, h->done, h->total, "bytes", name, loop_now_ms());
 	}
 	sha256_finish(s, ret);
 	return 0;

@@ -7,10 +7,10 @@
 #include <sys/random.h>
 
 #include "base/fs.h"
+#include "base/loop.h"
 #include "base/proc.h"
 #include "base/str.h"
 #include "spec/frame.h"
-#include "client/net/clock.h"
 #include "client/show/log_line.h"
 
 #define GRACE_MS 10000 /* from TERM to KILL */
@@ -119,7 +119,7 @@ worker_stop(struct worker *w)
 {
 	proc_signal(&w->proc, w->kill_ms ? SIGKILL : SIGTERM, /*keep_group=*/false);
 	if (!w->kill_ms)
-		w->kill_ms = clock_ms() + GRACE_MS;
+		w->kill_ms = loop_now_ms() + GRACE_MS;
 }
 
 static json_t *
@@ -166,7 +166,7 @@ result_take(struct worker *w, const Colconv__Result *m)
 static int
 message_take(struct worker *w, const Colconv__FromWorker *m)
 {
-	int64_t now = clock_ms();
+	int64_t now = loop_now_ms();
 
 	if (m->body_case == COLCONV__FROM_WORKER__BODY_HELLO) {
 		w->greeted = str_eq(m->hello->nonce, w->nonce);
@@ -298,9 +298,9 @@ worker_watch(struct worker *w)
 		p[HEAR_OUT] = (struct pollfd){.fd = w->fd_out, .events = POLLIN};
 		p[HEAR_LOG] = (struct pollfd){.fd = w->fd_log, .events = POLLIN};
 		until_ms = w->kill_ms;
-		board_refresh(w->o->bar->board, clock_ms(), &until_ms);
-		if (poll(p, HEAR_MAX, until_ms ? (int)MAX(until_ms - clock_ms(), 0) : -1) == 0 &&
-		    w->kill_ms && clock_ms() >= w->kill_ms) {
+		board_refresh(w->o->bar->board, loop_now_ms(), &until_ms);
+		if (poll(p, HEAR_MAX, until_ms ? (int)MAX(until_ms - loop_now_ms(), 0) : -1) == 0 &&
+		    w->kill_ms && loop_now_ms() >= w->kill_ms) {
 			worker_stop(w);
 			w->kill_ms += GRACE_MS;
 		}
@@ -349,7 +349,7 @@ worker_run(const struct worker_options *o, const struct spec *spec, json_t **ret
 		worker_hear(&w);
 		if (w.log.len) /* a last line without its end */
 			line_show(&w, w.log.len);
-		bar_end(o->bar, clock_ms());
+		bar_end(o->bar, loop_now_ms());
 	}
 	if (r == 0)
 		r = worker_verdict(&w, status, ret, e);

@@ -1,50 +1,30 @@
-#include "config.h"
-
 #include "http.h"
 
 #include <arpa/inet.h>
-#include <inttypes.h>
-#include <strings.h>
-#include <sys/queue.h>
-
-#include <curl/curl.h>
 
 #include "base/json.h"
+#include "base/loop.h"
 #include "base/str.h"
-#include "clock.h"
+#include "net/wire.h"
 
 #define TRANSFER_MAGIC 0x7472616eu
 
 #define CONNECT_MS 10000
-#define IDLE_MS 60000 /* no byte for so long: four of the daemon's heartbeats */
-#define PROBLEM_MAX (1u << 20)
+#define SILENCE_MS 60000 /* four of the daemon's heartbeats */
 
 struct http {
 	char *server; /* as it was given */
 	char *base;   /* what a path is put after */
 	char *socket; /* path of a unix socket; NULL: none */
 	char *token;  /* a whole header; NULL: none */
-	CURLM *multi;
-	LIST_HEAD(, http_transfer) transfers;
-	int fd_stop;
-	bool heard; /* bytes came since http_wait() began */
+	struct wire wire;
 };
 
 struct http_transfer {
 	unsigned magic;
-	LIST_ENTRY(http_transfer) entry;
 	struct http *http;
-	CURL *easy;
 	const struct http_request *req;
-	struct curl_slist *headers;
-	uint64_t offset;    /* of the next byte of the body */
-	struct buf problem; /* the body of an answer that is an error */
-	int64_t heard_ms;   /* when the last byte came */
-	bool ended;
-	CURLcode code;               /* of one that has ended */
-	int sink;                    /* what the sink said last */
-	char words[CURL_ERROR_SIZE]; /* libcurl's, of what went wrong */
-	struct err err;              /* what the sink said, or we */
+	struct exchange exchange;
 };
 
 static bool
@@ -60,23 +40,25 @@ http_new(const char *server, const char *token, struct http **ret, struct err *e
 	_cleanup_(http_free) struct http *h = NULL;
 	size_t n = strlen(server);
 	bool local;
+	int r;
 
 	if (!scheme_known(server))
 		return err_set(e, E_USAGE, "the server must be http://HOST:PORT or unix:/PATH, not '%s'",
 			       server);
 	local = str_starts(server, "unix:");
 	h = calloc(1, sizeof(*h));
-	if (!h || curl_global_init(CURL_GLOBAL_DEFAULT))
+	if (!h)
 		return err_no_memory(e);
-	h->fd_stop = -1;
+	r = wire_init(&h->wire, e);
+	if (r < 0)
+		return r;
 	while (n && server[n - 1] == '/')
 		n--;
 	h->base = local ? strdup("http://localhost") : strndup(server, n);
 	h->socket = local ? strdup(server + strlen("unix:")) : NULL;
 	h->token = token ? str_printf("Authorization: Bearer %s", token) : NULL;
 	h->server = strdup(server);
-	h->multi = curl_multi_init();
-	if (!h->server || !h->base || (local && !h->socket) || (token && !h->token) || !h->multi)
+	if (!h->server || !h->base || (local && !h->socket) || (token && !h->token))
 		return err_no_memory(e);
 	*ret = TAKE(h);
 	return 0;
@@ -87,8 +69,7 @@ http_free(struct http **h)
 {
 	if (!*h)
 		return;
-	assert(LIST_EMPTY(&(*h)->transfers));
-	(void)curl_multi_cleanup((*h)->multi);
+	wire_release(&(*h)->wire);
 	free((*h)->server);
 	free((*h)->base);
 	free((*h)->socket);
@@ -115,7 +96,13 @@ http_is_open(const char *server)
 void
 http_stop_on(struct http *h, int fd)
 {
-	h->fd_stop = fd;
+	h->wire.fd_stop = fd;
+}
+
+struct wire *
+http_wire(struct http *h)
+{
+	return &h->wire;
 }
 
 const struct http_request *
@@ -124,67 +111,7 @@ http_request(const struct http_transfer *t)
 	return t->req;
 }
 
-char *
-http_escape(const char *segment)
-{
-	char *raw = curl_easy_escape(NULL, segment, 0);
-	char *s = raw ? strdup(raw) : NULL;
-
-	curl_free(raw);
-	return s;
-}
-
-static long
-status_get(CURL *easy)
-{
-	long status = 0;
-
-	(void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-	return status;
-}
-
-/* "Content-Range: bytes 100-199/200": where a body of status 206 begins. */
-static size_t
-on_header(char *data, size_t size, size_t n, void *ctx)
-{
-	static const char name[] = "content-range: bytes ";
-	struct http_transfer *t = ctx;
-	char digits[24];
-	size_t len;
-
-	CHECK_OBJ(t, TRANSFER_MAGIC);
-	t->heard_ms = clock_ms();
-	if (n > strlen(name) && strncasecmp(data, name, strlen(name)) == 0 && status_get(t->easy) == 206) {
-		data += strlen(name);
-		len = strspn(data, "0123456789"); /* a header ends with CR LF */
-		if (len && len < sizeof(digits)) {
-			memcpy(digits, data, len);
-			digits[len] = '\0';
-			(void)str_to_u64(digits, 0, INT64_MAX, "Content-Range", &t->offset, NULL);
-		}
-	}
-	return size * n;
-}
-
-static size_t
-on_body(char *data, size_t size, size_t n, void *ctx)
-{
-	struct http_transfer *t = ctx;
-	uint64_t offset;
-
-	CHECK_OBJ(t, TRANSFER_MAGIC);
-	n *= size;
-	t->heard_ms = clock_ms();
-	t->http->heard = true;
-	if (status_get(t->easy) >= 400) {
-		buf_add(&t->problem, data, n);
-		return t->problem.len > PROBLEM_MAX ? 0 : n;
-	}
-	offset = t->offset;
-	t->offset += n;
-	t->sink = t->req->sink ? t->req->sink(t->req->ctx, offset, data, n, &t->err) : 0;
-	return t->sink ? 0 : n;
-}
+/* ---- errors ---- */
 
 static int
 status_code(long status)
@@ -209,231 +136,145 @@ status_code(long status)
 	case 507:
 		return E_NO_SPACE;
 	default:
-		return status < 500 ? E_BAD_REQUEST : E_INTERNAL;
+		return status >= 400 && status < 500 ? E_BAD_REQUEST : E_INTERNAL;
 	}
 }
 
 /* What the daemon says is wrong; what its status says when that is no problem document. */
 static int
-problem_set(const struct http_transfer *t, long status, struct err *e)
+problem_set(const struct http *h, const struct exchange *x, const char *what, struct err *e)
 {
 	const char *code = NULL, *detail = NULL, *field = NULL;
-	json_t *doc = NULL;
+	const struct buf *body = &x->error_body;
+	json_auto_t *doc = NULL;
 	int r;
 
-	if (t->problem.len &&
-	    json_parse(t->problem.data, t->problem.len, "problem", E_BAD_REQUEST, &doc, NULL) == 0) {
+	if (body->len &&
+	    json_parse_answer(body->data, body->len, "problem", E_BAD_REQUEST, &doc, NULL) == 0) {
 		(void)json_get_str(doc, "", "code", JSON_OPTIONAL, E_BAD_REQUEST, &code, NULL);
 		(void)json_get_str(doc, "", "detail", JSON_OPTIONAL, E_BAD_REQUEST, &detail, NULL);
 		(void)json_get_str(doc, "", "field", JSON_OPTIONAL, E_BAD_REQUEST, &field, NULL);
 	}
 	r = code ? err_from_name(code) : E_INTERNAL;
 	if (r == E_INTERNAL)
-		r = status_code(status);
+		r = status_code(x->answer.status);
 	if (!detail)
-		(void)err_set(e, r, "%s answers %ld to %s %s", t->http->server, status, t->req->method,
-			      t->req->path);
-	else if (field && !str_starts(detail, field))
-		(void)err_set(e, r, "%s: %s", field, detail);
-	else
-		(void)err_set(e, r, "%s", detail);
-	json_decref(doc);
-	return r;
+		return err_set(e, r, "%s answers %ld to %s", h->server, x->answer.status, what);
+	if (field && !str_starts(detail, field))
+		return err_set(e, r, "%s: %s", field, detail);
+	return err_set(e, r, "%s", detail);
+}
+
+int
+http_judge(const struct http *h, const struct exchange *x, enum exchange_result result, const char *what,
+	   struct err *e)
+{
+	switch (result) {
+	case EXCHANGE_ENOUGH:
+		return 0;
+	case EXCHANGE_SINK:
+		return err_set(e, x->err.code, "%s", x->err.msg);
+	case EXCHANGE_ANSWER:
+		return x->answer.status < 300 ? 0 : problem_set(h, x, what, e);
+	case EXCHANGE_BROKEN:
+	case EXCHANGE_REFUSED:
+	case EXCHANGE_CERTIFICATE:
+		break;
+	}
+	return err_set(e, E_UNREACHABLE, "cannot reach the daemon at %s: %s", h->server, x->words);
+}
+
+/* ---- requests ---- */
+
+char *
+http_url(const struct http *h, const char *path)
+{
+	return str_printf("%s%s", h->base, path);
+}
+
+void
+http_ask(const struct http *h, const char *url, struct exchange_request *ret)
+{
+	ret->url = url;
+	ret->unix_socket = h->socket;
+	ret->no_proxy = true; /* the environment's proxy is not for us */
+	ret->headers[0] = h->token;
+	ret->connect_ms = CONNECT_MS;
+	ret->silence_ms = SILENCE_MS;
 }
 
 static int
-unreachable(const struct http_transfer *t, struct err *e)
-{
-	const char *words = *t->words ? t->words : curl_easy_strerror(t->code);
-	long errnum = 0;
-
-	(void)curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &errnum);
-	if (t->code == CURLE_COULDNT_CONNECT && errnum)
-		words = strerror((int)errnum);
-	return err_set(e, E_UNREACHABLE, "cannot reach the daemon at %s: %s", t->http->server, words);
-}
-
-/* Takes `words`, which is NULL for none. */
-static int
-header_add(struct http_transfer *t, const char *words)
-{
-	struct curl_slist *list = words ? curl_slist_append(t->headers, words) : t->headers;
-
-	if (words && !list)
-		return -1;
-	t->headers = list;
-	return 0;
-}
-
-static int
-headers_make(struct http_transfer *t, struct err *e)
-{
-	/* "Expect:": without the pause that libcurl makes before a long body. */
-	if ((t->req->body &&
-	     (header_add(t, "Content-Type: application/json") < 0 || header_add(t, "Expect:") < 0)) ||
-	    header_add(t, t->req->header) < 0 || header_add(t, t->http->token) < 0)
-		return err_no_memory(e);
-	return 0;
-}
-
-/* All of a request that libcurl must know; it copies the strings but for the body. */
-static void
-easy_setup(struct http_transfer *t, const char *url)
+transfer_begin(struct http_transfer *t, struct err *e)
 {
 	const struct http_request *req = t->req;
-	char range[32];
+	_cleanup_free_ char *url = http_url(t->http, req->path);
+	struct exchange_request x = {.method = req->method, .body = req->body, .stream = req->stream};
+	int r;
 
-	(void)curl_easy_setopt(t->easy, CURLOPT_URL, url);
-	(void)curl_easy_setopt(t->easy, CURLOPT_UNIX_SOCKET_PATH, t->http->socket);
-	(void)curl_easy_setopt(t->easy, CURLOPT_PROXY, ""); /* a proxy of the environment is not for us */
-	(void)curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
-	(void)curl_easy_setopt(t->easy, CURLOPT_USERAGENT, "colconvctl/" PACKAGE_VERSION);
-	(void)curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
-	if (str_eq(req->method, "POST"))
-		(void)curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, req->body ? req->body : "");
-	else if (!str_eq(req->method, "GET"))
-		(void)curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, req->method);
-	if (req->from) {
-		(void)snprintf(range, sizeof(range), "%" PRIu64 "-", req->from);
-		(void)curl_easy_setopt(t->easy, CURLOPT_RANGE, range);
+	if (!url)
+		return err_no_memory(e);
+	r = exchange_init(&t->exchange, req->sink, req->ctx, e);
+	if (r < 0)
+		return r;
+	http_ask(t->http, url, &x);
+	x.headers[1] = req->header;
+	if (req->body) {
+		x.headers[2] = "Content-Type: application/json";
+		x.headers[3] = "Expect:"; /* without the pause that libcurl makes before a long body */
 	}
-	(void)curl_easy_setopt(t->easy, CURLOPT_ERRORBUFFER, t->words);
-	(void)curl_easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, on_header);
-	(void)curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t);
-	(void)curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, on_body);
-	(void)curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t);
-	(void)curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t);
-}
-
-static void
-transfer_free(struct http_transfer *t)
-{
-	curl_easy_cleanup(t->easy);
-	curl_slist_free_all(t->headers);
-	buf_release(&t->problem);
-	free(t);
+	return exchange_start(&t->exchange, &t->http->wire, &x, e);
 }
 
 int
 http_begin(struct http *h, const struct http_request *req, struct http_transfer **ret, struct err *e)
 {
-	_cleanup_free_ char *url = str_printf("%s%s", h->base, req->path);
 	struct http_transfer *t = calloc(1, sizeof(*t));
-	int r = 0;
+	int r;
 
-	if (!t || !url) {
-		free(t);
+	if (!t)
 		return err_no_memory(e);
-	}
-	*t = (struct http_transfer){.magic = TRANSFER_MAGIC, .http = h, .req = req, .heard_ms = clock_ms()};
-	t->easy = curl_easy_init();
-	if (!t->easy)
-		r = err_no_memory(e);
-	if (r == 0)
-		r = headers_make(t, e);
-	if (r == 0) {
-		easy_setup(t, url);
-		if (curl_multi_add_handle(h->multi, t->easy) != CURLM_OK)
-			r = err_set(e, E_INTERNAL, "libcurl failed");
-	}
+	t->magic = TRANSFER_MAGIC;
+	t->http = h;
+	t->req = req;
+	r = transfer_begin(t, e);
 	if (r < 0) {
-		transfer_free(t);
+		exchange_release(&t->exchange);
+		free(t);
 		return r;
 	}
-	LIST_INSERT_HEAD(&h->transfers, t, entry);
 	*ret = t;
 	return 0;
-}
-
-/* Marks what libcurl has ended; one of those, or NULL. */
-static struct http_transfer *
-ended_find(struct http *h)
-{
-	struct http_transfer *t;
-	const CURLMsg *msg;
-	char *ctx;
-	int left;
-
-	while ((msg = curl_multi_info_read(h->multi, &left))) {
-		if (msg->msg != CURLMSG_DONE ||
-		    curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &ctx) != CURLE_OK)
-			continue;
-		t = (struct http_transfer *)(void *)ctx;
-		CHECK_OBJ(t, TRANSFER_MAGIC);
-		t->code = msg->data.result;
-		t->ended = true;
-	}
-	LIST_FOREACH(t, &h->transfers, entry)
-		if (t->ended)
-			return t;
-	return NULL;
-}
-
-/* One that has been silent for too long is ended; else *ret_ms is when the first will be. */
-static struct http_transfer *
-silent_find(struct http *h, int64_t now_ms, int64_t *ret_ms)
-{
-	struct http_transfer *t;
-
-	LIST_FOREACH(t, &h->transfers, entry) {
-		if (now_ms >= t->heard_ms + IDLE_MS) {
-			(void)snprintf(t->words, sizeof(t->words), "it has been silent for a minute");
-			t->code = CURLE_OPERATION_TIMEDOUT;
-			t->ended = true;
-			return t;
-		}
-		*ret_ms = MIN(*ret_ms, t->heard_ms + IDLE_MS);
-	}
-	return NULL;
 }
 
 int
 http_wait(struct http *h, int64_t deadline_ms, struct http_transfer **ret, struct err *e)
 {
-	struct curl_waitfd stop = {.fd = h->fd_stop, .events = CURL_WAIT_POLLIN};
-	int64_t now, until;
-	int running;
+	struct exchange *x;
+	int r = wire_wait(&h->wire, deadline_ms, &x, e);
 
-	h->heard = false;
-	for (;;) {
-		if (curl_multi_perform(h->multi, &running) != CURLM_OK)
-			return err_set(e, E_INTERNAL, "libcurl failed");
-		now = clock_ms();
-		until = deadline_ms ? deadline_ms : now + IDLE_MS;
-		*ret = ended_find(h);
-		if (!*ret)
-			*ret = silent_find(h, now, &until);
-		if (*ret || h->heard || (deadline_ms && now >= deadline_ms))
-			return 0;
-		(void)curl_multi_poll(h->multi, &stop, h->fd_stop < 0 ? 0 : 1,
-				      (int)MIN(MAX(until - now, 0), IDLE_MS), NULL);
-		if (h->fd_stop >= 0 && stop.revents)
-			return err_set(e, E_CANCELLED, "interrupted");
-	}
+	*ret = NULL;
+	if (r < 0 || !x)
+		return r;
+	*ret = (struct http_transfer *)(void *)((char *)x - offsetof(struct http_transfer, exchange));
+	CHECK_OBJ(*ret, TRANSFER_MAGIC);
+	return 0;
 }
 
 int
 http_finish(struct http_transfer **t, struct err *e)
 {
 	struct http_transfer *x = *t;
-	long status, sent = 0;
+	char what[256];
 	int r = 0;
 
 	if (!x)
 		return 0;
-	status = status_get(x->easy);
-	(void)curl_easy_getinfo(x->easy, CURLINFO_REQUEST_SIZE, &sent);
-	if (sent && x->req->ret_sent)
+	if (x->req->ret_sent && exchange_was_sent(&x->exchange))
 		*x->req->ret_sent = true;
-	if (x->sink < 0)
-		r = err_set(e, x->sink, "%s", x->err.msg);
-	else if (x->sink == 0 && status >= 400)
-		r = problem_set(x, status, e);
-	else if (x->sink == 0 && x->ended && x->code != CURLE_OK)
-		r = unreachable(x, e);
-	(void)curl_multi_remove_handle(x->http->multi, x->easy);
-	LIST_REMOVE(x, entry);
-	transfer_free(x);
+	(void)snprintf(what, sizeof(what), "%s %s", x->req->method, x->req->path);
+	r = http_judge(x->http, &x->exchange, exchange_end(&x->exchange), what, e);
+	exchange_release(&x->exchange);
+	free(x);
 	*t = NULL;
 	return r;
 }
@@ -449,9 +290,9 @@ http_perform(struct http *h, const struct http_request *req, struct err *e)
 		return r;
 	while (r == 0 && !ended) {
 		r = http_wait(h, req->deadline_ms, &ended, e);
-		if (r == 0 && !ended && req->deadline_ms && clock_ms() >= req->deadline_ms)
+		if (r == 0 && !ended && req->deadline_ms && loop_now_ms() >= req->deadline_ms)
 			r = err_set(e, E_TIMEOUT, "timed out");
 	}
-	finished = http_finish(&t, e);
+	finished = http_finish(&t, r < 0 ? NULL : e);
 	return r < 0 ? r : finished;
 }

@@ -6,7 +6,10 @@
 void
 fact_print(const char *name, const char *value)
 {
-	(void)printf("%-14s ", name);
+	_cleanup_(buf_release) struct buf b = BUF_INIT;
+
+	text_add(&b, name, strlen(name));
+	(void)printf("%-14s ", b.data ? b.data : "");
 	text_print(stdout, value);
 	(void)fputc('\n', stdout);
 }

@@ -1,5 +1,6 @@
 #include "text.h"
 
+#include <errno.h>
 #include <sys/ioctl.h>
 
 #include "base/str.h"
@@ -56,6 +57,75 @@ text_print(FILE *f, const char *s)
 	text_add(&b, s, strlen(s));
 	if (b.len && !b.failed)
 		(void)fwrite(b.data, 1, b.len, f);
+}
+
+/* Bytes at the end of `data` that may begin a character. */
+static size_t
+unfinished_len(const char *data, size_t len)
+{
+	size_t n;
+
+	for (n = 1; n <= MIN(len, 3u); n++) {
+		const unsigned char c = (unsigned char)data[len - n];
+
+		if (c >= 0xc0)
+			return n < (c >= 0xf0 ? 4u : c >= 0xe0 ? 3u : 2u) ? n : 0;
+		if (c < 0x80)
+			return 0;
+	}
+	return 0;
+}
+
+static void
+lines_add(struct buf *b, const char *data, size_t len)
+{
+	size_t n;
+
+	for (; len; data += n, len -= n) {
+		for (n = 0; n < len && data[n] != '\n' && data[n] != '\t'; n++)
+			;
+		text_add(b, data, n);
+		if (n < len)
+			buf_add(b, &data[n++], 1);
+	}
+}
+
+static int
+out_write(const struct text_stream *t, const char *data, size_t len, struct err *e)
+{
+	return len && fwrite(data, 1, len, t->out) != len
+		       ? err_errno(e, E_IO, errno, "cannot write to the standard output")
+		       : 0;
+}
+
+int
+text_stream_add(struct text_stream *t, const char *data, size_t len, struct err *e)
+{
+	_cleanup_(buf_release) struct buf raw = BUF_INIT, clean = BUF_INIT;
+	size_t left;
+
+	if (!isatty(fileno(t->out)))
+		return out_write(t, data, len, e);
+	buf_add(&raw, t->held, t->held_len);
+	buf_add(&raw, data, len);
+	if (buf_failed(&raw, e) < 0)
+		return e->code;
+	left = raw.len ? unfinished_len(raw.data, raw.len) : 0;
+	lines_add(&clean, raw.data, raw.len - left);
+	t->held_len = left;
+	if (left)
+		memcpy(t->held, raw.data + raw.len - left, left);
+	return buf_failed(&clean, e) < 0 ? e->code : out_write(t, clean.data, clean.len, e);
+}
+
+int
+text_stream_end(struct text_stream *t, struct err *e)
+{
+	_cleanup_(buf_release) struct buf clean = BUF_INIT;
+
+	text_add(&clean, t->held, t->held_len);
+	t->held_len = 0;
+	return buf_failed(&clean, e) < 0 ? e->code : out_write(t, clean.data, clean.len, e);
 }
 
 size_t

@@ -15,6 +15,16 @@ void text_copy(char *ret, size_t len, const char *s);
 
 void text_print(FILE *f, const char *s);
 
+/* Bytes of text that come in pieces, lines and tabs kept: made harmless for a terminal, as they are elsewhere. */
+struct text_stream {
+	FILE *out;
+	char held[4]; /* the start of a character that the next piece completes */
+	size_t held_len;
+};
+
+int text_stream_add(struct text_stream *t, const char *data, size_t len, struct err *e);
+int text_stream_end(struct text_stream *t, struct err *e);
+
 /* Columns of a clean string, taking each character for one. */
 size_t text_width(const char *s);
 

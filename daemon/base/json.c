@@ -6,10 +6,16 @@
 #include "folder.h"
 #include "fs.h"
 
-/* jansson recurses per level: the cap comes before it sees the text. */
-static bool
-depth_ok(const char *s, size_t len)
+struct shape {
+	int depth;     /* the deepest nesting */
+	size_t values; /* members and elements, about */
+};
+
+/* What the tree of a text would be like, seen before jansson builds it. */
+static struct shape
+shape_scan(const char *s, size_t len)
 {
+	struct shape ret = {.values = 1};
 	bool in_string = false;
 	size_t i;
 	int depth = 0;
@@ -23,26 +29,45 @@ depth_ok(const char *s, size_t len)
 		} else if (s[i] == '"') {
 			in_string = true;
 		} else if (s[i] == '{' || s[i] == '[') {
-			if (++depth > JSON_DEPTH_MAX)
-				return false;
+			depth++;
+			ret.depth = MAX(ret.depth, depth);
+			ret.values++;
 		} else if (s[i] == '}' || s[i] == ']') {
 			depth--;
+		} else if (s[i] == ',') {
+			ret.values++;
 		}
 	}
-	return true;
+	return ret;
+}
+
+static int
+parse(const char *text, size_t len, size_t values_max, const char *what, int code, json_t **ret,
+      struct err *e)
+{
+	const struct shape shape = shape_scan(text, len);
+	json_error_t je;
+
+	if (shape.depth > JSON_DEPTH_MAX) /* jansson recurses per level */
+		return err_set(e, code, "%s: nested deeper than %d levels", what, JSON_DEPTH_MAX);
+	if (shape.values > values_max)
+		return err_set(e, E_TOO_LARGE, "%s: it has more than %zu values", what, values_max);
+	*ret = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
+	if (!*ret)
+		return err_set(e, code, "%s: line %d, column %d: %s", what, je.line, je.column, je.text);
+	return 0;
 }
 
 int
 json_parse(const char *text, size_t len, const char *what, int code, json_t **ret, struct err *e)
 {
-	json_error_t je;
+	return parse(text, len, SIZE_MAX, what, code, ret, e);
+}
 
-	if (!depth_ok(text, len))
-		return err_set(e, code, "%s: nested deeper than %d levels", what, JSON_DEPTH_MAX);
-	*ret = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
-	if (!*ret)
-		return err_set(e, code, "%s: line %d, column %d: %s", what, je.line, je.column, je.text);
-	return 0;
+int
+json_parse_answer(const char *text, size_t len, const char *what, int code, json_t **ret, struct err *e)
+{
+	return parse(text, len, JSON_ANSWER_VALUES_MAX, what, code, ret, e);
 }
 
 int

@@ -17,11 +17,18 @@
 struct folder;
 
 #define JSON_DEPTH_MAX 32
+#define JSON_ANSWER_VALUES_MAX (1u << 19)
 
 enum json_need { JSON_OPTIONAL, JSON_REQUIRED };
 
 /* Parses one document; `what` names it in errors of the given code. */
 int json_parse(const char *text, size_t len, const char *what, int code, json_t **ret, struct err *e);
+
+/*
+ * The same for an answer of a peer that may be hostile: of at most JSON_ANSWER_VALUES_MAX values, since the tree of a
+ * document takes up to 100 bytes for each of its own.
+ */
+int json_parse_answer(const char *text, size_t len, const char *what, int code, json_t **ret, struct err *e);
 
 /* Reads and parses a file of at most `max` bytes. */
 int json_read(const char *path, uint64_t max, int code, json_t **ret, struct err *e);

@@ -2,43 +2,42 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sys/file.h>
 
 #include "base/fs.h"
+#include "base/loop.h"
 #include "base/str.h"
 
 int
-blob_init(struct blob *b, const struct cache *c, const char *etag, uint64_t size, struct err *e)
+blob_init(struct blob *b, const struct cache *c, const char *etag, uint64_t size, int64_t lock_wait_ms,
+	  struct err *e)
 {
-	*b = (struct blob){.etag = etag, .size = size, .fd_lock = -1, .fd = -1};
-	b->path = str_printf("%s/blobs/%s", c->repo, etag);
-	b->part = str_printf("%s/blobs/%s.incomplete", c->repo, etag);
+	int r;
+
+	*b = (struct blob){.fd_lock = -1, .lock_wait_ms = lock_wait_ms};
+	r = part_init(&b->part, str_printf("%s/blobs/%s", c->repo, etag),
+		      str_printf("%s/blobs/%s.incomplete", c->repo, etag), etag, size, e);
 	b->lock_path = str_printf("%s/%s.lock", c->locks, etag);
-	if (b->path && b->part && b->lock_path)
-		return 0;
-	blob_release(b);
-	return err_no_memory(e);
+	if (r == 0 && !b->lock_path)
+		r = err_no_memory(e);
+	if (r < 0)
+		blob_release(b);
+	return r;
 }
 
 static void
-file_close(struct blob *b)
+unlock(struct blob *b)
 {
-	int fd = TAKE_FD(b->fd);
-
-	closep(&fd);
-	digest_free(&b->digest);
-	b->have = 0;
-	b->wanted = false;
+	closep(&b->fd_lock);
+	b->fd_lock = -1;
 }
 
 void
 blob_release(struct blob *b)
 {
-	file_close(b);
-	closep(&b->fd_lock);
-	b->fd_lock = -1;
-	free(TAKE(b->path));
-	free(TAKE(b->part));
+	part_release(&b->part);
+	unlock(b);
 	free(TAKE(b->lock_path));
 }
 
@@ -61,111 +60,40 @@ lock_take(struct blob *b, struct err *e)
 	return 1;
 }
 
-/* The blob when it is there with the right size, else what there is of it. */
+/* Another process has the lock: it may take its time while bytes arrive. */
 static int
-file_open(struct blob *b, struct err *e)
+wait_check(struct blob *b, struct err *e)
 {
-	struct stat st;
+	const int64_t now = loop_now_ms();
+	const uint64_t seen = blob_seen(b);
 
-	b->whole = stat(b->path, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == b->size;
-	b->fd = b->whole ? open(b->path, O_RDONLY | O_CLOEXEC)
-			 : open(b->part, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (b->fd < 0 || fstat(b->fd, &st) < 0)
-		return err_errno(e, E_IO, errno, "cannot open '%s'", b->whole ? b->path : b->part);
-	if (!b->whole && (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > b->size))
-		return blob_restart(b, e);
-	return digest_new(b->etag, b->size, &b->digest, e);
-}
-
-int
-blob_restart(struct blob *b, struct err *e)
-{
-	digest_free(&b->digest);
-	b->have = 0;
-	b->wanted = true;
-	if (ftruncate(b->fd, 0) < 0 || lseek(b->fd, 0, SEEK_SET) < 0)
-		return err_errno(e, E_IO, errno, "cannot empty '%s'", b->part);
-	return digest_new(b->etag, b->size, &b->digest, e);
-}
-
-int
-blob_add(struct blob *b, const void *data, size_t len, struct err *e)
-{
-	int r = fs_write_all(b->fd, data, len, b->part, e);
-
-	if (r < 0)
-		return r;
-	digest_add(b->digest, data, len);
-	b->have += len;
-	return 0;
-}
-
-static int
-publish(struct blob *b, struct err *e)
-{
-	if (fsync(b->fd) < 0)
-		return err_errno(e, E_IO, errno, "cannot fsync '%s'", b->part);
-	return fs_rename(b->part, b->path, e);
-}
-
-/* A blob that was damaged after it was published, or that somebody put there who checks sizes only. */
-static int
-drop(struct blob *b, struct err *e)
-{
-	file_close(b);
-	return unlink(b->path) == 0 ? 0 : err_errno(e, E_IO, errno, "cannot remove '%s'", b->path);
-}
-
-/* All bytes are there. */
-static int
-verify(struct blob *b, enum blob_state *ret, struct err *e)
-{
-	int r;
-
-	if (digest_matches(b->digest, b->etag)) {
-		r = b->whole ? 0 : publish(b, e);
-		blob_release(b); /* the lock too */
-		*ret = BLOB_DONE;
-		return r;
+	if (!b->waits_ms || seen != b->seen) {
+		b->waits_ms = now;
+		b->seen = seen;
 	}
-	*ret = b->whole ? BLOB_CHECKED : BLOB_WRONG;
-	return b->whole ? drop(b, e) : blob_restart(b, e);
-}
-
-/* The next block of what is there. */
-static int
-check(struct blob *b, enum blob_state *ret, struct err *e)
-{
-	ssize_t n = digest_read(b->digest, b->fd, b->whole ? b->path : b->part, e);
-
-	if (n < 0)
-		return (int)n;
-	*ret = BLOB_CHECKED;
-	if (n == 0 && b->whole) /* somebody cut it meanwhile */
-		return drop(b, e);
-	b->have += (uint64_t)n;
-	b->wanted = n == 0;
-	return 0;
+	if (now - b->waits_ms < b->lock_wait_ms)
+		return 0;
+	return err_set(e, E_HUB_UNREACHABLE,
+		       "another process holds the lock '%s' and fetched nothing for %" PRId64
+		       " s; end it ('fuser %s' names it), or raise COLCONV_HUB_LOCK_TIMEOUT",
+		       b->lock_path, b->lock_wait_ms / 1000, b->lock_path);
 }
 
 int
-blob_step(struct blob *b, enum blob_state *ret, struct err *e)
+blob_step(struct blob *b, enum part_state *ret, struct err *e)
 {
-	int r;
+	int r = b->fd_lock < 0 ? lock_take(b, e) : 1;
 
-	*ret = BLOB_LOCKED;
-	r = b->fd_lock < 0 ? lock_take(b, e) : 1;
-	if (r <= 0)
-		return r;
-	r = b->fd < 0 ? file_open(b, e) : 0;
+	*ret = PART_LOCKED;
 	if (r < 0)
 		return r;
-	if (b->have == b->size)
-		return verify(b, ret, e);
-	if (!b->wanted)
-		return check(b, ret, e);
-	*ret = BLOB_WANTED;
-	return 0;
+	if (r == 0)
+		return wait_check(b, e);
+	b->waits_ms = 0;
+	r = part_step(&b->part, ret, e);
+	if (r == 0 && *ret == PART_DONE)
+		unlock(b);
+	return r;
 }
 
 uint64_t
@@ -173,7 +101,7 @@ blob_seen(const struct blob *b)
 {
 	struct stat st;
 
-	if (b->fd_lock >= 0 || (stat(b->path, &st) < 0 && stat(b->part, &st) < 0))
-		return b->have;
-	return MIN((uint64_t)st.st_size, b->size);
+	if (b->fd_lock >= 0 || (stat(b->part.path, &st) < 0 && stat(b->part.part, &st) < 0))
+		return b->part.have;
+	return MIN((uint64_t)st.st_size, b->part.size);
 }

@@ -11,7 +11,7 @@
 #define HUB_CACHE_H
 
 #include "base/err.h"
-#include "digest.h"
+#include "net/digest.h"
 
 struct cache {
 	char *repo;  /* CACHE/models--OWNER--NAME */

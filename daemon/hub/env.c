@@ -4,12 +4,13 @@
 
 #include "base/fs.h"
 #include "base/str.h"
-#include "url.h"
+#include "net/url.h"
 
 #define ENDPOINT_DEFAULT "https://huggingface.co"
 #define TOKEN_LEN_MAX 4096
 #define TIMEOUT_S_DEFAULT 10
 #define RETRY_MS_DEFAULT 1000
+#define LOCK_S_DEFAULT 600
 
 /* Set and not empty, or NULL. */
 static const char *
@@ -160,7 +161,8 @@ hub_env_read(struct hub_env *ret, struct err *e)
 	if ((r = endpoint_read(ret, e)) < 0 || (r = cache_read(ret, home, e)) < 0 ||
 	    (r = token_read(ret, home, e)) < 0 ||
 	    (r = number_read("HF_HUB_DOWNLOAD_TIMEOUT", TIMEOUT_S_DEFAULT, 3600, &ret->timeout_s, e)) < 0 ||
-	    (r = number_read("COLCONV_HUB_RETRY_MS", RETRY_MS_DEFAULT, 60000, &ret->retry_ms, e)) < 0)
+	    (r = number_read("COLCONV_HUB_RETRY_MS", RETRY_MS_DEFAULT, 60000, &ret->retry_ms, e)) < 0 ||
+	    (r = number_read("COLCONV_HUB_LOCK_TIMEOUT", LOCK_S_DEFAULT, 86400, &ret->lock_s, e)) < 0)
 		hub_env_release(ret);
 	return r;
 }

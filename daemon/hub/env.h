@@ -1,19 +1,22 @@
+/* clang-format off */
 /*
- * How the Hub is reached, and where its files lie: the variables of the Hub's own client.
+ * How to reach the Hub and where its files lie: the variables of the Hub's own client.
  *
  *	HF_ENDPOINT              https://huggingface.co
  *	HF_TOKEN                 or a file: HF_TOKEN_PATH, $CREDENTIALS_DIRECTORY/hf_token, $HF_HOME/token
- *	HF_HUB_CACHE             the cache; else $HF_HOME/hub, $XDG_CACHE_HOME/huggingface/hub,
- *~/.cache/huggingface/hub HF_HUB_OFFLINE           1: the cache is all there is HF_HUB_DOWNLOAD_TIMEOUT
- *seconds of silence before a connection is given up (10) https_proxy, no_proxy    as libcurl has them
+ *	HF_HUB_CACHE             the cache; else $HF_HOME/hub, $XDG_CACHE_HOME/huggingface/hub, ~/.cache/huggingface/hub
+ *	HF_HUB_OFFLINE           1: use the cache only
+ *	HF_HUB_DOWNLOAD_TIMEOUT  seconds of silence before a connection is given up (10)
+ *	https_proxy, no_proxy    as libcurl has them
  *	SSL_CERT_FILE            certificates to trust instead of the system's
  *
- * And two of ours:
+ * And three of ours:
  *
- *	COLCONV_HUB_PRIVATE_HOSTS  names, with commas, that may be at private addresses, besides the
- *endpoint's and the proxy's COLCONV_HUB_RETRY_MS       the pause before the first retry (1000); each further
- *one is twice as long
+ *	COLCONV_HUB_PRIVATE_HOSTS  comma-separated names that may be at private addresses, besides the endpoint's and the proxy's
+ *	COLCONV_HUB_RETRY_MS       the pause before the first retry (1000); each further one is twice as long
+ *	COLCONV_HUB_LOCK_TIMEOUT   seconds to wait for another process that holds a blob's lock and fetches nothing (600)
  */
+/* clang-format on */
 #ifndef HUB_ENV_H
 #define HUB_ENV_H
 
@@ -27,6 +30,7 @@ struct hub_env {
 	bool offline;
 	uint64_t timeout_s;
 	uint64_t retry_ms;
+	uint64_t lock_s;           /* of a blob that another process fetches, without progress */
 	const char *private_hosts; /* borrowed from the environment, as all below; NULL: none */
 	const char *cert_file;     /* NULL: the system's */
 };

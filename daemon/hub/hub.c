@@ -11,7 +11,7 @@
 #include "checkpoint/index.h"
 #include "listing.h"
 #include "transfer.h"
-#include "url.h"
+#include "net/url.h"
 
 #define ADAPTER_NAME "adapter_model.safetensors"
 
@@ -166,7 +166,7 @@ space_check(const struct fetch *f, const struct blob *blobs, size_t n, struct er
 	int r;
 
 	for (i = 0; i < n; i++)
-		need += blobs[i].size - blob_seen(&blobs[i]);
+		need += blobs[i].part.size - blob_seen(&blobs[i]);
 	r = fs_free_bytes(f->cache.repo, &there, e);
 	if (r == 0 && need > there)
 		r = err_set(e, E_NO_SPACE, "'%s' needs %s more in '%s', where %s are free", f->repo,
@@ -189,7 +189,8 @@ files_fetch(struct fetch *f, const struct hub_file *files, size_t n, struct err 
 	for (; r == 0 && made < n; made++) {
 		_cleanup_free_ char *name = url_escape(files[made].name);
 
-		r = blob_init(&blobs[made], &f->cache, files[made].etag, files[made].size, e);
+		r = blob_init(&blobs[made], &f->cache, files[made].etag, files[made].size,
+			      (int64_t)f->env.lock_s * 1000, e);
 		list[made] = (struct transfer){
 			.path = name ? str_printf("/%s/resolve/%s/%s", f->repo, f->s.commit, name) : NULL,
 			.name = files[made].name,

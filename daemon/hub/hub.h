@@ -11,7 +11,7 @@
 #define HUB_HUB_H
 
 #include "spec/repo.h"
-#include "digest.h"
+#include "net/digest.h"
 
 struct hub_file {
 	char *name;

@@ -10,7 +10,7 @@ listing_parse(const char *text, size_t len, const char *repo, struct listing *re
 	const json_t *files = NULL;
 	int r;
 
-	r = json_parse(text, len, "the Hub's answer", E_HUB_PROTOCOL, &l.doc, e);
+	r = json_parse_answer(text, len, "the Hub's answer", E_HUB_PROTOCOL, &l.doc, e);
 	if (r < 0)
 		return r;
 	if (!json_is_object(l.doc))

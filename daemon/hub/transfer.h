@@ -1,9 +1,8 @@
 /*
- * Gets a list of things from the endpoint, a few at a time: each into a blob of the cache or into memory.
+ * Gets a list of things from the endpoint: each into a blob of the cache or into memory, by the downloader of net.
  *
- * Redirects are followed here and not by libcurl: to https or the endpoint only, the token to the
- * endpoint only, and never to an address that is not public (env.h has the exceptions). What broke is
- * tried again after a pause, from the byte where it broke; a refusal is not.
+ * What is the Hub's own is here: the token goes to the endpoint only, redirects lead to https or the endpoint only, and
+ * no connection is made to an address that is not public (env.h has the exceptions).
  */
 #ifndef HUB_TRANSFER_H
 #define HUB_TRANSFER_H
@@ -31,7 +30,7 @@ struct transfer_job {
 	void *ctx;
 };
 
-/* All of them, in this order; the first error ends it. Blobs that are done by then stay. */
+/* All of them, begun in this order; the first error ends it. Blobs that are done by then stay. */
 int transfer_all(const struct transfer_job *job, const struct transfer *list, size_t count, struct err *e);
 
 #endif

@@ -137,6 +137,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def route(self):
         fault = self.hub.fault_of(self.path)
+        if "trickled" in fault:
+            self.send_response(200)
+            self.end_headers()
+            return self.trickle(b"{" + b" " * 100000)
         if "status" in fault:
             return self.send(fault["status"], fault.get("body", b"<html>no</html>"), **fault.get("headers", {}))
         path = urllib.parse.urlsplit(self.path).path
@@ -223,9 +227,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
+    def trickle(self, body):
+        """A few bytes now and then, so that it is never silent for long."""
+        for i in range(len(body)):
+            if self.hub.released.is_set():
+                return
+            self.wfile.write(body[i:i + 1])
+            self.wfile.flush()
+            time.sleep(0.05)
+
     def send_file(self, f, fault, **headers):
         """cut: N bytes, then the end; hold: N bytes, then nothing until hub.released; stall: N bytes, then N seconds of
-        silence; flip: the byte at N is wrong; length: N bytes more, or less; no_range: the whole file; other_range."""
+        silence; trickle: a byte now and then; flip: the byte at N is wrong; length: N bytes more, or less; no_range: the whole file; other_range."""
         data = f.data
         if "flip" in fault:
             n = fault["flip"]
@@ -251,6 +264,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD":
             return
+        if "trickle" in fault:
+            return self.trickle(data[start:])
         stop = min([len(data)] + [fault[k] for k in ("cut", "hold", "stall") if k in fault])
         self.hub.served.append((self.path, start, max(start, stop)))
         self.wfile.write(memoryview(data)[start:stop])

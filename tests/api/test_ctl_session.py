@@ -134,7 +134,7 @@ def test_the_first_ten_minutes(session, stopped):
     session("colconvctl logs 1")
 
     session.note("The files, over a slow line")
-    assert "goes on with what is there" in session("colconvctl fetch 1", 6, until=rb" [2-9]\d%", then=ctrl_c)
+    assert "continues with what is there" in session("colconvctl fetch 1", 6, until=rb" [2-9]\d%", then=ctrl_c)
     link.slow = False
     session("colconvctl fetch 1")
     assert "is there already" in session("colconvctl fetch 1")

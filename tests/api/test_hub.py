@@ -1,5 +1,6 @@
 """Checkpoints by repository id, against a hub that misbehaves: by tests/tools/hubget, which is a worker's first stage and
 nothing more, and where the rest matters by `colconvctl convert`."""
+import fcntl
 import json
 import os
 import pathlib
@@ -288,6 +289,45 @@ def test_silence_is_not_waited_for(hub, box):
     box.good(HF_HUB_DOWNLOAD_TIMEOUT="1")
 
     check_all_was_served_once(hub)
+
+
+def test_a_trickle_ends(hub, box):
+    """It is never silent for a second, and would take two hours."""
+    hub.fault(cdn(hub, SHARD), times=99, trickle=True)
+
+    said = box.bad("hub_unreachable", HF_HUB_DOWNLOAD_TIMEOUT="1")
+
+    assert SHARD in said and "6 tries" in said and "fewer than 1024 bytes a second" in said
+
+
+def test_a_listing_that_trickles_ends(hub, box):
+    hub.fault("/api/models/", times=99, trickled=True)
+
+    said = box.bad("hub_unreachable", HF_HUB_DOWNLOAD_TIMEOUT="1")
+
+    assert "fewer than 1024 bytes a second" in said
+
+
+def test_a_trickle_that_gets_better(hub, box):
+    hub.fault(cdn(hub, SHARD), trickle=True)
+
+    box.good(HF_HUB_DOWNLOAD_TIMEOUT="1")
+
+    assert [start > 0 for path, start, to in hub.served if cdn(hub, SHARD) in path] == [True]
+
+
+@pytest.mark.parametrize("body, words", [
+    (b"[" + b"0," * 4000000 + b"0]", "more than 524288 values"),
+    (b'{"a": "' + b"x" * (17 << 20) + b'"}', "longer than 16777216 bytes"),
+], ids=["values", "bytes"])
+def test_a_listing_that_is_too_large(hub, box, body, words):
+    """Its tree would take a hundred times its bytes."""
+    hub.fault("/api/models/", status=200, body=body)
+
+    child = subprocess.run(["prlimit", f"--data={100 << 20}", BUILD / "tests/tools/hubget", REPO], env=box.env, text=True,
+                           capture_output=True, timeout=60)
+
+    assert child.returncode not in (0, 1) and words in child.stderr
 
 
 @pytest.mark.parametrize("status", [408, 500, 503])
@@ -635,6 +675,36 @@ def test_what_an_earlier_process_left_is_not_believed(hub, box):
     box.good()
 
     assert [s[1] for s in hub.served if cdn(hub, SHARD) in s[0]] == [3000, 0]
+
+
+def lock_of(box, hub, name):
+    path = box.cache / ".locks" / FOLDER / (hub.repos[REPO].files[name].etag + ".lock")
+    path.parent.mkdir(parents=True)
+    lock = open(path, "w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+def test_a_lock_that_nobody_works_under(hub, box):
+    with lock_of(box, hub, SHARD) as lock:
+        said = box.bad("hub_unreachable", COLCONV_HUB_LOCK_TIMEOUT="1")
+
+    assert f"another process holds the lock '{lock.name}'" in said and "COLCONV_HUB_LOCK_TIMEOUT" in said
+
+
+def test_a_lock_under_which_bytes_arrive_is_waited_for(hub, box):
+    with lock_of(box, hub, SHARD):
+        (box.repo / "blobs").mkdir(parents=True)
+        child = box.start_get(COLCONV_HUB_LOCK_TIMEOUT="1")
+        for i in range(10):     # more than two seconds
+            with open(box.part(SHARD), "ab") as part:
+                part.write(CHECKPOINT[SHARD][100 * i:100 * i + 100])
+            time.sleep(0.25)
+        assert child.poll() is None
+
+    out, err = child.communicate(timeout=20)
+    assert child.returncode == 0, err
+    assert [start for path, start, to in hub.served if cdn(hub, SHARD) in path] == [1000]
 
 
 def job_frame(out):

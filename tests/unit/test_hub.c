@@ -5,10 +5,10 @@
 
 #include "base/str.h"
 #include "hub/address.h"
-#include "hub/digest.h"
+#include "net/digest.h"
 #include "hub/env.h"
 #include "hub/listing.h"
-#include "hub/url.h"
+#include "net/url.h"
 #include "spec/repo.h"
 
 #define A32 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"

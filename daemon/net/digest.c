@@ -5,10 +5,9 @@
 
 #include <openssl/evp.h>
 
-#include "spec/repo.h"
+#include "base/sha256.h"
 
 #define SHA1_HEX_LEN 40
-#define SHA256_HEX_LEN 64
 #define BLOCK_LEN (4u << 20)
 
 struct digest {
@@ -19,7 +18,9 @@ struct digest {
 bool
 digest_etag_ok(const char *etag)
 {
-	return repo_hex_ok(etag, SHA1_HEX_LEN) || repo_hex_ok(etag, SHA256_HEX_LEN);
+	const size_t n = strspn(etag, "0123456789abcdef");
+
+	return etag[n] == '\0' && (n == SHA1_HEX_LEN || n == SHA256_HEX_LEN);
 }
 
 int
