@@ -78,7 +78,10 @@ STATUS = {
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+
+    def setup(self):
+        self.disable_nagle_algorithm = isinstance(self.server, TcpServer)
+        super().setup()
 
     def log_message(self, *args):
         pass

@@ -48,7 +48,7 @@ def test_a_listing_that_names_the_same_page(stub):
 def test_a_listing_of_empty_pages(stub):
     stub.routes["GET", "/v1/jobs"] = lambda h: h.answer(200, {"jobs": [], "next": "x"})
     r = ctl(stub, "list", "--all")
-    assert r.returncode == 1 and "a page without rows" in r.stderr and len(stub.asked("GET", "/v1/jobs")) == 1
+    assert r.returncode == 1 and "does not end" in r.stderr and len(stub.asked("GET", "/v1/jobs")) == 2
 
 
 def test_a_history_without_end(stub):
@@ -161,7 +161,7 @@ def test_what_a_server_says_is_harmless_on_a_terminal(stub, args):
 
     assert clean(text), [text]
     if args not in (["status"], ["purge", "--dry-run"]):
-        assert "\\u202e" in text.lower(), text
+        assert "\\u202e" in text.lower() or "a?[31m" in text, text
 
 
 def test_a_character_that_comes_in_two_pieces(stub):
