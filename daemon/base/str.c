@@ -57,14 +57,35 @@ str_to_u64(const char *s, uint64_t min, uint64_t max, const char *what, uint64_t
 	return 0;
 }
 
+/* A decimal number such as 12, 1.5 or 2e-3 at `s`; strtod() alone would take a sign, spaces, hexadecimal and "inf". */
+static bool
+decimal_take(const char *s, double *ret, const char **ret_end)
+{
+	static const char digits[] = "0123456789";
+	size_t n = strspn(s, digits), sign;
+	char *end;
+
+	if (n == 0 && (s[0] != '.' || !strspn(s + 1, digits)))
+		return false;
+	if (s[n] == '.')
+		n += 1 + strspn(s + n + 1, digits);
+	if (s[n] == 'e' || s[n] == 'E') {
+		sign = s[n + 1] == '-' || s[n + 1] == '+';
+		if (strspn(s + n + 1 + sign, digits))
+			n += 1 + sign + strspn(s + n + 1 + sign, digits);
+	}
+	*ret = strtod(s, &end);
+	*ret_end = s + n;
+	return end == *ret_end && isfinite(*ret);
+}
+
 int
 str_to_double(const char *s, const char *what, double *ret, struct err *e)
 {
-	char *end;
+	const char *end;
 	double v;
 
-	v = strtod(s, &end);
-	if (end == s || *end || !isfinite(v) || v < 0)
+	if (!decimal_take(s, &v, &end) || *end)
 		return err_set(e, E_USAGE, "%s must be a number that is not negative, not '%s'", what, s);
 	*ret = v;
 	return 0;
@@ -74,15 +95,13 @@ int
 str_to_bytes(const char *s, const char *what, uint64_t *ret, struct err *e)
 {
 	static const char units[] = "kMGT";
-	const char *u;
+	const char *u, *end;
 	double v, base = 1000, mul = 1;
-	char *end;
 	int i;
 
-	v = *s >= '0' && *s <= '9' ? strtod(s, &end) : -1;
-	if (v < 0 || !isfinite(v))
+	if (!decimal_take(s, &v, &end))
 		goto bad;
-	if (*end == ' ')
+	if (*end == ' ' && end[1])
 		end++;
 	if (*end && *end != 'B') {
 		u = strchr(units, *end == 'K' ? 'k' : *end);

@@ -4,7 +4,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 
-#include <curl/curl.h>
+#include "net/url.h"
 
 /* The special-purpose ranges of RFC 6890 and its registry that are not to be reached from outside. */
 static const struct {
@@ -96,24 +96,14 @@ bool
 address_is_of_proxy(const struct sockaddr *sa, const char *proxy)
 {
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+	_cleanup_free_ char *host = NULL, *port = NULL;
 	struct addrinfo *all = NULL, *ai;
-	char *host = NULL, *port = NULL;
-	CURLU *u = curl_url();
 	bool found = false;
 
-	if (u &&
-	    curl_url_set(u, CURLUPART_URL, proxy, CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME) ==
-		    CURLUE_OK &&
-	    curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
-		(void)curl_url_get(u, CURLUPART_PORT, &port, 0);
-		if (getaddrinfo(host, port ? port : "1080", &hints, &all) == 0)
-			for (ai = all; ai && !found; ai = ai->ai_next)
-				found = same_address(sa, ai->ai_addr);
-	}
+	if (url_of_proxy(proxy, &host, &port) && getaddrinfo(host, port ? port : "1080", &hints, &all) == 0)
+		for (ai = all; ai && !found; ai = ai->ai_next)
+			found = same_address(sa, ai->ai_addr);
 	if (all)
 		freeaddrinfo(all);
-	curl_free(host);
-	curl_free(port);
-	curl_url_cleanup(u);
 	return found;
 }

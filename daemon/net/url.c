@@ -83,6 +83,23 @@ url_same_origin(const char *a, const char *b)
 	return ua && ub && same_origin(ua, ub);
 }
 
+bool
+url_of_proxy(const char *proxy, char **ret_host, char **ret_port)
+{
+	_cleanup_url_ CURLU *u = curl_url();
+	char *port = NULL;
+
+	*ret_host = *ret_port = NULL;
+	if (!u ||
+	    curl_url_set(u, CURLUPART_URL, proxy, CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK)
+		return false;
+	*ret_host = part_get(u, CURLUPART_HOST);
+	if (curl_url_get(u, CURLUPART_PORT, &port, 0) == CURLUE_OK)
+		*ret_port = strdup(port);
+	curl_free(port);
+	return *ret_host != NULL;
+}
+
 char *
 url_host(const char *url)
 {

@@ -10,6 +10,9 @@ bool url_is_endpoint(const char *url);
 /* Scheme, host and port are the same. */
 bool url_same_origin(const char *a, const char *b);
 
+/* Host and port of a proxy as the environment names it: "[SCHEME://]HOST[:PORT]". The caller frees both; *ret_port may be NULL. */
+bool url_of_proxy(const char *proxy, char **ret_host, char **ret_port);
+
 /* The host, without brackets; the caller frees it. NULL when there is none. */
 char *url_host(const char *url);
 

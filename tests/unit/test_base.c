@@ -9,6 +9,33 @@
 #include "base/str.h"
 
 static void
+test_numbers_are_decimal(void **state)
+{
+	static const char *const bad[] = {"",    " 1",  "1 ", "+1",  "-1",  "0x10", "1x",    "0x1p3",
+					  "inf", "nan", "1e", "1e+", "--1", "1,5",  "1e999", "1 e3"};
+	uint64_t n;
+	double v;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(bad); i++) {
+		assert_int_equal(str_to_double(bad[i], "x", &v, NULL), E_USAGE);
+		assert_int_equal(str_to_u64(bad[i], 0, UINT64_MAX, "x", &n, NULL), E_USAGE);
+		assert_int_equal(str_to_bytes(bad[i], "x", &n, NULL), E_USAGE);
+	}
+	assert_int_equal(str_to_double("0.5", "x", &v, NULL), 0);
+	assert_true(v == 0.5);
+	assert_int_equal(str_to_double("2e-3", "x", &v, NULL), 0);
+	assert_true(v == 2e-3);
+	assert_int_equal(str_to_double(".5", "x", &v, NULL), 0);
+	assert_true(v == 0.5);
+	assert_int_equal(str_to_double("7.", "x", &v, NULL), 0);
+	assert_true(v == 7);
+	assert_int_equal(str_to_bytes("010", "x", &n, NULL), 0);
+	assert_int_equal(n, 10);
+}
+
+static void
 test_bytes_from_str(void **state)
 {
 	struct err e = ERR_INIT;
@@ -197,9 +224,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bytes_from_str),  cmocka_unit_test(test_messages_are_utf8),
-		cmocka_unit_test(test_visible_text),    cmocka_unit_test(test_children_get_three_descriptors),
-		cmocka_unit_test(test_json_is_printed), cmocka_unit_test(test_buf_grows),
+		cmocka_unit_test(test_numbers_are_decimal),
+		cmocka_unit_test(test_bytes_from_str),
+		cmocka_unit_test(test_messages_are_utf8),
+		cmocka_unit_test(test_visible_text),
+		cmocka_unit_test(test_children_get_three_descriptors),
+		cmocka_unit_test(test_json_is_printed),
+		cmocka_unit_test(test_buf_grows),
 		cmocka_unit_test(test_elements),
 	};
 
