@@ -30,15 +30,15 @@ static const struct {
 	{".trainable_tokens_delta", ROLE_ROWS},
 };
 
-/* What peft puts into the path of a module that it wraps; it calls the one adapter "default". */
+/* Parts of a name that peft adds to the path of a module that it wraps. "default" is the name of the adapter. */
 static const char *const segments[] = {".default", ".modules_to_save", ".token_adapter", ".base_layer"};
 
 struct adapter {
 	struct adapter_config *config;
 	const struct st_file *file;
-	struct weight *weights; /* sorted; those added come behind */
+	struct weight *weights; /* `count` sorted by name, then `added` ones */
 	size_t count, added;
-	size_t used; /* tensors */
+	size_t used; /* tensors that change a weight */
 };
 
 static void
@@ -55,7 +55,10 @@ segment_drop(char *name, const char *segment)
 	}
 }
 
-/* The path of the tensor's module as the model had it; of one that replaces, the path of the tensor. */
+/*
+ * Finds the role of a tensor, and the path of its module in the model before peft wrapped it. For ROLE_REPLACE
+ * `module` is the path of the tensor.
+ */
 static int
 tensor_role(const struct st_tensor *t, char module[NAME_LEN_MAX], enum role *ret, struct err *e)
 {
@@ -63,7 +66,7 @@ tensor_role(const struct st_tensor *t, char module[NAME_LEN_MAX], enum role *ret
 	const char *name = t->name + (str_starts(t->name, prefix) ? strlen(prefix) : 0);
 	size_t i;
 
-	(void)snprintf(module, NAME_LEN_MAX, "%s", name); /* st_open() lets no longer name in */
+	(void)snprintf(module, NAME_LEN_MAX, "%s", name); /* st_open() refuses longer names */
 	for (i = 0; i < ARRAY_LEN(segments); i++)
 		segment_drop(module, segments[i]);
 	*ret = ROLE_REPLACE;
@@ -75,12 +78,12 @@ tensor_role(const struct st_tensor *t, char module[NAME_LEN_MAX], enum role *ret
 		return 0;
 	}
 	if (strstr(module, ".lora_"))
-		return err_set(e, E_UNSUPPORTED_MODEL, "tensor '%s' is of no kind that can be merged",
+		return err_set(e, E_UNSUPPORTED_MODEL, "tensor '%s': this kind of adapter cannot be merged",
 			       t->name);
 	return 0;
 }
 
-/* The canonical name of the weight that a tensor changes; 0 when it plays no part, as name_canonical(). */
+/* The canonical name of the weight that a tensor changes. Returns 0 for a tensor that retrieval does not use. */
 static int
 target_name(const char *module, enum role role, char ret[NAME_LEN_MAX], struct err *e)
 {
@@ -109,12 +112,12 @@ weight_missing(const struct adapter *a, const char *name, const struct st_tensor
 {
 	if (str_starts(name, "proj."))
 		return err_set(e, E_BAD_CHECKPOINT,
-			       "the base has no projection, of which '%s' in '%s' is only a change: it must "
-			       "be the base that "
-			       "the adapter was trained over, not the bare backbone",
+			       "the base has no projection, and '%s' in '%s' only changes one: give the base "
+			       "that the "
+			       "adapter was trained over, not the bare backbone, with --base DIR",
 			       t->name, st_path(a->file));
 	return err_set(e, E_BAD_CHECKPOINT,
-		       "tensor '%s' in '%s' is for a weight '%s', which the base does not have", t->name,
+		       "tensor '%s' in '%s' changes the weight '%s', which the base does not have", t->name,
 		       st_path(a->file), name);
 }
 
@@ -122,7 +125,7 @@ static int
 tensor_twice(const struct adapter *a, const struct st_tensor *t, const char *name, struct err *e)
 {
 	return err_set(e, E_BAD_CHECKPOINT,
-		       "tensor '%s' in '%s' is a second one of its kind for the weight '%s'", t->name,
+		       "tensor '%s' in '%s' repeats what another tensor says about the weight '%s'", t->name,
 		       st_path(a->file), name);
 }
 
@@ -146,15 +149,14 @@ weight_replace(struct adapter *a, struct weight *w, const struct st_tensor *t, s
 	if (t->rank != w->tensor->rank ||
 	    memcmp(t->shape, w->tensor->shape, (size_t)t->rank * sizeof(*t->shape)) != 0)
 		return err_set(e, E_BAD_CHECKPOINT,
-			       "tensor '%s' in '%s' has another shape than '%s' of the base, whose "
-			       "place it takes",
+			       "tensor '%s' in '%s' replaces '%s' of the base, but has another shape",
 			       t->name, st_path(a->file), w->tensor->name);
 	w->tensor = t;
 	w->file = a->file;
 	return 0;
 }
 
-/* Where a tensor of that role goes. */
+/* The member of the delta that holds the tensor of a role. */
 static const struct st_tensor **
 delta_slot(struct delta *d, enum role role)
 {
@@ -174,7 +176,7 @@ delta_slot(struct delta *d, enum role role)
 	case ROLE_REPLACE:
 		break;
 	}
-	return NULL; /* can't happen: what replaces a weight is no delta */
+	return NULL; /* can't happen: a replacement is not a delta */
 }
 
 static int
@@ -205,7 +207,7 @@ tensor_apply(struct adapter *a, const struct st_tensor *t, struct err *e)
 	int r;
 
 	if (strstr(t->name, ".original_module."))
-		return 0; /* what modules_to_save stands for */
+		return 0; /* the base's own weight, which modules_to_save replaces */
 	r = tensor_role(t, module, &role, e);
 	if (r == 0)
 		r = target_name(module, role, name, e);
@@ -217,6 +219,11 @@ tensor_apply(struct adapter *a, const struct st_tensor *t, struct err *e)
 			       st_path(a->file), t->name, elem_name(t->dtype));
 	a->used++;
 	w = weight_find(a, name);
+	if (w && role != ROLE_REPLACE && !elem_is_weight(w->tensor->dtype))
+		return err_set(e, E_UNSUPPORTED_MODEL,
+			       "tensor '%s' of the base is of dtype %s: an adapter can only change a "
+			       "floating point weight",
+			       w->tensor->name, elem_name(w->tensor->dtype));
 	if (w)
 		return role == ROLE_REPLACE ? weight_replace(a, w, t, e) : delta_add(a, w, role, t, e);
 	if (role == ROLE_REPLACE && str_starts(name, "proj."))
@@ -236,7 +243,7 @@ delta_fail(const struct weight *w, const char *words, struct err *e)
 	return err_set(e, E_BAD_CHECKPOINT, "the adapter's tensor '%s' %s", of[i]->name, words);
 }
 
-/* The first two axes, then those of the base's kernel or, for B, ones. */
+/* Checks the first two axes; more axes are those of the base's kernel in A, and 1 in B. */
 static int
 shape_check(const struct st_tensor *t, const struct st_tensor *base, int64_t rows, int64_t cols, bool ones,
 	    struct err *e)
@@ -273,11 +280,11 @@ magnitude_check(const struct adapter *a, const struct weight *w, struct err *e)
 	if (!a->config->dora)
 		return delta_fail(w, "has a lora_magnitude_vector, but use_dora is not true", e);
 	if (d->magnitude->count != w->tensor->shape[0])
-		return delta_fail(w, "has a lora_magnitude_vector that is not one number for each row", e);
+		return delta_fail(w, "has a lora_magnitude_vector whose length is not the number of rows", e);
 	return 0;
 }
 
-/* peft knows the inits that change the base for linear layers alone. */
+/* peft has the inits that change the base for linear layers only. */
 static int
 init_check(const struct adapter *a, const struct weight *w, struct err *e)
 {
@@ -307,7 +314,7 @@ matrix_check(const struct adapter *a, const struct weight *w, struct err *e)
 	int r;
 
 	if (!d->learned.a || !d->learned.b)
-		return delta_fail(w, "lacks its other half: lora_A and lora_B go together", e);
+		return delta_fail(w, "is one of a pair: lora_A or lora_B is missing", e);
 	if (t->rank < 2 || (d->embedding && t->rank != 2))
 		return delta_fail(w, "is for a weight that is not a matrix", e);
 	rank = d->learned.a->rank ? d->learned.a->shape[0] : 0;
@@ -323,7 +330,7 @@ matrix_check(const struct adapter *a, const struct weight *w, struct err *e)
 	return r < 0 ? r : init_check(a, w, e);
 }
 
-/* The rank is that of the module's weight, which must have a delta too. */
+/* The scale of a bias depends on the rank of its module's weight, which must have a delta too. */
 static int
 bias_check(const struct adapter *a, const struct weight *w, struct err *e)
 {
@@ -335,7 +342,7 @@ bias_check(const struct adapter *a, const struct weight *w, struct err *e)
 	enum role role;
 
 	if (!of || !of->delta || !of->delta->learned.a || !of->delta->learned.a->rank)
-		return delta_fail(w, "stands alone: its module has no lora_A", e);
+		return delta_fail(w, "is a bias, but its module has no lora_A", e);
 	if (d->bias->rank != 1 || w->tensor->rank != 1 || d->bias->count != w->tensor->count)
 		return delta_fail(w, "has another shape than the bias", e);
 	(void)tensor_role(d->bias, module, &role, e);
@@ -350,7 +357,7 @@ cmp_token(const void *pa, const void *pb)
 	return (a->token > b->token) - (a->token < b->token);
 }
 
-/* Which row each token's row takes the place of. */
+/* Checks the rows that replace rows of an embedding, and sorts their tokens. */
 static int
 rows_check(const struct adapter *a, const struct weight *w, struct err *e)
 {
@@ -367,7 +374,7 @@ rows_check(const struct adapter *a, const struct weight *w, struct err *e)
 		return err_no_memory(e);
 	if (w->delta->learned.a || w->delta->learned.b || w->delta->magnitude)
 		return delta_fail(
-			w, "stands beside rows for tokens of the same weight, which is not supported", e);
+			w, "changes an embedding whose rows are replaced too, which is not supported", e);
 	if (n == 0 || t->rank != 2 || w->tensor->rank != 2 || t->shape[1] != w->tensor->shape[1])
 		return delta_fail(w, "does not have rows of the embedding's length", e);
 	r = tensor_role(t, module, &role, e);

@@ -9,8 +9,8 @@
 
 #define CONFIG_LEN_MAX (8u << 20)
 #define PATTERNS_MAX 4096
-#define PATTERNS_SIZE_MAX 500000       /* instructions of all of them */
-#define STEPS_MAX UINT64_C(1000000000) /* of matching: some seconds */
+#define PATTERNS_SIZE_MAX 500000       /* instructions of all patterns together */
+#define STEPS_MAX UINT64_C(1000000000) /* of matching, for one adapter: some seconds */
 #define RANK_MAX 65536
 
 struct adapter_pattern {
@@ -18,7 +18,7 @@ struct adapter_pattern {
 	double value;
 };
 
-/* Keys that change what is computed, or how it is stored, in ways that are not merged here. */
+/* Keys that change the computation or the layout of the tensors in a way that cannot be merged. */
 static const char *const refused[] = {
 	"target_parameters", "layer_replication", "alora_invocation_tokens",
 	"use_qalora",        "use_bdlora",        "arrow_config",
@@ -31,8 +31,8 @@ static const char *const refused[] = {
 	"path_initial_model_for_weight_conversion)"
 
 /*
- * Values of init_lora_weights. An init that changes the base at training does so at every load, too; peft's
- * loading is what counts here. The others leave the base alone when they are loaded.
+ * Values of init_lora_weights. peft runs the init again when it loads an adapter. An init that changes the base
+ * changes it then, too, and the adapter fits only that changed base. The others have no effect at load.
  */
 static const struct {
 	const char *name;
@@ -70,7 +70,7 @@ patterns_release(struct adapter_patterns *p)
 	free(p->item);
 }
 
-/* As peft wraps it: it matches a whole path, or the end of one behind a dot. */
+/* peft's own way to wrap a pattern: it matches a whole path, or the end of a path that follows a dot. */
 static int
 pattern_compile(const char *text, struct pattern **ret, struct err *e)
 {
@@ -109,7 +109,7 @@ patterns_parse(const json_t *json, const char *key, struct adapter_patterns *ret
 	return 0;
 }
 
-/* The value of the first pattern that matches, as peft takes it. */
+/* The value of the first pattern that matches. */
 static int
 patterns_find(struct adapter_config *c, const struct adapter_patterns *p, const char *module,
 	      double otherwise, double *ret, struct err *e)
@@ -260,7 +260,7 @@ adapter_config_scale(struct adapter_config *c, const char *module, int64_t rank,
 	return 0;
 }
 
-/* Of the list, or of the object whose keys are ends of modules' paths. */
+/* The tokens for a module: trainable_token_indices, or its member whose key ends the module's path. */
 static const json_t *
 tokens_list(const struct adapter_config *c, const char *module)
 {

@@ -15,7 +15,7 @@
 
 struct adapter_pattern;
 
-/* {"q_proj": 16}: regular expressions of a module's path, each with its value, in the file's order. */
+/* {"q_proj": 16}: patterns for the path of a module, each with its value, in the order of the file. */
 struct adapter_patterns {
 	struct adapter_pattern *item;
 	size_t n;
@@ -30,7 +30,7 @@ struct adapter_config {
 	double alpha;
 	bool rslora, dora;
 	struct adapter_patterns r_of, alpha_of;
-	uint64_t steps; /* left for matching patterns */
+	uint64_t steps; /* how much work the patterns may still take */
 };
 
 /* clang-format off */
@@ -39,16 +39,16 @@ struct adapter_config {
 
 int adapter_config_read(struct folder *dir, struct adapter_config *ret, struct err *e);
 
-/* The same from a text; `what` names it in errors. */
+/* The same from a text in memory; `what` names it in errors. */
 int adapter_config_parse(const char *text, size_t len, const char *what, struct adapter_config *ret,
 			 struct err *e);
 void adapter_config_release(struct adapter_config *c);
 
-/* The factor of B A for the module of that path, whose A has `rank` rows. */
+/* The factor of B A for the module with that path, whose A has `rank` rows. */
 int adapter_config_scale(struct adapter_config *c, const char *module, int64_t rank, float *ret,
 			 struct err *e);
 
-/* The tokens whose rows the adapter replaces in the embedding of that path, which has `rows` rows. */
+/* Lists the `n` tokens whose rows the adapter replaces in the embedding with that path, which has `rows` rows. */
 int adapter_config_tokens(const struct adapter_config *c, const char *module, int64_t rows, int64_t *ret,
 			  size_t n, struct err *e);
 

@@ -3,10 +3,10 @@
 /* Blocks of a fixed size let the compiler use vectors at any level of optimisation. */
 #define BLOCK 32
 
-/* Side of a tile that is transposed within the first-level cache. */
+/* Side of a tile; a tile is transposed within the first-level cache. */
 #define TILE 64
 
-/* Floats on the way from one type to another. */
+/* Floats in the buffer between two types of 16 bits. */
 #define FLOATS 512
 
 typedef void (*widen_fn)(const unsigned char *src, size_t n, float *dst);
@@ -37,8 +37,8 @@ float_of_BF16(uint16_t h)
 }
 
 /*
- * The exponent is moved by a multiplication with 2^112, which is exact for subnormals as well;
- * infinities and NaNs (exponent 31) then get float32's highest exponent.
+ * A multiplication by 2^112 corrects the exponent, and is exact for subnormals too. Infinities and NaNs
+ * (exponent 31) then get the highest exponent of float32.
  */
 static inline float
 float_of_F16(uint16_t h)
@@ -66,9 +66,9 @@ BF16_of_float(float f)
 }
 
 /*
- * All three cases are computed and one is taken by masks, as compilers make no vectors of branches:
- * a normal half gets its exponent moved by 112 and its mantissa rounded, with a carry up to infinity;
- * a subnormal one is what an addition of 0.5 leaves in the low bits; beyond are infinity and NaN.
+ * Computes three cases and selects one with masks, since compilers do not turn branches into vectors. A normal
+ * result: move the exponent by 112 and round the mantissa; a carry may reach infinity. A subnormal result: the low
+ * bits after 0.5 is added. Everything larger: infinity or NaN.
  */
 static inline uint16_t
 F16_of_float(float f)

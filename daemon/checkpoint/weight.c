@@ -1,11 +1,11 @@
 /*
- * A block of the product B A is made tile by tile, in memory that fits the first-level cache:
+ * The product B A is computed in tiles that fit the first-level cache:
  *
  *	sum[32][128] += left[k][32] * right[k][128]        for 32 ranks k at a time
  *
- * For a block that is stored as the weight is, left is of B and right of A; for one that is stored
- * transposed it is the other way round: (B A)^T = A^T B^T. A weight with more than two axes (the kernel of a
- * convolution) is a matrix of its first axis by all others.
+ * Usually left holds a part of B, and right a part of A. For a block of the transposed weight they change places,
+ * since (B A)^T = A^T B^T. A weight with more than two axes (the kernel of a convolution) is taken as a matrix: its
+ * first axis by all the others.
  */
 #include "weight.h"
 
@@ -16,7 +16,7 @@
 #include "convert.h"
 
 #define TILE_ROWS 32
-#define TILE_COLS 128 /* fixed, so that the compiler uses vectors */
+#define TILE_COLS 128 /* a constant, so that the compiler uses vectors */
 #define TILE_RANK 32
 
 struct tile {
@@ -25,13 +25,13 @@ struct tile {
 	float sum[TILE_ROWS][TILE_COLS];
 };
 
-/* A part of a weight: rows x cols elements at (row, col); with `transposed`, of the transposed weight. */
+/* A part of a weight, or of its transpose: rows x cols elements at (row, col). */
 struct block {
 	size_t row, col, rows, cols;
 	bool transposed;
 };
 
-/* One for all: row scales are made once a weight, and few adapters have any. */
+/* One lock is enough: row scales are computed once a weight, and few adapters have any. */
 static pthread_mutex_t row_scale_lock = PTHREAD_MUTEX_INITIALIZER;
 
 void
@@ -46,15 +46,14 @@ delta_free(struct delta **d)
 	*d = NULL;
 }
 
-/* Columns of a tensor that is taken as a matrix. */
+/* The number of columns of a tensor that is taken as a matrix. */
 static size_t
 matrix_cols(const struct st_tensor *t)
 {
 	return t->shape[0] ? (size_t)(t->count / t->shape[0]) : 0;
 }
 
-/* ret[k * stride + x] for n elements from `first` and the ranks from `k0`, of A [rank, N] or of B [N, rank].
- */
+/* Fills ret[k * stride + x] with nk ranks from k0 and n elements from `first`, of A [rank, N] or of B [N, rank]. */
 static void
 factor_load(const struct st_tensor *t, bool is_a, size_t first, size_t n, size_t k0, size_t nk, float *ret,
 	    size_t stride)
@@ -72,7 +71,7 @@ factor_load(const struct st_tensor *t, bool is_a, size_t first, size_t n, size_t
 	}
 }
 
-/* Four ranks at a time: fewer passes over the sums. What is not in use of left and right is zero. */
+/* Takes four ranks at a time, for fewer passes over the sums. Unused parts of left and right are zero. */
 _wide_ static void
 tile_multiply(float (*restrict sum)[TILE_COLS], const float (*restrict left)[TILE_ROWS],
 	      const float (*restrict right)[TILE_COLS], size_t rows, size_t nk)
@@ -87,7 +86,7 @@ tile_multiply(float (*restrict sum)[TILE_COLS], const float (*restrict left)[TIL
 					     left[k + 3][i] * right[k + 3][j];
 }
 
-/* Adds scale * B A to a block of at most a tile. */
+/* Adds scale * B A to a block, which is at most a tile. */
 static void
 tile_add(const struct factors *f, const struct block *b, bool embedding, float *ret)
 {
@@ -119,7 +118,7 @@ cmp_token(const void *pa, const void *pb)
 	return (a->token > b->token) - (a->token < b->token);
 }
 
-/* Puts the rows that the adapter replaces into a block of at most a tile. */
+/* Overwrites the rows of a block that the adapter replaces; the block is at most a tile. */
 static void
 tile_replace(const struct delta *d, const struct block *b, float *ret)
 {
@@ -141,7 +140,7 @@ tile_replace(const struct delta *d, const struct block *b, float *ret)
 	}
 }
 
-/* At most a tile of W with what the adapter adds, rows of b->cols elements. */
+/* Reads a block of W with what the adapter adds, at most a tile, as rows of b->cols elements. */
 static void
 tile_read(const struct weight *w, const struct block *b, float *ret)
 {
@@ -164,7 +163,7 @@ tile_read(const struct weight *w, const struct block *b, float *ret)
 		tile_replace(w->delta, b, ret);
 }
 
-/* The square of the length of one row of what tile_read() gives, for `rows` of them. */
+/* The squared length of each of `rows` rows that tile_read() gives. */
 static void
 rows_measure(const struct weight *w, size_t row, size_t rows, double ret[TILE_ROWS])
 {
@@ -229,7 +228,7 @@ tile_scale(const struct block *b, const float *row_scale, float *v)
 			v[i * b->cols + j] *= row_scale[b->transposed ? b->col + j : b->row + i];
 }
 
-/* A block of the merged weight, rows of b->cols elements. */
+/* Reads a block of the merged weight as rows of b->cols elements. */
 static void
 block_read(const struct weight *w, const float *row_scale, const struct block *b, enum elem to,
 	   unsigned char *ret)
@@ -292,7 +291,7 @@ weight_read(const struct weight *w, enum elem to, size_t first, size_t n, void *
 	}
 	r = row_scale_get(w, &row_scale, e);
 	width = matrix_cols(t);
-	/* A part of a row, then whole rows, then a part of one. */
+	/* The rest of a row, then whole rows, then the beginning of a row. */
 	for (; r == 0 && n; n -= b.rows * b.cols) {
 		b = (struct block){.row = first / width, .col = first % width, .rows = 1};
 		b.cols = MIN(width - b.col, n);
@@ -319,7 +318,7 @@ weight_read_transposed(const struct weight *w, enum elem to, size_t width, size_
 				   rows, cols, ret);
 		return 0;
 	}
-	/* Only matrices are stored transposed: a kernel as one of its first axis by the others. */
+	/* Only matrices are stored transposed, and kernels, which are taken as matrices. */
 	assert(!w->delta->bias && matrix_cols(t) == width);
 	r = row_scale_get(w, &row_scale, e);
 	if (r == 0)

@@ -1,8 +1,8 @@
 /*
  * A weight of a checkpoint, and how its elements are read.
  *
- * A weight is a view of a mapped tensor. Under an adapter it has a delta too, and what is read
- * is the merged weight, computed in float32 when it is read: nobody holds a merged matrix.
+ * A weight is a view of a mapped tensor. With an adapter it may have a delta too; the merged weight is then
+ * computed in float32 whenever a part of it is read, and is never kept.
  */
 #ifndef CHECKPOINT_WEIGHT_H
 #define CHECKPOINT_WEIGHT_H
@@ -16,14 +16,14 @@ struct weight {
 	struct delta *delta; /* NULL: the tensor is the weight */
 };
 
-/* What peft does to the base when it loads an adapter, before the adapter is added. */
+/* How peft changes the base when it loads an adapter, before it adds the adapter. */
 enum weight_init {
 	WEIGHT_INIT_NONE,
-	WEIGHT_INIT_PISSA, /* takes the part of W off that its `rank` largest singular values make */
-	WEIGHT_INIT_OLORA, /* takes off scale * Q R, the first `rank` columns and rows of W = Q R */
+	WEIGHT_INIT_PISSA, /* subtracts the part of W that its `rank` largest singular values make */
+	WEIGHT_INIT_OLORA, /* subtracts scale * Q R of the first `rank` columns of Q and rows of R, where W = Q R */
 };
 
-/* scale * B A: a of [rank, in], b of [out, rank]; of a kernel with more axes both are taken as matrices. */
+/* The product scale * B A of a [rank, in] and b [out, rank]. Kernels with more axes are taken as matrices. */
 struct factors {
 	const struct st_tensor *a, *b; /* NULL: nothing to add */
 	float scale;
@@ -36,27 +36,26 @@ struct token_row {
 };
 
 /*
- * What an adapter does to a weight W of [out, in]: it adds two products of factors, what was trained and what
- * the init takes off. With a magnitude (DoRA) each row of the sum gets the length that the magnitude says. Of an
- * embedding [words, dim] the product is added transposed. Instead of these there may be a bias to add
- * (scale * bias), or rows that are replaced.
+ * What an adapter does to a weight W [out, in]. It adds two products of factors: what was trained, and what the
+ * init subtracts. A magnitude (DoRA) then gives each row of the sum its length. To an embedding [words, dim] the
+ * product is added transposed. A delta without factors has a bias to add (scale * bias), or rows that it replaces.
  */
 struct delta {
 	struct factors learned, initial;
 	const struct st_tensor *magnitude; /* [out]; NULL: none */
-	const struct st_tensor *bias;      /* of as many elements as the weight; scaled as learned */
+	const struct st_tensor *bias;      /* as many elements as the weight; learned.scale is its factor */
 	const struct st_tensor *rows;      /* [tokens, dim] */
 	struct token_row *token;           /* one for each of rows, ascending */
-	enum weight_init init;             /* weight_init_apply() makes `initial`, before anything is read */
+	enum weight_init init;             /* weight_init_apply() fills `initial` before the first read */
 	struct st_tensor initial_tensors[2];
 	float *initial_data;
 	bool embedding;
-	float *row_scale; /* [out], with a magnitude only; made when it is first wanted */
+	float *row_scale; /* [out], only with a magnitude; computed at the first read */
 };
 
 /*
- * Finds what an init takes off: b of [rows, rank] and a of [rank, cols], whose product is the part of the matrix w
- * of [rows, cols]. E_UNSUPPORTED_MODEL when the matrix does not determine it.
+ * Finds the part of the matrix w [rows, cols] that an init subtracts, as the product of b [rows, rank] and
+ * a [rank, cols]. E_UNSUPPORTED_MODEL when the matrix does not determine it.
  */
 typedef int (*weight_init_fn)(enum weight_init init, const float *w, size_t rows, size_t cols, size_t rank,
 			      float *ret_b, float *ret_a, struct err *e);
@@ -64,13 +63,13 @@ typedef int (*weight_init_fn)(enum weight_init init, const float *w, size_t rows
 int weight_init_apply(const struct weight *w, weight_init_fn find, struct err *e);
 
 /*
- * Elements [first, first + n) of the weight, in its own order, as numbers of a type (ELEM_F32, ELEM_F16,
- * ELEM_BF16) to which they are rounded once. Any number of threads may read.
+ * Reads elements [first, first + n) of the weight in row-major order. They are rounded once, to ELEM_F32,
+ * ELEM_F16 or ELEM_BF16. Any number of threads may read at the same time.
  */
 int weight_read(const struct weight *w, enum elem to, size_t first, size_t n, void *ret, struct err *e);
 
 /*
- * Of a weight of `width` columns the block of rows x cols elements at (row, col), transposed:
+ * Reads the block of rows x cols elements at (row, col) of a weight with `width` columns, transposed:
  * ret[c * rows + r].
  */
 int weight_read_transposed(const struct weight *w, enum elem to, size_t width, size_t row, size_t col,

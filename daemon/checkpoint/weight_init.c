@@ -1,4 +1,4 @@
-/* What the init of an adapter takes off its base, as a pair of factors of our own. */
+/* The part of the base that an init subtracts, as a pair of factors in memory. */
 #include "weight.h"
 
 #include <math.h>

@@ -90,6 +90,12 @@ listing_no_weights(const struct listing *l, struct err *e)
 
 	for (i = 0; i < json_array_size(files); i++) {
 		name = name_of(json_array_get(files, i));
+		if (str_ends(name, "/adapter_model.safetensors"))
+			return err_set(e, E_BAD_CHECKPOINT,
+				       "'%s' has an adapter in a subfolder only ('%s'): download the "
+				       "repository and give that "
+				       "folder",
+				       l->repo, name);
 		if (str_ends(name, ".bin") || str_ends(name, ".pt") || str_ends(name, ".pth") ||
 		    str_ends(name, ".ckpt"))
 			return err_set(

@@ -218,6 +218,14 @@ def test_a_base_that_cannot_be_fetched_is_called_the_base(hub, box, tmp_path):
     assert "'tiny/nowhere', the base of the adapter" in done.stderr and "--base DIR" in done.stderr
 
 
+def test_an_adapter_in_a_subfolder_of_a_repository_is_named(hub, box):
+    hub.add(REPO, {"README.md": b"x", "task/adapter_config.json": b"{}", "task/adapter_model.safetensors": b"x"})
+
+    words = box.bad("bad_checkpoint")
+
+    assert "'task/adapter_model.safetensors'" in words and "give that folder" in words
+
+
 def test_pickles_are_never_fetched(hub, box):
     hub.add(REPO, {"config.json": CHECKPOINT["config.json"], **EXTRA})
 

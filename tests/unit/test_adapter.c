@@ -684,8 +684,14 @@ static const struct {
 	 {{BM "lm_head.weight", 2, {2, 2}, ELEM_F32}},
 	 E_BAD_CHECKPOINT,
 	 "has no tensor for any weight of the model"},
-	{"", {A(K, 8, 4)}, E_BAD_CHECKPOINT, "'" BM K ".lora_A.weight' lacks its other half"},
-	{"", {B(K, 3, 8)}, E_BAD_CHECKPOINT, "'" BM K ".lora_B.weight' lacks its other half"},
+	{"",
+	 {A(K, 8, 4)},
+	 E_BAD_CHECKPOINT,
+	 "'" BM K ".lora_A.weight' is one of a pair: lora_A or lora_B is missing"},
+	{"",
+	 {B(K, 3, 8)},
+	 E_BAD_CHECKPOINT,
+	 "'" BM K ".lora_B.weight' is one of a pair: lora_A or lora_B is missing"},
 	{"",
 	 {A(K, 8, 5), B(K, 3, 8)},
 	 E_BAD_CHECKPOINT,
@@ -698,7 +704,7 @@ static const struct {
 	{"",
 	 {A("model.layers.9.x", 8, 4)},
 	 E_BAD_CHECKPOINT,
-	 "is for a weight 'lm.layers.9.x.weight', which the base"},
+	 "changes the weight 'lm.layers.9.x.weight', which the base"},
 	{"",
 	 {A("model.norm", 8, 5), B("model.norm", 5, 8)},
 	 E_BAD_CHECKPOINT,
@@ -710,25 +716,28 @@ static const struct {
 	{"",
 	 {A(K, 8, 4), {BM K ".lora_A.default.weight", 2, {8, 4}, ELEM_F32}, B(K, 3, 8)},
 	 E_BAD_CHECKPOINT,
-	 "is a second one of its kind for the weight 'lm.layers.0.self_attn.k_proj.weight'"},
+	 "repeats what another tensor says about the weight 'lm.layers.0.self_attn.k_proj.weight'"},
 	{"",
 	 {A(K, 8, 4), {BM K ".lora_embedding_B", 2, {4, 8}, ELEM_F32}},
 	 E_BAD_CHECKPOINT,
-	 "is a second one of its kind"},
+	 "repeats what another tensor says"},
 	{"",
 	 {{BM K ".lora_E.weight", 2, {8, 4}, ELEM_F32}},
 	 E_UNSUPPORTED_MODEL,
-	 "is of no kind that can be merged"},
+	 "this kind of adapter cannot be merged"},
 	{"", {{BM K ".lora_A.weight", 2, {8, 4}, ELEM_I32}}, E_BAD_CHECKPOINT, "is of dtype I32"},
 	{"",
 	 {{BM K ".weight", 2, {4, 3}, ELEM_F32}},
 	 E_BAD_CHECKPOINT,
-	 "has another shape than '" K ".weight'"},
+	 "replaces '" K ".weight' of the base, but has another shape"},
 	{"",
 	 {{BM K ".weight", 2, {3, 4}, ELEM_F32}, {BM K ".base_layer.weight", 2, {3, 4}, ELEM_F32}},
 	 E_BAD_CHECKPOINT,
-	 "is a second one of its kind"},
-	{"", {{BM "score.weight", 2, {3, 4}, ELEM_F32}}, E_BAD_CHECKPOINT, "is for a weight 'score.weight'"},
+	 "repeats what another tensor says"},
+	{"",
+	 {{BM "score.weight", 2, {3, 4}, ELEM_F32}},
+	 E_BAD_CHECKPOINT,
+	 "changes the weight 'score.weight'"},
 	{"",
 	 {A(K, 8, 4), B(K, 3, 8), {BM K ".lora_magnitude_vector", 1, {3}, ELEM_F32}},
 	 E_BAD_CHECKPOINT,
@@ -736,13 +745,16 @@ static const struct {
 	{", \"use_dora\": true",
 	 {A(K, 8, 4), B(K, 3, 8), {BM K ".lora_magnitude_vector", 1, {4}, ELEM_F32}},
 	 E_BAD_CHECKPOINT,
-	 "not one number for each row"},
+	 "whose length is not the number of rows"},
 	{", \"use_dora\": true",
 	 {{BM E ".lora_embedding_A", 2, {8, E_WORDS}, ELEM_F32},
 	  {BM E ".lora_embedding_B", 2, {E_DIM, 8}, ELEM_F32}},
 	 E_UNSUPPORTED_MODEL,
 	 "DoRA of an embedding is not supported"},
-	{"", {{BM Q ".lora_B.bias", 1, {Q_OUT}, ELEM_F32}}, E_BAD_CHECKPOINT, "its module has no lora_A"},
+	{"",
+	 {{BM Q ".lora_B.bias", 1, {Q_OUT}, ELEM_F32}},
+	 E_BAD_CHECKPOINT,
+	 "is a bias, but its module has no lora_A"},
 	{"",
 	 {A(Q, 8, Q_IN), B(Q, Q_OUT, 8), {BM Q ".lora_B.bias", 1, {3}, ELEM_F32}},
 	 E_BAD_CHECKPOINT,
@@ -792,11 +804,11 @@ static const struct {
 	{", \"trainable_token_indices\": [7]",
 	 {{TOKENS, 2, {1, E_DIM}, ELEM_F32}, {BM E ".lora_embedding_A", 2, {8, E_WORDS}, ELEM_F32}},
 	 E_BAD_CHECKPOINT,
-	 "stands beside rows for tokens of the same weight"},
+	 "changes an embedding whose rows are replaced too"},
 	{"",
 	 {A(K, 8, 4), B(K, 3, 8), {BM K ".lora_B.bias", 1, {3}, ELEM_F32}},
 	 E_BAD_CHECKPOINT,
-	 "is for a weight 'lm.layers.0.self_attn.k_proj.bias'"},
+	 "changes the weight 'lm.layers.0.self_attn.k_proj.bias'"},
 };
 
 static void
@@ -819,7 +831,18 @@ test_bare_base(void **state)
 						ROWS(ADAPTER_OF(P, 8, 5, 6)));
 
 	assert_refused(dir, NULL, E_BAD_CHECKPOINT,
-		       "the base has no projection, of which '" BM P ".lora_A.weight'");
+		       "the base has no projection, and '" BM P ".lora_A.weight' in '");
+}
+
+/* A quantized base has matrices of integers, to which nothing can be added. */
+static void
+test_integer_base(void **state)
+{
+	_cleanup_free_ char *dir = folders_make(state, ROWS({K ".weight", 2, {3, 4}, ELEM_I8}),
+						CONFIG(", \"init_lora_weights\": \"pissa\", \"r\": 2"),
+						ROWS(ADAPTER_OF(K, 2, 4, 3)));
+
+	assert_refused(dir, NULL, E_UNSUPPORTED_MODEL, "tensor '" K ".weight' of the base is of dtype I8");
 }
 
 static void
@@ -844,7 +867,7 @@ main(void)
 		cmocka_unit_test(test_bad_tensors), cmocka_unit_test(test_bare_base),
 		cmocka_unit_test(test_no_weights),  cmocka_unit_test(test_kernel),
 		cmocka_unit_test(test_tokens),      cmocka_unit_test(test_init),
-		cmocka_unit_test(test_init_plain),
+		cmocka_unit_test(test_init_plain),  cmocka_unit_test(test_integer_base),
 	};
 
 	return cmocka_run_group_tests_name("adapter", tests, tmpdir_setup, tmpdir_teardown);

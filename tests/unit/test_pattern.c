@@ -182,7 +182,8 @@ times(const char *s, size_t n)
 static void
 test_limits(void **state)
 {
-	_cleanup_free_ char *deep = str_printf("%s%s", times("(", 101), times(")", 101));
+	_cleanup_free_ char *open = times("(", 101), *close = times(")", 101);
+	_cleanup_free_ char *deep = str_printf("%s%s", open, close);
 	_cleanup_free_ char *longest = times("a", PATTERN_LEN_MAX), *longer = times("a", PATTERN_LEN_MAX + 1);
 
 	(void)state;
