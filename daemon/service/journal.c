@@ -58,6 +58,7 @@ journal_flush(struct journal *j)
 	int r;
 
 	loop_timer_stop(&j->due);
+	j->flushes++;
 	if (STAILQ_EMPTY(&j->rows))
 		return;
 	r = rows_add(j, &e);
@@ -136,7 +137,15 @@ journal_stage(struct journal *j, struct journal_use *u, const char *stage)
 		return;
 	u->stages++;
 	row_add_take(j, u->job, EVENT_STAGE, json_pack("{s:s, s:i}", "stage", stage, "attempt", u->attempt));
+	u->stage_flushes = j->flushes;
 	if (u->stages <= JOURNAL_STAGES_PROMPT)
+		journal_flush(j);
+}
+
+void
+journal_flush_stage(struct journal *j, const struct journal_use *u)
+{
+	if (u->stages && u->stage_flushes == j->flushes)
 		journal_flush(j);
 }
 

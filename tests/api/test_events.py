@@ -15,6 +15,7 @@ def history(daemon, job, limit=7):
     while after is not None:
         page = daemon.get(f"/v1/jobs/{job}/history?after={after}&limit={limit}").json
         events += page["events"]
+        assert page["next"] is None or page["next"] == str(page["events"][-1]["id"])
         after = page["next"]
     return events
 
@@ -395,6 +396,27 @@ def test_who_says_no_more_may_read_on(daemon):
         s.sendall(f"GET /v1/jobs/{job}?wait=300 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         s.shutdown(socket.SHUT_WR)
         assert b'"running"' in s.recv(65536)
+
+
+def test_progress_does_not_overtake_its_stage(daemon, tmp_path):
+    """Nor of the stages that are not committed at once."""
+    go = tmp_path / "go"
+    stages = [f"s{i}" for i in range(60)]
+    script = "".join(f"stage {s}\nprogress 1 1\n" for s in stages)
+    job = daemon.submit(f"wait_for {go}\n{script}artifact\nresult\n")
+    daemon.wait_running(job)
+    stream = Events(daemon, job)
+    go.touch()
+    told, progress = [], 0
+    for name, data, _ in stream:
+        if name == "stage":
+            told.append(data["stage"])
+        elif name == "progress":
+            assert data["stage"] == told[-1]
+            progress += 1
+    stream.close()
+    assert told == stages and progress == len(stages)
+    assert [e["data"]["stage"] for e in history(daemon, job) if e["event"] == "stage"] == stages
 
 
 def log_lines(daemon, job, query=""):
