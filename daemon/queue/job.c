@@ -133,19 +133,19 @@ stages_print(struct buf *b, const struct job *job)
 }
 
 static void
-waiting_print(struct buf *b, const struct job *job, int64_t ahead)
+waiting_print(struct buf *b, const struct job *job, const struct job_moment *now)
 {
 	if (job->state != JOB_QUEUED) {
 		buf_puts(b, ",\"waiting\":null");
 		return;
 	}
 	buf_puts(b, ",\"waiting\":{\"for\":");
-	buf_puts(b, job->not_before > job_now() ? "\"pause\"" : "\"slot\"");
+	buf_puts(b, now->stopping ? "\"stop\"" : job->not_before > job_now() ? "\"pause\"" : "\"slot\"");
 	buf_puts(b, ",\"ahead\":");
-	if (ahead < 0)
+	if (now->ahead < 0 || now->stopping)
 		buf_puts(b, "null");
 	else
-		buf_printf(b, "%" PRId64, ahead);
+		buf_printf(b, "%" PRId64, now->ahead);
 	time_print(b, ",\"until\":", job->not_before);
 	buf_puts(b, "}");
 }
@@ -190,7 +190,7 @@ job_print(const struct job *job, const struct job_moment *now, struct buf *b)
 	buf_printf(b, ",\"attempt\":%d,\"attempts_max\":%d,\"cancel_requested\":%s", job->attempt,
 		   job->attempts_max, job->cancel_requested ? "true" : "false");
 	str_print(b, ",\"runner\":", job->runner);
-	waiting_print(b, job, now->ahead);
+	waiting_print(b, job, now);
 	str_print(b, ",\"stage\":", now->stage);
 	buf_puts(b, ",\"progress\":");
 	buf_puts(b, now->progress ? now->progress : "null");

@@ -94,6 +94,7 @@ struct job_moment {
 	const char *stage;    /* NULL: it has none */
 	const char *progress; /* JSON; NULL: none */
 	int64_t ahead;        /* of a queued job: how many come before it; -1: not counted */
+	bool stopping;        /* the daemon starts no job until its next start */
 };
 
 /* The object of proto/api.md, as JSON. */

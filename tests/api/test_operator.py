@@ -131,6 +131,9 @@ def test_drain(stopped):
     logged(stopped, "Terminated: stopping")
     late = stopped.submit()
     assert [stopped.job(j)["state"] for j in (running, queued, late)] == ["running", "queued", "queued"]
+    for job in queued, late:
+        assert stopped.job(job)["waiting"] == {"for": "stop", "ahead": None, "until": None}
+    assert {j["waiting"]["for"] for j in stopped.get("/v1/jobs?state=queued").json["jobs"]} == {"stop"}
     go.touch()
     assert stopped.process.wait(LIMIT) == 0
     stopped.reader.join(LIMIT)

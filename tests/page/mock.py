@@ -341,7 +341,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif what == "history":
             after, limit = int(q.get("after", ["0"])[0]), int(q.get("limit", ["50"])[0])
             found = [e for e in w.events[after:] if e["job"] == n]
-            return self.reply(200, {"events": found[:limit], "next": found[limit - 1]["id"] if len(found) > limit else None})
+            return self.reply(200, {"events": found[:limit], "next": str(found[limit - 1]["id"]) if len(found) > limit else None})
         elif what == "files":
             files = [{"name": f, "size": s, "sha256": f"{i:x}" * 64} for i, (f, s) in enumerate(
                 [("text.onnx", 812345), ("image.onnx", 1623456), ("model.onnx_data", 8874107409), ("manifest.json", 2345)], 10)]

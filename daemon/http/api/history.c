@@ -1,6 +1,8 @@
 /* The routes of what happened to a job: its events by pages, and its log as text. */
 #include "api_private.h"
 
+#include <inttypes.h>
+
 #include "base/str.h"
 #include "http/core/param.h"
 
@@ -39,9 +41,12 @@ page_add(const struct event *ev, void *arg, struct err *e)
 static int
 page_reply_take(struct request *q, const struct page *p, struct err *e)
 {
-	json_t *next = p->more ? json_integer(p->last) : json_null();
+	char next[24];
 
-	return reply_json_take(q, MHD_HTTP_OK, json_pack("{s:o, s:o}", "events", p->events, "next", next), e);
+	(void)snprintf(next, sizeof(next), "%" PRId64, p->last);
+	return reply_json_take(q, MHD_HTTP_OK,
+			       json_pack("{s:o, s:s?}", "events", p->events, "next", p->more ? next : NULL),
+			       e);
 }
 
 /* A page that is empty may wait for its first event. */

@@ -16,6 +16,7 @@ api_job_print(const struct api *a, const struct job *job, int64_t ahead, struct 
 		.stage = run && *run->stage ? run->stage : NULL,
 		.progress = text,
 		.ahead = ahead,
+		.stopping = a->stopping,
 	};
 
 	job_print(job, &now, b);
