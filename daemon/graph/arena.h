@@ -1,4 +1,4 @@
-/* Memory of things that die together: given in pieces, taken back at once. */
+/* An arena: memory for things that are freed together. Pieces are allocated one by one and freed all at once. */
 #ifndef GRAPH_ARENA_H
 #define GRAPH_ARENA_H
 

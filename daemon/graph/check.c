@@ -41,7 +41,7 @@ use(struct check *c, const struct ir_value *v, const char *by)
 	return 0;
 }
 
-/* What a branch makes is not seen outside: it counts as not made again after it. */
+/* Values that a branch makes exist only inside it, so they are unmarked after the branch. */
 static int
 branch_check(struct check *c, const struct ir_block *b)
 {
@@ -80,7 +80,7 @@ block_check(struct check *c, const struct ir_block *b)
 	return 0;
 }
 
-/* Every symbol of the output must be the size of some input, or no user could know it. */
+/* Every symbol in the output's shape must be a size of some input; otherwise a user could not know it. */
 static int
 output_check(const struct check *c)
 {

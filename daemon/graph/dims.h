@@ -1,7 +1,7 @@
 /*
- * Symbolic sizes: a rational constant times a product of symbols, such as 1536,
- * batch*sequence or patches/4. That is closed under all that reshapes do; sums never
- * occur, because nothing is concatenated along an axis that users vary.
+ * Symbolic sizes: a rational constant times a product of symbols, such as 1536, batch*sequence or patches/4.
+ * Reshapes only multiply and divide sizes, so this form is enough. Sums do not occur: no op concatenates along an
+ * axis whose size users vary.
  */
 #ifndef GRAPH_DIMS_H
 #define GRAPH_DIMS_H
@@ -43,7 +43,7 @@ bool dim_eq(struct dim a, struct dim b);
 bool dim_is_const(struct dim d); /* no symbol in it */
 bool dim_is_one(struct dim d);
 
-/* Its value, or -1 when the fraction does not come out whole or overflows. */
+/* The value for these sizes; -1 when it is not a whole number or overflows. */
 int64_t dim_eval(struct dim d, const struct sizes *s);
 
 /* "1536", "batch*sequence", "patches/4" into buf, which is returned. */

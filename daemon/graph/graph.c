@@ -57,7 +57,7 @@ graph_memdup(struct ir_graph *g, const void *data, size_t len)
 	return p ? memcpy(p, data, len) : NULL;
 }
 
-/* Room for one more pointer in an array of the arena; what it outgrows stays in the arena until the end. */
+/* Makes room for one more pointer. The old array stays in the arena until the graph is freed. */
 static bool
 array_grow(struct ir_graph *g, void ***array, size_t n, size_t *cap)
 {

@@ -23,18 +23,21 @@ enum ir_op {
 
 enum ir_kind {
 	IR_INPUT,  /* fed by the user */
-	IR_WEIGHT, /* a tensor of the checkpoint */
+	IR_WEIGHT, /* a tensor of the checkpoint: `weight` */
 	IR_CONST,  /* a small table or scalar of the model: `data` */
 	IR_RESULT, /* made by `node` */
 };
 
-/* A change of a weight that is made once, on the way to wherever it is used. */
+/* A change that is made to a weight once, when it is exported or computed with. */
 enum ir_transform {
 	IR_AS_IS,
 	IR_PLUS_ONE, /* 1 + w, in float32 */
 };
 
-/* Which keys a query may see. A query that may see none gets the mean of all: finite, and nobody looks. */
+/*
+ * Which keys a query attends to. A query without a visible key attends to all keys equally: its result is finite, and
+ * callers mask it.
+ */
 enum ir_mask {
 	IR_MASK_FULL,   /* those of the mask; bias [b, 1, 1, s] */
 	IR_MASK_CAUSAL, /* those of the mask at or before the query; bias [b, 1, s, s] */
@@ -43,11 +46,11 @@ enum ir_mask {
 struct ir_value {
 	uint32_t id; /* index in graph->value */
 	enum ir_kind kind;
-	enum elem elem; /* as computed with, whatever the checkpoint stores */
+	enum elem elem; /* of the computation; a weight may be stored in another type */
 	struct shape shape;
 	const char *name;
 	struct ir_node *node;        /* IR_RESULT */
-	const struct weight *weight; /* IR_WEIGHT; its own shape may group the same elements otherwise */
+	const struct weight *weight; /* IR_WEIGHT; may have another shape with as many elements */
 	enum ir_transform transform; /* IR_WEIGHT */
 	const void *data;            /* IR_CONST: row-major float, int64_t or bool */
 };
@@ -67,7 +70,7 @@ struct ir_attr {
 	enum elem elem;
 	int perm[IR_RANK_MAX];
 	struct shape shape;
-	struct ir_block *then_block; /* blocks see all values made before them outside */
+	struct ir_block *then_block; /* may use all values that were made before the OP_IF */
 	struct ir_block *else_block;
 };
 
@@ -87,7 +90,7 @@ struct ir_graph {
 	struct ir_value **value;
 	size_t n_value, cap_value;
 	struct ir_block block;
-	struct ir_value *output; /* float32 "embeddings" [batch, sequence, dim] */
+	struct ir_value *output; /* float32 */
 	struct ir_arena *arena;
 };
 
@@ -122,8 +125,8 @@ int infer_node(const struct ir_node *n, enum elem *ret_elem, struct shape *ret_s
 void graph_dump(const struct ir_graph *g, struct buf *b);
 
 /*
- * What must hold of any graph: inputs made before use, names unique, arities, no value without a use
- * but the output, no symbol in the output that the inputs lack. E_INTERNAL names the value.
+ * Checks the rules for every graph: a value is made before it is used; names are unique; every value but the output is
+ * used; each size in the output's shape is also a size of an input. E_INTERNAL names the value that breaks a rule.
  */
 int graph_check(const struct ir_graph *g, struct err *e);
 

@@ -4,7 +4,7 @@
  */
 #include "graph.h"
 
-/* What a rule works on: it reads `n`, writes `elem` and `shape`, which start as the first input's. */
+/* The state of a rule: it reads `n` and changes `elem` and `shape`, which start as those of the first input. */
 struct infer {
 	const struct ir_node *n;
 	enum elem elem;
@@ -96,7 +96,7 @@ infer_attention_bias(struct infer *x)
 	return 0;
 }
 
-/* The shape that inputs `first` and after have together; x->shape holds that of the ones before. */
+/* Broadcasts the inputs from `first` on with x->shape, which already covers the inputs before them. */
 static int
 broadcast(struct infer *x, int first)
 {
@@ -177,7 +177,7 @@ infer_transpose(struct infer *x)
 	for (i = 0; i < from.rank; i++) {
 		p = x->n->attr.perm[i];
 		if (p < 0 || p >= from.rank || seen & 1u << p)
-			return misfit(x, "the axes are no permutation");
+			return misfit(x, "the axes are not a permutation");
 		seen |= 1u << p;
 		x->shape.dim[i] = from.dim[p];
 	}
@@ -188,7 +188,7 @@ static int
 axis_check(const struct infer *x)
 {
 	if (x->n->attr.axis < 0 || x->n->attr.axis >= x->shape.rank)
-		return misfit(x, "there is no such axis");
+		return misfit(x, "the axis does not exist");
 	return 0;
 }
 

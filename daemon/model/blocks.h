@@ -63,8 +63,9 @@ struct blk_text {
 struct blk_text blk_text_inputs(struct trace *t);
 
 /*
- * The embeddings' width is the number of rows of the projection, whatever config.json says or leaves out;
- * *dim holds what it says (0: nothing). A checkpoint without a projection is no retriever.
+ * Sets *dim, the width of the embeddings, to the number of rows of the projection. On entry *dim is the width that config.json
+ * states (0: none), which must agree. E_BAD_CHECKPOINT when there is no projection: such a checkpoint is not a retriever.
+ * Without a checkpoint (NULL) *dim stays.
  */
 int blk_projection_rows(const struct checkpoint *ck, int64_t *dim, struct err *e);
 
@@ -78,7 +79,7 @@ struct ir_value *blk_head(struct trace *t, struct ir_value *x, const struct blk_
 struct ir_value *blk_scatter(struct trace *t, struct ir_value *x, struct ir_value *is_image,
 			     struct ir_value *features, struct ir_value *index);
 
-/* Running number of the true elements over the whole of flag [batch, sequence], from 0: int64 [batch*sequence], >= 0. */
+/* Counts the true elements of flag [batch, sequence] in row-major order, from 0: int64 [batch*sequence], >= 0. */
 struct ir_value *blk_running(struct trace *t, struct ir_value *flag);
 
 /* Adds an axis of one element at place `at`. */

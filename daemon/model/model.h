@@ -57,7 +57,7 @@ struct model_input {
 /* Ids that prompts are made of. -1: the family has no such token. */
 struct model_tokens {
 	int64_t vocab;                  /* ids are below it */
-	int64_t image;                  /* stands once for each feature of an image; may be beyond `vocab` */
+	int64_t image;                  /* stands once for each feature of an image; may be `vocab` or more */
 	int64_t image_begin, image_end; /* around each image */
 	int64_t video;
 	int64_t pad;
@@ -65,7 +65,7 @@ struct model_tokens {
 
 struct rng;
 
-int64_t model_words(const struct model_tokens *t);                 /* ids that are no special token */
+int64_t model_words(const struct model_tokens *t);                 /* how many ids are not special tokens */
 int64_t model_word(const struct model_tokens *t, struct rng *rng); /* one of them; there must be one */
 
 /*

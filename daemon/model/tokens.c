@@ -3,7 +3,7 @@
 
 #define SPECIALS 4
 
-/* The special ids below `vocab`, each once, in ascending order; their number. `pad` stands in text as well. */
+/* Writes the special ids below `vocab`, each once and ascending, and returns their number. `pad` is not special: texts contain it. */
 static int
 specials_get(const struct model_tokens *t, int64_t ret[SPECIALS])
 {

@@ -37,7 +37,7 @@ int emit_graph(struct emit_job *job, struct err *e);
 #define emit_op(em, suffix, type, ...) emit_node(em, suffix, suffix, type, EMIT_NAMES(__VA_ARGS__))
 #define emit_result(em, type, ...) emit_node(em, "", "", type, EMIT_NAMES(__VA_ARGS__))
 
-/* Two suffixes, for lowerings where another node than the last does the work and has the plain name. */
+/* Names the node and its output separately, for a lowering whose main node is not its last one. */
 const char *emit_node(struct emit *em, const char *suffix_node, const char *suffix_out, const char *type,
 		      const char *const *in, size_t n_in);
 const char *emit_output(struct emit *em, const char *suffix); /* one more output of the node added last */
@@ -69,8 +69,8 @@ const char *emit_in_transposed(struct emit *em, const struct ir_value *v);
 const char *emit_in_sine(struct emit *em, const struct ir_value *v);
 
 /*
- * Float32 for a part of a node that computes in float16: x as float32, and in between inputs and
- * constants are; then x in the precision of the node. Without float16 both return x.
+ * Compute a part of a float16 node in float32. emit_island() returns x as float32; until emit_island_end(), inputs and constants
+ * are float32 too; emit_island_end() returns x in float16 again. In a float32 node both return x.
  */
 const char *emit_island(struct emit *em, const char *x);
 const char *emit_island_end(struct emit *em, const char *x);

@@ -55,7 +55,7 @@ emit_in_sine(struct emit *em, const struct ir_value *v)
 	return sine_name(em, v);
 }
 
-/* Sines that no node makes: inputs and tables. */
+/* Signs the sines that are inputs or tables, which no node makes. */
 static void
 sines_make_given(struct emit *em)
 {
@@ -93,7 +93,7 @@ symbol_emit(struct emit *em, enum symbol s)
 				   em->graph->name, symbol_name(s));
 }
 
-/* One step: all but one factor, or the numerator, is a size of its own. */
+/* Emits one multiplication or division; the other operand is a size that emit_dim() emits in turn. */
 static void
 dim_emit(struct emit *em, struct dim d)
 {
@@ -215,8 +215,8 @@ block_lower(struct emit *em, const struct ir_block *b)
 }
 
 /*
- * The result in the precision at hand. It must be made by a node of its own graph: one from
- * elsewhere is passed through.
+ * Returns the name of the result in the current precision. ONNX wants a branch's result to be made inside the branch, so a
+ * value from outside goes through an Identity.
  */
 static const char *
 result_name(struct emit *em, const struct ir_block *b, const struct ir_value *v, const char *suffix)
@@ -229,7 +229,7 @@ result_name(struct emit *em, const struct ir_block *b, const struct ir_value *v,
 	return emit_op(em, suffix, "Identity", emit_in(em, v));
 }
 
-/* Casts that nobody needed leave holes. */
+/* Removes the places that were reserved for casts and not used. */
 static void
 holes_close(struct emit_list *l)
 {
@@ -303,14 +303,14 @@ output_name_get(const struct emit *em)
 	return name ? name : em->graph->output->name;
 }
 
-/* Whether the graph has its output in the precision that is asked for; else a cast is the output. */
+/* Whether the output already has the precision that was asked for. If not, a cast becomes the output. */
 static bool
 output_fits(const struct emit *em)
 {
 	return em->value[em->graph->output->id].half == em->job->options->output_half;
 }
 
-/* The output's name is that of what comes out. */
+/* Gives the output's name to the value itself, or to the cast that follows it. */
 static void
 output_rename(struct emit *em)
 {

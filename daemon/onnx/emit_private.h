@@ -26,7 +26,7 @@ struct known_value {
 	bool is_sine; /* some ROPE takes it as its sine */
 };
 
-/* A weight that will be inside the file, after all the rest of the graph. */
+/* A weight that is written inside the file, after everything else of the graph. */
 struct embedded {
 	const struct weight *weight;
 	struct extdata_form form;
@@ -47,7 +47,7 @@ struct emit {
 	bool half;                     /* its node computes in float16 */
 	bool island;                   /* between emit_island() and emit_island_end() */
 	struct emit_list *nodes;       /* where nodes go: the prelude, the graph, or a branch */
-	struct emit_list prelude;      /* what depends on nothing but inputs and initializers */
+	struct emit_list prelude;      /* nodes that use only inputs and initializers; they come first */
 	Onnx__NodeProto *last;         /* gets the attributes */
 	struct emit_list initializers; /* Onnx__TensorProto */
 	struct emit_list embedded;     /* struct embedded */
@@ -100,7 +100,7 @@ void emit_cast_reserve(struct emit *em, const struct ir_value *v);
 /* The value in the other of the two precisions. */
 const char *emit_cast_known(struct emit *em, const struct ir_value *v);
 
-/* The file: the graph, what is embedded in it, and what is said about both. */
+/* Packs the file: versions, metadata, the graph, and the weights that are embedded in it. */
 int emit_model(struct emit *em, const Onnx__GraphProto *g);
 
 #endif

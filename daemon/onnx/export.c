@@ -27,7 +27,7 @@ struct onnx_export {
 
 /* Progress over all files. */
 struct sum {
-	onnx_progress_fn progress; /* NULL: nobody asks */
+	onnx_progress_fn progress; /* NULL: progress is not reported */
 	void *userdata;
 	uint64_t before, total;
 };
@@ -150,7 +150,7 @@ sum_progress(void *userdata, uint64_t done, uint64_t total, const char *name)
 		s->progress(s->userdata, s->before + done, s->total, name);
 }
 
-/* One of the files that `x` is. */
+/* Writes one file of `x`. */
 static int
 data_write(struct onnx_export *ex, const struct extdata *x, size_t file, const char *name, struct sum *s,
 	   struct err *e)

@@ -80,7 +80,7 @@ weight_check(const struct weight *w, const struct extdata_form *form, struct err
 	assert(form->transform == IR_AS_IS || form->dtype == ELEM_F32);
 	if (convert_can(w->tensor->dtype))
 		return 0;
-	return err_set(e, E_EXPORT, "weight '%s' is of dtype %s, which is no floating point number", w->name,
+	return err_set(e, E_EXPORT, "weight '%s' is of dtype %s, which is not a floating point type", w->name,
 		       elem_name(w->tensor->dtype));
 }
 

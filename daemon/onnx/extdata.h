@@ -7,7 +7,7 @@
  * Beside the graphs each distinct tensor and form of it is stored once, at an offset that
  * is a multiple of EXTDATA_ALIGN, in the order of the first extdata_add(). Inside an ONNX file
  * tensors lie where the format puts them.
- * Nothing is read before extdata_write(), which streams: memory does not grow with the model.
+ * Weights are read and written piece by piece in extdata_write(), so memory does not grow with the model.
  */
 #ifndef ONNX_EXTDATA_H
 #define ONNX_EXTDATA_H

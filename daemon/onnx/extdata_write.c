@@ -21,7 +21,8 @@
 #include "checkpoint/convert.h"
 
 #define PIECE_LEN (8u << 20)
-#define SLOT_LEN (EXTDATA_HEAD_MAX + PIECE_LEN + EXTDATA_ALIGN) /* with what is before and after a tensor */
+#define SLOT_LEN \
+	(EXTDATA_HEAD_MAX + PIECE_LEN + EXTDATA_ALIGN) /* room for the bytes before and after a tensor too */
 #define WINDOW_LEN (32u << 20)
 #define CONVERTERS 2 /* together they outrun the one hash */
 #define SLOTS 4

@@ -210,7 +210,7 @@ place_read(const Onnx__TensorProto *t, struct place *ret, struct err *e)
 			r = str_to_u64(value, 0, INT64_MAX, "the length", &ret->len, NULL);
 	}
 	return r == 0 ? 0
-		      : err_set(e, E_BAD_ONNX, "the offset or the length of weight '%s' is no number",
+		      : err_set(e, E_BAD_ONNX, "the offset or the length of weight '%s' is not a number",
 				tensor_name(t));
 }
 
@@ -226,7 +226,7 @@ external_add(struct inspect *x, const Onnx__TensorProto *t, uint64_t bytes, stru
 		return r;
 	if (!location_ok(p.location))
 		return err_set(e, E_BAD_ONNX,
-			       "weight '%s' lies in '%s', which is no file below the model's folder",
+			       "weight '%s' lies in '%s', which is not a file below the model's folder",
 			       tensor_name(t), p.location);
 	if (type_size(t->data_type) && p.len != bytes)
 		return err_set(e, E_BAD_ONNX, "weight '%s' has %" PRIu64 " bytes and its place %" PRIu64,

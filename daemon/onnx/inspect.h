@@ -1,11 +1,11 @@
-/* What is in an ONNX file, for people and programs that have nothing to run it with. */
+/* Describes an ONNX file without running it. */
 #ifndef ONNX_INSPECT_H
 #define ONNX_INSPECT_H
 
 #include "base/json.h"
 
 /*
- * Reads a file that may come from anywhere:
+ * Reads a file, which need not be trusted, and returns:
  *
  *	{"name", "ir_version", "producer", "bytes", "nodes",
  *	 "opsets": {"ai.onnx": 17}, "meta": {KEY: VALUE},

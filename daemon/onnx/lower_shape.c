@@ -1,7 +1,7 @@
 #include "lower.h"
 
 /*
- * Whether `big` is `small` with axes of size 1 put in; their places in `big` then are in `axes`.
+ * Whether inserting axes of size 1 into `small` gives `big`. `axes` receives their places in `big`.
  * Such reshapes need no arithmetic on sizes, and are right for empty tensors too.
  */
 static bool
@@ -59,7 +59,7 @@ target_make(const struct shape *from, const struct shape *to, int64_t *target)
 	return rest - 1;
 }
 
-/* A target with more than one size that only the run knows. */
+/* Computes at run time a target that has more than one unknown size. */
 static const char *
 target_compute(struct emit *em, const struct shape *to, const int64_t *target)
 {
@@ -157,7 +157,7 @@ lower_shift(struct emit *em, const struct ir_node *n)
 			  emit_i64_list(em, axis));
 }
 
-/* By a sum, which an empty tensor has too. */
+/* As a sum above 0, which is defined for an empty tensor too. */
 void
 lower_any(struct emit *em, const struct ir_node *n)
 {

@@ -110,12 +110,13 @@ onnx_read_open(const char *path, struct onnx_read *ret, struct err *e)
 		return err_set(e, E_BAD_ONNX, "'%s' is longer than the 2 GiB that an ONNX file may have",
 			       path);
 	if (!depth_ok((struct wire){ret->map.data, ret->map.data + len}, 0, BRANCH_DEPTH_MAX))
-		return err_set(e, E_BAD_ONNX, "'%s' is no ONNX file, or its branches nest too deep", path);
+		return err_set(e, E_BAD_ONNX, "'%s' is not an ONNX file, or its branches nest too deep",
+			       path);
 	ret->budget = (1u << 20) + 32 * len; /* a short node takes some ten times its bytes */
 	ret->allocator = (ProtobufCAllocator){budget_alloc, budget_free, &ret->budget};
 	ret->model = onnx__model_proto__unpack(&ret->allocator, len, ret->map.data);
 	if (!ret->model || !ret->model->graph)
-		return err_set(e, E_BAD_ONNX, "'%s' is no ONNX file", path);
+		return err_set(e, E_BAD_ONNX, "'%s' is not an ONNX file", path);
 	return 0;
 }
 

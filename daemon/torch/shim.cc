@@ -40,7 +40,7 @@ dims(const struct tt_shape &s)
 	return at::IntArrayRef(s.dim, static_cast<size_t>(s.rank));
 }
 
-/* Runs f; whatever it throws becomes an error. */
+/* Runs f and turns everything that it throws into an error. */
 template <typename F>
 int
 guarded_run(const char *what, struct err *e, F f)
@@ -76,7 +76,7 @@ raw(const struct tt_args *a, int i)
 	return a->in[i]->t;
 }
 
-/* Input i as it is computed with. The cast of a weight lives no longer than the op. */
+/* Input i, converted to the type that ops compute with. A converted weight is freed at the end of the op. */
 Tensor
 in(const struct tt_args *a, int i)
 {
@@ -85,7 +85,7 @@ in(const struct tt_args *a, int i)
 	return t.is_floating_point() ? t.to(at::kFloat) : t;
 }
 
-/* For the few kernels that libtorch 1.13 lacks on the meta device. */
+/* A result without elements, for kernels that libtorch 1.13 does not have on the meta device. */
 Tensor
 empty_as(const Tensor &like, at::IntArrayRef shape)
 {

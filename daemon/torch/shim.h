@@ -42,27 +42,27 @@ struct tt_args {
 	struct tt_shape shape;
 };
 
-/* Floating point inputs are taken as float32, whatever they are stored as. */
+/* Floating point inputs are converted to float32 before the op. */
 #define OP(sym, name, ...) int tt_##name(const struct tt_args *a, struct tt **ret, struct err *e);
 #define OP_CONTROL(...)
 #include "graph/ops.def"
 #undef OP
 
 /*
- * A tensor over memory of the caller's, who keeps it as long as the tensor lives (on TT_CPU; for
- * TT_CUDA it is copied, for TT_META `data` is not looked at).
+ * Makes a tensor over `data`. On TT_CPU the elements are not copied, so the caller must keep `data` until tt_free(); for
+ * TT_CUDA they are copied, for TT_META `data` is not read.
  */
 int tt_over(enum elem dtype, const struct tt_shape *shape, const void *data, enum tt_device device,
 	    struct tt **ret, struct err *e);
 
-/* The same over malloc'ed memory that becomes the tensor's, whether this succeeds or not. */
+/* The same over memory from malloc(), which the tensor owns from now on. It is freed on failure too. */
 int tt_over_take(enum elem dtype, const struct tt_shape *shape, void *data, enum tt_device device,
 		 struct tt **ret, struct err *e);
 void tt_free(struct tt **t);
 
 struct tt_shape tt_shape_get(const struct tt *t);
 
-/* Its elements, row-major, in its own type, into `len` bytes of the caller's, which must be just enough. */
+/* Copies the elements, row-major and in the tensor's own type. `len` must be their exact size in bytes. */
 int tt_read(const struct tt *t, void *ret, size_t len, struct err *e);
 
 /* x + 1 in float32. */
@@ -79,7 +79,7 @@ int tt_factors_qr(const float *w, int64_t rows, int64_t cols, int64_t rank, floa
 		  struct err *e);
 
 bool tt_cuda_available(void);
-const char *tt_version(void); /* of the libtorch that was built against: "1.13.1" */
+const char *tt_version(void); /* "1.13.1", the libtorch that this was built with */
 
 #ifdef __cplusplus
 }

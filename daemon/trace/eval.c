@@ -65,7 +65,7 @@ concrete(const struct eval *ev, const struct shape *s, struct tt_shape *ret, con
 	return 0;
 }
 
-/* Puts a tensor in its place; the graph may have grown since the last. */
+/* Stores the tensor of a value, in an array that grows with the graph. */
 static int
 tensor_put(struct eval *ev, const struct ir_value *v, struct tt *t, struct err *e)
 {
@@ -101,7 +101,7 @@ eval_feed(struct eval *ev, const struct ir_value *input, const void *data, struc
 	return r < 0 ? r : tensor_put(ev, input, t, e);
 }
 
-/* What an adapter makes of a weight; it lives as long as the tensor. */
+/* Merges an adapter into a weight. The tensor owns the merged numbers. */
 static int
 merged_make(const struct eval *ev, const struct weight *w, const struct tt_shape *shape, struct tt **ret,
 	    struct err *e)
@@ -116,7 +116,7 @@ merged_make(const struct eval *ev, const struct weight *w, const struct tt_shape
 	return r < 0 ? r : tt_over_take(ELEM_F32, shape, TAKE(data), ev->device, ret, e);
 }
 
-/* A tensor over a weight or a constant, for the length of one node. */
+/* Makes a tensor of a weight or a constant, which the caller frees after the node. */
 static int
 constant_make(const struct eval *ev, const struct ir_value *v, struct tt **ret, struct err *e)
 {
@@ -172,7 +172,7 @@ use_done(struct eval *ev, const struct ir_value *v)
 		tt_free(&ev->tensor[v->id]);
 }
 
-/* The result of the branch taken becomes the node's. */
+/* Runs the branch that the condition chooses; its result becomes the result of the node. */
 static int
 if_run(struct eval *ev, const struct ir_node *n, struct tt **ret, struct err *e)
 {
@@ -257,7 +257,7 @@ block_run(struct eval *ev, const struct ir_block *b, eval_progress_fn progress, 
 	return 0;
 }
 
-/* A branch that is not taken uses nothing, so what it would have used lives on to the end: a few values. */
+/* Values that only the branch not taken would have used are never counted down and stay until the end. They are few. */
 static void
 uses_count(const struct ir_block *b, uint32_t *left)
 {

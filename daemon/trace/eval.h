@@ -1,9 +1,9 @@
 /*
  * Computes the nodes of a graph with libtorch, under given sizes of the symbols.
  *
- * After every node libtorch's shape is compared with the symbolic one, so that a size that
- * was baked in is found at the node, not at a user's. A weight is cast at the node that uses
- * it and a result is freed after its last use: host memory stays near one layer.
+ * After every node the shape that libtorch computed is compared with the symbolic one: a size that was baked into the graph
+ * is found here, with the name of the node. A weight is converted at the node that uses it, and a result is freed after its
+ * last use, so memory stays near the size of one layer.
  */
 #ifndef TRACE_EVAL_H
 #define TRACE_EVAL_H
@@ -23,13 +23,13 @@ void eval_free(struct eval **ev);
 /* Row-major elements of an input, which the caller keeps until eval_free(). NULL on the meta device. */
 int eval_feed(struct eval *ev, const struct ir_value *input, const void *data, struct err *e);
 
-/* One node whose inputs are there. Used while a trace grows; keeps every result. */
+/* Computes one node; its inputs must have been computed or fed. A trace uses this for each new node, and keeps every result. */
 int eval_node(struct eval *ev, const struct ir_node *n, struct err *e);
 
-/* All of the graph; results but the output are freed as they go out of use. */
+/* Computes the whole graph. A result is freed after its last use, except the output. */
 int eval_run(struct eval *ev, eval_progress_fn progress, void *arg, struct err *e);
 
-/* The bytes of a result, row-major; `len` must be just enough. */
+/* Copies the elements of a result, row-major. `len` must be their exact size in bytes. */
 int eval_read(const struct eval *ev, const struct ir_value *v, void *ret, size_t len, struct err *e);
 
 #endif

@@ -84,7 +84,7 @@ value_find(const struct trace *t, const char *name)
 {
 	size_t i;
 
-	for (i = t->g->n_value; i-- > 0;) /* the like-named are near */
+	for (i = t->g->n_value; i-- > 0;) /* backwards: values of one name follow one another */
 		if (str_eq(t->g->value[i]->name, name))
 			return t->g->value[i];
 	return NULL;
@@ -123,7 +123,7 @@ tr_name(struct trace *t, struct ir_value *v, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(want, sizeof(want), fmt, ap);
 	va_end(ap);
-	v->name = ""; /* its own old name is not in the way */
+	v->name = ""; /* so that its old name counts as free */
 	name_unique(t, want, name);
 	v->name = graph_strdup(t->g, name);
 	if (!v->name)
@@ -297,7 +297,7 @@ tr_table(struct trace *t, const char *name, struct shape shape, const float *dat
 	return const_add(t, ELEM_F32, &shape, data, name);
 }
 
-/* One op: shape by its rule, shape by libtorch, both compared, recorded. */
+/* Adds one op: computes its shape by the rule of its row and by libtorch, compares both, and records the node. */
 static struct ir_value *
 op_add(struct trace *t, enum ir_op op, const struct ir_attr *attr, int n_in, struct ir_value *const *in)
 {
@@ -550,7 +550,7 @@ block_sweep(struct ir_block *b, const bool *used)
 	b->n = kept;
 }
 
-/* Values and nodes that nothing uses go away; inputs stay, since users feed them. */
+/* Drops the values and nodes that nothing uses. Inputs stay, because users feed them. */
 static int
 unused_drop(struct ir_graph *g, struct err *e)
 {

@@ -2,9 +2,9 @@
  * What model authors write with: each tr_* call is one op on values, computed by libtorch on
  * the meta device (no weight is read) and recorded as a node of the graph.
  *
- * A trace remembers its first failure and goes quiet: a model is straight code, and
- * trace_finish() says at the end what went wrong, with the name of the value.
- * Values returned by a failed trace are placeholders that may be passed on but not looked into.
+ * A trace remembers its first failure, and every later call does nothing: a model file is written without error checks,
+ * and trace_finish() returns the failure with the name of the value. After a failure the functions return a
+ * placeholder, which may be passed to further calls but has no shape.
  */
 #ifndef TRACE_TRACE_H
 #define TRACE_TRACE_H
@@ -26,13 +26,13 @@ void trace_free(struct trace **t);
 int trace_finish(struct trace *t, struct ir_value *output, const char *name, struct ir_graph **ret,
 		 struct err *e);
 
-/* For what the table of ops cannot know: a model that finds its own configuration impossible. */
+/* Records a failure that a model finds itself, such as a configuration that cannot work. */
 void tr_fail(struct trace *t, int code, const char *fmt, ...) _printf_(3, 4);
 
-/* Names of the nodes that follow begin with this and a dot; "" ends it. */
+/* Sets a prefix for the names of the nodes that follow: "lm.12.attn" gives "lm.12.attn.q". "" ends it. */
 void tr_scope(struct trace *t, const char *fmt, ...) _printf_(2, 3);
 
-/* Renames a result; within the scope. Returns v. */
+/* Renames a result; the scope's prefix goes before the name. Returns v. */
 struct ir_value *tr_name(struct trace *t, struct ir_value *v, const char *fmt, ...) _printf_(3, 4);
 
 struct ir_value *tr_input(struct trace *t, const char *name, enum elem elem, struct shape shape);

@@ -148,9 +148,9 @@ def test_a_damaged_graph(artifact):
 
     status, doc = verify(artifact)
 
-    assert status == 11 and any("is no ONNX file" in p for p in doc["problems"])
+    assert status == 11 and any("is not an ONNX file" in p for p in doc["problems"])
     done = ctl("inspect", artifact)
-    assert done.returncode == 5 and "is no ONNX file" in done.stderr
+    assert done.returncode == 5 and "is not an ONNX file" in done.stderr
 
 
 @pytest.mark.parametrize("manifest,words", [

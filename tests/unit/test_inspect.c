@@ -118,7 +118,7 @@ test_places(void **state)
 	(void)state;
 	for (i = 0; i < ARRAY_LEN(bad); i++) {
 		one_init(&o, bad[i], "0", "24");
-		refused(&o, "no file below the model's folder");
+		refused(&o, "not a file below the model's folder");
 	}
 	for (i = 0; i < ARRAY_LEN(good); i++) {
 		one_init(&o, good[i], "4096", "24");
@@ -139,9 +139,9 @@ test_ranges(void **state)
 	one_init(&o, "w", "0", "20");
 	refused(&o, "has 24 bytes and its place 20");
 	one_init(&o, "w", "-1", "24");
-	refused(&o, "is no number");
+	refused(&o, "is not a number");
 	one_init(&o, "w", "0", "99999999999999999999");
-	refused(&o, "is no number");
+	refused(&o, "is not a number");
 	one_init(&o, "w", "9223372036854775807", "24");
 	refused(&o, "beyond any file");
 	one_init(&o, "w", "0", "24");
@@ -223,10 +223,10 @@ test_branches(void **state)
 	outer.n_node = 1;
 	outer.node = &node_ptr;
 	o.model.graph = &outer;
-	refused(&o, "no file below");
+	refused(&o, "not a file below");
 	attribute.g = NULL;
 	attribute.t = &o.tensor;
-	refused(&o, "no file below");
+	refused(&o, "not a file below");
 }
 
 static void

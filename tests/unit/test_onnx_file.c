@@ -359,9 +359,9 @@ test_damaged_files(void **state)
 	(void)snprintf(path, sizeof(path), "%s/good.onnx", dir);
 	assert_int_equal(fs_read(path, 1 << 20, E_IO, &data, &len, &e), 0);
 	(void)snprintf(path, sizeof(path), "%s/test.onnx", dir);
-	dump_refused("", 0, "is no ONNX file");
-	dump_refused("garbage", 7, "is no ONNX file");
-	dump_refused("\x3a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f", 11, "is no ONNX file");
+	dump_refused("", 0, "is not an ONNX file");
+	dump_refused("garbage", 7, "is not an ONNX file");
+	dump_refused("\x3a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f", 11, "is not an ONNX file");
 	/* Cut anywhere it is refused, or was whole up to there; a flipped byte never harms. */
 	for (i = 0; i < len; i++) {
 		file_put(data, i);
@@ -380,7 +380,7 @@ test_damaged_files(void **state)
 	for (i = 0; i < 200000; i++)
 		buf_add(&b, many, sizeof(many));
 	wrap(&b, 7);
-	dump_refused(b.data, b.len, "is no ONNX file");
+	dump_refused(b.data, b.len, "is not an ONNX file");
 	buf_release(&b);
 	onnx_export_free(&j);
 	graph_free(&g);
