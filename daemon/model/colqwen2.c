@@ -92,11 +92,12 @@ rope_table(struct trace *t, const struct qwen2vl_config *c)
 static struct ir_value *
 arange_angles(struct trace *t, const struct qwen2vl_config *c)
 {
-	struct ir_value *angles;
+	struct ir_value *angles, *table;
 
 	tr_scope(t, "rope");
+	table = rope_table(t, c);
 	angles = tr_iota(t, sym(SYM_SEQUENCE));
-	angles = blk_angles(t, angles, rope_table(t, c));
+	angles = blk_angles(t, angles, table);
 	return both_halves(t, angles);
 }
 
@@ -105,13 +106,14 @@ static struct ir_value *
 text_angles(struct trace *t, const void *arg)
 {
 	const struct build *b = arg;
-	struct ir_value *angles;
+	struct ir_value *angles, *table;
 
 	tr_scope(t, "rope");
+	table = rope_table(t, b->c);
 	angles = tr_cast(t, b->in.unmasked, ELEM_I64);
 	angles = tr_cumsum(t, angles, 1);
 	angles = tr_sub(t, angles, tr_i64(t, 1));
-	angles = blk_angles(t, angles, rope_table(t, b->c)); /* [batch, sequence, head_dim/2] */
+	angles = blk_angles(t, angles, table); /* [batch, sequence, head_dim/2] */
 	return both_halves(t, angles);
 }
 

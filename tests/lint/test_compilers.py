@@ -1,0 +1,70 @@
+"""The same checkpoint gives the same files, whichever compiler built the worker.
+
+The rooms that make a graph are compiled once more by the other compiler (clang, or gcc where clang made this build),
+linked into a second worker with the rest of this build, and both convert the same tiny checkpoints.
+"""
+import glob
+import hashlib
+import os
+import shutil
+import subprocess
+
+import pytest
+
+BUILD = os.environ.get("COLCONV_BUILD", os.getcwd())
+SOURCE = os.environ.get("COLCONV_SOURCE", os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+ROOMS = ["graph", "trace", "model", "onnx"]
+ARCHITECTURES = [line.split("(")[1].split(",")[0] for line in open(
+    os.path.join(SOURCE, "daemon/spec/architectures.def"), encoding="utf-8") if line.startswith("ARCHITECTURE(")]
+
+
+def make_says(expression):
+    """What a variable of the Makefile expands to."""
+    rule = "said:; @echo " + expression
+    said = subprocess.run(["make", "-s", "-C", BUILD, "--no-print-directory", "--eval", rule, "said"], check=True,
+                          capture_output=True, text=True).stdout
+    return said.split()
+
+
+def other_compiler():
+    version = subprocess.run([*make_says("$(CC)"), "--version"], capture_output=True, text=True).stdout
+    return "gcc" if "clang" in version else "clang"
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory):
+    """A folder of programs whose worker the other compiler built."""
+    compiler = other_compiler()
+    if not shutil.which(compiler):
+        pytest.skip(f"{compiler} is not installed")
+    flags = make_says("$(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(CPPFLAGS) $(AM_CFLAGS)")
+    if any("-fsanitize" in flag for flag in flags):
+        pytest.skip("sanitizers of two compilers do not mix")
+    folder = tmp_path_factory.mktemp("second")
+    objects = []
+    for path in sorted(sum((glob.glob(f"{SOURCE}/daemon/{room}/*.c") for room in ROOMS), [])):
+        objects.append(str(folder / (path.replace("/", "_") + ".o")))
+        subprocess.run([compiler, *flags, "-Wno-error", "-w", "-O1", "-c", path, "-o", objects[-1]], check=True,
+                       cwd=BUILD)
+    link = make_says("$(CXX) $(colconv_worker_OBJECTS)") + objects + \
+        make_says("$(AM_LDFLAGS) $(LDFLAGS) $(colconv_worker_LDADD) $(LIBS)")
+    subprocess.run([*link, "-o", str(folder / "colconv-worker")], check=True, cwd=BUILD)
+    shutil.copy(os.path.join(BUILD, "colconvctl"), folder)
+    return folder
+
+
+def convert(programs, checkpoint, out):
+    subprocess.run([os.path.join(programs, "colconvctl"), "convert", checkpoint, "-o", str(out), "--variants",
+                    "text,image,unified", "--no-parity"], check=True, capture_output=True)
+    return {os.path.basename(path): hashlib.sha256(open(path, "rb").read()).hexdigest()
+            for path in glob.glob(f"{out}/*.onnx*")}
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_same_files(second, architecture, tmp_path):
+    checkpoint = tmp_path / "checkpoint"
+    subprocess.run([os.path.join(BUILD, "tests/tools/mkcheckpoint"), "--arch", architecture, str(checkpoint)],
+                   check=True, capture_output=True)
+    ours = convert(BUILD, checkpoint, tmp_path / "ours")
+    assert len(ours) >= 4
+    assert convert(second, checkpoint, tmp_path / "theirs") == ours
