@@ -71,5 +71,6 @@ sniff_check_binary(const void *bytes, size_t len, int code, struct err *e)
 
 	if (r < 0 || n < 8)
 		return r;
-	return err_set(e, code, "it is a text that begins with '%.*s'; " REMEDY_DOWNLOAD, (int)n, s);
+	/* Its words are not quoted: whoever reads the message may not be allowed to read the file. */
+	return err_set(e, code, "it is a text; " REMEDY_DOWNLOAD);
 }

@@ -181,3 +181,9 @@ tests_unit_test_range_LDADD = libhttp.a $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test_token
 tests_unit_test_token_SOURCES = tests/unit/test_token.c tests/unit/test.h
 tests_unit_test_token_LDADD = libhttp.a $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_sources
+tests_unit_test_sources_SOURCES = tests/unit/test_sources.c tests/unit/test.h tests/unit/tmpdir.h \
+	daemon/worker/processor.c daemon/worker/sources.c
+tests_unit_test_sources_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/daemon
+tests_unit_test_sources_LDADD = libcheckpoint.a $(UNIT_LIBS) -lpthread
