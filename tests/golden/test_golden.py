@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import struct
 import subprocess
+import time
 
 import pytest
 
@@ -154,6 +155,19 @@ def test_an_adapter_in_a_subfolder_over_a_base_beside_it(tmp_path):
     check_cases(HERE / "colqwen2-tiny-lora", tmp_path / "run", tmp_path / "out")
 
     assert source_of(tmp_path / "out")["base"]["path"] == str(tmp_path / "base")
+
+
+def test_a_pattern_that_a_backtracking_matcher_never_ends_takes_no_time(tmp_path):
+    """Any public adapter can carry one. The ranks are 4, and nothing matches, as no path ends with "!"."""
+    folder = tmp_path / "lora"
+    shutil.copytree(HERE / "colqwen2-tiny-lora", folder)
+    config = folder / "adapter_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "rank_pattern": {"(.*)*" * 102 + "!": 5}}))
+    begin = time.monotonic()
+
+    run("colconvctl", "convert", folder, "--base", HERE / "colqwen2-tiny", "-o", tmp_path / "out", "--variants", "text", "--no-parity")
+
+    assert time.monotonic() - begin < 30
 
 
 def test_arange_positions_are_those_of_a_call_without_any(tmp_path):
