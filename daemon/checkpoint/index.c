@@ -94,19 +94,19 @@ rows_each(struct scan *s, row_fn fn, void *arg, struct err *e)
 
 /* Calls fn for each row of weight_map, wherever in the index that stands. */
 static int
-map_each(const struct map *map, row_fn fn, void *arg, struct err *e)
+map_each(const void *text, size_t len, row_fn fn, void *arg, struct err *e)
 {
 	bool found = false;
 	struct scan s;
 	char key[16];
-	size_t len;
+	size_t key_len;
 	int r;
 
-	scan_init(&s, map->data, map->len, INDEX_NAME, E_BAD_CHECKPOINT);
+	scan_init(&s, text, len, INDEX_NAME, E_BAD_CHECKPOINT);
 	if (strchr("[\"tfn-0123456789", scan_peek(&s)) && scan_peek(&s))
 		return err_set(e, E_BAD_CHECKPOINT, "it must hold a JSON object");
 	r = scan_open(&s, '{', e);
-	while (r == 0 && (r = scan_key(&s, key, sizeof(key), &len, e)) > 0) {
+	while (r == 0 && (r = scan_key(&s, key, sizeof(key), &key_len, e)) > 0) {
 		if (!str_eq(key, "weight_map")) {
 			r = scan_skip(&s, e);
 			continue;
@@ -135,16 +135,16 @@ name_collect(void *arg, const struct row *row, struct err *e)
 }
 
 static int
-names_collect(const struct map *map, json_t **ret, struct err *e)
+names_collect(const void *text, size_t len, json_t **ret, struct err *e)
 {
 	json_auto_t *names = json_object();
 	int r;
 
 	if (!names)
 		return err_no_memory(e);
-	r = sniff_check(map->data, map->len, E_BAD_CHECKPOINT, e);
+	r = sniff_check(text, len, E_BAD_CHECKPOINT, e);
 	if (r == 0)
-		r = map_each(map, name_collect, names, e);
+		r = map_each(text, len, name_collect, names, e);
 	if (r == 0 && !json_object_size(names))
 		r = err_set(e, E_BAD_CHECKPOINT, "weight_map names no file");
 	if (r == 0)
@@ -216,7 +216,7 @@ places_collect(const struct shards *s, struct places *ret, struct err *e)
 	return 0;
 }
 
-/* The first place of a tensor; ret->at + ret->count or another tensor's when there is none. */
+/* The first place of a tensor, or where it would be. */
 static const struct place *
 place_first(const struct places *p, const char *tensor)
 {
@@ -255,6 +255,7 @@ static void
 check_release(struct check *c)
 {
 	free(c->places.at);
+	json_decref(c->names);
 }
 
 /*
@@ -279,14 +280,28 @@ row_check(void *arg, const struct row *row, struct err *e)
 }
 
 static int
-index_check(struct folder *dir, const struct map *map, json_t *names, struct shards *ret, struct err *e)
+index_check(struct folder *dir, const void *text, size_t len, struct shards *ret, struct err *e)
 {
-	_cleanup_(check_release) struct check c = {.names = names, .shards = ret};
+	_cleanup_(check_release) struct check c = {.shards = ret};
 	int r;
 
-	if ((r = shards_open(dir, names, ret, e)) < 0 || (r = places_collect(ret, &c.places, e)) < 0)
+	if ((r = names_collect(text, len, &c.names, e)) < 0 || (r = shards_open(dir, c.names, ret, e)) < 0 ||
+	    (r = places_collect(ret, &c.places, e)) < 0)
 		return r;
-	return map_each(map, row_check, &c, e);
+	return map_each(text, len, row_check, &c, e);
+}
+
+int
+index_open_text(struct folder *dir, const void *text, size_t len, struct shards *ret, struct err *e)
+{
+	_cleanup_(shards_release) struct shards shards = {.count = 0};
+	int r = index_check(dir, text, len, &shards, e);
+
+	if (r < 0)
+		return err_context(e, "'%s/" INDEX_NAME "'", folder_path(dir));
+	*ret = shards;
+	shards = (struct shards){.count = 0};
+	return 0;
 }
 
 static int
@@ -311,22 +326,10 @@ index_map(struct folder *dir, struct map *ret, struct err *e)
 int
 index_open(struct folder *dir, struct shards *ret, struct err *e)
 {
-	_cleanup_(shards_release) struct shards shards = {.count = 0};
 	_cleanup_(map_close) struct map map = {.data = NULL};
-	json_auto_t *names = NULL;
-	int r;
+	int r = index_map(dir, &map, e);
 
-	r = index_map(dir, &map, e);
-	if (r < 0)
-		return r;
-	r = names_collect(&map, &names, e);
-	if (r == 0)
-		r = index_check(dir, &map, names, &shards, e);
-	if (r < 0)
-		return err_context(e, "'%s/" INDEX_NAME "'", folder_path(dir));
-	*ret = shards;
-	shards = (struct shards){.count = 0};
-	return 0;
+	return r < 0 ? r : index_open_text(dir, map.data, map.len, ret, e);
 }
 
 int
@@ -338,6 +341,6 @@ index_names(struct folder *dir, json_t **ret, struct err *e)
 	r = index_map(dir, &map, e);
 	if (r < 0)
 		return r;
-	r = names_collect(&map, ret, e);
+	r = names_collect(map.data, map.len, ret, e);
 	return r < 0 ? err_context(e, "'%s/" INDEX_NAME "'", folder_path(dir)) : 0;
 }

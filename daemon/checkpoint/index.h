@@ -3,7 +3,7 @@
  *
  *	{"metadata": {...}, "weight_map": {"lm.norm.weight": "model-00001-of-00002.safetensors", ...}}
  *
- * Read piece by piece: a hostile index costs no more memory than its file's bytes, which are mapped.
+ * The file is mapped and read piece by piece, so that a hostile index costs no memory.
  */
 #ifndef CHECKPOINT_INDEX_H
 #define CHECKPOINT_INDEX_H
@@ -17,8 +17,8 @@
 #define INDEX_TENSORS_MAX (1 << 19) /* of all shards */
 
 /*
- * Tensors that the index names and no shard has. Legal when nothing needs them: libraries list a tied
- * lm_head or the parts of a training head that they did not save.
+ * Tensors that the index lists and no shard has. Libraries list a tied lm_head, or parts of a training head, that they
+ * did not save. This matters only when the model needs such a tensor.
  */
 struct index_lost {
 	size_t count;
@@ -43,7 +43,10 @@ void shards_release(struct shards *s);
  */
 int index_open(struct folder *dir, struct shards *ret, struct err *e);
 
-/* The names of the shards alone, as the keys of an object that the caller frees. Opens none of them. */
+/* The same for an index that was read already. */
+int index_open_text(struct folder *dir, const void *text, size_t len, struct shards *ret, struct err *e);
+
+/* Only the names of the shards, as the keys of an object that the caller frees. The shards need not be there. */
 int index_names(struct folder *dir, json_t **ret, struct err *e);
 
 #endif

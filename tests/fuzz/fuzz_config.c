@@ -1,4 +1,4 @@
-/* A config.json, up to the values that a family makes of it. What is accepted may be computed with as it is. */
+/* config.json up to the values that a family reads. Whatever is accepted must be safe to compute with. */
 #include "fuzz.h"
 
 #include "checkpoint/config.h"

@@ -20,6 +20,10 @@ check_PROGRAMS += tests/fuzz/fuzz_pattern
 tests_fuzz_fuzz_pattern_SOURCES = tests/fuzz/fuzz_pattern.c tests/fuzz/fuzz.h tests/fuzz/main.c
 tests_fuzz_fuzz_pattern_LDADD = $(CHECKPOINT_LIBS)
 
+check_PROGRAMS += tests/fuzz/fuzz_index
+tests_fuzz_fuzz_index_SOURCES = tests/fuzz/fuzz_index.c tests/fuzz/fuzz.h tests/fuzz/main.c
+tests_fuzz_fuzz_index_LDADD = $(CHECKPOINT_LIBS)
+
 check_PROGRAMS += tests/fuzz/fuzz_config
 tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c tests/fuzz/fuzz.h tests/fuzz/main.c
 nodist_EXTRA_tests_fuzz_fuzz_config_SOURCES = dummy.cxx
