@@ -36,7 +36,7 @@ struct err {
 #define ERR_INIT { .code = 0 }
 /* clang-format on */
 
-/* Sets the error unless one is there already. Returns `code` always. */
+/* Sets the error, unless one is set already. Always returns `code`. */
 int err_set(struct err *e, int code, const char *fmt, ...) _printf_(3, 4);
 
 /* Sets E_NO_MEMORY with its usual sentence. */
@@ -46,10 +46,10 @@ int err_no_memory(struct err *e);
  * E_NO_MEMORY. */
 int err_errno(struct err *e, int code, int errnum, const char *fmt, ...) _printf_(4, 5);
 
-/* Puts "CONTEXT: " before the message. Returns the code that is there. */
+/* Puts "CONTEXT: " before the message. Returns the code of the error. */
 int err_context(struct err *e, const char *fmt, ...) _printf_(2, 3);
 
-/* Forgets the error, for one that was survived. */
+/* Forgets an error that the caller recovered from. */
 void err_clear(struct err *e);
 
 /* Columns of errors.def. `code` may be any number; unknown ones read as E_INTERNAL. */
@@ -59,7 +59,7 @@ int err_http_status(int code);
 int err_exit_status(int code); /* 0 for 0 */
 bool err_retryable(int code);
 
-/* The code of a wire name; E_INTERNAL when there is none such. */
+/* The code of a wire name; E_INTERNAL for an unknown name. */
 int err_from_name(const char *name);
 
 #endif

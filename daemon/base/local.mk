@@ -17,3 +17,4 @@ libbase_a_SOURCES = \
 	daemon/base/str.c daemon/base/str.h \
 	daemon/base/util.h
 BASE_LIBS = libbase.a $(JANSSON_LIBS) $(CRYPTO_LIBS) -lm
+EXTRA_DIST += daemon/base/README.md

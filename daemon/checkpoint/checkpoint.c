@@ -62,7 +62,7 @@ is_pickle(const struct dirent *d)
 	       str_ends(d->d_name, ".ckpt");
 }
 
-/* No weights that we read: say what is there instead. */
+/* The folder has no safetensors: say which other weights it has. */
 static int
 weights_missing(const char *dir, const char *wanted, struct err *e)
 {
@@ -160,7 +160,7 @@ cmp_weight(const void *pa, const void *pb)
 	const struct weight *a = pa, *b = pb;
 	int d = strcmp(a->name, b->name);
 
-	/* Same names are an error: let it read the same every time. */
+	/* Two weights of one name are an error; its text should not depend on their order in the files. */
 	return d ? d : strcmp(a->tensor->name, b->tensor->name);
 }
 

@@ -1,10 +1,9 @@
 /*
  * A checkpoint folder: config.json and its weights under canonical names.
  *
- * Weights are const views into mapped safetensors files (model.safetensors, else the shards
- * of model.safetensors.index.json); nobody copies them. Canonical names are those of
- * names.h, the same for every library version that wrote the file: `vis.*` (vision tower),
- * `lm.*` (language model), `proj.*` (projection), `mmproj.*`.
+ * Weights are views of mapped safetensors files (model.safetensors, else the shards of
+ * model.safetensors.index.json) and are never copied. Canonical names (names.h) are the same for every library
+ * version that wrote the file: `vis.*` (vision tower), `lm.*` (language model), `proj.*` (projection), `mmproj.*`.
  *
  * Under a LoRA adapter config.json and the weights are those of its base, changed by the adapter
  * (adapter.h). adapter_find.h says which folders these are.
@@ -32,7 +31,8 @@ struct checkpoint_choice {
  * Opens and checks everything that can be checked without knowing the architecture. `choice` may be NULL.
  *
  * E_BAD_CHECKPOINT: missing or damaged file, index and shards that disagree, two tensors with
- * one canonical name, an adapter whose base is not found or does not fit. E_UNSUPPORTED_MODEL: an adapter that cannot be merged.
+ * one canonical name, an adapter whose base is not found or does not fit. E_UNSUPPORTED_MODEL: quantized weights, a model under PEFT that
+ * was not merged, an adapter that cannot be merged.
  */
 int checkpoint_open(const char *dir, const struct checkpoint_choice *choice, struct checkpoint **ret,
 		    struct err *e);
@@ -82,13 +82,13 @@ int checkpoint_rename(struct checkpoint *c, const struct name_rule *rules, struc
 int checkpoint_require(const struct checkpoint *c, const char *name, int rank, const int64_t *shape,
 		       const struct weight **ret, struct err *e);
 
-/* An error for a weight that is there and cannot be used: it is empty, or is not of floating point numbers. */
+/* Fails for a weight that cannot be computed with: it is empty, or its numbers are not floating point. */
 int checkpoint_usable(const struct checkpoint *c, const struct weight *w, struct err *e);
 
-/* What to say of a weight that is not there under its canonical name; always an error. */
+/* Always fails: says which weight is missing, as the files would spell it, and why as far as the files show. */
 int checkpoint_missing(const struct checkpoint *c, const char *name, struct err *e);
 
-/* The tensor that is the weight of that name under a prefix that names.h does not know; NULL when there is none. */
+/* Finds "student.custom_text_proj.weight" for proj.weight: the name behind an unknown prefix. NULL: not found. */
 const struct weight *checkpoint_find_wrapped(const struct checkpoint *c, const char *name);
 
 #endif

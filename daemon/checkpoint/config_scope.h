@@ -1,6 +1,6 @@
 /*
- * What the readers of config.json share: an object with its full path, and getters that
- * look in it by table.
+ * Reads values of config.json by tables of keys. A scope is an object of it with its full path, so that errors
+ * can name a key in full.
  */
 #ifndef CHECKPOINT_CONFIG_SCOPE_H
 #define CHECKPOINT_CONFIG_SCOPE_H
@@ -8,7 +8,7 @@
 #include "base/json.h"
 
 struct config_scope {
-	const json_t *obj; /* NULL: there is no such object */
+	const json_t *obj; /* NULL: config.json lacks it */
 	char path[96];     /* "" for the top */
 };
 
@@ -33,11 +33,11 @@ int config_ints(const struct config_scope *s, const struct config_int *rows, siz
 int config_double(const struct config_scope *s, const char *key, double fallback, double max, double *ret,
 		  struct err *e);
 
-/* E_UNSUPPORTED_MODEL when the string is there and is neither of the two, which may be the same. */
+/* E_UNSUPPORTED_MODEL when the string is given and is neither `want` nor `other`. Pass one value twice to allow only it. */
 int config_only(const struct config_scope *s, const char *key, const char *want, const char *other,
 		struct err *e);
 
-/* The member that is an object; obj is NULL when it is absent and may be. */
+/* Enters a member that is an object. Its obj is NULL when the member is optional and absent. */
 int config_sub(const struct config_scope *s, const char *key, enum json_need need, struct config_scope *ret,
 	       struct err *e);
 
@@ -48,8 +48,8 @@ int config_backbone(const json_t *config, struct config_scope *ret, struct err *
 int config_embedding_dim(const json_t *config, int64_t *ret, struct err *e);
 
 /*
- * Rotary settings of a text scope: theta, and the object that more keys are in. Scaled kinds
- * (linear, dynamic, yarn...) are E_UNSUPPORTED_MODEL.
+ * Rotary settings of a text scope: theta, and the object with the other keys. Scaled kinds (linear, dynamic, yarn...)
+ * are E_UNSUPPORTED_MODEL.
  */
 int config_rope(const struct config_scope *text, double theta_fallback, struct config_scope *ret,
 		double *ret_theta, struct err *e);

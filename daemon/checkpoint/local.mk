@@ -21,3 +21,4 @@ libcheckpoint_a_SOURCES = \
 	daemon/checkpoint/weight.c daemon/checkpoint/weight.h \
 	daemon/checkpoint/weight_init.c
 CHECKPOINT_LIBS = libcheckpoint.a $(BASE_LIBS)
+EXTRA_DIST += daemon/checkpoint/README.md

@@ -4,7 +4,7 @@
 
 /*
  * What wraps the whole model; any number of them, in any order: classes, adapters, parallel training
- * ("module."), and models that hold this one as their encoder.
+ * ("module."), and models that use this model as their encoder.
  */
 static const char *const wrappers[] = {"base_model.model.", "vlm.", "model.", "module.", "encoder."};
 

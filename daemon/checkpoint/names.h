@@ -19,13 +19,13 @@
  */
 int name_canonical(const char *name, char *ret, struct err *e);
 
-/* How a file may spell a canonical name, to say what is missing where no neighbour shows it. */
+/* Spells a canonical name as some library does: "vis.x" becomes "visual.x". For errors about a missing tensor. */
 void name_spell(const char *name, char ret[NAME_LEN_MAX]);
 
-/* Whether a name on disk is that canonical one behind a prefix that name_canonical() does not know. */
+/* Whether a name on disk is the canonical one behind an unknown prefix: "student.visual.x" for "vis.x". */
 bool name_is_wrapped(const char *on_disk, const char *name);
 
-/* Whether a model under PEFT that was not merged has tensors of this name. */
+/* Whether only a model that PEFT wraps has a tensor of this name: "...q_proj.base_layer.weight". */
 bool name_is_peft(const char *on_disk);
 
 /* A spelling that one family alone has: names that begin with `from` begin with `to`, or are dropped (NULL). */

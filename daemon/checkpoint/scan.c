@@ -117,7 +117,7 @@ hex4(const struct scan *s)
 	return v;
 }
 
-/* What \uXXXX means, or two of them for a character beyond 16 bits. -1: none. */
+/* The character of \uXXXX, or of two of them when it needs more than 16 bits. -1: not a character. */
 static int32_t
 codepoint(struct scan *s)
 {

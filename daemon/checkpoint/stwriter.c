@@ -81,7 +81,7 @@ stw_add(struct stw *w, const char *name, enum elem dtype, int rank, const int64_
 	if (json_object_set_new(w->header, name,
 				json_pack("{s:s, s:o, s:[I,I]}", "dtype", elem_name(dtype), "shape", dims,
 					  "data_offsets", (json_int_t)begin, (json_int_t)w->declared)) < 0)
-		return err_set(e, E_NO_MEMORY, "memory ran out or tensor '%s' is no UTF-8", name);
+		return err_set(e, E_NO_MEMORY, "memory ran out or tensor '%s' is not UTF-8", name);
 	return 0;
 }
 
@@ -97,7 +97,7 @@ stw_meta(struct stw *w, const char *key, const char *value, struct err *e)
 			return err_no_memory(e);
 	}
 	if (json_object_set_new(meta, key, json_string(value)) < 0)
-		return err_set(e, E_NO_MEMORY, "memory ran out or '%s' is no UTF-8", value);
+		return err_set(e, E_NO_MEMORY, "memory ran out or '%s' is not UTF-8", value);
 	return 0;
 }
 

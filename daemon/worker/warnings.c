@@ -15,7 +15,7 @@ enum use {
 	CHECKED /* used, and its numbers were looked at */
 };
 
-/* The parts of the model, "lm" of "lm.norm.weight", that the graphs are made of. */
+/* First components of the names of used weights: "lm" of "lm.norm.weight". */
 struct parts {
 	char name[PARTS_MAX][32];
 	size_t count;
@@ -137,7 +137,7 @@ is_zero(const struct weight *w, bool *ret, struct err *e)
 	return 0;
 }
 
-/* A norm that multiplies by its weight as it is turns all its input into zeros when that is zero. */
+/* A norm whose weight is all zero makes its whole output zero, unless the model adds 1 to the weight. */
 static int
 norms_survey(struct survey *s, const struct ir_graph *g, struct names *zero, struct err *e)
 {
@@ -227,11 +227,11 @@ unused_survey(struct survey *s, struct err *e)
 		}
 		names_add(layers && layer >= layers ? &beyond : &unknown, w->tensor->name);
 	}
-	r = names_tell(s, &beyond, "tensors of more layers than config.json counts are left out", e);
-	return r < 0 ? r : names_tell(s, &unknown, "tensors that the model does not know are left out", e);
+	r = names_tell(s, &beyond, "tensors of more layers than config.json counts are ignored", e);
+	return r < 0 ? r : names_tell(s, &unknown, "tensors that the model does not know are ignored", e);
 }
 
-/* Names of the index that no file has. Those that play no part anywhere, such as a tied lm_head, are usual. */
+/* Tensors that the index lists and no file has, except those that no model needs, such as a tied lm_head. */
 static int
 lost_survey(struct survey *s, struct err *e)
 {
@@ -243,7 +243,8 @@ lost_survey(struct survey *s, struct err *e)
 	for (i = 0; i < ARRAY_LEN(l->name) && l->name[i]; i++)
 		if (name_canonical(l->name[i], canonical, NULL) > 0)
 			names_add(&names, l->name[i]);
-	return names_tell(s, &names, INDEX_NAME " names tensors that no file has, and nothing needs", e);
+	return names_tell(s, &names, INDEX_NAME " lists tensors that no file has and the model does not need",
+			  e);
 }
 
 int
@@ -263,7 +264,7 @@ warnings_collect(struct conversion *c, struct err *e)
 		r = norms_survey(&s, c->graph[v], &zero, e);
 	}
 	if (r == 0)
-		r = names_tell(&s, &zero, "norms whose weight is zero throughout", e);
+		r = names_tell(&s, &zero, "norms whose weight is all zero", e);
 	if (r == 0)
 		r = unused_survey(&s, e);
 	return r == 0 ? lost_survey(&s, e) : r;

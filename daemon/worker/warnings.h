@@ -1,6 +1,6 @@
 /*
- * What is strange about a checkpoint and no reason to refuse it: told in the log, and kept in the manifest under
- * "warnings" for whoever meets the artifact later.
+ * Notes about a checkpoint that is strange and still converts. They go to the log, and into the manifest under
+ * "warnings".
  */
 #ifndef WORKER_WARNINGS_H
 #define WORKER_WARNINGS_H
@@ -9,12 +9,12 @@
 
 #define WARNINGS_MAX 32
 
-/* Adds one, and logs it. Those beyond WARNINGS_MAX are only logged. */
+/* Logs a warning and keeps it for the manifest, which has room for WARNINGS_MAX. */
 int warnings_add(struct conversion *c, struct err *e, const char *fmt, ...) _printf_(3, 4);
 
 /*
- * What the traced graphs show: tensors of floating point numbers that none of them uses (of unknown names, of more
- * layers than config.json counts), norms that are zero throughout, names in the index that no file has.
+ * Compares the checkpoint with the traced graphs. Warns about floating point tensors that no graph uses (unknown names,
+ * more layers than config.json counts), norms that are all zero, and tensors that the index lists and no file has.
  */
 int warnings_collect(struct conversion *c, struct err *e);
 

@@ -130,11 +130,11 @@ def more_layers(t):
 
 @pytest.mark.parametrize("change, words", [
     pytest.param(lambda t: {**t, "extra.weight": ("F32", [1], bytes(4)), "vlm.visual.head.bias": ("BF16", [1], bytes(2))},
-                 ["tensors that the model does not know are left out: 'extra.weight', 'vlm.visual.head.bias'"], id="unknown"),
-    pytest.param(more_layers, ["tensors of more layers than config.json counts are left out: 'vlm.language_model.layers.7.",
+                 ["tensors that the model does not know are ignored: 'extra.weight', 'vlm.visual.head.bias'"], id="unknown"),
+    pytest.param(more_layers, ["tensors of more layers than config.json counts are ignored: 'vlm.language_model.layers.7.",
                                "and 4 others"], id="layers"),
     pytest.param(lambda t: {**t, NORM: ("F32", t[NORM][1], bytes(len(t[NORM][2])))},
-                 ["norms whose weight is zero throughout: '" + NORM + "'"], id="zero-norm"),
+                 ["norms whose weight is all zero: '" + NORM + "'"], id="zero-norm"),
 ])
 def test_what_is_strange_is_told_in_the_log_and_the_manifest(change, words, checkpoint, convert):
     done = convert(checkpoint(change))
@@ -162,7 +162,7 @@ def test_a_text_graph_says_nothing_of_the_vision_tower(checkpoint, convert):
     done = convert(checkpoint(lambda t: {**t, "vlm.language_model.x.weight": ("F32", [1], bytes(4))}), "--variants", "text")
 
     assert done.returncode == 0, done.stderr
-    assert done.manifest["warnings"] == ["tensors that the model does not know are left out: 'vlm.language_model.x.weight'"]
+    assert done.manifest["warnings"] == ["tensors that the model does not know are ignored: 'vlm.language_model.x.weight'"]
 
 
 def test_an_index_may_name_what_nothing_needs(tmp_path, checkpoint, convert):
@@ -182,7 +182,7 @@ def test_an_index_may_name_what_nothing_needs(tmp_path, checkpoint, convert):
 
     assert done.returncode == 0, done.stderr
     assert done.manifest["warnings"] == [
-        "model.safetensors.index.json names tensors that no file has, and nothing needs: 'mtp.fc.weight'"]
+        "model.safetensors.index.json lists tensors that no file has and the model does not need: 'mtp.fc.weight'"]
 
 
 @pytest.mark.parametrize("method", ["gptq", "awq", "bitsandbytes", "fp8", "compressed-tensors"])
