@@ -267,7 +267,8 @@ infer_any(struct infer *x)
 static int
 infer_check(struct infer *x)
 {
-	return x->n->in[1]->elem == ELEM_BOOL ? 0 : misfit(x, "takes a value and bools");
+	return x->elem != ELEM_BOOL && x->n->in[1]->elem == ELEM_BOOL ? 0
+								      : misfit(x, "takes numbers and bools");
 }
 
 static int

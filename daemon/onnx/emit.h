@@ -75,6 +75,10 @@ const char *emit_in_sine(struct emit *em, const struct ir_value *v);
 const char *emit_island(struct emit *em, const char *x);
 const char *emit_island_end(struct emit *em, const char *x);
 
+/* A table within the file; `name` NULL: "const.N". Equal tables are one. */
+const char *emit_table(struct emit *em, const char *name, enum elem elem, size_t n_dims, const int64_t *dims,
+		       const void *data);
+
 /* Small constants; equal ones are one initializer. */
 const char *emit_i64(struct emit *em, int64_t v);
 const char *emit_i64s(struct emit *em, size_t n, const int64_t *v);

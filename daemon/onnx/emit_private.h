@@ -86,10 +86,6 @@ void emit_list_add(struct emit *em, struct emit_list *l, void *p);
 /* The name at hand with "/suffix", or without when that is empty. */
 const char *emit_name(struct emit *em, const char *suffix);
 
-/* A table within the file; `name` NULL: "const.N". Equal tables are one. */
-const char *emit_table(struct emit *em, const char *name, enum elem elem, size_t n_dims, const int64_t *dims,
-		       const void *data);
-
 /* Which values are float16, and what all are called. */
 void emit_halves(struct emit *em);
 bool emit_node_half(const struct emit *em, const struct ir_node *n);

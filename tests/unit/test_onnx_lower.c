@@ -498,7 +498,7 @@ static const struct row {
 	{OP_SHIFT, "shift", build_shift, "Pad Slice"},
 	{OP_SHIFT, "shift_bool", build_shift_bool, "Pad Slice"},
 	{OP_ANY, "any", build_any, "Cast ReduceSum Cast"},
-	{OP_CHECK, "check", build_check, "Cast ReduceSum Shape Add Reshape"},
+	{OP_CHECK, "check", build_check, "Cast ReduceSum Add Range Unsqueeze Concat ReduceSum Cast Add"},
 	{OP_IF, "if", build_if, "Cast ReduceSum Cast If"},
 };
 
