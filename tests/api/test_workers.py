@@ -1,9 +1,10 @@
 """Workers that crash, hang, talk nonsense, and leave things behind."""
 
 import os
+import re
 
 import pytest
-from conftest import SUCCESS, Events, wait_until
+from conftest import SUCCESS, TOP, Events, wait_until
 
 
 def first_end(daemon, job):
@@ -147,6 +148,29 @@ def test_runner_sets_prefix_and_environment(stopped):
     assert any("COLCONV_TEST=zero" in line for line in stopped.log)
     assert any("COLCONV_MORE=one" in line for line in stopped.log)
     assert any("running on 'gpu0'" in line for line in stopped.log)
+
+
+def test_a_worker_gets_no_secret_of_the_daemon(stopped, monkeypatch, tmp_path):
+    (tmp_path / "hf_token").write_text("hf_secret")
+    secrets = {"HF_TOKEN": "hf_secret", "CREDENTIALS_DIRECTORY": str(tmp_path), "COLCONV_TOKEN": "secret", "AWS_SECRET_ACCESS_KEY": "secret",
+               "PATHOLOGY": "secret"}
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    stopped.start()
+    asked = "".join(f"log_env {name}\n" for name in [*secrets, "OMP_NUM_THREADS", "PATH"])
+    assert stopped.wait_end(stopped.submit(asked + SUCCESS))["state"] == "done"
+    said = "\n".join(stopped.log)
+    for name in secrets:
+        assert f"{name}=\n" in said, name
+    assert "OMP_NUM_THREADS=3" in said and f"PATH={os.environ['PATH']}" in said
+    assert "secret" not in said
+
+
+def test_the_manual_names_each_variable_of_a_worker():
+    rows = re.findall(r'^ENVIRONMENT\("([^"]+)"', (TOP / "daemon/runner/environment.def").read_text(), re.M)
+    manual = (TOP / "daemon/service/colconvd.8").read_text()
+    assert len(rows) > 30 and [row for row in rows if f".BR {row} " not in manual] == []
 
 
 def test_worker_that_does_not_start(stopped):
