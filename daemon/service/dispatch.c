@@ -244,7 +244,8 @@ on_progress(void *arg, const Colconv__Progress *progress)
 	a->progress_at_ms = loop_now_ms();
 	j = run_progress_to_json(&a->run);
 	(void)json_object_set_new(j, "stage", json_string(a->run.stage));
-	journal_flush_stage(&a->dispatch->journal, &a->journal_use); /* nobody sees progress before its stage */
+	journal_flush_stage(&a->dispatch->journal,
+			    &a->journal_use); /* nobody sees progress before its stage */
 	live_progress_take(a->dispatch->live, a->run.job, j);
 }
 

@@ -261,7 +261,8 @@ test_job_without_folder(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(onnx_export_new("no-such-folder", &(struct onnx_options){.shard_max = 0}, &j, &e), 0);
+	assert_int_equal(onnx_export_new("no-such-folder", &(struct onnx_options){.shard_max = 0}, &j, &e),
+			 0);
 	assert_int_equal(onnx_export_add(j, g, "text.onnx", &e), 0);
 	assert_int_equal(onnx_export_write(j, NULL, NULL, &e), E_IO);
 	assert_error(&e, E_IO, "cannot create 'no-such-folder/model.onnx_data'");

@@ -232,8 +232,7 @@ test_strangers(void **state)
 		{"\xef\xbb\xbf\r\n  <!DOCTYPE HTML>\n<html>", "it is a page of HTML"},
 		{"<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code>", "it is a page of XML"},
 		{"PK\3\4\24\0\10\10 archive/data.pkl", "save the model again as safetensors"},
-		{"{\"error\": \"Invalid username or password.\"}",
-		 "it is a text; download it again"},
+		{"{\"error\": \"Invalid username or password.\"}", "it is a text; download it again"},
 		{"Entry not found", "it is a text; download it again"},
 	};
 	struct st_file *f = NULL;
