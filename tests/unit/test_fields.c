@@ -216,23 +216,22 @@ test_request_schema(void **state)
 	}
 }
 
+/* Its list may be shorter: the options in a manifest are printed from the rows. */
 static void
 test_manifest_schema(void **state)
 {
 	json_auto_t *doc = json_of("proto/manifest.schema.json");
 	const json_t *properties = member(doc, "properties/options/properties");
 	const struct spec_field *f;
-	size_t n = 0;
+	const char *key;
+	json_t *v;
 
 	(void)state;
-	for (f = spec_fields; f < spec_fields + SPEC_FIELD_MAX; f++) {
-		if (f->use != SPEC_USE_ARTIFACT)
-			continue;
-		n++;
-		if (!json_object_get(properties, f->key))
-			fail_msg("manifest.schema.json has no option '%s'", f->key);
+	json_object_foreach((json_t *)(uintptr_t)properties, key, v) {
+		f = spec_field_find(key, SPEC_FIELD_JOB);
+		if (!f || f->use != SPEC_USE_ARTIFACT)
+			fail_msg("manifest.schema.json has an option '%s' that no manifest has", key);
 	}
-	assert_int_equal(json_object_size(properties), n);
 }
 
 /* "\-\-shard\-size", as a manual page has it. */
