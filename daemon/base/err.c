@@ -65,6 +65,8 @@ err_errno(struct err *e, int code, int errnum, const char *fmt, ...)
 		code = E_NO_SPACE;
 	else if (errnum == ENOMEM)
 		code = E_NO_MEMORY;
+	else if (errnum == EMFILE || errnum == ENFILE)
+		code = E_BUSY;
 	if (e && e->code == 0) {
 		va_start(ap, fmt);
 		msg_set(e, code, fmt, ap);

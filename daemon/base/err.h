@@ -43,7 +43,7 @@ int err_set(struct err *e, int code, const char *fmt, ...) _printf_(3, 4);
 int err_no_memory(struct err *e);
 
 /* As err_set, and ends with ": " and the text of `errnum`. ENOSPC, EDQUOT and EFBIG become E_NO_SPACE, ENOMEM
- * E_NO_MEMORY. */
+ * E_NO_MEMORY, EMFILE and ENFILE E_BUSY. */
 int err_errno(struct err *e, int code, int errnum, const char *fmt, ...) _printf_(4, 5);
 
 /* Puts "CONTEXT: " before the message. Returns the code of the error. */

@@ -113,8 +113,9 @@ proc_spawn(const struct proc_spec *spec, struct proc *ret, struct err *e)
 	fail_r = fail[0];
 	fail_w = fail[1];
 	pid = fork();
-	if (pid < 0)
-		return err_errno(e, E_IO, errno, "cannot start '%s'", spec->argv[0]);
+	if (pid < 0) /* EAGAIN: a limit of processes */
+		return err_errno(e, errno == EAGAIN ? E_BUSY : E_IO, errno, "cannot start '%s'",
+				 spec->argv[0]);
 	if (pid == 0)
 		child_exec(spec, oom_score_adj, envp, fd_null, fail_w, parent);
 	if (!spec->keep_group)

@@ -147,7 +147,9 @@ str_bytes(uint64_t n, char *buf, size_t len)
 const char *
 str_time(int64_t ms, char *buf, size_t len)
 {
-	time_t t = (time_t)(ms / 1000);
+	const int64_t rest =
+		(ms % 1000 + 1000) % 1000; /* before 1970 too the second is the one that has begun */
+	time_t t = (time_t)((ms - rest) / 1000);
 	struct tm tm;
 	size_t n;
 
@@ -156,7 +158,7 @@ str_time(int64_t ms, char *buf, size_t len)
 			buf[0] = '\0';
 		return buf;
 	}
-	(void)snprintf(buf + n, len - n, ".%03dZ", (int)(ms % 1000));
+	(void)snprintf(buf + n, len - n, ".%03dZ", (int)rest);
 	return buf;
 }
 

@@ -101,6 +101,29 @@ assert_real(double v, const char *want)
 
 /* The first and the last of each range that is not shown, and their neighbours that are. */
 static void
+test_times(void **state)
+{
+	static const struct {
+		int64_t ms;
+		const char *text;
+	} rows[] = {
+		{0, "1970-01-01T00:00:00.000Z"},
+		{1, "1970-01-01T00:00:00.001Z"},
+		{-1, "1969-12-31T23:59:59.999Z"},
+		{-938, "1969-12-31T23:59:59.062Z"},
+		{-1000, "1969-12-31T23:59:59.000Z"},
+		{-86400001, "1969-12-30T23:59:59.999Z"},
+		{1795949501234, "2026-11-29T10:51:41.234Z"},
+	};
+	char text[32];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(rows); i++)
+		assert_string_equal(str_time(rows[i].ms, text, sizeof(text)), rows[i].text);
+}
+
+static void
 test_visible_text(void **state)
 {
 	static const struct {
@@ -226,6 +249,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_numbers_are_decimal),
 		cmocka_unit_test(test_bytes_from_str),
+		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_messages_are_utf8),
 		cmocka_unit_test(test_visible_text),
 		cmocka_unit_test(test_children_get_three_descriptors),
