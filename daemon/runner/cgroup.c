@@ -213,6 +213,21 @@ cgroup_remove(const char *leaf)
 }
 
 uint64_t
+cgroup_count(const char *leaf)
+{
+	_cleanup_free_ char *path = leaf ? fs_join(leaf, "cgroup.procs") : NULL;
+	FILE *f = path ? fopen(path, "re") : NULL;
+	char line[24];
+	uint64_t n = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		n++;
+	if (f)
+		(void)fclose(f);
+	return n;
+}
+
+uint64_t
 cgroup_oom_kills(const char *leaf)
 {
 	static const char key[] = "\noom_kill ";

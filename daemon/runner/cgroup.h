@@ -32,6 +32,9 @@ int cgroup_add(const struct cgroup *c, const char *nonce, uint64_t memory_max, c
 /* Kills all that is in it; then, once true is returned, it is gone. NULL is gone. */
 bool cgroup_remove(const char *leaf);
 
+/* How many processes are in it. NULL: none. */
+uint64_t cgroup_count(const char *leaf);
+
 /* How many of its processes the kernel killed because its memory ran out. */
 uint64_t cgroup_oom_kills(const char *leaf);
 

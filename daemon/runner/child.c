@@ -222,12 +222,25 @@ drain_due(void *arg)
 }
 
 static void
+strays_tell(struct child *c)
+{
+	char text[96];
+
+	if (!c->strays.killed)
+		return;
+	(void)snprintf(text, sizeof(text), "(%" PRIu64 " processes that the worker left are killed)",
+		       c->strays.killed);
+	c->ops->log(c->arg, text);
+}
+
+static void
 strays_gone(void *arg)
 {
 	struct child *c = arg;
 
 	CHECK_OBJ(c, CHILD_MAGIC);
 	c->strays_left = false;
+	strays_tell(c);
 	end_check(c);
 }
 
@@ -236,7 +249,6 @@ static void
 exit_ready(void *arg, uint32_t events)
 {
 	struct child *c = arg;
-	char text[96];
 
 	(void)events;
 	CHECK_OBJ(c, CHILD_MAGIC);
@@ -247,11 +259,8 @@ exit_ready(void *arg, uint32_t events)
 	if (proc_wait(&c->proc, &c->status, &c->end.resources, &c->end.why) < 0)
 		c->status = -1;
 	c->end.seconds = (double)(loop_now_ms() - c->start_ms) / 1000;
-	if (c->strays.killed) {
-		(void)snprintf(text, sizeof(text), "(%" PRIu64 " processes that the worker left are killed)",
-			       c->strays.killed);
-		c->ops->log(c->arg, text);
-	}
+	if (!c->strays_left)
+		strays_tell(c);
 	loop_timer_set(c->loop, &c->drain, DRAIN_MS);
 	end_check(c);
 }
@@ -588,7 +597,9 @@ child_free(struct child **cp)
 	if (c->proc.pid) {
 		proc_signal(&c->proc, SIGKILL, /*keep_group=*/false);
 		(void)proc_wait(&c->proc, &c->status, /*ret_usage=*/NULL, NULL);
-		(void)strays_kill(&c->strays);
+		strays_kill_now(&c->strays);
+	} else {
+		(void)cgroup_remove(c->strays.cgroup); /* of a worker that did not start */
 	}
 	strays_release(&c->strays);
 	if (c->last)

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/str.h"
@@ -15,8 +16,26 @@
 #define AGAIN_MS 10
 #define END_TRIES 500
 
+/* A look at one process takes about 10 us; the loop has others to serve. */
+#define SLICE_US 5000
+
+enum step {
+	STEP_DONE, /* none is left */
+	STEP_MORE, /* the pass goes on, at the next turn of the loop */
+	STEP_WAIT, /* for what was killed to end */
+};
+
 /* The environment of a process is no longer: the kernel allows a program 6 MiB of it and of its arguments. */
 #define ENVIRON_MAX (6u << 20)
+
+static int64_t
+now_us(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
 
 /* Of a process that has ended, or is not ours to look at, there is none. */
 static bool
@@ -80,28 +99,64 @@ look_at(struct strays *s, const char *name, struct buf *b)
 }
 
 static void
-look(struct strays *s)
+pass_end(struct strays *s)
 {
-	struct buf b = BUF_INIT;
-	DIR *d = opendir("/proc");
-	const struct dirent *entry;
-
-	while (d && (entry = readdir(d)))
-		if (strspn(entry->d_name, "0123456789") == strlen(entry->d_name))
-			look_at(s, entry->d_name, &b);
-	if (d)
-		(void)closedir(d);
-	buf_release(&b);
+	if (s->proc)
+		(void)closedir(TAKE(s->proc));
 }
 
-/* One step: looks again once all that the last look found has ended. */
+/* A part of a pass over /proc, as long as a slice. True: the pass is at its end. */
 static bool
+look(struct strays *s)
+{
+	const int64_t until_us = now_us() + SLICE_US;
+	struct buf b = BUF_INIT;
+	const struct dirent *entry;
+
+	while ((entry = readdir(s->proc)) && now_us() < until_us)
+		if (strspn(entry->d_name, "0123456789") == strlen(entry->d_name))
+			look_at(s, entry->d_name, &b);
+	buf_release(&b);
+	return !entry;
+}
+
+/* Nothing leaves a control group: it is killed whole, without a look at what others run. */
+static bool
+group_step(struct strays *s)
+{
+	if (!s->killed)
+		s->killed = cgroup_count(s->cgroup);
+	return cgroup_remove(s->cgroup);
+}
+
+/*
+ * One step: a part of a pass over /proc, and after a pass that found something another one, once what it found has
+ * ended. A pass that finds nothing is the last.
+ */
+static enum step
 step(struct strays *s)
 {
+	if (s->cgroup)
+		return group_step(s) ? STEP_DONE : STEP_WAIT;
 	held_check(s);
-	if (s->n_held == 0)
-		look(s);
-	return s->n_held == 0 && cgroup_remove(s->cgroup);
+	if (s->n_held)
+		return STEP_WAIT;
+	if (!s->proc) {
+		s->proc = opendir("/proc");
+		s->killed_before = s->killed;
+		if (!s->proc)
+			return STEP_DONE;
+	}
+	if (!look(s))
+		return STEP_MORE;
+	pass_end(s);
+	return s->killed == s->killed_before ? STEP_DONE : STEP_WAIT;
+}
+
+static void
+again_set(struct strays *s, enum step how)
+{
+	loop_timer_set(s->loop, &s->again, how == STEP_MORE ? 1 : AGAIN_MS);
 }
 
 static void
@@ -109,10 +164,12 @@ again_due(void *arg)
 {
 	struct strays *s = arg;
 
-	if (step(s))
+	const enum step how = step(s);
+
+	if (how == STEP_DONE)
 		s->gone(s->arg);
 	else
-		loop_timer_set(s->loop, &s->again, AGAIN_MS);
+		again_set(s, how);
 }
 
 int
@@ -131,6 +188,7 @@ strays_release(struct strays *s)
 {
 	if (s->loop)
 		loop_timer_stop(&s->again);
+	pass_end(s);
 	while (s->n_held)
 		(void)close(s->held[--s->n_held]);
 	free(TAKE(s->cgroup));
@@ -139,10 +197,18 @@ strays_release(struct strays *s)
 bool
 strays_kill(struct strays *s)
 {
-	if (step(s))
-		return true;
-	loop_timer_set(s->loop, &s->again, AGAIN_MS);
-	return false;
+	const enum step how = step(s);
+
+	if (how != STEP_DONE)
+		again_set(s, how);
+	return how == STEP_DONE;
+}
+
+void
+strays_kill_now(struct strays *s)
+{
+	while (step(s) == STEP_MORE)
+		;
 }
 
 uint64_t
@@ -150,11 +216,15 @@ strays_end(const char *nonce)
 {
 	struct strays s;
 	int tries = END_TRIES;
+	enum step how;
 
 	if (strays_init(&s, /*l=*/NULL, nonce, NULL, NULL, NULL) < 0)
 		return 0;
-	while (!step(&s) && tries-- > 0)
-		(void)usleep(AGAIN_MS * 1000);
+	while ((how = step(&s)) != STEP_DONE && tries > 0)
+		if (how == STEP_WAIT) {
+			(void)usleep(AGAIN_MS * 1000);
+			tries--;
+		}
 	strays_release(&s);
 	return s.killed;
 }

@@ -1,15 +1,19 @@
 /*
- * What a worker starts and leaves: children that went out of its group, its session or its family
- * (setsid, a double fork), and so heard of none of the signals that the group got. All of it has
- * the nonce of the attempt in its environment, and that is how it is found: in /proc. Each is held by
- * a descriptor of its own before it is killed, so that no number is taken for another's.
+ * What a worker starts and leaves: children that left its process group, its session or its family (setsid, a double
+ * fork) and so did not get the signals that the group got.
  *
- * Who may not read a process's environment may not kill it either: to a daemon that is not root
- * other users' processes do not show. To root they do, and one that has the nonce was started for
- * the attempt, whatever user the runner's command made of it.
+ * Where the attempt has a control group, that is killed whole. Elsewhere all of them have the nonce of the attempt in
+ * their environment, and are found in /proc: a part of it at each turn of the loop, for a host may run 10,000 processes.
+ * Each is held by a descriptor of its own before it is killed, so that a reused process id is never mistaken.
+ *
+ * A process whose environment the daemon may not read cannot be killed by it either, so other users' processes do not
+ * show to a daemon that is not root. To root they do, and a process with the nonce was started for the attempt, whatever
+ * user the runner's command made of it.
  */
 #ifndef RUNNER_STRAYS_H
 #define RUNNER_STRAYS_H
+
+#include <dirent.h>
 
 #include "base/loop.h"
 
@@ -22,7 +26,9 @@ struct strays {
 	char *cgroup;              /* their control group, or NULL; freed with this */
 	int held[STRAYS_HELD_MAX]; /* pidfds of the killed that have not ended */
 	size_t n_held;
-	uint64_t killed; /* so far */
+	uint64_t killed;        /* so far */
+	uint64_t killed_before; /* ...when the pass over /proc began */
+	DIR *proc;              /* of the pass that is under way; NULL: none is */
 	struct loop_timer again;
 	void (*gone)(void *arg);
 	void *arg;
@@ -35,6 +41,9 @@ void strays_release(struct strays *s);
 
 /* Kills them all, whatever they start meanwhile: true when none is left. */
 bool strays_kill(struct strays *s);
+
+/* Kills those that one whole pass finds, and waits for nothing. */
+void strays_kill_now(struct strays *s);
 
 /* Those of a daemon that died: waits for their end, at most some seconds. How many there were. */
 uint64_t strays_end(const char *nonce);
