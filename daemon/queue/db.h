@@ -7,7 +7,7 @@
 
 #include <sqlite3.h>
 
-#include "base/err.h"
+#include "base/fs.h"
 
 enum db_stmt {
 #define STMT(sym, sql) STMT_##sym,
@@ -17,14 +17,17 @@ enum db_stmt {
 };
 
 struct store {
-	char *path;  /* of the database */
-	int lock_fd; /* lock.h */
+	char *path;   /* of the database */
+	int lock_fd;  /* lock.h */
+	dev_t device; /* of the database when it was opened, to notice that it is another file by now */
+	ino_t inode;
 	sqlite3 *db;
 	sqlite3_stmt *stmt[STMT_MAX];
-	bool opened; /* db_open() went well */
-	bool batch;  /* between store_begin() and store_commit() */
-	int lost;    /* why the batch at hand can't be committed any more; 0: it can */
-	int broken;  /* why nothing may be done any more; 0: all is well */
+	int64_t death_counted; /* the job whose death this daemon has counted already (recover.c); 0: none */
+	bool opened;           /* db_open() went well */
+	bool batch;            /* between store_begin() and store_commit() */
+	int lost;              /* why the batch at hand can't be committed any more; 0: it can */
+	int broken;            /* why nothing may be done any more; 0: all is well */
 };
 
 /* Opens the file, checks it when it was left uncleanly, brings it to the newest version. */

@@ -8,6 +8,7 @@ libqueue_a_SOURCES = \
 	daemon/queue/lock.c daemon/queue/lock.h \
 	daemon/queue/publish.c daemon/queue/publish.h \
 	daemon/queue/recover.c daemon/queue/recover.h \
+	daemon/queue/reserve.c daemon/queue/reserve.h \
 	daemon/queue/retention.c daemon/queue/retention.h \
 	daemon/queue/schema.c daemon/queue/schema.h \
 	daemon/queue/store.c daemon/queue/store.h

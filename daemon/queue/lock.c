@@ -5,6 +5,7 @@
 #include <sys/file.h>
 
 #include "base/fs.h"
+#include "base/str.h"
 
 /*
  * How long a holder's fork may have the lock after the holder was killed: until it is killed too,
@@ -12,6 +13,10 @@
  */
 #define LEFT_MS 1000
 #define TRY_MS 5
+
+/* The file is one record of a fixed length: the process that holds the folder, or CLEAN after a clean stop. */
+#define RECORD_LEN 32
+#define CLEAN "-"
 
 static int
 lock_wait(int fd)
@@ -29,14 +34,28 @@ lock_wait(int fd)
 	return -1;
 }
 
-/* The text of the lock file, without the newline. */
+/* What the file has of its holder, without what fills it up. */
 static void
-holder_read(int fd, char *buf, size_t len)
+record_read(int fd, char ret[RECORD_LEN + 1])
 {
-	ssize_t n = pread(fd, buf, len - 1, 0);
+	ssize_t n = pread(fd, ret, RECORD_LEN, 0);
 
-	buf[MAX(n, 0)] = '\0';
-	buf[strcspn(buf, "\n")] = '\0';
+	ret[MAX(n, 0)] = '\0';
+	ret[strcspn(ret, " \n")] = '\0';
+}
+
+/*
+ * Over the old record, so that a full disk has room for it. It only informs: what cannot be written is left, and the
+ * next start does not look at the database closely after a crash.
+ */
+static void
+record_write(int fd, const char *who)
+{
+	char record[RECORD_LEN + 1];
+
+	(void)snprintf(record, sizeof(record), "%-*s\n", RECORD_LEN - 1, who);
+	if (pwrite(fd, record, RECORD_LEN, 0) == RECORD_LEN)
+		(void)fsync(fd);
 }
 
 int
@@ -44,8 +63,7 @@ lock_take(const char *state_dir, int *ret_fd, bool *ret_unclean, struct err *e)
 {
 	_cleanup_free_ char *path = fs_join(state_dir, "lock");
 	_cleanup_close_ int fd = -1;
-	char holder[32], self[32];
-	int n, r;
+	char holder[RECORD_LEN + 1], self[RECORD_LEN];
 
 	if (!path)
 		return err_no_memory(e);
@@ -55,19 +73,13 @@ lock_take(const char *state_dir, int *ret_fd, bool *ret_unclean, struct err *e)
 	if (lock_wait(fd) < 0) {
 		if (errno != EWOULDBLOCK)
 			return err_errno(e, E_IO, errno, "cannot lock '%s'", path);
-		holder_read(fd, holder, sizeof(holder));
+		record_read(fd, holder);
 		return err_set(e, E_BUSY, "the state folder '%s' is in use by process %s", state_dir, holder);
 	}
-	holder_read(fd, holder, sizeof(holder));
-	n = snprintf(self, sizeof(self), "%ld\n", (long)getpid());
-	if (ftruncate(fd, 0) < 0)
-		return err_errno(e, E_IO, errno, "cannot write '%s'", path);
-	r = fs_write_all(fd, self, (size_t)n, path, e);
-	if (r < 0)
-		return r;
-	if (fsync(fd) < 0)
-		return err_errno(e, E_IO, errno, "cannot fsync '%s'", path);
-	*ret_unclean = holder[0] != '\0';
+	record_read(fd, holder);
+	(void)snprintf(self, sizeof(self), "%ld", (long)getpid());
+	record_write(fd, self);
+	*ret_unclean = *holder && !str_eq(holder, CLEAN);
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
@@ -75,5 +87,5 @@ lock_take(const char *state_dir, int *ret_fd, bool *ret_unclean, struct err *e)
 void
 lock_mark_clean(int fd)
 {
-	(void)!ftruncate(fd, 0); /* if not, the next start looks at the database closely */
+	record_write(fd, CLEAN);
 }

@@ -21,49 +21,97 @@ files_bad(int code)
 	return code == E_MISMATCH || code == E_NOT_FOUND;
 }
 
+/* Counts that the daemon died under a job, once in the life of a daemon; one death too many fails the job. */
 static int
-requeue(struct recovery *rec, const struct job *job, struct err *e)
+death_count(struct recovery *rec, const struct job *job, bool *ret_failed, struct err *e)
 {
-	struct job_change c = {.now = rec->now, .nonce = job->nonce};
+	struct job_change c = {.now = rec->now, .nonce = job->nonce, .code = E_WORKER_CRASHED};
 	char message[80];
 	int64_t deaths;
 	int r;
 
+	*ret_failed = false;
+	if (rec->s->death_counted == job->id)
+		return 0;
 	r = store_death_add(rec->s, job->id, rec->deaths_max, &deaths, e);
-	if (r < 0)
+	if (r < 0 || deaths)
 		return r;
-	rec->report->requeued += deaths != 0;
-	rec->report->failed += deaths == 0;
-	if (deaths)
-		return job_apply(rec->s, job->id, JOB_EVENT_REQUEUE, &c, e);
+	*ret_failed = true;
 	(void)snprintf(message, sizeof(message), "the daemon died %" PRId64 " times under this job",
 		       rec->deaths_max);
-	c.code = E_WORKER_CRASHED;
 	c.message = message;
 	return job_apply(rec->s, job->id, JOB_EVENT_FAIL, &c, e);
+}
+
+/* Counts alone; what follows may be what kills the daemon. */
+static int
+death_note(struct recovery *rec, const struct job *job, bool *ret_failed, struct err *e)
+{
+	int r = db_enter(rec->s, e);
+
+	if (r == 0)
+		r = db_leave(rec->s, death_count(rec, job, ret_failed, e), e);
+	if (r == 0) {
+		rec->s->death_counted = job->id;
+		rec->report->failed += *ret_failed;
+	}
+	return r;
+}
+
+static int
+count_and_requeue(struct recovery *rec, const struct job *job, bool *ret_failed, struct err *e)
+{
+	const struct job_change c = {.now = rec->now, .nonce = job->nonce};
+	int r = death_count(rec, job, ret_failed, e);
+
+	return r < 0 || *ret_failed ? r : job_apply(rec->s, job->id, JOB_EVENT_REQUEUE, &c, e);
+}
+
+static int
+requeue(struct recovery *rec, const struct job *job, struct err *e)
+{
+	bool failed = false;
+	int r = db_enter(rec->s, e);
+
+	if (r == 0)
+		r = db_leave(rec->s, count_and_requeue(rec, job, &failed, e), e);
+	if (r == 0) {
+		rec->report->failed += failed;
+		rec->report->requeued += !failed;
+	}
+	return r;
+}
+
+/* 1: the job has ended, with its artifact or because it was one death too many; 0: it has to run again. */
+static int
+result_recover(struct recovery *rec, const struct job *job, struct err *e)
+{
+	struct err why = ERR_INIT;
+	bool failed;
+	int r = death_note(rec, job, &failed, e);
+
+	if (r < 0 || failed)
+		return r < 0 ? r : 1;
+	r = publish_resume(rec->s, rec->state_dir, job, rec->now, &why);
+	rec->report->finished += r == 0;
+	if (r == 0 || files_bad(r))
+		return r == 0;
+	return err_set(e, r, "%s", why.msg);
 }
 
 static int
 job_recover(struct recovery *rec, const struct job *job, struct err *e)
 {
 	const struct job_change c = {.now = rec->now, .nonce = job->nonce};
-	struct err why = ERR_INIT;
-	int r;
+	int r = job->result ? result_recover(rec, job, e) : 0;
 
-	if (job->result) {
-		r = publish_resume(rec->s, rec->state_dir, job, rec->now, &why);
-		rec->report->finished += r == 0;
-		if (r == 0)
-			return 0;
-		if (!files_bad(r))
-			return err_set(e, r, "%s", why.msg);
-	}
-	if (job->cancel_requested) {
-		rec->report->cancelled++;
-		return job_apply(rec->s, job->id, JOB_EVENT_CANCEL, &c, e);
-	}
-	r = db_enter(rec->s, e);
-	return r < 0 ? r : db_leave(rec->s, requeue(rec, job, e), e);
+	if (r != 0)
+		return MIN(r, 0);
+	if (!job->cancel_requested)
+		return requeue(rec, job, e);
+	r = job_apply(rec->s, job->id, JOB_EVENT_CANCEL, &c, e);
+	rec->report->cancelled += r == 0;
+	return r;
 }
 
 static int

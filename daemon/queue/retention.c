@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "db.h"
+#include "reserve.h"
 
 #define TURN_MAX 64
 
@@ -290,8 +291,8 @@ jobs_forget(struct store *s, const struct removal_ids *l, struct err *e)
 	return db_leave(s, r, e);
 }
 
-int
-removal_run(struct store *s, const char *state_dir, const struct removal *what, int64_t now, struct err *e)
+static int
+removal_steps(struct store *s, const char *state_dir, const struct removal *what, int64_t now, struct err *e)
 {
 	int r = 0;
 
@@ -303,6 +304,19 @@ removal_run(struct store *s, const char *state_dir, const struct removal *what, 
 	if (r == 0 && what->jobs.n)
 		r = jobs_forget(s, &what->jobs, e);
 	return r;
+}
+
+int
+removal_run(struct store *s, const char *state_dir, const struct removal *what, int64_t now, struct err *e)
+{
+	struct err why = ERR_INIT;
+	int r = removal_steps(s, state_dir, what, now, &why);
+
+	if (r == E_NO_SPACE && !store_broken(s) && reserve_give(state_dir)) {
+		err_clear(&why);
+		r = removal_steps(s, state_dir, what, now, &why);
+	}
+	return r < 0 ? err_set(e, r, "%s", why.msg) : 0;
 }
 
 int

@@ -64,7 +64,7 @@ int retention_select_artifact(struct store *s, int64_t id, struct removal *ret, 
 /* Adds an ended job with all it has. E_NOT_FOUND, E_CONFLICT. */
 int retention_select_job(struct store *s, int64_t id, struct removal *ret, struct err *e);
 
-/* Not within a batch. Safe to call again with the same after it failed. */
+/* Not within a batch. On a full disk it gives back the reserve. Safe to call again with the same after it failed. */
 int removal_run(struct store *s, const char *state_dir, const struct removal *what, int64_t now,
 		struct err *e);
 

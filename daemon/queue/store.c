@@ -1,5 +1,6 @@
 #include "store.h"
 
+#include <errno.h>
 #include <inttypes.h>
 
 #include "base/fs.h"
@@ -7,6 +8,34 @@
 #include "db.h"
 #include "event.h"
 #include "lock.h"
+
+static int
+place_note(struct store *s, struct err *e)
+{
+	struct stat st;
+
+	if (stat(s->path, &st) < 0)
+		return err_errno(e, E_IO, errno, "cannot stat '%s'", s->path);
+	s->device = st.st_dev;
+	s->inode = st.st_ino;
+	return 0;
+}
+
+/* Into a file that nobody will find again no job must be taken. */
+static int
+place_check(struct store *s, struct err *e)
+{
+	struct stat st;
+
+	if (stat(s->path, &st) == 0 && st.st_dev == s->device && st.st_ino == s->inode)
+		return 0;
+	s->broken = E_IO;
+	return err_set(
+		e, E_IO,
+		"the queue '%s' was moved or removed while the daemon ran: stop the daemon, put its state "
+		"folder back, start it again",
+		s->path);
+}
 
 int
 store_open(const char *state_dir, struct store **ret, struct err *e)
@@ -26,6 +55,8 @@ store_open(const char *state_dir, struct store **ret, struct err *e)
 		r = lock_take(state_dir, &s->lock_fd, &unclean, e);
 	if (r == 0)
 		r = db_open(s, unclean, e);
+	if (r == 0)
+		r = place_note(s, e);
 	if (r < 0)
 		return r;
 	s->opened = true;
@@ -59,7 +90,9 @@ store_begin(struct store *s, struct err *e)
 	int r;
 
 	assert(!s->batch);
-	r = db_run_alone(s, STMT_BEGIN, e);
+	r = place_check(s, e);
+	if (r == 0)
+		r = db_run_alone(s, STMT_BEGIN, e);
 	s->batch = r == 0;
 	return r;
 }

@@ -5,6 +5,7 @@ librunner_a_SOURCES = \
 	daemon/runner/environment.c daemon/runner/environment.def daemon/runner/environment.h \
 	daemon/runner/gpus.c daemon/runner/gpus.h \
 	daemon/runner/lines.c daemon/runner/lines.h \
+	daemon/runner/resources.c daemon/runner/resources.h \
 	daemon/runner/runner.c daemon/runner/runner.h \
 	daemon/runner/strays.c daemon/runner/strays.h
 

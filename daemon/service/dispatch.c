@@ -8,6 +8,8 @@
 #include "counters.h"
 #include "journal.h"
 #include "queue/publish.h"
+#include "queue/reserve.h"
+#include "runner/resources.h"
 
 #define DISPATCH_MAGIC 0x64697370u
 #define ATTEMPT_MAGIC 0x61747470u
@@ -24,6 +26,8 @@ struct dispatch {
 	struct live *live;
 	struct journal journal;
 	struct loop_timer kick;
+	bool held;     /* until dispatch_begin(): no claims yet */
+	bool lacking;  /* something ran out that a worker's start needs: no claims until it is there again */
 	bool draining; /* no more claims */
 	bool stopping; /* and what ends now was stopped by us */
 };
@@ -37,6 +41,7 @@ struct attempt {
 	int64_t progress_at_ms;
 	struct child_end end;     /* once the worker is gone, or did not start */
 	struct loop_timer settle; /* tries again what the queue did not take */
+	bool told;                /* that the queue did not take it */
 };
 
 static void
@@ -124,6 +129,13 @@ attempt_clear(const struct attempt *a)
 	attempt_discard(a);
 }
 
+/* It did not begin, since we ran out of something: the job is not to blame, and gets its attempt back. */
+static bool
+is_held_up(const struct attempt *a, const struct err *why)
+{
+	return !a->run.child && resources_lack(why->code);
+}
+
 /* Of an attempt that has no artifact. A result that could not be published stays until the queue has let it go. */
 static int
 attempt_fail(struct attempt *a, const struct err *why, const struct job_stage *stages, size_t n_stages,
@@ -133,7 +145,7 @@ attempt_fail(struct attempt *a, const struct err *why, const struct job_stage *s
 	int r;
 
 	journal_flush(&a->dispatch->journal);
-	if (a->dispatch->stopping && why->code != E_CANCELLED)
+	if ((a->dispatch->stopping && why->code != E_CANCELLED) || is_held_up(a, why))
 		r = job_hand_back(spec->store, a->run.job, a->nonce, job_now(), e);
 	else
 		r = job_fail(spec->store, a->run.job, a->nonce, job_now(), why, stages, n_stages, e);
@@ -142,6 +154,33 @@ attempt_fail(struct attempt *a, const struct err *why, const struct job_stage *s
 	if (a->end.result)
 		attempt_discard(a);
 	return 0;
+}
+
+/* No claims until what ran out is there again (lack_check()). */
+static void
+lack_begin(struct dispatch *d, const struct err *why)
+{
+	if (!d->lacking)
+		log_warning("%s; no job is started until that is over", why->msg);
+	d->lacking = true;
+}
+
+/* Whether claims may go on. The disk is looked at each time: a job that starts on a full one would fail for good. */
+static bool
+lack_check(struct dispatch *d)
+{
+	struct err e = ERR_INIT;
+	int r = d->lacking ? resources_check(d->spec.state_dir, RESERVE_FREE_MIN, &e)
+			   : resources_check_disk(d->spec.state_dir, RESERVE_FREE_MIN, &e);
+
+	if (r < 0) {
+		lack_begin(d, &e);
+		return false;
+	}
+	if (d->lacking)
+		log_notice("jobs are started again");
+	d->lacking = false;
+	return true;
 }
 
 static double
@@ -186,12 +225,29 @@ attempt_end(struct attempt *a, struct err *e)
 		if (store_broken(a->dispatch->spec.store))
 			return err_set(e, why.code, "%s", why.msg);
 	}
-	log_info("job=%" PRId64 " try=%d ended: %s: %s", a->run.job, a->run.attempt, err_name(why.code),
-		 why.msg);
+	if (!a->told)
+		log_info("job=%" PRId64 " try=%d ended: %s: %s", a->run.job, a->run.attempt,
+			 err_name(why.code), why.msg);
 	r = attempt_fail(a, &why, stages, n_stages, e);
-	if (r == 0)
+	if (r == 0 && is_held_up(a, &why))
+		lack_begin(a->dispatch, &why);
+	else if (r == 0)
 		counters_attempt(a->dispatch->spec.metrics, why.code, stages, n_stages);
 	return r;
+}
+
+/* The queue did not take an end. It is said once, however often it is tried; on a full disk the reserve is given back. */
+static void
+settle_again(struct attempt *a, struct err *e)
+{
+	struct dispatch *d = a->dispatch;
+	const bool room = e->code == E_NO_SPACE && reserve_give(d->spec.state_dir);
+
+	(void)err_context(e, "job=%" PRId64 " try=%d", a->run.job, a->run.attempt);
+	if (!a->told || store_broken(d->spec.store))
+		d->spec.failed(d->spec.arg, e);
+	a->told = true;
+	loop_timer_set(d->spec.loop, &a->settle, room ? 0 : AGAIN_MS);
 }
 
 /* Writes the end down, sooner or later; the slot is taken until then. */
@@ -207,9 +263,7 @@ settle_due(void *arg)
 	r = attempt_end(a, &e);
 	d->spec.ended(d->spec.arg);
 	if (r < 0) {
-		(void)err_context(&e, "job=%" PRId64 " try=%d", a->run.job, a->run.attempt);
-		d->spec.failed(d->spec.arg, &e);
-		loop_timer_set(d->spec.loop, &a->settle, AGAIN_MS);
+		settle_again(a, &e);
 		return;
 	}
 	attempt_free(a);
@@ -332,8 +386,8 @@ attempt_start(struct dispatch *d, struct runner *runner, const struct job *job)
 
 	if (!a) { /* the job is running in the queue, and without memory for more nobody will end it */
 		(void)err_no_memory(&e);
-		(void)job_fail(d->spec.store, job->id, job->nonce, job_now(), &e, /*stages=*/NULL, 0, NULL);
-		d->spec.failed(d->spec.arg, &e);
+		(void)job_hand_back(d->spec.store, job->id, job->nonce, job_now(), NULL);
+		lack_begin(d, &e);
 		return;
 	}
 	*a = (struct attempt){
@@ -382,12 +436,18 @@ kick_due(void *arg)
 	int r;
 
 	CHECK_OBJ(d, DISPATCH_MAGIC);
+	if (d->held)
+		return;
 	do {
 		_cleanup_(job_release) struct job job = {.id = 0};
 
 		runner = runners_find_free(d->spec.runners);
 		if (!runner || d->draining)
 			return;
+		if (!lack_check(d)) {
+			loop_timer_set(d->spec.loop, &d->kick, AGAIN_MS);
+			return;
+		}
 		r = job_take(d, runner, &job, &e);
 		if (r > 0)
 			attempt_start(d, runner, &job);
@@ -412,6 +472,7 @@ dispatch_new(const struct dispatch_spec *spec, struct dispatch **ret, struct err
 		return err_no_memory(e);
 	d->magic = DISPATCH_MAGIC;
 	d->spec = *spec;
+	d->held = true;
 	d->kick = (struct loop_timer){.fn = kick_due, .arg = d};
 	journal_init(&d->journal, &d->spec);
 	*ret = d;
@@ -450,6 +511,13 @@ void
 dispatch_kick(struct dispatch *d)
 {
 	loop_timer_set(d->spec.loop, &d->kick, 0);
+}
+
+void
+dispatch_begin(struct dispatch *d)
+{
+	d->held = false;
+	dispatch_kick(d);
 }
 
 void

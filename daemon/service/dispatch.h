@@ -1,6 +1,9 @@
 /*
  * From the queue to the runners and back: claims jobs while a slot is free, watches their
  * workers, publishes what they made, and settles every attempt in the queue.
+ *
+ * A worker that cannot be started since the daemon ran out of descriptors, processes, memory or disk costs its job no
+ * attempt: nothing is claimed until these are there again, which is looked at every few seconds.
  */
 #ifndef SERVICE_DISPATCH_H
 #define SERVICE_DISPATCH_H
@@ -40,6 +43,9 @@ void dispatch_set_live(struct dispatch *d, struct live *live);
 
 /* Kills the workers that are left; their attempts are for recovery. */
 void dispatch_free(struct dispatch **d);
+
+/* From now on jobs are claimed: the queue has recovered. */
+void dispatch_begin(struct dispatch *d);
 
 /* There may be work. */
 void dispatch_kick(struct dispatch *d);

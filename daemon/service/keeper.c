@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "base/log.h"
+#include "queue/reserve.h"
 
 #define KEEPER_MAGIC 0x6b656570u
 #define EVERY_MS 60000
@@ -39,6 +40,7 @@ limits_due(void *arg)
 	int r;
 
 	CHECK_OBJ(k, KEEPER_MAGIC);
+	reserve_keep(k->spec.state_dir);
 	r = limits_apply(k, &e);
 	if (r < 0)
 		k->spec.failed(k->spec.arg, &e);

@@ -1,6 +1,6 @@
 /*
- * Takes away what is beyond the limits (queue/retention.h), and empties trash/: a bit in each turn
- * of the loop, which has others to serve.
+ * Removes artifacts and jobs beyond the limits (queue/retention.h) and empties trash/, a bit in each turn of the loop,
+ * which has others to serve. Makes the reserve again once the disk has room for it (queue/reserve.h).
  */
 #ifndef SERVICE_KEEPER_H
 #define SERVICE_KEEPER_H

@@ -16,6 +16,7 @@
 #define STOP_EXTRA_MS 5000
 
 #define STATUS_EVERY_MS 2000
+#define RECOVERY_EVERY_MS 5000
 
 /* What the service manager is asked for at a time while jobs drain. */
 #define EXTEND_MS 30000
@@ -42,6 +43,7 @@ struct service {
 	struct loop_timer drain_limit;
 	struct loop_timer extend;
 	struct loop_timer status;
+	struct loop_timer recovery; /* set while the disk is too full to recover */
 	enum phase phase;
 	struct err fatal;
 };
@@ -402,6 +404,45 @@ signals_watch(struct service *s, struct err *e)
 	return loop_fd_watch(s->loop, &s->signals, EPOLLIN, e);
 }
 
+/* The queue's last running jobs are not settled yet, for the disk is full: the API serves, and no job starts. */
+static void
+recovery_due(void *arg)
+{
+	struct service *s = arg;
+	struct err e = ERR_INIT;
+	int r = start_recovery(&s->settings.conf, s->store, &e);
+
+	if (r == 0) {
+		dispatch_begin(s->dispatch);
+	} else if (r == E_NO_SPACE && !store_broken(s->store)) {
+		loop_timer_set(s->loop, &s->recovery, RECOVERY_EVERY_MS);
+	} else {
+		(void)err_set(&s->fatal, r, "%s", e.msg);
+		loop_stop(s->loop);
+	}
+}
+
+/* A full disk is no reason not to start: what is on it can be read, and removed. */
+static int
+recover(struct service *s, struct err *e)
+{
+	struct err why = ERR_INIT;
+	int r = start_recovery(&s->settings.conf, s->store, &why);
+
+	if (r == 0) {
+		dispatch_begin(s->dispatch);
+		return 0;
+	}
+	if (r != E_NO_SPACE || store_broken(s->store))
+		return err_set(e, r, "%s", why.msg);
+	log_err("%s. No job starts until there is room: remove artifacts (colconvctl purge) or other files "
+		"on that "
+		"disk",
+		why.msg);
+	loop_timer_set(s->loop, &s->recovery, RECOVERY_EVERY_MS);
+	return 0;
+}
+
 static int
 service_start(struct service *s, struct err *e)
 {
@@ -421,13 +462,15 @@ service_start(struct service *s, struct err *e)
 	    (r = keeper_new(&keeper, &s->keeper, e)) < 0)
 		return r;
 	dispatch_set_live(s->dispatch, api_live(s->api));
+	r = recover(s, e);
+	if (r < 0)
+		return r;
 	keeper_limit(s);
 	r = api_set_tokens_take(s->api, TAKE(s->settings.tokens), e);
 	if (r == 0)
 		r = start_listening(api_server(s->api), &s->settings.conf, e);
 	if (r < 0)
 		return r;
-	dispatch_kick(s->dispatch);
 	sd_ready();
 	sd_watchdog(s->loop);
 	if (sd_is_there())
@@ -460,6 +503,7 @@ service_run(struct settings *settings, int argc, char **argv, struct err *e)
 		.drain_limit = {.fn = drain_due, .arg = &s},
 		.extend = {.fn = extend_due, .arg = &s},
 		.status = {.fn = status_due, .arg = &s},
+		.recovery = {.fn = recovery_due, .arg = &s},
 	};
 	int r;
 

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "queue/list.h"
 #include "queue/recover.h"
+#include "queue/reserve.h"
 #include "runner/strays.h"
 #include "sd.h"
 
@@ -88,25 +89,28 @@ workers_adopt(struct settings *settings, struct loop *loop, struct store *store,
 	return r;
 }
 
-int
-start_queue(struct settings *settings, struct loop *loop, struct store **ret, struct err *e)
+static int
+recover(const struct conf *c, struct store *store, struct recover_report *ret, struct err *e)
 {
-	const struct conf *c = &settings->conf;
-	struct recover_report rep = {0};
-	int r;
+	struct err why = ERR_INIT;
+	int r = recover_run(store, c->state, (int64_t)c->restarts_max, job_now(), ret, &why);
 
-	r = store_open(c->state, ret, e);
+	if (r == E_NO_SPACE && !store_broken(store) && reserve_give(c->state)) {
+		log_notice("the disk of '%s' is full: gave back the reserve", c->state);
+		err_clear(&why);
+		r = recover_run(store, c->state, (int64_t)c->restarts_max, job_now(), ret, &why);
+	}
+	return r < 0 ? err_set(e, r, "cannot recover '%s': %s", c->state, why.msg) : 0;
+}
+
+int
+start_recovery(const struct conf *c, struct store *store, struct err *e)
+{
+	struct recover_report rep = {0};
+	int r = recover(c, store, &rep, e);
+
 	if (r < 0)
 		return r;
-	r = artifact_init(c->state, e);
-	if (r < 0)
-		return r;
-	r = workers_adopt(settings, loop, *ret, e);
-	if (r < 0)
-		return r;
-	r = recover_run(*ret, c->state, (int64_t)c->restarts_max, job_now(), &rep, e);
-	if (r < 0)
-		return err_context(e, "cannot recover '%s'", c->state);
 	if (rep.finished + rep.requeued + rep.failed + rep.cancelled + rep.staging_removed +
 	    rep.artifacts_removed + rep.artifacts_lost)
 		log_notice("recovered: %d jobs finished, %d queued again, %d failed, %d cancelled; %d "
@@ -114,7 +118,20 @@ start_queue(struct settings *settings, struct loop *loop, struct store **ret, st
 			   "artifacts removed, %d artifacts without a job moved to lost/",
 			   rep.finished, rep.requeued, rep.failed, rep.cancelled, rep.staging_removed,
 			   rep.artifacts_removed, rep.artifacts_lost);
+	reserve_keep(c->state);
 	return 0;
+}
+
+int
+start_queue(struct settings *settings, struct loop *loop, struct store **ret, struct err *e)
+{
+	const struct conf *c = &settings->conf;
+	int r;
+
+	r = store_open(c->state, ret, e);
+	if (r == 0)
+		r = artifact_init(c->state, e);
+	return r < 0 ? r : workers_adopt(settings, loop, *ret, e);
 }
 
 /* One address, or a socket that we were started with. */
@@ -147,6 +164,7 @@ int
 start_listening(struct server *s, const struct conf *c, struct err *e)
 {
 	const size_t passed = sd_sockets();
+	struct err why = ERR_INIT;
 	uint16_t first = 0;
 	char text[16];
 	int r = 0, n;
@@ -161,5 +179,10 @@ start_listening(struct server *s, const struct conf *c, struct err *e)
 	if (r < 0 || !*c->port_file)
 		return r;
 	n = snprintf(text, sizeof(text), "%u\n", (unsigned)first);
-	return fs_write_file(c->port_file, text, (size_t)n, e);
+	r = fs_write_file(c->port_file, text, (size_t)n, &why);
+	if (r == E_NO_SPACE) { /* it only informs: a full disk does not keep the daemon from starting */
+		log_warning("%s, ignoring", why.msg);
+		return 0;
+	}
+	return r < 0 ? err_set(e, r, "%s", why.msg) : 0;
 }

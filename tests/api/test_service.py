@@ -265,7 +265,7 @@ def small_disk(daemon, size):
 
 def test_full_disk_is_survived(stopped):
     """Submitting fails with 507, reading goes on, and submitting too when there is room again."""
-    prefix = small_disk(stopped, "8m")
+    prefix = small_disk(stopped, "40m")
     if not prefix:
         pytest.skip("no mounts are allowed here")
     stopped.start(prefix=prefix)
@@ -288,7 +288,7 @@ def test_full_disk_is_survived(stopped):
 
 def test_a_disk_that_is_full_of_an_attempt_is_freed(stopped):
     """What a failed attempt leaves goes before the queue is written, which needs room too."""
-    prefix = small_disk(stopped, "8m")
+    prefix = small_disk(stopped, "40m")
     if not prefix:
         pytest.skip("no mounts are allowed here")
     go = stopped.folder / "go"

@@ -293,6 +293,24 @@ test_too_many_deaths(void **state)
 	job_release(&job);
 }
 
+/* A result does not save a job under which the daemon dies again and again: publishing may be what kills it. */
+static void
+test_too_many_deaths_while_publishing(void **state)
+{
+	struct job job = {.id = 0};
+	int64_t id = running(&job);
+
+	(void)state;
+	result_kept(&job);
+	assert_int_equal(worker_fill(id, 1), 0);
+	job_release(&job);
+	assert_int_equal(recover_run(store, state_dir, /*deaths_max=*/1, T0, &report, &err), 0);
+	assert_int_equal(report.finished, 0);
+	assert_int_equal(report.failed, 1);
+	assert_string_equal(queue_state(id), "failed");
+	assert_false(state_has("artifacts/%" PRId64, id));
+}
+
 int
 main(void)
 {
@@ -311,6 +329,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_artifacts_without_jobs, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_many, queue_setup, queue_teardown),
 		cmocka_unit_test_setup_teardown(test_too_many_deaths, queue_setup, queue_teardown),
+		cmocka_unit_test_setup_teardown(test_too_many_deaths_while_publishing, queue_setup,
+						queue_teardown),
 	};
 
 	return cmocka_run_group_tests_name("recover", tests, NULL, NULL);

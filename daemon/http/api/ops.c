@@ -11,10 +11,8 @@
 #include "config.h"
 #include "http/core/param.h"
 #include "queue/event.h"
+#include "queue/reserve.h"
 #include "spec/architecture.h"
-
-/* Below this the queue cannot be written for long. */
-#define FREE_MIN (UINT64_C(16) << 20)
 
 /* Of an artifact in a list, without its model. */
 #define ARTIFACT_BYTES 150
@@ -227,7 +225,7 @@ ready(const struct api *a, uint64_t free_bytes, struct err *e)
 		return err_set(e, E_BUSY, "the queue cannot be used");
 	if (slots == 0)
 		return err_set(e, E_BUSY, "there is no runner");
-	if (free_bytes < FREE_MIN)
+	if (free_bytes < RESERVE_FREE_MIN)
 		return err_set(e, E_BUSY, "the disk of '%s' is full", a->spec.state_dir);
 	return 0;
 }

@@ -226,6 +226,8 @@ api_submissions_commit(void *arg)
 	if (e.code == 0) {
 		live_publish(a->live);
 		a->spec.submitted(a->spec.arg, n);
+	} else if (store_broken(a->spec.store)) {
+		a->spec.failed(a->spec.arg, &e);
 	}
 	return true;
 }
