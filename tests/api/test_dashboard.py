@@ -68,14 +68,14 @@ def test_policy(daemon):
 def test_submitted_on_the_page_and_watched_until_done(browser, real):
     browser.go(url(real))
     browser.wait_text("#link", "live")
-    browser.wait_text(".empty", "Nothing runs.")
+    browser.wait_text(".empty", "No running jobs.")
     browser.click("nav [data-page=new]")
     browser.type("#f-model", str(GOLDEN))
     browser.type("#f-labels", "team=search")
     browser.click("form .primary")
 
     browser.wait_text("h1", "Job 1")
-    browser.wait_text(".verdict", "Gives the original's embeddings", 60)
+    browser.wait_text(".verdict", "Pass: same embeddings as the original", 60)
     browser.find(".matrix")
     report = real.get("/v1/jobs/1/parity").json
     shown = browser.script("""return [...document.querySelectorAll(".runs > tbody > tr")].map((r) => [r.querySelector("bdi").textContent, r.querySelectorAll(".histogram .column").length > 1])""")
@@ -126,7 +126,7 @@ def test_daemon_restarted_under_the_page(browser, stopped):
     browser.wait_text(".log", "before")
 
     assert stopped.stop() == 0
-    browser.wait_text("#away", "The daemon is away")
+    browser.wait_text("#away", "The daemon does not answer")
     stopped.start("--listen", f"127.0.0.1:{stopped.port}", "--slots", "1")
 
     browser.wait_text("#link", "live")
@@ -179,7 +179,7 @@ def test_tokens(browser, stopped, tmp_path):
     browser.type("#ask-token", "look-look-look-look" + driver.ENTER)
     browser.wait_text(".title .badge", "running")
     browser.click(".title button")
-    browser.wait_text("#notes", "Your token may not do this")
+    browser.wait_text("#notes", "Your access token does not allow this")
     assert stopped.request("GET", f"/v1/jobs/{job[1]}", headers=as_ci).json["cancel_requested"] is False
 
     browser.script("location.hash = arguments[0]", f"#/job/{job[0]}")

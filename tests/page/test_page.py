@@ -168,7 +168,7 @@ def test_what_runs_moves(browser, site):
     browser.wait("more of it", lambda: browser.script(bar) > first)
     browser.wait_text(".figures", "/s")
     browser.wait_text(".figures", "left")
-    browser.wait_text(".rows", "next, as soon as a slot is free")
+    browser.wait_text(".rows", "next in line")
     browser.wait_text(".rows", "after hub_unreachable")
     browser.wait_text(".rows", "of 2 slots busy")
     with site.world.lock:
@@ -193,7 +193,7 @@ def test_log_and_time_line_come_as_they_are_made(browser, site):
         for s in mock.STAGES[2:]:
             site.world.stage(job, s, time.time())
         site.world.end(job, "done", time.time())
-    browser.wait_text(".verdict", "Gives the original's embeddings")
+    browser.wait_text(".verdict", "Pass: same embeddings as the original")
     browser.find(".matrix")
     lines = browser.script("return [...document.querySelectorAll('.log > div')].map((e) => e.textContent.slice(9))")
     assert lines.count("a line of now") == 1 and len(lines) == len([e for e in site.world.events if e["job"] == job and e["event"] == "log"])
@@ -269,7 +269,7 @@ def test_submit_cancel_retry_delete(browser, site):
     spec = site.world.jobs[61]["spec"]
     assert (spec["variants"], spec["labels"]) == (["text", "image", "unified"], {"team": "search", "run": "a=b"})
     button = "return [...document.querySelectorAll('.title button')].map((b) => b.textContent).join()"
-    browser.wait_text(".verdict", "waits for a free slot")
+    browser.wait_text(".verdict", "ahead")
     browser.click(".title button")
     browser.wait_text(".title .badge", "cancelled")
     browser.wait("other buttons", lambda: browser.script(button) == "Retry,Delete")
@@ -292,11 +292,11 @@ def test_submit_cancel_retry_delete(browser, site):
 @pytest.mark.parametrize("site", [{"jobs": 20, "token": "secret-secret-secret"}], indirect=True)
 def test_token(browser, site):
     browser.go(site.url)
-    browser.wait_text("#ask-title", "asks for a token")
+    browser.wait_text("#ask-title", "Access token")
     browser.type("#ask-token", "wrong-wrong-wrong" + driver.ENTER)
-    browser.wait_text("#ask-why", "not known")
+    browser.wait_text("#ask-why", "does not accept")
     browser.click("#ask button[value=no]")
-    browser.wait_text("#link", "needs a token")
+    browser.wait_text("#link", "access token needed")
     browser.click("#token")
     browser.type("#ask-token", site.world.token + driver.ENTER)
 
@@ -305,7 +305,7 @@ def test_token(browser, site):
     assert browser.script("return [localStorage.length, document.cookie, Object.values(sessionStorage)]") == [0, "", [site.world.token]]
     browser.go("about:blank")
     browser.go(site.address("done"))
-    browser.wait_text(".files + p", "cannot send your token")
+    browser.wait_text(".files + p", "cannot send your access token")
     assert "model.onnx_data" not in browser.texts(".files a")
     assert "text.onnx" in browser.texts(".files a")
     browser.logged()
@@ -317,9 +317,9 @@ def test_daemon_goes_and_comes_back(browser, site, view):
     seen = browser.script("return document.querySelector('main').childElementCount")
 
     site.stop()
-    browser.wait_text("#away", "The daemon is away")
+    browser.wait_text("#away", "The daemon does not answer")
     assert browser.script("return document.querySelector('main').childElementCount") == seen
-    browser.wait_text("#link", "away for")
+    browser.wait_text("#link", "no answer for")
     site.start()
     browser.wait_text("#link", "live")
     assert not browser.texts("#away")

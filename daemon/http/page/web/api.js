@@ -5,7 +5,7 @@ const KEY = "colconv.token";
 const SILENCE = 40000; /* ms: the daemon says something at least every 15 s */
 
 const $ = (id) => document.getElementById(id);
-let declined = false; /* "Not now": nobody is asked again until they ask themselves */
+let declined = false; /* the person cancelled: do not ask again until they press "Access token" */
 let asking = null;
 
 export const token = () => sessionStorage.getItem(KEY);
@@ -28,17 +28,17 @@ export async function askToken(why) {
 	return !declined;
 }
 
-/* Many requests may find out at once that a token is needed: one question. */
+/* Several requests may learn at the same time that a token is needed: ask once. */
 async function tokenAfter(used) {
 	if (token() !== used)
 		return true;
 	if (declined)
 		return false;
-	asking ??= askToken(used ? "The token that you gave is not known to it." : "").finally(() => (asking = null));
+	asking ??= askToken(used ? "The daemon does not accept this token." : "").finally(() => (asking = null));
 	return asking;
 }
 
-/* A problem document (RFC 9457), or that there was no answer: status 0. */
+/* A problem document (RFC 9457). Status 0: there was no answer. */
 export class Problem extends Error {
 	constructor(doc, status) {
 		super(String(doc.detail ?? `The daemon answered with status ${status}.`));
@@ -54,7 +54,7 @@ async function problem(answer) {
 	try {
 		doc = await answer.json();
 	} catch {
-		/* not the daemon's own words */
+		/* not a problem document */
 	}
 	return new Problem(doc ?? {}, answer.status);
 }

@@ -39,12 +39,12 @@ export const icon = (name) => svg("svg", { class: "icon", viewBox: "0 0 16 16", 
 
 export const badge = (state) => h("span", { class: `badge ${state}` }, icon(state), state);
 
-/* Text of unknown direction and origin: whatever it holds stays within. */
+/* Text from outside, isolated so that its direction does not affect the text around it. */
 export const name = (text, props) => h("bdi", { class: "name", ...props }, visible(text));
 
-/* Control characters are shown, not obeyed. */
+/* Replaces control characters by visible marks. */
 // eslint-disable-next-line no-control-regex
-export const visible = (text) => String(text).replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "\ufffd");
+export const visible = (text) => String(text).replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufff9-\ufffb]/g, "\ufffd");
 
 /* Shows the items in their order; an item with a key that was there keeps its element, and so the focus. */
 export function keyed(parent, items, key, make) {
@@ -130,7 +130,7 @@ export function duration(s) {
 	return `${Math.floor(s / 86400)} d ${two((s % 86400) / 3600)} h`;
 }
 
-/* One unit, for what lies back. */
+/* A past time in one unit: "3 min". */
 const coarse = (s) => (s < 60 ? `${Math.round(s)} s` : s < 3600 ? `${Math.floor(s / 60)} min` : s < 172800 ? `${Math.floor(s / 3600)} h` : `${Math.floor(s / 86400)} days`);
 
 /* 1.2e-6; plain where that is shorter. */
@@ -175,7 +175,7 @@ export function tick() {
 
 let noteTimer = 0;
 
-/* A sentence at the lower edge, for a while. */
+/* Shows a message at the lower edge for some seconds. */
 export function note(text, bad = false) {
 	const box = document.getElementById("notes");
 

@@ -1,12 +1,12 @@
-/* One job: what it is, its stages on a time line, its log, its files, its report. */
+/* One job: its facts, timeline, log, files and parity report. */
 import { follow, get, post, request, token } from "./api.js";
 import { at, badge, bytes, clock, cosine, count, duration, h, keyed, name, note, now, plural, show, small, throttle, time, visible } from "./dom.js";
 import { why } from "./overview.js";
 import { report } from "./parity.js";
 import { stages } from "./rates.js";
 
-const LINES = 2000; /* of the log that are shown */
-const BLOB_MAX = 256e6; /* bytes that a browser may hold to save a file: with a token, a link alone would be refused */
+const LINES = 2000; /* of the log that the page shows */
+const BLOB_MAX = 256e6; /* largest file that the page fetches by itself, with the token: it is held in memory */
 const ended = (job) => ["done", "failed", "cancelled"].includes(job.state);
 
 const pair = (term, ...what) => (what[0] === null ? null : h("div", {}, h("dt", {}, term), h("dd", {}, what)));
@@ -20,12 +20,12 @@ function facts(job) {
 		pair("Revision", s.revision ? name(s.revision) : null), pair("Base", s.base ? name(s.base) : null),
 		pair("Submitted", time(job.created), job.owner ? [" by ", name(job.owner)] : ""),
 		pair("Attempt", job.attempt ? `${job.attempt} of ${job.attempts_max}` : "none yet", job.runner ? [" on ", name(job.runner)] : ""),
-		pair("Took", job.usage ? `${duration(job.usage.seconds)}, ${duration(job.usage.cpu_seconds)} of CPU time, at most ${bytes(job.usage.peak_rss_bytes)} resident, mapped files included` : null),
+		pair("Took", job.usage ? `${duration(job.usage.seconds)}, ${duration(job.usage.cpu_seconds)} of CPU time, peak resident memory ${bytes(job.usage.peak_rss_bytes)} with mapped files` : null),
 		pair("Labels", Object.keys(s.labels ?? {}).length ? Object.entries(s.labels).map(([k, v]) => h("a", { class: "label", href: `#/jobs?${new URLSearchParams({ label: `${k}=${v}` })}` }, name(`${k}=${v}`))) : null),
 		pair("Model", job.result ? `${job.result.architecture}, ${plural(job.result.parameters, "parameter")}; ${job.result.graphs.map((g) => `${g.variant}: ${count(g.nodes)} nodes`).join(", ")}` : null));
 }
 
-/* From the events: for each attempt its stages, and the waiting before it. */
+/* The attempts, from the events: each with its stages, and its time in the queue before them. */
 function attempts(events, job) {
 	const out = [];
 	let one = null;
@@ -75,9 +75,9 @@ function timeline(events, job) {
 		const last = ended(job) && one.number === job.attempt ? new Map(job.stages.map((s) => [s.name, s])) : new Map();
 
 		if (one.start === null)
-			return h("p", { class: "dim" }, one.end === null ? `Waits for ${duration(waited)}.` : `Waited ${duration(waited)}, then ${one.how}.`);
+			return h("p", { class: "dim" }, one.end === null ? `In the queue for ${duration(waited)}.` : `In the queue for ${duration(waited)}, then ${one.how}.`);
 		return h("table", { class: "line" },
-			h("caption", {}, `Attempt ${one.number}`, h("span", { class: "dim" }, ` began ${clock(new Date(one.start).toISOString())} after ${duration(waited)} of waiting, ${one.end === null ? `runs for ${duration((end - one.start) / 1000)}` : `took ${duration((end - one.start) / 1000)}${one.how ? `, ${one.how}` : ""}`}`)),
+			h("caption", {}, `Attempt ${one.number}`, h("span", { class: "dim" }, ` started ${clock(new Date(one.start).toISOString())} after ${duration(waited)} in the queue, ${one.end === null ? `running for ${duration((end - one.start) / 1000)}` : `took ${duration((end - one.start) / 1000)}${one.how ? `, ${one.how}` : ""}`}`)),
 			h("thead", { class: "hidden" }, h("tr", {}, ["Stage", "When", "Took", "Memory"].map((t) => h("th", { scope: "col" }, t)))),
 			h("tbody", {}, one.stages.map((s) => {
 				const bar = h("div", { class: s.end === null ? "seg now" : "seg" });
@@ -91,7 +91,7 @@ function timeline(events, job) {
 	});
 }
 
-/* A worker says how grave a line is by a number before it, as journals have it: 3 is an error, 4 a warning. */
+/* A line may begin with its level, as in the journal: <3> is an error, <4> a warning. */
 function logLine({ at: iso, data }) {
 	const [, level, words] = /^(?:<([0-7])>)?(.*)$/s.exec(data.line);
 	const grave = level <= 3 ? "error" : level === "4" ? "warning" : "";
@@ -130,7 +130,7 @@ async function save(id, file) {
 	setTimeout(() => URL.revokeObjectURL(a.href), 60000);
 }
 
-/* A link where no token is needed; else the page fetches, or says how a terminal does. */
+/* A link when no token is needed. Otherwise the page fetches the file, or leaves a large one to colconvctl. */
 function download(id, f) {
 	const href = `/v1/jobs/${id}/files/${encodeURIComponent(f.name)}`;
 
@@ -151,18 +151,18 @@ function files(id, list) {
 		h("table", { class: "files" }, h("caption", { class: "hidden" }, "Files of the artifact"),
 			h("thead", {}, h("tr", {}, ["File", "Size", "SHA-256"].map((t) => h("th", { scope: "col" }, t)))),
 			h("tbody", {}, list.map((f) => h("tr", {}, h("th", { scope: "row" }, download(id, f)), h("td", { class: "number" }, bytes(f.size)), h("td", {}, h("code", { class: "hash" }, f.sha256)))))),
-		h("p", { class: "dim" }, large ? "A browser cannot send your token with a large download. " : "", "In a terminal, resumed when interrupted and checked against the hashes:"),
+		h("p", { class: "dim" }, large ? "A browser cannot send your access token with a large download. " : "", "To download in a terminal, with resume and a check of the hashes:"),
 		h("pre", { class: "command", tabindex: 0 }, `colconvctl fetch ${id} -o job-${id}`),
 	];
 }
 
 function headline(job) {
 	if (job.state === "failed" || (job.state === "queued" && job.reason))
-		return h("div", { class: job.state === "failed" ? "verdict bad" : "verdict" }, h("strong", {}, job.state === "failed" ? `Failed: ${job.reason}` : `Its last attempt ended with ${job.reason}`), h("p", {}, visible(job.message ?? "")));
+		return h("div", { class: job.state === "failed" ? "verdict bad" : "verdict" }, h("strong", {}, job.state === "failed" ? `Failed: ${job.reason}` : `Last attempt failed: ${job.reason}`), h("p", {}, visible(job.message ?? "")));
 	if (job.state === "queued")
 		return h("div", { class: "verdict" }, h("strong", {}, why(job, null)));
 	if (job.state === "done" && job.result)
-		return h("div", { class: "verdict good" }, h("strong", {}, job.result.parity_checked ? "Gives the original's embeddings" : "Converted; parity was not asked for"),
+		return h("div", { class: "verdict good" }, h("strong", {}, job.result.parity_checked ? "Pass: same embeddings as the original" : "Converted without a parity check"),
 			job.result.parity_checked ? h("p", {}, `largest difference ${small(job.result.max_abs)}, smallest cosine ${cosine(job.result.min_cosine)}`) : "");
 	return null;
 }
@@ -188,11 +188,11 @@ export function job(query, id) {
 	const parityBox = h("section", { class: "card", "aria-labelledby": "j-parity", hidden: true });
 	const el = h("div", { class: "job" }, h("div", { class: "title" }, title, state, actions), model, verdict, live.el,
 		h("section", { class: "card" }, about),
-		h("section", { class: "card", "aria-labelledby": "j-line" }, h("h2", { id: "j-line" }, "Time line"), line),
+		h("section", { class: "card", "aria-labelledby": "j-line" }, h("h2", { id: "j-line" }, "Timeline"), line),
 		fileBox, parityBox,
 		h("section", { class: "card", "aria-labelledby": "j-log" }, h("h2", { id: "j-log" }, "Log"), log.box));
 	let current = null;
-	let shownEnd = ""; /* of which end files and report are shown */
+	let shownEnd = ""; /* the end whose files and report the page shows */
 	let stop = null;
 	let gone = false;
 	const events = [];
@@ -208,7 +208,7 @@ export function job(query, id) {
 			events.push(event);
 	}
 
-	/* The events since the last that is known; one run at a time. */
+	/* Loads the events after the last known one; one run at a time. */
 	let loading = null;
 	const history = () => (loading ??= (async () => {
 		let next = newest;
@@ -221,7 +221,7 @@ export function job(query, id) {
 		}
 	})().finally(() => (loading = null)));
 
-	/* Of a running job the log comes as it is written. */
+	/* Follows the log of a running job as it is written. */
 	function listen() {
 		stop ??= follow(`/v1/jobs/${id}/events`, newest, {
 			event(what, data) {
@@ -255,7 +255,7 @@ export function job(query, id) {
 			else
 				await view.refresh();
 		} catch (e) {
-			note(e.status === 403 ? `Your token may not do this: ${e.message}` : e.message, true);
+			note(e.status === 403 ? `Your access token does not allow this: ${e.message}` : e.message, true);
 		}
 	}
 
@@ -263,13 +263,13 @@ export function job(query, id) {
 		const list = [];
 
 		if (!ended(j))
-			list.push(["Cancel", j.cancel_requested, () => act("POST", `/v1/jobs/${id}/cancel`, `Job ${id} is asked to stop.`)]);
+			list.push(["Cancel", j.cancel_requested, () => act("POST", `/v1/jobs/${id}/cancel`, `Job ${id}: stopping.`)]);
 		if (j.state === "failed" || j.state === "cancelled")
-			list.push(["Retry", false, () => act("POST", `/v1/jobs/${id}/retry`, `Job ${id} is queued again.`)]);
+			list.push(["Retry", false, () => act("POST", `/v1/jobs/${id}/retry`, `Job ${id}: queued again.`)]);
 		if (ended(j))
 			list.push(["Delete", false, async () => {
-				if (await sure(`Delete job ${id}?`, "Its log, its report and its files go with it.", "Delete"))
-					act("DELETE", `/v1/jobs/${id}`, `Job ${id} is deleted.`);
+				if (await sure(`Delete job ${id}?`, "This also deletes its log, its report and its files.", "Delete"))
+					act("DELETE", `/v1/jobs/${id}`, `Job ${id}: deleted.`);
 			}]);
 		keyed(actions, list.map(([text, off]) => [text, off]), ([text]) => text, ([text, off]) => h("button", { type: "button", disabled: off, onclick: list.find(([t]) => t === text)[2] }, text));
 	}
@@ -290,7 +290,7 @@ export function job(query, id) {
 		if ((j.state === "done" && j.result?.parity_checked && !j.artifact?.removed) || (j.state === "failed" && j.reason === "parity")) {
 			const r = await get(`/v1/jobs/${id}/parity`).catch((e) => (e.status ? null : Promise.reject(e)));
 
-			parityBox.replaceChildren(h("h2", { id: "j-parity" }, "Parity"), r ? report(r) : h("p", { class: "dim" }, "There is no report."));
+			parityBox.replaceChildren(h("h2", { id: "j-parity" }, "Parity"), r ? report(r) : h("p", { class: "dim" }, "No report."));
 			parityBox.hidden = false;
 		}
 	}
@@ -340,7 +340,7 @@ export function job(query, id) {
 				if (e.status !== 404)
 					throw e;
 				this.close();
-				el.replaceChildren(title, h("p", { class: "empty" }, `There is no job ${id}, or no longer. `, h("a", { href: "#/jobs" }, "To the list")));
+				el.replaceChildren(title, h("p", { class: "empty" }, `Job ${id} does not exist, or was deleted. `, h("a", { href: "#/jobs" }, "Go to the list")));
 				return;
 			}
 			current = j;

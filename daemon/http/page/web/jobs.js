@@ -1,4 +1,4 @@
-/* The list: filters and pages live in the address, so that it can be linked and the back button works. */
+/* The list of jobs. Filters and the page are in the address, so that links and the back button work. */
 import { get } from "./api.js";
 import { badge, duration, h, keyed, name, throttle, time } from "./dom.js";
 import { why } from "./overview.js";
@@ -30,7 +30,7 @@ function said(job) {
 const labels = (job) =>
 	Object.entries(job.spec.labels ?? {}).map(([k, v]) => h("a", { class: "label", href: `#/jobs?${new URLSearchParams({ label: `${k}=${v}` })}` }, name(`${k}=${v}`)));
 
-/* One that never began took no time. */
+/* A job that never started shows no time. */
 const took = (job) => (job.state === "running" && job.started ? time(job.started, "since") : job.usage ? duration(job.usage.seconds) : "–");
 
 const row = (job) =>
@@ -97,7 +97,7 @@ export function jobs(query) {
 			seen.add(job.id);
 		keyed(body, page.jobs, (j) => j.id, row);
 		table.hidden = !page.jobs.length;
-		empty.textContent = page.jobs.length || trouble.textContent ? "" : page.next ? "None on this page; older ones may be on the next." : "No jobs.";
+		empty.textContent = page.jobs.length || trouble.textContent ? "" : page.next ? "No matching jobs on this page; the next one may have some." : "No jobs.";
 		const links = [query.has("cursor") && ["newest", "Newest", turned(query, null)], page.next !== null && ["older", "Older", turned(query, page.next)]];
 
 		keyed(pages, links.filter(Boolean), ([k]) => k, ([, text, href]) => h("a", { class: "button", href }, text));

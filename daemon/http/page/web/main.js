@@ -1,4 +1,4 @@
-/* Which view is shown, and the one stream of events that feeds it. */
+/* Chooses the view, and feeds it from the one stream of events. */
 import { askToken, follow, token } from "./api.js";
 import { h, icon, throttle, tick } from "./dom.js";
 import { heard } from "./rates.js";
@@ -21,7 +21,7 @@ const VIEWS = [
 ];
 
 let view = null;
-let away = null; /* when the daemon was last heard, once it is away */
+let away = null; /* when the daemon stopped answering */
 
 function route() {
 	const [path, query = ""] = location.hash.slice(1).split("?");
@@ -32,7 +32,7 @@ function route() {
 		if (found)
 			return { page, made: make(new URLSearchParams(query), ...found.slice(1)) };
 	}
-	return { page: "", made: { title: "No such page", el: h("div", {}, h("h1", { tabindex: -1 }, "No such page"), h("p", {}, h("a", { href: "#/" }, "To the overview"))), refresh() {} } };
+	return { page: "", made: { title: "Page not found", el: h("div", {}, h("h1", { tabindex: -1 }, "Page not found"), h("p", {}, h("a", { href: "#/" }, "Go to the overview"))), refresh() {} } };
 }
 
 function go(event) {
@@ -54,7 +54,7 @@ function go(event) {
 	load();
 }
 
-let loading = null; /* the view whose refresh() is under way: one at a time, so that no older answer comes last */
+let loading = null; /* the view whose refresh() runs: one at a time, so that an older answer never replaces a newer one */
 
 async function load() {
 	const mine = view;
@@ -68,7 +68,7 @@ async function load() {
 		await mine.refresh();
 	} catch (e) {
 		if (mine === view && e.status === 401)
-			link("away", "needs a token");
+			link("away", "access token needed");
 		else if (mine === view && e.status)
 			link("away", e.message);
 	} finally {
@@ -88,8 +88,8 @@ function awayShow() {
 	const seconds = Math.round((Date.now() - away) / 1000);
 
 	$("away").hidden = false;
-	$("away").textContent = "The daemon is away. What is shown is from before; this page goes on by itself as soon as it is back.";
-	link("away", `away for ${seconds} s`);
+	$("away").textContent = "The daemon does not answer. This page shows the last known state, and continues when the daemon is back.";
+	link("away", `no answer for ${seconds} s`);
 }
 
 let stop = null;
@@ -111,8 +111,8 @@ function listen() {
 			refresh();
 		},
 		lost(e) {
-			if (e?.status) { /* it is there, and says no */
-				link("away", e.status === 401 ? "needs a token" : "no live events");
+			if (e?.status) { /* it answered with a refusal */
+				link("away", e.status === 401 ? "access token needed" : "no live events");
 				return;
 			}
 			away ??= Date.now();
@@ -139,7 +139,7 @@ $("theme").addEventListener("click", () => {
 	try {
 		localStorage.setItem("colconv.theme", next);
 	} catch {
-		/* no storage: until the page is left */
+		/* no storage: the choice lasts until the page is closed */
 	}
 	themeShow();
 });
@@ -147,12 +147,12 @@ $("theme").addEventListener("click", () => {
 $("token").addEventListener("click", async () => {
 	const before = token();
 
-	await askToken(before ? "One is in use in this tab." : "None is in use in this tab.");
+	await askToken(before ? "This tab uses an access token." : "This tab uses no access token.");
 	if (token() !== before)
 		listen();
 });
 
-/* Its address is no page of ours. */
+/* The link's address is not one of our views. */
 $("skip").addEventListener("click", (event) => {
 	event.preventDefault();
 	$("main").focus();

@@ -1,4 +1,4 @@
-/* What runs, what waits and why, where, and how much room there is. */
+/* Running and queued jobs, runners, the disk, and recently finished jobs. */
 import { get } from "./api.js";
 import { badge, bytes, count, duration, h, icon, keyed, name, plural, small, svg, throttle, time } from "./dom.js";
 import { stages } from "./rates.js";
@@ -13,7 +13,7 @@ function card(job) {
 	const s = stages();
 	const el = h("article", { class: "card run" },
 		h("h3", {}, h("a", { href: `#/job/${job.id}` }, `Job ${job.id}`), " ", name(job.spec.model)),
-		h("p", { class: "dim" }, "on ", name(job.runner ?? "a runner"), job.attempt > 1 ? `, attempt ${job.attempt} of ${job.attempts_max}` : "", job.started ? [", for ", time(job.started, "since")] : "", job.cancel_requested ? ", asked to stop" : ""),
+		h("p", { class: "dim" }, "on ", name(job.runner ?? "a runner"), job.attempt > 1 ? `, attempt ${job.attempt} of ${job.attempts_max}` : "", job.started ? [", for ", time(job.started, "since")] : "", job.cancel_requested ? ", stopping" : ""),
 		s.el);
 
 	s.show(job);
@@ -27,15 +27,15 @@ export function why(job, turn) {
 	if (!w)
 		return "queued";
 	if (w.for === "pause")
-		return ["tried again in ", w.until ? time(w.until, "until") : "a while", job.reason ? ` after ${job.reason}` : ""];
+		return ["retrying in ", w.until ? time(w.until, "until") : "a moment", job.reason ? ` after ${job.reason}` : ""];
 	if (w.for === "stop")
-		return "the daemon stops and begins no job";
+		return "starts when the daemon is started again";
 	const ahead = w.ahead ?? turn;
 
-	return ahead === null || ahead === undefined ? "waits for a free slot" : ahead === 0 ? "next, as soon as a slot is free" : `waits for a free slot, ${plural(ahead, "job")} before it`;
+	return ahead === null || ahead === undefined ? "waiting for a free slot" : ahead === 0 ? "next in line" : `${plural(ahead, "job")} ahead`;
 }
 
-/* With the whole queue at hand, in the order of the turns; the daemon's lists are newest first. */
+/* Sorts the queue by turn when the page has all of it; the daemon lists the newest job first. */
 function turns(page) {
 	if (page.next !== null)
 		return page.jobs.map((job) => ({ job, turn: null }));
@@ -97,7 +97,7 @@ export function overview() {
 			h("div", {},
 				h("section", { class: "card", "aria-labelledby": "o-runners" }, h("h2", { id: "o-runners" }, "Runners"), runners),
 				h("section", { class: "card", "aria-labelledby": "o-disk" }, h("h2", { id: "o-disk" }, "Disk"), room))),
-		h("section", { class: "card", "aria-labelledby": "o-recent" }, h("h2", { id: "o-recent" }, "Ended last"), recent, noneEnded), version);
+		h("section", { class: "card", "aria-labelledby": "o-recent" }, h("h2", { id: "o-recent" }, "Recently finished"), recent, noneEnded), version);
 
 	return {
 		el,
@@ -115,13 +115,13 @@ export function overview() {
 			const shown = turns(wait).slice(0, 12);
 			const rest = status.jobs.queued - shown.length;
 
-			warning.replaceChildren(status.stopping ? h("p", { class: "warning" }, icon("away"), "The daemon stops: it begins no job until it is started again.") : "");
+			warning.replaceChildren(status.stopping ? h("p", { class: "warning" }, icon("away"), "The daemon is stopping. Queued jobs start when it is started again.") : "");
 			keyed(tiles, ["running", "queued", "done", "failed", "cancelled"].map((s) => [s, status.jobs[s]]), ([s]) => s, ([s, n]) => tile(s, n));
 			keyed(running, run.jobs.map(({ progress, stage, ...job }) => job), (j) => j.id, (j) => card(run.jobs.find((full) => full.id === j.id)));
 			none.hidden = run.jobs.length > 0;
-			none.replaceChildren("Nothing runs. ", h("a", { href: "#/new" }, "Submit a job"));
+			none.replaceChildren("No running jobs. ", h("a", { href: "#/new" }, "Submit a job"));
 			keyed(queue, shown, ({ job }) => job.id, waiting);
-			more.replaceChildren(rest > 0 ? h("a", { href: "#/jobs?state=queued" }, `${plural(rest, "more job")}`) : shown.length ? "" : "Nothing waits.");
+			more.replaceChildren(rest > 0 ? h("a", { href: "#/jobs?state=queued" }, `${plural(rest, "more job")}`) : shown.length ? "" : "No queued jobs.");
 			keyed(runners, where.runners, (r) => r.name, runner);
 			room.replaceChildren(...disk(status.disk));
 			keyed(recent, done.jobs, (j) => j.id, ended);

@@ -9,13 +9,13 @@ import { cosine, count, h, icon, name, plural, small, svg, visible } from "./dom
 
 const WIDTH = 240;
 const HEIGHT = 70;
-const CEILING = 14; /* over it stands how many are beyond the limit */
-const FLOOR = 54; /* y of the base line; under it is the scale's text */
+const CEILING = 14; /* above it: how many values are beyond the limit */
+const FLOOR = 54; /* y of the base line; the scale is below it */
 const SCORES = ["original", "onnx"];
 
 const edge = (x) => x.toExponential(0).replace("e+", "e");
 
-/* The bins that some run uses, and that of the limit: from, to (with it). */
+/* First and last bin to draw: all that some run uses, and the bin of the limit. */
 function span(runs, counts, edges, limit) {
 	let from = edges.findIndex((e) => e >= limit);
 	let to = from = Math.max(1, from < 0 ? edges.length : from);
@@ -30,7 +30,7 @@ function span(runs, counts, edges, limit) {
 	return { from: Math.max(1, from - 1), to: Math.min(edges.length, to + 2) };
 }
 
-/* What is equal has a column of its own at the left, for a log scale has no zero. */
+/* Values that are equal have their own column at the left, because a log scale has no zero. */
 function histogram(counts, edges, limit, { from, to }, what) {
 	const bins = to - from + 2;
 	const w = WIDTH / bins;
@@ -74,7 +74,7 @@ function run(r, report, spans) {
 
 	return h("tr", { class: r.passed ? "" : "bad" },
 		h("th", { scope: "row" }, name(r.name), h("span", { class: "dim" }, r.model, r.pixels ? ` with ${r.pixels === "none" ? "no pixels" : "pixels of zeros"}` : ""),
-			h("span", { class: `badge ${r.passed ? "done" : "failed"}` }, icon(r.passed ? "done" : "failed"), r.passed ? "within" : "outside"),
+			h("span", { class: `badge ${r.passed ? "done" : "failed"}` }, icon(r.passed ? "done" : "failed"), r.passed ? "pass" : "fail"),
 			r.message ? h("span", { class: "why" }, visible(r.message)) : ""),
 		h("td", { class: "picture", "data-label": "1 − cosine, tokens" }, pictures ? histogram(r.cosine_counts, report.edges, 1 - report.limits.min_cosine, spans.cosine, "token") : "–"),
 		h("td", { class: "picture", "data-label": "Absolute difference, elements" }, pictures ? histogram(r.abs_counts, report.edges, report.limits.max_abs, spans.abs, "element") : "–"),
@@ -82,7 +82,7 @@ function run(r, report, spans) {
 		cell("Mean abs", r.mean_abs === undefined ? null : small(r.mean_abs)), cell("NaN", r.nan === undefined ? null : count(r.nan)));
 }
 
-/* One square a score. paint(row, column) gives its colour; the best document of each query has a dot. */
+/* One square per score. paint(row, column) gives its colour; a dot marks the best document of each query. */
 function matrix(title, scores, paint, best, read) {
 	const rows = scores.length;
 	const columns = scores[0].length;
@@ -123,11 +123,11 @@ function legend(from, to, steps) {
 
 function ranking(k) {
 	const head = h("h3", {}, `MaxSim: queries by ${k.queries_model}, documents by ${k.documents_model}`);
-	const said = h("p", {}, k.kept ? `${plural(k.queries, "query", "queries")} over ${plural(k.documents, "document")}: every order is kept` : `${plural(k.swapped, "pair")} of documents ${k.swapped === 1 ? "is" : "are"} put the other way round`, `; the largest change of a score is ${small(k.max_score_change)}.`);
+	const said = h("p", {}, k.kept ? `${plural(k.queries, "query", "queries")} over ${plural(k.documents, "document")}: same order for every query` : `${plural(k.swapped, "pair")} of documents ${k.swapped === 1 ? "changes" : "change"} order`, `; largest change of a score: ${small(k.max_score_change)}.`);
 
 	if (!SCORES.every((s) => k[s]?.length && k[s][0].length))
 		return h("div", { class: "ranking" }, head, said);
-	/* Long queries have large scores: each has a scale of its own, or the others would show nothing. */
+	/* Long queries have large scores, so each query has its own scale; otherwise the short ones would look empty. */
 	const scales = k.original.map((row, q) => {
 		const low = Math.min(...row, ...k.onnx[q]);
 
@@ -139,7 +139,7 @@ function ranking(k) {
 	const diverging = (p) => mix("--heat-none", p < 0 ? "--heat-less" : "--heat-more", Math.abs(p));
 	const readout = h("p", { class: "readout dim" });
 	const signed = (x) => `${x > 0 ? "+" : ""}${small(x)}`;
-	const read = (q, d) => (readout.textContent = q === null ? "Point at a square to read its scores. A dot marks the best document of a query." : `query ${q + 1}, document ${d + 1}: original ${k.original[q][d].toFixed(5)}, ONNX ${k.onnx[q][d].toFixed(5)}, difference ${signed(change(q, d))}`);
+	const read = (q, d) => (readout.textContent = q === null ? "Point at a square to see its scores. A dot marks the best document of each query." : `query ${q + 1}, document ${d + 1}: original ${k.original[q][d].toFixed(5)}, ONNX ${k.onnx[q][d].toFixed(5)}, difference ${signed(change(q, d))}`);
 
 	read(null);
 	return h("div", { class: "ranking" }, head, said,
@@ -162,9 +162,9 @@ export function report(r) {
 	const spans = { cosine: span(drawn, "cosine_counts", edges, loss), abs: span(drawn, "abs_counts", edges, r.limits.max_abs) };
 
 	return h("div", { class: "parity" },
-		h("p", { class: "sum" }, h("span", { class: `badge ${r.passed ? "done" : "failed"}` }, icon(r.passed ? "done" : "failed"), r.passed ? "passed" : "failed"),
-			` ${count(r.cases.filter((c) => c.passed).length)} of ${plural(r.cases.length, "run")} within the limits. Worst absolute difference ${small(r.worst.max_abs)}, allowed ${small(r.limits.max_abs)}; worst cosine ${cosine(r.worst.min_cosine)}, allowed ${r.limits.min_cosine}. ONNX Runtime `, name(r.onnxruntime), "."),
-		h("p", { class: "dim key" }, "Both axes are logarithmic. The dashed line is the limit; what is beyond it is red, and counted. 0 is what is equal, or below 1e-16."),
+		h("p", { class: "sum" }, h("span", { class: `badge ${r.passed ? "done" : "failed"}` }, icon(r.passed ? "done" : "failed"), r.passed ? "pass" : "fail"),
+			` ${count(r.cases.filter((c) => c.passed).length)} of ${plural(r.cases.length, "run")} passed. Worst absolute difference ${small(r.worst.max_abs)}, allowed ${small(r.limits.max_abs)}; worst cosine ${cosine(r.worst.min_cosine)}, allowed ${r.limits.min_cosine}. ONNX Runtime `, name(r.onnxruntime), "."),
+		h("p", { class: "dim key" }, "Both axes are logarithmic. The dashed line is the limit; values beyond it are red and counted. The column 0 has values that are equal, or differ by less than 1e-16."),
 		h("div", { class: "scroll" }, h("table", { class: "runs" }, h("caption", { class: "hidden" }, "Runs of the cases"),
 			h("thead", {}, h("tr", {}, ["Case and graph", "1 − cosine, tokens", "Absolute difference, elements", "Tokens", "Min cosine", "Max abs", "Mean abs", "NaN"].map((t, i) => h("th", { scope: "col", class: i > 2 ? "number" : "" }, t)))),
 			h("tbody", {}, [...r.cases].sort((a, b) => a.passed - b.passed).map((c) => run(c, r, spans))))),

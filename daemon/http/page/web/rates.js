@@ -1,7 +1,7 @@
-/* How fast the stages go: from what the last seconds of progress say. */
+/* The speed of stages, from the progress of the last seconds. */
 import { amount, duration, h, name } from "./dom.js";
 
-const WINDOW = 15000; /* ms that a rate is taken over */
+const WINDOW = 15000; /* ms that a rate is computed from */
 const known = new Map(); /* job: its stage, newest progress and samples */
 
 export function heard(event, data) {
@@ -23,7 +23,7 @@ export function heard(event, data) {
 	}
 }
 
-/* The newest that is known of a running job: the stream is ahead of what was loaded. */
+/* The newest known progress of a running job: the stream is newer than the loaded page. */
 function newest(job) {
 	const k = known.get(job.id);
 
@@ -54,7 +54,7 @@ function words({ progress, samples }) {
 	return out.join(" · ");
 }
 
-/* The stages of a running job: what is done, how far the one that runs is, what comes. show(job) updates it. */
+/* The stages of a running job: finished, current with its progress, and next. show(job) updates it. */
 export function stages() {
 	const steps = h("ol", { class: "steps" });
 	const fillBar = h("div");

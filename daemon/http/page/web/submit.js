@@ -1,40 +1,40 @@
-/* A form for a job: the words of its fields are the daemon's own (/v1/models). */
+/* The form for a new job. The choices of its fields come from the daemon (/v1/models). */
 import { get, post } from "./api.js";
 import { h, name, note, visible } from "./dom.js";
 
-/* Fields that have no words: [name, label, help, attributes of the input]. */
+/* Fields without choices: [name, label, help, attributes of the input]. */
 const MODEL = ["model", "Model", "A folder on the daemon's host, or OWNER/NAME on the Hugging Face Hub", { required: true, placeholder: "/srv/models/colqwen2-v1.0-hf" }];
 const SOURCE = [
-	["revision", "Revision", "Of OWNER/NAME: a branch, a tag or a commit", {}],
-	["base", "Base", "Of an adapter; empty: where the adapter says", {}],
+	["revision", "Revision", "Branch, tag or commit of the repository", {}],
+	["base", "Base", "Base model of an adapter; empty: the one that the adapter names", {}],
 ];
 const QUEUE = [
-	["priority", "Priority", "-100 to 100; higher begins first", { inputmode: "numeric", placeholder: "0" }],
-	["timeout", "Time limit in seconds", "For one attempt; empty: the daemon's", { inputmode: "numeric" }],
-	["attempts", "Attempts", "When it fails for a reason that may pass", { inputmode: "numeric", placeholder: "3" }],
+	["priority", "Priority", "-100 to 100; higher runs first", { inputmode: "numeric", placeholder: "0" }],
+	["timeout", "Time limit in seconds", "For each attempt; empty: the daemon's default", { inputmode: "numeric" }],
+	["attempts", "Attempts", "Retries included; only failures that may be temporary are retried", { inputmode: "numeric", placeholder: "3" }],
 ];
 const LIMITS = [
-	["parity.max_abs", "Largest difference", "Of an element; empty: by the dtype", { inputmode: "decimal", placeholder: "1e-4" }],
-	["parity.min_cosine", "Smallest cosine", "Of a token; empty: by the dtype", { inputmode: "decimal", placeholder: "0.99999" }],
-	["parity.seed", "Seed", "Of the cases that are made", { inputmode: "numeric" }],
+	["parity.max_abs", "Largest difference", "For any element; empty: the default of the dtype", { inputmode: "decimal", placeholder: "1e-4" }],
+	["parity.min_cosine", "Smallest cosine", "For any token; empty: the default of the dtype", { inputmode: "decimal", placeholder: "0.99999" }],
+	["parity.seed", "Seed", "For the generated cases", { inputmode: "numeric" }],
 ];
 const HELP = {
-	adapter: "In a folder that holds a model too: put on it, or left out",
+	adapter: "In a folder that also holds a model: apply it, or ignore it",
 	variants: "Text and image share their weights; unified is both in one graph",
 	dtype: "fp16 is for GPUs",
 	storage: "bf16: half the disk, the same numbers",
-	layout: "Where the weights are",
-	profile: "Who loads the graphs",
-	positions: "Of image tokens",
-	mask_mode: "What a token sees",
+	layout: "How the weights are stored",
+	profile: "The library that will load the graphs",
+	positions: "Position ids of image tokens",
+	mask_mode: "Attention mask",
 };
 const DEFAULT_GRAPHS = ["text", "image"];
 const WHOLE = new Set(["priority", "timeout", "attempts", "parity.seed"]);
 
-/* What the daemon blames ("labels.team", "reference[1]") to the field that is shown. */
+/* From a field in an error ("labels.team", "reference[1]") to the field of the form. */
 const shown = (field) => (field.startsWith("parity.") ? field : field.split(/[.[]/)[0]);
 
-/* The same form sent twice makes one job. */
+/* Sending the same form twice makes one job. */
 function key() {
 	return [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
 }
@@ -49,7 +49,8 @@ function wrap(id, label, help, control) {
 
 const text = ([id, label, help, attributes]) => wrap(id, label, help, h("input", { type: "text", autocomplete: "off", spellcheck: "false", ...attributes }));
 const area = (id, label, help) => wrap(id, label, help, h("textarea", { rows: 2, spellcheck: "false" }));
-const title = (id) => id[0].toUpperCase() + id.slice(1).replace("_", " ");
+const TITLES = { profile: "Target library", variants: "Graphs" };
+const title = (id) => TITLES[id] ?? id[0].toUpperCase() + id.slice(1).replace("_", " ");
 
 function choice(id, words) {
 	return wrap(id, title(id), HELP[id] ?? "", h("select", {}, words.map((w, i) => h("option", { value: w }, i || w === "default" ? w : `${w} (default)`))));
@@ -62,9 +63,9 @@ function checks(id, words) {
 }
 
 const lines = (s) => s.split("\n").map((l) => l.trim()).filter(Boolean);
-const number = (s) => (/^[-+]?[0-9.]+(e[-+]?[0-9]+)?$/i.test(s) && Number.isFinite(Number(s)) ? Number(s) : s); /* what is none is sent as it is, for the daemon to say */
+const number = (s) => (/^[-+]?[0-9.]+(e[-+]?[0-9]+)?$/i.test(s) && Number.isFinite(Number(s)) ? Number(s) : s); /* other text is sent as it is, and the daemon says what is wrong */
 
-/* The job as the API takes it; what is left at its default is left out. */
+/* The job as the API expects it, without the fields that have their default. */
 function body(form, options) {
 	const data = new FormData(form);
 	const of = (id) => (data.get(id) ?? "").trim();
@@ -102,7 +103,7 @@ export function submit() {
 		const { variants = [], ...words } = options;
 		const check = h("input", { type: "checkbox", name: "check", checked: true });
 		const limits = h("div", { class: "fields" }, LIMITS.map(text));
-		const shard = text(["shard_size", "Shard size", "Largest data file, such as 2GB", {}]);
+		const shard = text(["shard_size", "Shard size", "Largest data file, for example 2GB", {}]);
 		const same = h("pre", { class: "command", tabindex: 0 });
 		const sum = h("p", { class: "error sum", role: "alert" });
 		const send = h("button", { class: "primary" }, "Submit");
@@ -110,13 +111,13 @@ export function submit() {
 
 		form = h("form", { novalidate: true, class: "submit" },
 			h("section", { class: "card" }, h("h2", {}, "Source"), text(MODEL),
-				h("p", { class: "dim" }, "It can convert ", models.map((m, i) => [i ? ", " : "", name(m.name), ` (${m.variants.join(", ")})`]), "."),
-				h("details", {}, h("summary", {}, "A revision, or an adapter's base"), h("div", { class: "fields" }, SOURCE.map(text)))),
+				h("p", { class: "dim" }, "Supported: ", models.map((m, i) => [i ? ", " : "", name(m.name), ` (${m.variants.join(", ")})`]), "."),
+				h("details", {}, h("summary", {}, "Revision, base model"), h("div", { class: "fields" }, SOURCE.map(text)))),
 			h("section", { class: "card" }, h("h2", {}, "Graphs"), checks("variants", variants), h("div", { class: "fields" }, Object.entries(words).map(([id, w]) => choice(id, w)), shard)),
-			h("section", { class: "card" }, h("h2", {}, "Parity"), h("label", { class: "check" }, check, "Publish only what gives the original's embeddings"), limits,
-				h("details", {}, h("summary", {}, "Cases of your own"), area("reference", "Case files", "A path on the daemon's host on each line"))),
-			h("section", { class: "card" }, h("h2", {}, "Queue"), h("div", { class: "fields" }, QUEUE.map(text)), area("labels", "Labels", "NAME=VALUE on each line")),
-			h("details", {}, h("summary", {}, "The same as a request"), same),
+			h("section", { class: "card" }, h("h2", {}, "Parity"), h("label", { class: "check" }, check, "Publish only if the embeddings match the original"), limits,
+				h("details", {}, h("summary", {}, "Your own cases"), area("reference", "Case files", "One path on the daemon's host per line"))),
+			h("section", { class: "card" }, h("h2", {}, "Queue"), h("div", { class: "fields" }, QUEUE.map(text)), area("labels", "Labels", "One NAME=VALUE per line")),
+			h("details", {}, h("summary", {}, "Show the request"), same),
 			sum, h("p", { class: "actions" }, send));
 		const changed = () => {
 			idempotency = key();
@@ -133,7 +134,7 @@ export function submit() {
 			try {
 				const job = await post("/v1/jobs", body(form, options), { "Idempotency-Key": idempotency });
 
-				note(`Job ${job.id} is queued.`);
+				note(`Job ${job.id}: queued.`);
 				location.hash = `#/job/${job.id}`;
 			} catch (e) {
 				blame(e, sum);
@@ -153,7 +154,7 @@ export function submit() {
 			c.removeAttribute("aria-invalid");
 	}
 
-	/* The daemon's words beside the field that they are about, which gets the focus. */
+	/* Shows the daemon's error beside the field that it is about, and moves the focus there. */
 	function blame(e, sum) {
 		const id = e.field ? shown(e.field) : "";
 		const field = [...form.querySelectorAll(".field")].find((f) => f.dataset.field === id);

@@ -1,4 +1,4 @@
-/* Before anything is painted: the theme that was chosen here, if one was. */
+/* Sets the chosen theme before anything is painted. */
 "use strict";
 
 try {
