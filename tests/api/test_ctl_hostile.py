@@ -136,7 +136,7 @@ EVIL_JOB = job("failed", spec={**job()["spec"], "model": EVIL, "labels": {EVIL: 
 @pytest.mark.parametrize("args", [
     ["list"], ["list", "-o", "wide"], ["list", "-o", "json"], ["show", "42"], ["watch", "42"], ["logs", "42"],
     ["history", "42"], ["artifacts"], ["models"], ["runners", "-o", "wide"], ["status"], ["version"], ["parity", "42"],
-    ["api", "/v1/jobs/42"], ["api", "/v1/none"], ["fetch", "42", "-o", "/nonexistent/x"], ["purge", "--dry-run"],
+    ["api", "/v1/jobs/42"], ["api", "/v1/none"], ["fetch", "42", "-o", "/proc/x"], ["purge", "--dry-run"],
 ])
 def test_what_a_server_says_is_harmless_on_a_terminal(stub, args):
     stub.routes["GET", "/v1/jobs"] = lambda h: h.answer(200, {"jobs": [EVIL_JOB], "next": None})
