@@ -136,9 +136,9 @@ EVIL_JOB = job("failed", spec={**job()["spec"], "model": EVIL, "labels": {EVIL: 
 @pytest.mark.parametrize("args", [
     ["list"], ["list", "-o", "wide"], ["list", "-o", "json"], ["show", "42"], ["watch", "42"], ["logs", "42"],
     ["history", "42"], ["artifacts"], ["models"], ["runners", "-o", "wide"], ["status"], ["version"], ["parity", "42"],
-    ["api", "/v1/jobs/42"], ["api", "/v1/none"], ["fetch", "42", "-o", "/proc/x"], ["purge", "--dry-run"],
+    ["api", "/v1/jobs/42"], ["api", "/v1/none"], ["fetch", "42", "-o", "FOLDER"], ["purge", "--dry-run"],
 ])
-def test_what_a_server_says_is_harmless_on_a_terminal(stub, args):
+def test_what_a_server_says_is_harmless_on_a_terminal(stub, tmp_path, args):
     stub.routes["GET", "/v1/jobs"] = lambda h: h.answer(200, {"jobs": [EVIL_JOB], "next": None})
     stub.routes["GET", "/v1/jobs/42"] = lambda h: h.answer(200, json.dumps(EVIL_JOB, ensure_ascii=False).encode())
     stub.routes["GET", "/v1/jobs/42/events"] = lambda h: h.events(event("job", EVIL_JOB))
@@ -157,7 +157,7 @@ def test_what_a_server_says_is_harmless_on_a_terminal(stub, args):
     stub.routes["GET", "/v1/jobs/42/files"] = lambda h: h.answer(200, {"files": [{"name": EVIL, "size": 0, "sha256": EVIL}]})
     stub.routes["GET", "/v1/none"] = lambda h: h.problem(404, "not_found", EVIL, EVIL)
 
-    text = shown(stub, *args)
+    text = shown(stub, *[str(tmp_path / "new") if arg == "FOLDER" else arg for arg in args])
 
     assert clean(text), [text]
     if args not in (["status"], ["purge", "--dry-run"]):
