@@ -566,6 +566,7 @@ child_new(struct loop *l, const struct child_spec *spec, const struct child_ops 
 	r = job_pack(c, spec->job, e);
 	if (r == 0)
 		r = strays_init(&c->strays, l, c->nonce, strays_gone, c, e);
+	c->strays.roams = spec->prefix && spec->prefix[0];
 	if (r == 0 && spec->cgroup)
 		r = cgroup_add(spec->cgroup, c->nonce, spec->memory_max, &c->strays.cgroup, e);
 	if (r == 0)

@@ -136,7 +136,7 @@ group_step(struct strays *s)
 static enum step
 step(struct strays *s)
 {
-	if (s->cgroup)
+	if (s->cgroup && !s->roams)
 		return group_step(s) ? STEP_DONE : STEP_WAIT;
 	held_check(s);
 	if (s->n_held)
@@ -150,7 +150,7 @@ step(struct strays *s)
 	if (!look(s))
 		return STEP_MORE;
 	pass_end(s);
-	return s->killed == s->killed_before ? STEP_DONE : STEP_WAIT;
+	return s->killed == s->killed_before && cgroup_remove(s->cgroup) ? STEP_DONE : STEP_WAIT;
 }
 
 static void

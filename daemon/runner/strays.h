@@ -2,7 +2,8 @@
  * What a worker starts and leaves: children that left its process group, its session or its family (setsid, a double
  * fork) and so did not get the signals that the group got.
  *
- * Where the attempt has a control group, that is killed whole. Elsewhere all of them have the nonce of the attempt in
+ * Where the attempt has a control group and no runner's command that may start it elsewhere, the group is killed whole.
+ * Otherwise all of them have the nonce of the attempt in
  * their environment, and are found in /proc: a part of it at each turn of the loop, for a host may run 10,000 processes.
  * Each is held by a descriptor of its own before it is killed, so that a reused process id is never mistaken.
  *
@@ -22,8 +23,9 @@
 
 struct strays {
 	struct loop *loop;
-	char mark[64];             /* "COLCONV_ATTEMPT=NONCE" */
-	char *cgroup;              /* their control group, or NULL; freed with this */
+	char mark[64]; /* "COLCONV_ATTEMPT=NONCE" */
+	char *cgroup;  /* their control group, or NULL; freed with this */
+	bool roams; /* a runner's command may start them outside the group (systemd-run): look in /proc as well */
 	int held[STRAYS_HELD_MAX]; /* pidfds of the killed that have not ended */
 	size_t n_held;
 	uint64_t killed;        /* so far */

@@ -136,6 +136,27 @@ test_words_of_the_limit(void **state)
 	loop_free(&l);
 }
 
+/* The group of a worker that cannot be started does not stay. */
+static void
+test_no_worker_no_group(void **state)
+{
+	static const struct child_ops ops = {.log = on_log, .ended = on_ended};
+	char nonce[] = "beef";
+	const struct cgroup c = {.dir = *state};
+	_cleanup_free_ char *leaf = str_printf("%s/attempt-beef", (char *)*state);
+	Colconv__Job job = COLCONV__JOB__INIT;
+	struct child_spec spec = {.program = "/no/such/worker", .job = &job, .cgroup = &c};
+	struct child *child = NULL;
+	struct loop *l = NULL;
+	struct err e = ERR_INIT;
+
+	job.nonce = nonce;
+	assert_int_equal(loop_new(&l, &e), 0);
+	assert_int_equal(child_new(l, &spec, &ops, l, &child, &e), E_IO);
+	assert_false(fs_exists(leaf));
+	loop_free(&l);
+}
+
 int
 main(void)
 {
@@ -144,6 +165,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_oom_kills, tmpdir_setup, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(test_no_controller, tmpdir_setup, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(test_words_of_the_limit, tmpdir_setup, tmpdir_teardown),
+		cmocka_unit_test_setup_teardown(test_no_worker_no_group, tmpdir_setup, tmpdir_teardown),
 	};
 
 	(void)signal(SIGPIPE,
