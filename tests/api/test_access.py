@@ -92,7 +92,7 @@ def test_every_route_asks_for_its_scope(guarded, method, path, scope):
         if SCOPES.index(has) < SCOPES.index(scope.lower()):
             answer = guarded.request(method, url, "{}", bearer(name))
             assert (answer.status, answer.json["code"]) == (403, "not_allowed")
-            assert answer.json["detail"] == f"the token '{name}' has the scope '{has}', and this needs '{scope.lower()}'"
+            assert answer.json["detail"] == f"the token '{name}' has the scope '{has}'; this request needs '{scope.lower()}'"
         elif "events" not in path:
             assert guarded.request(method, url, None, bearer(name)).status not in (401, 403)
 
@@ -275,7 +275,7 @@ def test_tokens_that_are_refused(tmp_path):
     path.write_text("ci submit secretsecretsecret\n")
     path.chmod(0o644)
     got = check("--tokens", str(path))
-    assert got.returncode == 2 and "its mode must be 0600, not 0644" in got.stderr
+    assert got.returncode == 2 and "set its mode to 0600, not 0644" in got.stderr
     path.chmod(0o600)
     path.write_text("ci submit secretsecretsecret\nci2 write secretsecretsecret2\n")
     got = check("--tokens", str(path))
@@ -392,8 +392,8 @@ def test_sockets_of_systemd(stopped):
 @pytest.mark.skipif(not has_systemd(), reason="built without libsystemd")
 @pytest.mark.parametrize("make, words", [
     (lambda: socket.create_server(("0.0.0.0", 0)), "is reached from other hosts"),
-    (lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM), "is no socket that listens"),
-    (lambda: socket.socket(socket.AF_INET), "is no socket that listens"),
+    (lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM), "is not a listening stream socket"),
+    (lambda: socket.socket(socket.AF_INET), "is not a listening stream socket"),
 ])
 def test_sockets_of_systemd_that_are_refused(stopped, make, words):
     with make() as s:

@@ -73,7 +73,7 @@ def test_a_nul_is_in_no_parameter(one_daemon, target):
 @pytest.mark.parametrize("header", ["Range", "If-Range", "Last-Event-ID"])
 def test_headers_that_are_there_once(one_daemon, header):
     back = one_daemon.raw(f"GET /v1/jobs/1/events HTTP/1.1\r\nHost: localhost\r\n{header}: 1\r\n{header}: 1\r\n\r\n".encode())
-    assert back.startswith(b"HTTP/1.1 400 ") and f"'{header}' is there more than once".encode() in back
+    assert back.startswith(b"HTTP/1.1 400 ") and f"'{header}' is repeated".encode() in back
 
 
 @pytest.mark.parametrize("kind", [None, "application/json", "application/json; charset=utf-8", "application/x-www-form-urlencoded", "text/plain", "x"])

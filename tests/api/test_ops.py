@@ -345,7 +345,7 @@ def test_ready(stopped):
     wait_until("it stops", lambda: any("stopping" in line for line in stopped.log))
     connection.request("GET", "/readyz")
     answer = connection.getresponse()
-    assert (answer.status, json.loads(answer.read())["detail"]) == (503, "the daemon stops")
+    assert (answer.status, json.loads(answer.read())["detail"]) == (503, "the daemon is stopping")
 
 
 def test_not_ready_with_a_full_disk(stopped):

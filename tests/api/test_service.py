@@ -156,7 +156,7 @@ def test_one_daemon_a_state_folder(stopped):
 
 
 @pytest.mark.parametrize("options, words", [
-    (["--listen", "0.0.0.0:1"], "'0.0.0.0:1' is reached from other hosts"), (["--listen", "here"], "is no address"),
+    (["--listen", "0.0.0.0:1"], "'0.0.0.0:1' is reached from other hosts"), (["--listen", "here"], "is not an address"),
     (["--slots", "0"], "slots must be a whole number from 1 to 64, or gpus"), (["--log-level", "loud"], "log level must be"),
     (["--runner", "x"], "a runner needs"), (["--roots", "relative"], "root 'relative'"), (["--frobnicate"], "no option"),
     (["--config", "/nonexistent"], "'/nonexistent'"),

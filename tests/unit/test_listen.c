@@ -19,14 +19,14 @@ test_addresses(void **state)
 		int code;
 		const char *words;
 	} bad[] = {
-		{"", E_USAGE, "is no address"},
-		{":8470", E_USAGE, "is no address"},
-		{"*:8470", E_USAGE, "is no address"},
-		{"127.1:8470", E_USAGE, "is no address"},
-		{"127.0.0.1", E_USAGE, "'127.0.0.1' is no address"},
-		{"localhost:8470", E_USAGE, "'localhost:8470' is no address"},
-		{"::1:8470", E_USAGE, "is no address"},
-		{"[::1:8470", E_USAGE, "is no address"},
+		{"", E_USAGE, "is not an address"},
+		{":8470", E_USAGE, "is not an address"},
+		{"*:8470", E_USAGE, "is not an address"},
+		{"127.1:8470", E_USAGE, "is not an address"},
+		{"127.0.0.1", E_USAGE, "'127.0.0.1' is not an address"},
+		{"localhost:8470", E_USAGE, "'localhost:8470' is not an address"},
+		{"::1:8470", E_USAGE, "is not an address"},
+		{"[::1:8470", E_USAGE, "is not an address"},
 		{"127.0.0.1:", E_USAGE, "port must be a whole number"},
 		{"127.0.0.1:65536", E_USAGE, "port must be from 0 to 65535"},
 		{"unix:/0123456789012345678901234567890123456789012345678901234567890123456789"

@@ -72,10 +72,10 @@ test_refused(void **state)
 		const char *text;
 		const char *words;
 	} cases[] = {
-		{"", "it holds no token"},
-		{"# nobody\n", "it holds no token"},
-		{"ci submit\n", "line 1: it is not like 'NAME SCOPE TOKEN'"},
-		{"ci submit " A " " B "\n", "line 1: it is not like"},
+		{"", "the file holds no token"},
+		{"# nobody\n", "the file holds no token"},
+		{"ci submit\n", "line 1: a line must be 'NAME SCOPE TOKEN'"},
+		{"ci submit " A " " B "\n", "line 1: a line must be"},
 		{"\n\nc/i submit " A "\n", "line 3: the name must be 1 to 63 letters"},
 		{"0123456789012345678901234567890123456789012345678901234567890123 read " A "\n",
 		 "the name must be"},
@@ -136,13 +136,13 @@ test_file(void **state)
 		struct err e = ERR_INIT;
 
 		assert_int_equal(load("ci read " A, 24, open_modes[i], &t, &e), E_BAD_CONFIG);
-		assert_error(&e, E_BAD_CONFIG, "its mode must be 0600, not 06");
+		assert_error(&e, E_BAD_CONFIG, "set its mode to 0600, not 06");
 	}
 	{
 		struct err e = ERR_INIT;
 
 		assert_int_equal(load("ci read " A "\0x", 26, 0600, &t, &e), E_BAD_CONFIG);
-		assert_error(&e, E_BAD_CONFIG, "it is no text");
+		assert_error(&e, E_BAD_CONFIG, "the file holds a NUL");
 	}
 	{
 		struct err e = ERR_INIT;

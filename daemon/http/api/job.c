@@ -108,7 +108,7 @@ api_queue_check(const struct api *a, int64_t queued, struct err *e)
 {
 	if ((uint64_t)queued < a->spec.queue_max)
 		return 0;
-	return err_set(e, E_BUSY, "%" PRId64 " jobs are queued, which is the limit", queued);
+	return err_set(e, E_BUSY, "%" PRId64 " jobs are queued, which is the limit (queue_max)", queued);
 }
 
 int

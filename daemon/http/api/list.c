@@ -35,7 +35,10 @@ state_set(struct query *y, const char *value, struct err *e)
 		n = strcspn(value, ",");
 		(void)snprintf(name, sizeof(name), "%.*s", (int)MIN(n, sizeof(name)), value);
 		if (!job_state_from_str(name, &state))
-			return err_set(e, E_BAD_REQUEST, "'%.64s' is no state of a job", value);
+			return err_set(
+				e, E_BAD_REQUEST,
+				"unknown state '%.64s'; states are queued, running, done, failed, cancelled",
+				value);
 		y->filter.states[state] = true;
 		if (!value[n])
 			return 0;
@@ -63,7 +66,7 @@ reason_set(struct query *y, const char *value, struct err *e)
 {
 	y->filter.reason = value;
 	if (!*value || value[strspn(value, "abcdefghijklmnopqrstuvwxyz_")])
-		return err_set(e, E_BAD_REQUEST, "'%.64s' is no reason", value);
+		return err_set(e, E_BAD_REQUEST, "unknown reason '%.64s'", value);
 	return 0;
 }
 
@@ -77,7 +80,7 @@ label_add(struct query *y, const char *value, struct err *e)
 	if (!eq || eq == value || !eq[1])
 		return err_set(e, E_BAD_REQUEST, "label must be NAME=VALUE, not '%.200s'", value);
 	if (f->n_labels == LIST_LABELS_MAX)
-		return err_set(e, E_BAD_REQUEST, "label may be there %d times at most", LIST_LABELS_MAX);
+		return err_set(e, E_BAD_REQUEST, "at most %d labels", LIST_LABELS_MAX);
 	name = strndup(value, (size_t)(eq - value));
 	if (!name)
 		return err_no_memory(e);
@@ -117,9 +120,9 @@ query_param(struct query *y, const char *key, const char *value, struct err *e)
 	for (i = 0; i < ARRAY_LEN(params) && !str_eq(params[i].name, key); i++)
 		;
 	if (i == ARRAY_LEN(params))
-		return err_set(e, E_BAD_REQUEST, "there is no parameter '%.64s'", key);
+		return err_set(e, E_BAD_REQUEST, "unknown parameter '%.64s'", key);
 	if (!params[i].repeats && y->seen & 1u << i)
-		return err_set(e, E_BAD_REQUEST, "%s is there more than once", key);
+		return err_set(e, E_BAD_REQUEST, "%s is repeated", key);
 	y->seen |= 1u << i;
 	return params[i].fn(y, value, e);
 }
@@ -133,8 +136,8 @@ query_add(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_len, c
 	(void)kind;
 	(void)key_len;
 	if (value_len > TEXT_MAX || (value && strlen(value) != value_len))
-		(void)err_set(&y->e, E_BAD_REQUEST, "%.64s must have at most %d bytes, and none that is 0",
-			      key, TEXT_MAX);
+		(void)err_set(&y->e, E_BAD_REQUEST, "%.64s must have at most %d bytes and no NUL", key,
+			      TEXT_MAX);
 	else
 		(void)query_param(y, key, value ? value : "", &y->e);
 	if (y->e.code == 0)

@@ -220,11 +220,11 @@ ready(const struct api *a, uint64_t free_bytes, struct err *e)
 
 	slots_count(a->spec.runners, &busy, &slots);
 	if (a->stopping)
-		return err_set(e, E_BUSY, "the daemon stops");
+		return err_set(e, E_BUSY, "the daemon is stopping");
 	if (store_broken(a->spec.store))
-		return err_set(e, E_BUSY, "the queue cannot be used");
+		return err_set(e, E_BUSY, "the queue is not usable; see the daemon's log");
 	if (slots == 0)
-		return err_set(e, E_BUSY, "there is no runner");
+		return err_set(e, E_BUSY, "no runner has a slot");
 	if (free_bytes < RESERVE_FREE_MIN)
 		return err_set(e, E_BUSY, "the disk of '%s' is full", a->spec.state_dir);
 	return 0;

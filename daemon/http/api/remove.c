@@ -74,7 +74,7 @@ member_read(const char *key, const json_t *value, struct purge *p, struct err *e
 		*(int64_t *)(void *)((char *)&p->keep + limits[i].offset) = limit;
 		return 0;
 	}
-	return err_set(e, E_BAD_REQUEST, "there is no limit '%.64s'", key);
+	return err_set(e, E_BAD_REQUEST, "unknown limit '%.64s'", key);
 }
 
 static int
@@ -89,7 +89,9 @@ purge_read(struct request *q, struct purge *p, struct err *e)
 	if (r < 0)
 		return r;
 	if (json_object_size(j) == 0)
-		return err_set(e, E_BAD_REQUEST, "the body must be an object with a limit");
+		return err_set(e, E_BAD_REQUEST,
+			       "the body must be an object with at least one limit, for example "
+			       "{\"keep_jobs\": 1000}");
 	json_object_foreach(j, key, value) {
 		r = member_read(key, value, p, e);
 		if (r < 0) {
@@ -176,7 +178,7 @@ api_purges_end(struct api *a)
 	while (!STAILQ_EMPTY(&a->purges)) {
 		struct err e = ERR_INIT;
 
-		(void)err_set(&e, E_BUSY, "the daemon stops; some of it is done");
+		(void)err_set(&e, E_BUSY, "the daemon is stopping; part of the purge is done");
 		purge_end(a, &e);
 	}
 }

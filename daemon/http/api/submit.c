@@ -80,8 +80,7 @@ key_read(struct submission *s, struct err *e)
 		return 0;
 	(void)snprintf(q->field, sizeof(q->field), "%s", KEY_FIELD);
 	return err_set(e, E_BAD_REQUEST,
-		       KEY_FIELD " must be there once, with from 1 to %d visible characters of ASCII",
-		       KEY_LEN_MAX);
+		       KEY_FIELD " must be sent once, with 1 to %d visible characters of ASCII", KEY_LEN_MAX);
 }
 
 static int
@@ -237,6 +236,6 @@ api_submissions_end(struct api *a)
 {
 	struct err why = ERR_INIT;
 
-	(void)err_set(&why, E_BUSY, "the daemon stops");
+	(void)err_set(&why, E_BUSY, "the daemon is stopping");
 	(void)batch_tell(a, &why);
 }

@@ -35,7 +35,7 @@ access_check_host(const struct request *q, const struct head *head, struct err *
 	if (q->server->tokens || q->from->local || host_is_local(head->host))
 		return 0;
 	return err_set(e, E_NOT_ALLOWED,
-		       "Host must be localhost, 127.0.0.1 or [::1], not '%.100s': there are no tokens",
+		       "without tokens, Host must be localhost, 127.0.0.1 or [::1], not '%.100s'",
 		       head->host);
 }
 
@@ -49,7 +49,7 @@ page_check(const struct request *q, const struct head *head, struct err *e)
 	if (head->site && q->route->scope != SCOPE_NONE && !str_eq(head->site, "same-origin") &&
 	    !str_eq(head->site, "none"))
 		return err_set(e, E_NOT_ALLOWED,
-			       "requests from other sites' pages are not taken (Sec-Fetch-Site: %.20s)",
+			       "requests from pages of other sites are refused (Sec-Fetch-Site: %.20s)",
 			       head->site);
 	if (!head->origin)
 		return 0;
@@ -57,8 +57,7 @@ page_check(const struct request *q, const struct head *head, struct err *e)
 	       : str_starts(head->origin, "http://") ? head->origin + strlen("http://")
 						     : NULL;
 	if (!host || !str_eq(host, head->host))
-		return err_set(e, E_NOT_ALLOWED, "requests from the pages of '%.100s' are not taken",
-			       head->origin);
+		return err_set(e, E_NOT_ALLOWED, "requests from pages of '%.100s' are refused", head->origin);
 	return 0;
 }
 
@@ -79,12 +78,12 @@ token_check(struct request *q, const char *authorization, struct err *e)
 	const struct token *t;
 
 	if (!text)
-		return err_set(e, E_UNAUTHORIZED, "Authorization must be like 'Bearer TOKEN'");
+		return err_set(e, E_UNAUTHORIZED, "Authorization must be 'Bearer TOKEN'");
 	t = tokens_find(q->server->tokens, text, strlen(text));
 	if (!t)
-		return err_set(e, E_UNAUTHORIZED, "the token is none of the daemon's");
+		return err_set(e, E_UNAUTHORIZED, "unknown token");
 	if (t->scope < q->route->scope)
-		return err_set(e, E_NOT_ALLOWED, "the token '%s' has the scope '%s', and this needs '%s'",
+		return err_set(e, E_NOT_ALLOWED, "the token '%s' has the scope '%s'; this request needs '%s'",
 			       t->name, scope_to_str(t->scope), scope_to_str(q->route->scope));
 	(void)snprintf(q->owner, sizeof(q->owner), "%s", t->name);
 	return 0;
@@ -102,6 +101,6 @@ access_check(struct request *q, const struct head *head, struct err *e)
 	if (q->from->local)
 		return 0;
 	return err_set(e, E_UNAUTHORIZED,
-		       "this needs a token with the scope '%s': Authorization: Bearer TOKEN",
+		       "this request needs a token with the scope '%s': Authorization: Bearer TOKEN",
 		       scope_to_str(q->route->scope));
 }

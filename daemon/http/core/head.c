@@ -133,7 +133,7 @@ header_add(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_len, 
 	    (value && !nothing_untold(r, value, value_len, ": \t", 1)))
 		(void)untold(&r->e);
 	if (!is_token(key, key_len)) {
-		(void)err_set(&r->e, E_BAD_REQUEST, "'%.100s' is no name of a header", key);
+		(void)err_set(&r->e, E_BAD_REQUEST, "'%.100s' is not a header name", key);
 		return MHD_NO;
 	}
 	if (!is_text(value ? value : "", value ? value_len : 0)) {
@@ -141,10 +141,10 @@ header_add(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_len, 
 		return MHD_NO;
 	}
 	if (strcasecmp(key, "Content-Encoding") == 0)
-		(void)err_set(&r->e, E_BAD_REQUEST, "a Content-Encoding is not taken");
+		(void)err_set(&r->e, E_BAD_REQUEST, "Content-Encoding is not supported");
 	known = value_of(r, key);
 	if (known && *known)
-		(void)err_set(&r->e, E_BAD_REQUEST, "header '%.100s' is there more than once", key);
+		(void)err_set(&r->e, E_BAD_REQUEST, "header '%.100s' is repeated", key);
 	if (known)
 		*known = value ? value : "";
 	return MHD_YES;
@@ -167,9 +167,9 @@ head_read(struct MHD_Connection *conn, const struct head_line *line, struct head
 	if (!nothing_untold(&r, line->method + size, 0, "\r\n \t", 4))
 		(void)untold(&r.e);
 	if (!r.head.host)
-		(void)err_set(&r.e, E_BAD_REQUEST, "there must be one Host");
+		(void)err_set(&r.e, E_BAD_REQUEST, "exactly one Host header is needed");
 	if (r.length && r.encoding)
-		(void)err_set(&r.e, E_BAD_REQUEST, "the length of the body is said more than once");
+		(void)err_set(&r.e, E_BAD_REQUEST, "Content-Length and Transfer-Encoding exclude each other");
 	if (r.length && (!*r.length || strspn(r.length, "0123456789") != strlen(r.length)))
 		(void)err_set(&r.e, E_BAD_REQUEST, "Content-Length must be a whole number");
 	if (r.encoding && strcasecmp(r.encoding, "chunked") != 0)

@@ -71,7 +71,9 @@ tcp_parse(const char *text, union address *ret, struct err *e)
 	return 0;
 bad:
 	return err_set(e, E_USAGE,
-		       "'%s' is no address: it must be like 127.0.0.1:8470, [::1]:8470 or unix:PATH", text);
+		       "'%s' is not an address; use for example 127.0.0.1:8470, [::1]:8470 or "
+		       "unix:/run/colconv/colconv.sock",
+		       text);
 }
 
 static int
@@ -289,7 +291,7 @@ listener_adopt_take(struct loop *loop, int fd, listener_fn fn, void *arg, struct
 		return err_no_memory(e);
 	}
 	if (!is_listening_stream(fd))
-		return err_set(e, E_BAD_CONFIG, "descriptor %d is no socket that listens for streams", fd);
+		return err_set(e, E_BAD_CONFIG, "descriptor %d is not a listening stream socket", fd);
 	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
 		return err_errno(e, E_IO, errno, "cannot use descriptor %d", fd);
 	r = listener_begin(l, e);

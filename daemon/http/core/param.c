@@ -21,9 +21,9 @@ param_take(void *arg, enum MHD_ValueKind kind, const char *key, const char *valu
 		if (str_eq(p->name, key))
 			break;
 	if (p == y->params + y->n)
-		(void)err_set(&y->e, E_BAD_REQUEST, "there is no parameter '%.64s'", key);
+		(void)err_set(&y->e, E_BAD_REQUEST, "unknown parameter '%.64s'", key);
 	else if (y->seen & UINT32_C(1) << (p - y->params))
-		(void)err_set(&y->e, E_BAD_REQUEST, "%s is there more than once", key);
+		(void)err_set(&y->e, E_BAD_REQUEST, "%s is repeated", key);
 	else
 		(void)str_to_u64(value ? value : "", p->min, p->max, key, p->value, &y->e);
 	if (y->e.code == 0) {

@@ -58,8 +58,8 @@ route_find(const struct route_table *table, const char *method, const char *path
 		allow_add(allow, r->method);
 	}
 	if (*allow)
-		(void)err_set(e, E_METHOD, "'%.200s' does not take %.20s", path, method);
+		(void)err_set(e, E_METHOD, "'%.200s' does not allow the method %.20s", path, method);
 	else
-		(void)err_set(e, E_NOT_FOUND, "there is nothing at '%.200s'", path);
+		(void)err_set(e, E_NOT_FOUND, "no resource at '%.200s'", path);
 	return NULL;
 }

@@ -153,8 +153,9 @@ server_set_tokens_take(struct server *s, struct tokens *tokens, struct err *e)
 
 	for (i = 0; !tokens && i < s->n_ports; i++)
 		if (s->ports[i]->listener && listener_public(s->ports[i]->listener))
-			return err_set(e, E_NOT_ALLOWED,
-				       "other hosts reach the API: it cannot be without tokens");
+			return err_set(
+				e, E_NOT_ALLOWED,
+				"the API listens on an address that other hosts reach, so it needs tokens");
 	tokens_free(&s->tokens);
 	s->tokens = tokens;
 	return 0;

@@ -62,7 +62,7 @@ token_parse(char *line, struct token *ret, struct err *e)
 	const char *name = word_take(&line), *scope = word_take(&line), *token = word_take(&line);
 
 	if (!*token || *word_take(&line))
-		return err_set(e, E_BAD_CONFIG, "it is not like 'NAME SCOPE TOKEN'");
+		return err_set(e, E_BAD_CONFIG, "a line must be 'NAME SCOPE TOKEN'");
 	if (strlen(name) > TOKEN_NAME_MAX || strspn(name, NAME_CHARS) != strlen(name))
 		return err_set(e, E_BAD_CONFIG, "the name must be 1 to %d letters, digits, '_', '.' or '-'",
 			       TOKEN_NAME_MAX);
@@ -112,7 +112,7 @@ tokens_parse(struct tokens *t, char *text, struct err *e)
 		if (*line && *line != '#' && token_add(t, line, e) < 0)
 			return err_context(e, "line %u", n);
 	}
-	return t->n ? 0 : err_set(e, E_BAD_CONFIG, "it holds no token");
+	return t->n ? 0 : err_set(e, E_BAD_CONFIG, "the file holds no token");
 }
 
 /* Secrets are no use where others can read them. */
@@ -122,7 +122,7 @@ mode_check(const char *path, struct err *e)
 	struct stat st;
 
 	if (stat(path, &st) == 0 && st.st_mode & (S_IRWXG | S_IRWXO))
-		return err_set(e, E_BAD_CONFIG, "others may open it; its mode must be 0600, not %04o",
+		return err_set(e, E_BAD_CONFIG, "other users can open it; set its mode to 0600, not %04o",
 			       st.st_mode & 07777u);
 	return 0;
 }
@@ -140,7 +140,7 @@ file_load(const char *path, bool credential, struct tokens *t, struct err *e)
 	r = fs_read(path, FILE_MAX, E_BAD_CONFIG, &text, &len, e);
 	if (r < 0)
 		return r;
-	r = strlen(text) == len ? tokens_parse(t, text, e) : err_set(e, E_BAD_CONFIG, "it is no text");
+	r = strlen(text) == len ? tokens_parse(t, text, e) : err_set(e, E_BAD_CONFIG, "the file holds a NUL");
 	explicit_bzero(text, len);
 	free(text);
 	return r;

@@ -73,7 +73,8 @@ enter(struct live *l, struct err *e)
 	const unsigned max = l->spec.streams_max;
 
 	if (l->streams.n + l->waits.n >= max)
-		return err_set(e, E_BUSY, "%u streams and waiting requests are open, which is the limit",
+		return err_set(e, E_BUSY,
+			       "%u streams and waiting requests are open, which is the limit (streams_max)",
 			       max);
 	return watched(l) ? 0 : event_newest(l->spec.store, &l->published, e);
 }
