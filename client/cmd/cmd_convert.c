@@ -83,14 +83,27 @@ staging_make(const char *dir, char **ret, struct err *e)
 	return *ret ? 0 : err_errno(e, E_IO, errno, "cannot find '%s'", template);
 }
 
+/*
+ * The staging folder becomes the artifact in one step, so that DIR is the old artifact or the new one at any time. A
+ * finished conversion is never thrown away: where it cannot be put in place, it stays and the error says where.
+ */
 static int
 publish(const struct convert *v, const char *staging, struct err *e)
 {
+	const bool replace = fs_exists(v->dir);
 	int r = fs_sync_tree(staging, e);
 
-	if (r == 0 && v->force)
-		r = fs_remove(v->dir, e);
-	return r < 0 ? r : fs_rename(staging, v->dir, e);
+	if (r == 0)
+		r = replace ? fs_exchange(staging, v->dir, e) : fs_rename(staging, v->dir, e);
+	if (r < 0)
+		return err_context(
+			e, "the conversion is finished and its artifact is in '%s'; move it from there",
+			staging);
+	if (replace && fs_remove(staging, NULL) < 0) /* the old one */
+		(void)fprintf(stderr,
+			      "colconvctl: what '%s' was before is now '%s' and could not be removed\n",
+			      v->dir, staging);
+	return 0;
 }
 
 /* The report goes with the staging folder: its table is what stays. */
@@ -144,14 +157,13 @@ convert_staged(struct cli *c, const struct convert *v, const struct spec *spec, 
 	o.out_dir = staging;
 	o.bar = &bar;
 	r = worker_run(&o, spec, &result, e);
-	if (r == 0)
-		r = publish(v, staging, e);
-	if (r == 0)
-		result_print(c, v, result);
-	else if (e->code == E_PARITY)
-		parity_tell(staging);
-	if (r != 0)
+	if (r != 0) {
+		if (e->code == E_PARITY)
+			parity_tell(staging);
 		(void)fs_remove(staging, NULL);
+	} else if ((r = publish(v, staging, e)) == 0) {
+		result_print(c, v, result);
+	}
 	json_decref(result);
 	if (r > 0) {
 		(void)fprintf(stderr, "colconvctl: the conversion failed (%s): %s\n", err_name(e->code),

@@ -279,21 +279,34 @@ bar_stage(struct bar *b, const char *stage, int64_t now_ms)
 		bar_note(b, "%s", b->stage);
 }
 
-/* Of two tellings of `done`: how fast it went between them, mixed with what was known. */
+static void
+rate_begin(struct bar *b, uint64_t done, int64_t now_ms)
+{
+	b->rate = 0;
+	b->rated_done = done;
+	b->rated_ms = now_ms;
+}
+
+/*
+ * Mixes how fast it went since the last update with the rate known so far. What arrives within a millisecond counts at the
+ * next one.
+ */
 static void
 rate_update(struct bar *b, uint64_t done, int64_t now_ms)
 {
-	double ms = (double)(now_ms - b->told_ms), rate, memory_ms;
+	double ms = (double)(now_ms - b->rated_ms), rate, memory_ms;
 
-	if (done < b->done) { /* it began anew */
-		b->rate = 0;
+	if (done < b->rated_done) { /* it began anew */
+		rate_begin(b, done, now_ms);
 		return;
 	}
 	if (ms <= 0)
 		return;
-	rate = (double)(done - b->done) / ms * 1000;
-	memory_ms = MIN((double)(b->told_ms - b->begun_ms), RATE_MS);
+	rate = (double)(done - b->rated_done) / ms * 1000;
+	memory_ms = MIN((double)(b->rated_ms - b->begun_ms), RATE_MS);
 	b->rate = b->rate > 0 ? b->rate + (rate - b->rate) * ms / (ms + memory_ms) : rate;
+	b->rated_done = done;
+	b->rated_ms = now_ms;
 }
 
 void
@@ -302,7 +315,8 @@ bar_progress(struct bar *b, uint64_t done, uint64_t total, const char *unit, con
 {
 	if (b->known)
 		rate_update(b, done, now_ms);
-	b->told_ms = now_ms;
+	else
+		rate_begin(b, done, now_ms);
 	b->known = true;
 	b->done = total ? MIN(done, total) : done;
 	b->total = total;

@@ -35,7 +35,8 @@ struct bar {
 	uint64_t done, total; /* in units; total 0: not known */
 	double rate;          /* units a second, smoothed; 0: not known yet */
 	int64_t begun_ms;
-	int64_t told_ms; /* when `done` was told last */
+	uint64_t rated_done; /* what `done` was when the rate was last updated */
+	int64_t rated_ms;    /* and when that was */
 };
 
 /* How `out` and the environment (TERM, NO_COLOR) want it. */

@@ -265,6 +265,39 @@ fs_rename(const char *from, const char *to, struct err *e)
 	return r < 0 ? r : parent_sync(from, e);
 }
 
+/* By way of a third name; what was done is undone when a later step fails. */
+static int
+swap_by_renames(const char *a, const char *b, struct err *e)
+{
+	_cleanup_free_ char *aside = str_printf("%s.old", a);
+
+	if (!aside)
+		return err_no_memory(e);
+	if (rename(b, aside) < 0)
+		return err_errno(e, E_IO, errno, "cannot rename '%s' to '%s'", b, aside);
+	if (rename(a, b) < 0) {
+		(void)err_errno(e, E_IO, errno, "cannot rename '%s' to '%s'", a, b);
+		(void)rename(aside, b);
+		return E_IO;
+	}
+	return rename(aside, a) == 0 ? 0 : err_errno(e, E_IO, errno, "cannot rename '%s' to '%s'", aside, a);
+}
+
+int
+fs_exchange(const char *a, const char *b, struct err *e)
+{
+	int r = 0;
+
+	if (renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) < 0)
+		r = errno == EINVAL || errno == ENOSYS
+			    ? swap_by_renames(a, b, e)
+			    : err_errno(e, E_IO, errno, "cannot swap '%s' and '%s'", a, b);
+	if (r < 0)
+		return r;
+	r = parent_sync(a, e);
+	return r < 0 ? r : parent_sync(b, e);
+}
+
 static int
 remove_at(int parent, const char *name, const char *path, struct err *e)
 {

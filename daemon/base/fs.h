@@ -38,6 +38,9 @@ int fs_sync_tree(const char *path, struct err *e);            /* every file and 
 /* Renames and makes it durable on both sides. */
 int fs_rename(const char *from, const char *to, struct err *e);
 
+/* Swaps two files or folders and makes it durable on both sides: in one step, or by renames where the file system cannot. */
+int fs_exchange(const char *a, const char *b, struct err *e);
+
 /* Removes a file or a whole folder, following no link. A missing path is success. */
 int fs_remove(const char *path, struct err *e);
 

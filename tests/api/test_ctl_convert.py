@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import time
@@ -55,6 +57,54 @@ def test_convert_does_not_overwrite(convert):
     assert r.returncode == 5 and (convert.dir / "out" / "old").exists()
     assert convert(DONE, "--force").returncode == 0
     assert not (convert.dir / "out" / "old").exists()
+
+
+def finished_in(convert, stderr):
+    """The folder of a finished artifact that could not be put in place."""
+    kept = re.search("the conversion is finished and its artifact is in '([^']+)'; move it from there", stderr)
+    assert kept, stderr
+    assert os.path.exists(os.path.join(kept[1], "text.onnx"))
+    return kept[1]
+
+
+def test_convert_keeps_what_it_cannot_put_in_place(convert):
+    """A folder that is in use as somebody's "." cannot be swapped."""
+    (convert.dir / "model").mkdir(exist_ok=True)
+    (convert.dir / "model" / "script").write_text(DONE)
+    here = convert.dir / "here"
+    here.mkdir()
+    r = ctl(None, "convert", "../model", "-o", ".", "--worker", WORKER, "--force", cwd=here)
+    assert r.returncode == 1 and r.stdout == ""
+    finished_in(convert, r.stderr)
+
+
+def test_convert_to_a_mount_point(convert):
+    out = convert.dir / "out"
+    out.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "none", out], capture_output=True).returncode:
+        pytest.skip("only root can mount")
+    try:
+        r = convert(DONE, "--force")
+        assert r.returncode == 1 and r.stderr.count("busy") == 1
+        finished_in(convert, r.stderr)
+        assert list(out.iterdir()) == []
+    finally:
+        subprocess.run(["umount", out], check=True)
+
+
+def test_the_old_artifact_is_there_until_the_new_one_is(convert):
+    assert convert(DONE).returncode == 0
+    (convert.dir / "out" / "old").touch()
+    (convert.dir / "model" / "script").write_text(DONE)
+    argv = ["strace", "-f", "-e", "trace=rename,renameat,renameat2,unlink,unlinkat,rmdir", CTL, "convert", "model", "-o", "out",
+            "--worker", WORKER, "--force"]
+    if not shutil.which("strace"):
+        pytest.skip("there is no strace")
+    r = subprocess.run(argv, env=environment(None), cwd=convert.dir, capture_output=True, text=True, timeout=30)
+    assert r.returncode == 0
+    calls = [line for line in r.stderr.splitlines() if '"out"' in line]
+    assert len(calls) == 1 and "RENAME_EXCHANGE" in calls[0], calls
+    assert not (convert.dir / "out" / "old").exists() and sorted(os.listdir(convert.dir)) == ["model", "out"]
 
 
 def test_convert_replaces_nothing_but_artifacts(convert):

@@ -71,6 +71,25 @@ test_units_other_than_bytes(void **state)
 	(void)fclose(out);
 }
 
+/* 145 MB/s in pieces of 64 KiB: two or three within each millisecond. */
+static void
+test_rate_of_many_pieces_a_millisecond(void **state)
+{
+	const double speed = 145e6;
+	const uint64_t piece = 65536, total = 1000 * piece * 10;
+	struct bar b;
+	FILE *out;
+	uint64_t done;
+
+	(void)state;
+	bar_setup(&b, &out);
+	for (done = 0; done < total / 2; done += piece)
+		bar_progress(&b, done, total, "bytes", "", 1000 + (int64_t)((double)done / speed * 1000));
+	assert_true(b.rate > 0.97 * speed && b.rate < 1.03 * speed);
+	assert_non_null(strstr(line(&b, 110), "0:02 left"));
+	(void)fclose(out);
+}
+
 static void
 test_rate_survives_odd_progress(void **state)
 {
@@ -83,7 +102,7 @@ test_rate_survives_odd_progress(void **state)
 	bar_progress(&b, 200, 1000, "bytes", "", 1000); /* at the same instant */
 	assert_true(b.rate == 0);
 	bar_progress(&b, 300, 1000, "bytes", "", 2000);
-	assert_true(b.rate == 100);
+	assert_true(b.rate == 200);
 	bar_progress(&b, 50, 1000, "bytes", "", 3000); /* began anew */
 	assert_true(b.rate == 0);
 	bar_progress(&b, 5000, 1000, "bytes", "", 4000); /* beyond its total */
@@ -141,6 +160,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_format),
 		cmocka_unit_test(test_units_other_than_bytes),
+		cmocka_unit_test(test_rate_of_many_pieces_a_millisecond),
 		cmocka_unit_test(test_rate_survives_odd_progress),
 		cmocka_unit_test(test_foreign_text_is_harmless),
 		cmocka_unit_test(test_lines_without_a_terminal),
