@@ -18,11 +18,12 @@
 
 struct inspect {
 	const char *dir;
-	json_t *doc;      /* what --json prints: "path" and the four below, with --verify "extra" */
+	json_t *doc;      /* what --json prints: "path", the four below and "extra" */
 	json_t *manifest; /* NULL: a file alone */
 	json_t *files;    /* [{"name", "size"}], size null when it is not there */
 	json_t *graphs;   /* of onnx_inspect(), each with "file" */
-	json_t *problems; /* sentences; NULL: not to be looked for */
+	json_t *problems; /* sentences */
+	bool check;       /* --verify: hashes too, and no more than a verdict is printed */
 };
 
 static void
@@ -57,7 +58,7 @@ graph_look(struct inspect *x, const char *name, struct err *e)
 	struct err what = ERR_INIT;
 	int r = graph_read(x, name, &what);
 
-	if (r == E_BAD_ONNX && x->problems)
+	if (r == E_BAD_ONNX && x->check)
 		return problem_add(x->problems, &what, e);
 	return r < 0 ? err_set(e, r, "%s", what.msg) : 0;
 }
@@ -155,7 +156,7 @@ file_read(struct inspect *x, const char *name, struct err *e)
 	return r;
 }
 
-/* ---- --verify ---- */
+/* ---- checks ---- */
 
 static bool
 is_listed(const json_t *manifest, const char *name)
@@ -179,16 +180,18 @@ verify(const struct inspect *x, struct err *e)
 	int r = 0;
 
 	(void)json_object_set_new(x->doc, "extra", extra);
-	if (x->manifest) {
+	if (x->manifest && x->check) {
 		board_init(&board, stderr);
 		bar_init(&bar, &board, "inspect");
 		bar_stage(&bar, "verify", loop_now_ms());
 		r = verify_manifest(x->dir, x->manifest, &bar, x->problems, e);
 		bar_end(&bar, loop_now_ms());
-		json_array_foreach(x->files, i, item)
-			if (!is_listed(x->manifest, job_str(item, "name")))
-				(void)json_array_append(extra, json_object_get(item, "name"));
+	} else if (x->manifest) {
+		r = verify_manifest(x->dir, x->manifest, /*bar=*/NULL, x->problems, e);
 	}
+	json_array_foreach(x->files, i, item)
+		if (x->manifest && !is_listed(x->manifest, job_str(item, "name")))
+			(void)json_array_append(extra, json_object_get(item, "name"));
 	json_array_foreach(x->graphs, i, item)
 		if (r == 0)
 			r = verify_data(x->dir, item, x->problems, e);
@@ -365,42 +368,66 @@ print(const struct inspect *x, struct err *e)
 	return r;
 }
 
-/* What --verify found, for people; the exit status. */
-static int
-problems_tell(const json_t *doc)
+/* "'DIR' is whole: 9 files, 6.17 GB", or that it is damaged. */
+static void
+verdict_print(const struct inspect *x, const char *path)
 {
-	const json_t *problems = json_object_get(doc, "problems");
+	const size_t n = json_array_size(x->problems);
+	uint64_t bytes = 0;
+	char s[16];
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(x->files, i, row)
+		bytes += job_whole(row, "size");
+	(void)fputc('\'', stdout);
+	text_print(stdout, path);
+	if (n)
+		(void)printf("' is damaged: %zu problem%s\n", n, n > 1 ? "s" : "");
+	else
+		(void)printf("' is whole: %zu file%s, %s\n", json_array_size(x->files),
+			     json_array_size(x->files) > 1 ? "s" : "", str_bytes(bytes, s, sizeof(s)));
+}
+
+/* What the checks found, for people; the exit status. */
+static int
+problems_tell(const struct inspect *x)
+{
 	json_t *item;
 	size_t i;
 
-	json_array_foreach(json_object_get(doc, "extra"), i, item) {
-		(void)fputs("inspect: not in " MANIFEST_FILE ": '", stderr);
+	json_array_foreach(json_object_get(x->doc, "extra"), i, item) {
+		if (!x->check)
+			break;
+		(void)fputs("colconvctl: not in " MANIFEST_FILE ": '", stderr);
 		text_print(stderr, json_string_value(item));
 		(void)fputs("'\n", stderr);
 	}
-	json_array_foreach(problems, i, item) {
+	json_array_foreach(x->problems, i, item) {
 		(void)fputs("colconvctl: ", stderr);
 		text_print(stderr, json_string_value(item));
 		(void)fputc('\n', stderr);
 	}
-	return json_array_size(problems) ? err_exit_status(E_MISMATCH) : 0;
+	return json_array_size(x->problems) ? err_exit_status(E_MISMATCH) : 0;
 }
 
 static int
 inspect(const struct cli *c, const char *path, bool check, struct err *e)
 {
 	_cleanup_free_ char *dir = strdup(path);
-	struct inspect x = {.dir = dir, .doc = json_object(), .files = json_array(), .graphs = json_array()};
+	struct inspect x = {.dir = dir,
+			    .doc = json_object(),
+			    .files = json_array(),
+			    .graphs = json_array(),
+			    .problems = json_array(),
+			    .check = check};
 	char *slash = dir ? strrchr(dir, '/') : NULL;
 	int r;
 
 	(void)json_object_set_new(x.doc, "path", json_string(path));
 	(void)json_object_set_new(x.doc, "files", x.files);
 	(void)json_object_set_new(x.doc, "graphs", x.graphs);
-	if (check) {
-		x.problems = json_array();
-		(void)json_object_set_new(x.doc, "problems", x.problems);
-	}
+	(void)json_object_set_new(x.doc, "problems", x.problems);
 	if (!dir)
 		r = err_no_memory(e);
 	else if (fs_is_dir(path))
@@ -412,14 +439,16 @@ inspect(const struct cli *c, const char *path, bool check, struct err *e)
 			slash[slash == dir] = '\0';
 		r = file_read(&x, fs_basename(path), e);
 	}
-	if (r == 0 && x.problems)
+	if (r == 0)
 		r = verify(&x, e);
 	if (r == 0 && c->json)
 		cli_print_json(x.doc, JSON_INDENT(2));
+	else if (r == 0 && check)
+		verdict_print(&x, path);
 	else if (r == 0)
 		r = print(&x, e);
 	if (r == 0)
-		r = problems_tell(x.doc);
+		r = problems_tell(&x);
 	json_decref(x.doc);
 	return r;
 }
@@ -430,7 +459,7 @@ cmd_inspect(struct cli *c, int argc, char **argv, struct err *e)
 	bool check = false;
 	const struct option_row rows[] = {
 		{"verify", 0, NULL, option_flag, &check, NULL,
-		 "hash every file and look for every weight's place"},
+		 "check every hash too, and print one verdict instead of the content"},
 		CLI_OPTIONS(c),
 	};
 	int r;

@@ -43,7 +43,7 @@ file_open(const char *dir, const char *name, int *ret_fd, uint64_t *ret_size, st
 /* ---- the manifest ---- */
 
 struct hashing {
-	struct bar *bar;
+	struct bar *bar;      /* NULL: sizes alone are compared */
 	uint64_t done, total; /* bytes of all files */
 	char *block;
 };
@@ -90,6 +90,8 @@ file_check(struct hashing *h, const char *dir, const json_t *listed, struct err 
 		return err_set(e, E_MISMATCH,
 			       "'%s' has %" PRIu64 " bytes, not the %" PRIu64 " that manifest.json lists",
 			       name, have, size);
+	if (!h->bar)
+		return 0;
 	r = file_hash(h, fd, name, sha256, e);
 	if (r == 0 && !str_eq(sha256, job_str(listed, "sha256")))
 		r = err_set(e, E_MISMATCH,

@@ -10,7 +10,7 @@
 
 int problem_add(json_t *problems, const struct err *what, struct err *e);
 
-/* The files of the folder `dir` against those that its manifest lists. */
+/* The files of the folder `dir` against those that its manifest lists: their sizes and, with a bar, their hashes. */
 int verify_manifest(const char *dir, const json_t *manifest, struct bar *bar, json_t *problems,
 		    struct err *e);
 

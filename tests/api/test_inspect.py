@@ -2,6 +2,7 @@
 import hashlib
 import json
 import os
+import re
 import pathlib
 import shutil
 import subprocess
@@ -41,7 +42,7 @@ def test_an_artifact(made):
     done = ctl("inspect", made, "--json")
 
     doc = json.loads(done.stdout)
-    assert done.returncode == 0 and done.stderr == "" and "problems" not in doc
+    assert done.returncode == 0 and done.stderr == "" and doc["problems"] == doc["extra"] == []
     assert doc["manifest"]["architecture"] == "colqwen2"
     weights = GOLDEN / "model.safetensors"
     assert doc["manifest"]["source"]["weights"] == [{"name": weights.name, "size": weights.stat().st_size,
@@ -79,6 +80,7 @@ def test_a_whole_artifact_is_whole(made):
     done = ctl("inspect", "--verify", made)
 
     assert done.returncode == 0 and done.stderr == "inspect: verify\n"
+    assert re.fullmatch(f"'{made}' is whole: \\d+ files, [\\d.]+ [kM]B\n", done.stdout)
     assert verify(made)[1]["problems"] == verify(made)[1]["extra"] == []
     assert verify(made / "text.onnx") == (0, {**verify(made / "text.onnx")[1], "problems": [], "extra": []})
 
@@ -101,6 +103,18 @@ def test_a_flipped_byte_is_found(artifact, name):
     assert any(f"'{name}' has changed" in p for p in doc["problems"]), doc["problems"]
     done = ctl("inspect", "--verify", artifact)
     assert done.returncode == 11 and f"colconvctl: '{name}' has changed" in done.stderr
+    assert done.stdout in [f"'{artifact}' is damaged: {n} problem{'s' if n > 1 else ''}\n" for n in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("name", ["model.onnx_data", "config.json"])
+def test_a_short_file_is_found_without_verify(artifact, name):
+    size = (artifact / name).stat().st_size
+    os.truncate(artifact / name, size - 100)
+
+    done = ctl("inspect", artifact)
+
+    assert done.returncode == 11
+    assert f"colconvctl: '{name}' has {size - 100} bytes, not the {size} that manifest.json lists" in done.stderr
 
 
 def test_a_cut_file_is_found(artifact):
@@ -123,7 +137,7 @@ def test_a_missing_file_and_an_extra_one(artifact):
     assert status == 11 and doc["extra"] == ["notes.txt"]
     (problem,) = doc["problems"]
     assert "'config.json'" in problem and "No such file" in problem
-    assert "inspect: not in manifest.json: 'notes.txt'" in ctl("inspect", "--verify", artifact).stderr
+    assert "colconvctl: not in manifest.json: 'notes.txt'" in ctl("inspect", "--verify", artifact).stderr
 
 
 def test_an_extra_file_alone_is_no_harm(artifact):
