@@ -6,10 +6,10 @@ libclient_a_SOURCES = \
 	client/net/sse.c client/net/sse.h \
 	client/show/bar.c client/show/bar.h \
 	client/show/fact.c client/show/fact.h \
-	client/show/hint.c client/show/hint.h client/show/hints.def \
 	client/show/job.c client/show/job.h \
 	client/show/log_line.c client/show/log_line.h \
 	client/show/parity.c client/show/parity.h \
+	client/show/remedy.c client/show/remedy.h \
 	client/show/table.c client/show/table.h \
 	client/show/text.c client/show/text.h \
 	client/cmd/cli.c client/cmd/cli.h client/cmd/commands.def \

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 
 #include "base/str.h"
-#include "client/show/hint.h"
+#include "client/show/remedy.h"
 #include "client/show/text.h"
 
 #define REPLY_MAX (16u << 20)
@@ -167,7 +167,7 @@ cli_print_error(const struct cli *c, const struct err *e)
 
 	(void)fputs("colconvctl: ", stderr);
 	text_print(stderr, e->msg);
-	hint_add_error(&words, e->code, c->command ? c->command->name : "");
+	remedy_add(&words, e->code, c->command ? c->command->name : "", c->id);
 	(void)fprintf(stderr, "%s\n", words.data ? words.data : "");
 }
 
@@ -181,9 +181,12 @@ cli_job(struct cli *c, uint64_t id, json_t **ret, struct err *e)
 }
 
 int
-cli_id_parse(const char *s, uint64_t *ret, struct err *e)
+cli_id_parse(struct cli *c, const char *s, uint64_t *ret, struct err *e)
 {
-	return str_to_u64(s, 1, INT64_MAX, "a job's id", ret, e);
+	int r = str_to_u64(s, 1, INT64_MAX, "a job's id", ret, e);
+
+	c->id = r == 0 ? *ret : 0;
+	return r;
 }
 
 int
@@ -193,8 +196,9 @@ cli_each_id(struct cli *c, int argc, char **argv, cli_id_fn *fn, void *ctx, stru
 	int i, r = ids ? 0 : err_no_memory(e), status = 0;
 
 	for (i = 0; r == 0 && i < argc; i++)
-		r = cli_id_parse(argv[i], &ids[i], e);
+		r = cli_id_parse(c, argv[i], &ids[i], e);
 	for (i = 0; r == 0 && i < argc; i++) {
+		c->id = ids[i];
 		r = fn(c, ids[i], ctx, e);
 		if (r == 0 || r == E_UNREACHABLE)
 			continue;

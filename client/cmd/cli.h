@@ -29,6 +29,7 @@ struct cli {
 	bool settings_loaded;
 	struct http *http;             /* cli_http() */
 	struct completion *completion; /* not NULL: cli_parse() hands the rows and words to it */
+	uint64_t id;                   /* of the job that the command is about, for remedies; 0: none */
 	bool json;
 	bool wide;  /* tables have all their columns */
 	bool names; /* tables are but their first column */
@@ -101,13 +102,14 @@ int cli_request_json(struct cli *c, struct http_request *req, const json_t *body
 void cli_dump_json(const json_t *j, size_t flags);
 void cli_print_json(const json_t *j, size_t flags);
 
-/* "colconvctl: SENTENCE; HINT" on stderr. */
+/* "colconvctl: SENTENCE; REMEDY" on stderr. */
 void cli_print_error(const struct cli *c, const struct err *e);
 
 /* The document of a job, which the caller owns. */
 int cli_job(struct cli *c, uint64_t id, json_t **ret, struct err *e);
 
-int cli_id_parse(const char *s, uint64_t *ret, struct err *e);
+/* The job that errors from now on are about. */
+int cli_id_parse(struct cli *c, const char *s, uint64_t *ret, struct err *e);
 
 /*
  * `fn` with every operand, which are ids; what fails is told, and the others are tried all the same, but for a

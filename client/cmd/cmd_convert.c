@@ -7,6 +7,7 @@
 #include "client/show/job.h"
 #include "job_options.h"
 #include "client/show/parity.h"
+#include "client/show/remedy.h"
 #include "worker.h"
 
 /* Without a daemon there is no queue. */
@@ -141,6 +142,7 @@ convert_staged(struct cli *c, const struct convert *v, const struct spec *spec, 
 {
 	_cleanup_free_ char *staging = NULL, *sibling = NULL;
 	struct worker_options o = {.program = v->program, .stop = stop, .log = v->log};
+	_cleanup_(buf_release) struct buf remedy = BUF_INIT;
 	json_t *result = NULL;
 	struct board board;
 	struct bar bar;
@@ -166,8 +168,9 @@ convert_staged(struct cli *c, const struct convert *v, const struct spec *spec, 
 	}
 	json_decref(result);
 	if (r > 0) {
-		(void)fprintf(stderr, "colconvctl: the conversion failed (%s): %s\n", err_name(e->code),
-			      e->msg);
+		remedy_add(&remedy, e->code, "convert", /*id=*/0);
+		(void)fprintf(stderr, "colconvctl: the conversion failed (%s): %s%s\n", err_name(e->code),
+			      e->msg, remedy.data ? remedy.data : "");
 		r = job_exit_status(e->code);
 	}
 	return r;

@@ -42,7 +42,7 @@ cmd_fetch(struct cli *c, int argc, char **argv, struct err *e)
 	r = cli_parse(c, rows, &argc, argv, e);
 	if (r <= 0)
 		goto out;
-	r = cli_id_parse(argv[0], &id, e);
+	r = cli_id_parse(c, argv[0], &id, e);
 	if (r < 0)
 		goto out;
 	(void)snprintf(dir_default, sizeof(dir_default), "job-%" PRIu64, id);

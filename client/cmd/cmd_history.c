@@ -56,6 +56,6 @@ cmd_history(struct cli *c, int argc, char **argv, struct err *e)
 	r = cli_parse(c, rows, &argc, argv, e);
 	if (r <= 0)
 		return r;
-	r = cli_id_parse(argv[0], &id, e);
+	r = cli_id_parse(c, argv[0], &id, e);
 	return r < 0 ? r : history_run(c, id, follow, on_event, c, e);
 }

@@ -117,7 +117,7 @@ cmd_logs(struct cli *c, int argc, char **argv, struct err *e)
 	r = cli_parse(c, rows, &argc, argv, e);
 	if (r <= 0)
 		return r;
-	r = cli_id_parse(argv[0], &id, e);
+	r = cli_id_parse(c, argv[0], &id, e);
 	if (r < 0)
 		return r;
 	return follow ? logs_follow(c, id, tail, e) : logs_print(c, id, tail, e);

@@ -12,7 +12,7 @@ report_get(struct cli *c, const char *operand, json_t **ret, struct err *e)
 
 	if (operand[strspn(operand, "0123456789")])
 		return parity_read(operand, ret, e);
-	if (cli_id_parse(operand, &id, e) < 0)
+	if (cli_id_parse(c, operand, &id, e) < 0)
 		return e->code;
 	(void)snprintf(path, sizeof(path), "/v1/jobs/%" PRIu64 "/parity", id);
 	return cli_request(c, "GET", path, NULL, ret, e);

@@ -3,8 +3,8 @@
 #include "base/str.h"
 #include "cli.h"
 #include "client/show/fact.h"
-#include "client/show/hint.h"
 #include "client/show/job.h"
+#include "client/show/remedy.h"
 #include "client/show/table.h"
 #include "client/show/text.h"
 
@@ -35,14 +35,14 @@ state_print(const json_t *job)
 static void
 failure_print(const json_t *job)
 {
-	_cleanup_(buf_release) struct buf hint = BUF_INIT;
+	_cleanup_(buf_release) struct buf words = BUF_INIT;
 
 	fact_member(job, "reason");
 	fact_member(job, "message");
 	if (!str_eq(job_str(job, "state"), "failed"))
 		return;
-	hint_add_job(&hint, err_from_name(job_str(job, "reason")), job_whole(job, "id"));
-	fact_print("try", hint.data ? hint.data + strlen("; ") : "");
+	remedy_fill(&words, err_remedy(err_from_name(job_str(job, "reason"))), "", job_whole(job, "id"));
+	fact_print("try", words.data ? words.data : "");
 }
 
 static void
@@ -153,7 +153,7 @@ cmd_show(struct cli *c, int argc, char **argv, struct err *e)
 	r = cli_parse(c, rows, &argc, argv, e);
 	if (r <= 0)
 		return r;
-	r = cli_id_parse(argv[0], &id, e);
+	r = cli_id_parse(c, argv[0], &id, e);
 	if (r == 0)
 		r = cli_job(c, id, &job, e);
 	if (r < 0)

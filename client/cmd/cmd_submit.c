@@ -146,7 +146,7 @@ cmd_submit(struct cli *c, int argc, char **argv, struct err *e)
 	r = cli_parse(c, rows, &argc, argv, e);
 	if (r > 0) {
 		s.wait = s.wait || s.fetch.dir;
-		s.follow.done = s.fetch.dir ? NULL : "'colconvctl fetch %' downloads it";
+		s.follow.done = s.fetch.dir ? NULL : "'colconvctl fetch {id}' downloads it";
 		r = job_spec_finish(&s.spec, s.spec_file, argc ? argv[0] : NULL, e);
 		if (r == 0)
 			r = submit(c, &s, e);

@@ -5,12 +5,14 @@
 #include "client/show/job.h"
 
 static int
-ids_parse(int argc, char **argv, uint64_t *ret, struct err *e)
+ids_parse(struct cli *c, int argc, char **argv, uint64_t *ret, struct err *e)
 {
 	int i, r = 0;
 
 	for (i = 0; r == 0 && i < argc; i++)
-		r = cli_id_parse(argv[i], &ret[i], e);
+		r = cli_id_parse(c, argv[i], &ret[i], e);
+	if (argc > 1)
+		c->id = 0; /* an error is about none of them alone */
 	return r;
 }
 
@@ -44,7 +46,7 @@ watch(struct cli *c, const struct follow_options *o, int argc, char **argv, json
 
 	if (argc > FOLLOW_MAX)
 		return err_set(e, E_USAGE, "%s takes at most %d jobs", c->command->name, FOLLOW_MAX);
-	r = argc ? ids_parse(argc, argv, ids, e) : ids_live(c, ids, &n, e);
+	r = argc ? ids_parse(c, argc, argv, ids, e) : ids_live(c, ids, &n, e);
 	if (r < 0)
 		return r;
 	if (n == 0) {
@@ -58,7 +60,7 @@ watch(struct cli *c, const struct follow_options *o, int argc, char **argv, json
 int
 cmd_watch(struct cli *c, int argc, char **argv, struct err *e)
 {
-	struct follow_options o = {.command = "watch", .done = "'colconvctl fetch %' downloads it"};
+	struct follow_options o = {.command = "watch", .done = "'colconvctl fetch {id}' downloads it"};
 	const struct option_row rows[] = {FOLLOW_OPTIONS(&o), CLI_OPTIONS(c)};
 	json_t *jobs;
 	int r;

@@ -326,6 +326,7 @@ cut_short(struct follow *all, int r, struct err *e)
 	if (r != E_CANCELLED && r != E_TIMEOUT)
 		return r;
 	err_clear(e);
+	all->c->id = 0; /* the words below say what to do about the jobs */
 	come_back_add(all, &words);
 	if (buf_failed(&words, e) < 0)
 		return e->code;

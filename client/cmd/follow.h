@@ -12,7 +12,7 @@ struct follow_options {
 	bool events;         /* print every event on stdout, one JSON object a line, and draw nothing */
 	bool quiet;          /* tell of nothing but jobs that did not go well */
 	const char *command; /* what to come back with: "watch" */
-	const char *done;    /* what to say of a job that is done, "%" being its id; NULL: "done" alone */
+	const char *done;    /* what to say of a job that is done, "{id}" being its id; NULL: "done" alone */
 };
 
 /* Rows for a command's table of options. */

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 
 #include "base/str.h"
-#include "hint.h"
+#include "remedy.h"
 
 const char *
 job_str(const json_t *job, const char *key)
@@ -70,17 +70,15 @@ int
 job_end_words(const json_t *job, const char *done, struct buf *ret)
 {
 	const char *state = job_str(job, "state"), *reason = job_str(job, "reason");
-	char id[24];
 
-	(void)snprintf(id, sizeof(id), "%" PRIu64, job_whole(job, "id"));
 	if (str_eq(state, "failed")) {
 		buf_printf(ret, "failed (%s): %s", reason, job_str(job, "message"));
-		hint_add_job(ret, err_from_name(reason), job_whole(job, "id"));
+		remedy_add(ret, err_from_name(reason), "", job_whole(job, "id"));
 	} else {
 		buf_puts(ret, state);
 		if (done && str_eq(state, "done")) {
 			buf_puts(ret, "; ");
-			hint_fill(ret, done, id);
+			remedy_fill(ret, done, "", job_whole(job, "id"));
 		}
 	}
 	return job_exit(job);

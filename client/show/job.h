@@ -22,7 +22,7 @@ int job_exit(const json_t *job);
 /* Of several: a failure goes before a failed parity, and that before a cancellation. */
 int job_exit_worst(const json_t *jobs);
 
-/* That in words, with what to try; `done` (hint_fill) goes with one that is done, NULL: nothing. The exit status. */
+/* That in words, with what to try; `done` (remedy_fill) is added for one that is done, NULL: nothing. The exit status. */
 int job_end_words(const json_t *job, const char *done, struct buf *ret);
 
 /* "queued, 3 ahead" and the like, of a job that waits; into `buf`, which is returned. */

@@ -11,9 +11,10 @@ static const struct err_row {
 	int exit_status;
 	bool retryable;
 	const char *meaning;
+	const char *remedy;
 } rows[] = {
-	{"ok", 200, 0, false, "no error"},
-#define ERR(sym, name, http, exit, retry, meaning) {name, http, exit, retry, meaning},
+	{"ok", 200, 0, false, "no error", ""},
+#define ERR(sym, name, http, exit, retry, meaning, remedy) {name, http, exit, retry, meaning, remedy},
 #include "errors.def"
 #undef ERR
 };
@@ -113,6 +114,12 @@ const char *
 err_meaning(int code)
 {
 	return row_get(code)->meaning;
+}
+
+const char *
+err_remedy(int code)
+{
+	return row_get(code)->remedy;
 }
 
 int

@@ -55,6 +55,7 @@ void err_clear(struct err *e);
 /* Columns of errors.def. `code` may be any number; unknown ones read as E_INTERNAL. */
 const char *err_name(int code);    /* wire name, "ok" for 0 */
 const char *err_meaning(int code); /* what the code means in general */
+const char *err_remedy(int code);  /* what a person can do, with "{id}" and "{command}" in it */
 int err_http_status(int code);
 int err_exit_status(int code); /* 0 for 0 */
 bool err_retryable(int code);

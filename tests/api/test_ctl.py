@@ -102,8 +102,8 @@ def test_unreachable(tmp_path, args):
     r = ctl(None, *args, COLCONV_SERVER=url, cwd=tmp_path)
     assert r.returncode == 9 and r.stdout == ""
     assert r.stderr == (f"colconvctl: cannot reach the daemon at {url}: Connection refused; "
-                        "is colconvd running there? ('systemctl status colconvd'; 'colconvctl config' shows where this "
-                        "program looks)\n")
+                        "check that colconvd runs there ('systemctl status colconvd'); 'colconvctl config' shows where this "
+                        "program looks\n")
     r = ctl(None, *args, "--server", f"unix:{tmp_path}/none", cwd=tmp_path)
     assert r.returncode == 9 and "cannot reach the daemon at unix:" in r.stderr
 
@@ -303,9 +303,22 @@ def test_a_token_in_the_clear_is_warned_of(server, warns):
 def test_a_token_that_is_missing(stub):
     stub.routes["GET", "/v1/jobs"] = lambda h: h.problem(401, "unauthorized", "this needs a token")
     r = ctl(stub, "list")
-    assert r.returncode == 4 and "this needs a token; give one by COLCONV_TOKEN" in r.stderr
+    assert r.returncode == 4 and "this needs a token; give a token by COLCONV_TOKEN" in r.stderr
 
 
 def test_help_fits(stub):
     for line in ctl(None, "--help").stdout.splitlines() + ctl(None, "submit", "--help").stdout.splitlines()[3:]:
         assert len(line) <= 80, line
+
+
+@pytest.mark.parametrize("args, words", [
+    (["show", "42"], "'colconvctl show 42' shows the job's state"),
+    (["cancel", "42"], "'colconvctl show 42' shows the job's state"),
+    (["logs", "42"], "'colconvctl show 42' shows the job's state"),
+    (["list"], None),       # it is not known which job
+])
+def test_a_remedy_has_the_number_of_the_job(stub, args, words):
+    for route in (("GET", "/v1/jobs/42"), ("POST", "/v1/jobs/42/cancel"), ("GET", "/v1/jobs/42/log"), ("GET", "/v1/jobs")):
+        stub.routes[route] = lambda h: h.problem(409, "conflict", "no")
+    r = ctl(stub, *args)
+    assert r.stderr == (f"colconvctl: no; {words}\n" if words else "colconvctl: no\n")

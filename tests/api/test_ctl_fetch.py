@@ -183,4 +183,4 @@ def test_fetch_interrupted_and_gone_on_with(stub, tmp_path):
 def test_fetch_of_an_artifact_that_was_removed(stub, tmp_path):
     stub.routes["GET", "/v1/jobs/42/files"] = lambda h: h.problem(410, "gone", "the artifact of job 42 was removed")
     r = ctl(stub, "fetch", 42, cwd=tmp_path)
-    assert r.returncode == 3 and "the job can be submitted again" in r.stderr
+    assert r.returncode == 3 and "submit the job again" in r.stderr

@@ -221,7 +221,7 @@ def test_one_that_fails_does_not_stop_the_others(stub):
     r = ctl(stub, "retry", 6, 7, 42)
     assert r.returncode == 3
     assert r.stderr.splitlines()[1:] == [
-        "colconvctl: job 7 is done; 'colconvctl show ID' shows its state",
+        "colconvctl: job 7 is done; 'colconvctl show 7' shows the job's state",
         "job 42 is queued again; 'colconvctl watch 42' follows it"]
 
 
@@ -237,8 +237,8 @@ def test_purge(stub):
 
 
 def test_a_failed_job_is_explained(stub):
-    for reason, words in (("hub_gated", "accept the terms"), ("parity", "'colconvctl parity 42' shows where"),
-                          ("trace", "'colconvctl logs 42' has the worker's own words"), ("what", "'colconvctl logs 42'")):
+    for reason, words in (("hub_gated", "accept the terms"), ("parity", "'colconvctl parity 42' shows which cases fail"),
+                          ("trace", "'colconvctl logs 42' shows the operation"), ("what", "'colconvctl logs 42'")):
         stub.routes["GET", "/v1/jobs/42"] = lambda h: h.answer(200, job("failed", reason=reason, message="because"))
         assert words in ctl(stub, "show", 42).stdout
 

@@ -105,7 +105,7 @@ def test_the_first_ten_minutes(session, stopped):
     session("colconvctl help list")
 
     session.note("No daemon")
-    assert "is colconvd running there?" in session("colconvctl list", 9)
+    assert "check that colconvd runs there" in session("colconvctl list", 9)
     session("colconvctl config")
 
     session.note("The daemon is started")
@@ -144,7 +144,7 @@ def test_the_first_ten_minutes(session, stopped):
     (session.folder / "broken" / "script").write_text(
         "stage resolve\nlog <3>header of 'model-00003.safetensors' is cut\n"
         "fail bad_checkpoint header of 'model-00003.safetensors' is longer than the file\n")
-    assert "is the checkpoint complete?" in session("colconvctl submit broken --fetch out", 5)
+    assert "compare the checkpoint's files" in session("colconvctl submit broken --fetch out", 5)
     session("colconvctl list --state failed")
     session("colconvctl show 3")
     session("colconvctl logs 3")

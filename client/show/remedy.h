@@ -1,0 +1,13 @@
+/* What to try after an error: the remedies of errors.def, with numbers in place of {id} and {command}. */
+#ifndef CLIENT_REMEDY_H
+#define CLIENT_REMEDY_H
+
+#include "base/buf.h"
+
+/* Replaces "{id}" by a job's number and "{command}" by a command and a space, which may be "". */
+void remedy_fill(struct buf *b, const char *words, const char *command, uint64_t id);
+
+/* Adds "; REMEDY". A remedy for a job is left out when `id` is 0: it is not known which job. */
+void remedy_add(struct buf *b, int code, const char *command, uint64_t id);
+
+#endif
