@@ -23,7 +23,7 @@ unlist(struct conn *c)
 	c->phase = CONN_BUSY;
 }
 
-/* Forgets it as a connection that counts. */
+/* The connection no longer counts: it is closed, or about to be. */
 static void
 leave(struct conn *c)
 {

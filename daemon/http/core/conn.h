@@ -7,8 +7,8 @@
  * end of the stream arrive together it takes the short read for "nothing more". So each connection is
  * also watched by our own loop, and one whose client hung up before its request was whole is ended.
  *
- * Only the first descriptor of a connection is the library's to close; ending one means shutting it
- * down, after which the library sees the end of the stream.
+ * The library closes the descriptor. To end a connection we shut it down, and the library then sees the
+ * end of the stream.
  */
 #ifndef HTTP_CORE_CONN_H
 #define HTTP_CORE_CONN_H

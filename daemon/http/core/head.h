@@ -1,8 +1,8 @@
 /*
- * What the headers of a request say of its extent and of where it comes from.
+ * The headers of a request that say where it ends and where it comes from.
  *
- * The library leaves to us what lets two readers of one stream disagree where a request ends
- * (request smuggling): after a request that head_read() refuses, the connection is to be closed.
+ * Two readers of one stream must not disagree where a request ends (request smuggling), and the library
+ * does not check everything. After a request that head_read() refuses, close the connection.
  */
 #ifndef HTTP_CORE_HEAD_H
 #define HTTP_CORE_HEAD_H
@@ -11,14 +11,14 @@
 
 #include "base/err.h"
 
-/* The values live as long as the request; NULL: it has no such header. */
+/* The values live as long as the request. NULL: the header is missing. */
 struct head {
 	const char *host;
 	const char *authorization;
 	const char *origin;
 	const char *site; /* Sec-Fetch-Site */
 	bool chunked;
-	bool plain; /* every byte of it is accounted for */
+	bool plain; /* made of plain lines only, see below */
 };
 
 /* The first line of a request as the library gives it, in pieces that still lie where they arrived. */
@@ -30,13 +30,13 @@ struct head_line {
 };
 
 /*
- * E_BAD_REQUEST for what is said twice, in a way that others read otherwise, or not told by the library:
- * it cuts a text at a NUL, so that "Host: a\0b" would be "a". What lies between the pieces that it tells
- * shows that.
+ * E_BAD_REQUEST for a header that is repeated, that other readers may understand differently, or that the
+ * library cut: it ends a value at a NUL, so that "Host: a\0b" would become "a". The bytes between the
+ * pieces that the library returns reveal the cut.
  *
- * Some more shows in the places of names and values (a line that continues in the next one, one that ends
- * in a bare LF): "NAME: VALUE" lines that end in CR LF follow each other, and fill the head. After any
- * other head nothing more is to be read (`plain`).
+ * Plain "NAME: VALUE" lines that end in CR LF follow each other and fill the head. When the places of
+ * names and values do not add up to that (a bare LF, a folded line), `plain` is false: answer the request,
+ * and read nothing after it.
  */
 int head_read(struct MHD_Connection *conn, const struct head_line *line, struct head *ret, struct err *e);
 

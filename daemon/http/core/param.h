@@ -1,4 +1,4 @@
-/* Parameters of a query that are whole numbers. */
+/* Query parameters that are whole numbers. */
 #ifndef HTTP_CORE_PARAM_H
 #define HTTP_CORE_PARAM_H
 
@@ -8,12 +8,12 @@ struct param {
 	const char *name;
 	uint64_t min;
 	uint64_t max;
-	uint64_t *value; /* left as it is when the parameter is not there */
+	uint64_t *value; /* unchanged when the parameter is missing */
 };
 
 /*
- * E_BAD_REQUEST, and q->field names it, for a value out of its range, a parameter that is none of these, or one
- * that is there more than once. At most 32.
+ * Reads at most 32 parameters. E_BAD_REQUEST, with the parameter's name in q->field, for a value out of its
+ * range, an unknown parameter, or a repeated one.
  */
 int params_get(struct request *q, const struct param *params, size_t n, struct err *e);
 

@@ -1,16 +1,16 @@
-/* The header Range (RFC 9110), as much of it as is served: one range of bytes. */
+/* The header Range (RFC 9110). Only a single range of bytes is served; anything else gets the whole file. */
 #ifndef HTTP_CORE_RANGE_H
 #define HTTP_CORE_RANGE_H
 
 #include "base/util.h"
 
 enum range {
-	RANGE_WHOLE, /* there is no range, or one to be ignored: several, of something else, nonsense */
+	RANGE_WHOLE, /* no range, or one to ignore: several, another unit, nonsense */
 	RANGE_PART,
-	RANGE_OUTSIDE, /* of what has `size` bytes */
+	RANGE_OUTSIDE, /* beyond the end of the file */
 };
 
-/* `header` NULL: there is none. The first byte and how many are set for RANGE_PART. */
+/* `header` NULL: the request has none. *ret_first and *ret_len are set for RANGE_PART. */
 enum range range_parse(const char *header, uint64_t size, uint64_t *ret_first, uint64_t *ret_len);
 
 #endif

@@ -1,11 +1,11 @@
 /*
- * Who may call: the tokens of a file, one a line:
+ * Who may call: the tokens of a file, one per line:
  *
  *	NAME SCOPE TOKEN       ci submit 3f9c0b6e...
  *
- * NAME is 1 to 63 of A-Z a-z 0-9 _ . -, and owns the jobs that come with the token. SCOPE is read,
- * submit or admin. TOKEN is 16 to 256 visible characters of ASCII; `openssl rand -hex 32` makes a
- * good one. Empty lines and those that begin with # are skipped.
+ * NAME is 1 to 63 of A-Z a-z 0-9 _ . -, and becomes the owner of the jobs that the token submits. SCOPE
+ * is read, submit or admin. TOKEN is 16 to 256 visible ASCII characters; `openssl rand -hex 32` makes a
+ * good one. Empty lines and lines that begin with # are skipped.
  *
  * Only digests stay in memory, and no error quotes a token.
  */
