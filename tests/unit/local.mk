@@ -187,3 +187,7 @@ tests_unit_test_sources_SOURCES = tests/unit/test_sources.c tests/unit/test.h te
 	daemon/worker/processor.c daemon/worker/sources.c
 tests_unit_test_sources_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/daemon
 tests_unit_test_sources_LDADD = libcheckpoint.a $(UNIT_LIBS) -lpthread
+
+check_PROGRAMS += tests/unit/test_prepare
+tests_unit_test_prepare_SOURCES = tests/unit/test_prepare.c tests/unit/test.h
+tests_unit_test_prepare_LDADD = $(PICTURE_LIBS) $(CHECKPOINT_LIBS) $(CMOCKA_LIBS)

@@ -1,0 +1,265 @@
+#include "prepare.h"
+
+#include <math.h>
+
+#include "format.h"
+
+void
+prepared_release(struct prepared *p)
+{
+	free(p->pixels);
+	*p = (struct prepared)PREPARED_INIT;
+}
+
+/* ---- sizes ---- */
+
+/*
+ * Doubles, and the operations in the processor's order: another order gives another size at the limits. rint() rounds
+ * halves to even, as Python's round() does.
+ */
+static int
+patches_size(const struct prepare *p, int64_t height, int64_t width, int64_t *ret_height, int64_t *ret_width,
+	     struct err *e)
+{
+	const double f = (double)(p->patch * p->merge), h = (double)height, w = (double)width;
+	double rows = rint(h / f) * f, cols = rint(w / f) * f, by;
+
+	if (MAX(h, w) / MIN(h, w) > PREPARE_RATIO_MAX)
+		return err_set(e, E_BAD_REQUEST,
+			       "%lld x %lld pixels: one side may be %d times as long as the other",
+			       (long long)width, (long long)height, PREPARE_RATIO_MAX);
+	if (rows * cols > (double)p->pixels_max) {
+		by = sqrt(h * w / (double)p->pixels_max);
+		rows = MAX(f, floor(h / by / f) * f);
+		cols = MAX(f, floor(w / by / f) * f);
+	} else if (rows * cols < (double)p->pixels_min) {
+		by = sqrt((double)p->pixels_min / (h * w));
+		rows = ceil(h * by / f) * f;
+		cols = ceil(w * by / f) * f;
+	}
+	*ret_height = (int64_t)rows;
+	*ret_width = (int64_t)cols;
+	return 0;
+}
+
+/* A side that follows from the other one and the aspect; even, and at least 1. */
+static int64_t
+side_even(double x)
+{
+	const int64_t side = (int64_t)x;
+
+	return MAX(side + side % 2, 1);
+}
+
+/* PREPARE_TILES: the first resize. The longer side becomes `longest`, of small pictures too. */
+static void
+tiles_enlarge(const struct prepare *p, int64_t height, int64_t width, int64_t *ret_height, int64_t *ret_width)
+{
+	const double longest = (double)p->longest, aspect = (double)width / (double)height;
+
+	*ret_height = *ret_width = p->longest;
+	if (width >= height)
+		*ret_height = side_even(longest / aspect);
+	else
+		*ret_width = side_even(longest * aspect);
+}
+
+static int64_t
+whole_tiles(const struct prepare *p, double x)
+{
+	return (int64_t)ceil(x / (double)p->tile) * p->tile;
+}
+
+/* PREPARE_TILES: the second, to whole tiles; the aspect is not kept. */
+static void
+tiles_size(const struct prepare *p, int64_t height, int64_t width, int64_t *ret_height, int64_t *ret_width)
+{
+	double aspect;
+
+	tiles_enlarge(p, height, width, &height, &width);
+	aspect = (double)width / (double)height;
+	if (width >= height) {
+		*ret_width = whole_tiles(p, (double)width);
+		*ret_height = whole_tiles(p, trunc((double)*ret_width / aspect));
+	} else {
+		*ret_height = whole_tiles(p, (double)height);
+		*ret_width = whole_tiles(p, trunc((double)*ret_height * aspect));
+	}
+}
+
+int
+prepare_size(const struct prepare *p, int64_t height, int64_t width, int64_t *ret_height, int64_t *ret_width,
+	     struct err *e)
+{
+	if (height <= 0 || width <= 0)
+		return err_set(e, E_BAD_REQUEST, "the picture has no pixels");
+	if (p->rule == PREPARE_PATCHES)
+		return patches_size(p, height, width, ret_height, ret_width, e);
+	*ret_height = p->height;
+	*ret_width = p->width;
+	if (p->rule == PREPARE_TILES)
+		tiles_size(p, height, width, ret_height, ret_width);
+	return 0;
+}
+
+/* ---- pixels ---- */
+
+static float
+normalised(const struct prepare *p, const struct picture *in, int64_t y, int64_t x, int c)
+{
+	return ((float)picture_row(in, y)[x * 3 + c] - p->mean[c]) / p->std[c];
+}
+
+static int
+pixels_alloc(struct prepared *ret, struct err *e)
+{
+	size_t count = 1;
+	int i;
+
+	for (i = 0; i < ret->rank; i++)
+		count *= (size_t)ret->dim[i]; /* no overflow: a few times the picture's pixels */
+	ret->pixels = calloc(count, sizeof(*ret->pixels));
+	return ret->pixels ? 0 : err_no_memory(e);
+}
+
+/* A square or a whole picture as three planes; returns the place behind them. */
+static float *
+planes_put(const struct prepare *p, const struct picture *in, int64_t top, int64_t left, int64_t height,
+	   int64_t width, float *to)
+{
+	int64_t y, x;
+	int c;
+
+	for (c = 0; c < 3; c++)
+		for (y = top; y < top + height; y++)
+			for (x = left; x < left + width; x++)
+				*to++ = normalised(p, in, y, x, c);
+	return to;
+}
+
+/* A patch: for each colour, for each frame, its rows. */
+static float *
+patch_put(const struct prepare *p, const struct picture *in, int64_t top, int64_t left, float *to)
+{
+	int64_t frame, y, x;
+	int c;
+
+	for (c = 0; c < 3; c++)
+		for (frame = 0; frame < p->frames; frame++)
+			for (y = top; y < top + p->patch; y++)
+				for (x = left; x < left + p->patch; x++)
+					*to++ = normalised(p, in, y, x, c);
+	return to;
+}
+
+/* Tokens row by row, and within a token its merge x merge patches row by row. */
+static int
+patches_cut(const struct prepare *p, const struct picture *in, struct prepared *ret, struct err *e)
+{
+	const int64_t side = p->patch * p->merge;
+	int64_t y, x, i;
+	float *to;
+	int r;
+
+	ret->rows = in->height / p->patch;
+	ret->cols = in->width / p->patch;
+	ret->rank = 2;
+	ret->dim[0] = ret->rows * ret->cols;
+	ret->dim[1] = 3 * p->frames * p->patch * p->patch;
+	r = pixels_alloc(ret, e);
+	to = ret->pixels;
+	for (y = 0; r == 0 && y < in->height; y += side)
+		for (x = 0; x < in->width; x += side)
+			for (i = 0; i < p->merge * p->merge; i++)
+				to = patch_put(p, in, y + i / p->merge * p->patch,
+					       x + i % p->merge * p->patch, to);
+	return r;
+}
+
+static int
+whole_put(const struct prepare *p, const struct picture *in, struct prepared *ret, struct err *e)
+{
+	int r;
+
+	ret->rows = ret->cols = 1;
+	ret->rank = 4;
+	ret->dim[0] = 1;
+	ret->dim[1] = 3;
+	ret->dim[2] = in->height;
+	ret->dim[3] = in->width;
+	r = pixels_alloc(ret, e);
+	if (r == 0)
+		(void)planes_put(p, in, 0, 0, in->height, in->width, ret->pixels);
+	return r;
+}
+
+/* The tiles row by row, then the whole picture in the size of one; a picture of one tile is that tile alone. */
+static int
+tiles_cut(const struct prepare *p, const struct picture *in, struct prepared *ret, struct err *e)
+{
+	_cleanup_(picture_release) struct picture whole = PICTURE_INIT;
+	const int64_t rows = in->height / p->tile, cols = in->width / p->tile;
+	const bool one = rows * cols == 1;
+	int64_t i;
+	float *to;
+	int r;
+
+	ret->rows = one ? 0 : rows;
+	ret->cols = one ? 0 : cols;
+	ret->rank = 4;
+	ret->dim[0] = ret->rows * ret->cols + 1;
+	ret->dim[1] = 3;
+	ret->dim[2] = ret->dim[3] = p->tile;
+	r = pixels_alloc(ret, e);
+	if (r == 0)
+		r = resize(in, p->tile, p->tile, p->filter, p->library, &whole, e);
+	if (r < 0)
+		return r;
+	to = ret->pixels;
+	for (i = 0; i < ret->rows * ret->cols; i++)
+		to = planes_put(p, in, i / cols * p->tile, i % cols * p->tile, p->tile, p->tile, to);
+	(void)planes_put(p, &whole, 0, 0, p->tile, p->tile, to);
+	return 0;
+}
+
+static int
+resized_get(const struct prepare *p, const struct picture *in, struct picture *ret, struct err *e)
+{
+	_cleanup_(picture_release) struct picture large = PICTURE_INIT;
+	int64_t height, width, first_height, first_width;
+	int r;
+
+	r = prepare_size(p, in->height, in->width, &height, &width, e);
+	if (r < 0 || p->rule != PREPARE_TILES)
+		return r < 0 ? r : resize(in, height, width, p->filter, p->library, ret, e);
+	tiles_enlarge(p, in->height, in->width, &first_height, &first_width);
+	r = resize(in, first_height, first_width, p->filter, p->library, &large, e);
+	return r < 0 ? r : resize(&large, height, width, p->filter, p->library, ret, e);
+}
+
+int
+prepare_run(const struct prepare *p, const struct picture *in, struct prepared *ret, struct err *e)
+{
+	_cleanup_(picture_release) struct picture at_size = PICTURE_INIT;
+	_cleanup_(prepared_release) struct prepared made = PREPARED_INIT;
+	int r;
+
+	r = resized_get(p, in, &at_size, e);
+	if (r < 0)
+		return r;
+	switch (p->rule) {
+	case PREPARE_PATCHES:
+		r = patches_cut(p, &at_size, &made, e);
+		break;
+	case PREPARE_TILES:
+		r = tiles_cut(p, &at_size, &made, e);
+		break;
+	default:
+		r = whole_put(p, &at_size, &made, e);
+	}
+	if (r < 0)
+		return r;
+	*ret = made;
+	made = (struct prepared)PREPARED_INIT;
+	return 0;
+}

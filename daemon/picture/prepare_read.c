@@ -1,0 +1,175 @@
+/* preprocessor_config.json: the keys of the processors that prepare.c does the work of. */
+#include <math.h>
+
+#include "prepare.h"
+
+#define SIDE_MAX 16384
+#define GREY_LEVELS 255
+
+/* Steps that a processor can be told to leave out; no published one is. */
+static const char *const steps[] = {"do_resize", "do_rescale", "do_normalize"};
+
+static int
+steps_check(const json_t *j, const char *what, struct err *e)
+{
+	double factor = 1.0 / GREY_LEVELS;
+	bool on;
+	size_t i;
+	int r;
+
+	for (i = 0; i < ARRAY_LEN(steps); i++) {
+		on = true;
+		r = json_get_bool(j, "", steps[i], JSON_OPTIONAL, E_BAD_CHECKPOINT, &on, e);
+		if (r < 0)
+			return err_context(e, "%s", what);
+		if (!on)
+			return err_set(e, E_UNSUPPORTED_MODEL, "%s: %s false is not supported", what,
+				       steps[i]);
+	}
+	r = json_get_double(j, "", "rescale_factor", JSON_OPTIONAL, E_BAD_CHECKPOINT, &factor, e);
+	if (r < 0)
+		return err_context(e, "%s", what);
+	return fabs(factor * GREY_LEVELS - 1) < 1e-9
+		       ? 0
+		       : err_set(e, E_UNSUPPORTED_MODEL,
+				 "%s: rescale_factor %g is not supported, only 1/255 is", what, factor);
+}
+
+/* Pillow's numbers of the filters. */
+static int
+filter_read(const json_t *j, struct prepare *p, struct err *e)
+{
+	enum { LANCZOS = 1, BICUBIC = 3 };
+	int64_t n = p->rule == PREPARE_TILES ? LANCZOS : BICUBIC;
+	int r;
+
+	r = json_get_int(j, "", "resample", JSON_OPTIONAL, 0, 5, E_BAD_CHECKPOINT, &n, e);
+	if (r < 0)
+		return r;
+	if (n != LANCZOS && n != BICUBIC)
+		return err_set(e, E_UNSUPPORTED_MODEL,
+			       "resample %lld is not supported; 1 (Lanczos) and 3 (bicubic) are",
+			       (long long)n);
+	p->filter = n == LANCZOS ? RESIZE_LANCZOS : RESIZE_BICUBIC;
+	return 0;
+}
+
+/* Three numbers, in grey levels: float32 times float32, as the processors multiply. */
+static int
+colours_read(const json_t *j, const char *key, double least, float ret[3], struct err *e)
+{
+	const json_t *list = NULL, *v;
+	double x;
+	size_t i;
+	int r;
+
+	r = json_get_array(j, "", key, JSON_REQUIRED, E_BAD_CHECKPOINT, &list, e);
+	if (r < 0)
+		return r;
+	for (i = 0; i < 3; i++) {
+		v = json_array_get(list, i);
+		x = json_number_value(v);
+		if (json_array_size(list) != 3 || !json_is_number(v) || !(x >= least && x <= 1))
+			return err_set(e, E_BAD_CHECKPOINT, "%s must be three numbers from %g to 1", key,
+				       least);
+		ret[i] = (float)x * (float)GREY_LEVELS;
+	}
+	return 0;
+}
+
+static int
+patches_read(const json_t *j, const json_t *size, struct prepare *p, struct err *e)
+{
+	int r;
+
+	p->patch = 14;
+	p->merge = 2;
+	p->frames = 2;
+	p->pixels_min = 56 * 56;
+	p->pixels_max = (int64_t)28 * 28 * 1280;
+	if ((r = json_get_int(j, "", "patch_size", JSON_OPTIONAL, 1, 256, E_BAD_CHECKPOINT, &p->patch, e)) <
+		    0 ||
+	    (r = json_get_int(j, "", "merge_size", JSON_OPTIONAL, 1, 16, E_BAD_CHECKPOINT, &p->merge, e)) <
+		    0 ||
+	    (r = json_get_int(j, "", "temporal_patch_size", JSON_OPTIONAL, 1, 16, E_BAD_CHECKPOINT,
+			      &p->frames, e)) < 0 ||
+	    (r = json_get_int(size, "size", "shortest_edge", JSON_OPTIONAL, 1, PICTURE_PIXELS_MAX,
+			      E_BAD_CHECKPOINT, &p->pixels_min, e)) < 0 ||
+	    (r = json_get_int(size, "size", "longest_edge", JSON_OPTIONAL, 1, PICTURE_PIXELS_MAX,
+			      E_BAD_CHECKPOINT, &p->pixels_max, e)) < 0 ||
+	    (r = json_get_int(j, "", "min_pixels", JSON_OPTIONAL, 1, PICTURE_PIXELS_MAX, E_BAD_CHECKPOINT,
+			      &p->pixels_min, e)) < 0)
+		return r;
+	r = json_get_int(j, "", "max_pixels", JSON_OPTIONAL, 1, PICTURE_PIXELS_MAX, E_BAD_CHECKPOINT,
+			 &p->pixels_max, e);
+	if (r == 0 && p->pixels_max < p->pixels_min)
+		r = err_set(e, E_BAD_CHECKPOINT, "at most %lld pixels are less than at least %lld",
+			    (long long)p->pixels_max, (long long)p->pixels_min);
+	return r;
+}
+
+static int
+fixed_read(const json_t *size, struct prepare *p, struct err *e)
+{
+	int r;
+
+	r = json_get_int(size, "size", "height", JSON_REQUIRED, 1, SIDE_MAX, E_BAD_CHECKPOINT, &p->height, e);
+	return r < 0 ? r
+		     : json_get_int(size, "size", "width", JSON_REQUIRED, 1, SIDE_MAX, E_BAD_CHECKPOINT,
+				    &p->width, e);
+}
+
+static int
+tiles_read(const json_t *j, const json_t *size, struct prepare *p, struct err *e)
+{
+	static const char tile_key[] = "max_image_size";
+	const json_t *tile = NULL;
+	bool split = true;
+	int r;
+
+	if ((r = json_get_int(size, "size", "longest_edge", JSON_REQUIRED, 1, SIDE_MAX, E_BAD_CHECKPOINT,
+			      &p->longest, e)) < 0 ||
+	    (r = json_get_obj(j, "", tile_key, JSON_REQUIRED, E_BAD_CHECKPOINT, &tile, e)) < 0 ||
+	    (r = json_get_int(tile, tile_key, "longest_edge", JSON_REQUIRED, 1, SIDE_MAX, E_BAD_CHECKPOINT,
+			      &p->tile, e)) < 0 ||
+	    (r = json_get_bool(j, "", "do_image_splitting", JSON_OPTIONAL, E_BAD_CHECKPOINT, &split, e)) < 0)
+		return r;
+	if (!split)
+		return err_set(e, E_UNSUPPORTED_MODEL, "do_image_splitting false is not supported");
+	if (p->longest % p->tile)
+		return err_set(e, E_UNSUPPORTED_MODEL,
+			       "size.longest_edge %lld is not a multiple of %s.longest_edge %lld",
+			       (long long)p->longest, tile_key, (long long)p->tile);
+	return 0;
+}
+
+static int
+rule_read(const json_t *j, struct prepare *p, struct err *e)
+{
+	const enum json_need need = p->rule == PREPARE_PATCHES ? JSON_OPTIONAL : JSON_REQUIRED;
+	const json_t *size = NULL;
+	int r;
+
+	r = json_get_obj(j, "", "size", need, E_BAD_CHECKPOINT, &size, e);
+	if (r < 0)
+		return r;
+	if (p->rule == PREPARE_PATCHES)
+		return patches_read(j, size, p, e);
+	return p->rule == PREPARE_FIXED ? fixed_read(size, p, e) : tiles_read(j, size, p, e);
+}
+
+int
+prepare_read(const json_t *j, const char *what, enum prepare_rule rule, struct prepare *ret, struct err *e)
+{
+	struct prepare p = {.rule = rule, .library = RESIZE_TORCH};
+	int r;
+
+	r = steps_check(j, what, e);
+	if (r < 0)
+		return r;
+	if ((r = filter_read(j, &p, e)) < 0 || (r = colours_read(j, "image_mean", 0, p.mean, e)) < 0 ||
+	    (r = colours_read(j, "image_std", 1e-6, p.std, e)) < 0 || (r = rule_read(j, &p, e)) < 0)
+		return err_context(e, "%s", what);
+	*ret = p;
+	return 0;
+}

@@ -1,0 +1,278 @@
+/*
+ * From a picture to pixels, held bit for bit against the originals' processors (tests/golden/processor-*), in both of
+ * their libraries. COLCONV_PROCESSORS names another folder of such folders.
+ */
+#include "test.h"
+
+#include <dirent.h>
+#include <math.h>
+
+#include "base/fs.h"
+#include "base/str.h"
+#include "checkpoint/safetensors.h"
+#include "picture/prepare.h"
+
+static const struct {
+	const char *folder;
+	enum prepare_rule rule;
+} processors[] = {
+	{"processor-colqwen2", PREPARE_PATCHES},
+	{"processor-colqwen3", PREPARE_PATCHES},
+	{"processor-colpali", PREPARE_FIXED},
+	{"processor-colidefics3", PREPARE_TILES},
+};
+
+static const struct {
+	enum resize_library library;
+	const char *resized, *pixels;
+} libraries[] = {
+	{RESIZE_TORCH, "mid.resized", "out.pixel_values"},
+	{RESIZE_PILLOW, "mid.resized_pil", NULL}, /* it normalises in float64 */
+};
+
+static char *
+processor_dir(const char *folder)
+{
+	const char *other = getenv("COLCONV_PROCESSORS"), *top = getenv("COLCONV_SOURCE");
+
+	return other ? fs_join(other, folder) : str_printf("%s/tests/golden/%s", top ? top : ".", folder);
+}
+
+static json_t *
+config_of(const char *dir)
+{
+	_cleanup_free_ char *path = fs_join(dir, "preprocessor_config.json");
+	struct err e = ERR_INIT;
+	json_t *j = NULL;
+
+	(void)json_read(path, 1 << 20, E_BAD_CHECKPOINT, &j, &e);
+	assert_no_error(&e);
+	return j;
+}
+
+/* The place of a sample in what prepare_run() gives, by the layout that the models document. */
+static int64_t
+place(const struct prepare *p, int64_t width, int64_t y, int64_t x, int64_t c)
+{
+	const int64_t side = p->patch * p->merge;
+	const int64_t token = y / side * (width / side) + x / side;
+	const int64_t inner = y % side / p->patch * p->merge + x % side / p->patch;
+	const int64_t patch = token * p->merge * p->merge + inner;
+
+	return ((patch * 3 + c) * p->frames * p->patch + y % p->patch) * p->patch + x % p->patch;
+}
+
+/* Samples that differ from `want`, uint8 [pictures, height, width, 3]. */
+static size_t
+differing(const struct prepare *p, const struct prepared *got, const unsigned char *want, int64_t pictures,
+	  int64_t height, int64_t width)
+{
+	int64_t i, y, x, c, at, frame;
+	size_t wrong = 0;
+	float v;
+
+	for (i = 0; i < pictures; i++)
+		for (y = 0; y < height; y++)
+			for (x = 0; x < width; x++)
+				for (c = 0; c < 3; c++) {
+					v = ((float)*want++ - p->mean[c]) / p->std[c];
+					if (p->rule != PREPARE_PATCHES) {
+						at = ((i * 3 + c) * height + y) * width + x;
+						wrong += got->pixels[at] != v;
+						continue;
+					}
+					at = place(p, width, y, x, c);
+					for (frame = 0; frame < p->frames; frame++, at += p->patch * p->patch)
+						wrong += got->pixels[at] != v;
+				}
+	return wrong;
+}
+
+static void
+sizes_check(const struct prepare *p, const struct prepared *got, const struct st_file *f)
+{
+	const struct st_tensor *t =
+		st_find(f, p->rule == PREPARE_TILES ? "out.rows_cols" : "out.image_grid_thw");
+	const int64_t *want;
+
+	if (!t)
+		return;
+	want = (const int64_t *)(const void *)t->data + (p->rule == PREPARE_PATCHES);
+	assert_int_equal(got->rows, want[0]);
+	assert_int_equal(got->cols, want[1]);
+}
+
+/* Returns how many comparisons were made. */
+static int
+case_check(struct prepare *p, const char *path)
+{
+	_cleanup_(st_free) struct st_file *f = NULL;
+	const struct st_tensor *image, *want;
+	struct err e = ERR_INIT;
+	int made = 0;
+	size_t i, k;
+
+	(void)st_open(path, E_BAD_REFERENCE, &f, &e);
+	assert_no_error(&e);
+	image = st_find(f, "in.image");
+	for (i = 0; image && i < ARRAY_LEN(libraries); i++) {
+		const struct picture in = {.rgb = (unsigned char *)(uintptr_t)image->data,
+					   .height = image->shape[0],
+					   .width = image->shape[1]};
+		_cleanup_(prepared_release) struct prepared got = PREPARED_INIT;
+		size_t wrong;
+
+		p->library = libraries[i].library;
+		(void)prepare_run(p, &in, &got, &e);
+		assert_no_error(&e);
+		sizes_check(p, &got, f);
+		want = st_find(f, libraries[i].resized);
+		assert_non_null(want);
+		k = (size_t)want->rank - 3;
+		wrong = differing(p, &got, want->data, k ? want->shape[0] : 1, want->shape[k],
+				  want->shape[k + 1]);
+		if (wrong)
+			fail_msg("%s: %zu samples differ from %s", path, wrong, libraries[i].resized);
+		made++;
+		want = libraries[i].pixels ? st_find(f, libraries[i].pixels) : NULL;
+		if (want && memcmp(want->data, got.pixels, want->len) != 0)
+			fail_msg("%s: the pixels differ from %s", path, libraries[i].pixels);
+		made += want != NULL;
+	}
+	return made;
+}
+
+static int
+is_case(const struct dirent *d)
+{
+	return str_starts(d->d_name, "case-");
+}
+
+static void
+test_originals(void **state)
+{
+	struct dirent **names;
+	struct prepare p;
+	struct err e = ERR_INIT;
+	int i, n, made = 0;
+	size_t k;
+
+	(void)state;
+	for (k = 0; k < ARRAY_LEN(processors); k++) {
+		_cleanup_free_ char *dir = processor_dir(processors[k].folder);
+		json_auto_t *j = config_of(dir);
+
+		(void)prepare_read(j, "preprocessor_config.json", processors[k].rule, &p, &e);
+		assert_no_error(&e);
+		n = scandir(dir, &names, is_case, alphasort);
+		assert_true(n > 0);
+		for (i = 0; i < n; i++) {
+			_cleanup_free_ char *path = fs_join(dir, names[i]->d_name);
+
+			made += case_check(&p, path);
+			free(names[i]);
+		}
+		free(names);
+	}
+	print_message("%d comparisons\n", made);
+	assert_true(made >= 34);
+}
+
+static void
+test_sizes(void **state)
+{
+	static const struct {
+		int64_t h, w, want_h, want_w;
+	} rows[] = {
+		{1, 1, 56, 56},          {42, 70, 56, 56},    {28, 28, 56, 56},     {1000, 1000, 980, 980},
+		{4200, 1440, 1708, 560}, {10, 2000, 28, 812}, {3000, 15, 2996, 28}, {14, 300, 28, 280},
+	};
+	struct prepare p = {.rule = PREPARE_PATCHES,
+			    .patch = 14,
+			    .merge = 2,
+			    .pixels_min = 3136,
+			    .pixels_max = (int64_t)1280 * 28 * 28};
+	struct err e = ERR_INIT;
+	int64_t h, w;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		(void)prepare_size(&p, rows[i].h, rows[i].w, &h, &w, &e);
+		assert_no_error(&e);
+		if (h != rows[i].want_h || w != rows[i].want_w)
+			fail_msg("%lld x %lld became %lld x %lld", (long long)rows[i].h, (long long)rows[i].w,
+				 (long long)h, (long long)w);
+	}
+	assert_int_equal(prepare_size(&p, 1, 201, &h, &w, &e), E_BAD_REQUEST);
+	assert_error(&e, E_BAD_REQUEST, "201 x 1 pixels: one side may be 200 times as long as the other");
+}
+
+/* What a file may not say. */
+static void
+test_refused(void **state)
+{
+	static const struct {
+		enum prepare_rule rule;
+		const char *text;
+		int code;
+		const char *words;
+	} rows[] = {
+		{PREPARE_FIXED, "{}", E_BAD_CHECKPOINT, "p.json: image_mean is missing"},
+		{PREPARE_FIXED, "{'image_mean':[1,1], 'image_std':[1,1,1]}", E_BAD_CHECKPOINT,
+		 "image_mean must be three numbers"},
+		{PREPARE_FIXED, "{'image_mean':[1,1,1], 'image_std':[1,0,1]}", E_BAD_CHECKPOINT,
+		 "image_std must be three numbers from 1e-06 to 1"},
+		{PREPARE_FIXED, "{'image_mean':[1,1,1], 'image_std':[1,1,1]}", E_BAD_CHECKPOINT,
+		 "size is missing"},
+		{PREPARE_FIXED, "{'image_mean':[1,1,1], 'image_std':[1,1,1], 'size':{'height':0,'width':2}}",
+		 E_BAD_CHECKPOINT, "size.height must be"},
+		{PREPARE_FIXED, "{'do_resize':false}", E_UNSUPPORTED_MODEL,
+		 "do_resize false is not supported"},
+		{PREPARE_FIXED, "{'rescale_factor':0.5}", E_UNSUPPORTED_MODEL, "rescale_factor 0.5 is not"},
+		{PREPARE_FIXED, "{'resample':2}", E_UNSUPPORTED_MODEL, "resample 2 is not supported"},
+		{PREPARE_PATCHES,
+		 "{'image_mean':[1,1,1], 'image_std':[1,1,1], 'min_pixels':9000, 'max_pixels':8000}",
+		 E_BAD_CHECKPOINT, "at most 8000 pixels are less than at least 9000"},
+		{PREPARE_PATCHES, "{'image_mean':[1,1,1], 'image_std':[1,1,1], 'patch_size':'a'}",
+		 E_BAD_CHECKPOINT, "patch_size must be"},
+		{PREPARE_TILES, "{'image_mean':[1,1,1], 'image_std':[1,1,1], 'size':{'longest_edge':100}}",
+		 E_BAD_CHECKPOINT, "max_image_size is missing"},
+		{PREPARE_TILES,
+		 "{'image_mean':[1,1,1], 'image_std':[1,1,1], 'size':{'longest_edge':100}, "
+		 "'max_image_size':{'longest_edge':64}}",
+		 E_UNSUPPORTED_MODEL, "size.longest_edge 100 is not a multiple"},
+		{PREPARE_TILES,
+		 "{'image_mean':[1,1,1], 'image_std':[1,1,1], 'size':{'longest_edge':128}, "
+		 "'max_image_size':{'longest_edge':64}, 'do_image_splitting':false}",
+		 E_UNSUPPORTED_MODEL, "do_image_splitting false is not supported"},
+	};
+	struct prepare p;
+	size_t i;
+	char *q;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		_cleanup_free_ char *text = strdup(rows[i].text);
+		json_auto_t *j = NULL;
+		struct err e = ERR_INIT;
+
+		for (q = text; *q; q++)
+			*q = *q == '\'' ? '"' : *q;
+		assert_int_equal(json_parse(text, strlen(text), "p.json", E_BAD_CHECKPOINT, &j, &e), 0);
+		assert_true(prepare_read(j, "p.json", rows[i].rule, &p, &e) < 0);
+		assert_error(&e, rows[i].code, rows[i].words);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_originals),
+		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
