@@ -88,11 +88,17 @@ infer_attention(struct infer *x)
 static int
 infer_attention_bias(struct infer *x)
 {
-	if (x->shape.rank != 2 || x->elem != ELEM_BOOL)
-		return misfit(x, "takes a mask of bools [batch, tokens]");
+	const bool causal = x->n->attr.i == IR_MASK_CAUSAL;
+	const struct shape s = x->shape;
+
+	if (x->elem != ELEM_BOOL || !(s.rank == 2 || (s.rank == 3 && !causal)))
+		return misfit(x, "takes a mask of bools [batch, tokens], or [batch, queries, keys] that is "
+				 "not causal");
+
 	x->elem = ELEM_F32;
-	x->shape = shape_of(4, x->shape.dim[0], dim_const(1),
-			    x->n->attr.i == IR_MASK_CAUSAL ? x->shape.dim[1] : dim_const(1), x->shape.dim[1]);
+	x->shape = shape_of(4, s.dim[0], dim_const(1), causal ? s.dim[1] : dim_const(1), last_dim(&s));
+	if (s.rank == 3)
+		x->shape.dim[2] = s.dim[1];
 	return 0;
 }
 

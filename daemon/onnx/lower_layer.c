@@ -122,9 +122,9 @@ lower_attention(struct emit *em, const struct ir_node *n)
 void
 lower_attention_bias(struct emit *em, const struct ir_node *n)
 {
-	const char *allowed =
-		emit_op(em, "keys", "Unsqueeze", emit_in(em, n->in[0]), emit_i64_list(em, 1, 2));
-	const char *col, *row;
+	const char *mask = emit_in(em, n->in[0]);
+	const char *axes = n->in[0]->shape.rank == 3 ? emit_i64_list(em, 1) : emit_i64_list(em, 1, 2);
+	const char *allowed = emit_op(em, "keys", "Unsqueeze", mask, axes), *col, *row;
 
 	if (n->attr.i == IR_MASK_CAUSAL) {
 		col = emit_range(em, "col", n->in[0]->shape.dim[1]);

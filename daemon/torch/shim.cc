@@ -129,7 +129,7 @@ layer_norm(const struct tt_args *a)
 
 	if (x.is_meta())
 		return empty_as(x, x.sizes());
-	return at::layer_norm(x, {x.size(-1)}, in(a, 1), in(a, 2), a->f);
+	return at::layer_norm(x, {x.size(-1)}, in(a, 1), a->n_in == 3 ? in(a, 2) : Tensor(), a->f);
 }
 
 Tensor
@@ -179,13 +179,14 @@ Tensor
 attention_bias(const struct tt_args *a)
 {
 	Tensor mask = in(a, 0);
-	int64_t b = mask.size(0), s = mask.size(1), rows = a->i == IR_MASK_CAUSAL ? s : 1;
+	bool causal = a->i == IR_MASK_CAUSAL;
+	int64_t b = mask.size(0), s = mask.size(-1), rows = mask.dim() == 3 ? mask.size(1) : causal ? s : 1;
 	auto opt = mask.options();
 
 	if (mask.is_meta())
 		return at::empty({b, 1, rows, s}, opt.dtype(at::kFloat));
-	Tensor seen = mask.reshape({b, 1, 1, s}).expand({b, 1, rows, s});
-	if (a->i == IR_MASK_CAUSAL)
+	Tensor seen = mask.reshape({b, 1, mask.dim() == 3 ? rows : 1, s}).expand({b, 1, rows, s});
+	if (causal)
 		seen = seen.logical_and(at::ones({s, s}, opt).tril());
 	return at::zeros(seen.sizes(), opt.dtype(at::kFloat))
 		.masked_fill(~seen, -std::numeric_limits<float>::max());

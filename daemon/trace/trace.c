@@ -379,7 +379,9 @@ tr_rms_norm(struct trace *t, struct ir_value *x, struct ir_value *w, double eps)
 struct ir_value *
 tr_layer_norm(struct trace *t, struct ir_value *x, struct ir_value *w, struct ir_value *b, double eps)
 {
-	return OP_ADD(t, OP_LAYER_NORM, &(struct ir_attr){.f = eps}, x, w, b);
+	const struct ir_attr attr = {.f = eps};
+
+	return b ? OP_ADD(t, OP_LAYER_NORM, &attr, x, w, b) : OP_ADD(t, OP_LAYER_NORM, &attr, x, w);
 }
 
 struct ir_value *

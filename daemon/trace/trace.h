@@ -57,7 +57,7 @@ struct ir_value *tr_linear(struct trace *t, struct ir_value *x, struct ir_value 
 struct ir_value *tr_gather(struct trace *t, struct ir_value *table, struct ir_value *ids);
 struct ir_value *tr_rms_norm(struct trace *t, struct ir_value *x, struct ir_value *w, double eps);
 struct ir_value *tr_layer_norm(struct trace *t, struct ir_value *x, struct ir_value *w, struct ir_value *b,
-			       double eps);
+			       double eps); /* b or NULL */
 struct ir_value *tr_rope(struct trace *t, struct ir_value *x, struct ir_value *cos, struct ir_value *sin);
 struct ir_value *tr_attention(struct trace *t, struct ir_value *q, struct ir_value *k, struct ir_value *v,
 			      struct ir_value *bias, double scale); /* bias or NULL */

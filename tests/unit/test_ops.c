@@ -89,6 +89,7 @@ CASE(layer_norm)
 			     1e-6);
 }
 /* clang-format off */
+CASE(layer_norm_plain) { return tr_layer_norm(t, floats(t, "x"), vector(t), NULL, 1e-6); }
 CASE(rope) { return tr_rope(t, heads(t, "x", 3), rope_table(t, "c"), rope_table(t, "s")); }
 /* clang-format on */
 CASE(attention)
@@ -116,6 +117,14 @@ allowed(struct trace *t, struct ir_value *bias)
 /* clang-format off */
 CASE(bias_causal) { return allowed(t, tr_attention_bias(t, bools(t, "m"), IR_MASK_CAUSAL)); }
 CASE(bias_full) { return allowed(t, tr_attention_bias(t, bools(t, "m"), IR_MASK_FULL)); }
+CASE(bias_each_query)
+{
+	struct ir_value *keys = bools(t, "m"), *queries = bools(t, "q");
+
+	keys = tr_reshape(t, keys, shape_of(3, dim_symbol(SYM_BATCH), n(1), dim_symbol(SYM_SEQUENCE)));
+	queries = tr_reshape(t, queries, shape_of(3, dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE), n(1)));
+	return allowed(t, tr_attention_bias(t, tr_and(t, keys, queries), IR_MASK_FULL));
+}
 CASE(l2_normalize) { return tr_l2_normalize(t, floats(t, "x")); }
 CASE(silu) { return tr_silu(t, floats(t, "x")); }
 CASE(gelu) { return tr_gelu(t, floats(t, "x")); }
@@ -248,12 +257,14 @@ static const struct {
 	{OP_RMS_NORM, rms_norm},
 	{OP_RMS_NORM, rms_norm_plus_one},
 	{OP_LAYER_NORM, layer_norm},
+	{OP_LAYER_NORM, layer_norm_plain},
 	{OP_ROPE, rope},
 	{OP_ATTENTION, attention},
 	{OP_ATTENTION, attention_grouped},
 	{OP_ATTENTION, attention_keys},
 	{OP_ATTENTION_BIAS, bias_causal},
 	{OP_ATTENTION_BIAS, bias_full},
+	{OP_ATTENTION_BIAS, bias_each_query},
 	{OP_L2_NORMALIZE, l2_normalize},
 	{OP_SILU, silu},
 	{OP_GELU, gelu},
