@@ -59,17 +59,27 @@ config_double(const struct config_scope *s, const char *key, double fallback, do
 }
 
 int
-config_only(const struct config_scope *s, const char *key, const char *want, const char *other, struct err *e)
+config_one_of(const struct config_scope *s, const char *key, const char *const want[], struct err *e)
 {
-	const char *v = want;
+	const char *v = want[0];
+	size_t i;
 	int r;
 
 	r = json_get_str(s->obj, s->path, key, JSON_OPTIONAL, E_BAD_CHECKPOINT, &v, e);
-	if (r < 0)
-		return r;
-	if (str_eq(v, want) || str_eq(v, other))
-		return 0;
-	return config_fail(s, key, E_UNSUPPORTED_MODEL, e, "'%s' is not supported, only '%s'", v, want);
+	for (i = 0; r == 0 && want[i]; i++)
+		if (str_eq(v, want[i]))
+			return 0;
+	return r < 0 ? r
+		     : config_fail(s, key, E_UNSUPPORTED_MODEL, e, "'%s' is not supported, only '%s'", v,
+				   want[0]);
+}
+
+int
+config_only(const struct config_scope *s, const char *key, const char *want, const char *other, struct err *e)
+{
+	const char *const both[] = {want, other, NULL};
+
+	return config_one_of(s, key, both, e);
 }
 
 int

@@ -37,6 +37,9 @@ int config_double(const struct config_scope *s, const char *key, double fallback
 int config_only(const struct config_scope *s, const char *key, const char *want, const char *other,
 		struct err *e);
 
+/* The same for any number of strings; NULL ends them. */
+int config_one_of(const struct config_scope *s, const char *key, const char *const want[], struct err *e);
+
 /* Enters a member that is an object. Its obj is NULL when the member is optional and absent. */
 int config_sub(const struct config_scope *s, const char *key, enum json_need need, struct config_scope *ret,
 	       struct err *e);

@@ -174,6 +174,30 @@ blk_running(struct trace *t, struct ir_value *flag)
 	return tr_max(t, k, tr_i64(t, 0));
 }
 
+/*
+ * From its number k among all image tokens: its image is the number of images that end at or before k, and its
+ * place is k less the tokens of those.
+ */
+void
+blk_tokens_place(struct trace *t, struct ir_value *is_image, struct ir_value *tokens,
+		 struct ir_value **ret_image, struct ir_value **ret_place)
+{
+	struct ir_value *k, *end, *past, *place;
+
+	end = tr_cumsum(t, tokens, 0); /* [images] */
+	k = blk_running(t, is_image);  /* [tokens]: its number among all image tokens */
+	past = blk_unsqueeze(t, k, 1); /* [tokens, 1] */
+	past = tr_less(t, past, end);  /* [tokens, images] */
+	past = tr_not(t, past);        /* the image ends before the token */
+	past = tr_cast(t, past, ELEM_I64);
+	*ret_image = tr_sum(t, past, 1); /* [tokens] */
+	past = tr_mul(t, past, tokens);  /* [tokens, images] */
+	past = tr_sum(t, past, 1);       /* [tokens] */
+	place = tr_sub(t, k, past);
+	*ret_image = tr_name(t, *ret_image, "image");
+	*ret_place = tr_name(t, place, "place");
+}
+
 struct ir_value *
 blk_scatter(struct trace *t, struct ir_value *x, struct ir_value *is_image, struct ir_value *features,
 	    struct ir_value *index)

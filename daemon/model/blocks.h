@@ -82,6 +82,13 @@ struct ir_value *blk_scatter(struct trace *t, struct ir_value *x, struct ir_valu
 /* Counts the true elements of flag [batch, sequence] in row-major order, from 0: int64 [batch*sequence], >= 0. */
 struct ir_value *blk_running(struct trace *t, struct ir_value *flag);
 
+/*
+ * Which image each image token of the batch is of, and its number within that image: int64 [batch*sequence]. The images have
+ * `tokens`, int64 [images], in order; there are as many image tokens as all of them need.
+ */
+void blk_tokens_place(struct trace *t, struct ir_value *is_image, struct ir_value *tokens,
+		      struct ir_value **ret_image, struct ir_value **ret_place);
+
 /* Adds an axis of one element at place `at`. */
 struct ir_value *blk_unsqueeze(struct trace *t, struct ir_value *x, int at);
 

@@ -98,6 +98,8 @@ image_token_read(const struct config_scope *top, int64_t *ret, struct err *e)
 			    E_BAD_CHECKPOINT, ret, e);
 }
 
+static const char *const vision_types[] = {"siglip_vision_model", NULL};
+
 static int
 backbone_read(const json_t *config, struct paligemma_config *c, struct err *e)
 {
@@ -105,11 +107,13 @@ backbone_read(const json_t *config, struct paligemma_config *c, struct err *e)
 	int64_t projection;
 	int r;
 
+	c->vision = (struct siglip_config){0};
 	if ((r = config_embedding_dim(config, &c->embedding_dim, e)) < 0 ||
 	    (r = config_backbone(config, &top, e)) < 0 ||
 	    (r = config_sub(&top, "text_config", JSON_REQUIRED, &text, e)) < 0 ||
 	    (r = config_sub(&top, "vision_config", JSON_REQUIRED, &vision, e)) < 0 ||
-	    (r = text_read(&text, &c->text, e)) < 0 || (r = siglip_config_read(&vision, &c->vision, e)) < 0 ||
+	    (r = text_read(&text, &c->text, e)) < 0 ||
+	    (r = siglip_config_read(&vision, vision_types, &c->vision, e)) < 0 ||
 	    (r = image_token_read(&top, &c->image_token_id, e)) < 0)
 		return r;
 	projection = c->text.hidden_size;
@@ -175,7 +179,7 @@ vision(struct trace *t, const struct paligemma_config *c, struct ir_value *pixel
 {
 	struct ir_value *x;
 
-	x = siglip_build(t, &c->vision, pixels); /* [images, patches, width] */
+	x = siglip_build(t, &c->vision, pixels, NULL); /* [images, patches, width] */
 	x = blk_linear(t, x, c->text.hidden_size, BLK_BIAS, "proj", "mmproj.linear");
 	return tr_reshape(t, x, shape_of(2, dim_mul(axis(x, 0), axis(x, 1)), n(c->text.hidden_size)));
 }

@@ -175,29 +175,6 @@ sizes_read(struct trace *t, const struct qwen2vl_fed *in, struct qwen2vl_images 
 	im->tokens = tr_name(t, im->tokens, "image_grid_thw_must_fit_pixel_values");
 }
 
-/*
- * Image and place of each image token, from its number k among all image tokens: its image is the number
- * of images that end at or before k, and its place is k less the tokens of those.
- */
-static void
-tokens_place(struct trace *t, struct qwen2vl_images *im)
-{
-	struct ir_value *k, *end, *past;
-
-	end = tr_cumsum(t, im->tokens, 0); /* [images] */
-	k = blk_running(t, im->is_image);  /* [tokens]: its number among all image tokens */
-	past = blk_unsqueeze(t, k, 1);     /* [tokens, 1] */
-	past = tr_less(t, past, end);      /* [tokens, images] */
-	past = tr_not(t, past);            /* the image ends before the token */
-	past = tr_cast(t, past, ELEM_I64);
-	im->image = tr_sum(t, past, 1);     /* [tokens] */
-	past = tr_mul(t, past, im->tokens); /* [tokens, images] */
-	past = tr_sum(t, past, 1);          /* [tokens] */
-	im->place = tr_sub(t, k, past);
-	im->image = tr_name(t, im->image, "image");
-	im->place = tr_name(t, im->place, "place");
-}
-
 struct qwen2vl_images
 qwen2vl_images(struct trace *t, const struct qwen2vl_fed *in, const struct blk_text *text,
 	       struct ir_value *flag)
@@ -209,7 +186,7 @@ qwen2vl_images(struct trace *t, const struct qwen2vl_fed *in, const struct blk_t
 	sizes_read(t, in, &im);
 	all = tr_sum(t, im.tokens, 0);
 	im.is_image = guard_image_tokens(t, flag, text->unmasked, all, &im.tokens);
-	tokens_place(t, &im);
+	blk_tokens_place(t, im.is_image, im.tokens, &im.image, &im.place);
 	return im;
 }
 

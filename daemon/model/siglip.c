@@ -14,15 +14,35 @@ static const struct config_int rows[] = {
 	{"patch_size", 1, 256, CONFIG_REQUIRED, FIELD(patch_size)},
 };
 
+/* The rows, with the fallbacks that *v brings. */
+static int
+ints_read(const struct config_scope *s, struct siglip_config *v, struct err *e)
+{
+	struct config_int row;
+	int64_t fallback;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < ARRAY_LEN(rows) && r == 0; i++) {
+		row = rows[i];
+		memcpy(&fallback, (const char *)v + row.offset, sizeof(fallback));
+		if (fallback)
+			row.fallback = fallback;
+		r = config_ints(s, &row, 1, v, e);
+	}
+	return r;
+}
+
 int
-siglip_config_read(const struct config_scope *s, struct siglip_config *v, struct err *e)
+siglip_config_read(const struct config_scope *s, const char *const types[], struct siglip_config *v,
+		   struct err *e)
 {
 	int64_t side;
 	int r;
 
-	if ((r = config_only(s, "model_type", "siglip_vision_model", "siglip_vision_model", e)) < 0 ||
+	if ((r = config_one_of(s, "model_type", types, e)) < 0 ||
 	    (r = config_only(s, "hidden_act", "gelu_pytorch_tanh", "gelu_pytorch_tanh", e)) < 0 ||
-	    (r = config_ints(s, rows, ARRAY_LEN(rows), v, e)) < 0 ||
+	    (r = ints_read(s, v, e)) < 0 ||
 	    (r = config_double(s, "layer_norm_eps", 1e-6, 1, &v->layer_norm_eps, e)) < 0)
 		return r;
 	if (v->hidden_size % v->num_attention_heads)
@@ -36,8 +56,9 @@ siglip_config_read(const struct config_scope *s, struct siglip_config *v, struct
 	return 0;
 }
 
+/* bias or NULL */
 static struct ir_value *
-attention(struct trace *t, const struct siglip_config *c, struct ir_value *x, int il)
+attention(struct trace *t, const struct siglip_config *c, struct ir_value *x, struct ir_value *bias, int il)
 {
 	const double head_dim = (double)c->head_dim;
 	const int64_t w = c->hidden_size;
@@ -51,7 +72,7 @@ attention(struct trace *t, const struct siglip_config *c, struct ir_value *x, in
 	q = blk_heads_split(t, q, c->num_attention_heads); /* [images, heads, patches, head_dim] */
 	k = blk_heads_split(t, k, c->num_attention_heads);
 	v = blk_heads_split(t, v, c->num_attention_heads);
-	a = tr_attention(t, q, k, v, NULL, 1 / sqrt(head_dim));
+	a = tr_attention(t, q, k, v, bias, 1 / sqrt(head_dim));
 	a = blk_heads_merge(t, a); /* [images, patches, width] */
 	a = blk_linear(t, a, w, BLK_BIAS, "o", "vis.encoder.layers.%d.self_attn.out_proj", il);
 	return tr_name(t, tr_add(t, x, a), "out");
@@ -80,7 +101,7 @@ patches(struct trace *t, const struct siglip_config *c, struct ir_value *pixels)
 {
 	static const int rows_first[] = {0, 2, 4, 1, 3, 5};
 	const int64_t p = c->patch_size, ch = c->num_channels, s = c->image_size / p;
-	struct dim images = sym(SYM_IMAGES);
+	const struct dim images = axis(pixels, 0);
 	struct ir_value *x = pixels;
 
 	if (s * p < c->image_size) {
@@ -95,7 +116,7 @@ patches(struct trace *t, const struct siglip_config *c, struct ir_value *pixels)
 
 /* Patches as vectors, with the embedding of their place added: [images, patches, width]. */
 static struct ir_value *
-embed(struct trace *t, const struct siglip_config *c, struct ir_value *pixels)
+embed(struct trace *t, const struct siglip_config *c, struct ir_value *pixels, const struct siglip_part *part)
 {
 	const int64_t p = c->patch_size, ch = c->num_channels, w = c->hidden_size;
 	struct ir_value *x, *weight, *bias, *place;
@@ -106,19 +127,22 @@ embed(struct trace *t, const struct siglip_config *c, struct ir_value *pixels)
 	bias = tr_weight(t, shape_of(1, n(w)), "vis.embeddings.patch_embedding.bias");
 	x = tr_name(t, tr_linear(t, x, weight, bias), "patch_embed");
 	place = tr_weight(t, shape_of(2, n(c->patches), n(w)), "vis.embeddings.position_embedding.weight");
+	if (part)
+		place = tr_gather(t, place, part->place); /* [images, patches, width] */
 	return tr_add(t, x, place);
 }
 
 struct ir_value *
-siglip_build(struct trace *t, const struct siglip_config *c, struct ir_value *pixels)
+siglip_build(struct trace *t, const struct siglip_config *c, struct ir_value *pixels,
+	     const struct siglip_part *part)
 {
 	struct ir_value *x;
 	int il;
 
 	tr_scope(t, "vis");
-	x = embed(t, c, pixels);
+	x = embed(t, c, pixels, part);
 	for (il = 0; il < c->num_hidden_layers; il++) {
-		x = attention(t, c, x, il);
+		x = attention(t, c, x, part ? part->bias : NULL, il);
 		x = mlp(t, c, x, il);
 	}
 	tr_scope(t, "vis");

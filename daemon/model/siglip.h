@@ -18,10 +18,24 @@ struct siglip_config {
 	double layer_norm_eps;
 };
 
-/* From `vision_config`. E_BAD_CHECKPOINT or E_UNSUPPORTED_MODEL names the key. */
-int siglip_config_read(const struct config_scope *s, struct siglip_config *v, struct err *e);
+/*
+ * From `vision_config`, whose model_type is one of `types` (NULL ends). On entry *v holds what keys that are
+ * absent mean; 0: the key must be there. E_BAD_CHECKPOINT or E_UNSUPPORTED_MODEL names the key.
+ */
+int siglip_config_read(const struct config_scope *s, const char *const types[], struct siglip_config *v,
+		       struct err *e);
 
-/* pixels float [images, channels, side, side]; the last states float [images, patches, width]. */
-struct ir_value *siglip_build(struct trace *t, const struct siglip_config *c, struct ir_value *pixels);
+/* Of images that do not fill their square. */
+struct siglip_part {
+	struct ir_value *place; /* int64 [images, patches]: row of the table of positions */
+	struct ir_value *bias;  /* of tr_attention_bias(): which patches are looked at */
+};
+
+/*
+ * pixels float [images, channels, side, side]; the last states float [images, patches, width]. Without `part` (NULL)
+ * all patches are looked at, and each has its own row of the table.
+ */
+struct ir_value *siglip_build(struct trace *t, const struct siglip_config *c, struct ir_value *pixels,
+			      const struct siglip_part *part);
 
 #endif
