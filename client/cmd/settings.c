@@ -1,14 +1,14 @@
 #include "settings.h"
 
-#include <ctype.h>
 #include <limits.h>
 
+#include "base/conf_file.h"
 #include "base/fs.h"
 #include "base/str.h"
 #include "client/net/http.h"
 #include "client/show/text.h"
 
-#define FILE_MAX (64u << 10)
+#define TOKEN_FILE_MAX (64u << 10)
 #define TOKEN_LEN_MAX 256
 
 static const struct {
@@ -53,18 +53,6 @@ setting_set(struct settings *s, enum setting_name i, enum setting_source source,
 	return row->value ? 0 : err_no_memory(e);
 }
 
-static char *
-trim(char *s)
-{
-	size_t n;
-
-	while (isspace((unsigned char)*s))
-		s++;
-	for (n = strlen(s); n && isspace((unsigned char)s[n - 1]); n--)
-		s[n - 1] = '\0';
-	return s;
-}
-
 static void
 warn(const char *path, const char *words)
 {
@@ -84,55 +72,38 @@ is_public(const char *path)
 
 /* ---- files ---- */
 
-/* "name = value", a comment or nothing; `line` is cut up. */
+struct source {
+	struct settings *s;
+	const char *path;
+	enum setting_source source;
+};
+
 static int
-line_take(struct settings *s, const char *path, enum setting_source source, unsigned number, char *line,
-	  struct err *e)
+line_take(void *ctx, unsigned line _unused_, const char *name, const char *value, struct err *e)
 {
-	char *name = trim(line), *eq = strchr(line, '=');
+	const struct source *from = ctx;
 	size_t i;
 
-	if (*name == '\0' || *name == '#')
-		return 0;
-	if (!eq)
-		return err_set(e, E_BAD_CONFIG, "'%s' line %u must be NAME = VALUE", path, number);
-	*eq = '\0';
-	name = trim(name);
 	for (i = 0; i < SETTING_MAX && !str_eq(names[i].name, name); i++)
 		;
 	if (i == SETTING_MAX)
-		return err_set(e, E_BAD_CONFIG, "'%s' line %u: there is no setting '%s'", path, number, name);
-	if (i == SETTING_TOKEN && is_public(path)) {
-		warn(path, "holds a token and everyone may read it: not using that token (chmod o-r)");
+		return err_set(e, E_BAD_CONFIG, "there is no setting '%s'", name);
+	if (i == SETTING_TOKEN && is_public(from->path)) {
+		warn(from->path, "holds a token and everyone may read it: not using that token (chmod o-r)");
 		return 0;
 	}
-	return setting_set(s, i, source, trim(eq + 1), e);
+	return setting_set(from->s, i, from->source, value, e);
 }
 
 /* A file that is not there sets nothing. */
 static int
 file_take(struct settings *s, enum setting_source source, struct err *e)
 {
-	const char *path = s->files[source - FROM_USER];
-	_cleanup_free_ char *text = NULL;
-	char *line, *next;
-	unsigned number = 0;
-	size_t len;
-	int r;
+	struct source from = {.s = s, .path = s->files[source - FROM_USER], .source = source};
 
-	if (!path || !fs_exists(path))
+	if (!from.path || !fs_exists(from.path))
 		return 0;
-	r = fs_read(path, FILE_MAX, E_BAD_CONFIG, &text, &len, e);
-	if (r == 0 && strlen(text) != len)
-		r = err_set(e, E_BAD_CONFIG, "'%s' is no text", path);
-	for (next = text; r == 0 && next;) {
-		line = next;
-		next = strchr(line, '\n');
-		if (next)
-			*next++ = '\0';
-		r = line_take(s, path, source, ++number, line, e);
-	}
-	return r;
+	return conf_file_read(from.path, line_take, &from, e);
 }
 
 static int
@@ -180,10 +151,10 @@ token_find(struct settings *s, struct err *e)
 			warn(file->value, "is a token that everyone may read: not using it (chmod o-r)");
 			return 0;
 		}
-		r = fs_read(file->value, FILE_MAX, E_BAD_CONFIG, &text, &len, e);
+		r = fs_read(file->value, TOKEN_FILE_MAX, E_BAD_CONFIG, &text, &len, e);
 		if (r < 0)
 			return r;
-		s->token = strdup(trim(text));
+		s->token = strdup(str_trim(text));
 		(void)snprintf(from, sizeof(from), "'%s'", file->value);
 	} else if (token->value) {
 		s->token = strdup(token->value);

@@ -3,6 +3,7 @@ libbase_a_SOURCES = \
 	daemon/base/banned.h \
 	daemon/base/buf.c daemon/base/buf.h \
 	daemon/base/elem.c daemon/base/elem.h daemon/base/elems.def \
+	daemon/base/conf_file.c daemon/base/conf_file.h \
 	daemon/base/err.c daemon/base/err.h daemon/base/errors.def \
 	daemon/base/folder.c daemon/base/folder.h \
 	daemon/base/fs.c daemon/base/fs.h \

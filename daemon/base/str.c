@@ -27,6 +27,19 @@ str_vprintf(const char *fmt, va_list ap)
 }
 
 char *
+str_trim(char *s)
+{
+	static const char spaces[] = " \t\r\n\f\v";
+	size_t n;
+
+	s += strspn(s, spaces);
+	for (n = strlen(s); n && strchr(spaces, s[n - 1]); n--)
+		;
+	s[n] = '\0';
+	return s;
+}
+
+char *
 str_printf(const char *fmt, ...)
 {
 	va_list ap;

@@ -18,6 +18,9 @@ str_eq(const char *a, const char *b)
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 
+/* Cuts white space off both ends, in place: the first character that stays. */
+char *str_trim(char *s);
+
 /* A formatted copy on the heap, or NULL when memory ran out. */
 char *str_printf(const char *fmt, ...) _printf_(1, 2);
 char *str_vprintf(const char *fmt, va_list ap) _printf_(1, 0);

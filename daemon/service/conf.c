@@ -1,9 +1,9 @@
 #include "conf_table.h"
 
+#include "base/conf_file.h"
 #include "base/fs.h"
 #include "base/str.h"
 
-#define FILE_MAX (1u << 20)
 #define LINE_OPTION 0 /* as the line of an origin */
 
 const struct conf_setting conf_settings[CONF_SETTINGS] = {
@@ -130,60 +130,15 @@ defaults_set(struct conf *c, struct err *e)
 	return r;
 }
 
-static char *
-trim(char *s)
-{
-	size_t n;
-
-	s += strspn(s, " \t\r");
-	for (n = strlen(s); n && strchr(" \t\r", s[n - 1]); n--)
-		;
-	s[n] = '\0';
-	return s;
-}
-
 static int
-line_take(struct conf *c, unsigned n, char *line, struct err *e)
+line_take(void *ctx, unsigned line, const char *name, const char *value, struct err *e)
 {
-	char *eq, *name;
 	size_t i;
 
-	line = trim(line);
-	if (*line == '\0' || *line == '#')
-		return 0;
-	eq = strchr(line, '=');
-	if (!eq)
-		return err_set(e, E_BAD_CONFIG, "'%s' is not like 'name = value'", line);
-	*eq = '\0';
-	name = trim(line);
 	for (i = 0; i < CONF_SETTINGS; i++)
 		if (str_eq(conf_settings[i].name, name))
-			return value_set(c, i, n, trim(eq + 1), e);
+			return value_set(ctx, i, line, value, e);
 	return err_set(e, E_BAD_CONFIG, "there is no setting '%s'", name);
-}
-
-static int
-file_load(struct conf *c, struct err *e)
-{
-	_cleanup_free_ char *text = NULL;
-	char *line, *next;
-	unsigned n = 1;
-	size_t len;
-	int r;
-
-	r = fs_read(c->file, FILE_MAX, E_BAD_CONFIG, &text, &len, e);
-	if (r < 0)
-		return r;
-	if (strlen(text) != len)
-		return err_set(e, E_BAD_CONFIG, "'%s' is no text", c->file);
-	for (line = text; line; line = next, n++) {
-		next = strchr(line, '\n');
-		if (next)
-			*next++ = '\0';
-		if (line_take(c, n, line, e) < 0)
-			return err_context(e, "'%s' line %u", c->file, n);
-	}
-	return 0;
 }
 
 /* A name of the file has '_' where an option has '-'. */
@@ -274,7 +229,7 @@ conf_load(int argc, char **argv, struct conf *ret, enum conf_action *ret_action,
 		return err_no_memory(e);
 	r = defaults_set(ret, e);
 	if (r == 0 && file)
-		r = file_load(ret, e);
+		r = conf_file_read(ret->file, line_take, ret, e);
 	if (r == 0)
 		r = options_load(argc, argv, ret, &file, ret_action, e);
 	if (r < 0)
