@@ -25,6 +25,7 @@ struct followed {
 	int64_t wait_ms;              /* between two tries */
 	struct bar bar;
 	struct sse sse;
+	struct log_held held;
 	json_t *job; /* its document as it is now; NULL before the first */
 	bool ended;  /* and told */
 };
@@ -92,6 +93,16 @@ job_show(struct followed *f, const json_t *before, const json_t *job)
 		progress_show(f, json_object_get(job, "progress"), job_str(job, "stage"));
 }
 
+/* An error that the job's message does not repeat. */
+static void
+held_show(struct followed *f)
+{
+	_cleanup_free_ char *words = log_held_end(&f->held, job_str(f->job, "message"));
+
+	if (words && !f->all->options->quiet)
+		bar_note(&f->bar, "%s", words);
+}
+
 static void
 end_tell(struct followed *f)
 {
@@ -101,6 +112,7 @@ end_tell(struct followed *f)
 	if (str_eq(job_str(f->job, "state"), "done"))
 		bar_end(&f->bar, loop_now_ms());
 	bar_drop(&f->bar);
+	held_show(f);
 	if (job_end_words(f->job, o->done, &words) || !o->quiet)
 		bar_note(&f->bar, "%s", words.data ? words.data : "");
 }
@@ -122,16 +134,16 @@ event_print(const char *event, json_t *data, struct err *e)
 static void
 event_show(struct followed *f, const char *event, json_t *data)
 {
-	const char *line;
+	_cleanup_free_ char *words = NULL;
 
 	if (str_eq(event, "stage")) {
 		progress_show(f, NULL, job_str(data, "stage"));
 	} else if (str_eq(event, "progress")) {
 		progress_show(f, data, job_str(data, "stage"));
 	} else if (str_eq(event, "log")) {
-		line = log_line_words(job_str(data, "line"), f->all->options->log);
-		if (line)
-			bar_note(&f->bar, "%s", line);
+		log_held_line(&f->held, job_str(data, "line"), f->all->options->log, &words);
+		if (words)
+			bar_note(&f->bar, "%s", words);
 	}
 }
 
@@ -361,6 +373,7 @@ followed_release(struct followed *f)
 	bar_drop(&f->bar);
 	bar_release(&f->bar);
 	json_decref(f->job);
+	free(f->held.words);
 	sse_release(&f->sse);
 }
 

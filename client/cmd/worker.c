@@ -28,8 +28,9 @@ struct worker {
 	struct buf out;
 	struct buf log;
 	bool greeted;
-	int64_t kill_ms;    /* when patience ends; 0: it was not asked to stop */
-	json_t *result;     /* NULL until it came */
+	int64_t kill_ms; /* when patience ends; 0: it was not asked to stop */
+	json_t *result;  /* NULL until it came */
+	struct log_held held;
 	struct err failure; /* what the worker said */
 	struct err err;     /* what went wrong between us */
 };
@@ -220,7 +221,19 @@ static void
 line_show(struct worker *w, size_t len)
 {
 	_cleanup_free_ char *line = strndup(w->log.data, len);
-	const char *words = line ? log_line_words(line, w->o->log) : NULL;
+	_cleanup_free_ char *words = NULL;
+
+	if (line)
+		log_held_line(&w->held, line, w->o->log, &words);
+	if (words)
+		bar_note(w->o->bar, "%s", words);
+}
+
+/* The worker has ended: what is held back is shown unless its failure says the same. */
+static void
+held_show(struct worker *w)
+{
+	_cleanup_free_ char *words = log_held_end(&w->held, w->failure.code ? w->failure.msg : "");
 
 	if (words)
 		bar_note(w->o->bar, "%s", words);
@@ -349,6 +362,7 @@ worker_run(const struct worker_options *o, const struct spec *spec, json_t **ret
 		worker_hear(&w);
 		if (w.log.len) /* a last line without its end */
 			line_show(&w, w.log.len);
+		held_show(&w);
 		bar_end(o->bar, loop_now_ms());
 	}
 	if (r == 0)
@@ -357,6 +371,7 @@ worker_run(const struct worker_options *o, const struct spec *spec, json_t **ret
 	closep(&w.fd_log);
 	buf_release(&w.out);
 	buf_release(&w.log);
+	free(w.held.words);
 	json_decref(w.result);
 	return r;
 }

@@ -298,3 +298,13 @@ def test_a_board_higher_than_the_terminal(stub):
     shown, status = on_terminal(["watch", *numbers], b"and 8 more", lambda fd: finish.set(),
                                 **environment(stub, TERM="xterm"))
     assert status == 0 and "... and 8 more" in shown
+
+
+@pytest.mark.parametrize("line, shown", [("<3>trace: it broke", 1), ("<3>the disk is odd", 2)])
+def test_a_failure_is_told_once(stub, line, shown):
+    """The worker logs why it fails, and the job's message says it."""
+    stub.routes["GET", "/v1/jobs/42/events"] = lambda h: h.events(
+        event("job", EXPORT, 5), event("log", {"line": line}, 6),
+        event("job", job("failed", reason="trace", message="it broke"), 7))
+    lines = [x for x in ctl(stub, "watch", 42).stderr.splitlines() if "it broke" in x or "odd" in x]
+    assert len(lines) == shown and lines[-1].startswith("job 42: failed (trace): it broke; ")
