@@ -5,12 +5,10 @@ include tests/api/local.mk
 include tests/fault/local.mk
 include tests/fuzz/local.mk
 
-EXTRA_DIST += docs/troubleshooting.md
-
 # What runs under pytest, and its data.
 EXTRA_DIST += tests/run $(wildcard $(addprefix $(srcdir)/tests/, \
 	api/*.py fault/*.py golden/*.py page/*.py golden/README.md golden/*/*.json golden/*/*.safetensors golden/*/*.py golden/peft/*/* golden/pictures/* \
-	lint/*.py \
+	docs/*.py lint/*.py \
 	original/*.py original/README.md original/requirements.txt \
 	contract/*.py contract/README.md contract/requirements.txt fuzz/*.py))
 
