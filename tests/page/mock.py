@@ -211,7 +211,7 @@ class World:
     def status(self):
         states = [j["state"] for j in self.jobs.values()]
         done = states.count("done")
-        return {"version": "0.1.0", "started": iso(self.started), "ready": True, "stopping": False,
+        return {"version": "0.2.0", "started": iso(self.started), "ready": True, "stopping": False,
                 "jobs": {s: states.count(s) for s in ("queued", "running", "done", "failed", "cancelled")}, "slots": {"busy": states.count("running"), "total": 3},
                 "disk": {"artifacts": done, "artifact_bytes": done * 8876543, "queue_bytes": 5242880, "free_bytes": 412 * 10**9, "total_bytes": 10**12}, "event": len(self.events)}
 
