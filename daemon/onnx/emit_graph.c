@@ -2,6 +2,7 @@
 #include "emit_private.h"
 
 #include "base/str.h"
+#include "front.h"
 #include "lower.h"
 
 struct known_dim {
@@ -279,18 +280,30 @@ emit_branch(struct emit *em, const char *suffix, const struct ir_block *b)
 	return branch;
 }
 
+/* The declared inputs of the graph, which are those of the file unless the front makes them. */
 static void
-inputs_fill(struct emit *em, Onnx__GraphProto *g)
+inputs_list(struct emit *em, struct emit_list *ret)
 {
-	struct emit_list inputs = {.n = 0};
 	const struct ir_value *v;
 	size_t i;
 
 	for (i = 0; i < em->graph->n_value; i++) {
 		v = em->graph->value[i];
 		if (v->kind == IR_INPUT)
-			emit_list_add(em, &inputs, value_info(em, v, v->name, elem_onnx(v->elem)));
+			emit_list_add(em, ret, value_info(em, v, v->name, elem_onnx(v->elem)));
 	}
+}
+
+static void
+inputs_fill(struct emit *em, Onnx__GraphProto *g)
+{
+	const struct ir_value picture = front_input();
+	struct emit_list inputs = {.n = 0};
+
+	if (em->job->front)
+		emit_list_add(em, &inputs, value_info(em, &picture, picture.name, elem_onnx(picture.elem)));
+	else
+		inputs_list(em, &inputs);
 	g->n_input = inputs.n;
 	g->input = (Onnx__ValueInfoProto **)inputs.at;
 }
@@ -314,8 +327,11 @@ output_fits(const struct emit *em)
 static void
 output_rename(struct emit *em)
 {
-	struct known_value *known = &em->value[em->graph->output->id];
+	struct known_value *known;
 
+	if (!em->graph->output)
+		return;
+	known = &em->value[em->graph->output->id];
 	known->name = output_fits(em) ? output_name_get(em) : emit_take_str(em, "%s/uncast", known->name);
 }
 
@@ -335,14 +351,41 @@ output_emit(struct emit *em)
 	return x;
 }
 
+static void
+list_append(struct emit *em, struct emit_list *to, const struct emit_list *from)
+{
+	size_t i;
+
+	for (i = 0; i < from->n; i++)
+		emit_list_add(em, to, from->at[i]);
+}
+
+/* The output of the graph, or of one without an output its inputs. */
+static void
+outputs_fill(struct emit *em, Onnx__GraphProto *g, struct emit_list *nodes, const char *output_name)
+{
+	const struct ir_value *output = em->graph->output;
+	struct emit_list made = {.n = 0};
+
+	if (output) {
+		graph_fill(em, g, em->graph->name, nodes, output, output_name,
+			   em->job->options->output_half ? elem_onnx(ELEM_F16) : elem_onnx(output->elem));
+		return;
+	}
+	inputs_list(em, &made);
+	g->name = STR(em->graph->name);
+	g->n_node = nodes->n;
+	g->node = (Onnx__NodeProto **)nodes->at;
+	g->n_output = made.n;
+	g->output = (Onnx__ValueInfoProto **)made.at;
+}
+
 static int
 graph_emit(struct emit *em)
 {
 	Onnx__GraphProto g = ONNX__GRAPH_PROTO__INIT;
-	struct emit_list nodes = {.n = 0}, all = {.n = 0};
-	const struct ir_value *output = em->graph->output;
-	const char *output_name;
-	size_t i;
+	struct emit_list front = {.n = 0}, nodes = {.n = 0}, all = {.n = 0};
+	const char *output_name = NULL;
 
 	em->value = emit_take(em, (em->graph->n_value + 1) * sizeof(*em->value));
 	if (!em->value)
@@ -351,15 +394,18 @@ graph_emit(struct emit *em)
 	output_rename(em);
 	sines_mark(em);
 	sines_make_given(em);
+	em->nodes = &front;
+	em->half = false;
+	if (em->job->front)
+		front_emit(em, em->job->front);
 	em->nodes = &nodes;
 	block_lower(em, &em->graph->block);
-	output_name = output_emit(em);
-	for (i = 0; i < em->prelude.n; i++)
-		emit_list_add(em, &all, em->prelude.at[i]);
-	for (i = 0; i < nodes.n; i++)
-		emit_list_add(em, &all, nodes.at[i]);
-	graph_fill(em, &g, em->graph->name, &all, output, output_name,
-		   em->job->options->output_half ? elem_onnx(ELEM_F16) : elem_onnx(output->elem));
+	if (em->graph->output)
+		output_name = output_emit(em);
+	list_append(em, &all, &front);
+	list_append(em, &all, &em->prelude);
+	list_append(em, &all, &nodes);
+	outputs_fill(em, &g, &all, output_name);
 	inputs_fill(em, &g);
 	g.n_initializer = em->initializers.n;
 	g.initializer = (Onnx__TensorProto **)em->initializers.at;

@@ -16,8 +16,9 @@ struct graph {
 struct onnx_export {
 	char *dir;
 	struct onnx_options options;
-	struct extdata *data;         /* the weights beside the graphs */
-	char *meta[2 * META_MAX + 1]; /* key, value, ..., NULL */
+	const struct onnx_front *front; /* of the graph added next */
+	struct extdata *data;           /* the weights beside the graphs */
+	char *meta[2 * META_MAX + 1];   /* key, value, ..., NULL */
 	size_t n_meta;
 	struct graph *graph;
 	size_t n_graph;
@@ -99,6 +100,12 @@ onnx_export_meta(struct onnx_export *ex, const char *key, const char *value, str
 	return ex->meta[ex->n_meta - 2] && ex->meta[ex->n_meta - 1] ? 0 : no_memory(e);
 }
 
+void
+onnx_export_front(struct onnx_export *ex, const struct onnx_front *front)
+{
+	ex->front = front;
+}
+
 int
 onnx_export_add(struct onnx_export *ex, const struct ir_graph *g, const char *file, struct err *e)
 {
@@ -112,6 +119,7 @@ onnx_export_add(struct onnx_export *ex, const struct ir_graph *g, const char *fi
 	*new = (struct graph){.name = strdup(g->name), .file = strdup(file)};
 	new->emit = (struct emit_job){
 		.graph = g,
+		.front = TAKE(ex->front),
 		.options = &ex->options,
 		.data = ex->data,
 		.meta = (const char *const *)ex->meta,

@@ -17,6 +17,9 @@ libonnx_a_SOURCES = \
 	daemon/onnx/extdata.c daemon/onnx/extdata.h \
 	daemon/onnx/extdata_write.c \
 	daemon/onnx/export.c daemon/onnx/onnx.h \
+	daemon/onnx/front.c daemon/onnx/front.h daemon/onnx/front_private.h \
+	daemon/onnx/front_resize.c \
+	daemon/onnx/front_size.c \
 	daemon/onnx/lower.h \
 	daemon/onnx/lower_control.c \
 	daemon/onnx/lower_elementwise.c \

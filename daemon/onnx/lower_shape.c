@@ -177,14 +177,14 @@ lower_any(struct emit *em, const struct ir_node *n)
  * OpenVINO compares the target of a Reshape only when it is another than that of the last run, so
  * that it lets a call pass that failed the time before.
  */
-void
-lower_check(struct emit *em, const struct ir_node *n)
+const char *
+lower_fail(struct emit *em, const char *wrong)
 {
 	static const int64_t one_by_one[] = {1, 1}, zero[] = {0};
 	const char *row = emit_table(em, NULL, ELEM_I64, 2, one_by_one, zero);
-	const char *x = emit_in(em, n->in[0]), *rows, *nothing;
+	const char *rows, *nothing;
 
-	rows = emit_op(em, "wrong", "Cast", emit_in(em, n->in[1]));
+	rows = emit_op(em, "wrong", "Cast", wrong);
 	emit_attr_elem(em, "to", ELEM_I64);
 	rows = emit_op(em, "count", "ReduceSum", rows);
 	emit_attr_int(em, "keepdims", 0);
@@ -195,6 +195,14 @@ lower_check(struct emit *em, const struct ir_node *n)
 	emit_attr_int(em, "axis", 1);
 	nothing = emit_op(em, "nothing", "ReduceSum", nothing);
 	emit_attr_int(em, "keepdims", 0);
+	return nothing;
+}
+
+void
+lower_check(struct emit *em, const struct ir_node *n)
+{
+	const char *x = emit_in(em, n->in[0]), *nothing = lower_fail(em, emit_in(em, n->in[1]));
+
 	if (n->out->elem != ELEM_I64) {
 		nothing = emit_op(em, "zero", "Cast", nothing);
 		emit_attr_elem(em, "to", n->out->elem);

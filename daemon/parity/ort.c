@@ -13,7 +13,8 @@ struct ort_session {
 	struct ort_input *inputs;
 	const char **input_names; /* the names in inputs */
 	size_t input_count;
-	char *output_name; /* of the first output */
+	char **output_names;
+	size_t output_count;
 };
 
 #ifdef __SANITIZE_ADDRESS__
@@ -251,8 +252,17 @@ signature_read(struct ort_session *s, struct err *e)
 		if (r < 0)
 			return r;
 	}
-	r = status_to_err(api.SessionGetOutputName(s->session, 0, alloc, &name), E_BAD_ONNX, s->path, e);
-	return r < 0 ? r : name_dup(name, alloc, &s->output_name, e);
+	s->output_names = calloc(outputs, sizeof(*s->output_names));
+	if (!s->output_names)
+		return err_no_memory(e);
+	s->output_count = outputs;
+	for (i = 0; r == 0 && i < outputs; i++) {
+		r = status_to_err(api.SessionGetOutputName(s->session, i, alloc, &name), E_BAD_ONNX, s->path,
+				  e);
+		if (r == 0)
+			r = name_dup(name, alloc, &s->output_names[i], e);
+	}
+	return r;
 }
 
 int
@@ -298,7 +308,9 @@ ort_session_free(struct ort_session **session)
 		free(s->inputs[i].name);
 	free(s->inputs);
 	free(s->input_names);
-	free(s->output_name);
+	for (i = 0; i < s->output_count; i++)
+		free(s->output_names[i]);
+	free(s->output_names);
 	free(s->path);
 	free(s);
 }
@@ -316,52 +328,68 @@ ort_input_get(const struct ort_session *s, size_t i)
 	return &s->inputs[i];
 }
 
-/* Copies the output out of the runtime's memory. */
+size_t
+ort_output_count(const struct ort_session *s)
+{
+	return s->output_count;
+}
+
+const char *
+ort_output_name(const struct ort_session *s, size_t i)
+{
+	assert(i < s->output_count);
+	return s->output_names[i];
+}
+
+/* Copies an output out of the runtime's memory. */
 static int
-output_read(const struct ort_session *s, struct OrtValue *v, struct ort_tensor *ret, struct err *e)
+output_read(const struct ort_session *s, const char *name, struct OrtValue *v, struct ort_tensor *ret,
+	    struct err *e)
 {
 	_cleanup_(tensor_infop) struct OrtTensorTypeAndShapeInfo *info = NULL;
-	struct ort_tensor t = {.len = sizeof(float)};
+	struct ort_tensor t = {0};
 	int r, i, is_tensor = 0;
 	struct OrtStatus *st;
 	void *data = NULL;
+	size_t count = 1;
 
 	r = status_to_err(api.IsTensor(v, &is_tensor), E_BAD_ONNX, s->path, e);
 	if (r < 0)
 		return r;
 	if (!is_tensor)
-		return err_set(e, E_BAD_ONNX, "'%s': output '%s' is not a tensor", s->path, s->output_name);
+		return err_set(e, E_BAD_ONNX, "'%s': output '%s' is not a tensor", s->path, name);
 	st = api.GetTensorTypeAndShape(v, &info) ?: api.GetTensorMutableData(v, &data);
 	r = status_to_err(st, E_BAD_ONNX, s->path, e);
 	if (r == 0)
-		r = shape_read(info, s->path, s->output_name, &t.type, &t.rank, t.shape, e);
+		r = shape_read(info, s->path, name, &t.type, &t.rank, t.shape, e);
 	if (r < 0)
 		return r;
-	if (t.type != ELEM_F32 && t.type != ELEM_F16)
-		return err_set(e, E_BAD_ONNX, "'%s': output '%s' is neither float32 nor float16", s->path,
-			       s->output_name);
+	if (t.type != ELEM_F32 && t.type != ELEM_F16 && t.type != ELEM_I64)
+		return err_set(e, E_BAD_ONNX, "'%s': output '%s' is neither float32 nor float16 nor int64",
+			       s->path, name);
 	for (i = 0; i < t.rank; i++)
-		t.len *= (size_t)t.shape[i]; /* no overflow: the runtime holds them in memory */
+		count *= (size_t)t.shape[i]; /* no overflow: the runtime holds them in memory */
+	t.len = count * elem_size(t.type == ELEM_F16 ? ELEM_F32 : t.type);
 	t.data = malloc(t.len + 1);
 	if (!t.data)
 		return err_no_memory(e);
-	if (t.len)
-		convert(t.type, ELEM_F32, data, t.len / sizeof(float), t.data);
-	t.type = ELEM_F32;
+	if (t.len && t.type == ELEM_I64)
+		memcpy(t.data, data, t.len);
+	else if (t.len)
+		convert(t.type, ELEM_F32, data, count, t.data);
+	t.type = t.type == ELEM_F16 ? ELEM_F32 : t.type;
 	*ret = t;
 	return 0;
 }
 
-int
-ort_run(struct ort_session *s, const struct ort_tensor *in, struct ort_tensor *ret, struct err *e)
+static int
+outputs_run(struct ort_session *s, const struct ort_tensor *in, struct OrtValue **out, size_t n_out,
+	    struct err *e)
 {
 	_cleanup_(memory_infop) struct OrtMemoryInfo *memory = NULL;
-	_cleanup_(valuep) struct OrtValue *out = NULL;
 	_cleanup_free_ struct OrtValue **values = calloc(s->input_count, sizeof(struct OrtValue *));
-	const char *const output_names[] = {s->output_name};
 	struct OrtStatus *st;
 	size_t i;
-	int r;
 
 	if (!values)
 		return err_no_memory(e);
@@ -372,11 +400,52 @@ ort_run(struct ort_session *s, const struct ort_tensor *in, struct ort_tensor *r
 							&values[i]);
 	if (!st)
 		st = api.Run(s->session, /*options=*/NULL, s->input_names,
-			     (const struct OrtValue *const *)values, s->input_count, output_names, 1, &out);
+			     (const struct OrtValue *const *)values, s->input_count,
+			     (const char *const *)s->output_names, n_out, out);
 	for (i = 0; i < s->input_count; i++)
 		valuep(&values[i]);
-	r = status_to_err(st, E_BAD_ONNX, s->path, e);
-	return r < 0 ? r : output_read(s, out, ret, e);
+	return status_to_err(st, E_BAD_ONNX, s->path, e);
+}
+
+int
+ort_run(struct ort_session *s, const struct ort_tensor *in, struct ort_tensor *ret, struct err *e)
+{
+	_cleanup_(ort_tensor_release) struct ort_tensor t = {0};
+	_cleanup_(valuep) struct OrtValue *out = NULL;
+	int r;
+
+	r = outputs_run(s, in, &out, 1, e);
+	if (r == 0)
+		r = output_read(s, s->output_names[0], out, &t, e);
+	if (r < 0)
+		return r;
+	if (t.type != ELEM_F32)
+		return err_set(e, E_BAD_ONNX, "'%s': output '%s' is neither float32 nor float16", s->path,
+			       s->output_names[0]);
+	*ret = t;
+	t.data = NULL;
+	return 0;
+}
+
+int
+ort_run_all(struct ort_session *s, const struct ort_tensor *in, struct ort_tensor *ret, struct err *e)
+{
+	_cleanup_free_ struct OrtValue **out = calloc(s->output_count, sizeof(struct OrtValue *));
+	size_t i;
+	int r;
+
+	if (!out)
+		return err_no_memory(e);
+	memset(ret, 0, s->output_count * sizeof(*ret));
+	r = outputs_run(s, in, out, s->output_count, e);
+	for (i = 0; i < s->output_count; i++) {
+		if (r == 0)
+			r = output_read(s, s->output_names[i], out[i], &ret[i], e);
+		valuep(&out[i]);
+	}
+	for (i = 0; r < 0 && i < s->output_count; i++)
+		ort_tensor_release(&ret[i]);
+	return r;
 }
 
 void

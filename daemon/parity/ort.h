@@ -53,6 +53,11 @@ const struct ort_input *ort_input_get(const struct ort_session *s, size_t i);
  */
 int ort_run(struct ort_session *s, const struct ort_tensor *in, struct ort_tensor *ret, struct err *e);
 
+/* The same with every output: `ret` has room for ort_output_count(), and whole numbers stay int64. */
+size_t ort_output_count(const struct ort_session *s);
+const char *ort_output_name(const struct ort_session *s, size_t i);
+int ort_run_all(struct ort_session *s, const struct ort_tensor *in, struct ort_tensor *ret, struct err *e);
+
 void ort_tensor_release(struct ort_tensor *t);
 
 #endif

@@ -27,7 +27,7 @@ ARROWS = {
     "torch": ["base", "graph"],
     "trace": ["base", "checkpoint", "graph", "torch"],
     "model": ["base", "checkpoint", "graph", "spec", "trace"],
-    "onnx": ["base", "checkpoint", "graph", "proto", "spec"],
+    "onnx": ["base", "checkpoint", "graph", "picture", "proto", "spec"],
     "parity": ["base", "checkpoint", "spec"],
     "worker": ["base", "checkpoint", "graph", "hub", "model", "onnx", "proto", "spec", "torch", "trace"],
     "artifact": ["base", "spec"],

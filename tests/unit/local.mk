@@ -191,3 +191,7 @@ tests_unit_test_sources_LDADD = libcheckpoint.a $(UNIT_LIBS) -lpthread
 check_PROGRAMS += tests/unit/test_prepare
 tests_unit_test_prepare_SOURCES = tests/unit/test_prepare.c tests/unit/test.h
 tests_unit_test_prepare_LDADD = $(PICTURE_LIBS) $(CHECKPOINT_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test_front
+tests_unit_test_front_SOURCES = tests/unit/test_front.c tests/unit/test.h
+tests_unit_test_front_LDADD = libparity.a $(ONNX_LIBS) $(PICTURE_LIBS) $(SPEC_LIBS) $(CMOCKA_LIBS) -ldl

@@ -1,0 +1,36 @@
+/*
+ * What comes before a graph so that it takes a picture: nodes that make the graph's inputs from its pixels.
+ *
+ *	image uint8 [height, width, 3] -> pixel_values, image_grid_thw (of patches), input_ids, attention_mask
+ *
+ * Resizing and normalising are those of picture/prepare.h, bit for bit: sums of whole weights and grey levels in float64
+ * are exact, whatever their order. In each pass the weights are a matrix that the graph makes from the two
+ * sizes, so that a picture may have any. A picture without pixels or of a shape that the processor refuses makes the call
+ * fail.
+ */
+#ifndef ONNX_FRONT_H
+#define ONNX_FRONT_H
+
+#include "graph/graph.h"
+#include "picture/prepare.h"
+
+struct onnx_front {
+	struct prepare prepare;
+	/* The document prompt: ids before and after the image tokens. */
+	const int64_t *before, *after;
+	size_t n_before, n_after;
+	int64_t image_token;
+	int64_t image_tokens; /* of a picture; PREPARE_PATCHES has one for each merge x merge patches instead */
+};
+
+#define FRONT_INPUT "image"
+
+/* The picture as the graph declares it. */
+struct ir_value front_input(void);
+
+struct emit;
+
+/* Makes the inputs of em's graph. E_EXPORT for one that no picture gives. */
+void front_emit(struct emit *em, const struct onnx_front *f);
+
+#endif

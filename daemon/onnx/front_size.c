@@ -1,0 +1,103 @@
+/* prepare_size() of picture/prepare.c as ONNX nodes. */
+#include "front_private.h"
+#include "lower.h"
+
+/* A side in whole tokens that is near `x`: by Round, Floor or Ceil. */
+static const char *
+whole(struct emit *em, const char *suffix, const char *type, const char *x, const char *f)
+{
+	const char *name = em->prefix;
+
+	em->prefix = emit_take_str(em, "%s/%s", name, suffix);
+	x = emit_op(em, "tokens", "Div", x, f);
+	x = emit_op(em, "whole", type, x);
+	x = emit_op(em, "side", "Mul", x, f);
+	em->prefix = name;
+	return x;
+}
+
+/* What the two sides have in common. */
+struct patches {
+	const char *f;            /* pixels a side of a token */
+	const char *over, *under; /* bool: the picture is too large, too small */
+	const char *by_over, *by_under;
+};
+
+static const char *
+side(struct emit *em, const char *name, const struct patches *p, const char *x, const char *near)
+{
+	const char *large, *small;
+
+	front_scope(em, emit_take_str(em, "size.%s", name));
+	large = emit_op(em, "reduced", "Div", x, p->by_over);
+	large = whole(em, "large", "Floor", large, p->f);
+	large = emit_op(em, "at_least_one", "Max", large, p->f);
+	small = emit_op(em, "enlarged", "Mul", x, p->by_under);
+	small = whole(em, "small", "Ceil", small, p->f);
+	x = emit_op(em, "small_or_near", "Where", p->under, small, near);
+	x = emit_op(em, "pixels", "Where", p->over, large, x);
+	return front_cast(em, "out", x, ELEM_I64);
+}
+
+/* Not (longer side / shorter side <= the limit), which is true for a picture without pixels too. */
+static const char *
+wrong_shape(struct emit *em, const char *h, const char *w)
+{
+	const char *longer, *shorter, *ratio;
+
+	longer = emit_op(em, "longer", "Max", h, w);
+	shorter = emit_op(em, "shorter", "Min", h, w);
+	ratio = emit_op(em, "ratio", "Div", longer, shorter);
+	ratio = emit_op(em, "fits", "LessOrEqual", ratio, front_f64(em, PREPARE_RATIO_MAX));
+	return emit_op(em, "refused", "Not", ratio);
+}
+
+static struct front_size
+patches_size(struct emit *em, const struct prepare *p, struct front_size in)
+{
+	struct patches both = {.f = front_f64(em, (double)(p->patch * p->merge))};
+	const char *h, *w, *area, *near_h, *near_w, *max = front_f64(em, (double)p->pixels_max),
+						    *min = front_f64(em, (double)p->pixels_min);
+	struct front_size out;
+
+	h = front_cast(em, "h", in.height, ELEM_F64);
+	w = front_cast(em, "w", in.width, ELEM_F64);
+	area = lower_fail(em, wrong_shape(em, h, w));
+	area = front_cast(em, "nothing.f64", area, ELEM_F64);
+	h = emit_op(em, "h.checked", "Add", h, area);
+	area = emit_op(em, "area", "Mul", h, w);
+	near_h = whole(em, "near_h", "Round", h, both.f);
+	near_w = whole(em, "near_w", "Round", w, both.f);
+	both.over = emit_op(em, "near_area", "Mul", near_h, near_w);
+	both.under = emit_op(em, "under", "Less", both.over, min);
+	both.over = emit_op(em, "over", "Greater", both.over, max);
+	both.by_over = emit_op(em, "by_over.2", "Div", area, max);
+	both.by_over = emit_op(em, "by_over", "Sqrt", both.by_over);
+	both.by_under = emit_op(em, "by_under.2", "Div", min, area);
+	both.by_under = emit_op(em, "by_under", "Sqrt", both.by_under);
+	out.height = side(em, "height", &both, h, near_h);
+	out.width = side(em, "width", &both, w, near_w);
+	return out;
+}
+
+/* The constant size, unless the picture has no pixels. */
+static struct front_size
+fixed_size(struct emit *em, const struct prepare *p, struct front_size in)
+{
+	const char *wrong;
+
+	wrong = emit_op(em, "area", "Mul", in.height, in.width);
+	wrong = emit_op(em, "refused", "Less", wrong, emit_i64(em, 1));
+	wrong = lower_fail(em, wrong);
+	return (struct front_size){
+		.height = emit_op(em, "height", "Add", emit_i64(em, p->height), wrong),
+		.width = emit_op(em, "width", "Add", emit_i64(em, p->width), wrong),
+	};
+}
+
+struct front_size
+front_size_emit(struct emit *em, const struct prepare *p, struct front_size in)
+{
+	front_scope(em, "picture_must_have_pixels_and_a_usual_shape");
+	return p->rule == PREPARE_PATCHES ? patches_size(em, p, in) : fixed_size(em, p, in);
+}

@@ -1,0 +1,303 @@
+/*
+ * The nodes that make a model's inputs from a picture, run by ONNX Runtime, against the same work in C
+ * (picture/prepare.h), which is held against the originals in test_prepare.c. Skipped where ONNX Runtime is not found.
+ */
+#include "test.h"
+
+#include "base/fs.h"
+#include "base/rng.h"
+#include "base/str.h"
+#include "graph/graph.h"
+#include "onnx/front.h"
+#include "onnx/onnx.h"
+#include "parity/ort.h"
+
+static char dir[] = "/tmp/colconv-front-XXXXXX";
+static bool have_runtime;
+
+static const int64_t before[] = {5, 900}, after[] = {901, 7, 7};
+
+/* Half the pictures are noise, where each wrong weight shows; half have edges and flat parts, as pages do. */
+static void
+picture_make(struct rng *rng, int64_t height, int64_t width, bool noise, struct picture *ret)
+{
+	const size_t len = (size_t)(height * width * 3);
+	size_t i;
+
+	ret->rgb = malloc(len);
+	assert_non_null(ret->rgb);
+	for (i = 0; i < len; i++)
+		ret->rgb[i] = noise || rng_below(rng, 7) == 0 ? (unsigned char)rng_u64(rng) : 250;
+	ret->height = height;
+	ret->width = width;
+}
+
+/* A graph of nothing but the model's inputs. */
+static struct ir_graph *
+inputs_graph(const struct prepare *p)
+{
+	const struct shape tokens = shape_of(2, dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE));
+	const struct shape grid = shape_of(2, dim_symbol(SYM_IMAGES), dim_const(3));
+	const bool cut = p->rule == PREPARE_PATCHES;
+	const struct shape pixels = cut ? shape_of(3, dim_symbol(SYM_IMAGES), dim_symbol(SYM_PATCHES),
+						   dim_const(3 * p->frames * p->patch * p->patch))
+					: shape_of(4, dim_symbol(SYM_IMAGES), dim_const(3),
+						   dim_const(p->height), dim_const(p->width));
+	struct ir_graph *g;
+	struct err e = ERR_INIT;
+
+	assert_int_equal(graph_new("preprocess", &g, &e), 0);
+	(void)graph_value_add(g, IR_INPUT, ELEM_I64, &tokens, "input_ids");
+	(void)graph_value_add(g, IR_INPUT, ELEM_I64, &tokens, "attention_mask");
+	(void)graph_value_add(g, IR_INPUT, ELEM_F32, &pixels, "pixel_values");
+	if (cut)
+		(void)graph_value_add(g, IR_INPUT, ELEM_I64, &grid, "image_grid_thw");
+	return g;
+}
+
+static struct ort_session *
+session_make(const struct prepare *p)
+{
+	const struct onnx_front front = {.prepare = *p,
+					 .before = before,
+					 .n_before = p->rule == PREPARE_PATCHES ? ARRAY_LEN(before) : 0,
+					 .after = after,
+					 .n_after = ARRAY_LEN(after),
+					 .image_token = 1000,
+					 .image_tokens = 16};
+	_cleanup_(graph_free) struct ir_graph *g = inputs_graph(p);
+	_cleanup_(onnx_export_free) struct onnx_export *ex = NULL;
+	_cleanup_free_ char *path = fs_join(dir, "preprocess.onnx");
+	const struct onnx_options options = {.half = p->rule == PREPARE_FIXED};
+	struct ort_session *s = NULL;
+	struct err e = ERR_INIT;
+
+	(void)onnx_export_new(dir, &options, &ex, &e);
+	assert_no_error(&e);
+	onnx_export_front(ex, &front);
+	(void)onnx_export_add(ex, g, "preprocess.onnx", &e);
+	assert_no_error(&e);
+	(void)onnx_export_write(ex, NULL, NULL, &e);
+	assert_no_error(&e);
+	(void)ort_session_new(path, 1, &s, &e);
+	assert_no_error(&e);
+	return s;
+}
+
+static int
+graph_run(struct ort_session *s, const struct picture *in, struct ort_tensor out[4], struct err *e)
+{
+	const struct ort_tensor image = {.type = ELEM_U8,
+					 .rank = 3,
+					 .shape = {in->height, in->width, 3},
+					 .data = in->rgb,
+					 .len = (size_t)(in->height * in->width * 3)};
+
+	return ort_run_all(s, &image, out, e);
+}
+
+static const struct ort_tensor *
+output(struct ort_session *s, const struct ort_tensor *out, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ort_output_count(s); i++)
+		if (str_eq(ort_output_name(s, i), name))
+			return &out[i];
+	fail_msg("no output '%s'", name);
+	return NULL;
+}
+
+/* Ids before the image tokens, one of these for each token of the picture, ids after them; all of them unmasked. */
+static void
+ids_check(const struct prepare *p, const struct prepared *want, const int64_t *ids, const int64_t *mask,
+	  int64_t n)
+{
+	const bool cut = p->rule == PREPARE_PATCHES;
+	const int64_t first = cut ? (int64_t)ARRAY_LEN(before) : 0;
+	const int64_t tokens = cut ? want->rows * want->cols / (p->merge * p->merge) : 16;
+	int64_t i;
+
+	assert_int_equal(n, first + tokens + (int64_t)ARRAY_LEN(after));
+	for (i = 0; i < n; i++) {
+		assert_int_equal(mask[i], 1);
+		assert_int_equal(ids[i], i < first            ? before[i]
+					 : i < first + tokens ? 1000
+							      : after[i - first - tokens]);
+	}
+}
+
+static void
+picture_check(const struct prepare *p, struct ort_session *s, const struct picture *in)
+{
+	_cleanup_(prepared_release) struct prepared want = PREPARED_INIT;
+	struct ort_tensor out[4];
+	const struct ort_tensor *pixels, *ids, *mask, *grid;
+	struct err e = ERR_INIT;
+	size_t i, count, wrong = 0;
+
+	(void)prepare_run(p, in, &want, &e);
+	(void)graph_run(s, in, out, &e);
+	assert_no_error(&e);
+	pixels = output(s, out, "pixel_values");
+	ids = output(s, out, "input_ids");
+	mask = output(s, out, "attention_mask");
+	assert_int_equal(pixels->shape[0], 1);
+	for (count = 1, i = 0; i < (size_t)want.rank; i++)
+		count *= (size_t)want.dim[i];
+	assert_int_equal(pixels->len, count * sizeof(float));
+	for (i = 0; i < count; i++)
+		wrong += ((const float *)pixels->data)[i] != want.pixels[i];
+	if (wrong)
+		fail_msg("%lld x %lld: %zu of %zu samples differ", (long long)in->width,
+			 (long long)in->height, wrong, count);
+	assert_int_equal(ids->len, mask->len);
+	ids_check(p, &want, ids->data, mask->data, ids->shape[1]);
+	if (p->rule == PREPARE_PATCHES) {
+		grid = output(s, out, "image_grid_thw");
+		assert_int_equal(((const int64_t *)grid->data)[0], 1);
+		assert_int_equal(((const int64_t *)grid->data)[1], want.rows);
+		assert_int_equal(((const int64_t *)grid->data)[2], want.cols);
+	}
+	for (i = 0; i < ort_output_count(s); i++)
+		ort_tensor_release(&out[i]);
+}
+
+/* Smaller than the minimum, larger than the maximum, extreme shapes, odd and exact sizes. */
+static const int64_t sizes[][2] = {{1, 1},   {5, 7},     {28, 56},   {41, 33},  {42, 70},  {1, 200},
+				   {190, 1}, {300, 400}, {401, 203}, {97, 500}, {640, 31}, {64, 64}};
+
+static void
+rule_check(const struct prepare *p)
+{
+	_cleanup_(ort_session_free) struct ort_session *s = NULL;
+	struct rng rng = {p->rule};
+	size_t i;
+
+	if (!have_runtime)
+		skip();
+	s = session_make(p);
+	for (i = 0; i < 2 * ARRAY_LEN(sizes); i++) {
+		_cleanup_(picture_release) struct picture in = PICTURE_INIT;
+
+		picture_make(&rng, sizes[i / 2][0], sizes[i / 2][1], i % 2, &in);
+		picture_check(p, s, &in);
+	}
+	for (i = 0; i < 24; i++) {
+		_cleanup_(picture_release) struct picture in = PICTURE_INIT;
+
+		picture_make(&rng, 1 + (int64_t)rng_below(&rng, 150), 1 + (int64_t)rng_below(&rng, 150),
+			     i % 2, &in);
+		picture_check(p, s, &in);
+	}
+}
+
+#define CLIP \
+	.mean = {122.77093945F, 116.74601250F, 104.09373365F}, .std = {68.500534F, 66.632158F, 70.323164F}
+
+static const struct prepare qwen = {.rule = PREPARE_PATCHES,
+				    CLIP,
+				    .patch = 14,
+				    .merge = 2,
+				    .frames = 2,
+				    .pixels_min = 3136,
+				    .pixels_max = 50176};
+
+static void
+test_patches(void **state)
+{
+	(void)state;
+	rule_check(&qwen);
+}
+
+/* Other patches and filter; a minimum that most pictures are below. */
+static void
+test_patches_lanczos(void **state)
+{
+	const struct prepare p = {.rule = PREPARE_PATCHES,
+				  .filter = RESIZE_LANCZOS,
+				  CLIP,
+				  .patch = 16,
+				  .merge = 3,
+				  .frames = 1,
+				  .pixels_min = 30000,
+				  .pixels_max = 40000};
+
+	(void)state;
+	rule_check(&p);
+}
+
+static void
+test_fixed(void **state)
+{
+	const struct prepare p = {.rule = PREPARE_FIXED,
+				  .mean = {127.5F, 127.5F, 127.5F},
+				  .std = {127.5F, 127.5F, 127.5F},
+				  .height = 56,
+				  .width = 84};
+
+	(void)state;
+	rule_check(&p);
+}
+
+/* A picture of a refused shape and one without pixels. */
+static void
+test_refused(void **state)
+{
+	static const int64_t refused[][2] = {{1, 201}, {402, 2}, {0, 5}, {5, 0}, {0, 0}};
+	const struct prepare fixed = {.rule = PREPARE_FIXED, CLIP, .height = 56, .width = 56};
+	_cleanup_(ort_session_free) struct ort_session *s = NULL, *f = NULL;
+	unsigned char bytes[2 * 402 * 3] = {0};
+	struct ort_tensor out[4];
+	size_t i;
+
+	(void)state;
+	if (!have_runtime)
+		skip();
+	s = session_make(&qwen);
+	f = session_make(&fixed);
+	for (i = 0; i < ARRAY_LEN(refused); i++) {
+		const struct picture in = {.rgb = bytes, .height = refused[i][0], .width = refused[i][1]};
+		struct err e = ERR_INIT;
+
+		assert_int_equal(graph_run(s, &in, out, &e), E_BAD_ONNX);
+		assert_error(&e, E_BAD_ONNX, "picture_must_have_pixels_and_a_usual_shape");
+		err_clear(&e);
+		if (in.height > 0 && in.width > 0)
+			continue;
+		assert_int_equal(graph_run(f, &in, out, &e), E_BAD_ONNX);
+		assert_error(&e, E_BAD_ONNX, "picture_must_have_pixels_and_a_usual_shape");
+	}
+}
+
+static int
+setup(void **state)
+{
+	static const char built[] = "runtime/libonnxruntime.so.1";
+	struct err e = ERR_INIT;
+
+	(void)state;
+	have_runtime = ort_open(fs_exists(built) && !getenv("COLCONV_ORT_LIBRARY") ? built : NULL, &e) == 0;
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	ort_close();
+	return fs_remove(dir, NULL);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_patches),
+		cmocka_unit_test(test_patches_lanczos),
+		cmocka_unit_test(test_fixed),
+		cmocka_unit_test(test_refused),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
