@@ -5,6 +5,18 @@ check_PROGRAMS += tests/unit/test_base
 tests_unit_test_base_SOURCES = tests/unit/test_base.c tests/unit/test.h
 tests_unit_test_base_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_folder
+tests_unit_test_folder_SOURCES = tests/unit/test_folder.c tests/unit/test.h tests/unit/tmpdir.h
+tests_unit_test_folder_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_map
+tests_unit_test_map_SOURCES = tests/unit/test_map.c tests/unit/test.h tests/unit/tmpdir.h
+tests_unit_test_map_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_pulse
+tests_unit_test_pulse_SOURCES = tests/unit/test_pulse.c tests/unit/test.h
+tests_unit_test_pulse_LDADD = $(UNIT_LIBS) -lpthread
+
 check_PROGRAMS += tests/unit/test_spec
 tests_unit_test_spec_SOURCES = tests/unit/test_spec.c
 tests_unit_test_spec_LDADD = $(SPEC_LIBS) $(CMOCKA_LIBS)
