@@ -225,15 +225,16 @@ attempt_end(struct attempt *a, struct err *e)
 		if (store_broken(a->dispatch->spec.store))
 			return err_set(e, why.code, "%s", why.msg);
 	}
-	if (!a->told)
-		log_info("job=%" PRId64 " try=%d ended: %s: %s", a->run.job, a->run.attempt,
-			 err_name(why.code), why.msg);
 	r = attempt_fail(a, &why, stages, n_stages, e);
-	if (r == 0 && is_held_up(a, &why))
+	if (r < 0)
+		return r;
+	log_info("job=%" PRId64 " try=%d ended: %s: %s", a->run.job, a->run.attempt, err_name(why.code),
+		 why.msg);
+	if (is_held_up(a, &why))
 		lack_begin(a->dispatch, &why);
-	else if (r == 0)
+	else
 		counters_attempt(a->dispatch->spec.metrics, why.code, stages, n_stages);
-	return r;
+	return 0;
 }
 
 /* The queue did not take an end. It is said once, however often it is tried; on a full disk the reserve is given back. */

@@ -2,8 +2,11 @@
 import http.client
 import os
 import pathlib
+import re
 import shutil
 import subprocess
+import threading
+import time
 
 import pytest
 from conftest import SUCCESS, Events, wait_until
@@ -103,6 +106,46 @@ def test_starts_on_a_full_disk_without_the_reserve_and_recovers_later(disk):
     assert disk.job(job)["attempts_max"] == 4
     disk.post(f"/v1/jobs/{job}/cancel")
     assert disk.wait_end(job)["state"] == "cancelled"
+    assert disk.stop() == 0
+
+
+def test_a_full_disk_makes_an_ended_attempt_warn_once(disk):
+    """The queue cannot record the end: the daemon tries again every few seconds, and says so once."""
+    go = disk.folder / "go"
+    disk.start("--slots", "1", prefix=disk.inside)
+    job = disk.submit(f"wait_for {go}\nexit 3\n", attempts=1)
+    disk.wait_running(job)
+    (disk.folder_there / "reserve").unlink()
+    filler = fill(disk)
+    while disk.post("/v1/jobs", {"model": "/m" * 1000}).status == 202:
+        pass  # until the queue's own files have no room left either
+    go.touch()
+
+    wait_until("the end cannot be recorded", lambda: lines(disk, f"job={job} try=1: "))
+    time.sleep(7)  # longer than the pause before the next try
+    assert disk.job(job)["state"] == "running"
+    assert len(lines(disk, f"job={job} try=1: ")) == 1
+    filler.unlink()
+    assert disk.wait_end(job)["reason"] == "worker_crashed"
+    assert len(lines(disk, f"job={job} try=1 ended")) == 1
+
+
+def test_a_port_file_without_room_is_only_a_warning(disk):
+    """The daemon starts and serves on a full disk; only the port is not written down."""
+    disk.start(prefix=disk.inside)
+    assert disk.stop() == 0
+    (disk.folder_there / "reserve").unlink()
+    fill(disk)
+    disk.port_file = disk.folder_there / "port"
+    command = [str(disk.state / "port") if o == str(disk.port_file) else o for o in disk.command()]
+    disk.process = subprocess.Popen([*disk.inside, *command], stderr=subprocess.PIPE, text=True)
+    disk.reader = threading.Thread(target=disk.read_log, args=(disk.process.stderr,))
+    disk.reader.start()
+
+    wait_until("it warns", lambda: [line for line in lines(disk, "/port.tmp") if line.endswith(", ignoring")])
+    disk.port = int(re.findall(r"listening on .* port (\d+)", "\n".join(disk.log))[-1])
+    assert disk.get("/healthz").status == 200
+    assert not disk.port_file.exists()
     assert disk.stop() == 0
 
 
