@@ -100,6 +100,17 @@ do_log_env(char *name)
 	(void)fprintf(stderr, "%s=%s\n", name, getenv(name) ? getenv(name) : "");
 }
 
+/* The Hub's token itself stays out of the log. */
+static void
+do_log_hub_token(char *expected)
+{
+	if (!*job->hub_token)
+		do_log((char[]){"hub token: none"});
+	else
+		do_log(str_eq(job->hub_token, expected) ? (char[]){"hub token: as expected"}
+							: (char[]){"hub token: wrong"});
+}
+
 static void
 do_bytes_to_stderr(char *count)
 {
@@ -501,6 +512,7 @@ static const struct {
 	{"heartbeat", do_heartbeat},
 	{"log", do_log},
 	{"log_env", do_log_env},
+	{"log_hub_token", do_log_hub_token},
 	{"bytes_to_stderr", do_bytes_to_stderr},
 	{"flood", do_flood},
 	{"sleep", do_sleep},

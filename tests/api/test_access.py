@@ -292,8 +292,25 @@ def test_a_submit_token_needs_roots(tmp_path, stopped):
     assert got.returncode == 2 and "roots = /" in got.stderr and "submit" in got.stderr, got.stderr
     assert check("--tokens", str(tokens), "--roots", "/").returncode == 0
     assert check("--tokens", str(tokens), "--roots", str(tmp_path)).returncode == 0
-    tokens.write_text(f"boss admin {'a' * 32}\neye read {'r' * 32}\n")
+    without_submit = f"boss admin {'a' * 32}\neye read {'r' * 32}\n"
+    tokens.write_text(without_submit)
     assert check("--tokens", str(tokens)).returncode == 0
+
+    stopped.config.write_text(f"tokens = {tokens}\n")
+    stopped.start()
+    tokens.write_text(f"{without_submit}ci submit {'s' * 32}\n")
+    stopped.process.send_signal(signal.SIGHUP)
+
+    wait_until("the reload is refused", lambda: any("stay as they are" in line for line in stopped.log))
+    assert any("scope submit needs the setting roots" in line for line in stopped.log)
+    post = ("POST", "/v1/jobs", json.dumps({"model": "/nowhere"}))
+    assert stopped.request(*post, {"Authorization": f"Bearer {'s' * 32}"}).status == 401
+    assert stopped.request("GET", PROTECTED, None, {"Authorization": f"Bearer {'r' * 32}"}).status == 200
+    stopped.config.write_text(f"tokens = {tokens}\nroots = {tmp_path}\n")
+    stopped.process.send_signal(signal.SIGHUP)
+    wait_until("the reload is taken", lambda: any("were read again" in line for line in stopped.log))
+    post = ("POST", "/v1/jobs", json.dumps({"model": stopped.model(SUCCESS)}))
+    assert stopped.request(*post, {"Authorization": f"Bearer {'s' * 32}"}).status == 202
 
 
 def test_tokens_from_a_credential(stopped):

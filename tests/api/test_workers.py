@@ -1,6 +1,7 @@
 """Workers that crash, hang, talk nonsense, and leave things behind."""
 
 import os
+import pathlib
 import re
 
 import pytest
@@ -193,3 +194,34 @@ def test_slots_are_a_limit(stopped, tmp_path):
     assert [stopped.job(job)["state"] for job in jobs] == ["running", "running", "queued", "queued"]
     go.touch()
     assert {stopped.wait_end(job)["state"] for job in jobs} == {"done"}
+
+
+@pytest.mark.parametrize("source", ["variable", "credential"])
+def test_the_hub_token_goes_to_jobs_that_may_ask_the_hub(stopped, source):
+    """In the job's message: a worker has neither the daemon's environment nor its credentials."""
+    token = "hf_aTokenThatNobodySeesHere"
+    credentials = stopped.folder / "credentials"
+    credentials.mkdir()
+    (credentials / "hf_token").write_text(token)
+    set_by = f"HF_TOKEN={token}" if source == "variable" else f"CREDENTIALS_DIRECTORY={credentials}"
+    stopped.start(prefix=["env", "-u", "HF_TOKEN", "-u", "CREDENTIALS_DIRECTORY", set_by])
+    script = f"log_env HF_TOKEN\nlog_env CREDENTIALS_DIRECTORY\nlog_hub_token {token}\n{SUCCESS}"
+    base = str(TOP / "tests/golden/colqwen2-tiny")
+
+    def told(adapter=False, **fields):
+        model = stopped.model(script)
+        if adapter:
+            pathlib.Path(model, "adapter_config.json").write_text("{}")
+        answer = stopped.post("/v1/jobs", {"model": model, **fields})
+        assert answer.status == 202, answer.body
+        job = answer.json["id"]
+        assert stopped.wait_end(job)["state"] == "done"
+        log = [line.split(": ", 1)[1] for line in stopped.log if f" job={job}: " in line]
+        assert {"HF_TOKEN=", "CREDENTIALS_DIRECTORY="} <= set(log), log
+        return next(line for line in log if line.startswith("hub token"))
+
+    assert told() == "hub token: none"
+    assert told(adapter=True) == "hub token: as expected"
+    assert told(adapter=True, base=base) == "hub token: none"
+    assert told(base="owner/name") == "hub token: as expected"
+    assert not any(token in line for line in stopped.log)
