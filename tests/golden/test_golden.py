@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import struct
 import subprocess
@@ -243,6 +244,19 @@ def test_a_unified_graph_is_made_and_checked_alone(tmp_path):
     assert [path.name for path in (tmp_path / "out").glob("*.onnx")] == ["model.onnx"]
     report = json.loads((tmp_path / "out" / "parity.json").read_text())
     assert {"text-batch", "image-three", "text-short-padded", "image-beside-text"} <= {c["name"] for c in report["cases"]}
+
+
+@pytest.mark.parametrize("name", ["colqwen2-tiny", "colpali-tiny"])
+def test_no_concat_joins_outputs_of_one_if(tmp_path, name):
+    """OpenVINO 2025.4 and 2026.4 give wrong numbers for such a Concat; it belongs into both branches of the If."""
+    run("colconvctl", "convert", HERE / name, "-o", tmp_path / "out", "--variants", "unified", "--no-parity")
+
+    nodes = re.findall(r"^ *(\S.*) = (\w+)\((.*)\)", run("colconv-worker", "--dump-onnx", tmp_path / "out/model.onnx").stdout, re.M)
+    made_by = {output: node for node, (outputs, op, _) in enumerate(nodes) if op == "If" for output in outputs.split(", ")}
+    assert made_by
+    for outputs, op, inputs in nodes:
+        sources = [made_by[i] for i in inputs.split(", ") if i in made_by]
+        assert op != "Concat" or len(sources) == len(set(sources)), outputs
 
 
 def widen(pixels, shape, margin):

@@ -133,6 +133,8 @@ test_rows(void **state)
 		const struct model *m = all[i];
 
 		assert_ptr_equal(m->arch, &architectures[i]);
+		if (!m->classes || !m->classes[0])
+			fail_msg("model_%s has no classes", m->arch->family);
 		assert_non_null(m->image_inputs[0].name);
 		assert_true(m->plans & PLAN_TEXT && m->plans & PLAN_IMAGE);
 		memset(known, 0, sizeof(known));
