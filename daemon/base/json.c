@@ -96,10 +96,29 @@ json_read_in(struct folder *f, const char *name, uint64_t max, int code, json_t 
 	return r < 0 ? r : json_parse(text, len, path, code, ret, e);
 }
 
+static int
+on_text(const char *data, size_t len, void *arg)
+{
+	struct buf *b = arg;
+
+	buf_add(b, data, len);
+	return b->failed ? -1 : 0;
+}
+
+char *
+json_text(const json_t *j, size_t flags)
+{
+	_cleanup_(buf_release) struct buf b = BUF_INIT;
+
+	if (json_dump_callback(j, on_text, &b, flags) < 0)
+		return NULL;
+	return buf_take(&b);
+}
+
 int
 json_write(const char *path, const json_t *j, struct err *e)
 {
-	_cleanup_free_ char *text = json_dumps(j, JSON_INDENT(2));
+	_cleanup_free_ char *text = json_text(j, JSON_INDENT(2));
 
 	if (!text)
 		return err_set(e, E_NO_MEMORY, "memory ran out writing '%s'", path);

@@ -42,6 +42,12 @@ void json_print_str(struct buf *b, const char *s);
 /* A finite number, in digits that read back as the same one. */
 void json_print_real(struct buf *b, double v);
 
+/*
+ * The document as a string that the caller frees, or NULL when memory ran out; flags as for json_dumps(). That
+ * function itself loses the name of a member, and reports success, when memory runs out in the wrong moment.
+ */
+char *json_text(const json_t *j, size_t flags);
+
 /* Writes it indented, by fs_write_file. */
 int json_write(const char *path, const json_t *j, struct err *e);
 

@@ -131,7 +131,7 @@ int
 stw_begin(struct stw *w, struct err *e)
 {
 	static const char spaces[] = "        ";
-	_cleanup_free_ char *text = json_dumps(w->header, JSON_COMPACT);
+	_cleanup_free_ char *text = json_text(w->header, JSON_COMPACT);
 	unsigned char le[8];
 	size_t len, padded;
 	int i, r;

@@ -29,7 +29,7 @@ event_insert(struct store *s, int64_t job, int64_t at, const char *name, const c
 int
 event_add(struct store *s, int64_t job, int64_t at, const char *name, const json_t *data, struct err *e)
 {
-	_cleanup_free_ char *text = json_dumps(data, JSON_COMPACT);
+	_cleanup_free_ char *text = json_text(data, JSON_COMPACT);
 
 	return event_insert(s, job, at, name, text, e);
 }

@@ -7,7 +7,7 @@
 static int
 result_set(struct store *s, int64_t id, const char *nonce, const json_t *result, struct err *e)
 {
-	_cleanup_free_ char *text = json_dumps(result, JSON_COMPACT);
+	_cleanup_free_ char *text = json_text(result, JSON_COMPACT);
 	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_JOB_RESULT);
 	int changes, r;
 

@@ -349,7 +349,7 @@ paths_print(const struct spec_field *f _unused_, const void *member, struct buf 
 static void
 labels_print(const struct spec_field *f _unused_, const void *member, struct buf *b)
 {
-	_cleanup_free_ char *text = json_dumps(*(json_t *const *)member, JSON_COMPACT | JSON_SORT_KEYS);
+	_cleanup_free_ char *text = json_text(*(json_t *const *)member, JSON_COMPACT | JSON_SORT_KEYS);
 
 	buf_puts(b, text ? text : "");
 	b->failed |= !text;

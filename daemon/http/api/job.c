@@ -11,7 +11,7 @@ api_job_print(const struct api *a, const struct job *job, int64_t ahead, struct 
 {
 	const struct run *run = job->state == JOB_RUNNING ? run_find(a->spec.runners, job->id) : NULL;
 	_cleanup_(json_decrefp) json_t *progress = run && *run->stage ? run_progress_to_json(run) : NULL;
-	_cleanup_free_ char *text = progress ? json_dumps(progress, REPLY_JSON) : NULL;
+	_cleanup_free_ char *text = progress ? json_text(progress, REPLY_JSON) : NULL;
 	const struct job_moment now = {
 		.stage = run && *run->stage ? run->stage : NULL,
 		.progress = text,

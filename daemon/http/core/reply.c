@@ -93,7 +93,7 @@ text_take(struct request *q, unsigned status, char *text, size_t len, const char
 static int
 reply_text(struct request *q, unsigned status, json_t *j, const char *type, struct err *e)
 {
-	char *text = json_dumps(j, REPLY_JSON);
+	char *text = json_text(j, REPLY_JSON);
 
 	return text_take(q, status, text, text ? strlen(text) : 0, type, e);
 }

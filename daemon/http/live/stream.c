@@ -72,7 +72,7 @@ stream_close(struct stream *st)
 static void
 text_write(struct buf *b, const char *event, const json_t *data)
 {
-	_cleanup_free_ char *text = json_dumps(data, REPLY_JSON);
+	_cleanup_free_ char *text = json_text(data, REPLY_JSON);
 
 	buf_printf(b, "event: %s\ndata: %s\n\n", event, text ? text : "");
 	b->failed |= !text;
