@@ -1,7 +1,6 @@
-bin_PROGRAMS += colconv-worker
-colconv_worker_SOURCES = \
+noinst_LIBRARIES += libworker.a
+libworker_a_SOURCES = \
 	daemon/worker/cases.c daemon/worker/cases.h \
-	daemon/worker/main.c \
 	daemon/worker/manifest.c daemon/worker/manifest.h \
 	daemon/worker/parity.c daemon/worker/parity.h \
 	daemon/worker/processor.c daemon/worker/processor.h \
@@ -11,6 +10,10 @@ colconv_worker_SOURCES = \
 	daemon/worker/sources.c daemon/worker/sources.h \
 	daemon/worker/stages.c daemon/worker/stages.h \
 	daemon/worker/warnings.c daemon/worker/warnings.h
+WORKER_LIBS = libworker.a $(MODEL_LIBS) $(HUB_LIBS) $(ONNX_LIBS) $(SPEC_LIBS)
+
+bin_PROGRAMS += colconv-worker
+colconv_worker_SOURCES = daemon/worker/main.c
 # The C++ linker: libtorch is C++.
 nodist_EXTRA_colconv_worker_SOURCES = dummy.cxx
-colconv_worker_LDADD = $(MODEL_LIBS) $(HUB_LIBS) $(ONNX_LIBS) $(SPEC_LIBS) $(TORCH_LIBS) -lpthread
+colconv_worker_LDADD = $(WORKER_LIBS) $(TORCH_LIBS) -lpthread

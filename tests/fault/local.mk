@@ -4,6 +4,11 @@ tests_fault_test_queue_SOURCES = tests/fault/test_queue.c tests/unit/queue.h tes
 tests_fault_test_queue_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
 tests_fault_test_queue_LDADD = $(QUEUE_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/fault/test_manifest
+tests_fault_test_manifest_SOURCES = tests/fault/test_manifest.c tests/unit/test.h tests/unit/tmpdir.h
+nodist_EXTRA_tests_fault_test_manifest_SOURCES = dummy.cxx
+tests_fault_test_manifest_LDADD = $(WORKER_LIBS) $(CMOCKA_LIBS) $(TORCH_LIBS) -lpthread
+
 # make soak SOAK='--kills 2000 --seed 7': see tests/fault/soak.py.
 soak: all tests/api/fake_worker
 	@COLCONV_BUILD=$(abs_builddir) $(PYTHON) $(srcdir)/tests/fault/soak.py --real-slots 1 $(SOAK)
