@@ -5,19 +5,31 @@ The documents speak of a server as a reader has one: checkpoints in /srv/models,
 /var/lib/colconv. Here each of these names stands for something below a temporary folder: a tiny checkpoint with random
 weights, the real programs on a free port. Nothing else of an example is changed.
 """
+import atexit
+import functools
 import os
 import pathlib
 import re
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 
 from pages import SOURCE
 
 BUILD = pathlib.Path(os.environ.get("COLCONV_BUILD", SOURCE)).resolve()
 LIMIT = 120  # s, for one block on a busy machine
-CHECKPOINTS = ("colqwen2-v1.0-hf",)
+
+
+@functools.cache
+def checkpoint():
+    """The folder of a tiny checkpoint, made once; it goes when Python ends."""
+    holder = tempfile.TemporaryDirectory()
+    atexit.register(holder.cleanup)
+    folder = pathlib.Path(holder.name) / "checkpoint"
+    subprocess.run([BUILD / "tests/tools/mkcheckpoint", "--arch", "colqwen2", "--size", "tiny", folder], check=True, stdout=subprocess.DEVNULL)
+    return folder
 
 
 def free_port():
@@ -52,9 +64,7 @@ class World:
         }
         # An answer of the daemon that is an error fails the example.
         (folder / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\n")
-        for name in CHECKPOINTS:
-            subprocess.run([BUILD / "tests/tools/mkcheckpoint", "--arch", "colqwen2", "--size", "tiny", folder / "srv/models" / name],
-                           check=True, stdout=subprocess.DEVNULL)
+        shutil.copytree(checkpoint(), folder / "srv/models/colqwen2-v1.0-hf")
         for case in sorted((SOURCE / "tests/golden/colqwen2-tiny").glob("case-*.safetensors")):
             shutil.copy(case, folder / "srv/models")
 
