@@ -26,6 +26,12 @@ def pages():
     return [*TOP, *sorted(str(p.relative_to(SOURCE)) for p in (SOURCE / "docs").glob("*.md"))]
 
 
+def all_pages():
+    """With those for developers, which lie beside the sources."""
+    beside = [p for top in ("client", "daemon", "proto", "tests") for p in (SOURCE / top).glob("**/*.md")]
+    return [*pages(), *sorted(str(p.relative_to(SOURCE)) for p in beside)]
+
+
 def text_of(page):
     return (SOURCE / page).read_text()
 

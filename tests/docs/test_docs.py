@@ -21,7 +21,7 @@ import pytest
 
 import codes
 import picture
-from pages import SOURCE, anchors, blocks, links, pages, table_rows, text_of
+from pages import SOURCE, all_pages, anchors, blocks, links, pages, prose, table_rows, text_of
 from world import BUILD, World, missing_line, shape
 
 KINDS = ("sh run", "sh daemon", "text output", "python run", "ini conf", "ini conf tokens", "text tokens",
@@ -30,7 +30,7 @@ KINDS = ("sh run", "sh daemon", "text output", "python run", "ini conf", "ini co
 
 # Pages and pictures
 
-@pytest.mark.parametrize("page", pages())
+@pytest.mark.parametrize("page", all_pages())
 def test_links_lead_somewhere(page):
     for link in links(page):
         path, _, anchor = link.partition("#")
@@ -112,6 +112,21 @@ def test_examples_run(page, tmp_path):
     world = World(tmp_path)
     try:
         run_page(world, page)
+    finally:
+        world.close()
+
+
+def test_settings_within_lines_are_accepted(tmp_path):
+    """`slots = gpus` in a sentence or a table."""
+    known = set(re.findall(r"^#(\w+) =", subprocess.run([BUILD / "colconvd", "--print-config"], capture_output=True, text=True, check=True).stdout, re.M))
+    found = {(page, line) for page in pages() for line in re.findall(r"`(\w+ = [^`]+)`", prose(page))}
+    assert found
+    world = World(tmp_path)
+    try:
+        for page, line in sorted(found):
+            assert line.split()[0] in known, f"{page}: there is no setting `{line}`"
+            done = check_config(world, line + "\n", "")
+            assert done.returncode == 0, f"{page}: `{line}`: {done.stderr}"
     finally:
         world.close()
 
