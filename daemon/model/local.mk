@@ -2,16 +2,20 @@ noinst_LIBRARIES += libmodel.a
 libmodel_a_SOURCES = \
 	daemon/model/blocks.c daemon/model/blocks.h \
 	daemon/model/caseinput.c daemon/model/caseinput.h \
+	daemon/model/colidefics3.c \
+	daemon/model/colmodernvbert.c \
 	daemon/model/colpali.c \
 	daemon/model/colqwen2.c \
 	daemon/model/decoder.c daemon/model/decoder.h \
 	daemon/model/feeds.c daemon/model/feeds.h \
 	daemon/model/guards.c daemon/model/guards.h \
+	daemon/model/modernbert.c daemon/model/modernbert.h \
 	daemon/model/model.h \
 	daemon/model/plan.c daemon/model/plan.h daemon/model/plans.def \
 	daemon/model/qwen2vl.c daemon/model/qwen2vl.h \
 	daemon/model/qwen2vl_config.c daemon/model/qwen2vl_config.h \
 	daemon/model/registry.c \
 	daemon/model/siglip.c daemon/model/siglip.h \
+	daemon/model/tiles.c daemon/model/tiles.h \
 	daemon/model/tokens.c
 MODEL_LIBS = libmodel.a libtrace.a libtorch_shim.a libgraph.a libcheckpoint.a libspec.a

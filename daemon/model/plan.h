@@ -9,9 +9,11 @@
 
 /* What a plan is about; a family says which kinds fit it. */
 enum {
-	PLAN_TEXT = 1 << 0,  /* rows of text */
-	PLAN_IMAGE = 1 << 1, /* rows with images and rows without, the images' sizes do not matter */
-	PLAN_SIZES = 1 << 2, /* images of different sizes */
+	PLAN_TEXT = 1 << 0,    /* rows of text */
+	PLAN_IMAGE = 1 << 1,   /* rows with images and rows without, the images' sizes do not matter */
+	PLAN_SIZES = 1 << 2,   /* images of different sizes */
+	PLAN_TILES = 1 << 3,   /* images of different counts of tiles; sizes are in tiles */
+	PLAN_PARTIAL = 1 << 4, /* likewise, and each tile is masked but for a part of it */
 };
 
 struct plan {
@@ -23,7 +25,7 @@ struct plan {
 		int tokens; /* words of text */
 		int n_images;
 		struct {
-			int h, w; /* in patches; families with one size of image ignore it */
+			int h, w; /* in patches or, of the kinds TILES and PARTIAL, in tiles; families with one size of image ignore it */
 		} image[2];
 	} row[5];
 };

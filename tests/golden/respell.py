@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Writes a checkpoint again under the names that other libraries and versions of them give its tensors.
 
-  respell.py LAYOUT FROM TO      LAYOUT is one of hub, engine
+  respell.py LAYOUT FROM TO      LAYOUT is one of hub, engine, legacy
 
-Only the headers of the safetensors files and config.json change; the bytes of the tensors stay. The
-cases beside the checkpoint come along: it still computes the same.
+Only the headers of the safetensors files and config.json change; the bytes of the tensors stay: a table of words that
+older libraries kept in two parts is two ranges of the same bytes. The cases beside the checkpoint come along: it still computes the same.
 """
 import json
 import os
@@ -29,7 +29,21 @@ PREFIXES = {
         "vlm.language_model.": "model.",
         "embedding_proj_layer.": "custom_text_proj.",
     },
+    # colpali-engine 0.3.18, which saves PEFT's prefix although there is no adapter, and 0.3.13
+    ("colmodernvbert", "engine"): {
+        "vlm.text_model.": "base_model.model.model.text_model.",
+        "vlm.": "model.",
+        "embedding_proj_layer.": "base_model.model.custom_text_proj.",
+    },
+    ("colmodernvbert", "legacy"): {
+        "vlm.connector.modality_projection.": "model.connector.modality_projection.proj.",
+        "vlm.": "model.",
+        "embedding_proj_layer.": "custom_text_proj.",
+    },
 }
+
+WORDS = "model.text_model.embeddings.tok_embeddings."
+MORE_WORDS = 15
 
 
 def respell_name(prefixes, name):
@@ -39,7 +53,7 @@ def respell_name(prefixes, name):
     return name
 
 
-def engine_config(config):
+def colqwen2_engine(config):
     """A flat Qwen2-VL config of before 4.52: text keys at the top, rope_scaling in place of rope_parameters."""
     vlm = dict(config["vlm_config"])
     text = vlm.pop("text_config")
@@ -55,12 +69,50 @@ def engine_config(config):
     }
 
 
-def respell_weights(source, target, prefixes):
+def colmodernvbert_engine(config):
+    return {**config["vlm_config"], "architectures": ["ColModernVBert"], "dtype": config["dtype"]}
+
+
+def colmodernvbert_legacy(config):
+    """Both parts were called after colpali-engine's own classes, and the second table of words had a count of its own."""
+    vlm = dict(config["vlm_config"])
+    text, vision = dict(vlm.pop("text_config")), dict(vlm.pop("vision_config"))
+    words = text["vocab_size"] - MORE_WORDS
+    vision["embed_dim"] = vision.pop("hidden_size")
+    return {
+        **vlm,
+        "architectures": ["ColModernVBert"],
+        "additional_vocab_size": MORE_WORDS,
+        "vocab_size": words,
+        "torch_dtype": config["dtype"],
+        "text_config": {**text, "vocab_size": words, "model_type": "modernvbert_text", "text_model_name": "tiny"},
+        "vision_config": {**vision, "model_type": "modernvbert_vision", "vision_model_name": "tiny"},
+    }
+
+
+CONFIGS = {
+    ("colqwen2", "engine"): colqwen2_engine,
+    ("colmodernvbert", "engine"): colmodernvbert_engine,
+    ("colmodernvbert", "legacy"): colmodernvbert_legacy,
+}
+
+
+def split_words(header):
+    entry = header.pop(WORDS + "weight")
+    (rows, width), (begin, end) = entry["shape"], entry["data_offsets"]
+    at = begin + (end - begin) // rows * (rows - MORE_WORDS)
+    header[WORDS + "weight"] = {**entry, "shape": [rows - MORE_WORDS, width], "data_offsets": [begin, at]}
+    header[WORDS + "additional_embedding.weight"] = {**entry, "shape": [MORE_WORDS, width], "data_offsets": [at, end]}
+
+
+def respell_weights(source, target, prefixes, split=False):
     with open(source, "rb") as f:
         (header_len,) = struct.unpack("<Q", f.read(8))
         header = json.loads(f.read(header_len))
         data = f.read()
     header = {name if name == "__metadata__" else respell_name(prefixes, name): entry for name, entry in header.items()}
+    if split:
+        split_words(header)
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     with open(target, "wb") as f:
@@ -79,14 +131,15 @@ def respell(layout, source, target):
     with open(os.path.join(source, "config.json")) as f:
         config = json.load(f)
     prefixes = PREFIXES[config["model_type"], layout]
+    spell = CONFIGS.get((config["model_type"], layout), dict)
     os.makedirs(target)
     for name in os.listdir(source):
         paths = os.path.join(source, name), os.path.join(target, name)
         if name == "config.json":
             with open(paths[1], "w") as f:
-                json.dump(engine_config(config) if layout == "engine" else config, f, indent=2)
+                json.dump(spell(config), f, indent=2)
         elif name.startswith("model") and name.endswith(".safetensors"):
-            respell_weights(*paths, prefixes)
+            respell_weights(*paths, prefixes, split=layout == "legacy")
         elif name.endswith(".index.json"):
             respell_index(*paths, prefixes)
         else:
@@ -94,6 +147,6 @@ def respell(layout, source, target):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4 or sys.argv[1] not in ("hub", "engine"):
+    if len(sys.argv) != 4 or sys.argv[1] not in ("hub", "engine", "legacy"):
         sys.exit(__doc__.strip())
     respell(*sys.argv[1:])

@@ -27,6 +27,10 @@ CHECKPOINTS = [
     pytest.param("colqwen2-tiny-bf16-sharded", "hub", id="colqwen2-bf16-sharded-hub"),
     pytest.param("colpali-tiny", None, id="colpali"),
     pytest.param("colpali-tiny", "hub", id="colpali-hub"),
+    pytest.param("colmodernvbert-tiny", None, id="colmodernvbert"),
+    pytest.param("colmodernvbert-tiny", "engine", id="colmodernvbert-engine"),
+    pytest.param("colmodernvbert-tiny", "legacy", id="colmodernvbert-legacy"),
+    pytest.param("colidefics3-tiny", None, id="colidefics3"),
 ]
 
 
@@ -74,14 +78,15 @@ def source_of(out):
     return json.loads((out / "manifest.json").read_text())["source"]
 
 
-@pytest.mark.parametrize("name, layout", [("colqwen2-tiny", None), ("colqwen2-tiny", "engine")])
+@pytest.mark.parametrize("name, layout", [("colqwen2-tiny", None), ("colqwen2-tiny", "engine"), ("colmodernvbert-tiny", None),
+                                          ("colmodernvbert-tiny", "legacy"), ("colidefics3-tiny", None)])
 def test_an_adapter_over_the_base_that_is_given(name, layout, make_checkpoint, tmp_path):
     base = make_checkpoint(name, layout)
 
-    check_every_graph(HERE / "colqwen2-tiny-lora", tmp_path / "out", "--base", base)
+    check_every_graph(HERE / f"{name}-lora", tmp_path / "out", "--base", base)
 
     source = source_of(tmp_path / "out")
-    assert pathlib.Path(source["path"]).name == "colqwen2-tiny-lora"
+    assert pathlib.Path(source["path"]).name == f"{name}-lora"
     assert [f["name"] for f in source["weights"]] == ["adapter_model.safetensors"]
     assert source["base"]["path"] == str(base.resolve())
     assert [f["name"] for f in source["base"]["weights"]] == ["model.safetensors"]
@@ -184,7 +189,7 @@ def test_arange_positions_are_those_of_a_call_without_any(tmp_path):
 
 # A form, and how near it comes to the original: of a checkpoint in bf16, and of one in fp32.
 SAME = (["--max-abs", "1e-5"], ["--max-abs", "1e-5"])
-ROUNDED = (["--max-abs", "1e-5"], ["--max-abs", "2e-2", "--min-cosine", "0.99"])
+ROUNDED = (["--max-abs", "1e-5"], ["--max-abs", "4e-2", "--min-cosine", "0.99"])
 HALF = ([], [])  # the default limits
 FORMS = {
     "single": (["--layout", "single"], SAME),
@@ -204,7 +209,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("name, form", [
-    *((name, form) for name in ("colqwen2-tiny", "colpali-tiny") for form in FORMS),
+    *((name, form) for name in ("colqwen2-tiny", "colpali-tiny", "colmodernvbert-tiny", "colidefics3-tiny") for form in FORMS),
     *(("colqwen2-tiny-bf16-sharded", form) for form in FORMS if "bf16" in form),
 ])
 def test_every_form_gives_the_originals_embeddings(name, form, tmp_path):

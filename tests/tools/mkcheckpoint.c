@@ -17,17 +17,21 @@
 
 #define BLOCK_VALUES (1u << 20)
 
-static const struct mkc_arch *const archs[] = {&mkc_colqwen2, &mkc_colpali};
+static const struct mkc_arch *const archs[] = {&mkc_colqwen2, &mkc_colpali, &mkc_colmodernvbert,
+					       &mkc_colidefics3};
 
 static const char usage[] =
 	"usage: mkcheckpoint --arch ARCH [OPTION]... FOLDER\n"
 	"       mkcheckpoint --adapter BASE [--kind KIND] [--rank N] [--seed N] FOLDER\n"
 	"Writes a random checkpoint in a published layout, or a LoRA adapter over one.\n"
 	"\n"
-	"  --arch ARCH      colqwen2 or colpali\n"
-	"  --size SIZE      tiny (default), or as published: 2b (colqwen2), 3b (colpali)\n"
-	"  --layout LAYOUT  colqwen2: A to F; colpali: native, hub, saved, fresh, engine, engine5; default: "
-	"the first\n"
+	"  --arch ARCH      colqwen2, colpali, colmodernvbert or colidefics3\n"
+	"  --size SIZE      tiny (default), or as published: 2b (colqwen2), 3b (colpali), 250m "
+	"(colmodernvbert),\n"
+	"                   256m and 500m (colidefics3)\n"
+	"  --layout LAYOUT  colqwen2: A to F; colpali: native, hub, saved, fresh, engine, engine5;\n"
+	"                   colmodernvbert: hf, engine, legacy; colidefics3: engine, engine5; default: the "
+	"first\n"
 	"  --dtype DTYPE    fp32, fp16 or bf16; default: fp32 for tiny, else bf16\n"
 	"  --shards N       default: 1 for tiny, else 2\n"
 	"  --seed N         the same seed gives the same weights in every layout; default: 1\n"
@@ -107,7 +111,7 @@ arch_resolve(struct options *o, const char *arch, const char *size, const char *
 		if (arch && str_eq(archs[i]->name, arch))
 			o->arch = archs[i];
 	if (!o->arch)
-		return err_set(e, E_USAGE, "--arch is colqwen2 or colpali");
+		return err_set(e, E_USAGE, "--arch is colqwen2, colpali, colmodernvbert or colidefics3");
 	for (o->size = o->arch->sizes; o->size->name && !str_eq(o->size->name, size);)
 		o->size++;
 	if (!o->size->name)

@@ -177,6 +177,11 @@ tests_unit_test_config_SOURCES = tests/unit/test_config.c tests/unit/test.h
 nodist_EXTRA_tests_unit_test_config_SOURCES = dummy.cxx
 tests_unit_test_config_LDADD = $(MODEL_LIBS) $(UNIT_LIBS) $(TORCH_LIBS)
 
+check_PROGRAMS += tests/unit/test_config_tiles
+tests_unit_test_config_tiles_SOURCES = tests/unit/test_config_tiles.c tests/unit/test.h
+nodist_EXTRA_tests_unit_test_config_tiles_SOURCES = dummy.cxx
+tests_unit_test_config_tiles_LDADD = $(MODEL_LIBS) $(UNIT_LIBS) $(TORCH_LIBS)
+
 check_PROGRAMS += tests/unit/test_model
 tests_unit_test_model_SOURCES = tests/unit/test_model.c tests/unit/test.h tests/unit/tmpdir.h
 nodist_EXTRA_tests_unit_test_model_SOURCES = dummy.cxx

@@ -43,6 +43,13 @@ test_find(void **state)
 		 "colpali", LIBRARY_ENGINE},
 		{"{\"model_type\": \"qwen2_vl\", \"architectures\": [\"Qwen2VLForConditionalGeneration\"]}",
 		 "colqwen2", LIBRARY_ENGINE},
+		{"{\"model_type\": \"colmodernvbert\", \"vlm_config\": {\"model_type\": \"modernvbert\"}, "
+		 "\"architectures\": [\"ColModernVBertForRetrieval\"]}",
+		 "colmodernvbert", LIBRARY_TRANSFORMERS},
+		{"{\"model_type\": \"modernvbert\", \"architectures\": [\"ColModernVBert\"]}",
+		 "colmodernvbert", LIBRARY_ENGINE},
+		{"{\"model_type\": \"idefics3\", \"architectures\": [\"ColIdefics3\"]}", "colidefics3",
+		 LIBRARY_ENGINE},
 		{"{\"model_type\": \"qwen2_vl\", \"auto_map\": {\"AutoConfig\": "
 		 "\"configuration_x.MyConfig\", "
 		 "\"AutoModel\": \"owner/name--modeling_x.ColQwen2\"}}",
@@ -73,8 +80,8 @@ test_not_supported(void **state)
 	} rows[] = {
 		{"{}", "model_type 'none' (architectures 'none') is not supported; supported are ColQwen2"},
 		{"{\"model_type\": 3, \"architectures\": [7]}", "model_type 'none' (architectures 'none')"},
-		{"{\"model_type\": \"idefics3\", \"architectures\": [\"ColIdefics3\"]}",
-		 "model_type 'idefics3' (architectures 'ColIdefics3')"},
+		{"{\"model_type\": \"smolvlm\", \"architectures\": [\"ColSmolVLM\"]}",
+		 "model_type 'smolvlm' (architectures 'ColSmolVLM')"},
 		{"{\"model_type\": \"colqwen2\", \"vlm_config\": {\"model_type\": \"qwen2_5_vl\"}}",
 		 "model_type 'colqwen2' over 'qwen2_5_vl'"},
 		{"{\"model_type\": \"qwen2_5_vl\"}", "ColPali (colpali, paligemma)"},
@@ -136,7 +143,7 @@ test_rows(void **state)
 		if (!m->classes || !m->classes[0])
 			fail_msg("model_%s has no classes", m->arch->family);
 		assert_non_null(m->image_inputs[0].name);
-		assert_true(m->plans & PLAN_TEXT && m->plans & PLAN_IMAGE);
+		assert_true(m->plans & PLAN_TEXT && m->plans & (PLAN_IMAGE | PLAN_TILES));
 		memset(known, 0, sizeof(known));
 		for (p = m->prompts; p->versions; p++) {
 			known[p->library] = true;
