@@ -24,7 +24,7 @@ DIRECT(sin, "Sin")
 DIRECT(add, "Add")
 DIRECT(sub, "Sub")
 DIRECT(mul, "Mul")
-DIRECT(div, "Div") /* truncates, which for operands >= 0 is rounding down */
+DIRECT(div, "Div") /* of int64 it truncates, which for operands >= 0 is rounding down */
 DIRECT(mod, "Mod")
 DIRECT(min, "Min")
 DIRECT(max, "Max")

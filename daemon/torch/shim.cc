@@ -265,6 +265,14 @@ check(const struct tt_args *a)
 	return in(a, 0);
 }
 
+Tensor
+div(const struct tt_args *a)
+{
+	Tensor x = in(a, 0), y = in(a, 1);
+
+	return x.is_floating_point() ? at::div(x, y) : at::div(x, y, "floor");
+}
+
 /* clang-format off */
 Tensor silu(const struct tt_args *a) { return at::silu(in(a, 0)); }
 Tensor gelu(const struct tt_args *a) { return at::gelu(in(a, 0), "none"); }
@@ -275,7 +283,6 @@ Tensor sin(const struct tt_args *a) { return at::sin(in(a, 0)); }
 Tensor add(const struct tt_args *a) { return in(a, 0) + in(a, 1); }
 Tensor sub(const struct tt_args *a) { return in(a, 0) - in(a, 1); }
 Tensor mul(const struct tt_args *a) { return in(a, 0) * in(a, 1); }
-Tensor div(const struct tt_args *a) { return at::div(in(a, 0), in(a, 1), "floor"); }
 Tensor mod(const struct tt_args *a) { return at::fmod(in(a, 0), in(a, 1)); }
 Tensor min(const struct tt_args *a) { return at::minimum(in(a, 0), in(a, 1)); }
 Tensor max(const struct tt_args *a) { return at::maximum(in(a, 0), in(a, 1)); }

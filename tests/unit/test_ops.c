@@ -143,6 +143,7 @@ CASE(add_rows)
 CASE(sub) { return tr_cast(t, tr_sub(t, ints(t, "x"), ints(t, "y")), ELEM_F32); }
 CASE(mul) { return tr_mul(t, floats(t, "x"), floats(t, "y")); }
 CASE(divide) { return tr_cast(t, tr_div(t, tr_mul(t, ints(t, "x"), tr_i64(t, 5)), tr_add(t, ints(t, "y"), tr_i64(t, 1))), ELEM_F32); }
+CASE(divide_floats) { return tr_div(t, floats(t, "x"), tr_cast(t, tr_add(t, tr_iota(t, n(WIDTH)), tr_i64(t, 1)), ELEM_F32)); }
 CASE(mod) { return tr_cast(t, tr_mod(t, tr_mul(t, ints(t, "x"), tr_i64(t, 5)), tr_add(t, ints(t, "y"), tr_i64(t, 1))), ELEM_F32); }
 CASE(min) { return tr_cast(t, tr_min(t, ints(t, "x"), ints(t, "y")), ELEM_F32); }
 CASE(max) { return tr_cast(t, tr_max(t, ints(t, "x"), tr_i64(t, 3)), ELEM_F32); }
@@ -277,6 +278,7 @@ static const struct {
 	{OP_SUB, sub},
 	{OP_MUL, mul},
 	{OP_DIV, divide},
+	{OP_DIV, divide_floats},
 	{OP_MOD, mod},
 	{OP_MIN, min},
 	{OP_MAX, max},
