@@ -44,6 +44,25 @@ config_ints(const struct config_scope *s, const struct config_int *rows, size_t 
 }
 
 int
+config_ints_over(const struct config_scope *s, const struct config_int *rows, size_t count, void *ret,
+		 struct err *e)
+{
+	struct config_int row;
+	int64_t fallback;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < count && r == 0; i++) {
+		row = rows[i];
+		memcpy(&fallback, (const char *)ret + row.offset, sizeof(fallback));
+		if (fallback)
+			row.fallback = fallback;
+		r = config_ints(s, &row, 1, ret, e);
+	}
+	return r;
+}
+
+int
 config_double(const struct config_scope *s, const char *key, double fallback, double max, double *ret,
 	      struct err *e)
 {

@@ -29,6 +29,10 @@ int config_fail(const struct config_scope *s, const char *key, int code, struct 
 int config_ints(const struct config_scope *s, const struct config_int *rows, size_t count, void *ret,
 		struct err *e);
 
+/* The same; a number other than 0 that *ret has on entry takes the place of a row's fallback. */
+int config_ints_over(const struct config_scope *s, const struct config_int *rows, size_t count, void *ret,
+		     struct err *e);
+
 /* A number above 0, up to max. */
 int config_double(const struct config_scope *s, const char *key, double fallback, double max, double *ret,
 		  struct err *e);

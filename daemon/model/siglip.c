@@ -14,25 +14,6 @@ static const struct config_int rows[] = {
 	{"patch_size", 1, 256, CONFIG_REQUIRED, FIELD(patch_size)},
 };
 
-/* The rows, with the fallbacks that *v brings. */
-static int
-ints_read(const struct config_scope *s, struct siglip_config *v, struct err *e)
-{
-	struct config_int row;
-	int64_t fallback;
-	size_t i;
-	int r = 0;
-
-	for (i = 0; i < ARRAY_LEN(rows) && r == 0; i++) {
-		row = rows[i];
-		memcpy(&fallback, (const char *)v + row.offset, sizeof(fallback));
-		if (fallback)
-			row.fallback = fallback;
-		r = config_ints(s, &row, 1, v, e);
-	}
-	return r;
-}
-
 int
 siglip_config_read(const struct config_scope *s, const char *const types[], struct siglip_config *v,
 		   struct err *e)
@@ -42,7 +23,7 @@ siglip_config_read(const struct config_scope *s, const char *const types[], stru
 
 	if ((r = config_one_of(s, "model_type", types, e)) < 0 ||
 	    (r = config_only(s, "hidden_act", "gelu_pytorch_tanh", "gelu_pytorch_tanh", e)) < 0 ||
-	    (r = ints_read(s, v, e)) < 0 ||
+	    (r = config_ints_over(s, rows, ARRAY_LEN(rows), v, e)) < 0 ||
 	    (r = config_double(s, "layer_norm_eps", 1e-6, 1, &v->layer_norm_eps, e)) < 0)
 		return r;
 	if (v->hidden_size % v->num_attention_heads)
