@@ -205,6 +205,7 @@ CASE(iota) { return tr_cast(t, tr_add(t, ints(t, "x"), tr_iota(t, dim_symbol(SYM
 CASE(cumsum) { return tr_cast(t, tr_cumsum(t, ints(t, "x"), 1), ELEM_F32); }
 CASE(sum) { return tr_cast(t, tr_sum(t, ints(t, "x"), 0), ELEM_F32); }
 CASE(sum_last) { return tr_cast(t, tr_sum(t, ints(t, "x"), 1), ELEM_F32); }
+CASE(sum_floats) { return tr_sum(t, floats(t, "x"), 1); }
 CASE(shift) { return tr_cast(t, tr_shift(t, ints(t, "x"), 1), ELEM_F32); }
 CASE(shift_bools) { return tr_cast(t, tr_shift(t, bools(t, "x"), 1), ELEM_F32); }
 CASE(any) { return tr_add(t, tr_cast(t, tr_any(t, bools(t, "x")), ELEM_F32), floats(t, "y")); }
@@ -302,6 +303,7 @@ static const struct {
 	{OP_CUMSUM, cumsum},
 	{OP_SUM, sum},
 	{OP_SUM, sum_last},
+	{OP_SUM, sum_floats},
 	{OP_SHIFT, shift},
 	{OP_SHIFT, shift_bools},
 	{OP_ANY, any},
