@@ -191,7 +191,7 @@ def test_the_table_of_options_is_whole():
 
 # Tables of the program
 
-def test_the_models_are_those_of_the_program(tmp_path):
+def test_models_and_profiles_are_those_of_the_program(tmp_path):
     world = World(tmp_path)
     try:
         world.start("colconvd --state /var/lib/colconv")
@@ -199,7 +199,8 @@ def test_the_models_are_those_of_the_program(tmp_path):
         assert status == 0, said
     finally:
         world.close()
-    models = json.loads(said)["models"]
+    models, options = json.loads(said)["models"], json.loads(said)["options"]
+    assert [row[0] for row in table_rows("docs/convert.md", "profile")] == [f"`{word}`" for word in options["profile"]]
     known = {model["name"]: ", ".join(model["variants"]) for model in models}
     for page in ("README.md", "docs/models.md"):
         # A better known relative may follow the name, in parentheses.
