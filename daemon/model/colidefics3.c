@@ -1,8 +1,9 @@
 /*
  * ColIdefics3 (ColSmol): a SigLIP tower over tiles and a Llama decoder, with a projection of every token's last state to
- * a short unit vector.
+ * a short unit vector. BiIdefics3 is the same without the projection: a vector for each row.
  */
 #include "decoder.h"
+#include "pooling.h"
 #include "tiles.h"
 
 struct idefics3_text {
@@ -20,7 +21,7 @@ struct idefics3_text {
 struct idefics3_config {
 	struct tiles_config tiles; /* first: the functions of tiles.h read it */
 	struct idefics3_text text;
-	int64_t embedding_dim; /* 0: config.json does not say; the rows of proj.weight do */
+	struct pooling_head head;
 };
 
 #define TEXT(field) offsetof(struct idefics3_text, field)
@@ -116,7 +117,7 @@ backbone_read(const json_t *config, struct idefics3_config *c, struct err *e)
 	int r;
 
 	c->tiles = (struct tiles_config){.image_token_id = 128257, .partial = true};
-	if ((r = config_embedding_dim(config, &c->embedding_dim, e)) < 0 ||
+	if ((r = config_embedding_dim(config, &c->head.dim, e)) < 0 ||
 	    (r = config_backbone(config, &top, e)) < 0 ||
 	    (r = config_sub(&top, "text_config", JSON_REQUIRED, &text, e)) < 0 ||
 	    (r = config_sub(&top, "vision_config", JSON_REQUIRED, &vision, e)) < 0 ||
@@ -135,8 +136,7 @@ config_read(const json_t *json, const struct checkpoint *ck, const struct model_
 	struct idefics3_config *c = config;
 	int r = backbone_read(json, c, e);
 
-	(void)as;
-	return r < 0 ? err_context(e, "config.json") : blk_projection_rows(ck, &c->embedding_dim, e);
+	return r < 0 ? err_context(e, "config.json") : pooling_head_read(as, ck, &c->head, e);
 }
 
 static struct ir_value *
@@ -190,7 +190,7 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 	x = tiles_merge(t, &b, x);
 	attention = attention_build(t, &c->text, b.in.unmasked);
 	x = decoder_build(t, &d, x, &attention); /* [batch, sequence, hidden] */
-	return blk_head(t, x, &b.in, c->embedding_dim);
+	return pooling_head_build(t, &c->head, x, &b.in);
 }
 
 static struct model_tokens
@@ -219,7 +219,8 @@ static const char *const classes[] = {"ColIdefics3", "Idefics3ForConditionalGene
 				      NULL};
 
 static const struct model_spelling spellings[] = {
-	{"idefics3", NULL, NULL, LIBRARY_ENGINE, HEAD_MULTI_VECTOR},
+	{"idefics3", NULL, NULL, LIBRARY_ENGINE, HEAD_MULTI_VECTOR, 0},
+	{"idefics3", NULL, "BiIdefics3", LIBRARY_ENGINE, HEAD_SINGLE_VECTOR, POOLING_LAST},
 	{0},
 };
 

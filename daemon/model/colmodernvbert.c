@@ -1,15 +1,16 @@
 /*
  * ColModernVBERT: a SigLIP tower over tiles and a ModernBERT encoder, with a projection of every token's last state to
- * a short unit vector.
+ * a short unit vector. BiModernVBERT is the same without the projection: a vector for each row.
  */
 #include "modernbert.h"
+#include "pooling.h"
 #include "tiles.h"
 
 struct modernvbert_config {
 	struct tiles_config tiles; /* first: the functions of tiles.h read it */
 	struct modernbert_config text;
-	int64_t extra;         /* words in a table of their own, behind vocab_size; 0: there is one table */
-	int64_t embedding_dim; /* 0: config.json does not say; the rows of proj.weight do */
+	int64_t extra; /* words in a table of their own, behind vocab_size; 0: there is one table */
+	struct pooling_head head;
 };
 
 #define EXTRA_WEIGHT "lm.embeddings.tok_embeddings.additional_embedding.weight"
@@ -42,7 +43,7 @@ backbone_read(const json_t *config, struct modernvbert_config *c, struct err *e)
 	int r;
 
 	c->tiles = (struct tiles_config){.image_token_id = 50407};
-	if ((r = config_embedding_dim(config, &c->embedding_dim, e)) < 0 ||
+	if ((r = config_embedding_dim(config, &c->head.dim, e)) < 0 ||
 	    (r = config_backbone(config, &top, e)) < 0 ||
 	    (r = config_sub(&top, "text_config", JSON_REQUIRED, &text, e)) < 0 ||
 	    (r = config_sub(&top, "vision_config", JSON_REQUIRED, &vision, e)) < 0 ||
@@ -85,13 +86,12 @@ config_read(const json_t *json, const struct checkpoint *ck, const struct model_
 	struct modernvbert_config *c = config;
 	int r;
 
-	(void)as;
 	c->extra = 0;
 	r = backbone_read(json, c, e);
 	if (r < 0)
 		return err_context(e, "config.json");
 	r = tables_find(ck, c, e);
-	return r < 0 ? r : blk_projection_rows(ck, &c->embedding_dim, e);
+	return r < 0 ? r : pooling_head_read(as, ck, &c->head, e);
 }
 
 /* Words of the second table have the ids behind those of the first. */
@@ -135,7 +135,7 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 	x = embed(t, c, &b);
 	x = tiles_merge(t, &b, x);
 	x = modernbert_build(t, &c->text, x, &b.in); /* [batch, sequence, hidden] */
-	return blk_head(t, x, &b.in, c->embedding_dim);
+	return pooling_head_build(t, &c->head, x, &b.in);
 }
 
 static struct model_tokens
@@ -164,8 +164,9 @@ static const char *const classes[] = {"ColModernVBertForRetrieval", "ColModernVB
 				      "ModernVBertForMaskedLM", NULL};
 
 static const struct model_spelling spellings[] = {
-	{"colmodernvbert", "modernvbert", NULL, LIBRARY_TRANSFORMERS, HEAD_MULTI_VECTOR},
-	{"modernvbert", NULL, NULL, LIBRARY_ENGINE, HEAD_MULTI_VECTOR},
+	{"colmodernvbert", "modernvbert", NULL, LIBRARY_TRANSFORMERS, HEAD_MULTI_VECTOR, 0},
+	{"modernvbert", NULL, NULL, LIBRARY_ENGINE, HEAD_MULTI_VECTOR, 0},
+	{"modernvbert", NULL, "BiModernVBert", LIBRARY_ENGINE, HEAD_SINGLE_VECTOR, POOLING_MEAN},
 	{0},
 };
 

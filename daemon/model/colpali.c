@@ -328,8 +328,8 @@ static const char *const classes[] = {"ColPaliForRetrieval", "ColPali", "PaliGem
 				      "PaliGemmaModel", NULL};
 
 static const struct model_spelling spellings[] = {
-	{"colpali", "paligemma", NULL, LIBRARY_TRANSFORMERS, HEAD_MULTI_VECTOR},
-	{"paligemma", NULL, NULL, LIBRARY_ENGINE, HEAD_MULTI_VECTOR},
+	{"colpali", "paligemma", NULL, LIBRARY_TRANSFORMERS, HEAD_MULTI_VECTOR, 0},
+	{"paligemma", NULL, NULL, LIBRARY_ENGINE, HEAD_MULTI_VECTOR, 0},
 	{0},
 };
 

@@ -202,8 +202,8 @@ static const char *const classes[] = {"ColQwen2ForRetrieval", "ColQwen2", "Qwen2
 				      "Qwen2VLModel", NULL};
 
 static const struct model_spelling spellings[] = {
-	{"colqwen2", "qwen2_vl", NULL, LIBRARY_TRANSFORMERS, HEAD_MULTI_VECTOR},
-	{"qwen2_vl", NULL, NULL, LIBRARY_ENGINE, HEAD_MULTI_VECTOR},
+	{"colqwen2", "qwen2_vl", NULL, LIBRARY_TRANSFORMERS, HEAD_MULTI_VECTOR, 0},
+	{"qwen2_vl", NULL, NULL, LIBRARY_ENGINE, HEAD_MULTI_VECTOR, 0},
 	{0},
 };
 

@@ -12,6 +12,7 @@ libmodel_a_SOURCES = \
 	daemon/model/modernbert.c daemon/model/modernbert.h \
 	daemon/model/model.h \
 	daemon/model/plan.c daemon/model/plan.h daemon/model/plans.def \
+	daemon/model/pooling.c daemon/model/pooling.h \
 	daemon/model/qwen2vl.c daemon/model/qwen2vl.h \
 	daemon/model/qwen2vl_config.c daemon/model/qwen2vl_config.h \
 	daemon/model/registry.c \

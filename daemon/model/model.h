@@ -32,6 +32,13 @@ enum model_head {
 	HEAD_MAX
 };
 
+/* Which states make a row's one vector. */
+enum model_pooling {
+	POOLING_LAST, /* that of the last unmasked token */
+	POOLING_MEAN, /* the mean of the unmasked tokens' */
+	POOLING_CLS,  /* that of the first token, masked or not */
+};
+
 const char *model_head_output(enum model_head h); /* name of the output: "embeddings" */
 
 /*
@@ -45,6 +52,8 @@ struct model_spelling {
 	const char *class;    /* that config.json must name; NULL: any of the family's `classes`, or none */
 	enum model_library library;
 	enum model_head head;
+	enum model_pooling
+		pooling; /* of HEAD_SINGLE_VECTOR: how the class pools unless it is told otherwise */
 };
 
 /* An input that only graphs with images have. */

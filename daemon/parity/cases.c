@@ -68,17 +68,35 @@ tensor_get(const struct st_file *f, const char *name, enum elem dtype, int rank,
 	return 0;
 }
 
+/*
+ * What to compare with, by its name or by the other name of what it can be: the classes that give a vector for each
+ * row call it embeddings too.
+ */
+static const struct st_tensor *
+want_find(const struct st_file *f, const char *expect)
+{
+	_cleanup_free_ char *name = str_printf("out.%s", expect);
+	const struct st_tensor *t = name ? st_find(f, name) : NULL;
+
+	if (!t && str_eq(expect, "embeddings"))
+		t = st_find(f, "out.embedding");
+	else if (!t && str_eq(expect, "embedding"))
+		t = st_find(f, "out.embeddings");
+	return t;
+}
+
 static int
 want_read(struct parity_case *c, const char *expect, struct err *e)
 {
-	_cleanup_free_ char *name = str_printf("out.%s", expect);
-	const struct st_tensor *t;
+	const struct st_tensor *t = want_find(c->file, expect);
+	_cleanup_free_ char *name = t ? strdup(t->name) : str_printf("out.%s", expect);
 	int64_t i;
 	int r;
 
 	if (!name)
 		return err_no_memory(e);
-	r = tensor_get(c->file, name, ELEM_F32, 3, &t, e);
+	c->one_each = t && t->rank == 2;
+	r = tensor_get(c->file, name, ELEM_F32, c->one_each ? 2 : 3, &t, e);
 	if (r < 0)
 		return r;
 	if (t->count == 0)
@@ -92,8 +110,8 @@ want_read(struct parity_case *c, const char *expect, struct err *e)
 			return err_set(e, E_BAD_REFERENCE, "'%s': tensor '%s' holds NaN or infinity", c->path,
 				       name);
 	c->batch = (size_t)t->shape[0];
-	c->tokens = (size_t)t->shape[1];
-	c->dim = (size_t)t->shape[2];
+	c->tokens = c->one_each ? 1 : (size_t)t->shape[1];
+	c->dim = (size_t)t->shape[t->rank - 1];
 	return 0;
 }
 
@@ -107,7 +125,7 @@ mask_read(struct parity_case *c, struct err *e)
 	r = tensor_get(c->file, "in.attention_mask", ELEM_I64, 2, &t, e);
 	if (r < 0)
 		return r;
-	if ((size_t)t->shape[0] != c->batch || (size_t)t->shape[1] != c->tokens)
+	if ((size_t)t->shape[0] != c->batch || (!c->one_each && (size_t)t->shape[1] != c->tokens))
 		return err_set(e, E_BAD_REFERENCE,
 			       "'%s': in.attention_mask is for %lld rows of %lld tokens, the embeddings for "
 			       "%zu of %zu",
@@ -121,7 +139,10 @@ mask_read(struct parity_case *c, struct err *e)
 			return err_set(e, E_BAD_REFERENCE,
 				       "'%s': in.attention_mask holds %lld, not only 0 and 1", c->path,
 				       (long long)v);
-		c->valid[i] = v;
+		if (c->one_each)
+			c->valid[i / t->shape[1]] |= v;
+		else
+			c->valid[i] = v;
 	}
 	return 0;
 }

@@ -5,7 +5,8 @@
  *
  *	in.NAME             an input of the model
  *	in.attention_mask   I64 [batch, tokens] of 0 and 1; always there
- *	out.embeddings      F32 [batch, tokens, dim]; another name can be asked for
+ *	out.embeddings      F32 [batch, tokens, dim], or [batch, dim] of models that give a vector for each row, which
+ *	                    then counts as one token; or out.embedding; another name can be asked for
  *
  * Other tensors are ignored. All cases of a list have the same dim, so that any can be
  * scored against any other.
@@ -24,8 +25,9 @@ struct parity_case {
 	float *want; /* [batch, tokens, dim]; finite */
 	bool *valid; /* [batch, tokens]: the attention mask */
 	size_t batch;
-	size_t tokens;
+	size_t tokens; /* 1 when one_each */
 	size_t dim;
+	bool one_each;   /* a vector for each row, not for each token; valid where a token of the row is */
 	bool has_pixels; /* an input holds pixels: its elements are not whole numbers, or they are bytes */
 };
 

@@ -135,21 +135,34 @@ feed_make(const struct run *r, const struct ort_session *s, struct ort_tensor **
 	return k;
 }
 
+static void
+shape_put(struct buf *b, const int64_t *dim, int rank)
+{
+	int i;
+
+	for (i = 0; i < rank; i++)
+		buf_printf(b, "%s%lld", i ? ", " : "", (long long)dim[i]);
+}
+
 static int
 shape_check(const struct parity_case *c, const struct ort_tensor *out, struct err *e)
 {
-	const int64_t want[] = {(int64_t)c->batch, (int64_t)c->tokens, (int64_t)c->dim};
+	const int64_t each[] = {(int64_t)c->batch, (int64_t)c->tokens, (int64_t)c->dim};
+	const int64_t one[] = {(int64_t)c->batch, (int64_t)c->dim};
+	const int64_t *want = c->one_each ? one : each;
+	const int rank = c->one_each ? 2 : 3;
 	_cleanup_(buf_release) struct buf b = BUF_INIT;
-	int i, r;
+	int r;
 
-	if (out->rank == 3 && memcmp(out->shape, want, sizeof(want)) == 0)
+	if (out->rank == rank && memcmp(out->shape, want, (size_t)rank * sizeof(*want)) == 0)
 		return 0;
-	for (i = 0; i < out->rank; i++)
-		buf_printf(&b, "%s%lld", i ? ", " : "", (long long)out->shape[i]);
+	buf_puts(&b, "the output has the shape [");
+	shape_put(&b, out->shape, out->rank);
+	buf_puts(&b, "], not [");
+	shape_put(&b, want, rank);
+	buf_puts(&b, "]");
 	r = buf_failed(&b, e);
-	return r < 0 ? r
-		     : err_set(e, E_PARITY, "the output has the shape [%s], not [%zu, %zu, %zu]",
-			       b.data ? b.data : "", c->batch, c->tokens, c->dim);
+	return r < 0 ? r : err_set(e, E_PARITY, "%s", b.data);
 }
 
 static double

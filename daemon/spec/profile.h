@@ -6,9 +6,10 @@
 
 struct profile {
 	const char *name;
-	const char *output; /* name of each graph's output */
-	bool output_half;   /* it is float16, not float32 */
-	bool one_model;     /* the unified graph alone, its weights in one file beside it */
+	const char
+		*output;  /* name of each graph's output; NULL: `embeddings`, or `embedding` for one a row */
+	bool output_half; /* it is float16, not float32 */
+	bool one_model;   /* the unified graph alone, its weights in one file beside it */
 };
 
 /* NULL when there is no profile of that name. */

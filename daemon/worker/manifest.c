@@ -89,7 +89,8 @@ outputs_list(const struct conversion *c, const struct ir_graph *g)
 	const struct profile *profile = spec_profile(&c->spec);
 	json_t *list = json_object();
 
-	return whole(list, io_add(list, g->output, profile->output, profile->output_half ? "f16" : "f32"));
+	return whole(list, io_add(list, g->output, profile->output ? profile->output : g->output->name,
+				  profile->output_half ? "f16" : "f32"));
 }
 
 static json_t *

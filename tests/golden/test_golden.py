@@ -31,6 +31,7 @@ CHECKPOINTS = [
     pytest.param("colmodernvbert-tiny", "engine", id="colmodernvbert-engine"),
     pytest.param("colmodernvbert-tiny", "legacy", id="colmodernvbert-legacy"),
     pytest.param("colidefics3-tiny", None, id="colidefics3"),
+    pytest.param("bimodernvbert-tiny", None, id="bimodernvbert"),
 ]
 
 

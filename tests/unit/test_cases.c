@@ -71,6 +71,32 @@ test_expect(void **state)
 	assert_int_equal(l.count, 1);
 }
 
+/* A vector for each row, which counts where one of the row's tokens does. Either name is good for it. */
+static void
+test_one_each(void **state)
+{
+	static const int64_t none_in_second[] = {1, 0, 1, 0, 0, 0};
+	static const char *const names[] = {"embedding", "embeddings"};
+	_cleanup_(cases_release) struct cases l = CASES_INIT;
+	struct err e = ERR_INIT;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(names); i++) {
+		const struct case_tensor t[] = {
+			CASE_TENSOR("in.attention_mask", "I64", "[2, 3]", none_in_second),
+			CASE_TENSOR(i ? "out.embedding" : "out.embeddings", "F32", "[2, 6]", embeddings)};
+		_cleanup_free_ char *path = write_case("one-each", t, ARRAY_LEN(t));
+		const struct parity_case *c;
+
+		(void)cases_add_file(&l, path, names[i], &e);
+		assert_no_error(&e);
+		c = &l.items[i];
+		assert_true(c->one_each && c->batch == 2 && c->tokens == 1 && c->dim == 6);
+		assert_true(c->valid[0] && !c->valid[1]);
+	}
+}
+
 /* Files that are refused, and what is said of them. */
 static void
 test_refused(void **state)
@@ -87,7 +113,9 @@ test_refused(void **state)
 		 {EMBEDDINGS, CASE_TENSOR("in.x", "I64", "[2, 3]", mask)}},
 		{"must be F32 with 3 dims, not I64 with 3",
 		 {MASK, CASE_TENSOR("out.embeddings", "I64", "[1, 3, 2]", mask)}},
-		{"must be F32 with 3 dims, not F32 with 2",
+		{"must be F32 with 3 dims, not F32 with 1",
+		 {MASK, CASE_TENSOR("out.embeddings", "F32", "[12]", embeddings)}},
+		{"is for 2 rows of 3 tokens, the embeddings for 6",
 		 {MASK, CASE_TENSOR("out.embeddings", "F32", "[6, 2]", embeddings)}},
 		{"must be I64 with 2 dims, not I64 with 1",
 		 {EMBEDDINGS, CASE_TENSOR("in.attention_mask", "I64", "[6]", mask)}},
@@ -191,9 +219,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),      cmocka_unit_test(test_expect),
-		cmocka_unit_test(test_refused),   cmocka_unit_test(test_no_file),
-		cmocka_unit_test(test_other_dim), cmocka_unit_test(test_dir),
+		cmocka_unit_test(test_good),     cmocka_unit_test(test_expect),
+		cmocka_unit_test(test_one_each), cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_no_file),  cmocka_unit_test(test_other_dim),
+		cmocka_unit_test(test_dir),
 	};
 
 	return cmocka_run_group_tests_name("cases", tests, setup, teardown);

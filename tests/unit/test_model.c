@@ -72,6 +72,36 @@ test_find(void **state)
 	}
 }
 
+/* The class alone says that a checkpoint gives one vector for each row, and how it pools. */
+static void
+test_find_single_vector(void **state)
+{
+	static const struct {
+		const char *config, *family;
+		enum model_pooling pooling;
+	} rows[] = {
+		{"{\"model_type\": \"modernvbert\", \"architectures\": [\"BiModernVBert\"]}",
+		 "colmodernvbert", POOLING_MEAN},
+		{"{\"model_type\": \"idefics3\", \"architectures\": [\"BiIdefics3\"]}", "colidefics3",
+		 POOLING_LAST},
+	};
+	const struct model_spelling *as;
+	const struct model *m;
+	struct err e = ERR_INIT;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		json_auto_t *j = load(rows[i].config);
+
+		(void)model_find(j, &m, &as, &e);
+		assert_no_error(&e);
+		assert_string_equal(m->arch->family, rows[i].family);
+		assert_int_equal(as->head, HEAD_SINGLE_VECTOR);
+		assert_int_equal(as->pooling, rows[i].pooling);
+	}
+}
+
 static void
 test_not_supported(void **state)
 {
@@ -350,13 +380,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_find),
-		cmocka_unit_test(test_not_supported),
-		cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_words),
-		cmocka_unit_test(test_special_tokens_only),
-		cmocka_unit_test(test_decoder),
-		cmocka_unit_test(test_constants),
+		cmocka_unit_test(test_find),          cmocka_unit_test(test_find_single_vector),
+		cmocka_unit_test(test_not_supported), cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_words),         cmocka_unit_test(test_special_tokens_only),
+		cmocka_unit_test(test_decoder),       cmocka_unit_test(test_constants),
 	};
 
 	return cmocka_run_group_tests_name("model", tests, tmpdir_setup, tmpdir_teardown);

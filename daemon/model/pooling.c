@@ -1,0 +1,90 @@
+#include "pooling.h"
+
+int
+pooling_head_read(const struct model_spelling *as, const struct checkpoint *ck, struct pooling_head *ret,
+		  struct err *e)
+{
+	const struct weight *proj = ck ? checkpoint_find(ck, "proj.weight") : NULL;
+
+	ret->head = as ? as->head : HEAD_MULTI_VECTOR;
+	ret->pooling = as ? as->pooling : POOLING_LAST;
+	if (ret->head == HEAD_MULTI_VECTOR)
+		return blk_projection_rows(ck, &ret->dim, e);
+	if (!proj)
+		return 0;
+	return err_set(
+		e, E_BAD_CHECKPOINT,
+		"a vector for each row is wanted, but '%s' of '%s' is the projection of a vector for each "
+		"token: check `architectures` in config.json",
+		proj->tensor->name, st_path(proj->file));
+}
+
+/* Number of the last unmasked token of each row, wherever its padding is: int64 [batch]; 0 without any. */
+static struct ir_value *
+last_token(struct trace *t, const struct blk_text *in)
+{
+	struct ir_value *zero = tr_i64(t, 0), *nth, *all, *last, *at;
+
+	nth = tr_cast(t, in->unmasked, ELEM_I64);
+	all = tr_sum(t, nth, 1); /* [batch] */
+	all = blk_unsqueeze(t, all, 1);
+	nth = tr_cumsum(t, nth, 1);
+	last = tr_equal(t, nth, all);
+	last = tr_and(t, last, in->unmasked);
+	at = tr_iota(t, sym(SYM_SEQUENCE));
+	at = tr_where(t, last, at, zero); /* [batch, sequence] */
+	return tr_sum(t, at, 1);
+}
+
+/* One state of each row: [batch, hidden]. */
+static struct ir_value *
+pick(struct trace *t, struct ir_value *x, struct ir_value *at)
+{
+	const struct shape flat = shape_of(2, dim_mul(axis(x, 0), axis(x, 1)), last_axis(x));
+	struct ir_value *row, *length;
+
+	row = tr_iota(t, sym(SYM_BATCH));
+	length = tr_size(t, sym(SYM_SEQUENCE));
+	row = tr_mul(t, row, length);
+	row = tr_add(t, row, at);
+	x = tr_reshape(t, x, flat);
+	return tr_gather(t, x, row);
+}
+
+/* The sum has the mean's direction, and its length goes away. */
+static struct ir_value *
+mean(struct trace *t, struct ir_value *x, struct ir_value *unmasked)
+{
+	struct ir_value *keep = blk_unsqueeze(t, unmasked, 2);
+
+	x = tr_where(t, keep, x, tr_f32(t, 0));
+	return tr_sum(t, x, 1);
+}
+
+/* A row without an unmasked token gives zeros. */
+static struct ir_value *
+pool(struct trace *t, enum model_pooling how, struct ir_value *x, const struct blk_text *in)
+{
+	struct ir_value *zero = tr_i64(t, 0), *seen, *at;
+
+	tr_scope(t, "head");
+	if (how == POOLING_MEAN) {
+		x = mean(t, x, in->unmasked);
+	} else {
+		at = how == POOLING_CLS ? zero : last_token(t, in);
+		x = pick(t, x, at);
+	}
+	x = tr_l2_normalize(t, tr_name(t, x, "pooled"));
+	seen = tr_cast(t, in->unmasked, ELEM_I64);
+	seen = tr_sum(t, seen, 1);
+	seen = tr_less(t, zero, seen);
+	seen = blk_unsqueeze(t, seen, 1); /* [batch, 1] */
+	return tr_where(t, seen, x, tr_f32(t, 0));
+}
+
+struct ir_value *
+pooling_head_build(struct trace *t, const struct pooling_head *h, struct ir_value *x,
+		   const struct blk_text *in)
+{
+	return h->head == HEAD_SINGLE_VECTOR ? pool(t, h->pooling, x, in) : blk_head(t, x, in, h->dim);
+}

@@ -1,0 +1,28 @@
+/*
+ * What the last layer's states become: a unit vector for each token (a projection, blk_head()) or one for each row (pooling).
+ * A family that has classes of both kinds keeps a `struct pooling_head` in its config.
+ */
+#ifndef MODEL_POOLING_H
+#define MODEL_POOLING_H
+
+#include "blocks.h"
+#include "model.h"
+
+struct pooling_head {
+	enum model_head head;
+	enum model_pooling pooling; /* of HEAD_SINGLE_VECTOR */
+	int64_t dim; /* of HEAD_MULTI_VECTOR; 0 before the projection is found: config.json does not say */
+};
+
+/*
+ * What the row that fitted says. ret->dim is on entry the width that config.json states, for blk_projection_rows().
+ * E_BAD_CHECKPOINT for a single-vector class whose checkpoint has a projection. Both `as` and `ck` may be NULL.
+ */
+int pooling_head_read(const struct model_spelling *as, const struct checkpoint *ck, struct pooling_head *ret,
+		      struct err *e);
+
+/* The output of a graph. x [batch, sequence, hidden]: the states after the last norm. */
+struct ir_value *pooling_head_build(struct trace *t, const struct pooling_head *h, struct ir_value *x,
+				    const struct blk_text *in);
+
+#endif
