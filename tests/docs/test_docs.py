@@ -231,6 +231,22 @@ def test_the_page_of_errors_has_the_table_of_errors():
     assert codes.renewed(text_of(codes.PAGE)) == text_of(codes.PAGE), "run tests/docs/codes.py"
 
 
+def strings_of_the_sources():
+    """The string literals of the daemon, those that follow each other joined, with "..." for what is filled in."""
+    text = "\n".join(p.read_text() for p in sorted((SOURCE / "daemon").glob("**/*.c")))
+    text = re.sub(r'"\s*\n\s*"', "", text)
+    return re.sub(r"%[-+ #0-9.*]*(?:hh|h|ll|l|z)?[a-z]", "...", text)
+
+
+def test_quoted_messages_are_those_of_the_program():
+    """*in italics* on the page of errors."""
+    strings = strings_of_the_sources()
+    quoted = re.findall(r"^- \*([^*]+)\*", text_of(codes.PAGE), re.M)
+    assert len(quoted) > 10
+    for words in quoted:
+        assert words in strings, f"no message says '{words}'"
+
+
 def test_remedies_are_sentences():
     for code in codes.codes():
         assert code.remedy and not code.remedy.endswith(".") and "%" not in code.remedy and " ID'" not in code.remedy, code.name
