@@ -188,6 +188,7 @@ const struct model model_colmodernvbert = {
 	.image_inputs = tiles_inputs,
 	.prompts = prompts,
 	.plans = PLAN_TEXT | PLAN_TILES,
+	.one_model_file = "model_v2.onnx", /* fastembed's entry for this family */
 	.config_size = sizeof(struct modernvbert_config),
 	.config_read = config_read,
 	.tokens = tokens,

@@ -106,6 +106,8 @@ struct model {
 	const struct model_prompt *prompts;     /* a library's newest first; ends with an empty row */
 	unsigned plans;                         /* parity cases that fit: bits PLAN_* */
 	size_t config_size;                     /* of the struct behind `config` below */
+	const char
+		*one_model_file; /* name of the file of a profile that wants one model; NULL: the variant's */
 
 	/*
 	 * Reads and checks config.json, so that the functions below need no checks. With `ck` the width of the

@@ -104,7 +104,7 @@ graphs_list(const struct conversion *c)
 	for (v = 0; v < VARIANT_MAX; v++)
 		for (i = 0; c->graph[v] && i < onnx_export_graph_count(c->onnx); i++) {
 			info = onnx_export_graph(c->onnx, i);
-			if (str_eq(info->file, variant_file((enum variant)v)))
+			if (str_eq(info->file, conversion_file(c, (enum variant)v)))
 				failed |= json_object_set_new(
 					list, variant_name((enum variant)v),
 					json_pack("{s:s, s:I, s:I, s:o, s:o}", "file", info->file, "nodes",

@@ -200,7 +200,7 @@ parity_run(struct conversion *c, struct err *e)
 	for (v = 0; v < VARIANT_MAX; v++)
 		if (c->graph[v])
 			args_add_take(&a, str_printf("--model=%s=%s/%s", variant_name((enum variant)v),
-						     c->job->out_dir, variant_file((enum variant)v)));
+						     c->job->out_dir, conversion_file(c, (enum variant)v)));
 	args_add_take(&a, str_printf("--cases=%s", c->case_dir));
 	for (i = 0; i < sources_reference_count(c->sources); i++)
 		args_add_take(&a, str_printf("--case-fd=%d:%s", sources_reference_fds(c->sources)[i],

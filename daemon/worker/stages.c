@@ -30,6 +30,14 @@ conversion_resolve(struct conversion *c, const char *dir, const struct checkpoin
 	return model_config_read(c->model, c->spelling, c->checkpoint, c->config, e);
 }
 
+const char *
+conversion_file(const struct conversion *c, enum variant v)
+{
+	const bool own = spec_profile(&c->spec)->one_model && c->model->one_model_file;
+
+	return own ? c->model->one_model_file : variant_file(v);
+}
+
 int
 conversion_trace(const struct conversion *c, enum variant v, struct ir_graph **ret, struct err *e)
 {
@@ -237,7 +245,7 @@ static int export(struct conversion *c, struct err *e)
 		r = onnx_export_meta(c->onnx, "colconv.architecture", c->model->arch->family, e);
 	for (v = 0; v < VARIANT_MAX && r == 0; v++)
 		if (c->graph[v])
-			r = onnx_export_add(c->onnx, c->graph[v], variant_file((enum variant)v), e);
+			r = onnx_export_add(c->onnx, c->graph[v], conversion_file(c, (enum variant)v), e);
 	return r < 0 ? r : onnx_export_write(c->onnx, export_progress, c, e);
 }
 

@@ -42,6 +42,9 @@ void conversion_release(struct conversion *c);
 int conversion_resolve(struct conversion *c, const char *dir, const struct checkpoint_choice *choice,
 		       struct err *e);
 
+/* The name that the file of a variant's graph has in the artifact. */
+const char *conversion_file(const struct conversion *c, enum variant v);
+
 /* The graph of one variant, the caller's. */
 int conversion_trace(const struct conversion *c, enum variant v, struct ir_graph **ret, struct err *e);
 

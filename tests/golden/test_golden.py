@@ -241,6 +241,13 @@ def test_every_form_gives_the_originals_embeddings(name, form, tmp_path):
         assert len(shards) == ("embedded" not in form)
 
 
+def test_the_file_of_a_graph_for_fastembed_has_the_name_that_it_looks_for(tmp_path):
+    run("colconvctl", "convert", HERE / "colmodernvbert-tiny", "-o", tmp_path / "out", "--profile", "fastembed", "--no-parity")
+
+    assert {path.name for path in (tmp_path / "out").glob("*.onnx*")} == {"model_v2.onnx", "model.onnx_data"}
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["graphs"]["unified"]["file"] == "model_v2.onnx"
+
+
 def test_a_unified_graph_is_made_and_checked_alone(tmp_path):
     cases = sorted((HERE / "colpali-tiny").glob("case-*.safetensors"))
 
