@@ -1,25 +1,64 @@
 #include "log.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
+#include <sys/stat.h>
 
 #include "str.h"
 
 static enum log_level level_max = LOG_LEVEL_INFO;
-static bool plain;
+static bool numbered; /* lines begin with "<6>" */
 
 static const struct {
 	enum log_level level;
 	const char *name;
+	const char *prefix; /* for a person */
 } levels[] = {
-	{LOG_LEVEL_ERR, "err"},   {LOG_LEVEL_WARNING, "warning"}, {LOG_LEVEL_NOTICE, "notice"},
-	{LOG_LEVEL_INFO, "info"}, {LOG_LEVEL_DEBUG, "debug"},
+	{LOG_LEVEL_ERR, "err", "error: "}, {LOG_LEVEL_WARNING, "warning", "warning: "},
+	{LOG_LEVEL_NOTICE, "notice", ""},  {LOG_LEVEL_INFO, "info", ""},
+	{LOG_LEVEL_DEBUG, "debug", ""},
 };
+
+/* systemd names the journal's socket as DEVICE:INODE; another program may have redirected stderr since. */
+static bool
+stderr_is_journal(void)
+{
+	const char *journal = getenv("JOURNAL_STREAM");
+	char here[64];
+	struct stat st;
+
+	if (!journal || fstat(STDERR_FILENO, &st) < 0)
+		return false;
+	(void)snprintf(here, sizeof(here), "%" PRIuMAX ":%" PRIuMAX, (uintmax_t)st.st_dev,
+		       (uintmax_t)st.st_ino);
+	return str_eq(journal, here);
+}
 
 void
 log_setup(enum log_level max)
 {
 	level_max = max;
-	plain = isatty(STDERR_FILENO) == 1;
+	numbered = numbered || stderr_is_journal();
+}
+
+void
+log_set_numbered(void)
+{
+	numbered = true;
+}
+
+/* Writes how a line of this level begins to `line`, and returns its length. */
+static int
+prefix_print(enum log_level level, char *line, size_t len)
+{
+	size_t i;
+
+	if (numbered)
+		return snprintf(line, len, "<%d>", (int)level);
+	for (i = 0; i < ARRAY_LEN(levels); i++)
+		if (levels[i].level == level)
+			return snprintf(line, len, "%s", levels[i].prefix);
+	return 0;
 }
 
 int
@@ -41,12 +80,11 @@ log_line(enum log_level level, const char *fmt, ...)
 {
 	char line[2048];
 	va_list ap;
-	int n = 0, m;
+	int n, m;
 
 	if (level > level_max)
 		return;
-	if (!plain)
-		n = snprintf(line, sizeof(line), "<%d>", (int)level);
+	n = prefix_print(level, line, sizeof(line));
 	va_start(ap, fmt);
 	m = vsnprintf(line + n, sizeof(line) - (size_t)n - 1, fmt, ap);
 	va_end(ap);

@@ -1,9 +1,11 @@
 /*
- * One line on stderr per event, level first as the journal reads it, then keys, then words:
+ * One line on stderr per event: level, then keys, then words. A program that reads the line gets the level as a
+ * number, a person gets it as a word:
  *
- *	<6>job=42 try=1 phase=trace layer 12 of 28
+ *	<3>job=42 the disk is full          in the journal, and from a worker to its parent
+ *	error: job=42 the disk is full      on a terminal, in a file or a pipe
  *
- * Only the mains log; libraries return errors. Strings from outside go in 'ticks'.
+ * Only main programs log; libraries return errors. Strings from outside go in 'ticks'.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -18,8 +20,11 @@ enum log_level {
 	LOG_LEVEL_DEBUG = 7,   /* the rest */
 };
 
-/* Lines above `max` are dropped. On a terminal the "<6>" prefix is left out. */
+/* Drops lines above `max`. Numbers the lines when stderr is the journal (systemd's JOURNAL_STREAM). */
 void log_setup(enum log_level max);
+
+/* Numbers the lines from now on: the parent of this process reads their levels. */
+void log_set_numbered(void);
 
 /* Level from its name: "err", "warning", "notice", "info", "debug". */
 int log_level_from_str(const char *name, enum log_level *ret, struct err *e);

@@ -108,6 +108,7 @@ job_run(struct err *e)
 	Colconv__Job *job = NULL;
 	int r;
 
+	log_set_numbered();
 	r = job_read(&job, e);
 	if (r == 0)
 		r = report_new(job->nonce, &c.report, e);

@@ -61,7 +61,7 @@ def test_reload_of_limits_and_roots(stopped):
     refused = stopped.post("/v1/jobs", {"model": "/etc"})
     assert (refused.status, refused.json["field"]) == (403, "model")
     assert stopped.wait_end(stopped.submit())["state"] == "done"
-    logged(stopped, "<7>POST '/v1/jobs' 403 ")
+    logged(stopped, "POST '/v1/jobs' 403 ")
     assert [line for line in stopped.log if "body_max is changed" in line]
     reload(stopped, "")
     assert stopped.post("/v1/jobs", {"model": "/" + "m" * 2000}).status == 202
@@ -76,15 +76,15 @@ def test_reload_of_a_bad_file_changes_nothing(stopped, text, words):
     stopped.config.write_text("body_max = 1024\n")
     stopped.start()
     reload(stopped, text + "body_max = 4096\n")
-    logged(stopped, f"<3>'{stopped.config}' {words}")
+    logged(stopped, f"error: '{stopped.config}' {words}")
     assert stopped.post("/v1/jobs", {"model": "/" + "m" * 2000}).status == 413
 
 
 def test_reload_of_what_needs_a_start(stopped):
     stopped.start()
     reload(stopped, "connections_max = 100\nheartbeat = 2\n")
-    logged(stopped, "<4>connections_max takes effect at the next start")
-    logged(stopped, "<5>heartbeat is changed")
+    logged(stopped, "warning: connections_max takes effect at the next start")
+    logged(stopped, "heartbeat is changed")
 
 
 def test_reload_of_runners(stopped):
@@ -210,4 +210,4 @@ def test_log_has_no_line_of_others(stopped):
     stopped.start("--log-level", "debug")
     assert stopped.raw(b"GET /%0a%3c0%3eforged%ff HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").startswith(b"HTTP/1.1 404")
     logged(stopped, "'/?<0>forged?' 404")
-    assert all(line.startswith("<") for line in stopped.log)
+    assert not [line for line in stopped.log if line.startswith(("<0>", "forged"))]

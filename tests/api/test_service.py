@@ -198,7 +198,28 @@ def test_odd_files(tmp_path, text, words):
     config.write_text(text)
     got = run("--config", str(config), "--check-config")
     assert got.returncode == 0
-    assert "<4>" + words in got.stderr
+    assert "warning: " + words in got.stderr
+
+
+@pytest.mark.parametrize("journal, prefix", [("here", "<3>"), ("elsewhere", "error: "), (None, "error: ")])
+def test_levels_are_numbers_in_a_journal_only(journal, prefix):
+    read_end, write_end = os.pipe()
+    with open(read_end) as log, open(write_end, "wb") as stderr:
+        pipe = os.fstat(write_end)
+        stream = {"here": f"{pipe.st_dev}:{pipe.st_ino}", "elsewhere": f"{pipe.st_dev}:{pipe.st_ino + 1}"}.get(journal)
+        environment = {name: value for name, value in os.environ.items() if name != "JOURNAL_STREAM"}
+        subprocess.run([BUILD / "colconvd", "--no-such-option"], stderr=stderr, timeout=LIMIT,
+                       env={**environment, **({"JOURNAL_STREAM": stream} if stream else {})}, check=False)
+        stderr.close()
+        lines = log.read().splitlines()
+    assert any(line.startswith(prefix + "colconvd: ") for line in lines), lines
+
+
+def test_a_worker_run_by_hand_prints_words():
+    got = subprocess.run([BUILD / "colconv-worker", "stray"], capture_output=True, text=True, timeout=LIMIT, check=False)
+    assert got.stderr == "error: usage: unexpected 'stray'; see --help\n"
+    fed = subprocess.run([BUILD / "colconv-worker"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT, check=False)
+    assert fed.stderr.startswith("<3>")
 
 
 def test_nothing_odd(tmp_path):
