@@ -20,8 +20,9 @@ libhttp_a_SOURCES = \
 	daemon/http/live/stream.c daemon/http/live/stream.h \
 	daemon/http/live/wait.c daemon/http/live/wait.h \
 	daemon/http/api/api.c daemon/http/api/api.h daemon/http/api/api_private.h \
-	daemon/http/api/events.c daemon/http/api/file.c daemon/http/api/history.c daemon/http/api/job.c \
-	daemon/http/api/list.c daemon/http/api/misc.c daemon/http/api/ops.c daemon/http/api/remove.c daemon/http/api/submit.c \
+	daemon/http/api/artifact.c daemon/http/api/catalog.c daemon/http/api/events.c daemon/http/api/file.c \
+	daemon/http/api/history.c daemon/http/api/job.c daemon/http/api/runner.c daemon/http/api/status.c \
+	daemon/http/api/list.c daemon/http/api/misc.c daemon/http/api/remove.c daemon/http/api/submit.c \
 	daemon/http/api/metrics.c daemon/http/api/metrics.h \
 	daemon/http/api/routes.c daemon/http/api/routes.h daemon/http/api/routes.def \
 	daemon/http/page/page.c daemon/http/page/page.h daemon/http/page/page.def

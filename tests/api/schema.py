@@ -100,6 +100,12 @@ def member_errors(key, value, keyword, schema, root, where):
             yield from errors(value, x, root, where)
 
 
+def job_fields():
+    """The schema of each field of a job, by its dotted name: "dtype", "parity.seed"."""
+    properties = API["components"]["schemas"]["JobRequest"]["properties"]
+    return {**properties, **{f"parity.{name}": field for name, field in properties["parity"]["properties"].items()}}
+
+
 def named(name):
     """A schema and the document that it is in: one of proto/openapi.json (Job), or a file (manifest.schema.json)."""
     if name.endswith(".json"):

@@ -5,6 +5,7 @@ import json
 import pathlib
 import re
 import signal
+import sys
 import threading
 import time
 
@@ -14,6 +15,9 @@ import prometheus
 import schema
 from conftest import TOP, Events, wait_until
 from test_service import small_disk
+
+sys.path.insert(0, str(TOP / "tests/lint"))
+import test_errors  # noqa: E402
 
 
 def test_contract_is_served(daemon):
@@ -307,6 +311,30 @@ def test_models_are_those_of_the_tables(daemon):
     for field, words in got["options"].items():
         assert words == properties[field]["enum"]
     assert {k for k, v in properties.items() if "enum" in v} == set(got["options"])
+
+
+def test_fields_are_those_of_the_contract(daemon):
+    """tests/unit/test_fields holds the contract against the rows of fields.def."""
+    want = schema.job_fields()
+
+    got = {field["name"]: field for field in daemon.get("/v1/models").json["fields"]}
+
+    assert got.keys() == want.keys()
+    for name, field in got.items():
+        assert field["help"][1:] == want[name]["description"][1:]
+        for key in ("minimum", "maximum", "default"):
+            if key in field and key in want[name]:
+                assert field[key] == want[name][key], name
+    assert got["dtype"]["words"] == ["fp32", "fp16"]
+    assert got["variants"]["words"] == want["variants"]["items"]["enum"]
+    assert (got["priority"]["minimum"], got["priority"]["maximum"], got["priority"]["default"]) == (-100, 100, 0)
+
+
+def test_errors_are_the_rows_of_the_table(daemon):
+    got = daemon.get("/v1/errors").json
+    check(got, "/v1/errors")
+    assert [(e["code"], e["status"], e["retryable"], e["meaning"], e["remedy"]) for e in got["errors"]] == [
+        (name, int(status), retry == "true", meaning, remedy) for _, name, status, _, retry, meaning, remedy in test_errors.rows()]
 
 
 def test_runners(stopped):

@@ -13,22 +13,35 @@ import math
 import pathlib
 import random
 import re
+import sys
 import threading
 import time
 import urllib.parse
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
+sys.path += [str(TOP / "tests/api"), str(TOP / "tests/lint")]
+import schema  # noqa: E402
+import test_errors  # noqa: E402
+
 PAGE = TOP / "daemon/http/page/web"
 TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 HOSTILE = "<img src=x onerror=alert(1)>\"'&amp;</script><script>alert(2)</script>\u202eevil\u0000"
 STAGES = ["resolve", "trace", "export", "reference", "parity"]
 ENDED = ("done", "failed", "cancelled")
 EDGES = [float(f"{m}e{x}") for x in range(-16, 1) for m in (1, 2, 5)] + [10.0]
-OPTIONS = {
-    "variants": ["text", "image", "unified"], "dtype": ["fp32", "fp16"], "storage": ["same", "bf16"],
-    "layout": ["single", "sharded", "embedded"], "profile": ["default", "seed", "fastembed", "embedanything"],
-    "adapter": ["auto", "merge", "ignore"], "positions": ["mrope", "arange"], "mask_mode": ["trained", "causal"],
-}
+
+
+def words(field):
+    return field.get("enum") or field.get("items", {}).get("enum")
+
+
+# The contract has the help, the words and the ranges of daemon/spec/fields.def: tests/unit/test_fields compares them.
+OPTIONS = {name: words(field) for name, field in schema.job_fields().items() if words(field)}
+FIELDS = [{"name": name, "help": field["description"], **({"words": words(field)} if words(field) else {}),
+           **{key: field[key] for key in ("minimum", "maximum", "default") if key in field and "default" in field and field.get("type") in ("integer", "array")}}
+          for name, field in schema.job_fields().items()]
+ERRORS = [{"code": name, "status": int(status), "retryable": retry == "true", "meaning": meaning, "remedy": remedy}
+          for _, name, status, _, retry, meaning, remedy in test_errors.rows()]
 
 
 def policy():
@@ -320,7 +333,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if (method, path) == ("POST", "/v1/jobs"):
                 return self.submit(w)
             self.reply(200, {"/v1/jobs": lambda: w.list(q), "/v1/status": w.status, "/v1/runners": w.runners,
-                             "/v1/models": lambda: {"models": [{"architecture": "colqwen2", "name": "ColQwen2", "variants": ["text", "image", "unified"]}], "options": OPTIONS}}[path]())
+                             "/v1/models": lambda: {"models": [{"architecture": "colqwen2", "name": "ColQwen2", "variants": ["text", "image", "unified"]}], "options": OPTIONS, "fields": FIELDS},
+                             "/v1/errors": lambda: {"errors": ERRORS}}[path]())
 
     def job(self, w, method, n, what, q):
         j = w.jobs[n]

@@ -258,6 +258,34 @@ def test_errors_are_at_their_field(browser, site, field, text, words):
     browser.logged()
 
 
+def test_a_failed_job_says_what_to_do(browser, site):
+    opened(browser, site, "bad_checkpoint")
+    browser.wait_text(".verdict .remedy", "What to do: compare the checkpoint's files with where they came from")
+    with site.world.lock:
+        job = site.newest("running")
+        site.world.end(job, "failed", time.time(), "internal")
+    browser.go(site.url + f"#/job/{job}")
+    browser.wait_text(".verdict .remedy", f"'colconvctl logs {job}' has the worker's own words")
+    browser.go(site.address("running"))
+    browser.find(".seg")
+    assert not browser.texts(".remedy")
+
+
+def test_the_form_has_the_help_of_the_table(browser, site):
+    opened(browser, site, "#/new")
+    browser.script("for (const d of document.querySelectorAll('details')) d.open = true; document.querySelector('[name=layout]').value = 'sharded'; document.querySelector('form').dispatchEvent(new Event('input'))")
+
+    shown = dict(browser.script("return [...document.querySelectorAll('.field')].map((e) => [e.dataset.field, e.querySelector('.help').textContent])"))
+
+    want = {f["name"]: f["help"].removeprefix("Parity: ") for f in mock.FIELDS if f["name"] != "parity"}
+    assert shown.keys() == want.keys()
+    for name, words in want.items():
+        assert shown[name][1:].startswith(words[1:]), name
+    assert shown["priority"].endswith("; from -100 to 100")
+    assert browser.texts("label.check")[-1] == next(f["help"] for f in mock.FIELDS if f["name"] == "parity")
+    assert browser.script("return [...document.querySelectorAll('input[name=variants]:checked')].map((e) => e.value)") == ["text", "image"]
+
+
 def test_submit_cancel_retry_delete(browser, site):
     opened(browser, site, "#/new")
     browser.type("#f-model", "/srv/models/slow")

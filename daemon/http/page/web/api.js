@@ -28,7 +28,7 @@ export async function askToken(why) {
 	return !declined;
 }
 
-/* Several requests may learn at the same time that a token is needed: ask once. */
+/* Several requests may be refused at the same time for want of a token: ask the person only once. */
 async function tokenAfter(used) {
 	if (token() !== used)
 		return true;
@@ -87,7 +87,20 @@ export const get = async (path) => (await request(path)).json();
 export const post = async (path, body, headers) =>
 	(await request(path, { method: "POST", body: body === undefined ? undefined : JSON.stringify(body), headers })).json();
 
-/* Calls on(name, data, id) for each event of an answer's body, as the SSE format has them. */
+let remedies = null;
+
+/* What a person can do about a failed job, by its reason (/v1/errors). Loaded when it is first needed. */
+export async function remedy(job) {
+	remedies ??= get("/v1/errors").then(({ errors }) => new Map(errors.map((e) => [e.code, e.remedy])));
+	try {
+		return ((await remedies).get(job.reason) ?? "").replaceAll("{id}", job.id).replaceAll("{command}", "");
+	} catch (e) {
+		remedies = null;
+		throw e;
+	}
+}
+
+/* Parses the body of an event stream (SSE), and calls on(name, data, id) for each event. */
 async function events(body, heard, on) {
 	const reader = body.pipeThrough(new TextDecoderStream()).getReader();
 	let rest = "";
@@ -117,17 +130,17 @@ async function events(body, heard, on) {
 }
 
 /*
- * Follows a stream for as long as the page is seen, from event `last` on (null: from now), and
- * comes back after every loss. A page out of sight lets go: a browser has few connections to one host.
+ * Follows a stream of events from the event after `last` (null: only new ones), and reconnects whenever the connection
+ * breaks. A page in a hidden tab disconnects after 10 s, because a browser opens only six connections to one host.
  *
- * on.event(name, data), on.open(), on.lost(problem); returns what ends it.
+ * Calls on.event(name, data), on.open() and on.lost(problem). Returns the function that stops it.
  */
 export function follow(path, last, on) {
 	let control = null;
 	let timer = 0;
 	let tries = 0;
 	let over = false;
-	let left = false; /* the browser keeps the page for the back button */
+	let left = false; /* the person went to another page; the browser keeps this one for the back button */
 
 	async function run() {
 		const mine = (control = new AbortController());

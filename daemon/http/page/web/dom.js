@@ -1,8 +1,8 @@
 /*
- * Elements, and how numbers and times are written.
+ * Makes elements, and formats numbers and times.
  *
- * Whatever comes from outside becomes a text node or an attribute's value here, never markup;
- * the policy that the page is served with (require-trusted-types-for) refuses the other way.
+ * Text from the daemon becomes a text node or the value of an attribute here, never markup. The page's policy
+ * (require-trusted-types-for) makes the browser refuse code that turns strings into markup.
  */
 
 function fill(el, props, children) {
@@ -42,11 +42,14 @@ export const badge = (state) => h("span", { class: `badge ${state}` }, icon(stat
 /* Text from outside, isolated so that its direction does not affect the text around it. */
 export const name = (text, props) => h("bdi", { class: "name", ...props }, visible(text));
 
-/* Replaces control characters by visible marks. */
+/* Shows a mark in place of each character that str_char_visible() of the daemon hides, except tabs and newlines. */
 // eslint-disable-next-line no-control-regex
 export const visible = (text) => String(text).replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufff9-\ufffb]/g, "\ufffd");
 
-/* Shows the items in their order; an item with a key that was there keeps its element, and so the focus. */
+/*
+ * Shows the items in their order. An item whose key was shown before, and that did not change, keeps its element and
+ * the keyboard focus in it. make(item) gives the element of a new or changed item.
+ */
 export function keyed(parent, items, key, make) {
 	const old = parent.keyed ?? new Map();
 	const now = new Map();
@@ -82,7 +85,7 @@ export function keyed(parent, items, key, make) {
 	parent.keyed = now;
 }
 
-/* At most once in so many ms, and always once after the last call. */
+/* Limits calls of fn to one in `ms`. The last call is never lost: it runs when the time is over. */
 export function throttle(ms, fn) {
 	let timer = 0;
 	let last = -Infinity;
@@ -133,13 +136,13 @@ export function duration(s) {
 /* A past time in one unit: "3 min". */
 const coarse = (s) => (s < 60 ? `${Math.round(s)} s` : s < 3600 ? `${Math.floor(s / 60)} min` : s < 172800 ? `${Math.floor(s / 3600)} h` : `${Math.floor(s / 86400)} days`);
 
-/* 1.2e-6; plain where that is shorter. */
+/* "1.2e-6", or "0.034" when the number is easy to read without an exponent. */
 export const small = (x) => (x === 0 ? "0" : Math.abs(x) >= 0.01 && Math.abs(x) < 1000 ? String(Number(x.toPrecision(3))) : x.toExponential(1).replace(".0e", "e"));
 
-/* So near to 1 that digits after the comma would say nothing. */
+/* A cosine very close to 1 is written as "1 − 4.2e-9": in decimals it would be a row of nines. */
 export const cosine = (x) => (x === 1 ? "1" : x > 0.99999 ? `1 − ${small(1 - x)}` : x.toFixed(6));
 
-/* The daemon's clock and this one may differ: every answer says what time it is there. */
+/* The clock of the daemon's host may differ from this one; each answer has its time in Date. */
 let skew = 0;
 export const clockSet = (date) => {
 	if (!Number.isNaN(Date.parse(date)))
@@ -156,7 +159,7 @@ const KINDS = {
 	until: (ms) => (ms < 0 ? duration(-ms / 1000) : "a moment"),
 };
 
-/* A time that ticks: "3 min ago", how long since, how long until. */
+/* A time that tick() keeps up to date. The kinds: ago "3 min ago", since "3 min 04 s", until "54 s". */
 export function time(iso, kind = "ago") {
 	const el = h("time", { datetime: iso, "data-kind": kind, title: said.format(new Date(iso)) });
 

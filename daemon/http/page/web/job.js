@@ -1,12 +1,12 @@
 /* One job: its facts, timeline, log, files and parity report. */
-import { follow, get, post, request, token } from "./api.js";
+import { follow, get, post, remedy, request, token } from "./api.js";
 import { at, badge, bytes, clock, cosine, count, duration, h, keyed, name, note, now, plural, show, small, throttle, time, visible } from "./dom.js";
 import { why } from "./overview.js";
 import { report } from "./parity.js";
 import { stages } from "./rates.js";
 
 const LINES = 2000; /* of the log that the page shows */
-const BLOB_MAX = 256e6; /* largest file that the page fetches by itself, with the token: it is held in memory */
+const BLOB_MAX = 256e6; /* largest file to download with a token: the page holds it in memory meanwhile */
 const ended = (job) => ["done", "failed", "cancelled"].includes(job.state);
 
 const pair = (term, ...what) => (what[0] === null ? null : h("div", {}, h("dt", {}, term), h("dd", {}, what)));
@@ -25,7 +25,7 @@ function facts(job) {
 		pair("Model", job.result ? `${job.result.architecture}, ${plural(job.result.parameters, "parameter")}; ${job.result.graphs.map((g) => `${g.variant}: ${count(g.nodes)} nodes`).join(", ")}` : null));
 }
 
-/* The attempts, from the events: each with its stages, and its time in the queue before them. */
+/* The attempts of the job, from its events: each with its time in the queue and its stages. */
 function attempts(events, job) {
 	const out = [];
 	let one = null;
@@ -91,7 +91,7 @@ function timeline(events, job) {
 	});
 }
 
-/* A line may begin with its level, as in the journal: <3> is an error, <4> a warning. */
+/* A line may begin with its level as the journal has it: "<3>" is an error, "<4>" a warning. */
 function logLine({ at: iso, data }) {
 	const [, level, words] = /^(?:<([0-7])>)?(.*)$/s.exec(data.line);
 	const grave = level <= 3 ? "error" : level === "4" ? "warning" : "";
@@ -156,9 +156,11 @@ function files(id, list) {
 	];
 }
 
-function headline(job) {
-	if (job.state === "failed" || (job.state === "queued" && job.reason))
-		return h("div", { class: job.state === "failed" ? "verdict bad" : "verdict" }, h("strong", {}, job.state === "failed" ? `Failed: ${job.reason}` : `Last attempt failed: ${job.reason}`), h("p", {}, visible(job.message ?? "")));
+function headline(job, help) {
+	if (job.state === "failed")
+		return h("div", { class: "verdict bad" }, h("strong", {}, `Failed: ${job.reason}`), h("p", {}, visible(job.message ?? "")), help ? h("p", { class: "remedy" }, h("strong", {}, "What to do: "), help) : "");
+	if (job.state === "queued" && job.reason)
+		return h("div", { class: "verdict" }, h("strong", {}, `Last attempt failed: ${job.reason}`), h("p", {}, visible(job.message ?? "")));
 	if (job.state === "queued")
 		return h("div", { class: "verdict" }, h("strong", {}, why(job, null)));
 	if (job.state === "done" && job.result)
@@ -192,7 +194,7 @@ export function job(query, id) {
 		fileBox, parityBox,
 		h("section", { class: "card", "aria-labelledby": "j-log" }, h("h2", { id: "j-log" }, "Log"), log.box));
 	let current = null;
-	let shownEnd = ""; /* the end whose files and report the page shows */
+	let shownEnd = ""; /* the state and attempt whose files and report are shown */
 	let stop = null;
 	let gone = false;
 	const events = [];
@@ -295,10 +297,10 @@ export function job(query, id) {
 		}
 	}
 
-	function draw(j) {
+	function draw(j, help) {
 		state.replaceChildren(badge(j.state));
 		model.replaceChildren(name(j.spec.model));
-		const said = headline(j);
+		const said = headline(j, help);
 
 		if (said?.textContent !== verdict.textContent)
 			verdict.replaceChildren(said ?? "");
@@ -344,7 +346,7 @@ export function job(query, id) {
 				return;
 			}
 			current = j;
-			draw(j);
+			draw(j, j.state === "failed" ? await remedy(j) : "");
 			if (j.event > newest || !newest)
 				await history();
 			drawLine();

@@ -10,8 +10,10 @@ import { submit } from "./submit.js";
 const $ = (id) => document.getElementById(id);
 
 /*
- * A view is made by its function from the words of the address and has the element `el`, its
- * `title`, refresh() to load everything (again), and where it wants them event(name, data) and close().
+ * Each row: the addresses of a view, its entry in the navigation, and the function that makes it.
+ *
+ * A view has its element `el`, its `title` and refresh(), which loads everything again. It may have event(name, data)
+ * to see the events of the stream, tick() to be called once a second, and close().
  */
 const VIEWS = [
 	[/^\/?$/, "overview", overview],
@@ -54,7 +56,7 @@ function go(event) {
 	load();
 }
 
-let loading = null; /* the view whose refresh() runs: one at a time, so that an older answer never replaces a newer one */
+let loading = null; /* the view whose refresh() runs; only one runs, so that an old answer cannot replace a newer one */
 
 async function load() {
 	const mine = view;

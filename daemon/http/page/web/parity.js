@@ -1,21 +1,21 @@
 /*
- * The parity report as pictures, with the numbers beside them.
+ * Draws the parity report as pictures, with the numbers beside them.
  *
- * Of each run two distributions over the report's fixed bins: how many tokens have which
- * 1 - cosine, how many elements which absolute difference. The bins are wide as on a log scale
- * and so are the heights, for one token among thousands must be seen. All runs share one scale.
+ * Each run has two histograms over the report's bins: tokens by 1 - cosine, and elements by absolute difference.
+ * Both axes are logarithmic, so that one bad token among thousands is visible. All runs have the same x axis, so that
+ * they can be compared.
  */
 import { cosine, count, h, icon, name, plural, small, svg, visible } from "./dom.js";
 
 const WIDTH = 240;
 const HEIGHT = 70;
-const CEILING = 14; /* above it: how many values are beyond the limit */
-const FLOOR = 54; /* y of the base line; the scale is below it */
+const CEILING = 14; /* y of the tallest column; the count of values above the limit is written over it */
+const FLOOR = 54; /* y of the base line; the labels of the axis are below it */
 const SCORES = ["original", "onnx"];
 
 const edge = (x) => x.toExponential(0).replace("e+", "e");
 
-/* First and last bin to draw: all that some run uses, and the bin of the limit. */
+/* First and last bin to draw: every bin that some run uses, and the bin of the limit. */
 function span(runs, counts, edges, limit) {
 	let from = edges.findIndex((e) => e >= limit);
 	let to = from = Math.max(1, from < 0 ? edges.length : from);
@@ -30,7 +30,7 @@ function span(runs, counts, edges, limit) {
 	return { from: Math.max(1, from - 1), to: Math.min(edges.length, to + 2) };
 }
 
-/* Values that are equal have their own column at the left, because a log scale has no zero. */
+/* Equal values have a column of their own at the left: a logarithmic axis has no place for 0. */
 function histogram(counts, edges, limit, { from, to }, what) {
 	const bins = to - from + 2;
 	const w = WIDTH / bins;
@@ -43,12 +43,12 @@ function histogram(counts, edges, limit, { from, to }, what) {
 	let all = 0;
 
 	const bars = counts.map((n, i) => {
-		const beyond = i > 0 && edges[i - 1] >= limit * (1 - 1e-9);
+		const above = i > 0 && edges[i - 1] >= limit * (1 - 1e-9);
 		const height = n ? Math.max(2, (Math.log1p(n) / top) * (FLOOR - CEILING)) : 0;
 
 		all += n;
-		over += beyond ? n : 0;
-		return n ? svg("rect", { class: beyond ? "column over" : "column", x: x(i) + 0.5, y: FLOOR - height, width: Math.max(1, w - 1), height },
+		over += above ? n : 0;
+		return n ? svg("rect", { class: above ? "column over" : "column", x: x(i) + 0.5, y: FLOOR - height, width: Math.max(1, w - 1), height },
 			svg("title", {}, `${i === 0 ? `below ${edge(edges[0])}` : `${edge(edges[i - 1])} to ${i < edges.length ? edge(edges[i]) : "any"}`}: ${plural(n, what)}`)) : "";
 	});
 	const decades = [];
@@ -57,12 +57,12 @@ function histogram(counts, edges, limit, { from, to }, what) {
 		if (/^1e/.test(edge(edges[i - 1])) && x(i) > 22 && x(i) < WIDTH - 14 && Math.abs(x(i) - line) > 30)
 			decades.push(i);
 	const each = Math.ceil(decades.length / 5);
-	const words = over ? `${count(over)} of ${plural(all, what)} beyond the limit` : `all ${plural(all, what)} within the limit`;
+	const words = over ? `${count(over)} of ${plural(all, what)} above the limit` : `all ${plural(all, what)} within the limit`;
 
 	return svg("svg", { class: "histogram", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${words}, ${edge(limit)}` },
 		svg("path", { class: "axis", d: `M0 ${FLOOR}H${WIDTH}` }), bars,
 		svg("path", { class: "limit", d: `M${line} ${over ? CEILING - 2 : 4}V${FLOOR + 4}` }),
-		over ? svg("text", { class: "beyond", x: WIDTH, y: 10, "text-anchor": "end" }, `${count(over)} beyond`) : "",
+		over ? svg("text", { class: "above", x: WIDTH, y: 10, "text-anchor": "end" }, `${count(over)} above`) : "",
 		svg("text", { x: 0, y: HEIGHT - 3 }, "0"),
 		svg("text", { class: "at", x: Math.min(line, WIDTH - 14), y: HEIGHT - 3, "text-anchor": "middle" }, small(Number(limit.toPrecision(6)))),
 		decades.filter((_, i) => i % each === 0).map((i) => svg("text", { x: x(i), y: HEIGHT - 3, "text-anchor": "middle" }, edge(edges[i - 1]))));
@@ -127,7 +127,7 @@ function ranking(k) {
 
 	if (!SCORES.every((s) => k[s]?.length && k[s][0].length))
 		return h("div", { class: "ranking" }, head, said);
-	/* Long queries have large scores, so each query has its own scale; otherwise the short ones would look empty. */
+	/* A long query has larger scores than a short one. Each query has its own colour scale, so that both show contrast. */
 	const scales = k.original.map((row, q) => {
 		const low = Math.min(...row, ...k.onnx[q]);
 
@@ -164,7 +164,7 @@ export function report(r) {
 	return h("div", { class: "parity" },
 		h("p", { class: "sum" }, h("span", { class: `badge ${r.passed ? "done" : "failed"}` }, icon(r.passed ? "done" : "failed"), r.passed ? "pass" : "fail"),
 			` ${count(r.cases.filter((c) => c.passed).length)} of ${plural(r.cases.length, "run")} passed. Worst absolute difference ${small(r.worst.max_abs)}, allowed ${small(r.limits.max_abs)}; worst cosine ${cosine(r.worst.min_cosine)}, allowed ${r.limits.min_cosine}. ONNX Runtime `, name(r.onnxruntime), "."),
-		h("p", { class: "dim key" }, "Both axes are logarithmic. The dashed line is the limit; values beyond it are red and counted. The column 0 has values that are equal, or differ by less than 1e-16."),
+		h("p", { class: "dim key" }, "Both axes are logarithmic. The dashed line is the limit; values above it are red and counted. Column 0 counts values that are equal or differ by less than 1e-16."),
 		h("div", { class: "scroll" }, h("table", { class: "runs" }, h("caption", { class: "hidden" }, "Runs of the cases"),
 			h("thead", {}, h("tr", {}, ["Case and graph", "1 − cosine, tokens", "Absolute difference, elements", "Tokens", "Min cosine", "Max abs", "Mean abs", "NaN"].map((t, i) => h("th", { scope: "col", class: i > 2 ? "number" : "" }, t)))),
 			h("tbody", {}, [...r.cases].sort((a, b) => a.passed - b.passed).map((c) => run(c, r, spans))))),

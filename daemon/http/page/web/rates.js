@@ -1,4 +1,4 @@
-/* The speed of stages, from the progress of the last seconds. */
+/* The speed of running stages, measured over the progress events of the last 15 s. */
 import { amount, duration, h, name } from "./dom.js";
 
 const WINDOW = 15000; /* ms that a rate is computed from */
@@ -23,7 +23,7 @@ export function heard(event, data) {
 	}
 }
 
-/* The newest known progress of a running job: the stream is newer than the loaded page. */
+/* The progress of a running job. The stream of events is newer than the loaded job, so it wins. */
 function newest(job) {
 	const k = known.get(job.id);
 

@@ -1,40 +1,19 @@
-/* The form for a new job. The choices of its fields come from the daemon (/v1/models). */
+/* The form for a new job. The help and the choices of its fields come from the daemon (/v1/models). */
 import { get, post } from "./api.js";
 import { h, name, note, visible } from "./dom.js";
 
-/* Fields without choices: [name, label, help, attributes of the input]. */
-const MODEL = ["model", "Model", "A folder on the daemon's host, or OWNER/NAME on the Hugging Face Hub", { required: true, placeholder: "/srv/models/colqwen2-v1.0-hf" }];
-const SOURCE = [
-	["revision", "Revision", "Branch, tag or commit of the repository", {}],
-	["base", "Base", "Base model of an adapter; empty: the one that the adapter names", {}],
-];
-const QUEUE = [
-	["priority", "Priority", "-100 to 100; higher runs first", { inputmode: "numeric", placeholder: "0" }],
-	["timeout", "Time limit in seconds", "For each attempt; empty: the daemon's default", { inputmode: "numeric" }],
-	["attempts", "Attempts", "Retries included; only failures that may be temporary are retried", { inputmode: "numeric", placeholder: "3" }],
-];
-const LIMITS = [
-	["parity.max_abs", "Largest difference", "For any element; empty: the default of the dtype", { inputmode: "decimal", placeholder: "1e-4" }],
-	["parity.min_cosine", "Smallest cosine", "For any token; empty: the default of the dtype", { inputmode: "decimal", placeholder: "0.99999" }],
-	["parity.seed", "Seed", "For the generated cases", { inputmode: "numeric" }],
-];
-const HELP = {
-	adapter: "In a folder that also holds a model: apply it, or ignore it",
-	variants: "Text and image share their weights; unified is both in one graph",
-	dtype: "fp16 is for GPUs",
-	storage: "bf16: half the disk, the same numbers",
-	layout: "How the weights are stored",
-	profile: "The library that will load the graphs",
-	positions: "Position ids of image tokens",
-	mask_mode: "Attention mask",
-};
-const DEFAULT_GRAPHS = ["text", "image"];
+/* The input fields: [name, label, attributes of the input]. Their help, words and ranges come from the daemon. */
+const MODEL = ["model", "Model", { required: true, placeholder: "/srv/models/colqwen2-v1.0-hf" }];
+const SOURCE = [["revision", "Revision"], ["base", "Base"]];
+const SHARD = ["shard_size", "Shard size"];
+const QUEUE = [["priority", "Priority", { inputmode: "numeric" }], ["timeout", "Time limit in seconds", { inputmode: "numeric" }], ["attempts", "Attempts", { inputmode: "numeric" }]];
+const LIMITS = [["parity.max_abs", "Largest difference", { inputmode: "decimal" }], ["parity.min_cosine", "Smallest cosine", { inputmode: "decimal" }], ["parity.seed", "Seed", { inputmode: "numeric" }]];
 const WHOLE = new Set(["priority", "timeout", "attempts", "parity.seed"]);
 
 /* From a field in an error ("labels.team", "reference[1]") to the field of the form. */
 const shown = (field) => (field.startsWith("parity.") ? field : field.split(/[.[]/)[0]);
 
-/* Sending the same form twice makes one job. */
+/* The Idempotency-Key: sending an unchanged form twice makes one job. */
 function key() {
 	return [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
 }
@@ -47,26 +26,39 @@ function wrap(id, label, help, control) {
 		h("p", { class: "help", id: `h-${id}` }, help), h("p", { class: "error", id: `e-${id}` }));
 }
 
-const text = ([id, label, help, attributes]) => wrap(id, label, help, h("input", { type: "text", autocomplete: "off", spellcheck: "false", ...attributes }));
 const area = (id, label, help) => wrap(id, label, help, h("textarea", { rows: 2, spellcheck: "false" }));
 const TITLES = { profile: "Target library", variants: "Graphs" };
 const title = (id) => TITLES[id] ?? id[0].toUpperCase() + id.slice(1).replace("_", " ");
 
-function choice(id, words) {
-	return wrap(id, title(id), HELP[id] ?? "", h("select", {}, words.map((w, i) => h("option", { value: w }, i || w === "default" ? w : `${w} (default)`))));
+function text(fields, [id, label, attributes]) {
+	const { help, minimum, maximum, default: initial } = fields.get(id);
+	const range = maximum <= Number.MAX_SAFE_INTEGER ? `; from ${minimum} to ${maximum}` : "";
+
+	return wrap(id, label, help + range, h("input", { type: "text", autocomplete: "off", spellcheck: "false", placeholder: initial, ...attributes }));
 }
 
-function checks(id, words) {
+function choice({ name: id, help, words }) {
+	return wrap(id, title(id), help, h("select", {}, words.map((w, i) => h("option", { value: w }, i || w === "default" ? w : `${w} (default)`))));
+}
+
+function checks({ name: id, help, words, default: initial }) {
 	return h("fieldset", { class: "field", "data-field": id, tabindex: -1 }, h("legend", {}, title(id)),
-		words.map((w) => h("label", { class: "check" }, h("input", { type: "checkbox", name: id, value: w, checked: DEFAULT_GRAPHS.includes(w) }), w)),
-		h("p", { class: "help", id: `h-${id}` }, HELP[id]), h("p", { class: "error", id: `e-${id}` }));
+		words.map((w) => h("label", { class: "check" }, h("input", { type: "checkbox", name: id, value: w, checked: initial.includes(w) }), w)),
+		h("p", { class: "help", id: `h-${id}` }, help), h("p", { class: "error", id: `e-${id}` }));
+}
+
+/* The fields by name. The help begins with a capital letter, and needs no "parity:" below that heading. */
+function fieldsOf(list) {
+	const sentence = (s) => s[0].toUpperCase() + s.slice(1);
+
+	return new Map(list.map((f) => [f.name, { ...f, help: sentence(f.help.replace(/^parity: /i, "")) }]));
 }
 
 const lines = (s) => s.split("\n").map((l) => l.trim()).filter(Boolean);
 const number = (s) => (/^[-+]?[0-9.]+(e[-+]?[0-9]+)?$/i.test(s) && Number.isFinite(Number(s)) ? Number(s) : s); /* other text is sent as it is, and the daemon says what is wrong */
 
 /* The job as the API expects it, without the fields that have their default. */
-function body(form, options) {
+function body(form, choices) {
 	const data = new FormData(form);
 	const of = (id) => (data.get(id) ?? "").trim();
 	const out = { model: of("model") };
@@ -74,10 +66,9 @@ function body(form, options) {
 	for (const id of ["revision", "base", "shard_size"])
 		if (of(id) && (id !== "shard_size" || of("layout") === "sharded"))
 			out[id] = of(id);
-	for (const [id, words] of Object.entries(options))
-		if (id === "variants")
-			out.variants = data.getAll(id);
-		else if (of(id) && of(id) !== words[0])
+	out.variants = data.getAll("variants");
+	for (const { name: id, words } of choices)
+		if (of(id) && of(id) !== words[0])
 			out[id] = of(id);
 	for (const id of ["priority", "timeout", "attempts"])
 		if (of(id))
@@ -99,31 +90,33 @@ export function submit() {
 	const el = h("div", {}, h("h1", { tabindex: -1 }, "New job"));
 	let form = null;
 
-	function draw({ models, options }) {
-		const { variants = [], ...words } = options;
+	function draw({ models, fields: list }) {
+		const fields = fieldsOf(list);
+		const choices = [...fields.values()].filter((f) => f.words && f.name !== "variants");
+		const inputs = (rows) => rows.map((row) => text(fields, row));
 		const check = h("input", { type: "checkbox", name: "check", checked: true });
-		const limits = h("div", { class: "fields" }, LIMITS.map(text));
-		const shard = text(["shard_size", "Shard size", "Largest data file, for example 2GB", {}]);
+		const limits = h("div", { class: "fields" }, inputs(LIMITS));
+		const shard = text(fields, SHARD);
 		const same = h("pre", { class: "command", tabindex: 0 });
 		const sum = h("p", { class: "error sum", role: "alert" });
 		const send = h("button", { class: "primary" }, "Submit");
 		let idempotency = key();
 
 		form = h("form", { novalidate: true, class: "submit" },
-			h("section", { class: "card" }, h("h2", {}, "Source"), text(MODEL),
+			h("section", { class: "card" }, h("h2", {}, "Source"), text(fields, MODEL),
 				h("p", { class: "dim" }, "Supported: ", models.map((m, i) => [i ? ", " : "", name(m.name), ` (${m.variants.join(", ")})`]), "."),
-				h("details", {}, h("summary", {}, "Revision, base model"), h("div", { class: "fields" }, SOURCE.map(text)))),
-			h("section", { class: "card" }, h("h2", {}, "Graphs"), checks("variants", variants), h("div", { class: "fields" }, Object.entries(words).map(([id, w]) => choice(id, w)), shard)),
-			h("section", { class: "card" }, h("h2", {}, "Parity"), h("label", { class: "check" }, check, "Publish only if the embeddings match the original"), limits,
-				h("details", {}, h("summary", {}, "Your own cases"), area("reference", "Case files", "One path on the daemon's host per line"))),
-			h("section", { class: "card" }, h("h2", {}, "Queue"), h("div", { class: "fields" }, QUEUE.map(text)), area("labels", "Labels", "One NAME=VALUE per line")),
+				h("details", {}, h("summary", {}, "Revision, base model"), h("div", { class: "fields" }, inputs(SOURCE)))),
+			h("section", { class: "card" }, h("h2", {}, "Output"), checks(fields.get("variants")), h("div", { class: "fields" }, choices.map(choice), shard)),
+			h("section", { class: "card" }, h("h2", {}, "Parity"), h("label", { class: "check" }, check, fields.get("parity").help), limits,
+				h("details", {}, h("summary", {}, "Your own cases"), area("reference", "Case files", `${fields.get("reference").help}: one path on the daemon's host per line`))),
+			h("section", { class: "card" }, h("h2", {}, "Queue"), h("div", { class: "fields" }, inputs(QUEUE)), area("labels", "Labels", `${fields.get("labels").help}: one NAME=VALUE per line`)),
 			h("details", {}, h("summary", {}, "Show the request"), same),
 			sum, h("p", { class: "actions" }, send));
 		const changed = () => {
 			idempotency = key();
 			limits.hidden = !check.checked;
 			shard.hidden = form.elements.layout?.value !== "sharded";
-			same.textContent = `POST /v1/jobs\n${JSON.stringify(body(form, options), null, 1)}`;
+			same.textContent = `POST /v1/jobs\n${JSON.stringify(body(form, choices), null, 1)}`;
 		};
 
 		form.addEventListener("input", changed);
@@ -132,7 +125,7 @@ export function submit() {
 			clear(sum);
 			send.disabled = true;
 			try {
-				const job = await post("/v1/jobs", body(form, options), { "Idempotency-Key": idempotency });
+				const job = await post("/v1/jobs", body(form, choices), { "Idempotency-Key": idempotency });
 
 				note(`Job ${job.id}: queued.`);
 				location.hash = `#/job/${job.id}`;

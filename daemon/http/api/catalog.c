@@ -1,0 +1,136 @@
+/*
+ * GET /v1/models and /v1/errors: the program's tables, for clients that offer choices and explain failures. The
+ * answers never change while the daemon runs.
+ */
+#include "api_private.h"
+
+#include "spec/architecture.h"
+#include "spec/field.h"
+
+static json_t *
+variants_to_json(unsigned variants)
+{
+	json_t *j = json_array();
+	unsigned v;
+
+	for (v = 0; v < VARIANT_MAX; v++)
+		if (variants & 1u << v)
+			(void)json_array_append_new(j, json_string(variant_name((enum variant)v)));
+	return j;
+}
+
+static json_t *
+words_to_json(const struct spec_field *f)
+{
+	enum spec_word first, end;
+	json_t *j = json_array();
+	unsigned w;
+
+	spec_words(f, &first, &end);
+	for (w = first; w < end; w++)
+		(void)json_array_append_new(j, json_string(spec_word(w)));
+	return j;
+}
+
+/* The allowed words of each field that has any. */
+static json_t *
+options_to_json(void)
+{
+	const struct spec_field *f;
+	json_t *j = json_object(), *words;
+
+	for (f = spec_fields; f < spec_fields + SPEC_FIELD_MAX; f++) {
+		words = words_to_json(f);
+		if (json_array_size(words))
+			(void)json_object_set(j, f->key, words);
+		json_decref(words);
+	}
+	return j;
+}
+
+/* The default of a field that takes a set of its words. */
+static json_t *
+set_to_json(const struct spec_field *f)
+{
+	enum spec_word first, end;
+	json_t *j = json_array();
+	unsigned w;
+
+	spec_words(f, &first, &end);
+	for (w = first; w < end; w++)
+		if (f->initial & INT64_C(1) << (w - first))
+			(void)json_array_append_new(j, json_string(spec_word(w)));
+	return j;
+}
+
+/* Adds the allowed words, or the range of a whole number, and the default. */
+static void
+field_add_values(json_t *j, const struct spec_field *f)
+{
+	json_t *words = words_to_json(f);
+
+	if (json_array_size(words))
+		(void)json_object_set(j, "words", words);
+	json_decref(words);
+	if (f->kind == SPEC_KIND_WORDS)
+		(void)json_object_set_new(j, "default", set_to_json(f));
+	if (f->kind != SPEC_KIND_WHOLE)
+		return;
+	(void)json_object_set_new(j, "minimum", json_integer(f->least));
+	(void)json_object_set_new(j, "maximum", json_integer(f->most));
+	(void)json_object_set_new(j, "default", json_integer(f->initial));
+}
+
+/* "dtype", or "parity.seed" for a member of another field's object: the `field` of a problem document. */
+static json_t *
+field_name(const struct spec_field *f)
+{
+	if (f->parent == SPEC_FIELD_JOB)
+		return json_string(f->key);
+	return json_sprintf("%s.%s", spec_fields[f->parent].key, f->key);
+}
+
+static json_t *
+fields_to_json(void)
+{
+	const struct spec_field *f;
+	json_t *all = json_array(), *j;
+
+	for (f = spec_fields; f < spec_fields + SPEC_FIELD_MAX; f++) {
+		j = json_pack("{s:o, s:s}", "name", field_name(f), "help", f->help);
+		field_add_values(j, f);
+		(void)json_array_append_new(all, j);
+	}
+	return all;
+}
+
+int
+api_model_list(struct request *q, struct err *e)
+{
+	json_t *models = json_array();
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(architectures); i++)
+		(void)json_array_append_new(models, json_pack("{s:s, s:s, s:o}", "architecture",
+							      architectures[i].family, "name",
+							      architectures[i].title, "variants",
+							      variants_to_json(architectures[i].variants)));
+	return reply_json_take(q, MHD_HTTP_OK,
+			       json_pack("{s:o, s:o, s:o}", "models", models, "options", options_to_json(),
+					 "fields", fields_to_json()),
+			       e);
+}
+
+int
+api_error_list(struct request *q, struct err *e)
+{
+	json_t *errors = json_array();
+	int i;
+
+	for (i = ERR_INDEX_NONE + 1; i < ERR_INDEX_MAX; i++)
+		(void)json_array_append_new(errors, json_pack("{s:s, s:i, s:b, s:s, s:s}", "code",
+							      err_name(-i), "status", err_http_status(-i),
+							      "retryable", (int)err_retryable(-i), "meaning",
+							      err_meaning(-i), "remedy", err_remedy(-i)));
+	return reply_json_take(q, MHD_HTTP_OK, json_pack("{s:o}", "errors", errors), e);
+}
