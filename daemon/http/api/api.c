@@ -28,7 +28,7 @@ live_failed(void *arg, const struct err *why)
 	a->spec.failed(a->spec.arg, why);
 }
 
-/* Completes the parts of the spec that are the API's to say. */
+/* Fills in the callbacks of the server's and the events' spec that the API itself provides. */
 static void
 spec_take(struct api *a, const struct api_spec *spec)
 {

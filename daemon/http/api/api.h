@@ -1,5 +1,5 @@
 /*
- * The API of the daemon (proto/api.md): its routes on a server, and the live events.
+ * The API of the daemon (proto/api.md): routes on a server, and live events.
  *
  * Submissions that arrive in one turn of the loop share one commit, and are answered after it.
  */
@@ -14,7 +14,7 @@
 
 struct api;
 
-/* What the API shows and changes. All borrowed. */
+/* The parts of the daemon that the API shows and changes. All borrowed. */
 struct api_spec {
 	struct server_spec server; /* without routes and app */
 	struct live_spec live;     /* without print, failed and arg */
@@ -26,8 +26,8 @@ struct api_spec {
 	const char *const *roots; /* folders that jobs may read */
 	size_t n_roots;
 	uint64_t queue_max;                     /* jobs that may be queued */
-	void (*submitted)(void *arg, size_t n); /* jobs may run: n new ones, or a retried one */
-	void (*removed)(void *arg, const struct removal *what); /* trash/ may have something */
+	void (*submitted)(void *arg, size_t n); /* call to start jobs: n new ones, or a retried one */
+	void (*removed)(void *arg, const struct removal *what); /* files were moved to trash/ */
 	json_t *(*config)(void *arg);                     /* the settings, without secrets; NULL: no memory */
 	void (*failed)(void *arg, const struct err *why); /* an error of the queue or the disk */
 	void *arg;
@@ -42,20 +42,20 @@ struct server *api_server(struct api *a); /* to listen with */
 struct live *api_live(struct api *a);     /* to publish with */
 
 /*
- * As server_set_tokens_take():
+ * Replaces the tokens, as server_set_tokens_take():
  *
  *	r = tokens_load(conf.tokens, &tokens, e);
  *	if (r == 0)
- *		r = api_set_tokens_take(api, tokens, e);
+ *	r = api_set_tokens_take(api, tokens, e);
  *
- * Streams of events end and waiting requests are answered; whoever still may call comes back.
+ * Ends all streams of events and answers all waiting requests. Clients with a valid token reconnect.
  */
 int api_set_tokens_take(struct api *a, struct tokens *tokens, struct err *e);
 
-/* Replaces what is read at each use, for requests from now on. The loop, the store and the limits of connections stay. */
+/* Replaces the settings for requests from now on. The loop, the store and the limits of connections stay. */
 void api_set_spec(struct api *a, const struct api_spec *spec);
 
-/* From now on /readyz and /v1/status say that the daemon stops. */
+/* Makes /readyz and /v1/status say that the daemon is stopping. */
 void api_set_stopping(struct api *a);
 
 /* Accepts no more connections, and ends streams and waiting requests; other requests continue. */

@@ -1,4 +1,4 @@
-/* What the handlers share. */
+/* The parts that the handlers share. */
 #ifndef HTTP_API_API_PRIVATE_H
 #define HTTP_API_API_PRIVATE_H
 
@@ -9,12 +9,12 @@
 
 #define API_MAGIC 0x61706930u
 
-/* Jobs, events or artifacts in a page of a list. A cursor of 19 digits may be above any id. */
+/* Length of a page of jobs, events or artifacts. A cursor may have 19 digits, more than any id. */
 #define PAGE_LIMIT_DEFAULT 50
 #define PAGE_LIMIT_MAX 1000
 #define PAGE_CURSOR_MAX UINT64_C(9999999999999999999)
 
-/* A page ends early when it is so long: a job may have some kilobytes, and many clients may ask at once. */
+/* A page ends early at this size: a job may have some kilobytes, and many clients may ask at once. */
 #define PAGE_BYTES_MAX (256u << 10)
 
 struct submission;
@@ -35,19 +35,22 @@ struct api {
 
 struct api *api_of(const struct request *q);
 
-/* Commits the submissions of this turn, answers them and returns whether there were any. For server_turn_add(). */
+/*
+ * Commits the submissions of this turn and answers them. Returns whether there were any. For
+ * server_turn_add().
+ */
 bool api_submissions_commit(void *arg);
 
-/* Refuses the submissions that still wait: the daemon ends. */
+/* Refuses the submissions that still wait, when the daemon stops. */
 void api_submissions_end(struct api *a);
 
-/* E_BUSY when no job may be added to so many queued ones. */
+/* E_BUSY when `queued` jobs are queued already and one more is not allowed. */
 int api_queue_check(const struct api *a, int64_t queued, struct err *e);
 
-/* The next turn of the first purge. */
+/* Runs the next step of the oldest purge. */
 void api_purge_due(void *arg);
 
-/* Answers all purges: the daemon ends. */
+/* Answers all purges, when the daemon stops. */
 void api_purges_end(struct api *a);
 
 struct disk {
@@ -62,10 +65,10 @@ int api_disk_get(const struct api *a, struct disk *ret, struct err *e);
 /* Whether jobs are accepted and can run. */
 bool api_is_ready(const struct api *a, uint64_t free_bytes);
 
-/* The job as JSON, with what its runner knows of it; `ahead` as in job_moment. */
+/* Prints the job as JSON, with the progress that its runner knows; `ahead` as in job_moment. */
 void api_job_print(const struct api *a, const struct job *job, int64_t ahead, struct buf *b);
 
-/* The same as the reply. */
+/* Replies with the same JSON. */
 int api_job_reply(struct request *q, unsigned status, const struct job *job, int64_t ahead, struct err *e);
 
 #endif

@@ -1,4 +1,4 @@
-/* The routes of streams. */
+/* The routes of event streams: all jobs, or one. */
 #include "api_private.h"
 
 #include "base/str.h"

@@ -1,4 +1,7 @@
-/* The routes of an artifact's files. The queue says whether there is an artifact; the files alone do not. */
+/*
+ * The routes of an artifact's files. The queue decides whether a job has an artifact; files on the disk alone
+ * do not.
+ */
 #include "api_private.h"
 
 #include <errno.h>
@@ -7,7 +10,7 @@
 
 #include "base/str.h"
 
-/* E_GONE when there was an artifact; `job` is to be released. */
+/* Finds the job and opens its artifact. E_GONE when the artifact was removed. The caller releases `job`. */
 static int
 job_load(struct request *q, struct job *ret, struct err *e)
 {
@@ -30,7 +33,7 @@ api_file_list(struct request *q, struct err *e)
 	r = store_job_get(api_of(q)->spec.store, q->id, &job, e);
 	if (r == 0)
 		r = store_file_list(api_of(q)->spec.store, q->id, &list,
-				    e); /* none for a job that is not done */
+				    e); /* a job that is not done has none */
 	if (r < 0)
 		return r;
 	files = json_array();
@@ -89,7 +92,7 @@ api_file_get(struct request *q, struct err *e)
 			       e);
 }
 
-/* Of a file whose hash nobody keeps: another file has another time. */
+/* The ETag of a file whose hash is not stored, from its time and size: a replaced file has another time. */
 static int
 etag_of(int fd, char *ret, size_t len, struct err *e)
 {
@@ -113,7 +116,7 @@ api_parity_get(struct request *q, struct err *e)
 	r = job_load(q, &job, e);
 	if (r < 0)
 		return r;
-	/* A job that was tried again may have one of an earlier try. */
+	/* A retried job may still have the report of an earlier attempt. */
 	if (job.state != JOB_DONE && !(job.reason && str_eq(job.reason, err_name(E_PARITY))))
 		return err_set(e, E_NOT_FOUND, "job %" PRId64 " has no parity report", q->id);
 	r = artifact_open_report(api_of(q)->spec.state_dir, q->id, &fd, &size, e);

@@ -1,4 +1,4 @@
-/* The routes of what happened to a job: its events by pages, and its log as text. */
+/* The routes of a job's past: its events in pages, and its log as text. */
 #include "api_private.h"
 
 #include <inttypes.h>
@@ -8,11 +8,11 @@
 
 #define LOG_MAGIC 0x6c6f6772u
 #define BLOCK 8192
-#define LINES 16 /* read from the queue at a time: a log that nobody reads holds so many in memory */
+#define LINES 16 /* lines read from the queue at a time; an unread log keeps at most so many in memory */
 #define TAIL_ALL UINT64_MAX
 #define TAIL_MAX 1000000
 
-/* One event more is asked for than is shown, to know whether another page follows. */
+/* One event more is read than is shown, to know whether another page follows. */
 struct page {
 	json_t *events;
 	size_t limit;
@@ -49,7 +49,7 @@ page_reply_take(struct request *q, const struct page *p, struct err *e)
 			       e);
 }
 
-/* A page that is empty may wait for its first event. */
+/* With ?wait=, an empty page waits for its first event. */
 static int
 history(struct request *q, uint64_t after, uint64_t limit, uint64_t seconds, struct err *e)
 {
@@ -82,7 +82,10 @@ api_job_history(struct request *q, struct err *e)
 	return r < 0 ? r : history(q, after, limit, seconds, e);
 }
 
-/* A log on its way: read in small parts, for its length is up to the worker and its pace up to the client. */
+/*
+ * A log that is being sent. It is read in small parts: the worker decides its length, and the client its
+ * speed.
+ */
 struct log {
 	unsigned magic;
 	struct api *api;

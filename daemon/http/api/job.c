@@ -1,4 +1,4 @@
-/* The routes of a job; what submits one is in api_submit.c, what lists them in api_list.c. */
+/* The routes of one job. submit.c makes jobs and list.c lists them. */
 #include "api_private.h"
 
 #include <inttypes.h>
@@ -31,7 +31,7 @@ api_job_reply(struct request *q, unsigned status, const struct job *job, int64_t
 	return reply_text_take(q, status, &b, "application/json", e);
 }
 
-/* The job of the path. */
+/* Loads the job that the path names. */
 static int
 job_load(struct request *q, struct job *ret, struct err *e)
 {
@@ -45,13 +45,16 @@ job_reply(struct request *q, unsigned status, struct err *e)
 	int64_t ahead = -1;
 	int r = job_load(q, &job, e);
 
-	/* counted for one job, and not for each of a list */
+	/* counted for a single job only: too slow for each row of a list */
 	if (r == 0 && job.state == JOB_QUEUED)
 		r = store_job_ahead(api_of(q)->spec.store, &job, &ahead, e);
 	return r < 0 ? r : api_job_reply(q, status, &job, ahead, e);
 }
 
-/* The parameters `wait` and `after`: 1 when the request waits, 0 when it is to be answered now. */
+/*
+ * Reads the parameters `wait` and `after`. Returns 1 when the request now waits, 0 when it is to be answered
+ * now.
+ */
 static int
 job_wait(struct request *q, struct err *e)
 {

@@ -1,4 +1,4 @@
-/* GET /v1/jobs: jobs that a query describes, a page at a time. */
+/* GET /v1/jobs: the jobs that match a query, in pages. */
 #include "api_private.h"
 
 #include <inttypes.h>
@@ -9,7 +9,7 @@
 
 #define TEXT_MAX 4096
 
-/* What was asked for. Texts are MHD's, which keeps them until the request ends. */
+/* The parsed query. Its strings belong to MHD, which keeps them until the request ends. */
 struct query {
 	struct request *q;
 	struct list_filter filter;
@@ -20,10 +20,10 @@ struct query {
 	struct err e;
 };
 
-/* Texts and lists, which params_get() does not know. */
+/* Reads the parameters that are text or lists; params_get() reads the numbers. */
 typedef int (*param_fn)(struct query *y, const char *value, struct err *e);
 
-/* Names, with commas between. */
+/* Parses names with commas between them. */
 static int
 state_set(struct query *y, const char *value, struct err *e)
 {
@@ -143,7 +143,7 @@ query_add(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_len, c
 	if (y->e.code == 0)
 		return MHD_YES;
 	(void)snprintf(y->q->field, sizeof(y->q->field), "%s", key);
-	return MHD_NO; /* ends here */
+	return MHD_NO; /* stop the iteration */
 }
 
 struct page {

@@ -23,7 +23,7 @@ family(struct buf *b, const char *name, const char *type, const char *help)
 	buf_printf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-/* A family of one sample. */
+/* Prints a metric that has one sample. */
 static void
 single(struct buf *b, const char *name, const char *type, const char *help, double value)
 {
@@ -31,7 +31,7 @@ single(struct buf *b, const char *name, const char *type, const char *help, doub
 	buf_printf(b, "%s %.15g\n", name, value);
 }
 
-/* {NAME="VALUE"}, for a value that may have any character. */
+/* Prints {NAME="VALUE"}; the value may hold any character. */
 static void
 label(struct buf *b, const char *name, const char *value)
 {
@@ -195,7 +195,7 @@ descriptors(void)
 	while (readdir(d))
 		n++;
 	(void)closedir(d);
-	return n - 3; /* ".", ".." and its own */
+	return n - 3; /* without ".", ".." and the descriptor of this listing */
 }
 
 static double
@@ -204,7 +204,7 @@ seconds(struct timeval tv)
 	return (double)tv.tv_sec + (double)tv.tv_usec / 1e6;
 }
 
-/* By the names that all of Prometheus' own libraries use. */
+/* Prints the process's own figures, with the names that Prometheus' client libraries use. */
 static void
 process_print(const struct api *a, struct buf *b)
 {

@@ -15,7 +15,7 @@ extern const struct metrics_bucket {
 	const char *le; /* the same in seconds, as Prometheus writes it */
 } metrics_buckets[METRICS_BUCKETS];
 
-/* The stages of colconv-worker. Stages of any other name are counted as METRICS_STAGE_OTHER. */
+/* The stages of colconv-worker. A stage with another name is counted as METRICS_STAGE_OTHER. */
 enum metrics_stage {
 	METRICS_STAGE_RESOLVE,
 	METRICS_STAGE_TRACE,

@@ -1,6 +1,8 @@
 /*
- * What takes jobs and artifacts away. POST /v1/purge may find a hundred thousand: it goes on turn
- * by turn, with its request suspended, and others are served between.
+ * The routes that delete jobs and artifacts.
+ *
+ * A purge may delete a hundred thousand jobs. It works in steps, one in each turn of the loop, with its
+ * request suspended, so that other requests are answered in between.
  */
 #include "api_private.h"
 
@@ -41,7 +43,7 @@ struct purge {
 	struct retention keep;
 	int64_t now;
 	bool dry_run;
-	struct removal what; /* until now */
+	struct removal what; /* deleted so far */
 };
 
 static const struct {
@@ -130,7 +132,7 @@ purge_free(struct purge *p)
 	free(p);
 }
 
-/* 1: there may be more. */
+/* Returns 1 when more may follow. */
 static int
 purge_turn(struct purge *p, struct err *e)
 {
@@ -140,7 +142,7 @@ purge_turn(struct purge *p, struct err *e)
 
 	if (r <= 0)
 		return r;
-	spec->removed(spec->arg, &what); /* it went, whether or not it can be told */
+	spec->removed(spec->arg, &what); /* the job is deleted, even if the reply fails */
 	r = removal_add(&p->what, &what, e);
 	return r < 0 ? r : 1;
 }

@@ -1,9 +1,9 @@
 /*
- * POST /v1/jobs. A job is acknowledged only when it is durable, and a commit costs an fsync: all
- * submissions of one turn of the loop wait for each other and share one commit.
+ * POST /v1/jobs. A job is acknowledged only when it is on the disk, and each commit costs an fsync. So all
+ * submissions of one turn of the loop share one commit.
  *
- * An Idempotency-Key is looked up in the transaction that would use it. So of any number of requests with
- * the same key the first one makes the job, whichever batches they come in.
+ * An Idempotency-Key is looked up in the same transaction that stores it. So of any number of requests with
+ * one key, exactly one makes the job, even when they arrive in different turns.
  */
 #include "api_private.h"
 
@@ -17,7 +17,7 @@
 
 static_assert(REQUEST_FIELD_LEN >= SPEC_FIELD_LEN, "a request holds the name of any field of a spec");
 
-/* From its request until the commit. */
+/* A submission that waits for the commit. */
 struct submission {
 	STAILQ_ENTRY(submission) entry;
 	struct request *q;
@@ -53,7 +53,7 @@ key_find(void *arg, enum MHD_ValueKind kind, const char *name, size_t name_len, 
 	if (strcasecmp(name, KEY_FIELD) != 0)
 		return MHD_YES;
 	if (s->key)
-		s->key = ""; /* a second one: refused like an empty key */
+		s->key = ""; /* a repeated header is refused like an empty key */
 	else
 		s->key = value ? value : "";
 	return MHD_YES;
@@ -190,7 +190,10 @@ job_tell(struct api *a, struct submission *s, struct err *e)
 	return 0;
 }
 
-/* Answers all: with their job, or with what went wrong for everyone. Returns how many are new jobs. */
+/*
+ * Answers all submissions: with their job, or with the error that the commit failed with. Returns the number
+ * of new jobs.
+ */
 static size_t
 batch_tell(struct api *a, const struct err *wrong)
 {

@@ -12,7 +12,7 @@ port_ok(const char *s)
 	return *s == '\0' || (*s == ':' && strspn(s + 1, "0123456789") == strlen(s + 1));
 }
 
-/* localhost, 127.0.0.0/8 or [::1], with any port. */
+/* True for the names of this host: localhost, 127.0.0.0/8 or [::1], with any port. */
 static bool
 host_is_local(const char *host)
 {
@@ -31,7 +31,7 @@ host_is_local(const char *host)
 int
 access_check_host(const struct request *q, const struct head *head, struct err *e)
 {
-	/* a page whose own name was turned to 127.0.0.1 meanwhile (DNS rebinding) is of one origin with us */
+	/* refuse other names: with DNS rebinding, a foreign page's own host name points at 127.0.0.1 */
 	if (q->server->tokens || q->from->local || host_is_local(head->host))
 		return 0;
 	return err_set(e, E_NOT_ALLOWED,
@@ -39,13 +39,15 @@ access_check_host(const struct request *q, const struct head *head, struct err *
 		       head->host);
 }
 
-/* A browser says which page asks; ours is of the host that it was fetched from. */
+/*
+ * Refuse requests from pages of other hosts: the browser says in Origin and Sec-Fetch-Site which page asks.
+ */
 static int
 page_check(const struct request *q, const struct head *head, struct err *e)
 {
 	const char *host;
 
-	/* a link to our page may be anywhere, and gives away nothing */
+	/* a foreign page may link to ours; following a link reveals nothing to it */
 	if (head->site && q->route->scope != SCOPE_NONE && !str_eq(head->site, "same-origin") &&
 	    !str_eq(head->site, "none"))
 		return err_set(e, E_NOT_ALLOWED,
@@ -61,7 +63,7 @@ page_check(const struct request *q, const struct head *head, struct err *e)
 	return 0;
 }
 
-/* The token of 'Bearer TOKEN'; NULL when it is something else. */
+/* The TOKEN of "Bearer TOKEN"; NULL for any other value. */
 static const char *
 bearer(const char *authorization)
 {

@@ -5,7 +5,10 @@
 
 #define CONN_MAGIC 0x636f6e6eu
 
-/* Until a client that hung up is looked at again: the library may still have to read what it sent. */
+/*
+ * Pause before looking again at a client that hung up: the library may still have to read what the client
+ * sent.
+ */
 #define HUNG_MS 20
 
 #define GRACE_MS 1000
@@ -23,7 +26,7 @@ unlist(struct conn *c)
 	c->phase = CONN_BUSY;
 }
 
-/* The connection no longer counts: it is closed, or about to be. */
+/* Uncounts a connection that is closed or is being closed. */
 static void
 leave(struct conn *c)
 {
@@ -59,7 +62,7 @@ conn_refuse(struct conn *c, const char *status)
 	end(c);
 }
 
-/* The connection whose time is over first. */
+/* The connection with the earliest deadline. */
 static struct conn *
 first_due(const struct conns *cs)
 {
@@ -88,7 +91,10 @@ due(void *arg)
 		loop_timer_set(cs->loop, &cs->due, c->since_ms + cs->limit_ms - loop_now_ms());
 }
 
-/* Its client sends nothing more, and the library has read all that it sent: the request stays incomplete. */
+/*
+ * True when the client closed its sending side before it sent a whole request, and the library has read
+ * everything: the request can never become complete.
+ */
 static bool
 is_stuck(const struct conn *c)
 {
@@ -98,7 +104,10 @@ is_stuck(const struct conn *c)
 	       (ioctl(c->peer.fd, FIONREAD, &unread) < 0 || unread == 0);
 }
 
-/* Ends the connections whose clients hung up; returns whether some are to be looked at again. */
+/*
+ * Ends connections whose client hung up in the middle of a request. Returns whether some must be looked at
+ * again.
+ */
 static bool
 hung_sweep(struct conns *cs)
 {
@@ -123,8 +132,9 @@ hung_due(void *arg)
 }
 
 /*
- * First the end of what the client sends, then, maybe much later, the end of all: an answer may be on its
- * way until then. Each is watched for once, for the loop would call back for ever.
+ * Watches for two things, one after the other: the client closes its sending side; later the whole connection
+ * closes. An answer may be on its way between the two. Each is watched for only once: both stay true, and the
+ * loop would call back for ever.
  */
 static void
 hung_up(void *arg, uint32_t events)
@@ -195,8 +205,8 @@ conn_set(struct conn *c, enum conn_phase phase)
 }
 
 /*
- * Who is given up first. An innocent client sends its request at once, and takes its answer at once: what
- * lasts longer than GRACE_MS goes before what just came.
+ * The connection to give up for a new one. A normal client sends its request at once and reads its answer at
+ * once, so connections that have waited longer than GRACE_MS go before recent ones.
  */
 static const struct {
 	enum conn_phase phase;
@@ -225,7 +235,7 @@ give_up(const struct share *s)
 	return false;
 }
 
-/* Connections that are kept for each listener, whatever happens at the others. */
+/* Connections reserved for each listener. A flood at another listener cannot use them. */
 static unsigned
 reserve(const struct conns *cs)
 {
@@ -272,7 +282,7 @@ conns_enter(struct conns *cs, struct share *listener, int fd, const struct socka
 
 	r = c ? address_get(&cs->addresses, from, &address, e) : err_no_memory(e);
 	if (address)
-		address->n++; /* the newcomer: giving up another one must not drop the address */
+		address->n++; /* count first: giving up another connection could free this address */
 	if (r == 0)
 		r = room_make(cs, listener, address, e);
 	if (r < 0) {
@@ -317,7 +327,10 @@ conns_settle(struct conns *cs)
 		conn_free(LIST_FIRST(&cs->arriving));
 }
 
-/* The library has it. Its information is read one at a time: newer versions give out one shared union. */
+/*
+ * Called when the library takes the connection. Query MHD for one fact at a time: newer versions return all
+ * facts in one shared union, so a second query overwrites the first answer.
+ */
 static void
 conn_begin(struct conns *cs, struct MHD_Connection *mhd, void **context)
 {
@@ -372,6 +385,6 @@ conn_is_gone(int fd)
 		return false;
 	n = recv(fd, head, sizeof(head), MSG_PEEK | MSG_DONTWAIT);
 	if (n == (ssize_t)sizeof(head))
-		return false; /* there is more than we look at */
+		return false; /* too much to search here: let the library read it */
 	return n <= 0 || (!memmem(head, (size_t)n, "\n\r\n", 3) && !memmem(head, (size_t)n, "\n\n", 2));
 }

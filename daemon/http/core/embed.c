@@ -3,7 +3,7 @@
 #include "etag.h"
 #include "reply.h"
 
-/* The file's hash in quotes. */
+/* Computes the ETag: the sha256 of the file, in quotes. */
 static int
 etag_make(struct embed *f, struct err *e)
 {
@@ -39,6 +39,6 @@ reply_embedded(struct request *q, struct embed *f, struct err *e)
 				   f->type, e);
 	reply_header(q, "ETag", f->etag);
 	reply_header(q, "Cache-Control",
-		     "no-cache"); /* may be kept, but is to be asked for again each time */
+		     "no-cache"); /* a cache may keep it, but must revalidate it each time */
 	return r;
 }

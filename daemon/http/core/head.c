@@ -8,11 +8,11 @@ struct reading {
 	struct head head;
 	const char *length;
 	const char *encoding;
-	const char *range, *if_range, *last_event; /* are others' to read */
-	uintptr_t next;                            /* where the next line is to begin */
+	const char *range, *if_range, *last_event; /* repetition is checked here; others read the values */
+	uintptr_t next;                            /* where the next line must begin */
 	size_t len;                                /* of the headers so far */
-	bool plain;                                /* each so far is where the one before it ends */
-	const char *told;                          /* end of the last piece that the library told of */
+	bool plain;                                /* each line so far begins where the one before it ends */
+	const char *told;                          /* end of the last name or value reported */
 	size_t head_size;
 	struct err e;
 };
@@ -33,7 +33,7 @@ is_token(const char *s, size_t len)
 	return len > 0;
 }
 
-/* Neither NUL nor what ends a line for others. */
+/* True for text without NUL, CR and LF. */
 static bool
 is_text(const char *s, size_t len)
 {
@@ -45,7 +45,7 @@ is_text(const char *s, size_t len)
 	return true;
 }
 
-/* The headers that we act upon are there once. */
+/* Headers that change how the request is handled must not be repeated. */
 static const char **
 value_of(struct reading *r, const char *key)
 {
@@ -71,7 +71,7 @@ value_of(struct reading *r, const char *key)
 	return NULL;
 }
 
-/* The library parses in place: what it calls a name and a value still lies where it came. */
+/* Check where each name and value lies. The library parses in place, so they still lie where they arrived. */
 static void
 line_follow(struct reading *r, uintptr_t key, size_t key_len, uintptr_t value, size_t value_len)
 {
@@ -81,9 +81,10 @@ line_follow(struct reading *r, uintptr_t key, size_t key_len, uintptr_t value, s
 }
 
 /*
- * Whether only `marks` lie before the next piece, and at most `nuls` NULs: as many as the library writes
- * over the marks that end its pieces. True when the piece lies elsewhere, as a line does that the library
- * put together from two. (A NUL before a bare LF looks like the end of a line: such a text is cut.)
+ * True when only the characters `marks` lie between the last piece and this one, with at most `nuls` NULs:
+ * the number that the library writes to terminate its pieces. Also true when the piece lies elsewhere in
+ * memory, as a line does that the library joined from two folded ones. (A NUL before a bare LF looks like the
+ * end of a line: such text is cut.)
  */
 static bool
 nothing_untold(struct reading *r, const char *piece, size_t len, const char *marks, unsigned nuls)

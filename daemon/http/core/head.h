@@ -1,8 +1,9 @@
 /*
- * The headers of a request that say where it ends and where it comes from.
+ * Checks the headers that say where a request ends and where it comes from.
  *
- * Two readers of one stream must not disagree where a request ends (request smuggling), and the library
- * does not check everything. After a request that head_read() refuses, close the connection.
+ * Two readers of one stream (a proxy and we) must not disagree where a request ends; this is request
+ * smuggling, and the library does not check everything. After head_read() refuses a request, close the
+ * connection.
  */
 #ifndef HTTP_CORE_HEAD_H
 #define HTTP_CORE_HEAD_H
@@ -24,7 +25,7 @@ struct head {
 /* The first line of a request as the library gives it, in pieces that still lie where they arrived. */
 struct head_line {
 	const char *method;
-	const char *uri; /* only its place: its text was taken apart meanwhile */
+	const char *uri; /* use its address only: the library has changed its text since */
 	size_t uri_len;  /* as it arrived */
 	const char *version;
 };

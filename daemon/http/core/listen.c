@@ -16,12 +16,12 @@
 struct listener {
 	struct loop *loop;
 	struct loop_fd fd;
-	struct loop_timer pause; /* after an accept that failed for want of something */
+	struct loop_timer pause; /* runs after an accept() that failed for want of descriptors or memory */
 	listener_fn fn;
 	void *arg;
 	uint16_t port;
 	bool public;
-	char *path; /* of a Unix socket, to be removed */
+	char *path; /* the Unix socket's file, removed at the end; NULL: none */
 };
 
 union address {
@@ -145,7 +145,9 @@ pause_due(void *arg)
 		loop_timer_set(l->loop, &l->pause, PAUSE_MS);
 }
 
-/* A socket file that nobody listens on is what a killed process left. */
+/*
+ * Removes the socket file that a killed process left behind. A socket that a live process listens on stays.
+ */
 static bool
 unix_is_stale(const union address *a)
 {
@@ -169,7 +171,10 @@ address_bind(int fd, const union address *a, socklen_t len)
 	return bind(fd, &a->any, len);
 }
 
-/* Of /run/colconv/colconv.sock: /run/colconv, which a package makes for a daemon that may not. */
+/*
+ * Makes the folder of the socket file: /run/colconv for /run/colconv/colconv.sock. In packages systemd makes
+ * it, because the daemon may not.
+ */
 static int
 folder_make(const char *path, struct err *e)
 {
@@ -201,7 +206,7 @@ listener_open(struct listener *l, const char *address, struct err *e)
 	if (l->fd.fd < 0)
 		return err_errno(e, E_IO, errno, "cannot listen on '%s'", address);
 	(void)setsockopt(l->fd.fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	/* [::] is all of IPv6 and no IPv4, whatever the system's setting */
+	/* [::] accepts IPv6 only, whatever the system's default is */
 	if (a.any.sa_family == AF_INET6)
 		(void)setsockopt(l->fd.fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (address_bind(l->fd.fd, &a, len) < 0)
@@ -210,7 +215,7 @@ listener_open(struct listener *l, const char *address, struct err *e)
 		l->path = strdup(a.un.sun_path);
 		if (!l->path)
 			return err_no_memory(e);
-		/* the socket's mode is who may call; nobody can connect before listen() */
+		/* the mode says who may connect; nobody can connect before listen() */
 		if (chmod(l->path, 0660) < 0)
 			return err_errno(e, E_IO, errno, "cannot set the mode of '%s'", l->path);
 	}
@@ -219,7 +224,7 @@ listener_open(struct listener *l, const char *address, struct err *e)
 	return 0;
 }
 
-/* With a socket that listens. */
+/* Starts with a socket that listens already. */
 static int
 listener_begin(struct listener *l, struct err *e)
 {

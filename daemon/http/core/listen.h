@@ -12,8 +12,8 @@ struct listener;
 typedef void (*listener_fn)(void *arg, int fd, const struct sockaddr *addr, socklen_t len);
 
 /*
- * Port 0 takes a free port. E_USAGE for text that is not an address. The socket file of a dead process is
- * replaced; that of a live process is E_IO. A missing folder of the socket file is made.
+ * Port 0 takes a free port. E_USAGE for text that is not an address. Makes a missing folder of the socket
+ * file. Replaces the socket file of a dead process; that of a live process is an error (E_IO).
  */
 int listener_new(struct loop *l, const char *address, listener_fn fn, void *arg, struct listener **ret,
 		 struct err *e);

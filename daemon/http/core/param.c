@@ -31,7 +31,7 @@ param_take(void *arg, enum MHD_ValueKind kind, const char *key, const char *valu
 		return MHD_YES;
 	}
 	(void)snprintf(y->q->field, sizeof(y->q->field), "%s", key);
-	return MHD_NO; /* ends here */
+	return MHD_NO; /* stop the iteration */
 }
 
 int

@@ -2,7 +2,7 @@
 
 #include <strings.h>
 
-/* Digits from *s on, which moves behind them; as large as it gets when they are too many. */
+/* Reads the digits at *s and moves *s behind them. A number that does not fit becomes UINT64_MAX. */
 static bool
 number_take(const char **s, uint64_t *ret)
 {

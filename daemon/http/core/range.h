@@ -5,9 +5,9 @@
 #include "base/util.h"
 
 enum range {
-	RANGE_WHOLE, /* no range, or one to ignore: several, another unit, nonsense */
+	RANGE_WHOLE, /* send the whole file: no range, several, another unit, nonsense */
 	RANGE_PART,
-	RANGE_OUTSIDE, /* beyond the end of the file */
+	RANGE_OUTSIDE, /* 416: begins after the end of the file */
 };
 
 /* `header` NULL: the request has none. *ret_first and *ret_len are set for RANGE_PART. */

@@ -9,7 +9,7 @@
 
 #define RETRY_AFTER "5" /* s, when a limit is reached */
 
-/* Bytes of an answer that is always given. */
+/* Answers up to this size are always given, whatever the budget of answers is. */
 #define ANSWER_SMALL (32u << 10)
 
 int
@@ -27,7 +27,7 @@ reply_set_take(struct request *q, unsigned status, struct MHD_Response *response
 	return 0;
 }
 
-/* Text that waits for its reader. */
+/* The text of an answer while its client reads it. */
 struct answer {
 	struct server *server;
 	size_t len;
@@ -44,7 +44,7 @@ answer_free(void *arg)
 	free(a);
 }
 
-/* Counts against the budget of answers. NULL: memory ran out. */
+/* Owns the text and counts it in the budget of answers. NULL when memory ran out. */
 static struct MHD_Response *
 large_response_take(struct server *s, char *text, size_t len)
 {
@@ -64,8 +64,8 @@ large_response_take(struct server *s, char *text, size_t len)
 }
 
 /*
- * `text` is taken. E_BUSY for a large answer to a read when the budget is used up. The answer to a change is
- * always given, for the change was made.
+ * Takes `text`. E_BUSY for a large answer to a GET when the budget of answers is used up. A POST or DELETE
+ * always gets its answer: the change was made already.
  */
 static int
 text_take(struct request *q, unsigned status, char *text, size_t len, const char *type, struct err *e)
@@ -135,7 +135,7 @@ reply_error(struct request *q, const struct err *why)
 	j = json_pack("{s:s, s:s, s:i, s:s, s:s}", "type", "about:blank", "title",
 		      MHD_get_reason_phrase_for((unsigned)status), "status", status, "code",
 		      err_name(why->code), "detail", why->msg);
-	str_clean(q->field); /* a caller's own words, perhaps cut inside a character */
+	str_clean(q->field); /* text from the caller, which may be cut in the middle of a character */
 	if (*q->field)
 		(void)json_object_set_new(j, "field", json_string(q->field));
 	(void)reply_text(q, (unsigned)status, j, "application/problem+json", NULL);
@@ -150,7 +150,10 @@ header_get(const struct request *q, const char *name)
 	return MHD_lookup_connection_value(q->conn, MHD_HEADER_KIND, name);
 }
 
-/* A range is of GET alone, and of the file that the caller has the rest of. */
+/*
+ * Range counts for GET only. With If-Range it counts only while the file is still the one that the client has
+ * a part of.
+ */
 static enum range
 range_wanted(const struct request *q, uint64_t size, const char *etag, uint64_t *ret_first, uint64_t *ret_len)
 {
@@ -221,7 +224,7 @@ reply_file_take(struct request *q, int fd, uint64_t size, const char *etag, cons
 	}
 	reply_header(q, "ETag", etag);
 	reply_header(q, "Accept-Ranges", "bytes");
-	reply_header(q, "Cache-Control", "no-cache"); /* may be kept, and is asked for again each time */
+	reply_header(q, "Cache-Control", "no-cache"); /* caches must revalidate it each time */
 	return r;
 }
 

@@ -11,10 +11,13 @@
 
 #define REQUEST_MAGIC 0x72657173u
 
-/* A body beyond the limit is read and dropped, so that its sender hears why; up to this many times the limit. */
+/*
+ * Up to this many times the limit, an oversized body is read and dropped, so that its sender gets the 413
+ * instead of a broken connection.
+ */
 #define DROP_FACTOR 8
 
-/* Parameters of a query; jobs are listed by 22 at most. */
+/* Most query parameters of a request; GET /v1/jobs uses up to 22. */
 #define PARAMS_MAX 64
 
 static int64_t
@@ -26,7 +29,7 @@ now_us(void)
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
-/* Tells the server's owner of the request, where it wants to know. */
+/* Reports the request to the server's owner, if the owner set a callback. */
 static void
 tell(const struct request *q, void (*fn)(void *arg, const struct server_request *q))
 {
@@ -72,7 +75,10 @@ answer(struct request *q)
 	return MHD_queue_response(q->conn, q->status, q->reply);
 }
 
-/* Each takes of the connection's memory beside its text, and where that ends the library falls silent. */
+/*
+ * Refuse many parameters. Each uses memory of the connection besides its text, and when that memory runs out,
+ * the library closes the connection without an answer.
+ */
 static bool
 params_too_many(const char *query)
 {
@@ -112,7 +118,10 @@ request_new(void *arg, const char *uri, struct MHD_Connection *conn)
 	return q;
 }
 
-/* All that can be said before the body is there; with a reply, the body is read and dropped. */
+/*
+ * Checks everything that is known before the body arrives. When this sets a reply (an error), the body is
+ * read and dropped.
+ */
 static enum MHD_Result
 request_begin(struct request *q, const char *url, const char *method, const char *version)
 {
@@ -147,7 +156,7 @@ request_body_release(struct request *q)
 	buf_release(&q->body);
 }
 
-/* Of the requests that are still arriving, the one whose body takes the most memory. */
+/* The arriving request with the largest body. */
 static struct request *
 body_largest(const struct server *s)
 {
@@ -160,7 +169,10 @@ body_largest(const struct server *s)
 	return found;
 }
 
-/* Keeps all bodies within their budget: the largest go first, so that ordinary submissions stay. */
+/*
+ * Keeps the bodies of all requests within their budget. Refuses the largest first, so that ordinary
+ * submissions continue.
+ */
 static void
 body_keep(struct request *q, const char *data, size_t len)
 {
@@ -184,7 +196,7 @@ body_add(struct request *q, const char *data, size_t len)
 	q->body_len += len;
 	if (q->body_len > max * DROP_FACTOR)
 		return MHD_NO;
-	/* a body where none belongs may be the next request, if somebody before us read it so */
+	/* an unexpected body may be the next request for a proxy that ignored the length: read no further */
 	if (!q->route || q->route->takes != TAKES_BODY) {
 		q->close = true;
 		return MHD_YES;
@@ -193,7 +205,7 @@ body_add(struct request *q, const char *data, size_t len)
 		return MHD_YES;
 	if (q->body_len <= max && q->body.len + len == q->body_len)
 		body_keep(q, data, len);
-	else /* too long, by now or once: the limit may change in between */
+	else /* too long, now or when it began: the limit may change in between */
 		request_body_release(q);
 	return q->from->ended ? MHD_NO : MHD_YES;
 }
@@ -221,7 +233,7 @@ request_app(const struct request *q)
 	return q->server->spec.app;
 }
 
-/* E_BUSY is not reported: limits are reached by floods, which would flood the log. */
+/* Do not report E_BUSY: a flood reaches limits all the time, and would fill the log. */
 void
 request_refuse(struct request *q, const struct err *why)
 {

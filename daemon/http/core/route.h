@@ -1,7 +1,7 @@
 /*
- * Routes: from a method and a path to the function that answers.
+ * Finds the handler for a method and a path.
  *
- * The table is its owner's, for example http/api/routes.def; core knows no handler by name.
+ * The table belongs to the caller, for example http/api/routes.def; core knows no handler by name.
  */
 #ifndef HTTP_CORE_ROUTE_H
 #define HTTP_CORE_ROUTE_H
@@ -13,7 +13,7 @@ struct request;
 /* Sets a reply or leaves the request pending (request.h); an error becomes the reply. */
 typedef int (*route_fn)(struct request *q, struct err *e);
 
-/* What a caller must be allowed to do. Each scope includes the ones before it. */
+/* The permission that a route needs. Each scope includes the ones before it. */
 enum scope { SCOPE_NONE, SCOPE_READ, SCOPE_SUBMIT, SCOPE_ADMIN };
 
 enum takes { TAKES_NOTHING, TAKES_QUERY, TAKES_BODY };
@@ -40,8 +40,8 @@ struct route_args {
 #define ROUTE_ALLOW_LEN 32
 
 /*
- * NULL with E_NOT_FOUND, or NULL with E_METHOD and the methods of the path in `allow`, written as the
- * header Allow wants them. HEAD finds the row of GET.
+ * Returns NULL with E_NOT_FOUND, or NULL with E_METHOD and the path's methods in `allow`, in the form of the
+ * header Allow. HEAD finds the row of GET.
  */
 const struct route *route_find(const struct route_table *table, const char *method, const char *path,
 			       struct route_args *ret, char allow[ROUTE_ALLOW_LEN], struct err *e);

@@ -1,10 +1,13 @@
 #include "request.h"
 #include "server_private.h"
 
-/* Connections that were ended for newcomers and that the library has yet to close, beyond connections_max. */
+/*
+ * Extra connections that MHD accepts above connections_max: those that we ended to make room, and that MHD
+ * has yet to close.
+ */
 #define ENDING_MAX 1024
 
-/* Calls every turn; returns whether one of them resumed a request. */
+/* Calls all registered turns. Returns whether one of them resumed a request. */
 static bool
 turns_run(struct server *s)
 {
@@ -62,7 +65,9 @@ wake_due(void *arg)
 	run(s);
 }
 
-/* Most of a flood has hung up by now, and is not worth the library's time. */
+/*
+ * In a flood most clients have hung up by now. Close them here; handing them to the library costs much more.
+ */
 static void
 connection_add(void *arg, int fd, const struct sockaddr *addr, socklen_t len)
 {
@@ -78,7 +83,10 @@ connection_add(void *arg, int fd, const struct sockaddr *addr, socklen_t len)
 	server_wake(s);
 }
 
-/* %XX in a path or a parameter. One that holds a NUL stays as it was sent, for it would end there. */
+/*
+ * Decodes %XX in a path or a parameter. Text that would hold a NUL stays undecoded, because as a C string it
+ * would end there.
+ */
 static size_t
 unescape(void *arg, struct MHD_Connection *conn, char *s)
 {
@@ -161,7 +169,7 @@ server_set_tokens_take(struct server *s, struct tokens *tokens, struct err *e)
 	return 0;
 }
 
-/* A port without a listener yet. */
+/* Adds a port, whose listener is set later. */
 static int
 port_add(struct server *s, struct port **ret, struct err *e)
 {
@@ -183,7 +191,7 @@ port_add(struct server *s, struct port **ret, struct err *e)
 	return 0;
 }
 
-/* The port that was added last could not listen. */
+/* Removes the port that was added last, after it failed to listen. */
 static void
 port_drop(struct server *s)
 {
@@ -299,7 +307,8 @@ server_free(struct server **sp)
 	loop_timer_stop(&s->wake);
 	loop_fd_unwatch(s->spec.loop, &s->poll);
 	if (s->mhd) {
-		(void)MHD_run(s->mhd); /* notices the resumed connections, which MHD must not stop with */
+		(void)MHD_run(
+			s->mhd); /* shows MHD the resumed connections: none may be suspended when it stops */
 		MHD_stop_daemon(s->mhd);
 	}
 	conns_release(&s->conns);

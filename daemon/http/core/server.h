@@ -1,9 +1,9 @@
 /*
- * An HTTP server on an event loop of ours, for whatever table of routes it is given.
+ * An HTTP server in our event loop. The caller gives the table of routes.
  *
- * libmicrohttpd runs inside the loop, without threads: its own epoll thread stalls when exactly
- * 128 connections are ready at once. We accept the connections and hand them to it, so several
- * addresses share one instance and its limits.
+ * libmicrohttpd runs inside the loop, without threads of its own: its epoll thread stalls when exactly 128
+ * connections are ready at once. We accept connections and hand them to it, so that several addresses share
+ * one instance and its limits.
  */
 #ifndef HTTP_CORE_SERVER_H
 #define HTTP_CORE_SERVER_H
@@ -16,7 +16,7 @@
 
 struct server;
 
-/* A request, for counting and logging it. Valid during the call. */
+/* The facts of a request for counters and the log. Valid during the call. */
 struct server_request {
 	const char *method;
 	const char *path;
@@ -39,23 +39,27 @@ struct server_spec {
 	uint64_t bodies_max;  /* bytes of all bodies together */
 	uint64_t answers_max; /* bytes of all answers that wait for their readers, together */
 	void (*answered)(void *arg, const struct server_request *q); /* an answer begins */
-	void (*ended)(void *arg, const struct server_request *q);    /* after the answer, or without one */
-	void (*failed)(void *arg, const struct err *why); /* a request met an error of ours (5xx) */
+	void (*ended)(void *arg, const struct server_request *q); /* answered, or ended without an answer */
+	void (*failed)(void *arg, const struct err *why);         /* a request met an error of ours (5xx) */
 	void *arg;
 	void *app; /* the handlers get it from request_app() */
 };
 
 int server_new(const struct server_spec *spec, struct server **ret, struct err *e);
 
-/* From now on handlers are only called again, never anew. Before whatever they wait for is ended. */
+/*
+ * From now on new requests get no handler; only requests that waited are handled again. Call before ending
+ * their waits.
+ */
 void server_end(struct server *s);
 
-/* Ends every connection. No connection may be suspended: resume them first. */
+/* Ends every connection. Resume suspended connections first. */
 void server_free(struct server **s);
 
 /*
- * Sets who may call, from now on: NULL is everyone. `tokens` is taken, also on failure. E_NOT_ALLOWED for
- * NULL while other hosts reach us. Before the first server_listen(), and whenever the file has changed.
+ * Sets the tokens that may call from now on. NULL: everyone may. `tokens` is taken, also on failure.
+ * E_NOT_ALLOWED for NULL while other hosts can reach us. Call before the first server_listen(), and whenever
+ * the file changed.
  */
 int server_set_tokens_take(struct server *s, struct tokens *tokens, struct err *e);
 
@@ -66,29 +70,29 @@ int server_set_tokens_take(struct server *s, struct tokens *tokens, struct err *
  */
 int server_listen(struct server *s, const char *address, uint16_t *ret_port, struct err *e);
 
-/* Only the checks of server_listen(). */
+/* Makes the checks of server_listen(), and does not listen. */
 int server_address_check(const char *address, const struct tokens *tokens, struct err *e);
 
-/* For a socket that listens already; `fd` is taken, also on failure. */
+/* Uses a socket that listens already. `fd` is taken, also on failure. */
 int server_adopt_take(struct server *s, int fd, uint16_t *ret_port, struct err *e);
 
 /* Accepts no more connections; the open ones continue. */
 void server_quiesce(struct server *s);
 
 /*
- * Replaces what is read at each use. The loop and the limits of connections stay as server_new() got
- * them, for these are the library's.
+ * Replaces the settings that are read at each use. The loop and the limits of connections stay: the library
+ * got these in server_new() and cannot change them.
  */
 void server_set_spec(struct server *s, const struct server_spec *spec);
 
-/* What is there now: connections, requests, and bytes of bodies and answers. */
+/* Counts at this moment: connections, requests, and bytes of bodies and answers. */
 unsigned server_connections(const struct server *s);
 unsigned server_requests(const struct server *s);
 uint64_t server_bytes(const struct server *s);
 
 /*
- * Called once in each turn of the loop, after the requests of the turn were handled: the place to do for
- * all of them what is costly for each. Returns whether it resumed a request.
+ * Called once in each turn of the loop, after the turn's requests were handled. Do here, once for all of
+ * them, work that would be costly for each, such as a commit. Returns whether it resumed a request.
  */
 typedef bool (*server_turn_fn)(void *arg);
 
@@ -101,7 +105,10 @@ struct server_turn {
 /* `t` stays the caller's, and must live as long as the server. */
 void server_turn_add(struct server *s, struct server_turn *t);
 
-/* Runs the server again in this turn's end: after a suspended connection was resumed, or a turn has work. */
+/*
+ * Runs the server again at the end of this turn. Call after resuming a connection, and when a server_turn has
+ * work to do.
+ */
 void server_wake(struct server *s);
 
 #endif

@@ -1,4 +1,4 @@
-/* The server's members, for the files of core alone. */
+/* The members of struct server, for the files in core only. */
 #ifndef HTTP_CORE_SERVER_PRIVATE_H
 #define HTTP_CORE_SERVER_PRIVATE_H
 
@@ -10,7 +10,7 @@
 
 #define SERVER_MAGIC 0x73727672u
 
-/* Where connections come in. */
+/* An address that the server listens on. */
 struct port {
 	struct server *server;
 	struct listener *listener; /* NULL: closed */
@@ -24,14 +24,14 @@ struct server {
 	struct loop_fd poll;    /* MHD's own epoll descriptor */
 	struct loop_timer wake; /* runs MHD when no descriptor is ready */
 	bool woken;             /* run MHD again at once */
-	bool ending;            /* no handler is called anew: nobody would end its wait */
+	bool ending;            /* new requests get no handler: nobody would end their wait */
 	struct tokens *tokens;  /* NULL: everyone may call */
 	struct conns conns;
-	struct port **ports; /* they outlive their listeners: connections count in their shares */
+	struct port **ports; /* a port outlives its listener, because connections count in its share */
 	size_t n_ports;
-	unsigned requests; /* alive */
+	unsigned requests; /* requests in memory */
 	uint64_t bodies;   /* bytes of all requests' bodies */
-	uint64_t answers;  /* bytes of the answers that wait for their readers, but for small ones */
+	uint64_t answers;  /* bytes of answers that clients still read, without the small ones */
 	STAILQ_HEAD(, server_turn) turns;
 };
 

@@ -19,12 +19,12 @@ addresses_init(struct addresses *as)
 
 	for (i = 0; i < ADDRESS_BUCKETS; i++)
 		LIST_INIT(&as->buckets[i]);
-	/* without a seed of our own, a client that has many addresses could choose them for one bucket */
+	/* a secret seed: with a known one, a client with many addresses could pick them all for one bucket */
 	if (getrandom(&as->seed, sizeof(as->seed), GRND_NONBLOCK) < 0)
 		as->seed = (uint64_t)(uintptr_t)as;
 }
 
-/* False for a family that has no addresses. */
+/* False for a socket without addresses (a Unix socket). */
 static bool
 key_set(const struct sockaddr *from, unsigned char key[16])
 {

@@ -1,10 +1,9 @@
 /*
- * Shares of the connections: how many a listener or an address has open, and which of them may be given
- * up for a newcomer.
+ * Counts connections by listener and by client address, and says which may be given up for a new one.
  *
- * Without shares one client could hold all connections. Each listener may hold all but a reserve for each
- * other listener, so that a flood over TCP leaves connections for the Unix socket; an address may hold
- * most of what its listener may.
+ * Without such shares one client could hold all connections. A listener may hold all connections except a
+ * reserve for each other listener, so that a flood over TCP leaves some for the Unix socket. An address may
+ * hold most of its listener's connections.
  */
 #ifndef HTTP_CORE_SHARE_H
 #define HTTP_CORE_SHARE_H
@@ -17,7 +16,7 @@
 
 struct conn;
 
-/* What a connection is doing. In the phases before CONN_BUSY it may be given up for a newcomer. */
+/* What a connection is doing. Before CONN_BUSY it may be closed to make room for a new one. */
 enum conn_phase {
 	CONN_NEW,    /* has not sent a whole request yet */
 	CONN_IDLE,   /* was answered, and has not sent the next request yet */
@@ -29,12 +28,12 @@ TAILQ_HEAD(conn_list, conn);
 
 struct share {
 	unsigned n;                         /* open connections */
-	struct conn_list phases[CONN_BUSY]; /* the first of each list is in its phase the longest */
+	struct conn_list phases[CONN_BUSY]; /* the first of each list has been in that phase the longest */
 };
 
 void share_init(struct share *s);
 
-/* The shares of addresses, made when an address comes and dropped when it has gone. */
+/* The shares of client addresses. Each exists while its address has connections. */
 #define ADDRESS_BUCKETS 1024
 
 struct address {
@@ -51,8 +50,8 @@ struct addresses {
 void addresses_init(struct addresses *as);
 
 /*
- * An IPv4 address, or the first 64 bits of an IPv6 address, of which one host usually has all the rest.
- * NULL with r 0 for other families, which have no addresses to tell clients apart by.
+ * The share of a client: by IPv4 address, or by the first 64 bits of an IPv6 address, because one host
+ * usually owns the rest. NULL (and 0) for a Unix socket, whose clients cannot be told apart.
  */
 int address_get(struct addresses *as, const struct sockaddr *from, struct share **ret, struct err *e);
 

@@ -115,7 +115,7 @@ tokens_parse(struct tokens *t, char *text, struct err *e)
 	return t->n ? 0 : err_set(e, E_BAD_CONFIG, "the file holds no token");
 }
 
-/* Secrets are no use where others can read them. */
+/* Refuse a file that others can read. */
 static int
 mode_check(const char *path, struct err *e)
 {

@@ -29,9 +29,9 @@ struct tokens {
 };
 
 /*
- * The tokens of the file; of systemd's credential "tokens" when `path` is "" and there is one;
- * else *ret is NULL, and nobody is asked for a token. E_BAD_CONFIG names the line, or says that
- * the file is open to others: only a credential may be.
+ * Reads the tokens of the file. With `path` "", reads systemd's credential "tokens" if there is one;
+ * otherwise *ret is NULL and no token is needed. E_BAD_CONFIG names the bad line, or says that others can
+ * read the file; a credential's mode is not checked.
  */
 int tokens_load(const char *path, struct tokens **ret, struct err *e);
 void tokens_free(struct tokens **t);
@@ -39,7 +39,7 @@ void tokens_free(struct tokens **t);
 /* NULL when there is no such token. */
 const struct token *tokens_find(const struct tokens *t, const char *text, size_t len);
 
-/* Some token may do just what the scope allows. */
+/* True when a token has exactly this scope. */
 bool tokens_have(const struct tokens *t, enum scope scope);
 
 const char *scope_to_str(enum scope scope);

@@ -11,7 +11,7 @@ struct live {
 	struct live_spec spec;
 	struct streams streams;
 	struct waits waits;
-	int64_t published; /* the newest event that was shown; kept only while somebody watches */
+	int64_t published; /* the newest published event; kept only while somebody watches */
 };
 
 static bool
@@ -66,7 +66,7 @@ live_streams(const struct live *l)
 	return l->streams.n;
 }
 
-/* Before one more stream or waiting request. The first one begins to follow the events. */
+/* Call before adding a stream or a waiting request. The first one starts to follow the events. */
 static int
 enter(struct live *l, struct err *e)
 {
@@ -95,7 +95,7 @@ live_wait(struct live *l, struct request *q, int64_t after, uint64_t seconds, st
 	return r < 0 ? r : wait_begin(&l->waits, q, after, seconds, e);
 }
 
-/* Shows the end of a job, unless the job was tried again since. */
+/* Publishes the end of a job, unless the job was retried since. */
 static int
 end_show(struct live *l, const struct event *ev, struct err *e)
 {

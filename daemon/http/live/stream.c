@@ -9,9 +9,9 @@
 
 #define STREAM_MAGIC 0x73747265u
 #define BLOCK 2048
-#define PAGE 32 /* events that are read from the queue at a time */
+#define PAGE 32 /* events read from the queue at a time */
 
-/* All backlogs together; beyond that every stream that gets an event falls behind. */
+/* Limit of all backlogs together. When it is reached, each stream that gets an event falls behind. */
 #define BACKLOGS_MAX (UINT64_C(32) << 20)
 
 struct stream {
@@ -22,12 +22,12 @@ struct stream {
 	struct MHD_Connection *conn;
 	struct conn *from;
 	int64_t job;   /* 0: all */
-	int64_t after; /* number of the last event that `out` was given */
+	int64_t after; /* number of the last event in `out` */
 	struct buf out;
 	size_t counted; /* bytes of `out` in streams.bytes */
 	bool live;
 	bool suspended;
-	bool closed; /* ends after what `out` holds */
+	bool closed; /* ends when `out` was sent */
 };
 
 static void
@@ -40,7 +40,7 @@ stream_resume(struct stream *st)
 	server_wake(st->server);
 }
 
-/* After each change of `out`. */
+/* Updates streams.bytes. Call after each change of `out`. */
 static void
 bytes_count(struct stream *st)
 {
@@ -68,7 +68,7 @@ stream_close(struct stream *st)
 	stream_resume(st);
 }
 
-/* Without a number. */
+/* Appends an event without a number. */
 static void
 text_write(struct buf *b, const char *event, const json_t *data)
 {
@@ -94,7 +94,7 @@ job_write(struct streams *ss, struct buf *b, const struct job *job)
 	buf_puts(b, "\n\n");
 }
 
-/* The job as it is; that is all when it has ended. */
+/* Appends the job's document. If the job has ended, the stream ends after it. */
 static int
 job_begin(struct stream *st, struct err *e)
 {
@@ -136,7 +136,9 @@ page_add(const struct event *ev, void *arg, struct err *e)
 	return 0;
 }
 
-/* The next events from the queue; after the last of them the stream is live, or its job has ended. */
+/*
+ * Reads the next events from the queue. After the last one the stream is live, or ends if its job has ended.
+ */
 static int
 page_load(struct stream *st, struct err *e)
 {
@@ -169,7 +171,7 @@ page_next(struct stream *st)
 	if (page_load(st, &e) == 0)
 		return;
 	st->closed = true;
-	if (e.code != E_NOT_FOUND) /* a job that was removed meanwhile */
+	if (e.code != E_NOT_FOUND) /* not an error: the job was deleted in the meantime */
 		spec->failed(spec->arg, &e);
 }
 
@@ -224,7 +226,7 @@ comment_add(struct stream *st)
 		stream_add(st, &comment);
 }
 
-/* It may want to read on; if not, the library hears so when it writes. */
+/* The client may continue to read; if it does not, the library notices at the next write. */
 static void
 peer_left(void *arg, uint32_t events)
 {
@@ -264,7 +266,7 @@ streams_release(struct streams *ss)
 	loop_timer_stop(&ss->heartbeat);
 }
 
-/* Whether there are no more events after this one than a stream is sent again. Of all jobs the logs count too. */
+/* True when no more than replay_max events follow this one. In a stream of all jobs, log lines count too. */
 static int
 replay_check(const struct stream *st, int64_t after, bool *ret, struct err *e)
 {
@@ -400,7 +402,10 @@ streams_job_removed(struct streams *ss, int64_t job)
 		if (st->job && st->job != job)
 			continue;
 		stream_add(st, &text);
-		/* It has no number: a slow reader cannot have it from the queue later, and it is not kept without end. */
+		/*
+		 * Drop it for a slow reader: without a number it cannot be read from the queue later, and
+		 * keeping it would need unlimited memory.
+		 */
 		if (st->job || st->out.len > 2 * ss->spec->stream_backlog_max)
 			stream_close(st);
 	}

@@ -1,14 +1,14 @@
 /*
  * Streams of events (text/event-stream).
  *
- * A stream is either live, and gets events as they are published, or behind, and reads them from the
- * queue in small pages whenever it has sent what it had. It begins behind when its client names the last
- * event it saw, and falls behind when its reader is too slow for the backlog. So a slow reader costs a
- * bounded buffer and misses nothing but progress. A reader that takes nothing at all is closed like any
- * idle connection.
+ * A stream is either live or behind. A live stream gets events as they are published. A stream that is behind
+ * reads events from the queue in small pages, whenever it has sent the page before. A stream begins behind
+ * when its client names the last event that it saw, and falls behind when its reader is too slow for the
+ * backlog. So a slow reader costs a bounded buffer, and misses nothing but progress events. A reader that
+ * takes nothing at all is closed like any idle connection.
  *
- * A stream whose buffer is empty is suspended; an event resumes it. Every stream gets a comment from time
- * to time, and when its client goes away: writing is how either side notices that the other one is gone.
+ * A stream with an empty buffer is suspended, and the next event resumes it. Every stream regularly gets a
+ * comment line, because only a write shows that the other side has gone.
  */
 #ifndef HTTP_LIVE_STREAM_H
 #define HTTP_LIVE_STREAM_H
@@ -37,13 +37,13 @@ void streams_send(struct streams *ss, int64_t job, const char *event, const json
 
 bool streams_watched(const struct streams *ss, int64_t job);
 
-/* After the event that ended the job: `job` is its last state, and the last word of its streams. */
+/* Call after the event that ended the job: sends `job`, its last state, and ends its streams. */
 void streams_job_ended(struct streams *ss, const struct job *job);
 
-/* The job was removed. */
+/* Tells the streams that the job was deleted. */
 void streams_job_removed(struct streams *ss, int64_t job);
 
-/* All streams end when they have sent what they have. */
+/* Ends each stream after it has sent its backlog. */
 void streams_close(struct streams *ss);
 
 #endif

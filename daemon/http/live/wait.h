@@ -1,4 +1,4 @@
-/* Requests that wait for an event of a job (long poll): suspended until it comes, or their time is over. */
+/* Long polls: requests that stay suspended until an event of their job arrives or their time is over. */
 #ifndef HTTP_LIVE_WAIT_H
 #define HTTP_LIVE_WAIT_H
 
@@ -7,7 +7,7 @@
 struct waits {
 	LIST_HEAD(, wait) list;
 	const struct live_spec *spec; /* borrowed */
-	struct loop_timer due;        /* of the request whose time is over first */
+	struct loop_timer due;        /* when the first waiting request times out */
 	unsigned n;
 };
 
@@ -17,10 +17,10 @@ void waits_init(struct waits *ws, const struct live_spec *spec);
 int wait_begin(struct waits *ws, struct request *q, int64_t after, uint64_t seconds, struct err *e);
 
 void waits_event(struct waits *ws, const struct event *ev);
-void waits_job_ended(struct waits *ws, int64_t job); /* or was removed */
+void waits_job_ended(struct waits *ws, int64_t job); /* or was deleted */
 bool waits_watched(const struct waits *ws, int64_t job);
 
-/* All waiting is over. */
+/* Answers all waiting requests. */
 void waits_end(struct waits *ws);
 
 #endif
