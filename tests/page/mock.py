@@ -19,9 +19,9 @@ import time
 import urllib.parse
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-sys.path += [str(TOP / "tests/api"), str(TOP / "tests/lint")]
+sys.path += [str(TOP / "tests/api"), str(TOP / "tests/docs")]
+import codes  # noqa: E402
 import schema  # noqa: E402
-import test_errors  # noqa: E402
 
 PAGE = TOP / "daemon/http/page/web"
 TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
@@ -40,8 +40,7 @@ OPTIONS = {name: words(field) for name, field in schema.job_fields().items() if 
 FIELDS = [{"name": name, "help": field["description"], **({"words": words(field)} if words(field) else {}),
            **{key: field[key] for key in ("minimum", "maximum", "default") if key in field and "default" in field and field.get("type") in ("integer", "array")}}
           for name, field in schema.job_fields().items()]
-ERRORS = [{"code": name, "status": int(status), "retryable": retry == "true", "meaning": meaning, "remedy": remedy}
-          for _, name, status, _, retry, meaning, remedy in test_errors.rows()]
+ERRORS = [{"code": row.name, "status": int(row.http), "retryable": row.again, "meaning": row.meaning, "remedy": row.remedy} for row in codes.codes()]
 
 
 def policy():
