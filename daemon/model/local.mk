@@ -2,12 +2,14 @@ noinst_LIBRARIES += libmodel.a
 libmodel_a_SOURCES = \
 	daemon/model/blocks.c daemon/model/blocks.h \
 	daemon/model/caseinput.c daemon/model/caseinput.h \
+	daemon/model/colgemma3.c \
 	daemon/model/colidefics3.c \
 	daemon/model/colmodernvbert.c \
 	daemon/model/colpali.c \
 	daemon/model/colqwen2.c \
 	daemon/model/decoder.c daemon/model/decoder.h \
 	daemon/model/feeds.c daemon/model/feeds.h \
+	daemon/model/gemma.c daemon/model/gemma.h \
 	daemon/model/guards.c daemon/model/guards.h \
 	daemon/model/modernbert.c daemon/model/modernbert.h \
 	daemon/model/model.h \

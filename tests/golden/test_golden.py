@@ -32,6 +32,7 @@ CHECKPOINTS = [
     pytest.param("colmodernvbert-tiny", "legacy", id="colmodernvbert-legacy"),
     pytest.param("colidefics3-tiny", None, id="colidefics3"),
     pytest.param("bimodernvbert-tiny", None, id="bimodernvbert"),
+    pytest.param("colgemma3-tiny", None, id="colgemma3"),
 ]
 
 
@@ -80,7 +81,7 @@ def source_of(out):
 
 
 @pytest.mark.parametrize("name, layout", [("colqwen2-tiny", None), ("colqwen2-tiny", "engine"), ("colmodernvbert-tiny", None),
-                                          ("colmodernvbert-tiny", "legacy"), ("colidefics3-tiny", None)])
+                                          ("colmodernvbert-tiny", "legacy"), ("colidefics3-tiny", None), ("colgemma3-tiny", None)])
 def test_an_adapter_over_the_base_that_is_given(name, layout, make_checkpoint, tmp_path):
     base = make_checkpoint(name, layout)
 
@@ -211,6 +212,7 @@ FORMS = {
 
 @pytest.mark.parametrize("name, form", [
     *((name, form) for name in ("colqwen2-tiny", "colpali-tiny", "colmodernvbert-tiny", "colidefics3-tiny") for form in FORMS),
+    *(("colgemma3-tiny", form) for form in ("bf16", "fp16")),
     *(("colqwen2-tiny-bf16-sharded", form) for form in FORMS if "bf16" in form),
 ])
 def test_every_form_gives_the_originals_embeddings(name, form, tmp_path):

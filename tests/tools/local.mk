@@ -10,6 +10,7 @@ noinst_PROGRAMS += tests/tools/mkcheckpoint
 tests_tools_mkcheckpoint_SOURCES = \
 	tests/tools/mkcheckpoint.c tests/tools/mkcheckpoint.h \
 	tests/tools/mkcheckpoint_adapter.c \
+	tests/tools/mkcheckpoint_colgemma3.c \
 	tests/tools/mkcheckpoint_colidefics3.c \
 	tests/tools/mkcheckpoint_colmodernvbert.c \
 	tests/tools/mkcheckpoint_colpali.c \

@@ -18,20 +18,16 @@
 #define BLOCK_VALUES (1u << 20)
 
 static const struct mkc_arch *const archs[] = {&mkc_colqwen2, &mkc_colpali, &mkc_colmodernvbert,
-					       &mkc_colidefics3};
+					       &mkc_colidefics3, &mkc_colgemma3};
 
 static const char usage[] =
 	"usage: mkcheckpoint --arch ARCH [OPTION]... FOLDER\n"
 	"       mkcheckpoint --adapter BASE [--kind KIND] [--rank N] [--seed N] FOLDER\n"
 	"Writes a random checkpoint in a published layout, or a LoRA adapter over one.\n"
 	"\n"
-	"  --arch ARCH      colqwen2, colpali, colmodernvbert or colidefics3\n"
-	"  --size SIZE      tiny (default), or as published: 2b (colqwen2), 3b (colpali), 250m "
-	"(colmodernvbert),\n"
-	"                   256m and 500m (colidefics3)\n"
-	"  --layout LAYOUT  colqwen2: A to F; colpali: native, hub, saved, fresh, engine, engine5;\n"
-	"                   colmodernvbert: hf, engine, legacy; colidefics3: engine, engine5; default: the "
-	"first\n"
+	"  --arch ARCH      see below\n"
+	"  --size SIZE      tiny (default), or as published\n"
+	"  --layout LAYOUT  default: the first\n"
 	"  --dtype DTYPE    fp32, fp16 or bf16; default: fp32 for tiny, else bf16\n"
 	"  --shards N       default: 1 for tiny, else 2\n"
 	"  --seed N         the same seed gives the same weights in every layout; default: 1\n"
@@ -40,7 +36,28 @@ static const char usage[] =
 	"                   a key alone is looked for in the text's, the vision's, the top's\n"
 	"  --kind KIND      plain (default), rslora or dora\n"
 	"  --rank N         of the adapter; default: 32\n"
-	"  --help           prints this\n";
+	"  --help           prints this\n"
+	"\n";
+
+static int
+usage_print(void)
+{
+	const struct mkc_layout *l;
+	const struct mkc_size *s;
+	size_t i;
+
+	(void)fputs(usage, stdout);
+	for (i = 0; i < ARRAY_LEN(archs); i++) {
+		(void)printf("%s: sizes", archs[i]->name);
+		for (s = archs[i]->sizes; s->name; s++)
+			(void)printf(" %s", s->name);
+		(void)printf("; layouts");
+		for (l = archs[i]->layouts; l->name; l++)
+			(void)printf(" %s", l->name);
+		(void)printf("\n");
+	}
+	return ferror(stdout);
+}
 
 struct options {
 	const struct mkc_arch *arch;
@@ -111,7 +128,8 @@ arch_resolve(struct options *o, const char *arch, const char *size, const char *
 		if (arch && str_eq(archs[i]->name, arch))
 			o->arch = archs[i];
 	if (!o->arch)
-		return err_set(e, E_USAGE, "--arch is colqwen2, colpali, colmodernvbert or colidefics3");
+		return err_set(e, E_USAGE, "--arch: unknown family '%s'; see mkcheckpoint --help",
+			       arch ? arch : "");
 	for (o->size = o->arch->sizes; o->size->name && !str_eq(o->size->name, size);)
 		o->size++;
 	if (!o->size->name)
@@ -174,7 +192,7 @@ options_parse(int argc, char **argv, struct options *o, struct err *e)
 		else if (c == 'c')
 			r = str_to_u64(optarg, 1, 65536, "--rank", &o->adapter.rank, e);
 		else if (c == 'h')
-			exit(fputs(usage, stdout) < 0);
+			exit(usage_print());
 		else
 			return err_set(e, E_USAGE, "see mkcheckpoint --help");
 	}

@@ -173,14 +173,19 @@ tests_unit_test_checkpoint_SOURCES = tests/unit/test_checkpoint.c tests/unit/tes
 tests_unit_test_checkpoint_LDADD = libcheckpoint.a $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test_config
-tests_unit_test_config_SOURCES = tests/unit/test_config.c tests/unit/test.h
+tests_unit_test_config_SOURCES = tests/unit/test_config.c tests/unit/config_edit.h tests/unit/test.h
 nodist_EXTRA_tests_unit_test_config_SOURCES = dummy.cxx
 tests_unit_test_config_LDADD = $(MODEL_LIBS) $(UNIT_LIBS) $(TORCH_LIBS)
 
 check_PROGRAMS += tests/unit/test_config_tiles
-tests_unit_test_config_tiles_SOURCES = tests/unit/test_config_tiles.c tests/unit/test.h
+tests_unit_test_config_tiles_SOURCES = tests/unit/test_config_tiles.c tests/unit/config_edit.h tests/unit/test.h
 nodist_EXTRA_tests_unit_test_config_tiles_SOURCES = dummy.cxx
 tests_unit_test_config_tiles_LDADD = $(MODEL_LIBS) $(UNIT_LIBS) $(TORCH_LIBS)
+
+check_PROGRAMS += tests/unit/test_config_gemma3
+tests_unit_test_config_gemma3_SOURCES = tests/unit/test_config_gemma3.c tests/unit/config_edit.h tests/unit/test.h
+nodist_EXTRA_tests_unit_test_config_gemma3_SOURCES = dummy.cxx
+tests_unit_test_config_gemma3_LDADD = $(MODEL_LIBS) $(UNIT_LIBS) $(TORCH_LIBS)
 
 check_PROGRAMS += tests/unit/test_model
 tests_unit_test_model_SOURCES = tests/unit/test_model.c tests/unit/test.h tests/unit/tmpdir.h

@@ -1,11 +1,9 @@
-#include "test.h"
+#include "config_edit.h"
 
 #include <math.h>
 
 #include "model/colpali.c" /* for its config, which no other file sees */
 #include "model/qwen2vl_config.h"
-
-#define JSON(...) #__VA_ARGS__ /* a JSON text written as it is */
 
 /* clang-format off */
 #define QWEN_TEXT(...) \
@@ -39,35 +37,6 @@ static const char paligemma[] = EXPAND({"model_type": "colpali", "embedding_dim"
 	"vision_config": {"model_type": "siglip_vision_model", "hidden_size": 48, "num_hidden_layers": 2,
 		"num_attention_heads": 3, "intermediate_size": 100, "image_size": 90, "patch_size": 14}}});
 /* clang-format on */
-
-static json_t *
-load(const char *text)
-{
-	json_error_t je;
-	json_t *j = json_loads(text, 0, &je);
-
-	if (!j)
-		fail_msg("%s in %s", je.text, text);
-	return j;
-}
-
-/* Puts a JSON value at a dotted path; "" removes what is there. */
-static void
-edit(json_t *j, const char *path, const char *value)
-{
-	_cleanup_free_ char *copy = strdup(path);
-	char *key = copy, *dot;
-
-	for (; (dot = strchr(key, '.')); key = dot + 1) {
-		*dot = '\0';
-		j = json_object_get(j, key);
-		assert_non_null(j);
-	}
-	if (*value)
-		assert_int_equal(json_object_set_new(j, key, json_loads(value, JSON_DECODE_ANY, NULL)), 0);
-	else
-		assert_int_equal(json_object_del(j, key), 0);
-}
 
 static void
 test_qwen2vl(void **state)
@@ -134,12 +103,6 @@ test_qwen2vl_defaults(void **state)
 	assert_int_equal(c.vision.mlp_dim, 5120);
 	assert_int_equal(c.vision.head_dim, 80);
 }
-
-struct refusal {
-	const char *path, *value;
-	int code;
-	const char *error;
-};
 
 #define T "vlm_config.text_config."
 #define V "vlm_config.vision_config."
@@ -252,25 +215,25 @@ test_paligemma(void **state)
 	(void)state;
 	(void)config_read(j, NULL, NULL, &c, &e);
 	assert_no_error(&e);
-	assert_int_equal(c.embedding_dim, 96);
-	assert_int_equal(c.image_token_id, 301);
-	assert_int_equal(c.text.hidden_size, 80);
-	assert_int_equal(c.text.num_hidden_layers, 2);
-	assert_int_equal(c.text.num_attention_heads, 5);
-	assert_int_equal(c.text.num_key_value_heads, 1);
-	assert_int_equal(c.text.head_dim, 24);
-	assert_int_equal(c.text.intermediate_size, 96);
-	assert_int_equal(c.text.vocab_size, 350);
-	assert_true(fabs(c.text.rms_norm_eps - 1e-6) < 1e-12);
-	assert_true(fabs(c.text.rope_theta - 1e4) < 1e-9);
-	assert_int_equal(c.vision.hidden_size, 48);
-	assert_int_equal(c.vision.num_hidden_layers, 2);
-	assert_int_equal(c.vision.head_dim, 16);
-	assert_int_equal(c.vision.intermediate_size, 100);
-	assert_int_equal(c.vision.num_channels, 3);
-	assert_int_equal(c.vision.image_size, 90);
-	assert_int_equal(c.vision.patches, 36);
-	assert_true(fabs(c.vision.layer_norm_eps - 1e-6) < 1e-12);
+	assert_int_equal(c.gemma.embedding_dim, 96);
+	assert_int_equal(c.gemma.image_token_id, 301);
+	assert_int_equal(c.gemma.text.hidden_size, 80);
+	assert_int_equal(c.gemma.text.num_hidden_layers, 2);
+	assert_int_equal(c.gemma.text.num_attention_heads, 5);
+	assert_int_equal(c.gemma.text.num_key_value_heads, 1);
+	assert_int_equal(c.gemma.text.head_dim, 24);
+	assert_int_equal(c.gemma.text.intermediate_size, 96);
+	assert_int_equal(c.gemma.text.vocab_size, 350);
+	assert_true(fabs(c.gemma.text.rms_norm_eps - 1e-6) < 1e-12);
+	assert_true(fabs(c.rope_theta - 1e4) < 1e-9);
+	assert_int_equal(c.gemma.vision.hidden_size, 48);
+	assert_int_equal(c.gemma.vision.num_hidden_layers, 2);
+	assert_int_equal(c.gemma.vision.head_dim, 16);
+	assert_int_equal(c.gemma.vision.intermediate_size, 100);
+	assert_int_equal(c.gemma.vision.num_channels, 3);
+	assert_int_equal(c.gemma.vision.image_size, 90);
+	assert_int_equal(c.gemma.vision.patches, 36);
+	assert_true(fabs(c.gemma.vision.layer_norm_eps - 1e-6) < 1e-12);
 
 	/* The engine's layout, with the keys' other spellings. */
 	edit(engine, "image_token_index", "");
@@ -281,10 +244,10 @@ test_paligemma(void **state)
 	edit(engine, "text_config.rope_parameters", "{\"rope_type\": \"default\", \"rope_theta\": 20000.0}");
 	(void)config_read(engine, NULL, NULL, &c, &e);
 	assert_no_error(&e);
-	assert_int_equal(c.embedding_dim, 0);
-	assert_int_equal(c.image_token_id, 302);
-	assert_int_equal(c.text.head_dim, 256);
-	assert_true(fabs(c.text.rope_theta - 2e4) < 1e-9);
+	assert_int_equal(c.gemma.embedding_dim, 0);
+	assert_int_equal(c.gemma.image_token_id, 302);
+	assert_int_equal(c.gemma.text.head_dim, 256);
+	assert_true(fabs(c.rope_theta - 2e4) < 1e-9);
 }
 
 static const struct refusal paligemma_refusals[] = {

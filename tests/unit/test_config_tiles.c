@@ -1,12 +1,10 @@
 /* config.json of the families whose images are cut into tiles. */
-#include "test.h"
+#include "config_edit.h"
 
 #include <math.h>
 
 #include "base/str.h"
 #include "model/colidefics3.c" /* for its config, which no other file sees */
-
-#define JSON(...) #__VA_ARGS__ /* a JSON text written as it is */
 
 /* clang-format off */
 static const char idefics3[] = JSON({"model_type": "idefics3", "architectures": ["ColIdefics3"], "image_token_id": 301, "scale_factor": 4,
@@ -22,35 +20,6 @@ static const char modernvbert[] = JSON({"model_type": "colmodernvbert", "embeddi
 	"vision_config": {"model_type": "siglip_vision_model", "hidden_size": 48, "num_attention_heads": 3, "image_size": 96,
 		"patch_size": 16}}});
 /* clang-format on */
-
-static json_t *
-load(const char *text)
-{
-	json_error_t je;
-	json_t *j = json_loads(text, 0, &je);
-
-	if (!j)
-		fail_msg("%s in %s", je.text, text);
-	return j;
-}
-
-/* Puts a JSON value at a dotted path; "" removes what is there. */
-static void
-edit(json_t *j, const char *path, const char *value)
-{
-	_cleanup_free_ char *copy = strdup(path);
-	char *key = copy, *dot;
-
-	for (; (dot = strchr(key, '.')); key = dot + 1) {
-		*dot = '\0';
-		j = json_object_get(j, key);
-		assert_non_null(j);
-	}
-	if (*value)
-		assert_int_equal(json_object_set_new(j, key, json_loads(value, JSON_DECODE_ANY, NULL)), 0);
-	else
-		assert_int_equal(json_object_del(j, key), 0);
-}
 
 static void
 test_idefics3(void **state)
@@ -88,12 +57,6 @@ test_idefics3(void **state)
 }
 
 /* An edit of a config.json, and the error that it leads to. */
-struct refusal {
-	const char *path, *value;
-	int code;
-	const char *error;
-};
-
 #define T "text_config."
 #define V "vision_config."
 

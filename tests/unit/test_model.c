@@ -50,6 +50,8 @@ test_find(void **state)
 		 "colmodernvbert", LIBRARY_ENGINE},
 		{"{\"model_type\": \"idefics3\", \"architectures\": [\"ColIdefics3\"]}", "colidefics3",
 		 LIBRARY_ENGINE},
+		{"{\"model_type\": \"gemma3\", \"architectures\": [\"ColGemma3\"]}", "colgemma3",
+		 LIBRARY_ENGINE},
 		{"{\"model_type\": \"qwen2_vl\", \"auto_map\": {\"AutoConfig\": "
 		 "\"configuration_x.MyConfig\", "
 		 "\"AutoModel\": \"owner/name--modeling_x.ColQwen2\"}}",

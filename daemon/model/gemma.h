@@ -1,0 +1,71 @@
+/*
+ * What the retrievers over Gemma decoders have in common: scaled word embeddings, and square images of one size, each with
+ * the same number of tokens, from a SigLIP tower.
+ */
+#ifndef MODEL_GEMMA_H
+#define MODEL_GEMMA_H
+
+#include "decoder.h"
+#include "model.h"
+#include "siglip.h"
+
+#define GEMMA_LAYERS_MAX 1000
+
+struct gemma_text {
+	int64_t hidden_size;
+	int64_t num_hidden_layers;
+	int64_t num_attention_heads;
+	int64_t num_key_value_heads;
+	int64_t head_dim; /* even; heads * head_dim need not be hidden_size */
+	int64_t intermediate_size;
+	int64_t vocab_size;
+	double rms_norm_eps;
+};
+
+/* The first member of a family's config. */
+struct gemma_config {
+	struct gemma_text text;
+	struct siglip_config vision;
+	int64_t image_token_id; /* may be beyond the vocabulary: such ids are looked up as 0 */
+	int64_t image_tokens;   /* of each image */
+	int64_t embedding_dim;  /* 0: config.json does not say; the rows of proj.weight do */
+};
+
+/*
+ * The keys of `text_config` that all Gemma decoders have. On entry *t holds what keys that are absent mean; 0: the key must
+ * be there. E_BAD_CHECKPOINT or E_UNSUPPORTED_MODEL names the key.
+ */
+int gemma_text_read(const struct config_scope *s, struct gemma_text *t, struct err *e);
+
+/* `image_token_index`, and its later name. */
+int gemma_image_token_read(const struct config_scope *top, int64_t absent, int64_t *ret, struct err *e);
+
+/* For `struct model`. */
+extern const struct model_input gemma_inputs[]; /* pixel_values */
+struct sizes gemma_trace_sizes(const void *config);
+int64_t gemma_image_tokens(const void *config, int h, int w);
+int gemma_case_make(const struct model *m, const void *config, const struct plan *plan, uint64_t seed,
+		    struct feeds *ret, struct err *e);
+
+/* pixels float [images, channels, side, side]; the result float [images*image_tokens, hidden]. */
+typedef struct ir_value *(*gemma_features_fn)(struct trace *t, const void *config, struct ir_value *pixels);
+
+/* One graph after its inputs. */
+struct gemma_build {
+	const struct gemma_config *c;
+	gemma_features_fn features;
+	struct blk_text in;
+	struct ir_value *pixels; /* NULL in a text graph, as is: */
+	struct ir_value *flag;   /* bool [batch, sequence]: the id is the image token's */
+	struct ir_value
+		*x; /* float [batch, sequence, hidden]: words, scaled; features of images, not scaled */
+};
+
+/* A unified graph computes features only when there are image tokens. */
+struct gemma_build gemma_begin(struct trace *t, const void *config, enum variant v,
+			       gemma_features_fn features);
+
+/* The facts of the decoder that all have. */
+struct decoder gemma_decoder(const struct gemma_text *c);
+
+#endif

@@ -1,0 +1,179 @@
+#include "config_edit.h"
+
+#include "model/colgemma3.c" /* for its config, which no other file sees */
+
+/* clang-format off */
+#define EXPAND(...) JSON(__VA_ARGS__)
+static const char gemma3[] = EXPAND({"model_type": "gemma3", "architectures": ["ColGemma3"], "image_token_index": 301,
+	"boi_token_index": 302, "eoi_token_index": 303, "mm_tokens_per_image": 9,
+	"text_config": {"model_type": "gemma3_text", "hidden_size": 80, "num_hidden_layers": 3, "num_attention_heads": 6,
+		"num_key_value_heads": 2, "head_dim": 24, "intermediate_size": 96, "vocab_size": 350, "rms_norm_eps": 1e-5,
+		"query_pre_attn_scalar": 20, "sliding_window": 12, "attn_logit_softcapping": null,
+		"layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+		"rope_parameters": {
+			"full_attention": {"rope_type": "linear", "factor": 4.0, "rope_theta": 2e6},
+			"sliding_attention": {"rope_type": "default", "rope_theta": 3e4}}},
+	"vision_config": {"model_type": "siglip_vision_model", "hidden_size": 48, "num_hidden_layers": 2,
+		"num_attention_heads": 3, "intermediate_size": 100, "image_size": 85, "patch_size": 14}});
+
+/* All that tools leave out. */
+static const char sparse[] = EXPAND({"model_type": "gemma3", "text_config": {
+		"hidden_size": 2560, "intermediate_size": 10240, "num_hidden_layers": 34,
+		"rope_scaling": {"factor": 8.0, "rope_type": "linear"}, "sliding_window": 1024},
+	"vision_config": {"hidden_size": 1152, "num_hidden_layers": 27, "num_attention_heads": 16,
+		"intermediate_size": 4304, "image_size": 896, "patch_size": 14}});
+/* clang-format on */
+
+static void
+test_full(void **state)
+{
+	json_auto_t *j = load(gemma3);
+	struct gemma3_config c;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	(void)config_read(j, NULL, NULL, &c, &e);
+	assert_no_error(&e);
+	assert_int_equal(c.gemma.text.hidden_size, 80);
+	assert_int_equal(c.gemma.text.num_hidden_layers, 3);
+	assert_int_equal(c.gemma.text.num_attention_heads, 6);
+	assert_int_equal(c.gemma.text.num_key_value_heads, 2);
+	assert_int_equal(c.gemma.text.head_dim, 24);
+	assert_int_equal(c.gemma.text.intermediate_size, 96);
+	assert_int_equal(c.gemma.text.vocab_size, 350);
+	assert_near(c.gemma.text.rms_norm_eps, 1e-5, 1e-12);
+	assert_near(c.query_pre_attn_scalar, 20, 1e-9);
+	assert_int_equal(c.sliding_window, 12);
+	assert_true(c.sliding[0] && !c.sliding[1] && c.sliding[2]);
+	assert_near(c.theta, 2e6, 1e-9);
+	assert_near(c.factor, 4, 1e-9);
+	assert_near(c.theta_sliding, 3e4, 1e-9);
+	assert_int_equal(c.gemma.vision.patches, 36);
+	assert_int_equal(c.gemma.image_tokens, 9);
+	assert_int_equal(c.side, 3);
+	assert_int_equal(c.gemma.image_token_id, 301);
+	assert_int_equal(c.image_begin_id, 302);
+	assert_int_equal(c.image_end_id, 303);
+	assert_int_equal(c.gemma.embedding_dim, 0);
+}
+
+static void
+test_sparse(void **state)
+{
+	json_auto_t *j = load(sparse);
+	struct gemma3_config c;
+	struct err e = ERR_INIT;
+	int64_t il;
+
+	(void)state;
+	(void)config_read(j, NULL, NULL, &c, &e);
+	assert_no_error(&e);
+	assert_int_equal(c.gemma.text.num_attention_heads, 8);
+	assert_int_equal(c.gemma.text.num_key_value_heads, 4);
+	assert_int_equal(c.gemma.text.head_dim, 256);
+	assert_int_equal(c.gemma.text.vocab_size, 262208);
+	assert_near(c.gemma.text.rms_norm_eps, 1e-6, 1e-12);
+	assert_near(c.query_pre_attn_scalar, 256, 1e-9);
+	for (il = 0; il < 34; il++)
+		assert_int_equal(c.sliding[il], il != 5 && il != 11 && il != 17 && il != 23 && il != 29);
+	assert_near(c.theta, 1e6, 1e-9);
+	assert_near(c.factor, 8, 1e-9);
+	assert_near(c.theta_sliding, 1e4, 1e-9);
+	assert_int_equal(c.gemma.image_tokens, 256);
+	assert_int_equal(c.side, 16);
+	assert_int_equal(c.gemma.image_token_id, 262144);
+	assert_int_equal(c.image_begin_id, 255999);
+	assert_int_equal(c.image_end_id, 256000);
+
+	/* The older keys of the text, and a kind without scaling. */
+	edit(j, "image_token_id", "7");
+	edit(j, "text_config.sliding_window", "");
+	edit(j, "text_config.sliding_window_pattern", "2");
+	edit(j, "text_config.rope_theta", "5e5");
+	edit(j, "text_config.rope_local_base_freq", "2e4");
+	edit(j, "text_config.rope_scaling", "{\"factor\": 8.0, \"rope_type\": \"default\"}");
+	(void)config_read(j, NULL, NULL, &c, &e);
+	assert_no_error(&e);
+	assert_int_equal(c.sliding_window, 4096);
+	for (il = 0; il < 34; il++)
+		assert_int_equal(c.sliding[il], il % 2 == 0);
+	assert_near(c.theta, 5e5, 1e-9);
+	assert_near(c.factor, 1, 1e-9);
+	assert_near(c.theta_sliding, 2e4, 1e-9);
+	assert_int_equal(c.gemma.image_token_id, 7);
+}
+
+#define T "text_config."
+#define V "vision_config."
+#define R T "rope_parameters."
+
+static const struct refusal refusals[] = {
+	{"text_config", "", E_BAD_CHECKPOINT, "config.json: text_config is missing"},
+	{"vision_config", "", E_BAD_CHECKPOINT, "config.json: vision_config is missing"},
+	{"image_token_index", "-1", E_BAD_CHECKPOINT, "image_token_index must be from 0"},
+	{"boi_token_index", "\"x\"", E_BAD_CHECKPOINT, "boi_token_index must be a whole number"},
+	{"mm_tokens_per_image", "8", E_BAD_CHECKPOINT,
+	 "mm_tokens_per_image must be the square of a number that divides the 6 patches along a side of an "
+	 "image"},
+	{"mm_tokens_per_image", "16", E_BAD_CHECKPOINT, "mm_tokens_per_image must be the square"},
+	{"mm_tokens_per_image", "0", E_BAD_CHECKPOINT, "mm_tokens_per_image must be from 1"},
+	{T "model_type", "\"gemma2\"", E_UNSUPPORTED_MODEL,
+	 T "model_type 'gemma2' is not supported, only 'gemma3_text'"},
+	{T "hidden_activation", "\"silu\"", E_UNSUPPORTED_MODEL, T "hidden_activation 'silu'"},
+	{T "attention_bias", "true", E_UNSUPPORTED_MODEL, T "attention_bias true is not supported"},
+	{T "use_bidirectional_attention", "true", E_UNSUPPORTED_MODEL,
+	 T "use_bidirectional_attention true is not supported"},
+	{T "attn_logit_softcapping", "50.0", E_UNSUPPORTED_MODEL,
+	 T "attn_logit_softcapping is not supported, only null"},
+	{T "hidden_size", "", E_BAD_CHECKPOINT, T "hidden_size is missing"},
+	{T "head_dim", "25", E_BAD_CHECKPOINT, T "head_dim must be even"},
+	{T "num_key_value_heads", "4", E_BAD_CHECKPOINT, T "num_attention_heads must be a multiple"},
+	{T "num_hidden_layers", "1001", E_BAD_CHECKPOINT, T "num_hidden_layers must be from 1 to 1000"},
+	{T "num_hidden_layers", "4", E_BAD_CHECKPOINT,
+	 T "layer_types must be a list of num_hidden_layers, 4, strings"},
+	{T "layer_types", "\"full_attention\"", E_BAD_CHECKPOINT, T "layer_types must be a list"},
+	{T "layer_types", "[\"full_attention\", 1, \"full_attention\"]", E_UNSUPPORTED_MODEL,
+	 T "layer_types may hold 'sliding_attention' and 'full_attention' only"},
+	{T "layer_types", "[\"full_attention\", \"linear_attention\", \"full_attention\"]",
+	 E_UNSUPPORTED_MODEL, T "layer_types may hold"},
+	{T "sliding_window", "0", E_BAD_CHECKPOINT, T "sliding_window must be from 1"},
+	{T "query_pre_attn_scalar", "0", E_BAD_CHECKPOINT, T "query_pre_attn_scalar must be above 0"},
+	{T "rms_norm_eps", "-1e-6", E_BAD_CHECKPOINT, T "rms_norm_eps must be above 0"},
+	{R "full_attention.rope_type", "\"yarn\"", E_UNSUPPORTED_MODEL, R "full_attention.rope_type 'yarn'"},
+	{R "full_attention.factor", "0", E_BAD_CHECKPOINT, R "full_attention.factor must be above 0"},
+	{R "full_attention.rope_theta", "-1", E_BAD_CHECKPOINT,
+	 R "full_attention.rope_theta must be above 0"},
+	{R "sliding_attention.rope_type", "\"linear\"", E_UNSUPPORTED_MODEL,
+	 R "sliding_attention.rope_type 'linear'"},
+	{V "model_type", "\"clip\"", E_UNSUPPORTED_MODEL, V "model_type 'clip'"},
+	{V "patch_size", "0", E_BAD_CHECKPOINT, V "patch_size must be from 1"},
+};
+
+static void
+test_refusals(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(refusals); i++) {
+		json_auto_t *j = load(gemma3);
+		struct gemma3_config c;
+		struct err e = ERR_INIT;
+
+		edit(j, refusals[i].path, refusals[i].value);
+		assert_int_equal(config_read(j, NULL, NULL, &c, &e), refusals[i].code);
+		assert_error(&e, refusals[i].code, refusals[i].error);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_sparse),
+		cmocka_unit_test(test_refusals),
+	};
+
+	return cmocka_run_group_tests_name("config_gemma3", tests, NULL, NULL);
+}
