@@ -204,7 +204,6 @@ CASE(size)
 CASE(iota) { return tr_cast(t, tr_add(t, ints(t, "x"), tr_iota(t, dim_symbol(SYM_SEQUENCE))), ELEM_F32); }
 CASE(cumsum) { return tr_cast(t, tr_cumsum(t, ints(t, "x"), 1), ELEM_F32); }
 CASE(sum) { return tr_cast(t, tr_sum(t, ints(t, "x"), 0), ELEM_F32); }
-CASE(sum_floats) { return tr_sum(t, floats(t, "x"), 1); }
 CASE(sum_last) { return tr_cast(t, tr_sum(t, ints(t, "x"), 1), ELEM_F32); }
 CASE(sum_floats) { return tr_sum(t, floats(t, "x"), 1); }
 CASE(shift) { return tr_cast(t, tr_shift(t, ints(t, "x"), 1), ELEM_F32); }
