@@ -177,6 +177,7 @@ const struct model model_colpali = {
 	.classes = classes,
 	.image_inputs = gemma_inputs,
 	.prompts = prompts,
+	.picture = PREPARE_FIXED,
 	.plans = PLAN_TEXT | PLAN_IMAGE,
 	.config_size = sizeof(struct paligemma_config),
 	.config_read = config_read,

@@ -12,6 +12,7 @@
 #define MODEL_MODEL_H
 
 #include "feeds.h"
+#include "picture/prepare.h"
 #include "plan.h"
 #include "spec/architecture.h"
 #include "trace/trace.h"
@@ -108,6 +109,8 @@ struct model {
 	size_t config_size;                     /* of the struct behind `config` below */
 	const char
 		*one_model_file; /* name of the file of a profile that wants one model; NULL: the variant's */
+	/* How its processor makes pixels of a picture; PREPARE_NONE: no graph takes a picture. */
+	enum prepare_rule picture;
 
 	/*
 	 * Reads and checks config.json, so that the functions below need no checks. With `ck` the width of the

@@ -115,6 +115,20 @@ want_read(struct parity_case *c, const char *expect, struct err *e)
 	return 0;
 }
 
+/* The rows and tokens of a case without embeddings are those of its mask. */
+static int
+mask_sizes(struct parity_case *c, struct err *e)
+{
+	const struct st_tensor *t;
+	int r = tensor_get(c->file, "in.attention_mask", ELEM_I64, 2, &t, e);
+
+	if (r < 0)
+		return r;
+	c->batch = (size_t)t->shape[0];
+	c->tokens = (size_t)t->shape[1];
+	return 0;
+}
+
 static int
 mask_read(struct parity_case *c, struct err *e)
 {
@@ -162,6 +176,14 @@ has_pixels(const struct st_file *f)
 	return false;
 }
 
+/* Only a case with a picture may lack them. */
+static int
+embeddings_read(struct parity_case *c, const char *expect, struct err *e)
+{
+	c->has_picture = st_find(c->file, "in.image") != NULL;
+	return c->has_picture && !want_find(c->file, expect) ? mask_sizes(c, e) : want_read(c, expect, e);
+}
+
 /* *ret owns what it holds even when this fails. */
 static int
 case_read(struct st_file *file_take, const char *expect, struct parity_case *ret, struct err *e)
@@ -175,17 +197,29 @@ case_read(struct st_file *file_take, const char *expect, struct parity_case *ret
 	if (!ret->path || !ret->name)
 		r = err_no_memory(e);
 	if (r == 0)
-		r = want_read(ret, expect, e);
+		r = embeddings_read(ret, expect, e);
 	if (r == 0)
 		r = mask_read(ret, e);
 	ret->has_pixels = r == 0 && has_pixels(ret->file);
 	return r;
 }
 
+static const struct parity_case *
+first_embedded(const struct cases *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->count; i++)
+		if (l->items[i].want)
+			return &l->items[i];
+	return NULL;
+}
+
 static int
 case_add_take(struct cases *l, struct st_file *file, const char *expect, struct err *e)
 {
 	_cleanup_(case_release) struct parity_case c = {0};
+	const struct parity_case *first;
 	struct parity_case *items;
 	int r;
 
@@ -194,9 +228,10 @@ case_add_take(struct cases *l, struct st_file *file, const char *expect, struct 
 		return r;
 	if (l->count == CASES_MAX)
 		return err_set(e, E_TOO_LARGE, "more than %d case files", CASES_MAX);
-	if (l->count && c.dim != l->items[0].dim)
+	first = first_embedded(l);
+	if (first && c.want && c.dim != first->dim)
 		return err_set(e, E_BAD_REFERENCE, "'%s' has embeddings of %zu elements, '%s' of %zu", c.path,
-			       c.dim, l->items[0].path, l->items[0].dim);
+			       c.dim, first->path, first->dim);
 	items = realloc(l->items, (l->count + 1) * sizeof(*items));
 	if (!items)
 		return err_no_memory(e);

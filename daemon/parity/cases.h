@@ -8,7 +8,13 @@
  *	out.embeddings      F32 [batch, tokens, dim], or [batch, dim] of models that give a vector for each row, which
  *	                    then counts as one token; or out.embedding; another name can be asked for
  *
- * Other tensors are ignored. All cases of a list have the same dim, so that any can be
+ * A case of a graph that takes a picture also holds
+ *
+ *	in.image            U8 [height, width, 3]
+ *	in.grey_level       F32 [1]: by how much pixel_values changes with a grey level
+ *
+ * and then out.embeddings may be missing: such a case is for the graph preprocess alone, whose outputs are compared with
+ * the inputs of their names. Other tensors are ignored. All cases of a list have the same dim, so that any can be
  * scored against any other.
  */
 #ifndef PARITY_CASES_H
@@ -22,13 +28,14 @@ struct parity_case {
 	char *path;
 	char *name; /* the file's, without "case-" and ".safetensors" */
 	struct st_file *file;
-	float *want; /* [batch, tokens, dim]; finite */
+	float *want; /* [batch, tokens, dim]; finite. NULL: the case has no embeddings */
 	bool *valid; /* [batch, tokens]: the attention mask */
 	size_t batch;
 	size_t tokens; /* 1 when one_each */
 	size_t dim;
-	bool one_each;   /* a vector for each row, not for each token; valid where a token of the row is */
-	bool has_pixels; /* an input holds pixels: its elements are not whole numbers, or they are bytes */
+	bool one_each;    /* a vector for each row, not for each token; valid where a token of the row is */
+	bool has_picture; /* in.image is there */
+	bool has_pixels;  /* an input holds pixels: its elements are not whole numbers, or they are bytes */
 };
 
 struct cases {

@@ -1,5 +1,7 @@
 #include "report.h"
 
+#include <math.h>
+
 #include "base/str.h"
 
 /* Rows of each side that are scored; more would add time and no doubt. */
@@ -153,7 +155,7 @@ report_verdict(const struct report *r, struct err *e)
 		       failed, r->run_count, first->c->name, variant_name(first->variant), first->why.msg);
 }
 
-/* Over all runs that gave something to compare; both 0 when none did. */
+/* Over all runs that gave embeddings to compare; both 0 when no run gave anything. */
 static void
 worst_get(const struct report *r, double *ret_max_abs, double *ret_min_cosine)
 {
@@ -161,12 +163,14 @@ worst_get(const struct report *r, double *ret_max_abs, double *ret_min_cosine)
 	bool any = false;
 	size_t i;
 
-	for (i = 0; i < r->run_count; i++)
+	for (i = 0; i < r->run_count; i++) {
+		any |= r->runs[i].levels.samples > 0;
 		if (r->runs[i].got) {
 			max_abs = MAX(max_abs, r->runs[i].cmp.max_abs);
 			min_cosine = MIN(min_cosine, r->runs[i].cmp.min_cosine);
 			any = true;
 		}
+	}
 	*ret_max_abs = max_abs;
 	*ret_min_cosine = any ? min_cosine : 0;
 }
@@ -259,6 +263,10 @@ run_to_json(const struct run *r)
 					     "mean_cosine", c->mean_cosine, "nan", (json_int_t)c->not_finite,
 					     "cosine_counts", counts_to_json(c->cosine_counts), "abs_counts",
 					     counts_to_json(c->abs_counts)));
+	if (r->levels.samples)
+		k |= member_add(j, json_pack("{s:I, s:I, s:f}", "samples", (json_int_t)r->levels.samples,
+					     "differing", (json_int_t)r->levels.differing, "max_levels",
+					     MIN(r->levels.max, 1e9)));
 	if (r->why.code)
 		k |= member_add(j, json_pack("{s:o}", "message", text_to_json(r->why.msg)));
 	if (k == 0)
@@ -326,7 +334,11 @@ run_print(const struct run *r, int name_width, FILE *f)
 			      c->mean_abs, c->rel_l2, c->min_cosine, r->seconds);
 	else
 		(void)fprintf(f, "  %6s  %9s  %9s  %9s  %11s  %8.2f  ", "-", "-", "-", "-", "-", r->seconds);
-	(void)fprintf(f, "%s%s\n", r->why.code ? "FAILED: " : "ok", r->why.msg);
+	if (r->levels.samples && !r->why.code)
+		(void)fprintf(f, "ok: %zu of %zu samples differ, by up to %.3g grey levels\n",
+			      r->levels.differing, r->levels.samples, r->levels.max);
+	else
+		(void)fprintf(f, "%s%s\n", r->why.code ? "FAILED: " : "ok", r->why.msg);
 }
 
 static void

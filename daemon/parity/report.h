@@ -7,14 +7,15 @@
  *	 "edges": [1e-16, 2e-16, ... 10],
  *	 "cases": [{"name", "file", "model", "pixels"?, "passed", "seconds", "message"?, "tokens"?,
  *	            "max_abs"?, "mean_abs"?, "rel_l2"?, "min_cosine"?, "mean_cosine"?, "nan"?,
- *	            "cosine_counts"?: [...], "abs_counts"?: [...]}],
+ *	            "cosine_counts"?: [...], "abs_counts"?: [...],
+ *	            "samples"?, "differing"?, "max_levels"?}],
  *	 "ranking": [{"queries_model", "documents_model", "queries", "documents",
  *	              "max_score_change", "tie", "swapped", "kept",
  *	              "original": [[...], ...], "onnx": [[...], ...]}],
  *	 "worst": {"max_abs", "min_cosine"},
  *	 "passed": true}
  *
- * A case is there once for every graph that ran it. `pixels` is there when a text case was
+ * `samples`, `differing` and `max_levels` (in grey levels) are those of preprocess. A case is there once for every graph that ran it. `pixels` is there when a text case was
  * filled up with "zeros" or "none"; the figures are left out when there was nothing to
  * compare, and `message` then says why. The counts are those of compare.h's bins, one more
  * than there are edges. A ranking has the scores of both, a row a query. A ranking that changed fails nothing by itself.

@@ -1,5 +1,6 @@
 #include "run.h"
 
+#include <math.h>
 #include <time.h>
 
 #include "base/buf.h"
@@ -22,6 +23,10 @@ pixels_name(enum pixels p)
 bool
 run_applies(const struct parity_case *c, enum variant v, enum pixels p)
 {
+	if (variant_takes_picture(v))
+		return c->has_picture && (c->want || v == VARIANT_PREPROCESS) && p == PIXELS_CASE;
+	if (!c->want)
+		return false;
 	if (c->has_pixels)
 		return variant_takes(v, /*images=*/true) && p == PIXELS_CASE;
 	return variant_takes(v, /*images=*/false) && (p != PIXELS_CASE) == variant_takes(v, /*images=*/true);
@@ -108,9 +113,10 @@ feed_fill(const struct run *r, const struct ort_input *in, struct ort_tensor *re
 {
 	const struct st_tensor *t = case_input_find(r->c, in->name);
 
-	if (in->type != ELEM_F32 && in->type != ELEM_I64)
-		return err_set(e, E_BAD_ONNX, "input '%s' of the %s graph is neither float32 nor int64",
-			       in->name, variant_name(r->variant));
+	if (in->type != ELEM_F32 && in->type != ELEM_I64 && in->type != ELEM_U8)
+		return err_set(e, E_BAD_ONNX,
+			       "input '%s' of the %s graph is neither float32, int64 nor uint8", in->name,
+			       variant_name(r->variant));
 	if (t)
 		return feed_from_case(r->c, t, in, ret, e);
 	if (r->pixels != PIXELS_CASE && is_image_input(in))
@@ -195,6 +201,78 @@ run_compare(struct run *r, struct ort_session *s, const struct ort_tensor *feed,
 	return compare_judge(&r->cmp, l, e);
 }
 
+/* Adds the samples of a float32 output; a grey level changes it by `level`. */
+static void
+levels_add(struct levels *l, const float *got, const unsigned char *want, size_t count, float level)
+{
+	float w;
+	double d;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		memcpy(&w, want + i * sizeof(w), sizeof(w));
+		d = fabs((double)got[i] - w) / level;
+		l->differing += got[i] != w;
+		l->max = isfinite(d) ? MAX(l->max, d) : INFINITY;
+	}
+	l->samples += count;
+}
+
+static int
+output_compare(struct run *r, const char *name, const struct ort_tensor *got, float level, struct err *e)
+{
+	const struct st_tensor *want = case_input_find(r->c, name);
+
+	if (!want)
+		return 0;
+	if (want->dtype != got->type || want->rank != got->rank || want->len != got->len ||
+	    memcmp(want->shape, got->shape, (size_t)got->rank * sizeof(*got->shape)) != 0)
+		return err_set(e, E_PARITY, "the output '%s' has another shape or type than in.%s", name,
+			       name);
+	if (got->type == ELEM_F32)
+		levels_add(&r->levels, got->data, want->data, got->len / sizeof(float), level);
+	else if (memcmp(want->data, got->data, got->len) != 0)
+		return err_set(e, E_PARITY, "the output '%s' is not equal to in.%s", name, name);
+	return 0;
+}
+
+static int
+levels_judge(const struct levels *l, struct err *e)
+{
+	if (l->max <= LEVELS_MAX && (double)l->differing <= LEVELS_SHARE_MAX * (double)l->samples)
+		return 0;
+	return err_set(e, E_PARITY, "%zu of %zu samples differ, by up to %.3g grey levels", l->differing,
+		       l->samples, l->max);
+}
+
+/* An error here is the graph's, or memory. */
+static int
+run_preprocess(struct run *r, struct ort_session *s, const struct ort_tensor *feed, struct err *e)
+{
+	const struct st_tensor *level = case_input_find(r->c, "grey_level");
+	const size_t count = ort_output_count(s);
+	_cleanup_free_ struct ort_tensor *out = calloc(count, sizeof(*out));
+	const double start = seconds_now();
+	float one = 1;
+	size_t i;
+	int k;
+
+	if (!out)
+		return err_no_memory(e);
+	if (level && level->dtype == ELEM_F32 && level->count == 1)
+		memcpy(&one, level->data, sizeof(one));
+	k = ort_run_all(s, feed, out, e);
+	r->seconds = seconds_now() - start;
+	if (k < 0)
+		return k;
+	for (i = 0; i < count; i++) {
+		if (k == 0)
+			k = output_compare(r, ort_output_name(s, i), &out[i], one, e);
+		ort_tensor_release(&out[i]);
+	}
+	return k < 0 ? k : levels_judge(&r->levels, e);
+}
+
 int
 run_case(struct run *r, struct ort_session *s, const struct limits *l, struct err *e)
 {
@@ -204,7 +282,8 @@ run_case(struct run *r, struct ort_session *s, const struct limits *l, struct er
 	k = feed_make(r, s, &feed, e);
 	if (k < 0)
 		return k;
-	k = run_compare(r, s, feed, l, &r->why);
+	k = r->variant == VARIANT_PREPROCESS ? run_preprocess(r, s, feed, &r->why)
+					     : run_compare(r, s, feed, l, &r->why);
 	feed_free(feed, ort_input_count(s));
 	return k == 0 || k == E_PARITY || k == E_BAD_ONNX ? 0 : err_set(e, k, "%s", r->why.msg);
 }

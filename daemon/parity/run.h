@@ -4,6 +4,9 @@
  * A graph gets the tensors in.NAME of the case for its inputs by name; what else the case
  * holds is not fed. The unified graph takes cases without pixels too, and is then run with
  * both fillings that its users choose from: blank images, and no images at all.
+ *
+ * The graph preprocess makes the inputs of the others from a picture; its outputs are compared with the inputs of the
+ * case by name, whole numbers for equality and pixels in grey levels.
  */
 #ifndef PARITY_RUN_H
 #define PARITY_RUN_H
@@ -12,6 +15,17 @@
 #include "cases.h"
 #include "compare.h"
 #include "ort.h"
+
+/* How far the pixels that preprocess makes are from those of the case, in grey levels. */
+struct levels {
+	size_t samples;
+	size_t differing;
+	double max;
+};
+
+/* On other processors and devices a product may be rounded otherwise. */
+#define LEVELS_MAX 1.01
+#define LEVELS_SHARE_MAX 1e-4
 
 enum pixels {
 	PIXELS_CASE, /* those of the case, if it has any */
@@ -24,10 +38,11 @@ struct run {
 	const struct parity_case *c;
 	enum variant variant;
 	enum pixels pixels;
-	float *got;         /* shape of c->want; NULL until run, and when there was nothing to compare */
-	struct compare cmp; /* when there is got */
-	double seconds;     /* of the graph alone */
-	struct err why;     /* why it did not pass: E_PARITY or E_BAD_ONNX */
+	float *got;           /* shape of c->want; NULL until run, and when there was nothing to compare */
+	struct compare cmp;   /* when there is got */
+	struct levels levels; /* of preprocess */
+	double seconds;       /* of the graph alone */
+	struct err why;       /* why it did not pass: E_PARITY or E_BAD_ONNX */
 };
 
 /* Would a graph of this variant run this case so filled? */

@@ -26,13 +26,13 @@ case_write(const char *path, const struct feeds *in, const struct feed *out, str
 	r = stw_new(path, &w, e);
 	for (i = 0; r == 0 && i < in->n; i++)
 		r = tensor_declare(w, "in", &in->feed[i], e);
-	if (r == 0)
+	if (r == 0 && out)
 		r = tensor_declare(w, "out", out, e);
 	if (r == 0)
 		r = stw_begin(w, e);
 	for (i = 0; r == 0 && i < in->n; i++)
 		r = tensor_write(w, &in->feed[i], e);
-	if (r == 0)
+	if (r == 0 && out)
 		r = tensor_write(w, out, e);
 	return r < 0 ? r : stw_finish(w, e);
 }

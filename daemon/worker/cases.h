@@ -7,6 +7,7 @@
 
 #include "model/feeds.h"
 
+/* `out` may be NULL: a case of inputs alone. */
 int case_write(const char *path, const struct feeds *in, const struct feed *out, struct err *e);
 
 #endif

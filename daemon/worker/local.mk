@@ -2,7 +2,9 @@ noinst_LIBRARIES += libworker.a
 libworker_a_SOURCES = \
 	daemon/worker/cases.c daemon/worker/cases.h \
 	daemon/worker/manifest.c daemon/worker/manifest.h \
+	daemon/worker/page.c daemon/worker/page.h \
 	daemon/worker/parity.c daemon/worker/parity.h \
+	daemon/worker/pictures.c daemon/worker/pictures.h \
 	daemon/worker/processor.c daemon/worker/processor.h \
 	daemon/worker/reference.c daemon/worker/reference.h \
 	daemon/worker/report.c daemon/worker/report.h \
@@ -10,7 +12,7 @@ libworker_a_SOURCES = \
 	daemon/worker/sources.c daemon/worker/sources.h \
 	daemon/worker/stages.c daemon/worker/stages.h \
 	daemon/worker/warnings.c daemon/worker/warnings.h
-WORKER_LIBS = libworker.a $(MODEL_LIBS) $(HUB_LIBS) $(ONNX_LIBS) $(SPEC_LIBS)
+WORKER_LIBS = libworker.a $(MODEL_LIBS) $(HUB_LIBS) $(ONNX_LIBS) $(TOKENIZER_LIBS) $(PICTURE_LIBS) $(SPEC_LIBS)
 
 bin_PROGRAMS += colconv-worker
 colconv_worker_SOURCES = daemon/worker/main.c

@@ -3,6 +3,7 @@
 #include "base/fs.h"
 #include "base/sha256.h"
 #include "base/str.h"
+#include "onnx/front.h"
 #include "torch/shim.h"
 #include "config.h"
 
@@ -70,8 +71,9 @@ io_add(json_t *list, const struct ir_value *v, const char *name, const char *typ
 		json_pack("{s:s, s:s}", "type", type, "shape", shape_str(&v->shape, shape, sizeof(shape))));
 }
 
+/* What the graph's nodes read. */
 static json_t *
-inputs_list(const struct ir_graph *g)
+values_list(const struct ir_graph *g)
 {
 	json_t *list = json_object();
 	int failed = 0;
@@ -84,11 +86,26 @@ inputs_list(const struct ir_graph *g)
 }
 
 static json_t *
+inputs_list(const struct ir_graph *g, enum variant v)
+{
+	const struct ir_value picture = front_input();
+	json_t *list;
+
+	if (!variant_takes_picture(v))
+		return values_list(g);
+	list = json_object();
+	return whole(list, io_add(list, &picture, picture.name, elem_word(picture.elem)));
+}
+
+static json_t *
 outputs_list(const struct conversion *c, const struct ir_graph *g)
 {
 	const struct profile *profile = spec_profile(&c->spec);
-	json_t *list = json_object();
+	json_t *list;
 
+	if (!g->output)
+		return values_list(g);
+	list = json_object();
 	return whole(list, io_add(list, g->output, profile->output ? profile->output : g->output->name,
 				  profile->output_half ? "f16" : "f32"));
 }
@@ -110,7 +127,7 @@ graphs_list(const struct conversion *c)
 					json_pack("{s:s, s:I, s:I, s:o, s:o}", "file", info->file, "nodes",
 						  (json_int_t)info->nodes, "weight_bytes",
 						  (json_int_t)info->weight_bytes, "inputs",
-						  inputs_list(c->graph[v]), "outputs",
+						  inputs_list(c->graph[v], (enum variant)v), "outputs",
 						  outputs_list(c, c->graph[v])));
 		}
 	return whole(list, failed);

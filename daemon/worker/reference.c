@@ -4,6 +4,8 @@
 #include "base/pulse.h"
 #include "base/str.h"
 #include "cases.h"
+#include "page.h"
+#include "pictures.h"
 #include "trace/eval.h"
 
 /* The longest time for one node, which may be a matrix product on an old and busy machine. */
@@ -62,9 +64,9 @@ case_wanted(const struct conversion *c, const struct plan *plan)
 }
 
 static int
-graph_for(struct reference *ref, const struct plan *plan, const struct ir_graph **ret, struct err *e)
+graph_for(struct reference *ref, bool images, const struct ir_graph **ret, struct err *e)
 {
-	const enum variant v = plan_has_images(plan) ? VARIANT_IMAGE : VARIANT_TEXT;
+	const enum variant v = images ? VARIANT_IMAGE : VARIANT_TEXT;
 	int r = 0;
 
 	if (!ref->c->graph[v] && !ref->own[v])
@@ -126,6 +128,54 @@ case_run(struct reference *ref, const struct plan *plan, const struct ir_graph *
 	return r < 0 ? err_context(e, "case '%s'", plan->name) : 0;
 }
 
+/* Whether the case of a picture has embeddings to compare. */
+static bool
+picture_embedded(const struct conversion *c, size_t i)
+{
+	return c->graph[VARIANT_PAGE] && pictures_embedded(i, &c->page->front.prepare);
+}
+
+static int
+picture_run(struct reference *ref, size_t i, struct err *e)
+{
+	const struct conversion *c = ref->c;
+	_cleanup_free_ char *name = str_printf("case-%s.safetensors", pictures_name(i));
+	_cleanup_free_ char *path = name ? fs_join(c->case_dir, name) : NULL;
+	_cleanup_(picture_release) struct picture picture = PICTURE_INIT;
+	_cleanup_(feeds_release) struct feeds in = FEEDS_INIT;
+	const struct ir_graph *g;
+	int r;
+
+	if (!path)
+		return err_no_memory(e);
+	ref->progress.name = pictures_name(i);
+	r = pictures_make(i, &c->page->front.prepare, (uint64_t)c->spec.seed, &picture, e);
+	if (r == 0)
+		r = page_case_make(c, &picture, &in, e);
+	if (r < 0)
+		return err_context(e, "case '%s'", pictures_name(i));
+	if (!picture_embedded(c, i))
+		return case_write(path, &in, NULL, e);
+	r = graph_for(ref, /*images=*/true, &g, e);
+	if (r == 0)
+		r = graph_compute(g, &in, &ref->progress, path, e);
+	if (r == 0)
+		ref->progress.before += g->block.n;
+	return r < 0 ? err_context(e, "case '%s'", pictures_name(i)) : 0;
+}
+
+static int
+pictures_run(struct reference *ref, struct err *e)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && ref->c->page && i < pictures_count(); i++)
+		if (ref->c->graph[VARIANT_PREPROCESS] || picture_embedded(ref->c, i))
+			r = picture_run(ref, i, e);
+	return r;
+}
+
 int
 reference_run(struct conversion *c, struct err *e)
 {
@@ -140,14 +190,19 @@ reference_run(struct conversion *c, struct err *e)
 	r = fs_mkdir(c->case_dir, 0755, e);
 	for (i = 0; r == 0 && i < plan_count(); i++)
 		if (case_wanted(c, plan_get(i))) {
-			r = graph_for(&ref, plan_get(i), &g, e);
+			r = graph_for(&ref, plan_has_images(plan_get(i)), &g, e);
+			ref.progress.total += r == 0 ? g->block.n : 0;
+		}
+	for (i = 0; r == 0 && c->page && i < pictures_count(); i++)
+		if (picture_embedded(c, i)) {
+			r = graph_for(&ref, /*images=*/true, &g, e);
 			ref.progress.total += r == 0 ? g->block.n : 0;
 		}
 	for (i = 0; r == 0 && i < plan_count(); i++)
 		if (case_wanted(c, plan_get(i))) {
-			r = graph_for(&ref, plan_get(i), &g, e);
+			r = graph_for(&ref, plan_has_images(plan_get(i)), &g, e);
 			if (r == 0)
 				r = case_run(&ref, plan_get(i), g, e);
 		}
-	return r;
+	return r < 0 ? r : pictures_run(&ref, e);
 }

@@ -9,6 +9,7 @@
 #include "spec/repo.h"
 #include "trace/weight_factors.h"
 #include "manifest.h"
+#include "page.h"
 #include "parity.h"
 #include "reference.h"
 #include "warnings.h"
@@ -38,6 +39,32 @@ conversion_file(const struct conversion *c, enum variant v)
 	return own ? c->model->one_model_file : variant_file(v);
 }
 
+/* The graph of nothing but the inputs of the graph for images. */
+static int
+inputs_trace(const struct conversion *c, struct ir_graph **ret, struct err *e)
+{
+	const struct shape tokens = shape_of(2, dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE));
+	_cleanup_(graph_free) struct ir_graph *g = NULL;
+	const struct model_input *in;
+	struct shape shape;
+	bool made;
+	int r;
+
+	r = graph_new(variant_name(VARIANT_PREPROCESS), &g, e);
+	if (r < 0)
+		return r;
+	made = graph_value_add(g, IR_INPUT, ELEM_I64, &tokens, "input_ids") &&
+	       graph_value_add(g, IR_INPUT, ELEM_I64, &tokens, "attention_mask");
+	for (in = c->model->image_inputs; made && in->name; in++) {
+		shape = in->shape(c->config);
+		made = graph_value_add(g, IR_INPUT, in->elem, &shape, in->name);
+	}
+	if (!made)
+		return err_no_memory(e);
+	*ret = TAKE(g);
+	return 0;
+}
+
 int
 conversion_trace(const struct conversion *c, enum variant v, struct ir_graph **ret, struct err *e)
 {
@@ -49,10 +76,13 @@ conversion_trace(const struct conversion *c, enum variant v, struct ir_graph **r
 	_cleanup_(trace_free) struct trace *t = NULL;
 	int r;
 
+	if (v == VARIANT_PREPROCESS)
+		return inputs_trace(c, ret, e);
 	r = trace_new(variant_name(v), c->checkpoint, &sizes, &t, e);
 	if (r == 0)
-		r = trace_finish(t, c->model->build(t, c->config, v, &options),
-				 model_head_output(c->spelling->head), ret, e);
+		r = trace_finish(
+			t, c->model->build(t, c->config, v == VARIANT_PAGE ? VARIANT_IMAGE : v, &options),
+			model_head_output(c->spelling->head), ret, e);
 	return r;
 }
 
@@ -191,6 +221,8 @@ resolve(struct conversion *c, struct err *e)
 	if (r == 0)
 		r = sources_open(c->checkpoint, c->readable, c->spec.reference.item, c->spec.reference.n,
 				 c->job->out_dir, &c->sources, e);
+	if (r == 0)
+		r = page_open(c, &c->page, e);
 	if (r == 0 && c->spec.parity)
 		r = parity_probe(e);
 	if (r == 0)
@@ -244,8 +276,11 @@ static int export(struct conversion *c, struct err *e)
 	if (r == 0)
 		r = onnx_export_meta(c->onnx, "colconv.architecture", c->model->arch->family, e);
 	for (v = 0; v < VARIANT_MAX && r == 0; v++)
-		if (c->graph[v])
+		if (c->graph[v]) {
+			onnx_export_front(c->onnx,
+					  variant_takes_picture((enum variant)v) ? &c->page->front : NULL);
 			r = onnx_export_add(c->onnx, c->graph[v], conversion_file(c, (enum variant)v), e);
+		}
 	return r < 0 ? r : onnx_export_write(c->onnx, export_progress, c, e);
 }
 
@@ -315,6 +350,7 @@ conversion_release(struct conversion *c)
 	json_decref(c->warnings);
 	sources_free(&c->sources);
 	onnx_export_free(&c->onnx);
+	page_free(&c->page);
 	for (v = 0; v < VARIANT_MAX; v++)
 		graph_free(&c->graph[v]);
 	free(c->config);

@@ -14,6 +14,8 @@
 #include "source.h"
 #include "sources.h"
 
+struct page;
+
 struct conversion {
 	const Colconv__Job *job;
 	struct spec spec; /* what the job asks for */
@@ -29,6 +31,7 @@ struct conversion {
 	void *config;                          /* of the model */
 	struct ir_graph *graph[VARIANT_MAX];   /* NULL: not asked for */
 	struct sources *sources;               /* NULL in a print of a graph */
+	struct page *page;                     /* page.h; NULL: no graph takes a picture */
 	struct onnx_export *onnx;
 	char *case_dir;   /* the reference's cases, while they are needed */
 	json_t *parity;   /* the report, when parity was checked */

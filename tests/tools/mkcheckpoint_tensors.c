@@ -83,7 +83,7 @@ mkc_tensors_get(const json_t *config, int64_t embedding_dim, struct mkc_tensors 
 		return err_no_memory(e);
 	r = m->config_read(json, /*ck=*/NULL, as, c, e);
 	for (v = 0; r == 0 && v < VARIANT_MAX; v++)
-		if (m->arch->variants & 1u << v)
+		if (m->arch->variants & 1u << v && !variant_takes_picture((enum variant)v))
 			r = graph_tensors(m, as, c, (enum variant)v, ret, e);
 	return r;
 }

@@ -275,7 +275,7 @@ test_help(void **state)
 		const char *want;
 	} rows[] = {
 		{SPEC_FIELD_DTYPE, "numbers to compute in: fp32, fp16 (fp32)"},
-		{SPEC_FIELD_VARIANTS, "graphs to make: text, image, unified (text,image)"},
+		{SPEC_FIELD_VARIANTS, "graphs to make: text, image, unified, preprocess, page (text,image)"},
 		{SPEC_FIELD_ATTEMPTS,
 		 "how often to try a job that fails for a reason that may pass; from 1 to 10 (3)"},
 		{SPEC_FIELD_SEED, "parity: seed of the cases that are made (1)"},

@@ -230,7 +230,7 @@ static const struct {
 	{"{\"model\": \"/m\", \"variants\": []}", "variants", "at least one member"},
 	{"{\"model\": \"/m\", \"variants\": [1]}", "variants[0]", "must be a string"},
 	{"{\"model\": \"/m\", \"variants\": [\"text\", \"fp32\"]}", "variants[1]",
-	 "must be one of text, image, unified, not 'fp32'"},
+	 "must be one of text, image, unified, preprocess, page, not 'fp32'"},
 	{"{\"model\": \"/m\", \"variants\": [\"text\", \"text\"]}", "variants[1]", "a second time"},
 	{"{\"model\": \"/m\", \"dtype\": \"fp8\"}", "dtype", "dtype must be one of fp32, fp16, not 'fp8'"},
 	{"{\"model\": \"/m\", \"dtype\": 32}", "dtype", "must be a string"},

@@ -1,0 +1,34 @@
+/*
+ * What the graphs that take a picture need beside the checkpoint's weights: the processor's rule for pictures, and the ids of
+ * the document prompt. Both come from the files that the artifact takes along.
+ */
+#ifndef WORKER_PAGE_H
+#define WORKER_PAGE_H
+
+#include "onnx/front.h"
+#include "stages.h"
+#include "tokenizer/tokenizer.h"
+
+struct page {
+	struct onnx_front front;
+	struct ids before, after; /* of front */
+};
+
+/*
+ * Reads them where the job asks for such a graph; *ret stays NULL where it does not. E_BAD_CHECKPOINT names the file that
+ * is missing or does not fit the model.
+ */
+int page_open(const struct conversion *c, struct page **ret, struct err *e);
+void page_free(struct page **p);
+
+/* Whether the job asks for a graph that takes a picture. */
+bool page_asked(const struct conversion *c);
+
+/*
+ * The inputs of a picture's case: the picture itself, what the C code makes of it (picture/prepare.h), and `grey_level`,
+ * by how much pixel_values changes with a grey level.
+ */
+int page_case_make(const struct conversion *c, const struct picture *picture, struct feeds *ret,
+		   struct err *e);
+
+#endif

@@ -1,0 +1,67 @@
+#include "pictures.h"
+
+#include <math.h>
+
+#include "base/rng.h"
+
+#define PIXELS_MAX 4000000 /* of the largest picture: a case holds its pixels as float32 too */
+
+static const struct {
+	const char *name;
+	int64_t height, width; /* 0: half as much again as the processor keeps */
+} rows[] = {
+	{"picture-dot", 5, 7},     /* below the least size */
+	{"picture-wide", 13, 171}, /* extreme shapes */
+	{"picture-tall", 190, 11}, {"picture-page", 331, 257}, {"picture-large", 0, 0},
+};
+
+enum { PAGE = 3, LARGE = 4 };
+
+size_t
+pictures_count(void)
+{
+	return ARRAY_LEN(rows);
+}
+
+const char *
+pictures_name(size_t i)
+{
+	return rows[i].name;
+}
+
+bool
+pictures_embedded(size_t i, const struct prepare *p)
+{
+	/* With one size all pictures cost as much. */
+	return p->rule == PREPARE_PATCHES ? i != LARGE : i == PAGE;
+}
+
+static void
+size_get(size_t i, const struct prepare *p, int64_t *ret_height, int64_t *ret_width)
+{
+	const int64_t kept = p->rule == PREPARE_PATCHES ? p->pixels_max : p->height * p->width;
+	const double pixels = MIN((double)kept * 1.5, PIXELS_MAX);
+
+	*ret_height = rows[i].height ? rows[i].height : (int64_t)sqrt(pixels * 4 / 3) + 1;
+	*ret_width = rows[i].width ? rows[i].width : (int64_t)sqrt(pixels * 3 / 4) + 1;
+}
+
+/* The upper half is noise, which shows each wrong weight; the lower half is white with dots, as pages are. */
+int
+pictures_make(size_t i, const struct prepare *p, uint64_t seed, struct picture *ret, struct err *e)
+{
+	struct rng rng = {seed};
+	int64_t height, width, k;
+
+	size_get(i, p, &height, &width);
+	ret->rgb = malloc((size_t)(height * width * 3));
+	if (!ret->rgb)
+		return err_no_memory(e);
+	ret->height = height;
+	ret->width = width;
+	for (k = 0; k < height * width * 3; k++)
+		ret->rgb[k] = k < height / 2 * width * 3 || rng_below(&rng, 9) == 0
+				      ? (unsigned char)rng_u64(&rng)
+				      : 250;
+	return 0;
+}
