@@ -36,8 +36,8 @@ static const char *const segments[] = {".default", ".modules_to_save", ".token_a
 struct adapter {
 	struct adapter_config *config;
 	const struct st_file *file;
-	struct weight *weights; /* `count` sorted by name, then `added` ones */
-	size_t count, added;
+	struct weight *weights; /* `count` of them, sorted by name */
+	size_t count;
 	size_t used; /* tensors that change a weight */
 };
 
@@ -101,6 +101,12 @@ cmp_name(const void *name, const void *w)
 	return strcmp(name, ((const struct weight *)w)->name);
 }
 
+static int
+cmp_weight(const void *a, const void *b)
+{
+	return strcmp(((const struct weight *)a)->name, ((const struct weight *)b)->name);
+}
+
 static struct weight *
 weight_find(const struct adapter *a, const char *name)
 {
@@ -132,12 +138,12 @@ tensor_twice(const struct adapter *a, const struct st_tensor *t, const char *nam
 static int
 weight_add(struct adapter *a, const char *name, const struct st_tensor *t, struct err *e)
 {
-	struct weight *w = &a->weights[a->count + a->added];
+	struct weight *w = &a->weights[a->count];
 
 	*w = (struct weight){.name = strdup(name), .tensor = t, .file = a->file};
 	if (!w->name)
 		return err_no_memory(e);
-	a->added++;
+	a->count++;
 	return 0;
 }
 
@@ -198,6 +204,36 @@ delta_add(struct adapter *a, struct weight *w, enum role role, const struct st_t
 	return 0;
 }
 
+/* What a tensor does to which weight. Returns 0 for a tensor that retrieval does not use. */
+static int
+tensor_target(const struct st_tensor *t, char module[NAME_LEN_MAX], char name[NAME_LEN_MAX],
+	      enum role *ret_role, struct err *e)
+{
+	int r;
+
+	if (strstr(t->name, ".original_module."))
+		return 0; /* the base's own weight, which modules_to_save replaces */
+	r = tensor_role(t, module, ret_role, e);
+	return r < 0 ? r : target_name(module, *ret_role, name, e);
+}
+
+/*
+ * An adapter may bring the projection that its base lacks, whole, and change it too (`base_layer` with lora_A and
+ * lora_B). Adds the tensor when it is such a one; `n_base` weights are the base's.
+ */
+static int
+projection_take(struct adapter *a, const struct st_tensor *t, size_t n_base, struct err *e)
+{
+	const struct adapter base = {.weights = a->weights, .count = n_base};
+	char module[NAME_LEN_MAX], name[NAME_LEN_MAX];
+	enum role role;
+	int r = tensor_target(t, module, name, &role, e);
+
+	if (r <= 0 || role != ROLE_REPLACE || !str_starts(name, "proj.") || weight_find(&base, name))
+		return MIN(r, 0);
+	return weight_add(a, name, t, e);
+}
+
 static int
 tensor_apply(struct adapter *a, const struct st_tensor *t, struct err *e)
 {
@@ -206,11 +242,7 @@ tensor_apply(struct adapter *a, const struct st_tensor *t, struct err *e)
 	enum role role;
 	int r;
 
-	if (strstr(t->name, ".original_module."))
-		return 0; /* the base's own weight, which modules_to_save replaces */
-	r = tensor_role(t, module, &role, e);
-	if (r == 0)
-		r = target_name(module, role, name, e);
+	r = tensor_target(t, module, name, &role, e);
 	if (r <= 0)
 		return r;
 	if (!elem_is_weight(t->dtype))
@@ -219,16 +251,16 @@ tensor_apply(struct adapter *a, const struct st_tensor *t, struct err *e)
 			       st_path(a->file), t->name, elem_name(t->dtype));
 	a->used++;
 	w = weight_find(a, name);
+	if (w && w->tensor == t)
+		return 0; /* projection_take() took it */
 	if (w && role != ROLE_REPLACE && !elem_is_weight(w->tensor->dtype))
 		return err_set(e, E_UNSUPPORTED_MODEL,
 			       "tensor '%s' of the base is of dtype %s: an adapter can only change a "
 			       "floating point weight",
 			       w->tensor->name, elem_name(w->tensor->dtype));
-	if (w)
-		return role == ROLE_REPLACE ? weight_replace(a, w, t, e) : delta_add(a, w, role, t, e);
-	if (role == ROLE_REPLACE && str_starts(name, "proj."))
-		return weight_add(a, name, t, e);
-	return weight_missing(a, name, t, e);
+	if (!w)
+		return weight_missing(a, name, t, e);
+	return role == ROLE_REPLACE ? weight_replace(a, w, t, e) : delta_add(a, w, role, t, e);
 }
 
 static int
@@ -404,15 +436,19 @@ adapter_apply(struct adapter_config *c, const struct st_file *f, struct weight *
 	      struct err *e)
 {
 	struct adapter a = {.config = c, .file = f, .weights = weights, .count = *count};
+	const size_t n_base = *count;
 	size_t i;
 	int r = 0;
 
 	for (i = 0; i < st_count(f) && r == 0; i++)
+		r = projection_take(&a, st_get(f, i), n_base, e);
+	qsort(weights, a.count, sizeof(*weights), cmp_weight);
+	for (i = 0; i < st_count(f) && r == 0; i++)
 		r = tensor_apply(&a, st_get(f, i), e);
-	for (i = 0; i < *count && r == 0; i++)
+	for (i = 0; i < a.count && r == 0; i++)
 		if (weights[i].delta)
 			r = delta_check(&a, &weights[i], e);
-	*count += a.added;
+	*count = a.count;
 	if (r == 0 && a.used == 0)
 		r = err_set(e, E_BAD_CHECKPOINT, "'%s' has no tensor for any weight of the model",
 			    st_path(f));
