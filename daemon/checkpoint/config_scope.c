@@ -128,7 +128,8 @@ config_backbone(const json_t *config, struct config_scope *ret, struct err *e)
 	r = json_get_str(config, "", "model_type", JSON_REQUIRED, E_BAD_CHECKPOINT, &type, e);
 	if (r < 0)
 		return r;
-	need = str_starts(type, "col") ? JSON_REQUIRED : JSON_OPTIONAL;
+	need = str_starts(type, "col") && !json_object_get(config, "text_config") ? JSON_REQUIRED
+										  : JSON_OPTIONAL;
 	r = config_sub(&top, "vlm_config", need, ret, e);
 	if (r == 0 && !ret->obj)
 		*ret = top;

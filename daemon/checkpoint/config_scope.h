@@ -48,7 +48,7 @@ int config_one_of(const struct config_scope *s, const char *key, const char *con
 int config_sub(const struct config_scope *s, const char *key, enum json_need need, struct config_scope *ret,
 	       struct err *e);
 
-/* The object that holds the backbone: `vlm_config`, or the top where the engine saved it. */
+/* The object that holds the backbone: `vlm_config`, or the top where that has the keys itself. */
 int config_backbone(const json_t *config, struct config_scope *ret, struct err *e);
 
 /* `embedding_dim` of the top, 0 when it is not there. */

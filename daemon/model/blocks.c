@@ -68,6 +68,12 @@ blk_heads_merge(struct trace *t, struct ir_value *x)
 	return tr_name(t, tr_reshape(t, x, s), "merged");
 }
 
+float
+blk_frequency(double theta, int64_t d, int64_t k)
+{
+	return 1.0f / powf((float)theta, (float)(2 * k) / (float)d);
+}
+
 struct ir_value *
 blk_inv_freq(struct trace *t, const char *name, double theta, int64_t d, int64_t begin, int64_t end)
 {
@@ -79,7 +85,7 @@ blk_inv_freq(struct trace *t, const char *name, double theta, int64_t d, int64_t
 		return tr_f32(t, 0);
 	}
 	for (k = begin; k < end; k++)
-		table[k - begin] = 1.0f / powf((float)theta, (float)(2 * k) / (float)d);
+		table[k - begin] = blk_frequency(theta, d, k);
 	return tr_table(t, name, shape_of(1, n(end - begin)), table);
 }
 
@@ -153,10 +159,18 @@ blk_projection_rows(const struct checkpoint *ck, int64_t *dim, struct err *e)
 struct ir_value *
 blk_head(struct trace *t, struct ir_value *x, const struct blk_text *in, int64_t dim)
 {
-	struct ir_value *z, *keep;
+	struct ir_value *z;
 
 	tr_scope(t, "head");
 	z = blk_linear(t, x, dim, BLK_BIAS, "proj", "proj"); /* [batch, sequence, dim] */
+	return blk_unit(t, z, in);
+}
+
+struct ir_value *
+blk_unit(struct trace *t, struct ir_value *z, const struct blk_text *in)
+{
+	struct ir_value *keep;
+
 	z = tr_l2_normalize(t, z);
 	keep = tr_cast(t, in->unmasked, ELEM_F32);
 	keep = blk_unsqueeze(t, keep, 2);

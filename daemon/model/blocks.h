@@ -46,7 +46,10 @@ struct ir_value *blk_layer_norm(struct trace *t, struct ir_value *x, double eps,
 struct ir_value *blk_heads_split(struct trace *t, struct ir_value *x, int64_t heads);
 struct ir_value *blk_heads_merge(struct trace *t, struct ir_value *x);
 
-/* theta^(-2k/d) for k = begin..end-1, as a table [end - begin], in float32 as the originals compute it. */
+/* theta^(-2k/d), in float32 as the originals compute it. */
+float blk_frequency(double theta, int64_t d, int64_t k);
+
+/* Those of k = begin..end-1 as a table [end - begin]. */
 struct ir_value *blk_inv_freq(struct trace *t, const char *name, double theta, int64_t d, int64_t begin,
 			      int64_t end);
 
@@ -71,6 +74,9 @@ int blk_projection_rows(const struct checkpoint *ck, int64_t *dim, struct err *e
 
 /* The retrieval head: projection, unit length, padded rows zeroed. x [batch, sequence, hidden]. */
 struct ir_value *blk_head(struct trace *t, struct ir_value *x, const struct blk_text *in, int64_t dim);
+
+/* Its end: z [batch, sequence, dim] at unit length, padded rows zeroed. */
+struct ir_value *blk_unit(struct trace *t, struct ir_value *z, const struct blk_text *in);
 
 /*
  * Rows of `features` [rows, hidden] in place of `x` [batch, sequence, hidden] where `is_image` [batch, sequence]:

@@ -347,12 +347,6 @@ tokens(const void *config)
 	};
 }
 
-static int
-case_make(const void *config, const struct plan *plan, uint64_t seed, struct feeds *ret, struct err *e)
-{
-	return gemma_case_make(&model_colgemma3, config, plan, seed, ret, e);
-}
-
 /* Backbones too: their checkpoints are the bases of adapters that bring the projection. */
 static const char *const classes[] = {"ColGemma3", "Gemma3ForConditionalGeneration", "Gemma3Model", NULL};
 
@@ -383,5 +377,5 @@ const struct model model_colgemma3 = {
 	.image_tokens = gemma_image_tokens,
 	.trace_sizes = gemma_trace_sizes,
 	.build = build,
-	.case_make = case_make,
+	.case_make = gemma_case_make,
 };

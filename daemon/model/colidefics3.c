@@ -208,12 +208,6 @@ tokens(const void *config)
 	};
 }
 
-static int
-case_make(const void *config, const struct plan *plan, uint64_t seed, struct feeds *ret, struct err *e)
-{
-	return tiles_case_make(&model_colidefics3, config, plan, seed, ret, e);
-}
-
 /* Backbones too: their checkpoints are the bases of adapters that bring the projection. */
 static const char *const classes[] = {"ColIdefics3", "Idefics3ForConditionalGeneration", "Idefics3Model",
 				      NULL};
@@ -248,5 +242,5 @@ const struct model model_colidefics3 = {
 	.image_tokens = tiles_image_tokens,
 	.trace_sizes = tiles_trace_sizes,
 	.build = build,
-	.case_make = case_make,
+	.case_make = tiles_case_make,
 };

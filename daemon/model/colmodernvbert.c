@@ -153,12 +153,6 @@ tokens(const void *config)
 	};
 }
 
-static int
-case_make(const void *config, const struct plan *plan, uint64_t seed, struct feeds *ret, struct err *e)
-{
-	return tiles_case_make(&model_colmodernvbert, config, plan, seed, ret, e);
-}
-
 /* Backbones too: their checkpoints are the bases of adapters that bring the projection. */
 static const char *const classes[] = {"ColModernVBertForRetrieval", "ColModernVBert", "ModernVBertModel",
 				      "ModernVBertForMaskedLM", NULL};
@@ -195,5 +189,5 @@ const struct model model_colmodernvbert = {
 	.image_tokens = tiles_image_tokens,
 	.trace_sizes = tiles_trace_sizes,
 	.build = build,
-	.case_make = case_make,
+	.case_make = tiles_case_make,
 };

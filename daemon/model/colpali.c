@@ -143,12 +143,6 @@ tokens(const void *config)
 	};
 }
 
-static int
-case_make(const void *config, const struct plan *plan, uint64_t seed, struct feeds *ret, struct err *e)
-{
-	return gemma_case_make(&model_colpali, config, plan, seed, ret, e);
-}
-
 /* Backbones too: their checkpoints are the bases of adapters that bring the projection. */
 static const char *const classes[] = {"ColPaliForRetrieval", "ColPali", "PaliGemmaForConditionalGeneration",
 				      "PaliGemmaModel", NULL};
@@ -185,5 +179,5 @@ const struct model model_colpali = {
 	.image_tokens = gemma_image_tokens,
 	.trace_sizes = gemma_trace_sizes,
 	.build = build,
-	.case_make = case_make,
+	.case_make = gemma_case_make,
 };

@@ -20,7 +20,10 @@
 /* Whose class saved a checkpoint, and with whose processor it was trained. */
 enum model_library {
 	LIBRARY_TRANSFORMERS,
-	LIBRARY_ENGINE, /* colpali-engine */
+	LIBRARY_ENGINE,     /* colpali-engine */
+	LIBRARY_SAUERKRAUT, /* sauerkrautlm-colpali */
+	LIBRARY_OPENSEARCH, /* code in the repositories of OpenSearch-AI */
+	LIBRARY_NVIDIA,     /* code in the repositories of NVIDIA */
 	LIBRARY_MAX
 };
 
@@ -133,9 +136,9 @@ struct model {
 	struct ir_value *(*build)(struct trace *t, const void *config, enum variant v,
 				  const struct model_options *o);
 
-	/* The inputs of a parity case, from a seed. */
-	int (*case_make)(const void *config, const struct plan *plan, uint64_t seed, struct feeds *ret,
-			 struct err *e);
+	/* The inputs of a parity case of `m`, from a seed. */
+	int (*case_make)(const struct model *m, const void *config, const struct plan *plan, uint64_t seed,
+			 struct feeds *ret, struct err *e);
 };
 
 /*

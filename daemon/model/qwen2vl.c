@@ -1,26 +1,22 @@
 #include "qwen2vl.h"
 
-#include <math.h>
-
 #include "caseinput.h"
 #include "guards.h"
 
-#define VISION_EPS 1e-6      /* of its LayerNorms: not in the config */
-#define VISION_THETA 10000.0 /* of its rotary positions: likewise */
-#define MERGE 2              /* patches a side that become one token */
+#define MERGE QWEN2VL_MERGE
 
-/* Numbers of one patch: channels x frames x side x side. */
-static int64_t
-features(const struct qwen2vl_config *c)
+int64_t
+qwen2vl_features(const struct qwen2vl_vision *c)
 {
-	return c->vision.in_channels * c->vision.temporal_patch_size * c->vision.patch_size *
-	       c->vision.patch_size;
+	return c->in_channels * c->temporal_patch_size * c->patch_size * c->patch_size;
 }
 
 static struct shape
 pixels_shape(const void *config)
 {
-	return shape_of(3, sym(SYM_IMAGES), sym(SYM_PATCHES), n(features(config)));
+	const struct qwen2vl_config *c = config;
+
+	return shape_of(3, sym(SYM_IMAGES), sym(SYM_PATCHES), n(qwen2vl_features(&c->vision)));
 }
 
 static struct shape
@@ -97,8 +93,8 @@ qwen2vl_images_make(const struct qwen2vl_config *c, const struct plan *plan, str
 			*grid++ = 1;
 			*grid++ = plan->row[i].image[k].h;
 			*grid++ = plan->row[i].image[k].w;
-			case_fill_normal(rng, pixels, grid[-2] * grid[-1] * features(c));
-			pixels += s.of[SYM_PATCHES] * features(c);
+			case_fill_normal(rng, pixels, grid[-2] * grid[-1] * qwen2vl_features(&c->vision));
+			pixels += s.of[SYM_PATCHES] * qwen2vl_features(&c->vision);
 		}
 	return 0;
 }
@@ -190,166 +186,8 @@ qwen2vl_images(struct trace *t, const struct qwen2vl_fed *in, const struct blk_t
 	return im;
 }
 
-/*
- * Patches come in blocks of 2 x 2, blocks row by row, inside a block row by row:
- *
- *	0 1 | 4 5 |        block g = p / 4 lies at (g / cols, g % cols),
- *	2 3 | 6 7 | ...    place r = p % 4 inside it at (r / 2, r % 2)
- *
- * Angles of both coordinates, float [images, patches, head_dim/2]. size int64 [images, 1]: patches of the image.
- */
-static struct ir_value *
-patch_angles(struct trace *t, const struct qwen2vl_images *im, struct ir_value *size, int64_t head_dim)
-{
-	struct ir_value *two = tr_i64(t, MERGE), *four = tr_i64(t, MERGE * MERGE);
-	struct ir_value *inv = blk_inv_freq(t, "vis.inv_freq", VISION_THETA, head_dim / 2, 0, head_dim / 4);
-	struct ir_value *cols, *p, *g, *r, *row, *col, *inner;
-
-	cols = blk_unsqueeze(t, im->cols, 1); /* [images, 1] */
-	p = tr_iota(t, sym(SYM_PATCHES));
-	p = tr_mod(t, p, size); /* [images, patches] */
-	g = tr_div(t, p, four);
-	r = tr_mod(t, p, four);
-	row = tr_div(t, g, cols);
-	row = tr_mul(t, row, two);
-	inner = tr_div(t, r, two);
-	row = tr_name(t, tr_add(t, row, inner), "row");
-	col = tr_mod(t, g, cols);
-	col = tr_mul(t, col, two);
-	inner = tr_mod(t, r, two);
-	col = tr_name(t, tr_add(t, col, inner), "col");
-	row = blk_angles(t, row, inv);
-	col = blk_angles(t, col, inv);
-	return tr_concat(t, 2, 2, row, col); /* [images, patches, head_dim/2] */
-}
-
-/* What the blocks of the tower have in common. */
-struct tower {
-	const struct qwen2vl_config *c;
-	int64_t width;
-	struct ir_value *seen;      /* bool [images, patches]: not padding */
-	struct ir_value *cos, *sin; /* [images, 1, patches, head_dim] */
-	struct ir_value *bias;      /* keeps padding from being looked at */
-};
-
-static void
-tower_tables(struct trace *t, const struct qwen2vl_images *im, struct tower *v)
-{
-	struct ir_value *size, *p, *angles;
-
-	tr_scope(t, "vis.pos");
-	size = tr_mul(t, im->tokens, tr_i64(t, MERGE * MERGE));
-	size = blk_unsqueeze(t, size, 1); /* [images, 1] */
-	angles = patch_angles(t, im, size, v->c->vision.head_dim);
-	angles = tr_concat(t, 2, 2, angles, angles);
-	angles = blk_unsqueeze(t, angles, 1); /* [images, 1, patches, head_dim] */
-	v->cos = tr_name(t, tr_cos(t, angles), "cos");
-	v->sin = tr_name(t, tr_sin(t, angles), "sin");
-	p = tr_iota(t, sym(SYM_PATCHES));
-	v->seen = tr_name(t, tr_less(t, p, size), "seen");
-	v->bias = tr_name(t, tr_attention_bias(t, v->seen, IR_MASK_FULL), "bias");
-}
-
-/*
- * The patch embedding is a convolution whose window is its step: a linear over the flattened patch. Padding
- * may hold anything, infinities and NaN too, and a product with these would reach the tokens.
- */
-static struct ir_value *
-patch_embed(struct trace *t, const struct tower *v, struct ir_value *pixels)
-{
-	const struct qwen2vl_config *c = v->c;
-	const struct shape flat = shape_of(2, n(v->width), n(features(c)));
-	const struct shape stored =
-		shape_of(5, n(v->width), n(c->vision.in_channels), n(c->vision.temporal_patch_size),
-			 n(c->vision.patch_size), n(c->vision.patch_size));
-	struct ir_value *seen, *weight, *x;
-
-	tr_scope(t, "vis");
-	seen = blk_unsqueeze(t, v->seen, 2); /* [images, patches, 1] */
-	x = tr_where(t, seen, pixels, tr_f32(t, 0));
-	weight = tr_weight_as(t, flat, stored, "vis.patch_embed.proj.weight");
-	x = tr_linear(t, x, weight, NULL); /* [images, patches, width] */
-	return tr_name(t, x, "patch_embed");
-}
-
-/* Heads of q, k or v: [images, heads, patches, head_dim]. */
-static struct ir_value *
-qkv_part(struct trace *t, const struct tower *v, struct ir_value *qkv, int which)
-{
-	struct ir_value *part;
-
-	part = tr_slice(t, qkv, 2, which * v->width, (which + 1) * v->width);
-	part = tr_name(t, part, "%c", "qkv"[which]);
-	return blk_heads_split(t, part, v->c->vision.num_heads);
-}
-
-static struct ir_value *
-tower_attention(struct trace *t, const struct tower *v, struct ir_value *x, int il)
-{
-	const double head_dim = (double)v->c->vision.head_dim;
-	struct ir_value *qkv, *q, *k, *val, *a;
-
-	tr_scope(t, "vis.%02d.attn", il);
-	a = blk_layer_norm(t, x, VISION_EPS, "vis.blocks.%d.norm1", il);
-	qkv = blk_linear(t, a, 3 * v->width, BLK_BIAS, "qkv", "vis.blocks.%d.attn.qkv", il);
-	q = qkv_part(t, v, qkv, 0);
-	k = qkv_part(t, v, qkv, 1);
-	val = qkv_part(t, v, qkv, 2);
-	q = tr_name(t, tr_rope(t, q, v->cos, v->sin), "q.rope");
-	k = tr_name(t, tr_rope(t, k, v->cos, v->sin), "k.rope");
-	a = tr_attention(t, q, k, val, v->bias, 1 / sqrt(head_dim));
-	a = blk_heads_merge(t, a); /* [images, patches, width] */
-	a = blk_linear(t, a, v->width, BLK_BIAS, "proj", "vis.blocks.%d.attn.proj", il);
-	return tr_name(t, tr_add(t, x, a), "out");
-}
-
-static struct ir_value *
-tower_mlp(struct trace *t, const struct tower *v, struct ir_value *x, int il)
-{
-	struct ir_value *y;
-
-	tr_scope(t, "vis.%02d.mlp", il);
-	y = blk_layer_norm(t, x, VISION_EPS, "vis.blocks.%d.norm2", il);
-	y = blk_linear(t, y, v->c->vision.mlp_dim, BLK_BIAS, "fc1", "vis.blocks.%d.mlp.fc1", il);
-	y = tr_quick_gelu(t, y); /* [images, patches, mlp_dim] */
-	y = blk_linear(t, y, v->width, BLK_BIAS, "fc2", "vis.blocks.%d.mlp.fc2", il);
-	return tr_name(t, tr_add(t, x, y), "out");
-}
-
-/* Four patches of a block side by side, through two layers, to one token. */
-static struct ir_value *
-merger(struct trace *t, const struct tower *v, struct ir_value *x)
-{
-	const struct dim tokens = dim_div(dim_mul(axis(x, 0), axis(x, 1)), MERGE * MERGE);
-	const int64_t wide = v->width * MERGE * MERGE;
-	struct ir_value *y;
-
-	tr_scope(t, "vis.merger");
-	y = blk_layer_norm(t, x, VISION_EPS, "vis.merger.ln_q");
-	y = tr_reshape(t, y, shape_of(2, tokens, n(wide))); /* [images*patches/4, 4*width] */
-	y = blk_linear(t, y, wide, BLK_BIAS, "fc1", "vis.merger.mlp.0");
-	y = tr_gelu(t, y);
-	return blk_linear(t, y, v->c->text.hidden_size, BLK_BIAS, "fc2", "vis.merger.mlp.2");
-}
-
 struct ir_value *
-qwen2vl_vision(struct trace *t, const struct qwen2vl_config *c, const struct qwen2vl_images *im)
-{
-	struct tower v = {.c = c, .width = c->vision.embed_dim};
-	struct ir_value *x;
-	int il;
-
-	tower_tables(t, im, &v);
-	x = patch_embed(t, &v, im->pixels); /* [images, patches, width] */
-	for (il = 0; il < c->vision.depth; il++) {
-		x = tower_attention(t, &v, x, il);
-		x = tower_mlp(t, &v, x, il);
-	}
-	return merger(t, &v, x);
-}
-
-struct ir_value *
-qwen2vl_scatter(struct trace *t, const struct qwen2vl_images *im, struct ir_value *x, struct ir_value *merged)
+qwen2vl_index(struct trace *t, const struct qwen2vl_images *im)
 {
 	struct ir_value *room, *index;
 
@@ -357,8 +195,7 @@ qwen2vl_scatter(struct trace *t, const struct qwen2vl_images *im, struct ir_valu
 	room = tr_size(t, dim_div(sym(SYM_PATCHES), MERGE * MERGE)); /* rows of each image, padding too */
 	index = tr_mul(t, im->image, room);
 	index = tr_add(t, index, im->place); /* [tokens] */
-	index = guard_rows(t, index, im->is_image, im->place);
-	return tr_name(t, blk_scatter(t, x, im->is_image, merged, index), "out");
+	return guard_rows(t, index, im->is_image, im->place);
 }
 
 /*
@@ -408,16 +245,39 @@ positions(struct trace *t, const struct qwen2vl_images *im, struct ir_value *ima
 	return tr_sub(t, base, own);
 }
 
-/* Angles of one axis, which has a share of the frequencies: float [batch, sequence, end - begin]. */
-static struct ir_value *
-axis_angles(struct trace *t, const struct qwen2vl_config *c, struct ir_value *pos, int which, int64_t begin,
-	    int64_t end)
+/* Which axis of the position, 0 to 2, turns with the k-th frequency. */
+static int
+axis_of(const struct qwen2vl_text *c, int64_t k)
 {
+	const int64_t *n_of = c->mrope_section;
+
+	if (c->mrope_interleaved) /* t h w t h w ..., and t where h or w has no frequency left */
+		return k < 3 * n_of[k % 3] ? (int)(k % 3) : 0;
+	return (k >= n_of[0]) + (k >= n_of[0] + n_of[1]);
+}
+
+/*
+ * Angles that one axis adds, float [batch, sequence, head_dim/2]. Frequencies that belong to another axis are 0, so
+ * that the sum over the axes is each frequency's own angle, exactly.
+ */
+static struct ir_value *
+axis_angles(struct trace *t, const struct qwen2vl_text *c, struct ir_value *pos, int which)
+{
+	const int64_t count = c->head_dim / 2;
+	_cleanup_free_ float *table = calloc((size_t)count, sizeof(*table));
 	struct ir_value *inv;
 	char name[32];
+	int64_t k;
 
+	if (!table) {
+		tr_fail(t, E_NO_MEMORY, "memory ran out");
+		return pos;
+	}
+	for (k = 0; k < count; k++)
+		if (axis_of(c, k) == which)
+			table[k] = blk_frequency(c->rope_theta, c->head_dim, k);
 	(void)snprintf(name, sizeof(name), "mrope.inv_freq.%d", which);
-	inv = blk_inv_freq(t, name, c->text.rope_theta, c->text.head_dim, begin, end);
+	inv = tr_table(t, name, shape_of(1, n(count)), table);
 	pos = tr_name(t, pos, "pos.%c", "thw"[which]);
 	return blk_angles(t, pos, inv);
 }
@@ -426,8 +286,6 @@ struct ir_value *
 qwen2vl_mrope(struct trace *t, const struct qwen2vl_config *c, const struct qwen2vl_images *im,
 	      const struct blk_text *in)
 {
-	const int64_t end_t = c->text.mrope_section[0], end_h = end_t + c->text.mrope_section[1],
-		      end_w = end_h + c->text.mrope_section[2];
 	struct ir_value *image, *place, *seen, *base, *cols, *row, *col, *zero = tr_i64(t, 0);
 
 	tr_scope(t, "mrope");
@@ -443,8 +301,9 @@ qwen2vl_mrope(struct trace *t, const struct qwen2vl_config *c, const struct qwen
 	col = tr_mod(t, place, cols);
 	col = tr_where(t, seen, col, zero);
 	col = tr_add(t, base, col);
-	base = axis_angles(t, c, base, 0, 0, end_t);
-	row = axis_angles(t, c, row, 1, end_t, end_h);
-	col = axis_angles(t, c, col, 2, end_h, end_w);
-	return tr_concat(t, 2, 3, base, row, col);
+	base = axis_angles(t, &c->text, base, 0);
+	row = axis_angles(t, &c->text, row, 1);
+	col = axis_angles(t, &c->text, col, 2);
+	base = tr_add(t, base, row);
+	return tr_add(t, base, col);
 }

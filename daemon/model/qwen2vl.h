@@ -1,6 +1,6 @@
 /*
- * The parts of Qwen2-VL that its late-interaction models share: the vision tower with its merger, and
- * the three-axis rotary positions of a text with images in it.
+ * Images among the tokens of a text, as Qwen2-VL and its successors have them: inputs, which token stands for
+ * which part of which image, and the three-axis rotary positions.
  *
  * Any batch of images of mixed sizes: patches are padded to the largest image, and everything that depends
  * on an image's size is computed from its row of the grid. Rows of the batch may have any number of images:
@@ -12,6 +12,11 @@
 #include "blocks.h"
 #include "model.h"
 #include "qwen2vl_config.h"
+
+#define QWEN2VL_MERGE 2 /* patches a side that become one token */
+
+/* Numbers of one patch: channels x frames x side x side. */
+int64_t qwen2vl_features(const struct qwen2vl_vision *c);
 
 /* What a model that is built on it takes from here for its `struct model`; `config` is a qwen2vl_config. */
 extern const struct model_input qwen2vl_inputs[];
@@ -48,13 +53,11 @@ struct qwen2vl_fed qwen2vl_image_inputs(struct trace *t, const struct qwen2vl_co
 struct qwen2vl_images qwen2vl_images(struct trace *t, const struct qwen2vl_fed *in,
 				     const struct blk_text *text, struct ir_value *flag);
 
-/* Merged features of all patches, padding included: float [images*patches/4, hidden]. */
-struct ir_value *qwen2vl_vision(struct trace *t, const struct qwen2vl_config *c,
-				const struct qwen2vl_images *im);
-
-/* x with the features in place of the image tokens, in order. */
-struct ir_value *qwen2vl_scatter(struct trace *t, const struct qwen2vl_images *im, struct ir_value *x,
-				 struct ir_value *merged);
+/*
+ * The row of each image token among the merged features, which are float [images*patches/4, hidden] with the padding
+ * of each image: int64 [batch*sequence].
+ */
+struct ir_value *qwen2vl_index(struct trace *t, const struct qwen2vl_images *im);
 
 /*
  * Rotary angles float [batch, sequence, head_dim/2] of the trained positions. The call fails when the tokens of

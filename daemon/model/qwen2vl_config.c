@@ -14,18 +14,74 @@ static const struct config_int text_rows[] = {
 	{"num_attention_heads", 1, 1024, CONFIG_REQUIRED, TEXT(num_attention_heads)},
 	{"num_key_value_heads", 1, 1024, 0, TEXT(num_key_value_heads)},
 	{"intermediate_size", 1, 1 << 20, CONFIG_REQUIRED, TEXT(intermediate_size)},
-	{"vocab_size", 1, 1 << 24, 152064, TEXT(vocab_size)},
 };
 
-static const struct config_int vision_rows[] = {
-	{"depth", 1, 1000, 32, VISION(depth)},
-	{"embed_dim", 1, 65536, 1280, VISION(embed_dim)},
-	{"num_heads", 1, 1024, 16, VISION(num_heads)},
-	{"in_channels", 1, 16, 3, VISION(in_channels)},
-	{"patch_size", 1, 256, 14, VISION(patch_size)},
-	{"spatial_merge_size", 1, 16, 2, VISION(spatial_merge_size)},
-	{"temporal_patch_size", 1, 16, 2, VISION(temporal_patch_size)},
+#define TEXT_ROWS_MAX 2
+#define VISION_ROWS_MAX 10
+
+/* What the generations spell or choose differently. Rows that are left out end a list. */
+static const struct generation {
+	struct config_int text[TEXT_ROWS_MAX], vision[VISION_ROWS_MAX];
+	const char *width_key; /* of the tower */
+	const char *out_key;   /* of what it hands to the text */
+	const char *act;
+	double rms_norm_eps, rope_theta;
+} generations[] = {
+	[QWEN2_VL] = {{{"vocab_size", 1, 1 << 24, 152064, TEXT(vocab_size)}},
+		      {{"depth", 1, QWEN2VL_DEPTH_MAX, 32, VISION(depth)},
+		       {"embed_dim", 1, 65536, 1280, VISION(embed_dim)},
+		       {"num_heads", 1, 1024, 16, VISION(num_heads)},
+		       {"in_channels", 1, 16, 3, VISION(in_channels)},
+		       {"patch_size", 1, 256, 14, VISION(patch_size)},
+		       {"spatial_merge_size", 1, 16, 2, VISION(spatial_merge_size)},
+		       {"temporal_patch_size", 1, 16, 2, VISION(temporal_patch_size)}},
+		      "embed_dim",
+		      "hidden_size",
+		      "quick_gelu",
+		      1e-5,
+		      1e6},
+	[QWEN2_5_VL] = {{{"vocab_size", 1, 1 << 24, 152064, TEXT(vocab_size)}},
+			{{"depth", 1, QWEN2VL_DEPTH_MAX, 32, VISION(depth)},
+			 {"hidden_size", 1, 65536, 3584, VISION(embed_dim)},
+			 {"intermediate_size", 1, 1 << 20, 3420, VISION(mlp_dim)},
+			 {"num_heads", 1, 1024, 16, VISION(num_heads)},
+			 {"in_channels", 1, 16, 3, VISION(in_channels)},
+			 {"patch_size", 1, 256, 14, VISION(patch_size)},
+			 {"spatial_merge_size", 1, 16, 2, VISION(spatial_merge_size)},
+			 {"temporal_patch_size", 1, 16, 2, VISION(temporal_patch_size)},
+			 {"window_size", 1, 1 << 20, 112, VISION(window)}},
+			"hidden_size",
+			"out_hidden_size",
+			"silu",
+			1e-5,
+			1e6},
+	[QWEN3_VL] = {{{"vocab_size", 1, 1 << 24, 151936, TEXT(vocab_size)},
+		       {"head_dim", 1, 65536, 128, TEXT(head_dim)}},
+		      {{"depth", 1, QWEN2VL_DEPTH_MAX, 27, VISION(depth)},
+		       {"hidden_size", 1, 65536, 1152, VISION(embed_dim)},
+		       {"intermediate_size", 1, 1 << 20, 4304, VISION(mlp_dim)},
+		       {"num_heads", 1, 1024, 16, VISION(num_heads)},
+		       {"in_channels", 1, 16, 3, VISION(in_channels)},
+		       {"patch_size", 1, 256, 16, VISION(patch_size)},
+		       {"spatial_merge_size", 1, 16, 2, VISION(spatial_merge_size)},
+		       {"temporal_patch_size", 1, 16, 2, VISION(temporal_patch_size)},
+		       {"num_position_embeddings", 1, 1 << 20, 2304, VISION(num_position_embeddings)}},
+		      "hidden_size",
+		      "out_hidden_size",
+		      "gelu_pytorch_tanh",
+		      1e-6,
+		      500000},
 };
+
+static size_t
+rows_count(const struct config_int *rows, size_t max)
+{
+	size_t n = 0;
+
+	while (n < max && rows[n].key)
+		n++;
+	return n;
+}
 
 static const struct config_int top_rows[] = {
 	{"image_token_id", 0, INT32_MAX, 151655, TOP(image_token_id)},
@@ -63,11 +119,19 @@ mrope_read(const struct config_scope *rope, struct qwen2vl_text *t, struct err *
 	return 0;
 }
 
+/* Without a key for it, head_dim is what hidden_size gives each head. */
 static int
-heads_check(const struct config_scope *s, struct qwen2vl_text *t, struct err *e)
+heads_check(const struct config_scope *s, enum qwen2vl_generation g, struct qwen2vl_text *t, struct err *e)
 {
 	if (!t->num_key_value_heads)
 		t->num_key_value_heads = t->num_attention_heads;
+	if (t->num_attention_heads % t->num_key_value_heads)
+		return config_fail(s, "num_attention_heads", E_BAD_CHECKPOINT, e,
+				   "must be a multiple of num_key_value_heads");
+	if (g == QWEN3_VL && t->head_dim % 2)
+		return config_fail(s, "head_dim", E_BAD_CHECKPOINT, e, "must be even");
+	if (g == QWEN3_VL)
+		return 0;
 	if (t->hidden_size % t->num_attention_heads)
 		return config_fail(s, "hidden_size", E_BAD_CHECKPOINT, e,
 				   "must be a multiple of num_attention_heads");
@@ -75,9 +139,6 @@ heads_check(const struct config_scope *s, struct qwen2vl_text *t, struct err *e)
 	if (t->head_dim % 2)
 		return config_fail(s, "hidden_size", E_BAD_CHECKPOINT, e,
 				   "must be an even multiple of num_attention_heads");
-	if (t->num_attention_heads % t->num_key_value_heads)
-		return config_fail(s, "num_attention_heads", E_BAD_CHECKPOINT, e,
-				   "must be a multiple of num_key_value_heads");
 	return 0;
 }
 
@@ -109,57 +170,191 @@ window_check(const struct config_scope *s, const struct qwen2vl_text *t, struct 
 	return 0;
 }
 
+/* How attention is made, apart from the sizes. */
 static int
-text_read(const struct config_scope *s, struct qwen2vl_text *t, struct err *e)
+attention_read(const struct config_scope *s, const struct config_scope *rope, enum qwen2vl_generation g,
+	       struct qwen2vl_text *t, struct err *e)
 {
+	bool turns = true;
+	int r;
+
+	t->qk_norm = t->mrope_interleaved = g == QWEN3_VL;
+	t->o_bias = false;
+	t->qkv_bias = g != QWEN3_VL;
+	if (g != QWEN3_VL)
+		return 0;
+	r = json_get_bool(s->obj, s->path, "attention_bias", JSON_OPTIONAL, E_BAD_CHECKPOINT, &t->o_bias, e);
+	if (r < 0)
+		return r;
+	t->qkv_bias = t->o_bias;
+	r = json_get_bool(rope->obj, rope->path, "mrope_interleaved", JSON_OPTIONAL, E_BAD_CHECKPOINT, &turns,
+			  e);
+	if (r == 0 && !turns)
+		return config_fail(rope, "mrope_interleaved", E_UNSUPPORTED_MODEL, e,
+				   "false is not supported: the class always interleaves the axes");
+	return r;
+}
+
+static int
+text_read(const struct config_scope *s, enum qwen2vl_generation g, struct qwen2vl_text *t, struct err *e)
+{
+	const struct generation *k = &generations[g];
 	struct config_scope rope;
 	int r;
 
 	if ((r = config_only(s, "hidden_act", "silu", "silu", e)) < 0 ||
 	    (r = config_ints(s, text_rows, ARRAY_LEN(text_rows), t, e)) < 0 ||
-	    (r = config_double(s, "rms_norm_eps", 1e-5, 1, &t->rms_norm_eps, e)) < 0 ||
-	    (r = heads_check(s, t, e)) < 0 || (r = window_check(s, t, e)) < 0 ||
-	    (r = config_rope(s, 1e6, &rope, &t->rope_theta, e)) < 0)
+	    (r = config_ints(s, k->text, rows_count(k->text, TEXT_ROWS_MAX), t, e)) < 0 ||
+	    (r = config_double(s, "rms_norm_eps", k->rms_norm_eps, 1, &t->rms_norm_eps, e)) < 0 ||
+	    (r = heads_check(s, g, t, e)) < 0 || (r = window_check(s, t, e)) < 0 ||
+	    (r = config_rope(s, k->rope_theta, &rope, &t->rope_theta, e)) < 0 ||
+	    (r = attention_read(s, &rope, g, t, e)) < 0)
 		return r;
 	return mrope_read(&rope, t, e);
 }
 
+/* Qwen2-VL says how many times wider than the rest its feed-forward parts are. */
 static int
-vision_read(const struct config_scope *s, const struct qwen2vl_text *text, struct qwen2vl_vision *v,
-	    struct err *e)
+ratio_read(const struct config_scope *s, struct qwen2vl_vision *v, struct err *e)
 {
-	int64_t out = 3584;
 	double ratio;
-	int r;
+	int r = config_double(s, "mlp_ratio", 4, 64, &ratio, e);
 
-	if ((r = config_only(s, "hidden_act", "quick_gelu", "quick_gelu", e)) < 0 ||
-	    (r = config_ints(s, vision_rows, ARRAY_LEN(vision_rows), v, e)) < 0 ||
-	    (r = config_double(s, "mlp_ratio", 4, 64, &ratio, e)) < 0 ||
-	    (r = json_get_int(s->obj, s->path, "hidden_size", JSON_OPTIONAL, 1, 65536, E_BAD_CHECKPOINT, &out,
-			      e)) < 0)
+	if (r < 0)
 		return r;
-	if (v->embed_dim % v->num_heads)
-		return config_fail(s, "embed_dim", E_BAD_CHECKPOINT, e, "must be a multiple of num_heads");
-	v->head_dim = v->embed_dim / v->num_heads;
-	if (v->head_dim % 4)
-		return config_fail(s, "embed_dim", E_BAD_CHECKPOINT, e,
-				   "must be num_heads times a multiple of 4");
 	v->mlp_dim = (int64_t)((double)v->embed_dim * ratio);
 	if (v->mlp_dim < 1)
 		return config_fail(s, "mlp_ratio", E_BAD_CHECKPOINT, e, "must be at least 1 / embed_dim");
+	return 0;
+}
+
+/* Numbers of blocks, each in 0..depth-1. Writes *count of them, at most `max`. */
+static int
+blocks_read(const struct config_scope *s, const char *key, const struct qwen2vl_vision *v,
+	    const int64_t *fallback, size_t n_fallback, size_t max, int64_t *ret, size_t *count,
+	    struct err *e)
+{
+	const json_t *list = NULL, *x;
+	size_t i;
+	int r;
+
+	r = json_get_array(s->obj, s->path, key, JSON_OPTIONAL, E_BAD_CHECKPOINT, &list, e);
+	if (r < 0)
+		return r;
+	*count = list ? json_array_size(list) : n_fallback;
+	if (*count > max)
+		return config_fail(s, key, E_UNSUPPORTED_MODEL, e,
+				   "with more than %zu blocks is not supported", max);
+	for (i = 0; i < *count; i++) {
+		x = json_array_get(list, i);
+		if (list && !json_is_integer(x))
+			ret[i] = -1;
+		else
+			ret[i] = list ? json_integer_value(x) : fallback[i];
+		if (ret[i] < 0 || ret[i] >= v->depth)
+			return config_fail(s, key, E_BAD_CHECKPOINT, e,
+					   "must be numbers of blocks, from 0 to depth - 1, %lld",
+					   (long long)v->depth - 1);
+	}
+	return 0;
+}
+
+/* window_size is in pixels. */
+static int
+windows_read(const struct config_scope *s, struct qwen2vl_vision *v, struct err *e)
+{
+	static const int64_t fallback[] = {7, 15, 23, 31};
+	int64_t at[QWEN2VL_DEPTH_MAX];
+	size_t count, i;
+	int r;
+
+	v->window = v->window / v->spatial_merge_size / v->patch_size;
+	if (v->window < 1)
+		return config_fail(s, "window_size", E_BAD_CHECKPOINT, e,
+				   "must be at least spatial_merge_size * patch_size, %lld",
+				   (long long)(v->spatial_merge_size * v->patch_size));
+	r = blocks_read(s, "fullatt_block_indexes", v, fallback, ARRAY_LEN(fallback), ARRAY_LEN(at), at,
+			&count, e);
+	if (r < 0)
+		return r;
+	for (i = 0; i < count; i++)
+		v->whole[at[i]] = true;
+	return 0;
+}
+
+static int
+deepstack_read(const struct config_scope *s, const struct qwen2vl_text *text, struct qwen2vl_vision *v,
+	       struct err *e)
+{
+	static const int64_t fallback[] = {8, 16, 24};
+	size_t count, i, k;
+	int r;
+
+	while ((v->table_side + 1) * (v->table_side + 1) <= v->num_position_embeddings)
+		v->table_side++;
+	r = blocks_read(s, "deepstack_visual_indexes", v, fallback, ARRAY_LEN(fallback), ARRAY_LEN(v->deep),
+			v->deep, &count, e);
+	if (r < 0)
+		return r;
+	v->n_deep = (int64_t)count;
+	for (i = 0; i < count; i++)
+		for (k = 0; k < i; k++)
+			if (v->deep[k] == v->deep[i])
+				return config_fail(s, "deepstack_visual_indexes", E_BAD_CHECKPOINT, e,
+						   "must be different blocks");
+	if (v->n_deep > text->num_hidden_layers)
+		return config_fail(s, "deepstack_visual_indexes", E_BAD_CHECKPOINT, e,
+				   "must not be more than the layers of the text, %lld",
+				   (long long)text->num_hidden_layers);
+	return 0;
+}
+
+static int
+vision_check(const struct config_scope *s, const struct generation *g, const struct qwen2vl_text *text,
+	     struct qwen2vl_vision *v, struct err *e)
+{
+	int64_t out = 3584;
+	int r;
+
+	r = json_get_int(s->obj, s->path, g->out_key, JSON_OPTIONAL, 1, 65536, E_BAD_CHECKPOINT, &out, e);
+	if (r < 0)
+		return r;
+	if (v->embed_dim % v->num_heads)
+		return config_fail(s, g->width_key, E_BAD_CHECKPOINT, e, "must be a multiple of num_heads");
+	v->head_dim = v->embed_dim / v->num_heads;
+	if (v->head_dim % 4)
+		return config_fail(s, g->width_key, E_BAD_CHECKPOINT, e,
+				   "must be num_heads times a multiple of 4");
 	if (v->spatial_merge_size != 2)
 		return err_set(e, E_UNSUPPORTED_MODEL, "%s.spatial_merge_size %lld is not supported, only 2",
 			       s->path, (long long)v->spatial_merge_size);
 	if (out != text->hidden_size)
-		return config_fail(s, "hidden_size", E_BAD_CHECKPOINT, e,
+		return config_fail(s, g->out_key, E_BAD_CHECKPOINT, e,
 				   "must be that of the text, %lld, not %lld", (long long)text->hidden_size,
 				   (long long)out);
 	return 0;
 }
 
 static int
+vision_read(const struct config_scope *s, enum qwen2vl_generation g, const struct qwen2vl_text *text,
+	    struct qwen2vl_vision *v, struct err *e)
+{
+	const struct generation *k = &generations[g];
+	int r;
+
+	if ((r = config_only(s, "hidden_act", k->act, k->act, e)) < 0 ||
+	    (r = config_ints(s, k->vision, rows_count(k->vision, VISION_ROWS_MAX), v, e)) < 0 ||
+	    (r = vision_check(s, k, text, v, e)) < 0)
+		return r;
+	if (g == QWEN2_VL)
+		return ratio_read(s, v, e);
+	return g == QWEN2_5_VL ? windows_read(s, v, e) : deepstack_read(s, text, v, e);
+}
+
+static int
 backbone_read(const json_t *config, struct qwen2vl_config *c, struct err *e)
 {
+	const enum qwen2vl_generation g = c->generation;
 	struct config_scope top, text, vision;
 	int r;
 
@@ -170,8 +365,8 @@ backbone_read(const json_t *config, struct qwen2vl_config *c, struct err *e)
 		return r;
 	if (!text.obj)
 		text = top;
-	if ((r = text_read(&text, &c->text, e)) < 0 ||
-	    (r = vision_read(&vision, &c->text, &c->vision, e)) < 0 ||
+	if ((r = text_read(&text, g, &c->text, e)) < 0 ||
+	    (r = vision_read(&vision, g, &c->text, &c->vision, e)) < 0 ||
 	    (r = config_ints(&top, top_rows, ARRAY_LEN(top_rows), c, e)) < 0)
 		return r;
 	if (c->image_token_id >= c->text.vocab_size)
@@ -181,11 +376,13 @@ backbone_read(const json_t *config, struct qwen2vl_config *c, struct err *e)
 }
 
 int
-qwen2vl_config_read(const json_t *config, struct qwen2vl_config *ret, struct err *e)
+qwen2vl_config_read(const json_t *config, enum qwen2vl_generation g, struct qwen2vl_config *ret,
+		    struct err *e)
 {
-	struct qwen2vl_config c;
-	int r = backbone_read(config, &c, e);
+	struct qwen2vl_config c = {.generation = g};
+	int r;
 
+	r = backbone_read(config, &c, e);
 	if (r < 0)
 		return err_context(e, "config.json");
 	*ret = c;

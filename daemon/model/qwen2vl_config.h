@@ -1,5 +1,5 @@
 /*
- * config.json of the Qwen2-VL backbone, for the families that are built on it.
+ * config.json of the Qwen-VL backbones, for the families that are built on them.
  *
  * The backbone's object is `vlm_config` (transformers' classes) or the top (colpali-engine's). In it the text
  * keys lie in `text_config` or, before transformers 4.52, beside the others; a `text_config` hides the keys
@@ -11,17 +11,25 @@
 
 #include "base/json.h"
 
+enum qwen2vl_generation { QWEN2_VL, QWEN2_5_VL, QWEN3_VL };
+
+#define QWEN2VL_DEPTH_MAX 1000
+#define QWEN3VL_DEEP_MAX 16
+
 struct qwen2vl_text {
 	int64_t hidden_size;
 	int64_t num_hidden_layers;
 	int64_t num_attention_heads;
 	int64_t num_key_value_heads;
-	int64_t head_dim; /* hidden_size / num_attention_heads; even */
+	int64_t head_dim; /* even; hidden_size / num_attention_heads, which is another number in Qwen3-VL */
 	int64_t intermediate_size;
 	int64_t vocab_size;
 	double rms_norm_eps;
 	double rope_theta;
 	int64_t mrope_section[3]; /* of t, h, w; their sum is head_dim / 2 */
+	bool mrope_interleaved;   /* the frequencies of the axes take turns: Qwen3-VL */
+	bool qk_norm;
+	bool qkv_bias, o_bias;
 };
 
 struct qwen2vl_vision {
@@ -29,14 +37,23 @@ struct qwen2vl_vision {
 	int64_t embed_dim;
 	int64_t num_heads;
 	int64_t head_dim; /* embed_dim / num_heads; a multiple of 4 */
-	int64_t mlp_dim;  /* inner width: embed_dim * mlp_ratio */
+	int64_t mlp_dim;  /* inner width */
 	int64_t in_channels;
 	int64_t patch_size;
 	int64_t spatial_merge_size; /* always 2 */
 	int64_t temporal_patch_size;
+	/* Qwen2.5-VL */
+	int64_t window;                /* tokens a side of a window, at least 1 */
+	bool whole[QWEN2VL_DEPTH_MAX]; /* by block: sees the whole image, not only a window */
+	/* Qwen3-VL */
+	int64_t num_position_embeddings;
+	int64_t table_side;             /* of the square that they fill, at least 1 */
+	int64_t n_deep;                 /* at most num_hidden_layers of the text */
+	int64_t deep[QWEN3VL_DEEP_MAX]; /* blocks after which a DeepStack merger comes; distinct */
 };
 
 struct qwen2vl_config {
+	enum qwen2vl_generation generation;
 	struct qwen2vl_text text;
 	struct qwen2vl_vision vision;
 	int64_t image_token_id; /* below vocab_size */
@@ -44,12 +61,17 @@ struct qwen2vl_config {
 	int64_t vision_start_token_id;
 	int64_t vision_end_token_id;
 	int64_t embedding_dim; /* 0: config.json does not say; the rows of proj.weight do */
+
+	/* Left 0 for the family to set. */
+	int64_t projection; /* rows of proj.weight, at least embedding_dim; 0: the model has no projection */
+	bool sees_all;      /* a token sees those behind it too */
 };
 
 /*
  * Errors begin with "config.json: " and name the key in full: E_BAD_CHECKPOINT for a value that is wrong,
  * E_UNSUPPORTED_MODEL for one that is right but not converted.
  */
-int qwen2vl_config_read(const json_t *config, struct qwen2vl_config *ret, struct err *e);
+int qwen2vl_config_read(const json_t *config, enum qwen2vl_generation g, struct qwen2vl_config *ret,
+			struct err *e);
 
 #endif

@@ -11,6 +11,9 @@ static const struct model *const models[] = {
 static const char *const libraries[] = {
 	[LIBRARY_TRANSFORMERS] = "transformers",
 	[LIBRARY_ENGINE] = "colpali-engine",
+	[LIBRARY_SAUERKRAUT] = "sauerkrautlm-colpali",
+	[LIBRARY_OPENSEARCH] = "opensearch-ai",
+	[LIBRARY_NVIDIA] = "nvidia",
 };
 
 static const char *const outputs[] = {

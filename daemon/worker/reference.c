@@ -121,7 +121,7 @@ case_run(struct reference *ref, const struct plan *plan, const struct ir_graph *
 	if (!path)
 		return err_no_memory(e);
 	ref->progress.name = plan->name;
-	r = c->model->case_make(c->config, plan, (uint64_t)c->spec.seed, &in, e);
+	r = c->model->case_make(c->model, c->config, plan, (uint64_t)c->spec.seed, &in, e);
 	if (r == 0)
 		r = graph_compute(g, &in, &ref->progress, path, e);
 	ref->progress.before += g->block.n;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes a checkpoint again under the names that other libraries and versions of them give its tensors.
 
-  respell.py LAYOUT FROM TO      LAYOUT is one of hub, engine, legacy
+  respell.py LAYOUT FROM TO      LAYOUT is one of hub, engine, legacy, tomoro
 
 Only the headers of the safetensors files and config.json change; the bytes of the tensors stay: a table of words that
 older libraries kept in two parts is two ranges of the same bytes. The cases beside the checkpoint come along: it still computes the same.
@@ -22,6 +22,12 @@ PREFIXES = {
     },
     ("colpali", "hub"): {
         "vlm.vision_tower.": "vlm.vision_tower.vision_model.",
+    },
+    # TomoroAI's class, of what colpali-engine saves
+    ("qwen3_vl", "tomoro"): {
+        "model.visual.": "vlm.model.visual.",
+        "model.language_model.": "vlm.model.language_model.",
+        "model.custom_text_proj.": "embedding_proj_layer.",
     },
     # colpali-engine, whose class derives from plain Qwen2-VL
     ("colqwen2", "engine"): {
@@ -61,8 +67,8 @@ def colqwen2_engine(config):
     text.pop("model_type")
     return {
         **vlm, **text,
-        "model_type": "qwen2_vl",
-        "architectures": ["ColQwen2"],
+        "model_type": vlm["model_type"],
+        "architectures": [{"qwen2_vl": "ColQwen2", "qwen2_5_vl": "ColQwen2_5"}[vlm["model_type"]]],
         "rope_theta": rope["rope_theta"],
         "rope_scaling": {"type": "mrope", "mrope_section": rope["mrope_section"]},
         "torch_dtype": config["dtype"],
@@ -90,8 +96,13 @@ def colmodernvbert_legacy(config):
     }
 
 
+def colqwen3_tomoro(config):
+    return {**config, "model_type": "colqwen3", "embed_dim": 320}
+
+
 CONFIGS = {
     ("colqwen2", "engine"): colqwen2_engine,
+    ("qwen3_vl", "tomoro"): colqwen3_tomoro,
     ("colmodernvbert", "engine"): colmodernvbert_engine,
     ("colmodernvbert", "legacy"): colmodernvbert_legacy,
 }
@@ -147,6 +158,6 @@ def respell(layout, source, target):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4 or sys.argv[1] not in ("hub", "engine", "legacy"):
+    if len(sys.argv) != 4 or sys.argv[1] not in ("hub", "engine", "legacy", "tomoro"):
         sys.exit(__doc__.strip())
     respell(*sys.argv[1:])

@@ -13,6 +13,7 @@ import time
 import pytest
 
 import respell
+import tensors
 
 HERE = pathlib.Path(__file__).parent
 BUILD = pathlib.Path(os.environ.get("COLCONV_BUILD", HERE.parent.parent))
@@ -25,6 +26,13 @@ CHECKPOINTS = [
     pytest.param("colqwen2-tiny", "engine", id="colqwen2-engine"),
     pytest.param("colqwen2-tiny-bf16-sharded", None, id="colqwen2-bf16-sharded"),
     pytest.param("colqwen2-tiny-bf16-sharded", "hub", id="colqwen2-bf16-sharded-hub"),
+    pytest.param("colqwen2_5-tiny", None, id="colqwen2_5"),
+    pytest.param("colqwen2_5-tiny", "hub", id="colqwen2_5-hub"),
+    pytest.param("colqwen2_5-tiny", "engine", id="colqwen2_5-engine"),
+    pytest.param("colqwen3-tiny", None, id="colqwen3"),
+    pytest.param("colqwen3-tiny", "tomoro", id="colqwen3-tomoro"),
+    pytest.param("colqwen3-tiny-ops", None, id="colqwen3-ops"),
+    pytest.param("colqwen3-tiny-nemotron", None, id="colqwen3-nemotron"),
     pytest.param("colpali-tiny", None, id="colpali"),
     pytest.param("colpali-tiny", "hub", id="colpali-hub"),
     pytest.param("colmodernvbert-tiny", None, id="colmodernvbert"),
@@ -93,6 +101,43 @@ def test_an_adapter_over_the_base_that_is_given(name, layout, make_checkpoint, t
     assert source["base"]["path"] == str(base.resolve())
     assert [f["name"] for f in source["base"]["weights"]] == ["model.safetensors"]
     assert (tmp_path / "out" / "config.json").read_bytes() == (base / "config.json").read_bytes()
+
+
+@pytest.mark.parametrize("name, layout", [("colqwen2_5-tiny", None), ("colqwen2_5-tiny", "engine"), ("colqwen3-tiny", None)])
+def test_an_adapter_of_each_family(name, layout, make_checkpoint, tmp_path):
+    check_every_graph(HERE / f"{name}-lora", tmp_path / "out", "--base", make_checkpoint(name, layout))
+
+
+@pytest.fixture
+def bare(make_checkpoint, tmp_path):
+    """The plain Qwen2.5-VL behind a retriever, and the adapter for it with the tensors that the retriever has more."""
+    def make(whole):
+        base, adapter = tmp_path / "plain", tmp_path / "adapter"
+        shutil.copytree(make_checkpoint("colqwen2_5-tiny", "engine"), base, ignore=shutil.ignore_patterns("case-*"))
+        shutil.copytree(HERE / "colqwen2_5-tiny-lora", adapter)
+        config = json.loads((base / "config.json").read_text())
+        (base / "config.json").write_text(json.dumps({**config, "architectures": ["Qwen2_5_VLForConditionalGeneration"]}))
+        weights = tensors.read(base / "model.safetensors")
+        head = {name: weights.pop(name) for name in list(weights) if name.startswith("custom_text_proj.")}
+        tensors.write(base / "model.safetensors", weights)
+        more = {f"base_model.model.{name.replace('proj.', 'proj.base_layer.')}": x for name, x in head.items() if whole}
+        tensors.write(adapter / "adapter_model.safetensors", {**tensors.read(adapter / "adapter_model.safetensors"), **more})
+        return base, adapter
+    return make
+
+
+def test_an_adapter_over_a_bare_backbone_brings_the_projection(bare, tmp_path):
+    base, adapter = bare(whole=True)
+
+    check_every_graph(adapter, tmp_path / "out", "--base", base)
+
+
+def test_an_adapter_over_a_bare_backbone_without_the_projection_is_refused(bare, tmp_path):
+    base, adapter = bare(whole=False)
+
+    words = refused(adapter, "-o", tmp_path / "out", "--base", base)
+
+    assert "(bad_checkpoint)" in words and "custom_text_proj" in words
 
 
 def test_an_adapter_over_the_base_that_it_names(make_checkpoint, tmp_path):

@@ -16,7 +16,7 @@ FILES = sorted(glob.glob(os.path.join(SOURCE, "daemon/model/*.c")))
 
 CONSTANTS = {"tr_i64", "tr_f32"}
 WRAPPERS = {"tr_name"}
-RESULT = r"struct\s+(?:ir_value\s*\*|blk_text\s|decoder_attention\s|qwen2vl_images\s|tiles\s|tiles_build\s|siglip_part\s|attend\s|gemma_build\s)\s*"
+RESULT = r"struct\s+(?:ir_value\s*\*|blk_text\s|decoder_attention\s|qwen2vl_images\s|tiles\s|tiles_build\s|siglip_part\s|attend\s|qwen2vl_fed\s|qwen_tower\s|qwen_features\s|between\s|gemma_build\s)\s*"
 CALL = re.compile(r"\b([a-z_][a-z0-9_]*)\s*\(")
 
 

@@ -14,8 +14,8 @@ tests_tools_mkcheckpoint_SOURCES = \
 	tests/tools/mkcheckpoint_colidefics3.c \
 	tests/tools/mkcheckpoint_colmodernvbert.c \
 	tests/tools/mkcheckpoint_colpali.c \
-	tests/tools/mkcheckpoint_colqwen2.c \
 	tests/tools/mkcheckpoint_fill.c \
+	tests/tools/mkcheckpoint_qwen.c \
 	tests/tools/mkcheckpoint_tensors.c
 nodist_EXTRA_tests_tools_mkcheckpoint_SOURCES = dummy.cxx
 tests_tools_mkcheckpoint_LDADD = $(MODEL_LIBS) $(CHECKPOINT_LIBS) $(TORCH_LIBS) -lpthread

@@ -66,7 +66,8 @@ struct mkc_arch {
 	json_t *(*config)(const json_t *params, const struct mkc_layout *l);
 };
 
-extern const struct mkc_arch mkc_colqwen2, mkc_colpali, mkc_colmodernvbert, mkc_colidefics3, mkc_colgemma3;
+extern const struct mkc_arch mkc_colqwen2, mkc_colqwen2_5, mkc_colqwen3, mkc_colpali, mkc_colmodernvbert,
+	mkc_colidefics3, mkc_colgemma3;
 
 /* Values of one tensor: each is a function of seed, canonical name and position alone. */
 struct mkc_fill {

@@ -30,6 +30,15 @@ static const char *const qwen[] = {
 			"rope_scaling": {"type": "default", "rope_type": "mrope", "mrope_section": [1, 4, 3]})}),
 };
 
+/* Keys that are left out mean what the original class takes for them. */
+static const char qwen2_5[] = EXPAND({"model_type": "colqwen2", "vlm_config": {"model_type": "qwen2_5_vl",
+	"image_token_id": 301, "text_config": {QWEN_TEXT(QWEN_V5)}, "vision_config": {"depth": 40, "hidden_size": 48,
+		"out_hidden_size": 96, "num_heads": 3, "window_size": 90, "patch_size": 6}}});
+static const char qwen3[] = EXPAND({"model_type": "qwen3_vl", "image_token_id": 301,
+	"text_config": {QWEN_TEXT(QWEN_V5), "head_dim": 16},
+	"vision_config": {"depth": 30, "hidden_size": 48, "out_hidden_size": 96, "num_heads": 3,
+		"num_position_embeddings": 50, "deepstack_visual_indexes": [5, 2]}});
+
 static const char paligemma[] = EXPAND({"model_type": "colpali", "embedding_dim": 96, "vlm_config": {
 	"model_type": "paligemma", "image_token_index": 301, "projection_dim": 80,
 	"text_config": {"model_type": "gemma", "hidden_size": 80, "num_hidden_layers": 2, "num_attention_heads": 5,
@@ -49,7 +58,7 @@ test_qwen2vl(void **state)
 		struct qwen2vl_config c;
 		struct err e = ERR_INIT;
 
-		(void)qwen2vl_config_read(j, &c, &e);
+		(void)qwen2vl_config_read(j, QWEN2_VL, &c, &e);
 		assert_no_error(&e);
 		assert_int_equal(c.text.hidden_size, 96);
 		assert_int_equal(c.text.num_hidden_layers, 4);
@@ -94,7 +103,7 @@ test_qwen2vl_defaults(void **state)
 	edit(j, "use_sliding_window", "true");
 	edit(j, "max_window_layers", "4");
 	edit(j, "layer_types", "[\"full_attention\"]");
-	(void)qwen2vl_config_read(j, &c, &e);
+	(void)qwen2vl_config_read(j, QWEN2_VL, &c, &e);
 	assert_no_error(&e);
 	assert_true(fabs(c.text.rms_norm_eps - 1e-5) < 1e-12);
 	assert_true(fabs(c.text.rope_theta - 1e6) < 1e-3);
@@ -173,20 +182,152 @@ static const struct refusal qwen_refusals[] = {
 };
 
 static void
-test_qwen2vl_refusals(void **state)
+test_qwen2_5vl(void **state)
+{
+	json_auto_t *j = load(qwen2_5);
+	struct qwen2vl_config c;
+	struct err e = ERR_INIT;
+	int i;
+
+	(void)state;
+	(void)qwen2vl_config_read(j, QWEN2_5_VL, &c, &e);
+	assert_no_error(&e);
+	assert_int_equal(c.vision.embed_dim, 48);
+	assert_int_equal(c.vision.mlp_dim, 3420);
+	assert_int_equal(c.vision.window, 7); /* 90 / 2 / 6 */
+	for (i = 0; i < 40; i++)
+		assert_int_equal(c.vision.whole[i], i == 7 || i == 15 || i == 23 || i == 31);
+	assert_true(c.text.qkv_bias && !c.text.o_bias && !c.text.qk_norm && !c.text.mrope_interleaved);
+}
+
+static void
+test_qwen3vl(void **state)
+{
+	json_auto_t *j = load(qwen3);
+	struct qwen2vl_config c;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	edit(j, "text_config.hidden_size", "100");
+	edit(j, "text_config.rms_norm_eps", "");
+	edit(j, "vision_config.out_hidden_size", "100");
+	(void)qwen2vl_config_read(j, QWEN3_VL, &c, &e);
+	assert_no_error(&e);
+	assert_int_equal(c.text.head_dim, 16); /* not 100 / 6 */
+	assert_true(fabs(c.text.rms_norm_eps - 1e-6) < 1e-12);
+	assert_int_equal(c.vision.mlp_dim, 4304);
+	assert_int_equal(c.vision.table_side, 7); /* 7 * 7 of 50 */
+	assert_int_equal(c.vision.n_deep, 2);
+	assert_int_equal(c.vision.deep[0], 5);
+	assert_int_equal(c.vision.deep[1], 2);
+	assert_true(!c.text.qkv_bias && !c.text.o_bias && c.text.qk_norm && c.text.mrope_interleaved);
+	edit(j, "text_config.attention_bias", "true");
+	(void)qwen2vl_config_read(j, QWEN3_VL, &c, &e);
+	assert_no_error(&e);
+	assert_true(c.text.qkv_bias && c.text.o_bias);
+}
+
+static const struct refusal qwen2_5_refusals[] = {
+	{V "window_size", "11", E_BAD_CHECKPOINT,
+	 V "window_size must be at least spatial_merge_size * patch_size, 12"},
+	{V "window_size", "0", E_BAD_CHECKPOINT, V "window_size must be from 1"},
+	{V "fullatt_block_indexes", "[7, 40]", E_BAD_CHECKPOINT,
+	 V "fullatt_block_indexes must be numbers of blocks, from 0 to depth - 1, 39"},
+	{V "fullatt_block_indexes", "[-1]", E_BAD_CHECKPOINT, "must be numbers of blocks"},
+	{V "fullatt_block_indexes", "[\"7\"]", E_BAD_CHECKPOINT, "must be numbers of blocks"},
+	{V "fullatt_block_indexes", "7", E_BAD_CHECKPOINT, V "fullatt_block_indexes must be an array"},
+	{V "depth", "31", E_BAD_CHECKPOINT,
+	 V "fullatt_block_indexes must be numbers"}, /* the default has 31 */
+	{V "hidden_size", "47", E_BAD_CHECKPOINT, V "hidden_size must be a multiple of num_heads"},
+	{V "out_hidden_size", "", E_BAD_CHECKPOINT,
+	 V "out_hidden_size must be that of the text, 96, not 3584"},
+	{V "intermediate_size", "0", E_BAD_CHECKPOINT, V "intermediate_size must be from 1"},
+	{V "hidden_act", "\"gelu\"", E_UNSUPPORTED_MODEL,
+	 V "hidden_act 'gelu' is not supported, only 'silu'"},
+};
+
+static const struct refusal qwen3_refusals[] = {
+	{"text_config.head_dim", "15", E_BAD_CHECKPOINT, "text_config.head_dim must be even"},
+	{"text_config.head_dim", "18", E_BAD_CHECKPOINT, "sum is half of the head size, 9"},
+	{"text_config.attention_bias", "1", E_BAD_CHECKPOINT, "attention_bias must be true or false"},
+	{"text_config.rope_parameters.mrope_interleaved", "false", E_UNSUPPORTED_MODEL,
+	 "text_config.rope_parameters.mrope_interleaved false is not supported"},
+	{"vision_config.num_position_embeddings", "0", E_BAD_CHECKPOINT,
+	 "num_position_embeddings must be from 1"},
+	{"vision_config.deepstack_visual_indexes", "[1, 2, 1]", E_BAD_CHECKPOINT,
+	 "deepstack_visual_indexes must be different blocks"},
+	{"vision_config.deepstack_visual_indexes", "[1, 30]", E_BAD_CHECKPOINT, "from 0 to depth - 1, 29"},
+	{"vision_config.deepstack_visual_indexes", "[0, 1, 2, 3, 4]", E_BAD_CHECKPOINT,
+	 "must not be more than the layers of the text, 4"},
+	{"vision_config.deepstack_visual_indexes", "[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]",
+	 E_UNSUPPORTED_MODEL, "with more than 16 blocks is not supported"},
+	{"vision_config.hidden_act", "\"silu\"", E_UNSUPPORTED_MODEL, "only 'gelu_pytorch_tanh'"},
+};
+
+static void
+refusals_check(const struct refusal *rows, size_t n, const char *config, enum qwen2vl_generation g)
 {
 	size_t i;
 
-	(void)state;
-	for (i = 0; i < ARRAY_LEN(qwen_refusals); i++) {
-		const struct refusal *x = &qwen_refusals[i];
-		json_auto_t *j = load(qwen[0]);
+	for (i = 0; i < n; i++) {
+		json_auto_t *j = load(config);
 		struct qwen2vl_config c;
 		struct err e = ERR_INIT;
 
-		edit(j, x->path, x->value);
-		assert_int_equal(qwen2vl_config_read(j, &c, &e), x->code);
-		assert_error(&e, x->code, x->error);
+		edit(j, rows[i].path, rows[i].value);
+		assert_int_equal(qwen2vl_config_read(j, g, &c, &e), rows[i].code);
+		assert_error(&e, rows[i].code, rows[i].error);
+	}
+}
+
+static void
+test_qwen_refusals(void **state)
+{
+	(void)state;
+	refusals_check(qwen_refusals, ARRAY_LEN(qwen_refusals), qwen[0], QWEN2_VL);
+	refusals_check(qwen2_5_refusals, ARRAY_LEN(qwen2_5_refusals), qwen2_5, QWEN2_5_VL);
+	refusals_check(qwen3_refusals, ARRAY_LEN(qwen3_refusals), qwen3, QWEN3_VL);
+}
+
+/* What ColQwen3's publishers say beside the backbone. */
+static void
+test_colqwen3(void **state)
+{
+	static const struct {
+		const char *type, *key, *value;
+		int64_t projection, dim;
+		const char *error; /* NULL: none */
+	} rows[] = {
+		{"qwen3_vl", "embedding_dim", "48", 48, 48, NULL},
+		{"colqwen3", "embed_dim", "320", 320, 320, NULL},
+		{"colqwen3", "embed_dim", "0", 0, 0, "config.json: embed_dim must be from 1"},
+		{"ops_colqwen3", "dims", "24", 96, 24, NULL},
+		{"ops_colqwen3", "other", "24", 96, 96, NULL},
+		{"ops_colqwen3", "dims", "97", 0, 0, "config.json: dims must be from 1 to 96"},
+		{"qwen3_vl_nemotron_embed", "pooling", "\"colbert\"", 0, 96, NULL},
+		{"qwen3_vl_nemotron_embed", "pooling", "\"avg\"", 0, 0,
+		 "config.json: pooling 'avg' is not supported"},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct model_spelling as = {.type = rows[i].type};
+		json_auto_t *j = load(qwen3);
+		struct qwen2vl_config c;
+		struct err e = ERR_INIT;
+		int r;
+
+		edit(j, rows[i].key, rows[i].value);
+		r = model_colqwen3.config_read(j, NULL, &as, &c, &e);
+		if (rows[i].error) {
+			assert_error(&e, r, rows[i].error);
+			continue;
+		}
+		assert_no_error(&e);
+		assert_int_equal(c.projection, rows[i].projection);
+		assert_int_equal(c.embedding_dim, rows[i].dim);
+		assert_int_equal(c.sees_all, str_eq(rows[i].type, "qwen3_vl_nemotron_embed"));
 	}
 }
 
@@ -200,7 +341,7 @@ test_qwen2vl_window(void **state)
 	(void)state;
 	edit(j, "use_sliding_window", "true");
 	edit(j, "max_window_layers", "3");
-	assert_int_equal(qwen2vl_config_read(j, &c, &e), E_UNSUPPORTED_MODEL);
+	assert_int_equal(qwen2vl_config_read(j, QWEN2_VL, &c, &e), E_UNSUPPORTED_MODEL);
 	assert_error(&e, E_UNSUPPORTED_MODEL, "config.json: use_sliding_window is not supported");
 }
 
@@ -301,9 +442,15 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_qwen2vl),          cmocka_unit_test(test_qwen2vl_defaults),
-		cmocka_unit_test(test_qwen2vl_refusals), cmocka_unit_test(test_qwen2vl_window),
-		cmocka_unit_test(test_paligemma),        cmocka_unit_test(test_paligemma_refusals),
+		cmocka_unit_test(test_qwen2vl),
+		cmocka_unit_test(test_qwen2vl_defaults),
+		cmocka_unit_test(test_qwen_refusals),
+		cmocka_unit_test(test_qwen2_5vl),
+		cmocka_unit_test(test_qwen3vl),
+		cmocka_unit_test(test_colqwen3),
+		cmocka_unit_test(test_qwen2vl_window),
+		cmocka_unit_test(test_paligemma),
+		cmocka_unit_test(test_paligemma_refusals),
 	};
 
 	return cmocka_run_group_tests_name("config", tests, NULL, NULL);

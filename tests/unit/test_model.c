@@ -56,6 +56,19 @@ test_find(void **state)
 		 "\"configuration_x.MyConfig\", "
 		 "\"AutoModel\": \"owner/name--modeling_x.ColQwen2\"}}",
 		 "colqwen2", LIBRARY_ENGINE},
+		{"{\"model_type\": \"colqwen2\", \"vlm_config\": {\"model_type\": \"qwen2_5_vl\"}}",
+		 "colqwen2_5", LIBRARY_TRANSFORMERS},
+		{"{\"model_type\": \"qwen2_5_vl\", \"architectures\": [\"ColQwen2_5\"]}", "colqwen2_5",
+		 LIBRARY_ENGINE},
+		{"{\"model_type\": \"qwen3_vl\", \"architectures\": [\"ColQwen3\"]}", "colqwen3",
+		 LIBRARY_ENGINE},
+		{"{\"model_type\": \"colqwen3\", \"architectures\": [\"ColQwen3\"]}", "colqwen3",
+		 LIBRARY_ENGINE},
+		{"{\"model_type\": \"ops_colqwen3\", \"architectures\": [\"OpsColQwen3Model\"]}", "colqwen3",
+		 LIBRARY_OPENSEARCH},
+		{"{\"model_type\": \"qwen3_vl_nemotron_embed\", "
+		 "\"architectures\": [\"Qwen3VLNemotronEmbedModel\"]}",
+		 "colqwen3", LIBRARY_NVIDIA},
 	};
 	size_t i;
 
@@ -114,9 +127,14 @@ test_not_supported(void **state)
 		{"{\"model_type\": 3, \"architectures\": [7]}", "model_type 'none' (architectures 'none')"},
 		{"{\"model_type\": \"smolvlm\", \"architectures\": [\"ColSmolVLM\"]}",
 		 "model_type 'smolvlm' (architectures 'ColSmolVLM')"},
-		{"{\"model_type\": \"colqwen2\", \"vlm_config\": {\"model_type\": \"qwen2_5_vl\"}}",
-		 "model_type 'colqwen2' over 'qwen2_5_vl'"},
-		{"{\"model_type\": \"qwen2_5_vl\"}", "ColPali (colpali, paligemma)"},
+		{"{\"model_type\": \"colqwen2\", \"vlm_config\": {\"model_type\": \"qwen2_6_vl\"}}",
+		 "model_type 'colqwen2' over 'qwen2_6_vl'"},
+		{"{\"model_type\": \"qwen2_6_vl\"}", "ColPali (colpali, paligemma)"},
+		{"{\"model_type\": \"qwen2_5_vl\", \"architectures\": [\"ColQwen2\"]}",
+		 "the class 'ColQwen2'"},
+		{"{\"model_type\": \"qwen3_vl_nemotron_embed\", \"architectures\": "
+		 "[\"Qwen3VLNemotronVLModel\"]}",
+		 "the class 'Qwen3VLNemotronVLModel'"},
 		{"{\"model_type\": \"colpali\", \"vlm_config\": {\"model_type\": \"qwen2_vl\"}}",
 		 "over 'qwen2_vl'"},
 		{"{\"model_type\": \"qwen3_5\", \"architectures\": [\"ColQwen3_5\"]}",

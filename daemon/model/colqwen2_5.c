@@ -1,0 +1,49 @@
+/*
+ * ColQwen2.5: ColQwen2 over Qwen2.5-VL, whose vision tower sees windows of the image in most of its blocks.
+ */
+#include "qwen2vl.h"
+#include "qwen_retriever.h"
+
+static int
+config_read(const json_t *json, const struct checkpoint *ck, const struct model_spelling *as, void *config,
+	    struct err *e)
+{
+	int r = qwen2vl_config_read(json, QWEN2_5_VL, config, e);
+
+	(void)as;
+	return r < 0 ? r : qwen_projection_read(ck, config, e);
+}
+
+/* Backbones too: their checkpoints are the bases of adapters that bring the projection. */
+static const char *const classes[] = {"ColQwen2ForRetrieval", "ColQwen2_5",
+				      "Qwen2_5_VLForConditionalGeneration", "Qwen2_5_VLModel", NULL};
+
+static const struct model_spelling spellings[] = {
+	{"colqwen2", "qwen2_5_vl", NULL, LIBRARY_TRANSFORMERS, HEAD_MULTI_VECTOR, 0},
+	{"qwen2_5_vl", NULL, NULL, LIBRARY_ENGINE, HEAD_MULTI_VECTOR, 0},
+	{0},
+};
+
+static const struct model_prompt prompts[] = {
+	{LIBRARY_TRANSFORMERS, "5.16 and newer", "Query: ", "<|endoftext|>", 10, "\n", QWEN_DOCUMENT},
+	{LIBRARY_TRANSFORMERS, "up to 5.15", "Query: ", "<|endoftext|>", 10, "", QWEN_DOCUMENT},
+	{LIBRARY_ENGINE, "0.3.11 and newer", "", "<|endoftext|>", 10, "", QWEN_DOCUMENT},
+	{LIBRARY_ENGINE, "up to 0.3.10", "Query: ", "<|endoftext|>", 10, "", QWEN_DOCUMENT},
+	{0},
+};
+
+const struct model model_colqwen2_5 = {
+	.arch = &architectures[ARCHITECTURE_colqwen2_5],
+	.spellings = spellings,
+	.classes = classes,
+	.image_inputs = qwen2vl_inputs,
+	.prompts = prompts,
+	.plans = PLAN_TEXT | PLAN_IMAGE | PLAN_SIZES,
+	.config_size = sizeof(struct qwen2vl_config),
+	.config_read = config_read,
+	.tokens = qwen2vl_tokens,
+	.image_tokens = qwen2vl_image_tokens,
+	.trace_sizes = qwen_trace_sizes,
+	.build = qwen_build,
+	.case_make = qwen_case_make,
+};

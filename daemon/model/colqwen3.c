@@ -1,0 +1,126 @@
+/*
+ * ColQwen3: late interaction over Qwen3-VL. Four classes are published, which differ in what becomes of the last states:
+ *
+ *	ColQwen3 (colpali-engine, and TomoroAI's own)   project
+ *	OpsColQwen3Model (OpenSearch-AI)                project to as many numbers, keep the first `dims`
+ *	Qwen3VLNemotronEmbedModel (NVIDIA)              as they are; and tokens see those behind them too
+ */
+#include "base/str.h"
+#include "checkpoint/config_scope.h"
+#include "qwen2vl.h"
+#include "qwen_retriever.h"
+
+/* TomoroAI's config states the width, as `embed_dim`. */
+static int
+tomoro_read(const json_t *json, const struct checkpoint *ck, struct qwen2vl_config *c, struct err *e)
+{
+	int64_t stated = 0;
+	int r;
+
+	r = json_get_int(json, "", "embed_dim", JSON_OPTIONAL, 1, 65536, E_BAD_CHECKPOINT, &stated, e);
+	if (r < 0)
+		return err_context(e, "config.json");
+	if (!c->embedding_dim)
+		c->embedding_dim = stated;
+	r = qwen_projection_read(ck, c, e);
+	if (r == 0 && stated && stated != c->embedding_dim)
+		return err_set(e, E_BAD_CHECKPOINT,
+			       "config.json: embed_dim is %lld but the projection has %lld rows",
+			       (long long)stated, (long long)c->embedding_dim);
+	return r;
+}
+
+/* The projection is square, and `dims` says how many of its numbers are kept. */
+static int
+ops_read(const json_t *json, const struct checkpoint *ck, struct qwen2vl_config *c, struct err *e)
+{
+	int64_t dims;
+	int r;
+
+	c->embedding_dim = c->text.hidden_size;
+	r = qwen_projection_read(ck, c, e);
+	if (r < 0)
+		return r;
+	dims = c->projection;
+	r = json_get_int(json, "", "dims", JSON_OPTIONAL, 1, c->projection, E_BAD_CHECKPOINT, &dims, e);
+	if (r < 0)
+		return err_context(e, "config.json");
+	c->embedding_dim = dims;
+	return 0;
+}
+
+/* The pooling "colbert" keeps a vector for each token. */
+static int
+nemotron_read(const json_t *json, struct qwen2vl_config *c, struct err *e)
+{
+	struct config_scope top = {.obj = json};
+	int r = config_only(&top, "pooling", "colbert", "colbert", e);
+
+	c->projection = 0;
+	c->embedding_dim = c->text.hidden_size;
+	c->sees_all = true;
+	return r < 0 ? err_context(e, "config.json") : 0;
+}
+
+static int
+config_read(const json_t *json, const struct checkpoint *ck, const struct model_spelling *as, void *config,
+	    struct err *e)
+{
+	int r = qwen2vl_config_read(json, QWEN3_VL, config, e);
+
+	if (r < 0)
+		return r;
+	if (str_eq(as->type, "colqwen3"))
+		return tomoro_read(json, ck, config, e);
+	if (str_eq(as->type, "ops_colqwen3"))
+		return ops_read(json, ck, config, e);
+	if (str_eq(as->type, "qwen3_vl_nemotron_embed"))
+		return nemotron_read(json, config, e);
+	return qwen_projection_read(ck, config, e);
+}
+
+/* Backbones too: their checkpoints are the bases of adapters that bring the projection. */
+static const char *const classes[] = {"ColQwen3",
+				      "OpsColQwen3Model",
+				      "Qwen3VLNemotronEmbedModel",
+				      "Qwen3VLForConditionalGeneration",
+				      "Qwen3VLModel",
+				      NULL};
+
+static const struct model_spelling spellings[] = {
+	{"qwen3_vl", NULL, NULL, LIBRARY_ENGINE, HEAD_MULTI_VECTOR, 0},
+	{"colqwen3", NULL, NULL, LIBRARY_ENGINE, HEAD_MULTI_VECTOR, 0}, /* whose prompts TomoroAI uses */
+	{"ops_colqwen3", NULL, NULL, LIBRARY_OPENSEARCH, HEAD_MULTI_VECTOR, 0},
+	{"qwen3_vl_nemotron_embed", NULL, NULL, LIBRARY_NVIDIA, HEAD_MULTI_VECTOR, 0},
+	{0},
+};
+
+static const struct model_prompt prompts[] = {
+	{LIBRARY_ENGINE, "0.3.13 and newer", "", "<|endoftext|>", 10, "", QWEN_DOCUMENT},
+	{LIBRARY_SAUERKRAUT, "all", "Query: ", "<|endoftext|>", 10, "", QWEN_DOCUMENT},
+	{LIBRARY_OPENSEARCH, "all", "", "", 0, "",
+	 "<|im_start|>user\n<|vision_start|>{image}<|vision_end|>Describe the image."
+	 "<|im_end|><|im_start|>assistant\n<|endoftext|>"},
+	/* Qwen3-VL's chat template over "passage: " and "Query: query: ". */
+	{LIBRARY_NVIDIA, "all", "<|im_start|>user\nQuery: query: ", "", 0,
+	 "<|im_end|>\n<|im_start|>assistant\n",
+	 "<|im_start|>user\n<|vision_start|>{image}<|vision_end|>passage: <|im_end|>\n"
+	 "<|im_start|>assistant\n"},
+	{0},
+};
+
+const struct model model_colqwen3 = {
+	.arch = &architectures[ARCHITECTURE_colqwen3],
+	.spellings = spellings,
+	.classes = classes,
+	.image_inputs = qwen2vl_inputs,
+	.prompts = prompts,
+	.plans = PLAN_TEXT | PLAN_IMAGE | PLAN_SIZES,
+	.config_size = sizeof(struct qwen2vl_config),
+	.config_read = config_read,
+	.tokens = qwen2vl_tokens,
+	.image_tokens = qwen2vl_image_tokens,
+	.trace_sizes = qwen_trace_sizes,
+	.build = qwen_build,
+	.case_make = qwen_case_make,
+};

@@ -1,0 +1,263 @@
+#include "qwen_retriever.h"
+
+#include "caseinput.h"
+#include "decoder.h"
+#include "guards.h"
+#include "qwen_tower.h"
+
+int
+qwen_projection_read(const struct checkpoint *ck, struct qwen2vl_config *c, struct err *e)
+{
+	int r = blk_projection_rows(ck, &c->embedding_dim, e);
+
+	c->projection = c->embedding_dim;
+	return r;
+}
+
+struct sizes
+qwen_trace_sizes(const void *config)
+{
+	struct sizes s;
+
+	(void)config;
+	s.of[SYM_BATCH] = 2;
+	s.of[SYM_SEQUENCE] = 7;
+	s.of[SYM_IMAGES] = 3;
+	s.of[SYM_PATCHES] = 20;
+	return s;
+}
+
+/* One graph while it is built. */
+struct build {
+	const struct qwen2vl_config *c;
+	struct blk_text in;
+	struct qwen2vl_fed image;
+	struct ir_value *flag; /* bool [batch, sequence]: the id is the image token's */
+	struct ir_value *x;    /* embeddings of the tokens */
+	struct ir_value *deep
+		[QWEN3VL_DEEP_MAX]; /* [j] is added after decoder layer j; float [batch, sequence, hidden] */
+	int n_deep;
+};
+
+/*
+ * The embeddings with the features of the images among them and, side by side on the last axis, what is
+ * added after the first layers: a branch has one result. Apart from image tokens nothing is added.
+ */
+static struct ir_value *
+with_images(struct trace *t, const void *arg)
+{
+	const struct build *b = arg;
+	const struct qwen2vl_images im = qwen2vl_images(t, &b->image, &b->in, b->flag);
+	const struct qwen_features f = qwen_vision(t, b->c, &im);
+	struct ir_value *index, *x, *none, *deep;
+	int j;
+
+	index = qwen2vl_index(t, &im);
+	x = tr_name(t, blk_scatter(t, b->x, im.is_image, f.merged, index), "out");
+	if (f.n_deep == 0)
+		return x;
+	none = tr_mul(t, b->x, tr_f32(t, 0));
+	for (j = 0; j < f.n_deep; j++) {
+		deep = blk_scatter(t, none, im.is_image, f.deep[j], index);
+		x = tr_concat(t, 2, 2, x, deep); /* [batch, sequence, (2+j)*hidden] */
+	}
+	return x;
+}
+
+static struct ir_value *
+without_images(struct trace *t, const void *arg)
+{
+	const struct build *b = arg;
+	struct ir_value *x = b->x, *none;
+	int j;
+
+	if (b->c->vision.n_deep == 0)
+		return x;
+	none = tr_mul(t, x, tr_f32(t, 0));
+	for (j = 0; j < b->c->vision.n_deep; j++)
+		x = tr_concat(t, 2, 2, x, none);
+	return x;
+}
+
+/* Takes apart what a branch put side by side. */
+static void
+deep_split(struct trace *t, struct build *b, struct ir_value *x)
+{
+	const int64_t hidden = b->c->text.hidden_size;
+	int j;
+
+	b->x = x;
+	if (b->c->vision.n_deep == 0)
+		return;
+	tr_scope(t, "deep");
+	b->x = tr_slice(t, x, 2, 0, hidden);
+	for (j = 0; j < b->c->vision.n_deep; j++)
+		b->deep[b->n_deep++] = tr_slice(t, x, 2, (j + 1) * hidden, (j + 2) * hidden);
+}
+
+static struct ir_value *
+deep_add(struct trace *t, struct ir_value *x, int il, const void *arg)
+{
+	const struct build *b = arg;
+
+	return il < b->n_deep ? tr_name(t, tr_add(t, x, b->deep[il]), "deep") : x;
+}
+
+/*
+ * Each frequency turns two of a head's numbers, half a head apart. Made in each branch rather than behind it:
+ * OpenVINO 2025.4 and 2026.4 read a Concat of a branch's result with itself wrongly.
+ */
+static struct ir_value *
+both_halves(struct trace *t, struct ir_value *angles)
+{
+	return tr_concat(t, angles->shape.rank - 1, 2, angles, angles); /* [..., head_dim] */
+}
+
+static struct ir_value *
+image_angles(struct trace *t, const void *arg)
+{
+	const struct build *b = arg;
+	const struct qwen2vl_images im = qwen2vl_images(t, &b->image, &b->in, b->flag);
+	struct ir_value *angles;
+
+	angles = qwen2vl_mrope(t, b->c, &im, &b->in); /* [batch, sequence, head_dim/2] */
+	return both_halves(t, angles);
+}
+
+static struct ir_value *
+rope_table(struct trace *t, const struct qwen2vl_config *c)
+{
+	return blk_inv_freq(t, "rope.inv_freq", c->text.rope_theta, c->text.head_dim, 0,
+			    c->text.head_dim / 2);
+}
+
+/* Positions 0, 1, ... whatever the tokens: float [sequence, head_dim]. */
+static struct ir_value *
+arange_angles(struct trace *t, const struct qwen2vl_config *c)
+{
+	struct ir_value *angles, *table;
+
+	tr_scope(t, "rope");
+	table = rope_table(t, c);
+	angles = tr_iota(t, sym(SYM_SEQUENCE));
+	angles = blk_angles(t, angles, table);
+	return both_halves(t, angles);
+}
+
+/* The trained positions of a text without images: the number of the token among the unmasked ones. */
+static struct ir_value *
+text_angles(struct trace *t, const void *arg)
+{
+	const struct build *b = arg;
+	struct ir_value *angles, *table;
+
+	tr_scope(t, "rope");
+	table = rope_table(t, b->c);
+	angles = tr_cast(t, b->in.unmasked, ELEM_I64);
+	angles = tr_cumsum(t, angles, 1);
+	angles = tr_sub(t, angles, tr_i64(t, 1));
+	angles = blk_angles(t, angles, table); /* [batch, sequence, head_dim/2] */
+	return both_halves(t, angles);
+}
+
+/* Rotary angles of all tokens: float [sequence, head_dim], or [batch, 1, sequence, head_dim], the same for all heads. */
+static struct ir_value *
+angles_build(struct trace *t, const struct build *b, enum variant v, const struct model_options *o,
+	     struct ir_value *any_image)
+{
+	struct ir_value *angles;
+
+	if (v == VARIANT_TEXT || o->positions_arange)
+		return arange_angles(t, b->c);
+	tr_scope(t, "mrope");
+	angles = v == VARIANT_IMAGE ? image_angles(t, b) : tr_if(t, any_image, image_angles, text_angles, b);
+	return blk_unsqueeze(t, angles, 1);
+}
+
+/* Embeddings of the tokens: float [batch, sequence, hidden]. `any` is set in the unified graph. */
+static struct ir_value *
+embed(struct trace *t, struct build *b, enum variant v, struct ir_value **any)
+{
+	const struct qwen2vl_text *c = &b->c->text;
+	struct ir_value *table, *words, *seen;
+
+	if (v != VARIANT_TEXT)
+		b->flag = tr_equal(t, b->in.ids, tr_i64(t, b->c->image_token_id));
+	if (v == VARIANT_UNIFIED) {
+		seen = tr_and(t, b->flag, b->in.unmasked);
+		*any = tr_name(t, tr_any(t, seen), "any_image");
+	}
+	tr_scope(t, "lm");
+	words = guard_words(t, b->in.ids, b->in.unmasked, b->flag, c->vocab_size);
+	table = tr_weight(t, shape_of(2, n(c->vocab_size), n(c->hidden_size)), "lm.embed_tokens.weight");
+	return tr_name(t, tr_gather(t, table, words), "embed");
+}
+
+/* The projection where the model has one, the first numbers of each vector where it is cut. */
+static struct ir_value *
+head(struct trace *t, const struct build *b)
+{
+	const struct qwen2vl_config *c = b->c;
+	struct ir_value *z = b->x;
+
+	tr_scope(t, "head");
+	if (c->projection)
+		z = blk_linear(t, z, c->projection, BLK_BIAS, "proj",
+			       "proj"); /* [batch, sequence, projection] */
+	if (c->projection > c->embedding_dim)
+		z = tr_slice(t, z, 2, 0, c->embedding_dim);
+	return blk_unit(t, z, &b->in);
+}
+
+struct ir_value *
+qwen_build(struct trace *t, const void *config, enum variant v, const struct model_options *o)
+{
+	const struct qwen2vl_config *c = config;
+	struct build b = {.c = c, .in = blk_text_inputs(t)};
+	const struct decoder d = {.hidden = c->text.hidden_size,
+				  .layers = c->text.num_hidden_layers,
+				  .heads = c->text.num_attention_heads,
+				  .kv_heads = c->text.num_key_value_heads,
+				  .head_dim = c->text.head_dim,
+				  .ff = c->text.intermediate_size,
+				  .eps = c->text.rms_norm_eps,
+				  .act = DECODER_SILU,
+				  .qkv_bias = c->text.qkv_bias ? BLK_BIAS : BLK_NO_BIAS,
+				  .o_bias = c->text.o_bias ? BLK_BIAS : BLK_NO_BIAS,
+				  .qk_norm = c->text.qk_norm,
+				  .after = deep_add,
+				  .after_arg = &b};
+	const enum ir_mask mask = c->sees_all && !o->mask_causal ? IR_MASK_FULL : IR_MASK_CAUSAL;
+	struct decoder_attention attention;
+	struct ir_value *angles, *x, *any = NULL;
+
+	if (v != VARIANT_TEXT)
+		b.image = qwen2vl_image_inputs(t, c);
+	tr_scope(t, "%s", "");
+	b.x = embed(t, &b, v, &any);
+	angles = angles_build(t, &b, v, o, any);
+	tr_scope(t, "rope");
+	attention.cos = tr_name(t, tr_cos(t, angles), "cos");
+	attention.sin = tr_name(t, tr_sin(t, angles), "sin");
+	if (v != VARIANT_TEXT) {
+		x = v == VARIANT_IMAGE ? with_images(t, &b) : tr_if(t, any, with_images, without_images, &b);
+		deep_split(t, &b, x);
+	}
+	tr_scope(t, "lm");
+	attention.bias = tr_name(t, tr_attention_bias(t, b.in.unmasked, mask), "bias");
+	b.x = decoder_build(t, &d, b.x, &attention); /* [batch, sequence, hidden] */
+	return head(t, &b);
+}
+
+int
+qwen_case_make(const struct model *m, const void *config, const struct plan *plan, uint64_t seed,
+	       struct feeds *ret, struct err *e)
+{
+	struct rng rng = {seed};
+	int r;
+
+	r = case_text_make(m, config, plan, &rng, ret, e);
+	if (r == 0 && plan_has_images(plan))
+		r = qwen2vl_images_make(config, plan, &rng, ret, e);
+	return r;
+}

@@ -1,0 +1,26 @@
+/*
+ * The whole retriever over a Qwen-VL backbone of any generation, for the families that are built on one: tokens and
+ * images through the decoder to embeddings. A family reads its config.json and says how its checkpoints are spelled.
+ */
+#ifndef MODEL_QWEN_RETRIEVER_H
+#define MODEL_QWEN_RETRIEVER_H
+
+#include "model.h"
+#include "qwen2vl_config.h"
+
+/* The width of the embeddings from the projection, which must be there. */
+int qwen_projection_read(const struct checkpoint *ck, struct qwen2vl_config *c, struct err *e);
+
+/* For a `struct model`; `config` is a qwen2vl_config. */
+struct sizes qwen_trace_sizes(const void *config);
+struct ir_value *qwen_build(struct trace *t, const void *config, enum variant v,
+			    const struct model_options *o);
+int qwen_case_make(const struct model *m, const void *config, const struct plan *plan, uint64_t seed,
+		   struct feeds *ret, struct err *e);
+
+/* What the processors of ColQwen2 and of its successors put around the image of a page. */
+#define QWEN_DOCUMENT                                                                \
+	"<|im_start|>user\n<|vision_start|>{image}<|vision_end|>Describe the image." \
+	"<|im_end|><|endoftext|>"
+
+#endif
