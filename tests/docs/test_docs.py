@@ -205,9 +205,17 @@ def test_models_and_profiles_are_those_of_the_program(tmp_path):
     for page in ("README.md", "docs/models.md"):
         # A better known relative may follow the name, in parentheses.
         assert {row[0].partition(" (")[0]: row[1] for row in table_rows(page, "family")} == known, page
-    for model in models:
-        for repository in model.get("repositories", []):
-            assert f"`{repository}`" in text_of("docs/models.md"), f"docs/models.md does not name {repository}"
+
+
+def test_classes_and_checkpoints_of_the_models():
+    """Classes are those that the sources know, and README.md names no checkpoint that the longer table has not."""
+    sources = "\n".join(p.read_text() for p in (SOURCE / "daemon/model").glob("*.c"))
+    rows = {row[0]: row for row in table_rows("docs/models.md", "family")}
+    for row in rows.values():
+        for name in re.findall(r"`(\w+)`", row[2]):
+            assert f'"{name}"' in sources, f"docs/models.md: {row[0]}: no family has the class '{name}'"
+    for row in table_rows("README.md", "family"):
+        assert set(re.findall(r"`([^`]+)`", row[2])) <= set(re.findall(r"`([^`]+)`", rows[row[0]][3])), row[0]
 
 
 def test_the_life_of_a_job_has_all_states_and_stages():
