@@ -37,9 +37,10 @@ front_input(void)
 struct front {
 	const struct onnx_front *f;
 	struct front_size size;  /* of the resized picture */
-	const char *levels;      /* its grey levels: float64 [height, width, 3] */
-	const char *pixels;      /* float32, normalised */
-	const char *rows, *cols; /* PREPARE_PATCHES: tokens, int64 [1] */
+	const char *pixels;      /* float32 [height, width, 3], normalised */
+	const char *whole;       /* PREPARE_TILES: the same of the last tile */
+	const char *rows, *cols; /* PREPARE_PATCHES: tokens, PREPARE_TILES: tiles; int64 [1] */
+	const char *several;     /* PREPARE_TILES: 1 where there is more than one tile, else 0; int64 [1] */
 };
 
 static struct front_size
@@ -56,12 +57,12 @@ picture_size(struct emit *em)
 }
 
 static const char *
-normalised(struct emit *em, const struct prepare *p, const char *levels)
+normalised(struct emit *em, const char *name, const struct prepare *p, const char *levels)
 {
 	const int64_t dims[] = {3};
 	const char *x;
 
-	front_scope(em, "normalise");
+	front_scope(em, name);
 	x = front_cast(em, "levels", levels, ELEM_F32);
 	x = emit_op(em, "centred", "Sub", x, emit_table(em, NULL, ELEM_F32, 1, dims, p->mean));
 	return emit_op(em, "out", "Div", x, emit_table(em, NULL, ELEM_F32, 1, dims, p->std));
@@ -78,15 +79,43 @@ tokens(struct emit *em, const char *name, const char *pixels, int64_t side)
 	return emit_op(em, "out", "Unsqueeze", x, emit_i64_list(em, 0));
 }
 
+/* Enlarged, then to whole tiles, and from there to the last tile, which shows all of it. */
+static void
+tiles_make(struct emit *em, struct front *fr, struct front_size in)
+{
+	const struct prepare *p = &fr->f->prepare;
+	const char *tile = emit_i64(em, p->tile), *x;
+	struct front_size large;
+
+	large = front_size_enlarged(em, p, in);
+	fr->size = front_size_tiles(em, p, large);
+	x = front_resize(em, "enlarge", FRONT_INPUT, p->filter, in, large);
+	x = front_resize(em, "resize", x, p->filter, large, fr->size);
+	fr->pixels = normalised(em, "normalise", p, x);
+	x = front_resize(em, "whole", x, p->filter, fr->size, (struct front_size){tile, tile});
+	fr->whole = normalised(em, "normalise_whole", p, x);
+	fr->rows = tokens(em, "rows", fr->size.height, p->tile);
+	fr->cols = tokens(em, "cols", fr->size.width, p->tile);
+	front_scope(em, "several");
+	x = emit_op(em, "tiles", "Mul", fr->rows, fr->cols);
+	x = emit_op(em, "others", "Sub", x, emit_i64_list(em, 1));
+	fr->several = emit_op(em, "out", "Min", x, emit_i64_list(em, 1));
+}
+
 static void
 front_make(struct emit *em, struct front *fr)
 {
 	const struct prepare *p = &fr->f->prepare;
 	const struct front_size in = picture_size(em);
+	const char *levels;
 
+	if (p->rule == PREPARE_TILES) {
+		tiles_make(em, fr, in);
+		return;
+	}
 	fr->size = front_size_emit(em, p, in);
-	fr->levels = front_resize(em, "resize", FRONT_INPUT, p->filter, in, fr->size);
-	fr->pixels = normalised(em, p, fr->levels);
+	levels = front_resize(em, "resize", FRONT_INPUT, p->filter, in, fr->size);
+	fr->pixels = normalised(em, "normalise", p, levels);
 	if (p->rule != PREPARE_PATCHES)
 		return;
 	fr->rows = tokens(em, "rows", fr->size.height, p->patch * p->merge);
@@ -95,18 +124,12 @@ front_make(struct emit *em, struct front *fr)
 
 /* [rows, merge, patch, cols, merge, patch, 3] to [rows, cols, merge, merge, 3, patch, patch], and each patch repeated. */
 static void
-pixel_values(struct emit *em, const struct front *fr)
+patches_cut(struct emit *em, const struct front *fr)
 {
 	const struct prepare *p = &fr->f->prepare;
 	const int64_t m = p->merge, s = p->patch;
 	const char *x = fr->pixels, *shape;
 
-	if (p->rule != PREPARE_PATCHES) {
-		x = emit_op(em, "planes", "Transpose", x);
-		emit_attr_ints(em, "perm", 3, (const int64_t[]){2, 0, 1});
-		(void)emit_result(em, "Unsqueeze", x, emit_i64_list(em, 0));
-		return;
-	}
 	shape = emit_op(em, "blocks.shape", "Concat", fr->rows, emit_i64_list(em, m, s), fr->cols,
 			emit_i64_list(em, m, s, 3));
 	emit_attr_int(em, "axis", 0);
@@ -116,6 +139,59 @@ pixel_values(struct emit *em, const struct front *fr)
 	x = emit_op(em, "frame", "Reshape", x, emit_i64_list(em, -1, 3, 1, s * s));
 	x = emit_op(em, "frames", "Expand", x, emit_i64_list(em, 1, 1, p->frames, 1));
 	(void)emit_result(em, "Reshape", x, emit_i64_list(em, 1, -1, 3 * p->frames * s * s));
+}
+
+/* [height, width, 3] as [1, 3, height, width] */
+static const char *
+planes(struct emit *em, const char *x)
+{
+	x = emit_op(em, "planes", "Transpose", x);
+	emit_attr_ints(em, "perm", 3, (const int64_t[]){2, 0, 1});
+	return emit_op(em, "picture", "Unsqueeze", x, emit_i64_list(em, 0));
+}
+
+/* [rows, tile, cols, tile, 3] to [rows*cols, 3, tile, tile]; the one tile of a small picture is the whole alone. */
+static void
+tiles_cut(struct emit *em, const struct front *fr)
+{
+	const int64_t s = fr->f->prepare.tile;
+	const char *x = fr->pixels, *count;
+
+	count = emit_op(em, "shape", "Concat", fr->rows, emit_i64_list(em, s), fr->cols,
+			emit_i64_list(em, s, 3));
+	emit_attr_int(em, "axis", 0);
+	x = emit_op(em, "grid", "Reshape", x, count);
+	x = emit_op(em, "turned", "Transpose", x);
+	emit_attr_ints(em, "perm", 5, (const int64_t[]){0, 2, 4, 1, 3});
+	x = emit_op(em, "list", "Reshape", x, emit_i64_list(em, -1, 3, s, s));
+	count = emit_op(em, "count", "Mul", fr->rows, fr->cols);
+	count = emit_op(em, "count_or_none", "Mul", count, fr->several);
+	x = emit_op(em, "tiles", "Slice", x, emit_i64_list(em, 0), count, emit_i64_list(em, 0));
+	x = emit_op(em, "all", "Concat", x, planes(em, fr->whole));
+	emit_attr_int(em, "axis", 0);
+	(void)emit_result(em, "Unsqueeze", x, emit_i64_list(em, 0));
+}
+
+static void
+pixel_values(struct emit *em, const struct front *fr)
+{
+	if (fr->f->prepare.rule == PREPARE_PATCHES)
+		patches_cut(em, fr);
+	else if (fr->f->prepare.rule == PREPARE_TILES)
+		tiles_cut(em, fr);
+	else
+		(void)emit_result(em, "Identity", planes(em, fr->pixels));
+}
+
+/* int64 [images, tiles, height, width]: tiles of pictures are full. */
+static void
+pixel_attention_mask(struct emit *em, const struct front *fr)
+{
+	const char *shape = emit_op(em, "pixels", "Shape", "pixel_values");
+
+	(void)fr;
+	shape = emit_op(em, "shape", "Gather", shape, emit_i64_list(em, 0, 1, 3, 4));
+	(void)emit_result(em, "Expand", emit_i64_list(em, 1), shape);
 }
 
 static void
@@ -130,18 +206,82 @@ image_grid_thw(struct emit *em, const struct front *fr)
 	(void)emit_result(em, "Unsqueeze", x, emit_i64_list(em, 0));
 }
 
+/* n image tokens: int64 [n] */
+static const char *
+image_tokens(struct emit *em, const struct onnx_front *f, const char *n)
+{
+	return emit_op(em, "image", "Expand", emit_i64_list(em, f->image_token), n);
+}
+
+/* begin, place, image tokens of each tile; [rows, cols * (2 + image tokens)] */
+static const char *
+tile_ids(struct emit *em, const struct front *fr, const char *image)
+{
+	const struct onnx_front *f = fr->f;
+	const int64_t dims[] = {f->tiles.side, f->tiles.side}, len = 2 + f->image_tokens;
+	const char *place, *begin, *size, *x;
+
+	size = emit_op(em, "tiles.size", "Concat", fr->rows, fr->cols);
+	emit_attr_int(em, "axis", 0);
+	place = emit_table(em, NULL, ELEM_I64, 2, dims, f->tiles.place);
+	place = emit_op(em, "places", "Slice", place, emit_i64_list(em, 0, 0), size);
+	place = emit_op(em, "place", "Unsqueeze", place, emit_i64_list(em, 2)); /* [rows, cols, 1] */
+	begin = emit_op(em, "ones", "Shape", place);
+	x = emit_op(em, "tile.shape", "Concat", size, emit_i64_list(em, f->image_tokens));
+	emit_attr_int(em, "axis", 0);
+	x = emit_op(em, "tile.image", "Expand", image, x);
+	begin = emit_op(em, "tile.begin", "Expand", emit_i64_list(em, f->tiles.begin), begin);
+	x = emit_op(em, "tile", "Concat", begin, place, x);
+	emit_attr_int(em, "axis", 2);
+	size = emit_op(em, "row.len", "Mul", fr->cols, emit_i64_list(em, len));
+	size = emit_op(em, "row.shape", "Concat", fr->rows, size);
+	emit_attr_int(em, "axis", 0);
+	return emit_op(em, "rows", "Reshape", x, size);
+}
+
+/* All tiles but the last, with the end of a row after each; none where there is one tile alone. */
+static const char *
+grid_ids(struct emit *em, const struct front *fr, const char *image)
+{
+	const struct onnx_front_tiles *t = &fr->f->tiles;
+	const char *x = tile_ids(em, fr, image), *end, *size;
+
+	size = emit_op(em, "ends.shape", "Concat", fr->rows, emit_i64_list(em, (int64_t)t->n_row));
+	emit_attr_int(em, "axis", 0);
+	end = emit_op(em, "ends", "Expand", emit_i64s(em, t->n_row, t->row), size);
+	x = emit_op(em, "ended", "Concat", x, end);
+	emit_attr_int(em, "axis", 1);
+	x = emit_op(em, "flat", "Reshape", x, emit_i64_list(em, -1));
+	x = emit_op(em, "but_last_end", "Slice", x, emit_i64_list(em, 0),
+		    emit_i64_list(em, -(int64_t)t->n_row));
+	x = emit_op(em, "grid", "Concat", x, emit_i64s(em, t->n_last, t->last));
+	emit_attr_int(em, "axis", 0);
+	size = emit_op(em, "grid.len", "Shape", x);
+	size = emit_op(em, "grid.len_or_0", "Mul", size, fr->several);
+	return emit_op(em, "grid_or_none", "Slice", x, emit_i64_list(em, 0), size);
+}
+
 static void
 input_ids(struct emit *em, const struct front *fr)
 {
 	const struct onnx_front *f = fr->f;
-	const char *part[3], *count, *x;
+	const int64_t whole[] = {f->tiles.begin, f->tiles.whole};
+	const bool tiles = f->prepare.rule == PREPARE_TILES;
+	const char *part[6], *count, *image, *x;
 	size_t n = 0;
 
-	count = fr->rows ? emit_op(em, "count", "Mul", fr->rows, fr->cols)
-			 : emit_i64_list(em, f->image_tokens);
+	count = fr->rows && !tiles ? emit_op(em, "count", "Mul", fr->rows, fr->cols)
+				   : emit_i64_list(em, f->image_tokens);
+	image = image_tokens(em, f, count);
 	if (f->n_before)
 		part[n++] = emit_i64s(em, f->n_before, f->before);
-	part[n++] = emit_op(em, "image", "Expand", emit_i64_list(em, f->image_token), count);
+	if (tiles) {
+		part[n++] = grid_ids(em, fr, image);
+		part[n++] = emit_i64s(em, 2, whole);
+	}
+	part[n++] = image;
+	if (tiles)
+		part[n++] = emit_i64_list(em, f->tiles.begin);
 	if (f->n_after)
 		part[n++] = emit_i64s(em, f->n_after, f->after);
 	x = emit_node(em, "row", "row", "Concat", part, n);
@@ -159,12 +299,13 @@ attention_mask(struct emit *em, const struct front *fr)
 static const struct {
 	const char *name;
 	void (*emit)(struct emit *em, const struct front *fr);
-	bool patches; /* with PREPARE_PATCHES alone */
+	enum prepare_rule rule; /* of pictures that have it; PREPARE_NONE: of any */
 } makers[] = {
-	{"input_ids", input_ids, false},
-	{"attention_mask", attention_mask, false},
-	{"pixel_values", pixel_values, false},
-	{"image_grid_thw", image_grid_thw, true},
+	{"input_ids", input_ids, PREPARE_NONE},
+	{"attention_mask", attention_mask, PREPARE_NONE},
+	{"pixel_values", pixel_values, PREPARE_NONE},
+	{"image_grid_thw", image_grid_thw, PREPARE_PATCHES},
+	{"pixel_attention_mask", pixel_attention_mask, PREPARE_TILES},
 };
 
 static void
@@ -173,7 +314,8 @@ input_make(struct emit *em, const struct front *fr, const char *name)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(makers); i++)
-		if (str_eq(makers[i].name, name) && (!makers[i].patches || fr->rows)) {
+		if (str_eq(makers[i].name, name) &&
+		    (makers[i].rule == PREPARE_NONE || makers[i].rule == fr->f->prepare.rule)) {
 			em->prefix = makers[i].name;
 			makers[i].emit(em, fr);
 			return;

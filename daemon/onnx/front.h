@@ -1,7 +1,8 @@
 /*
  * What comes before a graph so that it takes a picture: nodes that make the graph's inputs from its pixels.
  *
- *	image uint8 [height, width, 3] -> pixel_values, image_grid_thw (of patches), input_ids, attention_mask
+ *	image uint8 [height, width, 3] -> input_ids, attention_mask, pixel_values,
+ *	                                  image_grid_thw (of patches), pixel_attention_mask (of tiles)
  *
  * Resizing and normalising are those of picture/prepare.h, bit for bit: sums of whole weights and grey levels in float64
  * are exact, whatever their order. In each pass the weights are a matrix that the graph makes from the two
@@ -14,13 +15,24 @@
 #include "graph/graph.h"
 #include "picture/prepare.h"
 
+/* PREPARE_TILES: the ids around the image tokens of each tile. */
+struct onnx_front_tiles {
+	int64_t begin;        /* before each tile, and at the end */
+	const int64_t *place; /* [side, side]: after it, by row and column */
+	int64_t side;
+	int64_t whole;             /* the same of the tile that shows all of the picture */
+	const int64_t *row, *last; /* after a row of tiles, and after the last one */
+	size_t n_row, n_last;
+};
+
 struct onnx_front {
 	struct prepare prepare;
 	/* The document prompt: ids before and after the image tokens. */
 	const int64_t *before, *after;
 	size_t n_before, n_after;
 	int64_t image_token;
-	int64_t image_tokens; /* of a picture; PREPARE_PATCHES has one for each merge x merge patches instead */
+	int64_t image_tokens; /* of a picture or a tile; PREPARE_PATCHES has one for each merge x merge patches instead */
+	struct onnx_front_tiles tiles;
 };
 
 #define FRONT_INPUT "image"

@@ -95,6 +95,64 @@ fixed_size(struct emit *em, const struct prepare *p, struct front_size in)
 	};
 }
 
+/* The shorter side that a longer one of `longest` has, float64, and whether the picture is wide. */
+static const char *
+shorter(struct emit *em, const struct prepare *p, struct front_size in, const char **wide)
+{
+	const char *longest = front_f64(em, (double)p->longest), *h, *w, *aspect, *low, *high;
+
+	h = front_cast(em, "h", in.height, ELEM_F64);
+	w = front_cast(em, "w", in.width, ELEM_F64);
+	aspect = emit_op(em, "aspect", "Div", w, h);
+	low = emit_op(em, "height_if_wide", "Div", longest, aspect);
+	high = emit_op(em, "width_if_tall", "Mul", longest, aspect);
+	*wide = emit_op(em, "wide", "LessOrEqual", h, w);
+	return emit_op(em, "shorter", "Where", *wide, low, high);
+}
+
+static struct front_size
+sides(struct emit *em, const struct prepare *p, const char *side, const char *wide)
+{
+	const char *longest = emit_i64(em, p->longest);
+
+	return (struct front_size){
+		.height = emit_op(em, "height", "Where", wide, side, longest),
+		.width = emit_op(em, "width", "Where", wide, longest, side),
+	};
+}
+
+struct front_size
+front_size_enlarged(struct emit *em, const struct prepare *p, struct front_size in)
+{
+	const char *wide, *side, *odd, *wrong;
+
+	front_scope(em, "picture_must_have_pixels");
+	wrong = emit_op(em, "area", "Mul", in.height, in.width);
+	wrong = emit_op(em, "refused", "Less", wrong, emit_i64(em, 1));
+	wrong = lower_fail(em, wrong);
+	in.height = emit_op(em, "height.checked", "Add", in.height, wrong);
+	front_scope(em, "size.enlarged");
+	side = shorter(em, p, in, &wide);
+	side = front_cast(em, "whole", side, ELEM_I64);
+	odd = emit_op(em, "odd", "Mod", side, emit_i64(em, 2));
+	side = emit_op(em, "even", "Add", side, odd);
+	side = emit_op(em, "side", "Max", side, emit_i64(em, 1));
+	return sides(em, p, side, wide);
+}
+
+struct front_size
+front_size_tiles(struct emit *em, const struct prepare *p, struct front_size enlarged)
+{
+	const char *wide, *side, *tile = front_f64(em, (double)p->tile);
+
+	front_scope(em, "size.tiles");
+	side = shorter(em, p, enlarged, &wide);
+	side = emit_op(em, "floor", "Floor", side);
+	side = whole(em, "whole", "Ceil", side, tile);
+	side = front_cast(em, "side", side, ELEM_I64);
+	return sides(em, p, side, wide);
+}
+
 struct front_size
 front_size_emit(struct emit *em, const struct prepare *p, struct front_size in)
 {

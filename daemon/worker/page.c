@@ -18,6 +18,9 @@ page_free(struct page **page)
 		return;
 	ids_release(&p->before);
 	ids_release(&p->after);
+	ids_release(&p->row);
+	ids_release(&p->last);
+	free(p->place);
 	free(p);
 }
 
@@ -80,7 +83,11 @@ rule_check(const struct conversion *c, const struct prepare *p, struct err *e)
 {
 	const struct shape takes = c->model->image_inputs[0].shape(c->config);
 	const bool patches = p->rule == PREPARE_PATCHES;
-	const int64_t gives[] = {patches ? 3 * p->frames * p->patch * p->patch : p->width, p->height};
+	const bool tiles = p->rule == PREPARE_TILES;
+	const int64_t gives[] = {patches ? 3 * p->frames * p->patch * p->patch
+				 : tiles ? p->tile
+					 : p->width,
+				 tiles ? p->tile : p->height};
 	int i;
 
 	for (i = 0; i < (patches ? 1 : 2); i++)
@@ -109,22 +116,29 @@ prompt_get(const struct conversion *c)
 	return p->document ? p : NULL;
 }
 
+static int
+token_get(const struct tokenizer *t, const char *content, int64_t *ret, struct err *e)
+{
+	*ret = tokenizer_id(t, content);
+	return *ret >= 0 ? 0
+			 : err_set(e, E_BAD_CHECKPOINT,
+				   TOKENIZER_FILE " has no token '%s', which the prompt needs", content);
+}
+
 /* Every <name> of the prompt must be a token: an unknown one would silently become letters. */
 static int
 marks_check(const struct tokenizer *t, const char *text, struct err *e)
 {
 	const char *p, *end;
+	int64_t id;
+	int r = 0;
 
-	for (p = text; (p = strchr(p, '<')) && (end = strchr(p, '>')); p = end) {
+	for (p = text; r == 0 && (p = strchr(p, '<')) && (end = strchr(p, '>')); p = end) {
 		_cleanup_free_ char *mark = strndup(p, (size_t)(end - p) + 1);
 
-		if (!mark)
-			return err_no_memory(e);
-		if (tokenizer_id(t, mark) < 0)
-			return err_set(e, E_BAD_CHECKPOINT,
-				       TOKENIZER_FILE " has no token '%s', which the prompt needs", mark);
+		r = mark ? token_get(t, mark, &id, e) : err_no_memory(e);
 	}
-	return 0;
+	return r;
 }
 
 static int
@@ -158,6 +172,51 @@ around_check(const struct conversion *c, const struct page *p, struct err *e)
 }
 
 static int
+places_get(const struct conversion *c, const struct tokenizer *t, struct page *p, struct err *e)
+{
+	const char *const *around = c->model->tile_text->place;
+	struct onnx_front_tiles *tiles = &p->front.tiles;
+	int64_t i;
+	int r = 0;
+
+	tiles->side = p->front.prepare.longest / p->front.prepare.tile;
+	tiles->place = p->place = calloc((size_t)(tiles->side * tiles->side), sizeof(*p->place));
+	if (!p->place)
+		return err_no_memory(e);
+	for (i = 0; r == 0 && i < tiles->side * tiles->side; i++) {
+		_cleanup_free_ char *name =
+			str_printf("%s%lld%s%lld%s", around[0], (long long)(i / tiles->side + 1), around[1],
+				   (long long)(i % tiles->side + 1), around[2]);
+
+		r = name ? token_get(t, name, &p->place[i], e) : err_no_memory(e);
+	}
+	return r;
+}
+
+static int
+tiles_encode(const struct conversion *c, const struct tokenizer *t, struct page *p, struct err *e)
+{
+	const struct model_tile_text *text = c->model->tile_text;
+	struct onnx_front_tiles *tiles = &p->front.tiles;
+	int r;
+
+	r = token_get(t, text->begin, &tiles->begin, e);
+	if (r == 0)
+		r = token_get(t, text->whole, &tiles->whole, e);
+	if (r == 0)
+		r = places_get(c, t, p, e);
+	if (r == 0)
+		r = tokenizer_encode(t, text->row, strlen(text->row), /*with_special=*/false, &p->row, e);
+	if (r == 0)
+		r = tokenizer_encode(t, text->last, strlen(text->last), /*with_special=*/false, &p->last, e);
+	tiles->row = p->row.id;
+	tiles->n_row = p->row.n;
+	tiles->last = p->last.id;
+	tiles->n_last = p->last.n;
+	return r;
+}
+
+static int
 prompt_encode(const struct conversion *c, const struct tokenizer *t, struct page *p, struct err *e)
 {
 	const struct model_prompt *prompt = prompt_get(c);
@@ -178,6 +237,8 @@ prompt_encode(const struct conversion *c, const struct tokenizer *t, struct page
 		r = ids_check(c, &p->before, e);
 	if (r == 0)
 		r = ids_check(c, &p->after, e);
+	if (r == 0 && c->model->tile_text)
+		r = tiles_encode(c, t, p, e);
 	return r < 0 ? r : around_check(c, p, e);
 }
 
@@ -219,8 +280,7 @@ page_open(const struct conversion *c, struct page **ret, struct err *e)
 	p->front.after = p->after.id;
 	p->front.n_after = p->after.n;
 	p->front.image_token = c->model->tokens(c->config).image;
-	if (p->front.prepare.rule == PREPARE_FIXED)
-		p->front.image_tokens = c->model->image_tokens(c->config, 0, 0);
+	p->front.image_tokens = c->model->image_tokens(c->config, 1, 1);
 	*ret = TAKE(p);
 	return 0;
 }
@@ -228,44 +288,109 @@ page_open(const struct conversion *c, struct page **ret, struct err *e)
 /* ---- cases ---- */
 
 static int
-pixels_add(struct feeds *f, const struct prepare *p, const struct prepared *made, struct err *e)
+pixels_add(struct feeds *f, const struct conversion *c, const struct prepared *made, struct err *e)
 {
-	const int64_t patches[] = {1, made->dim[0], made->dim[1]}, grid[] = {1, 3};
-	const bool cut = p->rule == PREPARE_PATCHES;
-	struct feed *pixels =
-		feeds_add(f, "pixel_values", ELEM_F32, cut ? 3 : made->rank, cut ? patches : made->dim);
-	struct feed *sizes = cut ? feeds_add(f, "image_grid_thw", ELEM_I64, 2, grid) : NULL;
+	const bool cut = c->model->picture == PREPARE_PATCHES, tiles = c->model->picture == PREPARE_TILES;
+	const int64_t *d = made->dim, list[] = {1, d[0], d[1], d[2], d[3]}, grid[] = {1, 3},
+		      mask[] = {1, d[0], d[2], d[3]};
+	struct feed *x = cut || tiles ? feeds_add(f, "pixel_values", ELEM_F32, made->rank + 1, list)
+				      : feeds_add(f, "pixel_values", ELEM_F32, made->rank, d);
+	int64_t i;
 
-	if (!pixels || (cut && !sizes))
+	if (!x)
 		return err_no_memory(e);
-	memcpy(pixels->data, made->pixels, (size_t)feed_count(pixels) * sizeof(float));
-	if (sizes)
-		memcpy(sizes->data, (const int64_t[]){1, made->rows, made->cols}, 3 * sizeof(int64_t));
+	memcpy(x->data, made->pixels, (size_t)feed_count(x) * sizeof(float));
+	if (cut) {
+		x = feeds_add(f, "image_grid_thw", ELEM_I64, 2, grid);
+		if (!x)
+			return err_no_memory(e);
+		memcpy(x->data, (const int64_t[]){1, made->rows, made->cols}, 3 * sizeof(int64_t));
+	} else if (tiles && c->model->image_inputs[1].name) {
+		x = feeds_add(f, c->model->image_inputs[1].name, ELEM_I64, 4, mask);
+		if (!x)
+			return err_no_memory(e);
+		for (i = 0; i < feed_count(x); i++)
+			((int64_t *)x->data)[i] = 1; /* tiles of pictures are full */
+	}
 	return 0;
+}
+
+static void
+ids_add_all(struct ids *ids, const int64_t *id, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		ids_add(ids, id[i]);
+}
+
+static void
+ids_add_image(struct ids *ids, const struct onnx_front *front, int64_t n)
+{
+	while (n-- > 0)
+		ids_add(ids, front->image_token);
+}
+
+static void
+ids_add_tiles(struct ids *ids, const struct onnx_front *front, const struct prepared *made)
+{
+	const struct onnx_front_tiles *t = &front->tiles;
+	int64_t row, col;
+
+	for (row = 0; row < made->rows; row++) {
+		for (col = 0; col < made->cols; col++) {
+			ids_add(ids, t->begin);
+			ids_add(ids, t->place[row * t->side + col]);
+			ids_add_image(ids, front, front->image_tokens);
+		}
+		if (row + 1 < made->rows)
+			ids_add_all(ids, t->row, t->n_row);
+		else
+			ids_add_all(ids, t->last, t->n_last);
+	}
+	ids_add(ids, t->begin);
+	ids_add(ids, t->whole);
+	ids_add_image(ids, front, front->image_tokens);
+	ids_add(ids, t->begin);
+}
+
+/* The document prompt of a picture. */
+static int
+ids_make(const struct onnx_front *front, const struct prepared *made, struct ids *ret, struct err *e)
+{
+	const struct prepare *p = &front->prepare;
+
+	ids_add_all(ret, front->before, front->n_before);
+	if (p->rule == PREPARE_TILES)
+		ids_add_tiles(ret, front, made);
+	else
+		ids_add_image(ret, front,
+			      p->rule == PREPARE_PATCHES ? made->rows * made->cols / (p->merge * p->merge)
+							 : front->image_tokens);
+	ids_add_all(ret, front->after, front->n_after);
+	return ids_failed(ret, e);
 }
 
 static int
 ids_feed(struct feeds *f, const struct onnx_front *front, const struct prepared *made, struct err *e)
 {
-	const struct prepare *p = &front->prepare;
-	const int64_t image = p->rule == PREPARE_PATCHES ? made->rows * made->cols / (p->merge * p->merge)
-							 : front->image_tokens;
-	const int64_t first = (int64_t)front->n_before, last = (int64_t)front->n_after;
-	const int64_t dims[] = {1, first + image + last};
-	const struct feed *ids = feeds_add(f, "input_ids", ELEM_I64, 2, dims);
-	const struct feed *mask = feeds_add(f, "attention_mask", ELEM_I64, 2, dims);
-	int64_t i, *id, *seen;
+	_cleanup_(ids_release) struct ids all = IDS_INIT;
+	const struct feed *ids, *mask;
+	int64_t dims[] = {1, 0};
+	size_t i;
+	int r;
 
+	r = ids_make(front, made, &all, e);
+	if (r < 0)
+		return r;
+	dims[1] = (int64_t)all.n;
+	ids = feeds_add(f, "input_ids", ELEM_I64, 2, dims);
+	mask = feeds_add(f, "attention_mask", ELEM_I64, 2, dims);
 	if (!ids || !mask)
 		return err_no_memory(e);
-	id = ids->data;
-	seen = mask->data;
-	for (i = 0; i < dims[1]; i++) {
-		seen[i] = 1;
-		id[i] = i < first           ? front->before[i]
-			: i < first + image ? front->image_token
-					    : front->after[i - first - image];
-	}
+	memcpy(ids->data, all.id, all.n * sizeof(*all.id));
+	for (i = 0; i < all.n; i++)
+		((int64_t *)mask->data)[i] = 1;
 	return 0;
 }
 
@@ -288,5 +413,5 @@ page_case_make(const struct conversion *c, const struct picture *picture, struct
 	memcpy(image->data, picture->rgb, (size_t)feed_count(image));
 	*(float *)level->data = 1 / front->prepare.std[0];
 	r = ids_feed(ret, front, &made, e);
-	return r < 0 ? r : pixels_add(ret, &front->prepare, &made, e);
+	return r < 0 ? r : pixels_add(ret, c, &made, e);
 }

@@ -11,7 +11,8 @@
 
 struct page {
 	struct onnx_front front;
-	struct ids before, after; /* of front */
+	struct ids before, after, row, last; /* of front */
+	int64_t *place;
 };
 
 /*

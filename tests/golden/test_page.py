@@ -13,7 +13,7 @@ import tensors
 HERE = pathlib.Path(__file__).parent
 BUILD = pathlib.Path(os.environ.get("COLCONV_BUILD", HERE.parent.parent))
 MAX_ABS = 1e-5
-FAMILIES = ["colqwen2", "colpali"]
+FAMILIES = ["colqwen2", "colpali", "colidefics3"]
 
 
 def convert(checkpoint, out, *more):
@@ -151,6 +151,16 @@ def test_tokenizer_of_another_model(checkpoint):
             token["content"] = token["content"].replace("vision_end", "vision_over")
     edit(checkpoint / "tokenizer.json", renamed)
     refused(checkpoint, "tokenizer.json has no token '<|vision_end|>', which the prompt needs")
+
+
+def test_tokenizer_without_places(tmp_path):
+    checkpoint = pathlib.Path(shutil.copytree(HERE / "e2e-colidefics3", tmp_path / "checkpoint"))
+
+    def renamed(content):
+        for token in content["added_tokens"]:
+            token["content"] = token["content"].replace("row_2_col_3", "row_2_column_3")
+    edit(checkpoint / "tokenizer.json", renamed)
+    refused(checkpoint, "tokenizer.json has no token '<row_2_col_3>', which the prompt needs")
 
 
 def test_tokens_that_config_does_not_know(checkpoint):

@@ -15,6 +15,12 @@
 static char dir[] = "/tmp/colconv-front-XXXXXX";
 static bool have_runtime;
 
+#define TILE 32
+#define SIDE 3
+
+static const int64_t places[SIDE * SIDE] = {11, 12, 13, 21, 22, 23, 31, 32, 33};
+static const int64_t row_end[] = {50, 51}, last_end[] = {52};
+
 static const int64_t before[] = {5, 900}, after[] = {901, 7, 7};
 
 /* Half the pictures are noise, where each wrong weight shows; half have edges and flat parts, as pages do. */
@@ -39,10 +45,15 @@ inputs_graph(const struct prepare *p)
 	const struct shape tokens = shape_of(2, dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE));
 	const struct shape grid = shape_of(2, dim_symbol(SYM_IMAGES), dim_const(3));
 	const bool cut = p->rule == PREPARE_PATCHES;
-	const struct shape pixels = cut ? shape_of(3, dim_symbol(SYM_IMAGES), dim_symbol(SYM_PATCHES),
-						   dim_const(3 * p->frames * p->patch * p->patch))
-					: shape_of(4, dim_symbol(SYM_IMAGES), dim_const(3),
-						   dim_const(p->height), dim_const(p->width));
+	const bool tiled = p->rule == PREPARE_TILES;
+	const struct shape pixels = cut     ? shape_of(3, dim_symbol(SYM_IMAGES), dim_symbol(SYM_PATCHES),
+						       dim_const(3 * p->frames * p->patch * p->patch))
+				    : tiled ? shape_of(5, dim_symbol(SYM_IMAGES), dim_symbol(SYM_TILES),
+						       dim_const(3), dim_const(TILE), dim_const(TILE))
+					    : shape_of(4, dim_symbol(SYM_IMAGES), dim_const(3),
+						       dim_const(p->height), dim_const(p->width));
+	const struct shape full =
+		shape_of(4, dim_symbol(SYM_IMAGES), dim_symbol(SYM_TILES), dim_const(TILE), dim_const(TILE));
 	struct ir_graph *g;
 	struct err e = ERR_INIT;
 
@@ -52,6 +63,8 @@ inputs_graph(const struct prepare *p)
 	(void)graph_value_add(g, IR_INPUT, ELEM_F32, &pixels, "pixel_values");
 	if (cut)
 		(void)graph_value_add(g, IR_INPUT, ELEM_I64, &grid, "image_grid_thw");
+	if (tiled)
+		(void)graph_value_add(g, IR_INPUT, ELEM_I64, &full, "pixel_attention_mask");
 	return g;
 }
 
@@ -64,7 +77,15 @@ session_make(const struct prepare *p)
 					 .after = after,
 					 .n_after = ARRAY_LEN(after),
 					 .image_token = 1000,
-					 .image_tokens = 16};
+					 .image_tokens = 16,
+					 .tiles = {.begin = 40,
+						   .place = places,
+						   .side = SIDE,
+						   .whole = 41,
+						   .row = row_end,
+						   .n_row = ARRAY_LEN(row_end),
+						   .last = last_end,
+						   .n_last = ARRAY_LEN(last_end)}};
 	_cleanup_(graph_free) struct ir_graph *g = inputs_graph(p);
 	_cleanup_(onnx_export_free) struct onnx_export *ex = NULL;
 	_cleanup_free_ char *path = fs_join(dir, "preprocess.onnx");
@@ -127,6 +148,36 @@ ids_check(const struct prepare *p, const struct prepared *want, const int64_t *i
 	}
 }
 
+/* Each tile with its place, the ends of rows, and all of the picture; that alone where it is one tile. */
+static void
+tile_ids_check(const struct prepared *want, const int64_t *ids, int64_t n)
+{
+	int64_t at = 0, row, col, i;
+
+	for (row = 0; row < want->rows; row++) {
+		for (col = 0; col < want->cols; col++) {
+			assert_int_equal(ids[at++], 40);
+			assert_int_equal(ids[at++], places[row * SIDE + col]);
+			for (i = 0; i < 16; i++)
+				assert_int_equal(ids[at++], 1000);
+		}
+		if (row + 1 < want->rows) {
+			assert_int_equal(ids[at++], 50);
+			assert_int_equal(ids[at++], 51);
+		} else {
+			assert_int_equal(ids[at++], 52);
+		}
+	}
+	assert_int_equal(ids[at++], 40);
+	assert_int_equal(ids[at++], 41);
+	for (i = 0; i < 16; i++)
+		assert_int_equal(ids[at++], 1000);
+	assert_int_equal(ids[at++], 40);
+	for (i = 0; i < (int64_t)ARRAY_LEN(after); i++)
+		assert_int_equal(ids[at++], after[i]);
+	assert_int_equal(at, n);
+}
+
 static void
 picture_check(const struct prepare *p, struct ort_session *s, const struct picture *in)
 {
@@ -152,7 +203,16 @@ picture_check(const struct prepare *p, struct ort_session *s, const struct pictu
 		fail_msg("%lld x %lld: %zu of %zu samples differ", (long long)in->width,
 			 (long long)in->height, wrong, count);
 	assert_int_equal(ids->len, mask->len);
-	ids_check(p, &want, ids->data, mask->data, ids->shape[1]);
+	if (p->rule == PREPARE_TILES)
+		tile_ids_check(&want, ids->data, ids->shape[1]);
+	else
+		ids_check(p, &want, ids->data, mask->data, ids->shape[1]);
+	if (p->rule == PREPARE_TILES) {
+		mask = output(s, out, "pixel_attention_mask");
+		assert_int_equal(mask->len, count / 3 * sizeof(int64_t));
+		for (i = 0; i < count / 3; i++)
+			assert_int_equal(((const int64_t *)mask->data)[i], 1);
+	}
 	if (p->rule == PREPARE_PATCHES) {
 		grid = output(s, out, "image_grid_thw");
 		assert_int_equal(((const int64_t *)grid->data)[0], 1);
@@ -240,6 +300,30 @@ test_fixed(void **state)
 	rule_check(&p);
 }
 
+static void
+test_tiles(void **state)
+{
+	const struct prepare p = {.rule = PREPARE_TILES,
+				  .filter = RESIZE_LANCZOS,
+				  .mean = {127.5F, 127.5F, 127.5F},
+				  .std = {127.5F, 127.5F, 127.5F},
+				  .longest = SIDE * TILE,
+				  .tile = TILE};
+
+	(void)state;
+	rule_check(&p);
+}
+
+static void
+test_one_tile(void **state)
+{
+	const struct prepare p = {
+		.rule = PREPARE_TILES, .filter = RESIZE_BICUBIC, CLIP, .longest = TILE, .tile = TILE};
+
+	(void)state;
+	rule_check(&p);
+}
+
 /* A picture of a refused shape and one without pixels. */
 static void
 test_refused(void **state)
@@ -293,10 +377,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_patches),
-		cmocka_unit_test(test_patches_lanczos),
-		cmocka_unit_test(test_fixed),
-		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_patches),  cmocka_unit_test(test_patches_lanczos),
+		cmocka_unit_test(test_fixed),    cmocka_unit_test(test_tiles),
+		cmocka_unit_test(test_one_tile), cmocka_unit_test(test_refused),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
