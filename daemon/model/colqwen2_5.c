@@ -38,6 +38,7 @@ const struct model model_colqwen2_5 = {
 	.classes = classes,
 	.image_inputs = qwen2vl_inputs,
 	.prompts = prompts,
+	.picture = PREPARE_PATCHES,
 	.plans = PLAN_TEXT | PLAN_IMAGE | PLAN_SIZES,
 	.config_size = sizeof(struct qwen2vl_config),
 	.config_read = config_read,
