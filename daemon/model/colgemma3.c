@@ -1,6 +1,7 @@
 /*
  * ColGemma3: Gemma 3 (a SigLIP tower whose patches are averaged in squares, and a decoder in which most layers look back
- * over a window only) with a projection of every token's last state to a short unit vector.
+ * over a window only) with a projection of every token's last state to a short unit vector. BiGemma3 is the same without
+ * the projection: a vector for each row, whose first numbers may be taken for the whole.
  */
 #include <math.h>
 
@@ -187,7 +188,7 @@ backbone_read(const json_t *config, struct gemma3_config *c, struct err *e)
 	int r;
 
 	g->vision = (struct siglip_config){0};
-	if ((r = config_embedding_dim(config, &g->embedding_dim, e)) < 0 ||
+	if ((r = config_embedding_dim(config, &g->head.dim, e)) < 0 ||
 	    (r = config_backbone(config, &top, e)) < 0 ||
 	    (r = config_sub(&top, "text_config", JSON_REQUIRED, &text, e)) < 0 ||
 	    (r = config_sub(&top, "vision_config", JSON_REQUIRED, &vision, e)) < 0 ||
@@ -206,8 +207,7 @@ config_read(const json_t *json, const struct checkpoint *ck, const struct model_
 	struct gemma3_config *c = config;
 	int r = backbone_read(json, c, e);
 
-	(void)as;
-	return r < 0 ? err_context(e, "config.json") : blk_projection_rows(ck, &c->gemma.embedding_dim, e);
+	return r < 0 ? err_context(e, "config.json") : pooling_head_read(as, ck, &c->gemma.head, e);
 }
 
 /* The mean of each square of patches: [images, patches, width] to [images, side, side, width]. */
@@ -329,7 +329,7 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 	d.after_norms = true;
 	d.sliding = c->sliding;
 	b.x = decoder_build(t, &d, b.x, kinds); /* [batch, sequence, hidden] */
-	return blk_head(t, b.x, &b.in, c->gemma.embedding_dim);
+	return pooling_head_build(t, &c->gemma.head, b.x, &b.in);
 }
 
 static struct model_tokens
@@ -352,6 +352,7 @@ static const char *const classes[] = {"ColGemma3", "Gemma3ForConditionalGenerati
 
 static const struct model_spelling spellings[] = {
 	{"gemma3", NULL, NULL, LIBRARY_ENGINE, HEAD_MULTI_VECTOR, 0},
+	{"gemma3", NULL, "BiGemma3", LIBRARY_ENGINE, HEAD_SINGLE_VECTOR, POOLING_LAST},
 	{0},
 };
 

@@ -1,6 +1,6 @@
 /*
  * ColPali: PaliGemma (a SigLIP tower and a Gemma decoder that looks both ways) with a projection
- * of every token's last state to a short unit vector.
+ * of every token's last state to a short unit vector. BiPali is the same without the projection: a vector for each row.
  */
 #include "base/str.h"
 #include "gemma.h"
@@ -51,7 +51,7 @@ backbone_read(const json_t *config, struct paligemma_config *c, struct err *e)
 	int r;
 
 	g->vision = (struct siglip_config){0};
-	if ((r = config_embedding_dim(config, &g->embedding_dim, e)) < 0 ||
+	if ((r = config_embedding_dim(config, &g->head.dim, e)) < 0 ||
 	    (r = config_backbone(config, &top, e)) < 0 ||
 	    (r = config_sub(&top, "text_config", JSON_REQUIRED, &text, e)) < 0 ||
 	    (r = config_sub(&top, "vision_config", JSON_REQUIRED, &vision, e)) < 0 ||
@@ -78,8 +78,7 @@ config_read(const json_t *json, const struct checkpoint *ck, const struct model_
 	struct paligemma_config *c = config;
 	int r = backbone_read(json, c, e);
 
-	(void)as;
-	return r < 0 ? err_context(e, "config.json") : blk_projection_rows(ck, &c->gemma.embedding_dim, e);
+	return r < 0 ? err_context(e, "config.json") : pooling_head_read(as, ck, &c->gemma.head, e);
 }
 
 static struct ir_value *
@@ -125,7 +124,7 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 	tr_scope(t, "lm");
 	attention.bias = tr_name(t, tr_attention_bias(t, b.in.unmasked, mask), "bias");
 	b.x = decoder_build(t, &d, b.x, &attention); /* [batch, sequence, hidden] */
-	return blk_head(t, b.x, &b.in, c->gemma.embedding_dim);
+	return pooling_head_build(t, &c->gemma.head, b.x, &b.in);
 }
 
 static struct model_tokens
@@ -150,6 +149,7 @@ static const char *const classes[] = {"ColPaliForRetrieval", "ColPali", "PaliGem
 static const struct model_spelling spellings[] = {
 	{"colpali", "paligemma", NULL, LIBRARY_TRANSFORMERS, HEAD_MULTI_VECTOR, 0},
 	{"paligemma", NULL, NULL, LIBRARY_ENGINE, HEAD_MULTI_VECTOR, 0},
+	{"paligemma", NULL, "BiPali", LIBRARY_ENGINE, HEAD_SINGLE_VECTOR, POOLING_MEAN},
 	{0},
 };
 

@@ -7,6 +7,7 @@
 
 #include "decoder.h"
 #include "model.h"
+#include "pooling.h"
 #include "siglip.h"
 
 #define GEMMA_LAYERS_MAX 1000
@@ -28,7 +29,7 @@ struct gemma_config {
 	struct siglip_config vision;
 	int64_t image_token_id; /* may be beyond the vocabulary: such ids are looked up as 0 */
 	int64_t image_tokens;   /* of each image */
-	int64_t embedding_dim;  /* 0: config.json does not say; the rows of proj.weight do */
+	struct pooling_head head;
 };
 
 /*

@@ -140,6 +140,20 @@ def test_an_adapter_over_a_bare_backbone_without_the_projection_is_refused(bare,
     assert "(bad_checkpoint)" in words and "custom_text_proj" in words
 
 
+@pytest.mark.parametrize("name, source, class_name", [("bigemma3-tiny", "colgemma3-tiny", "BiGemma3"),
+                                                      ("bipali-tiny", "colpali-tiny", "BiPali")])
+def test_a_class_with_a_vector_for_each_row_has_the_weights_but_the_projection(name, source, class_name, tmp_path):
+    checkpoint = tmp_path / name
+    shutil.copytree(HERE / name, checkpoint)
+    config = json.loads((HERE / source / "config.json").read_text())
+    (checkpoint / "config.json").write_text(json.dumps({**config.get("vlm_config", config), "architectures": [class_name]}))
+    weights = tensors.read(HERE / source / "model.safetensors")
+    tensors.write(checkpoint / "model.safetensors", {name: x for name, x in weights.items()
+                                                      if not name.startswith(("custom_text_proj.", "embedding_proj_layer."))})
+
+    check_every_graph(checkpoint, tmp_path / "out")
+
+
 def test_an_adapter_over_the_base_that_it_names(make_checkpoint, tmp_path):
     """base_model_name_or_path is colqwen2-tiny-engine: a folder beside the adapter's."""
     base = make_checkpoint("colqwen2-tiny", "engine")

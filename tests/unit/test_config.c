@@ -356,7 +356,7 @@ test_paligemma(void **state)
 	(void)state;
 	(void)config_read(j, NULL, NULL, &c, &e);
 	assert_no_error(&e);
-	assert_int_equal(c.gemma.embedding_dim, 96);
+	assert_int_equal(c.gemma.head.dim, 96);
 	assert_int_equal(c.gemma.image_token_id, 301);
 	assert_int_equal(c.gemma.text.hidden_size, 80);
 	assert_int_equal(c.gemma.text.num_hidden_layers, 2);
@@ -385,7 +385,7 @@ test_paligemma(void **state)
 	edit(engine, "text_config.rope_parameters", "{\"rope_type\": \"default\", \"rope_theta\": 20000.0}");
 	(void)config_read(engine, NULL, NULL, &c, &e);
 	assert_no_error(&e);
-	assert_int_equal(c.gemma.embedding_dim, 0);
+	assert_int_equal(c.gemma.head.dim, 0);
 	assert_int_equal(c.gemma.image_token_id, 302);
 	assert_int_equal(c.gemma.text.head_dim, 256);
 	assert_true(fabs(c.rope_theta - 2e4) < 1e-9);

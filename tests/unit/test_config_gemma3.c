@@ -54,7 +54,7 @@ test_full(void **state)
 	assert_int_equal(c.gemma.image_token_id, 301);
 	assert_int_equal(c.image_begin_id, 302);
 	assert_int_equal(c.image_end_id, 303);
-	assert_int_equal(c.gemma.embedding_dim, 0);
+	assert_int_equal(c.gemma.head.dim, 0);
 }
 
 static void

@@ -99,6 +99,9 @@ test_find_single_vector(void **state)
 		 "colmodernvbert", POOLING_MEAN},
 		{"{\"model_type\": \"idefics3\", \"architectures\": [\"BiIdefics3\"]}", "colidefics3",
 		 POOLING_LAST},
+		{"{\"model_type\": \"gemma3\", \"architectures\": [\"BiGemma3\"]}", "colgemma3",
+		 POOLING_LAST},
+		{"{\"model_type\": \"paligemma\", \"architectures\": [\"BiPali\"]}", "colpali", POOLING_MEAN},
 	};
 	const struct model_spelling *as;
 	const struct model *m;
@@ -129,7 +132,7 @@ test_not_supported(void **state)
 		 "model_type 'smolvlm' (architectures 'ColSmolVLM')"},
 		{"{\"model_type\": \"colqwen2\", \"vlm_config\": {\"model_type\": \"qwen2_6_vl\"}}",
 		 "model_type 'colqwen2' over 'qwen2_6_vl'"},
-		{"{\"model_type\": \"qwen2_6_vl\"}", "ColPali (colpali, paligemma)"},
+		{"{\"model_type\": \"qwen2_6_vl\"}", "ColPali (colpali, paligemma, BiPali)"},
 		{"{\"model_type\": \"qwen2_5_vl\", \"architectures\": [\"ColQwen2\"]}",
 		 "the class 'ColQwen2'"},
 		{"{\"model_type\": \"qwen3_vl_nemotron_embed\", \"architectures\": "
@@ -145,8 +148,8 @@ test_not_supported(void **state)
 		{"{\"model_type\": \"paligemma\", \"architectures\": [\"BiPaliProj\"]}",
 		 "the class 'BiPaliProj' is not supported; classes that compute what ColPali does are "
 		 "ColPaliForRetrieval, ColPali, "},
-		{"{\"model_type\": \"paligemma\", \"architectures\": [\"BiPali\"]}", "the class 'BiPali'"},
-		{"{\"model_type\": \"paligemma\", \"architectures\": \"BiPali\"}", "the class 'BiPali'"},
+		{"{\"model_type\": \"paligemma\", \"architectures\": \"BiPaliProj\"}",
+		 "the class 'BiPaliProj'"},
 		{"{\"model_type\": \"qwen2_vl\", \"architectures\": [\"BiQwen2\"]}",
 		 "the class 'BiQwen2' is not supported; classes that compute what ColQwen2 does are "
 		 "ColQwen2"},
