@@ -1,5 +1,6 @@
 /*
- * ColQwen2: Qwen2-VL with a projection of every token's last state to a short unit vector.
+ * ColQwen2: Qwen2-VL with a projection of every token's last state to a short unit vector. BiQwen2 is the same without
+ * the projection: a vector for each row.
  */
 #include "qwen2vl.h"
 #include "qwen_retriever.h"
@@ -10,8 +11,7 @@ config_read(const json_t *json, const struct checkpoint *ck, const struct model_
 {
 	int r = qwen2vl_config_read(json, QWEN2_VL, config, e);
 
-	(void)as;
-	return r < 0 ? r : qwen_projection_read(ck, config, e);
+	return r < 0 ? r : qwen_head_read(as, ck, config, e);
 }
 
 /* Backbones too: their checkpoints are the bases of adapters that bring the projection. */
@@ -21,6 +21,7 @@ static const char *const classes[] = {"ColQwen2ForRetrieval", "ColQwen2", "Qwen2
 static const struct model_spelling spellings[] = {
 	{"colqwen2", "qwen2_vl", NULL, LIBRARY_TRANSFORMERS, HEAD_MULTI_VECTOR, 0},
 	{"qwen2_vl", NULL, NULL, LIBRARY_ENGINE, HEAD_MULTI_VECTOR, 0},
+	{"qwen2_vl", NULL, "BiQwen2", LIBRARY_ENGINE, HEAD_SINGLE_VECTOR, POOLING_LAST},
 	{0},
 };
 

@@ -1,9 +1,11 @@
 /*
- * ColQwen3: late interaction over Qwen3-VL. Four classes are published, which differ in what becomes of the last states:
+ * ColQwen3: late interaction over Qwen3-VL. Four classes with a vector for each token are published, which differ in what becomes of the last states:
  *
  *	ColQwen3 (colpali-engine, and TomoroAI's own)   project
  *	OpsColQwen3Model (OpenSearch-AI)                project to as many numbers, keep the first `dims`
  *	Qwen3VLNemotronEmbedModel (NVIDIA)              as they are; and tokens see those behind them too
+ *
+ * BiQwen3 has no projection either, and gives the last token's vector for each row.
  */
 #include "base/str.h"
 #include "checkpoint/config_scope.h"
@@ -12,7 +14,8 @@
 
 /* TomoroAI's config states the width, as `embed_dim`. */
 static int
-tomoro_read(const json_t *json, const struct checkpoint *ck, struct qwen2vl_config *c, struct err *e)
+tomoro_read(const struct model_spelling *as, const json_t *json, const struct checkpoint *ck,
+	    struct qwen2vl_config *c, struct err *e)
 {
 	int64_t stated = 0;
 	int r;
@@ -20,32 +23,33 @@ tomoro_read(const json_t *json, const struct checkpoint *ck, struct qwen2vl_conf
 	r = json_get_int(json, "", "embed_dim", JSON_OPTIONAL, 1, 65536, E_BAD_CHECKPOINT, &stated, e);
 	if (r < 0)
 		return err_context(e, "config.json");
-	if (!c->embedding_dim)
-		c->embedding_dim = stated;
-	r = qwen_projection_read(ck, c, e);
-	if (r == 0 && stated && stated != c->embedding_dim)
+	if (!c->head.dim)
+		c->head.dim = stated;
+	r = qwen_head_read(as, ck, c, e);
+	if (r == 0 && stated && stated != c->head.dim)
 		return err_set(e, E_BAD_CHECKPOINT,
 			       "config.json: embed_dim is %lld but the projection has %lld rows",
-			       (long long)stated, (long long)c->embedding_dim);
+			       (long long)stated, (long long)c->head.dim);
 	return r;
 }
 
 /* The projection is square, and `dims` says how many of its numbers are kept. */
 static int
-ops_read(const json_t *json, const struct checkpoint *ck, struct qwen2vl_config *c, struct err *e)
+ops_read(const struct model_spelling *as, const json_t *json, const struct checkpoint *ck,
+	 struct qwen2vl_config *c, struct err *e)
 {
 	int64_t dims;
 	int r;
 
-	c->embedding_dim = c->text.hidden_size;
-	r = qwen_projection_read(ck, c, e);
+	c->head.dim = c->text.hidden_size;
+	r = qwen_head_read(as, ck, c, e);
 	if (r < 0)
 		return r;
 	dims = c->projection;
 	r = json_get_int(json, "", "dims", JSON_OPTIONAL, 1, c->projection, E_BAD_CHECKPOINT, &dims, e);
 	if (r < 0)
 		return err_context(e, "config.json");
-	c->embedding_dim = dims;
+	c->head.dim = dims;
 	return 0;
 }
 
@@ -56,8 +60,9 @@ nemotron_read(const json_t *json, struct qwen2vl_config *c, struct err *e)
 	struct config_scope top = {.obj = json};
 	int r = config_only(&top, "pooling", "colbert", "colbert", e);
 
+	c->head.head = HEAD_MULTI_VECTOR;
 	c->projection = 0;
-	c->embedding_dim = c->text.hidden_size;
+	c->head.dim = c->text.hidden_size;
 	c->sees_all = true;
 	return r < 0 ? err_context(e, "config.json") : 0;
 }
@@ -71,12 +76,12 @@ config_read(const json_t *json, const struct checkpoint *ck, const struct model_
 	if (r < 0)
 		return r;
 	if (str_eq(as->type, "colqwen3"))
-		return tomoro_read(json, ck, config, e);
+		return tomoro_read(as, json, ck, config, e);
 	if (str_eq(as->type, "ops_colqwen3"))
-		return ops_read(json, ck, config, e);
+		return ops_read(as, json, ck, config, e);
 	if (str_eq(as->type, "qwen3_vl_nemotron_embed"))
 		return nemotron_read(json, config, e);
-	return qwen_projection_read(ck, config, e);
+	return qwen_head_read(as, ck, config, e);
 }
 
 /* Backbones too: their checkpoints are the bases of adapters that bring the projection. */
@@ -89,6 +94,7 @@ static const char *const classes[] = {"ColQwen3",
 
 static const struct model_spelling spellings[] = {
 	{"qwen3_vl", NULL, NULL, LIBRARY_ENGINE, HEAD_MULTI_VECTOR, 0},
+	{"qwen3_vl", NULL, "BiQwen3", LIBRARY_ENGINE, HEAD_SINGLE_VECTOR, POOLING_LAST},
 	{"colqwen3", NULL, NULL, LIBRARY_ENGINE, HEAD_MULTI_VECTOR, 0}, /* whose prompts TomoroAI uses */
 	{"ops_colqwen3", NULL, NULL, LIBRARY_OPENSEARCH, HEAD_MULTI_VECTOR, 0},
 	{"qwen3_vl_nemotron_embed", NULL, NULL, LIBRARY_NVIDIA, HEAD_MULTI_VECTOR, 0},

@@ -358,7 +358,7 @@ backbone_read(const json_t *config, struct qwen2vl_config *c, struct err *e)
 	struct config_scope top, text, vision;
 	int r;
 
-	if ((r = config_embedding_dim(config, &c->embedding_dim, e)) < 0 ||
+	if ((r = config_embedding_dim(config, &c->head.dim, e)) < 0 ||
 	    (r = config_backbone(config, &top, e)) < 0 ||
 	    (r = config_sub(&top, "text_config", JSON_OPTIONAL, &text, e)) < 0 ||
 	    (r = config_sub(&top, "vision_config", JSON_REQUIRED, &vision, e)) < 0)

@@ -9,7 +9,7 @@
 #ifndef MODEL_QWEN2VL_CONFIG_H
 #define MODEL_QWEN2VL_CONFIG_H
 
-#include "base/json.h"
+#include "pooling.h"
 
 enum qwen2vl_generation { QWEN2_VL, QWEN2_5_VL, QWEN3_VL };
 
@@ -60,10 +60,10 @@ struct qwen2vl_config {
 	int64_t video_token_id;
 	int64_t vision_start_token_id;
 	int64_t vision_end_token_id;
-	int64_t embedding_dim; /* 0: config.json does not say; the rows of proj.weight do */
+	struct pooling_head head; /* its dim alone is read from config.json; the family sets the rest */
 
 	/* Left 0 for the family to set. */
-	int64_t projection; /* rows of proj.weight, at least embedding_dim; 0: the model has no projection */
+	int64_t projection; /* rows of proj.weight, at least head.dim; 0: the model has no projection */
 	bool sees_all;      /* a token sees those behind it too */
 };
 

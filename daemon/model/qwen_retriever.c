@@ -6,11 +6,12 @@
 #include "qwen_tower.h"
 
 int
-qwen_projection_read(const struct checkpoint *ck, struct qwen2vl_config *c, struct err *e)
+qwen_head_read(const struct model_spelling *as, const struct checkpoint *ck, struct qwen2vl_config *c,
+	       struct err *e)
 {
-	int r = blk_projection_rows(ck, &c->embedding_dim, e);
+	int r = pooling_head_read(as, ck, &c->head, e);
 
-	c->projection = c->embedding_dim;
+	c->projection = c->head.dim;
 	return r;
 }
 
@@ -193,19 +194,21 @@ embed(struct trace *t, struct build *b, enum variant v, struct ir_value **any)
 	return tr_name(t, tr_gather(t, table, words), "embed");
 }
 
-/* The projection where the model has one, the first numbers of each vector where it is cut. */
+/* A vector for each row, or for each token: projected where there is a projection, cut where the model cuts. */
 static struct ir_value *
 head(struct trace *t, const struct build *b)
 {
 	const struct qwen2vl_config *c = b->c;
 	struct ir_value *z = b->x;
 
+	if (c->head.head == HEAD_SINGLE_VECTOR)
+		return pooling_head_build(t, &c->head, z, &b->in);
 	tr_scope(t, "head");
 	if (c->projection)
 		z = blk_linear(t, z, c->projection, BLK_BIAS, "proj",
 			       "proj"); /* [batch, sequence, projection] */
-	if (c->projection > c->embedding_dim)
-		z = tr_slice(t, z, 2, 0, c->embedding_dim);
+	if (c->projection > c->head.dim)
+		z = tr_slice(t, z, 2, 0, c->head.dim);
 	return blk_unit(t, z, &b->in);
 }
 

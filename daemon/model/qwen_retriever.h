@@ -8,8 +8,9 @@
 #include "model.h"
 #include "qwen2vl_config.h"
 
-/* The width of the embeddings from the projection, which must be there. */
-int qwen_projection_read(const struct checkpoint *ck, struct qwen2vl_config *c, struct err *e);
+/* What becomes of the last states: by the row that fitted, and by the projection, which must be there or must not. */
+int qwen_head_read(const struct model_spelling *as, const struct checkpoint *ck, struct qwen2vl_config *c,
+		   struct err *e);
 
 /* For a `struct model`; `config` is a qwen2vl_config. */
 struct sizes qwen_trace_sizes(const void *config);

@@ -39,6 +39,7 @@ CHECKPOINTS = [
     pytest.param("colmodernvbert-tiny", "engine", id="colmodernvbert-engine"),
     pytest.param("colmodernvbert-tiny", "legacy", id="colmodernvbert-legacy"),
     pytest.param("colidefics3-tiny", None, id="colidefics3"),
+    pytest.param("biqwen2-tiny", None, id="biqwen2"),
     pytest.param("bimodernvbert-tiny", None, id="bimodernvbert"),
     pytest.param("colgemma3-tiny", None, id="colgemma3"),
 ]

@@ -13,7 +13,7 @@ import tensors
 HERE = pathlib.Path(__file__).parent
 BUILD = pathlib.Path(os.environ.get("COLCONV_BUILD", HERE.parent.parent))
 MAX_ABS = 1e-5
-FAMILIES = ["colqwen2", "colpali", "colidefics3"]
+FAMILIES = ["colqwen2", "colqwen3", "colpali", "colidefics3"]
 
 
 def convert(checkpoint, out, *more):

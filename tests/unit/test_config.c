@@ -83,7 +83,7 @@ test_qwen2vl(void **state)
 		assert_int_equal(c.image_token_id, 301);
 		assert_int_equal(c.vision_start_token_id, 151652);
 		assert_int_equal(c.vision_end_token_id, 151653);
-		assert_int_equal(c.embedding_dim, i < 3 ? 64 : 0);
+		assert_int_equal(c.head.dim, i < 3 ? 64 : 0);
 	}
 }
 
@@ -326,7 +326,7 @@ test_colqwen3(void **state)
 		}
 		assert_no_error(&e);
 		assert_int_equal(c.projection, rows[i].projection);
-		assert_int_equal(c.embedding_dim, rows[i].dim);
+		assert_int_equal(c.head.dim, rows[i].dim);
 		assert_int_equal(c.sees_all, str_eq(rows[i].type, "qwen3_vl_nemotron_embed"));
 	}
 }

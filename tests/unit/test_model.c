@@ -102,6 +102,12 @@ test_find_single_vector(void **state)
 		{"{\"model_type\": \"gemma3\", \"architectures\": [\"BiGemma3\"]}", "colgemma3",
 		 POOLING_LAST},
 		{"{\"model_type\": \"paligemma\", \"architectures\": [\"BiPali\"]}", "colpali", POOLING_MEAN},
+		{"{\"model_type\": \"qwen2_vl\", \"architectures\": [\"BiQwen2\"]}", "colqwen2",
+		 POOLING_LAST},
+		{"{\"model_type\": \"qwen2_5_vl\", \"architectures\": [\"BiQwen2_5\"]}", "colqwen2_5",
+		 POOLING_LAST},
+		{"{\"model_type\": \"qwen3_vl\", \"architectures\": [\"BiQwen3\"]}", "colqwen3",
+		 POOLING_LAST},
 	};
 	const struct model_spelling *as;
 	const struct model *m;
@@ -150,8 +156,8 @@ test_not_supported(void **state)
 		 "ColPaliForRetrieval, ColPali, "},
 		{"{\"model_type\": \"paligemma\", \"architectures\": \"BiPaliProj\"}",
 		 "the class 'BiPaliProj'"},
-		{"{\"model_type\": \"qwen2_vl\", \"architectures\": [\"BiQwen2\"]}",
-		 "the class 'BiQwen2' is not supported; classes that compute what ColQwen2 does are "
+		{"{\"model_type\": \"qwen2_vl\", \"architectures\": [\"BiQwen2_5\"]}",
+		 "the class 'BiQwen2_5' is not supported; classes that compute what ColQwen2 does are "
 		 "ColQwen2"},
 		{"{\"model_type\": \"qwen2_vl\", \"architectures\": [\"ColQwen2\", \"MyOwn\"]}",
 		 "the class 'MyOwn'"},
