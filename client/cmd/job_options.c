@@ -1,6 +1,7 @@
 #include "job_options.h"
 
 #include <errno.h>
+#include <math.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -27,7 +28,7 @@ str_new(const char *what, const char *s, size_t len, json_t **ret, struct err *e
 	return *ret ? 0 : err_set(e, E_USAGE, "%s must be UTF-8, not '%s'", what, s);
 }
 
-/* The array or object under `key`, made when it is not there. */
+/* The array or object under `key`; it is made when missing. */
 static int
 member_make(json_t *obj, const char *key, json_t *(*make)(void), json_t **ret, struct err *e)
 {
@@ -41,7 +42,7 @@ member_make(json_t *obj, const char *key, json_t *(*make)(void), json_t **ret, s
 	return r;
 }
 
-/* The field that an option of a job sets; NULL: it is another command's option. */
+/* The field that an option sets; NULL for an option that is not about the job. */
 static const struct spec_field *
 field_of(const struct option_row *o)
 {
@@ -117,7 +118,7 @@ job_option_append(const struct option_row *o, const char *value, struct err *e)
 	return r;
 }
 
-/* A whole number, maybe negative. The daemon checks its range. */
+/* Sets a whole number, which may be negative. The daemon checks its range. */
 static int
 set_whole(const struct option_row *o, const char *value, struct err *e)
 {
@@ -131,11 +132,10 @@ set_whole(const struct option_row *o, const char *value, struct err *e)
 static int
 set_number(const struct option_row *o, const char *value, struct err *e)
 {
-	const bool negative = *value == '-';
 	double x;
-	int r = str_to_double(value + negative, o->name, &x, e);
+	int r = str_to_double(value, -INFINITY, INFINITY, o->name, &x, e);
 
-	return r < 0 ? r : put_take(o, json_real(negative ? -x : x), e);
+	return r < 0 ? r : put_take(o, json_real(x), e);
 }
 
 static int
@@ -148,7 +148,7 @@ set_seconds(const struct option_row *o, const char *value, struct err *e)
 	return r < 0 ? r : put_take(o, json_integer((json_int_t)n), e);
 }
 
-/* The flag turns a switch to the other position. */
+/* Sets a switch to the opposite of its default. */
 static int
 set_switch(const struct option_row *o, const char *value _unused_, struct err *e)
 {
@@ -217,7 +217,7 @@ job_option(enum spec_field_id id, json_t *ret)
 	};
 }
 
-/* All of the standard input. */
+/* Reads all of the standard input. */
 static int
 stdin_read(struct buf *ret, struct err *e)
 {
@@ -271,7 +271,7 @@ job_spec_finish(json_t **spec, const char *file, const char *model, struct err *
 	return r < 0 ? r : job_paths_resolve(*spec, e);
 }
 
-/* The absolute form of a string that is a path; NULL to leave it as it is. `what` ends the error. */
+/* The absolute form of a path; NULL when the string should stay. `what` ends the error message. */
 static int
 path_resolve(const json_t *path, const char *what, json_t **ret, struct err *e)
 {
@@ -280,7 +280,7 @@ path_resolve(const json_t *path, const char *what, json_t **ret, struct err *e)
 
 	*ret = NULL;
 	if (!s)
-		return 0; /* not a string: the daemon says what is wrong */
+		return 0; /* not a string: the daemon reports the error */
 	real = realpath(s, NULL);
 	if (!real && *s == '/')
 		return 0; /* not on this machine, maybe on the daemon's */
@@ -289,7 +289,7 @@ path_resolve(const json_t *path, const char *what, json_t **ret, struct err *e)
 	return str_new("a path", real, strlen(real), ret, e);
 }
 
-/* A folder that is there is meant, whatever the Hub may have of that name. */
+/* An existing folder wins over a repository of the same name on the Hub. */
 static bool
 is_repo(const char *model)
 {

@@ -93,13 +93,19 @@ decimal_take(const char *s, double *ret, const char **ret_end)
 }
 
 int
-str_to_double(const char *s, const char *what, double *ret, struct err *e)
+str_to_double(const char *s, double min, double max, const char *what, double *ret, struct err *e)
 {
+	const bool negative = *s == '-';
 	const char *end;
 	double v;
 
-	if (!decimal_take(s, &v, &end) || *end)
-		return err_set(e, E_USAGE, "%s must be a number that is not negative, not '%s'", what, s);
+	if (!decimal_take(s + negative, &v, &end) || *end)
+		return err_set(e, E_USAGE, "%s must be a number, not '%s'", what, s);
+	v = negative ? -v : v;
+	if (v < min && isinf(max))
+		return err_set(e, E_USAGE, "%s must be at least %g, not '%s'", what, min, s);
+	if (v < min || v > max)
+		return err_set(e, E_USAGE, "%s must be from %g to %g, not '%s'", what, min, max, s);
 	*ret = v;
 	return 0;
 }

@@ -28,8 +28,8 @@ char *str_vprintf(const char *fmt, va_list ap) _printf_(1, 0);
 /* Decimal digits only, the whole string, within the range. `what` names the value in the error (E_USAGE). */
 int str_to_u64(const char *s, uint64_t min, uint64_t max, const char *what, uint64_t *ret, struct err *e);
 
-/* A finite decimal number >= 0, the whole string. */
-int str_to_double(const char *s, const char *what, double *ret, struct err *e);
+/* The same for a finite decimal number such as -0.5 or 2e-3. `max` may be INFINITY. */
+int str_to_double(const char *s, double min, double max, const char *what, double *ret, struct err *e);
 
 /* "500", "64KiB", "2GB", "1.5GiB": decimal (k, M, G, T) and binary (Ki, Mi, Gi, Ti) units, B optional. */
 int str_to_bytes(const char *s, const char *what, uint64_t *ret, struct err *e);

@@ -5,6 +5,7 @@
  * The last line on stderr then is "colconv-parity: REASON: words", REASON being a wire name.
  */
 #include <getopt.h>
+#include <math.h>
 
 #include "base/json.h"
 #include "base/map.h"
@@ -163,9 +164,9 @@ option_parse(struct args *a, int opt, char *const *argv, struct err *e)
 		a->expect = optarg;
 		return 0;
 	case OPT_MAX_ABS:
-		return str_to_double(optarg, "--max-abs", &a->limits.max_abs, e);
+		return str_to_double(optarg, 0, INFINITY, "--max-abs", &a->limits.max_abs, e);
 	case OPT_MIN_COSINE:
-		return str_to_double(optarg, "--min-cosine", &a->limits.min_cosine, e);
+		return str_to_double(optarg, -1, 1, "--min-cosine", &a->limits.min_cosine, e);
 	case OPT_OUTPUT:
 		a->output = optarg;
 		return 0;

@@ -1,6 +1,7 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <sys/wait.h>
 
 #include "base/elem.h"
@@ -13,24 +14,32 @@ test_numbers_are_decimal(void **state)
 {
 	static const char *const bad[] = {"",    " 1",  "1 ", "+1",  "-1",  "0x10", "1x",    "0x1p3",
 					  "inf", "nan", "1e", "1e+", "--1", "1,5",  "1e999", "1 e3"};
+	struct err e = ERR_INIT;
 	uint64_t n;
 	double v;
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < ARRAY_LEN(bad); i++) {
-		assert_int_equal(str_to_double(bad[i], "x", &v, NULL), E_USAGE);
+		assert_int_equal(str_to_double(bad[i], 0, INFINITY, "x", &v, NULL), E_USAGE);
 		assert_int_equal(str_to_u64(bad[i], 0, UINT64_MAX, "x", &n, NULL), E_USAGE);
 		assert_int_equal(str_to_bytes(bad[i], "x", &n, NULL), E_USAGE);
 	}
-	assert_int_equal(str_to_double("0.5", "x", &v, NULL), 0);
+	assert_int_equal(str_to_double("0.5", 0, 9, "x", &v, NULL), 0);
 	assert_true(v == 0.5);
-	assert_int_equal(str_to_double("2e-3", "x", &v, NULL), 0);
+	assert_int_equal(str_to_double("2e-3", 0, 9, "x", &v, NULL), 0);
 	assert_true(v == 2e-3);
-	assert_int_equal(str_to_double(".5", "x", &v, NULL), 0);
+	assert_int_equal(str_to_double(".5", 0, 9, "x", &v, NULL), 0);
 	assert_true(v == 0.5);
-	assert_int_equal(str_to_double("7.", "x", &v, NULL), 0);
+	assert_int_equal(str_to_double("7.", 0, 9, "x", &v, NULL), 0);
 	assert_true(v == 7);
+	assert_int_equal(str_to_double("-0.5", -1, 1, "x", &v, NULL), 0);
+	assert_true(v == -0.5);
+	assert_int_equal(str_to_double("1.5", -1, 1, "x", &v, &e), E_USAGE);
+	assert_string_equal(e.msg, "x must be from -1 to 1, not '1.5'");
+	err_clear(&e);
+	assert_int_equal(str_to_double("-1", 0, INFINITY, "x", &v, &e), E_USAGE);
+	assert_string_equal(e.msg, "x must be at least 0, not '-1'");
 	assert_int_equal(str_to_bytes("010", "x", &n, NULL), 0);
 	assert_int_equal(n, 10);
 }
