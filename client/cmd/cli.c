@@ -149,7 +149,7 @@ cli_dump_json(const json_t *j, size_t flags)
 
 	if (isatty(STDOUT_FILENO))
 		flags |= JSON_ENSURE_ASCII;
-	/* What fails here shows as an error of stdout, which main() looks for. */
+	/* Errors are not checked here: they set stdout's error flag, which main() checks. */
 	(void)json_dump_callback(j, on_json, &out, flags);
 }
 

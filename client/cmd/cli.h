@@ -1,9 +1,9 @@
 /*
- * What the commands of colconvctl share.
+ * The parts that the commands of colconvctl share.
  *
- * A command is a row of commands.def and a function cmd_NAME, which parses its arguments
- * with cli_parse() and returns 0, an exit status above 0 when it has told the user why
- * itself, or an error that main() prints. Data goes to stdout, words and progress to stderr.
+ * A command is a row of commands.def and a function cmd_NAME. The function parses its arguments with
+ * cli_parse(). It returns 0; an exit status above 0 when it has told the user why itself; or an error, which
+ * main() prints. Data goes to stdout, messages and progress to stderr.
  */
 #ifndef CLIENT_CLI_H
 #define CLIENT_CLI_H
@@ -15,9 +15,9 @@
 
 struct cli;
 
-/* What a shell wants completed: see cmd_complete.c. */
+/* The word that a shell wants completed: see cmd_complete.c. */
 struct completion {
-	const char *word; /* the last of the line, may be empty */
+	const char *word; /* the last word of the line; may be empty */
 	void (*run)(struct cli *c, const struct option_row *rows, int argc, char **argv);
 };
 
@@ -28,11 +28,11 @@ struct cli {
 	struct settings settings;       /* after cli_settings() */
 	bool settings_loaded;
 	struct http *http;             /* cli_http() */
-	struct completion *completion; /* not NULL: cli_parse() hands the rows and words to it */
-	uint64_t id;                   /* of the job that the command is about, for remedies; 0: none */
+	struct completion *completion; /* not NULL: cli_parse() only hands it the rows and words */
+	uint64_t id;                   /* the job that the command is about, for remedies; 0: none */
 	bool json;
 	bool wide;  /* tables have all their columns */
-	bool names; /* tables are but their first column */
+	bool names; /* print only the first column of tables */
 	bool help;
 };
 
@@ -57,7 +57,7 @@ const struct command *cli_command(const struct cli *c, const char *name);
 #undef COMMAND
 #undef GROUP
 
-/* The options that every command takes: the last rows of its table. */
+/* Options of every command: the last rows of its table. */
 /* clang-format off */
 #define CLI_OPTIONS(c)                                                                                       \
 	{"json", 0, NULL, option_flag, &(c)->json, NULL, "print JSON"},                                      \
@@ -68,7 +68,7 @@ const struct command *cli_command(const struct cli *c, const char *name);
 	{"help", 'h', NULL, option_flag, &(c)->help, NULL, "show this help"}, OPTION_END
 /* clang-format on */
 
-/* And those whose result is a table. */
+/* Options of commands that print a table. */
 /* clang-format off */
 #define TABLE_OPTIONS(c)                                                                                     \
 	{"output", 'o', "FORM", cli_option_form, (c), "form", "how to print it: wide, json, name"}
@@ -76,44 +76,44 @@ const struct command *cli_command(const struct cli *c, const char *name);
 
 option_fn cli_option_form; /* struct cli */
 
-/* 1 to go on with *argc operands, 0 when the help was asked for and printed, or an error. */
+/* Returns 1 to continue with *argc operands, 0 when --help was printed, or an error. */
 int cli_parse(struct cli *c, const struct option_row *rows, int *argc, char **argv, struct err *e);
 
 int cli_settings(struct cli *c, struct err *e);
 
-/* Where the daemon is; after cli_settings() or cli_http(). */
+/* Settings that say where the daemon is; after cli_settings() or cli_http(). */
 const char *cli_server(const struct cli *c);
 
-/* Connects to nothing yet; borrowed from c. */
+/* The connection settings for requests. Does not connect yet; borrowed from c. */
 int cli_http(struct cli *c, struct http **ret, struct err *e);
 
 /*
- * A request to the daemon whose answer is JSON, which the caller owns. `body` may be NULL, and `ret` for an
- * answer that is not looked at.
+ * Makes a request whose answer is JSON, which the caller owns. `body` may be NULL. `ret` may be NULL when the
+ * answer does not matter.
  */
 int cli_request(struct cli *c, const char *method, const char *path, const json_t *body, json_t **ret,
 		struct err *e);
 
-/* The same with what else a request can have (`sink` and `ctx` are set here). */
+/* The same with all options of a request; `sink` and `ctx` are set here. */
 int cli_request_json(struct cli *c, struct http_request *req, const json_t *body, json_t **ret,
 		     struct err *e);
 
-/* On stdout, harmless to a terminal; flags are those of jansson. The second adds a newline. */
+/* Prints JSON on stdout, safe for a terminal; `flags` are jansson's. The second function adds a newline. */
 void cli_dump_json(const json_t *j, size_t flags);
 void cli_print_json(const json_t *j, size_t flags);
 
-/* "colconvctl: SENTENCE; REMEDY" on stderr. */
+/* Prints "colconvctl: SENTENCE; REMEDY" on stderr. */
 void cli_print_error(const struct cli *c, const struct err *e);
 
-/* The document of a job, which the caller owns. */
+/* Gets the document of a job, for the caller to free. */
 int cli_job(struct cli *c, uint64_t id, json_t **ret, struct err *e);
 
-/* The job that errors from now on are about. */
+/* Sets the job that later errors are about. */
 int cli_id_parse(struct cli *c, const char *s, uint64_t *ret, struct err *e);
 
 /*
- * `fn` with every operand, which are ids; what fails is told, and the others are tried all the same, but for a
- * daemon that does not answer. The exit status of the first that failed.
+ * Calls `fn` for every operand, each a job's id. A failure is printed, and the next id is tried, unless the
+ * daemon does not answer. Returns the exit status of the first failure.
  */
 typedef int cli_id_fn(struct cli *c, uint64_t id, void *ctx, struct err *e);
 int cli_each_id(struct cli *c, int argc, char **argv, cli_id_fn *fn, void *ctx, struct err *e);

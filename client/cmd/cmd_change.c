@@ -5,7 +5,7 @@
 #include "cli.h"
 #include "client/show/job.h"
 
-/* POST /v1/jobs/ID/VERB; *ret is the job afterwards, which was printed if that is what the user asked for. */
+/* Sends POST /v1/jobs/ID/VERB. *ret is the job afterwards, already printed if the user asked for JSON. */
 static int
 change(struct cli *c, uint64_t id, const char *verb, json_t **ret, struct err *e)
 {

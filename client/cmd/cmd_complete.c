@@ -14,7 +14,7 @@
 #include "client/show/text.h"
 
 #define JOBS_MAX 100
-#define JOBS_WAIT_MS 1000 /* nobody waits longer for a TAB */
+#define JOBS_WAIT_MS 1000 /* longest wait after pressing TAB */
 
 static const struct {
 	const char *field;
@@ -30,7 +30,7 @@ static const struct {
 	{"form", "name"},
 };
 
-/* PREFIX is what of the word is not to be completed: "--dtype=". */
+/* PREFIX is the part of the word that stays: "--dtype=". */
 static void
 candidate_print(const struct cli *c, const char *prefix, const char *word, const char *description)
 {
@@ -78,7 +78,7 @@ commands_complete(const struct cli *c)
 			candidate_print(c, "", cmd->name, cmd->help);
 }
 
-/* A daemon that does not answer has none. */
+/* Completes ids of jobs. Without an answer from the daemon it completes nothing. */
 static void
 jobs_complete(struct cli *c, const char *states)
 {
@@ -120,7 +120,7 @@ operand_complete(struct cli *c, int before)
 		(void)puts("\tfiles");
 }
 
-/* The row of "--name" or "-n", whole; NULL: none. */
+/* Finds the option's row by its whole name, "--name" or "-n"; NULL: none. */
 static const struct option_row *
 option_find(const struct option_row *rows, const char *word, size_t len)
 {
@@ -155,7 +155,7 @@ complete_command(struct cli *c, const struct option_row *rows, int argc, char **
 			value_complete(c, o, "");
 			return;
 		}
-		(void)o->set(o, argv[++i], NULL); /* --server decides whose jobs are meant */
+		(void)o->set(o, argv[++i], NULL); /* --server decides whose jobs are completed */
 	}
 	if (!options || *word != '-') {
 		operand_complete(c, operands);

@@ -6,7 +6,7 @@
 #include "client/show/table.h"
 #include "client/show/text.h"
 
-/* A secret is not for the screen. */
+/* Do not print the token. */
 static const char *
 shown(const struct settings *s, enum setting_name i)
 {

@@ -10,12 +10,12 @@
 #include "client/show/remedy.h"
 #include "worker.h"
 
-/* Without a daemon there is no queue. */
+/* convert runs without a queue, so it has none of the queue's options. */
 #undef JOB_OPTION_QUEUE
 #define JOB_OPTION_QUEUE(id, ret)
 
 struct convert {
-	json_t *json;        /* what the options ask for */
+	json_t *json;        /* the job that the options ask for */
 	const char *dir;     /* where the artifact will be */
 	const char *program; /* the worker; NULL: the one beside us */
 	const char *file;    /* of a job, may be NULL */
@@ -30,7 +30,7 @@ closedirp(DIR **d)
 		(void)closedir(*d);
 }
 
-/* --force replaces an artifact or an empty folder, and nothing else that somebody may love. */
+/* --force replaces only an artifact or an empty folder: any other folder may hold somebody's work. */
 static int
 replaceable_check(const char *dir, struct err *e)
 {
@@ -85,8 +85,9 @@ staging_make(const char *dir, char **ret, struct err *e)
 }
 
 /*
- * The staging folder becomes the artifact in one step, so that DIR is the old artifact or the new one at any time. A
- * finished conversion is never thrown away: where it cannot be put in place, it stays and the error says where.
+ * Publishes the staging folder as the artifact in one step, so that DIR is always the old artifact or the new
+ * one. A finished conversion is never deleted: when it cannot be moved into place it stays, and the error
+ * says where.
  */
 static int
 publish(const struct convert *v, const char *staging, struct err *e)
@@ -107,7 +108,7 @@ publish(const struct convert *v, const char *staging, struct err *e)
 	return 0;
 }
 
-/* The report goes with the staging folder: its table is what stays. */
+/* Prints the report's table now: the report is deleted with the staging folder. */
 static void
 parity_tell(const char *staging)
 {
@@ -135,7 +136,7 @@ result_print(const struct cli *c, const struct convert *v, json_t *result)
 	cli_print_json(result, JSON_INDENT(2));
 }
 
-/* Runs the worker in a staging folder, which becomes the artifact or goes. */
+/* Runs the worker in a staging folder, which then becomes the artifact or is deleted. */
 static int
 convert_staged(struct cli *c, const struct convert *v, const struct spec *spec, const struct interrupt *stop,
 	       struct err *e)

@@ -12,7 +12,7 @@
 struct events {
 	const struct cli *c;
 	struct sse sse;
-	bool heard; /* an event, since the stream was asked for */
+	bool heard; /* an event arrived on this stream */
 };
 
 static void
@@ -68,7 +68,7 @@ on_bytes(void *ctx, uint64_t offset _unused_, const void *data, size_t len, stru
 	return sse_feed(&v->sse, data, len, on_event, v, e);
 }
 
-/* Until something ends us: a daemon that goes away is waited for, and what was missed is asked for. */
+/* Runs until it is interrupted. When the daemon goes away, waits for it and asks for the missed events. */
 static int
 events_run(struct cli *c, struct events *v, struct err *e)
 {

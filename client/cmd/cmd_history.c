@@ -4,7 +4,7 @@
 #include "client/show/job.h"
 #include "client/show/text.h"
 
-/* What an event says, in words. */
+/* Describes an event in words. */
 static void
 words_add(struct buf *b, const char *event, const json_t *data)
 {

@@ -20,10 +20,10 @@ struct inspect {
 	const char *dir;
 	json_t *doc;      /* what --json prints: "path", the four below and "extra" */
 	json_t *manifest; /* NULL: a file alone */
-	json_t *files;    /* [{"name", "size"}], size null when it is not there */
+	json_t *files;    /* [{"name", "size"}]; size is null for a missing file */
 	json_t *graphs;   /* of onnx_inspect(), each with "file" */
 	json_t *problems; /* sentences */
-	bool check;       /* --verify: hashes too, and no more than a verdict is printed */
+	bool check;       /* --verify: check hashes too, and print only the verdict */
 };
 
 static void
@@ -51,7 +51,7 @@ graph_read(struct inspect *x, const char *name, struct err *e)
 	return json_array_append_new(x->graphs, graph) < 0 ? err_no_memory(e) : 0;
 }
 
-/* A damaged graph is what --verify looks for, and ends everything else. */
+/* With --verify a damaged graph is a result; otherwise it is an error. */
 static int
 graph_look(struct inspect *x, const char *name, struct err *e)
 {
@@ -83,7 +83,7 @@ name_cmp(const void *a, const void *b)
 	return strcmp(job_str(*(json_t *const *)a, "name"), job_str(*(json_t *const *)b, "name"));
 }
 
-/* By name, whatever order the folder has them in. */
+/* Sorts by name: a folder has no order. */
 static int
 files_sort(json_t *files, struct err *e)
 {
@@ -389,7 +389,7 @@ verdict_print(const struct inspect *x, const char *path)
 			     json_array_size(x->files) > 1 ? "s" : "", str_bytes(bytes, s, sizeof(s)));
 }
 
-/* What the checks found, for people; the exit status. */
+/* Prints the result of the checks, and returns the exit status. */
 static int
 problems_tell(const struct inspect *x)
 {

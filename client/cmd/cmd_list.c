@@ -18,7 +18,7 @@ state_add(struct table *t, const json_t *job)
 	cell_str(t, job, "state");
 }
 
-/* What is most worth knowing in this state: the stage and how far it is, why it waits or failed. */
+/* The most useful fact for the state: the stage with its progress, why the job waits, or why it failed. */
 static void
 detail_add(struct table *t, const json_t *job)
 {

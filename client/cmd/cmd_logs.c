@@ -7,14 +7,14 @@
 #include "client/show/job.h"
 #include "client/show/text.h"
 
-#define LOG_MAX (1ull << 30)   /* bytes of a whole log: the daemon keeps far less */
+#define LOG_MAX (1ull << 30)   /* longest log that is read; the daemon's own limit is far lower */
 #define KEPT_MAX (64ull << 20) /* bytes of the last lines */
 
 struct logs {
-	json_t *lines; /* read and not printed yet: the last, while it is not known how many will come */
+	json_t *lines; /* read and not printed: the last lines so far, until the end of the log is known */
 	uint64_t tail; /* how many of them to keep; UINT64_MAX: all */
 	uint64_t kept; /* bytes of `lines` */
-	bool live;     /* what comes now is new */
+	bool live;     /* all old lines are read; the lines from now on are new */
 };
 
 static int
@@ -46,7 +46,7 @@ lines_print(struct logs *l, struct err *e)
 	return r;
 }
 
-/* The lines that /log would show. */
+/* Formats an event as /v1/jobs/ID/log would. */
 static int
 on_event(void *ctx, const json_t *event, struct err *e)
 {

@@ -3,7 +3,7 @@
 #include "cli.h"
 #include "client/show/parity.h"
 
-/* An operand of digits alone is a job; a file of such a name can be given as ./NAME. */
+/* An operand of digits only is a job. Write ./42 for a file of that name. */
 static int
 report_get(struct cli *c, const char *operand, json_t **ret, struct err *e)
 {

@@ -31,7 +31,7 @@ state_print(const json_t *job)
 		fact_print("cancelling", "it was asked to stop");
 }
 
-/* Why it failed, and what to try. */
+/* Prints why the job failed, and the remedy. */
 static void
 failure_print(const json_t *job)
 {
@@ -128,7 +128,7 @@ job_print(const json_t *job, struct err *e)
 	state_print(job);
 	failure_print(job);
 	json_object_foreach(json_object_get(job, "spec"), key, value)
-		if (!str_eq(key, "attempts")) /* told with the attempt */
+		if (!str_eq(key, "attempts")) /* printed with the attempt */
 			fact_member(json_object_get(job, "spec"), key);
 	for (i = 0; i < ARRAY_LEN(times); i++)
 		fact_member(job, times[i]);

@@ -11,11 +11,11 @@
 #include "job_options.h"
 
 #define KEY_BYTES 16
-#define RETRY_S 60 /* for a daemon that may have got the job and does not say so */
+#define RETRY_S 60 /* how long to ask again when the answer to a submission was lost */
 #define RETRY_US 500000
 
 struct submit {
-	json_t *spec;          /* what the options say; then all of it */
+	json_t *spec;          /* the job of the options, then the whole job */
 	const char *spec_file; /* may be NULL */
 	const char *key;       /* for Idempotency-Key; NULL: a new one */
 	bool wait;
@@ -23,7 +23,10 @@ struct submit {
 	struct fetch_options fetch;
 };
 
-/* 0 or above when it ended, as job_exit() says; the artifact is fetched when that was wanted. */
+/*
+ * Returns the exit status of the ended job (job_exit()), or an error. Downloads the artifact if --fetch was
+ * given.
+ */
 static int
 wait_and_fetch(struct cli *c, const struct submit *s, uint64_t id, struct err *e)
 {
@@ -48,7 +51,7 @@ wait_and_fetch(struct cli *c, const struct submit *s, uint64_t id, struct err *e
 	return r;
 }
 
-/* The same for all tries of one submission, so that they make one job. */
+/* The Idempotency-Key of the submission. All attempts send the same key, so that they make one job. */
 static int
 key_make(const char *given, char *ret, size_t len, struct err *e)
 {
@@ -70,7 +73,10 @@ key_make(const char *given, char *ret, size_t len, struct err *e)
 	return 0;
 }
 
-/* A daemon that went away while it may have had the job is asked again; one that was never there is not. */
+/*
+ * Asks again when the daemon may have received the job before the connection broke. A daemon that could not
+ * be reached at all is an error at once.
+ */
 static int
 post(struct cli *c, const struct submit *s, json_t **ret, struct err *e)
 {
@@ -113,7 +119,7 @@ submit(struct cli *c, const struct submit *s, struct err *e)
 		(void)printf("%" PRIu64 "\n", id);
 	else if (!s->wait)
 		cli_print_json(job, JSON_INDENT(2));
-	(void)fflush(stdout); /* the id is there even if the wait is cut short */
+	(void)fflush(stdout); /* print the id even if the wait is interrupted */
 	if (!s->wait && !c->json && isatty(STDERR_FILENO))
 		(void)fprintf(stderr,
 			      "job %" PRIu64 " is queued; 'colconvctl watch %" PRIu64

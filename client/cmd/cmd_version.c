@@ -4,7 +4,7 @@
 #include "client/show/job.h"
 #include "client/show/text.h"
 
-/* The daemon's version is asked for, but one that does not answer is no failure of ours. */
+/* Asks for the daemon's version too. A daemon that does not answer is not an error. */
 int
 cmd_version(struct cli *c, int argc, char **argv, struct err *e)
 {

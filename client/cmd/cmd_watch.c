@@ -12,11 +12,11 @@ ids_parse(struct cli *c, int argc, char **argv, uint64_t *ret, struct err *e)
 	for (i = 0; r == 0 && i < argc; i++)
 		r = cli_id_parse(c, argv[i], &ret[i], e);
 	if (argc > 1)
-		c->id = 0; /* an error is about none of them alone */
+		c->id = 0; /* with several jobs an error belongs to none of them */
 	return r;
 }
 
-/* Of the jobs that wait or run, the oldest last. */
+/* Picks the newest waiting and running jobs, oldest last. */
 static int
 ids_live(struct cli *c, uint64_t *ret, size_t *ret_len, struct err *e)
 {

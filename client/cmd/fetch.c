@@ -21,12 +21,12 @@ struct file {
 	struct fetch *all;
 	const char *name;
 	char *label;
-	char *path; /* of the request */
+	char *path; /* path of the request */
 	char *url;
 	struct part part;
 	struct bar bar;
 	bool shown; /* the bar has a stage */
-	bool told;  /* that it is done */
+	bool told;  /* the end of the file was shown */
 };
 
 struct fetch {
@@ -40,7 +40,7 @@ struct fetch {
 	size_t n;
 };
 
-/* ---- what the downloader asks us ---- */
+/* ---- callbacks of the downloader ---- */
 
 static int
 ask(struct download *d, const char *location _unused_, struct exchange_request *ret, struct err *e _unused_)
@@ -145,7 +145,7 @@ file_init(struct file *f, struct download *d, struct fetch *all, const json_t *r
 		return err_no_memory(e);
 	*d = (struct download){.owner = f, .label = f->label, .part = &f->part};
 	r = part_init(&f->part, path, str_printf("%s.partial", path), sha256, (uint64_t)size, e);
-	path = NULL; /* the part's */
+	path = NULL; /* now owned by the part */
 	return r;
 }
 
@@ -231,7 +231,7 @@ names_hold(const json_t *names, const char *name)
 	return false;
 }
 
-/* The rows that are wanted, in the daemon's order; a name that it does not list is refused. */
+/* Selects the wanted rows in the daemon's order. A name that the daemon does not list is an error. */
 static int
 rows_select(const json_t *list, const json_t *names, json_t *ret, struct err *e)
 {
@@ -254,7 +254,7 @@ rows_select(const json_t *list, const json_t *names, json_t *ret, struct err *e)
 	return 0;
 }
 
-/* Why there are no files: the job's state says. */
+/* Explains by the job's state why there are no files. */
 static int
 nothing_there(struct cli *c, uint64_t id, struct err *e)
 {

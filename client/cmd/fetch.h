@@ -1,6 +1,6 @@
 /*
- * Downloading a job's artifact, several files at once. A file is FOLDER/NAME.partial until it is whole and has
- * the size and hash of the daemon's list; what a broken download left is gone on with.
+ * Downloads a job's artifact, several files at once. A file is named FOLDER/NAME.partial until it is complete
+ * and has the size and hash of the daemon's list. A later download continues partial files.
  */
 #ifndef CLIENT_FETCH_H
 #define CLIENT_FETCH_H
@@ -22,7 +22,10 @@ struct fetch_options {
 	{"parallel", 0, "N", option_number, &(o)->parallel, NULL, "download N files at once (4)"}
 /* clang-format on */
 
-/* *ret are the files' rows of the daemon's list. Ctrl-C is E_CANCELLED, after telling how to go on. */
+/*
+ * *ret are the rows of the daemon's list for the files. Ctrl-C is E_CANCELLED, after a message that says how
+ * to continue.
+ */
 int fetch_files(struct cli *c, uint64_t id, const struct fetch_options *o, json_t **ret, struct err *e);
 
 #endif

@@ -18,16 +18,16 @@ struct followed {
 	struct follow *all;
 	uint64_t id;
 	char path[64];
-	char header[48]; /* Last-Event-ID: where to go on */
+	char header[48]; /* Last-Event-ID: where the next stream begins */
 	struct http_request req;
-	struct http_transfer *stream; /* NULL: none now */
-	int64_t retry_ms;             /* when to ask for the next */
-	int64_t wait_ms;              /* between two tries */
+	struct http_transfer *stream; /* NULL: not connected */
+	int64_t retry_ms;             /* when to connect again */
+	int64_t wait_ms;              /* pause between attempts to connect */
 	struct bar bar;
 	struct sse sse;
 	struct log_held held;
-	json_t *job; /* its document as it is now; NULL before the first */
-	bool ended;  /* and told */
+	json_t *job; /* the newest document; NULL before the first */
+	bool ended;  /* its end was printed */
 };
 
 struct follow {
@@ -37,7 +37,7 @@ struct follow {
 	struct board board;
 	struct followed *jobs;
 	size_t n;
-	bool lost; /* the daemon, since it was there last */
+	bool lost; /* the daemon went away after a connection */
 };
 
 /* ---- showing ---- */
@@ -58,7 +58,7 @@ progress_show(struct followed *f, const json_t *progress, const char *stage)
 			     job_str(progress, "unit"), job_str(progress, "detail"), now);
 }
 
-/* A job's new state, unless that is its end. */
+/* Prints a job's new state, except the last one. */
 static void
 state_tell(struct followed *f, const json_t *job)
 {
@@ -85,7 +85,7 @@ job_show(struct followed *f, const json_t *before, const json_t *job)
 	bool running = str_eq(job_str(job, "state"), "running");
 
 	if (!running && !job_ended(job))
-		bar_drop(&f->bar); /* the stage did not end */
+		bar_drop(&f->bar); /* the stage was interrupted */
 	if (!job_ended(job) && (!before || !str_eq(job_str(before, "state"), job_str(job, "state")) ||
 				job_whole(before, "attempt") != job_whole(job, "attempt")))
 		state_tell(f, job);
@@ -93,7 +93,7 @@ job_show(struct followed *f, const json_t *before, const json_t *job)
 		progress_show(f, json_object_get(job, "progress"), job_str(job, "stage"));
 }
 
-/* An error that the job's message does not repeat. */
+/* Prints the held error line, unless the job's message repeats it. */
 static void
 held_show(struct followed *f)
 {
@@ -117,7 +117,7 @@ end_tell(struct followed *f)
 		bar_note(&f->bar, "%s", words.data ? words.data : "");
 }
 
-/* One JSON object a line, for programs. */
+/* Prints an event for programs: one JSON object per line. */
 static int
 event_print(const char *event, json_t *data, struct err *e)
 {
@@ -149,7 +149,7 @@ event_show(struct followed *f, const char *event, json_t *data)
 
 /* ---- events ---- */
 
-/* The document as it is after a change of state, which the event tells only in part. */
+/* Loads the document again after a change of state: the event has only a part of it. */
 static json_t *
 job_after(const json_t *job, const json_t *state)
 {
@@ -165,7 +165,7 @@ job_after(const json_t *job, const json_t *state)
 	return after;
 }
 
-/* 1 when the job has ended: its last event is a whole document. */
+/* Returns 1 when the job has ended. Its last event is a whole document. */
 static int
 job_take(struct followed *f, const char *event, json_t *data)
 {
@@ -230,7 +230,7 @@ stream_begin(struct followed *f, struct http *h, struct err *e)
 	return http_begin(h, &f->req, &f->stream, e);
 }
 
-/* What may pass: the daemon restarts, or sheds load. A first contact that fails does not. */
+/* Errors that may be temporary: the daemon restarts, or is overloaded. A failed first connection is final. */
 static bool
 is_loss(int r)
 {
@@ -260,7 +260,7 @@ stream_end(struct followed *f, struct err *e)
 	return 0;
 }
 
-/* Opens the streams whose time has come. *ret is when the next is due, or the deadline; 0: neither. */
+/* Opens the streams that are due. *ret is when the next one is due, or the deadline; 0: neither. */
 static int
 streams_begin(struct follow *all, struct http *h, int64_t *ret, struct err *e)
 {
@@ -315,7 +315,7 @@ follow_run(struct follow *all, const struct interrupt *stop, struct err *e)
 	return r;
 }
 
-/* "colconvctl watch 42 43", of the jobs that go on. */
+/* The command to come back with, "colconvctl watch 42 43", with the jobs that still run. */
 static void
 come_back_add(const struct follow *all, struct buf *ret)
 {
@@ -328,7 +328,7 @@ come_back_add(const struct follow *all, struct buf *ret)
 	buf_puts(ret, "'");
 }
 
-/* What an end before that of the jobs means to the user. */
+/* Tells the user how to continue when watching ends before the jobs do. */
 static int
 cut_short(struct follow *all, int r, struct err *e)
 {

@@ -1,4 +1,4 @@
-/* Following jobs by their events until they end, all at once and through losses of the daemon. */
+/* Follows jobs by their events until they end, several at once, and reconnects when the daemon goes away. */
 #ifndef CLIENT_FOLLOW_H
 #define CLIENT_FOLLOW_H
 
@@ -10,12 +10,12 @@ struct follow_options {
 	uint64_t timeout_s;  /* give up after so long; 0: never */
 	bool log;            /* show all of the worker's lines, not only its warnings */
 	bool events;         /* print every event on stdout, one JSON object a line, and draw nothing */
-	bool quiet;          /* tell of nothing but jobs that did not go well */
-	const char *command; /* what to come back with: "watch" */
-	const char *done;    /* what to say of a job that is done, "{id}" being its id; NULL: "done" alone */
+	bool quiet;          /* print only jobs that did not succeed */
+	const char *command; /* the command to come back with: "watch" */
+	const char *done;    /* words for a done job, with "{id}" for its id; NULL: only "done" */
 };
 
-/* Rows for a command's table of options. */
+/* Rows of a command's option table. */
 /* clang-format off */
 #define FOLLOW_TIMEOUT(o)                                                                                    \
 	{"timeout", 't', "TIME", option_seconds, &(o)->timeout_s, NULL,                                      \
@@ -26,8 +26,8 @@ struct follow_options {
 /* clang-format on */
 
 /*
- * 0: all have ended, how is told, and their last documents are appended to `ret`, an array, in the order of `ids`;
- * 1: Ctrl-C, after telling how to come back.
+ * Returns 0 when all jobs have ended, after printing how. Their last documents are appended to `ret`, an
+ * array, in the order of `ids`. Returns 1 after Ctrl-C and a message that says how to come back.
  */
 int follow(struct cli *c, const struct follow_options *o, const uint64_t *ids, size_t n, json_t *ret,
 	   struct err *e);

@@ -2,7 +2,7 @@
 
 #define LEN_MAX 24
 
-/* How many letters must be added, dropped, changed or swapped with the next to make `b` of `a`. */
+/* The edit distance of `a` and `b`: letters to add, drop, change, or swap with the next. */
 static unsigned
 distance(const char *a, size_t n, const char *b, size_t m)
 {
@@ -32,7 +32,7 @@ guess_try(struct guess *g, const char *word)
 
 	if (g->len > LEN_MAX || len > LEN_MAX)
 		return;
-	/* The beginning of a word is as good as one mistake. */
+	/* A prefix of a word counts as one mistake. */
 	far = g->len > 2 && len > g->len && memcmp(word, g->typed, g->len) == 0
 		      ? 1
 		      : distance(g->typed, g->len, word, len);

@@ -1,4 +1,4 @@
-/* The word that a mistyped one was perhaps meant to be. */
+/* Finds the word that a mistyped one was probably meant to be. */
 #ifndef CLIENT_GUESS_H
 #define CLIENT_GUESS_H
 
@@ -6,12 +6,12 @@
 
 struct guess {
 	const char *typed;
-	size_t len;       /* of what was typed */
-	const char *word; /* the nearest so far; NULL: none is near */
+	size_t len;       /* length of the typed word */
+	const char *word; /* the nearest word so far; NULL: none is near enough */
 	unsigned far;
 };
 
-/* One that it may have been. */
+/* Considers a candidate. */
 void guess_try(struct guess *g, const char *word);
 
 #endif

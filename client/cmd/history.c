@@ -9,20 +9,20 @@
 #define PAGE_LEN 1000
 #define WAIT_S 20
 #define RETRY_US 500000
-#define PAGES_MAX 5000 /* before those to come; of a daemon that always names another */
+#define PAGES_MAX 5000 /* most pages of old events: a broken daemon could name another page for ever */
 
 struct history {
 	struct cli *c;
 	uint64_t id;
-	uint64_t after; /* number of the last event that was told */
+	uint64_t after; /* number of the last event that was passed on */
 	bool live;
 	bool ended; /* that event was the job's end */
-	bool there; /* all that were there at first are told */
+	bool there; /* all old events were passed on */
 	bool lost;
 	unsigned pages;
 };
 
-/* 1 when there was no event, 0 after some. */
+/* Returns 1 when there was no event, 0 otherwise. */
 static int
 page_run(struct history *h, history_fn *fn, void *ctx, struct err *e)
 {
@@ -63,7 +63,7 @@ page_run(struct history *h, history_fn *fn, void *ctx, struct err *e)
 	return r;
 }
 
-/* A job whose end is none of its events has to be asked for. */
+/* Asks for the job itself when none of its events is its end. */
 static int
 end_look(struct history *h, struct err *e)
 {

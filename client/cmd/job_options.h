@@ -1,4 +1,4 @@
-/* From the command line to the JSON of a job, for submit and convert. */
+/* Makes the JSON of a job from the command line, for submit and convert. */
 #ifndef CLIENT_JOB_OPTIONS_H
 #define CLIENT_JOB_OPTIONS_H
 
@@ -6,14 +6,14 @@
 #include "spec/field.h"
 #include "option.h"
 
-/* The option for a field; what it is given goes into the job's object `ret`. */
+/* The option of a field. Its value is stored in the job's object `ret`. */
 struct option_row job_option(enum spec_field_id id, json_t *ret);
 
 /*
- * For a table of options: FIELD of spec/fields.def expands to JOB_OPTION_##use. A command that has no options of a use
- * defines that macro as nothing.
+ * Makes option rows of fields.def: FIELD expands to JOB_OPTION_##use. A command that lacks the options of a
+ * use defines that macro as nothing.
  */
-#define JOB_OPTION_MODEL(id, ret) /* an operand */
+#define JOB_OPTION_MODEL(id, ret) /* MODEL is an operand */
 #define JOB_OPTION_SOURCE(id, ret) job_option(id, ret),
 #define JOB_OPTION_ARTIFACT(id, ret) job_option(id, ret),
 #define JOB_OPTION_CHECK(id, ret) job_option(id, ret),
@@ -26,12 +26,15 @@ option_fn job_option_append;
 int job_file_read(const char *path, json_t **ret, struct err *e);
 
 /*
- * The job that a file (NULL: none) and the options in *spec ask for, these put over it, with `model` (NULL: the file
- * has it) over both.
+ * The job to submit: the file's (NULL: none), overridden by the options in *spec, overridden by `model`
+ * (NULL: the file has it).
  */
 int job_spec_finish(json_t **spec, const char *file, const char *model, struct err *e);
 
-/* Makes the paths of a job absolute: the daemon has another working folder. OWNER/NAME that is no folder is left. */
+/*
+ * Makes the paths of a job absolute, because the daemon has another working folder. OWNER/NAME stays, unless
+ * it is a folder here.
+ */
 int job_paths_resolve(json_t *spec, struct err *e);
 
 #endif

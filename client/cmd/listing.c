@@ -90,9 +90,9 @@ listing_print(const struct cli *c, struct listing *l, const json_t *rows, struct
 
 /* ---- pages ---- */
 
-#define PAGES_MAX 5000 /* of a daemon that always names another page */
+#define PAGES_MAX 5000 /* a broken daemon could name another page for ever */
 
-/* All pages as one document, written as they come. */
+/* Prints all pages as one document, page by page. */
 static void
 json_page_print(const struct listing *l, const json_t *rows, bool first)
 {
@@ -107,7 +107,10 @@ json_page_print(const struct listing *l, const json_t *rows, bool first)
 	}
 }
 
-/* *ret, the caller's, is the cursor of the next page; NULL: this was the last. *ret_empty goes with a row. */
+/*
+ * *ret, for the caller to free, is the cursor of the next page; NULL after the last. *ret_empty becomes false
+ * when a row is printed.
+ */
 static int
 page_run(struct cli *c, struct listing *l, const struct page *p, const char *path, bool first, char **ret,
 	 bool *ret_empty, struct err *e)

@@ -1,6 +1,6 @@
 /*
- * Lists that the daemon gives, page by page, as the user wants them: a table that fits the terminal, one with all
- * columns (-o wide), names alone (-o name, the first column), or JSON.
+ * Prints the daemon's lists, page by page, in the form that the user asked for: a table that fits the
+ * terminal; one with all columns (-o wide); only names (-o name, the first column); or JSON.
  */
 #ifndef CLIENT_LISTING_H
 #define CLIENT_LISTING_H
@@ -19,13 +19,13 @@ struct column {
 };
 
 struct listing {
-	const char *member; /* of the daemon's answer: the array */
+	const char *member; /* the array's name in the daemon's answer */
 	const struct column *columns;
 	size_t columns_len;
-	bool titled; /* they were printed above an earlier page */
+	bool titled; /* the titles were printed above an earlier page */
 };
 
-/* Which page. */
+/* Selects a page. */
 struct page {
 	uint64_t limit;
 	bool all;
@@ -41,15 +41,15 @@ struct page {
 /* "&name=value"; a value of NULL adds nothing. */
 void query_add(struct buf *path, const char *name, const char *value);
 
-/* Asks for `path` and prints it; a query of it is gone on with. */
+/* Requests `path`, which may have a query, and prints the list. */
 int listing_run(struct cli *c, struct listing *l, const struct page *p, const struct buf *path,
 		struct err *e);
 
-/* What was got already, without pages. */
+/* Prints a list that was received already, as one page. */
 int listing_print(const struct cli *c, struct listing *l, const json_t *rows, struct err *e);
 
-/* Cells that many lists have. */
-void cell_str(struct table *t, const json_t *obj, const char *key); /* "-" when there is none */
+/* Cells that many lists share. */
+void cell_str(struct table *t, const json_t *obj, const char *key); /* "-" when it is missing */
 void cell_whole(struct table *t, const json_t *obj, const char *key);
 void cell_bytes(struct table *t, const json_t *obj, const char *key);
 void cell_words(struct table *t, const json_t *words,

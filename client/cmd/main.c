@@ -130,7 +130,7 @@ run(struct cli *c, int argc, char **argv, struct err *e)
 	return c->command->run(c, argc - 1, argv + 1, e);
 }
 
-/* Data that did not reach its reader is an error, unless the reader wanted no more. */
+/* Reports data that could not be written, unless the reader closed the pipe. */
 static int
 stdout_finish(struct err *e)
 {

@@ -7,7 +7,9 @@
 #include "guess.h"
 #include "client/show/text.h"
 
-/* The folder in `parent` whose name is nearest to `name`; NULL: none is near. The caller frees it. */
+/*
+ * The folder in `parent` with the name most like `name`, for the caller to free; NULL: none is near enough.
+ */
 static char *
 nearest(const char *parent, const char *name)
 {

@@ -5,7 +5,7 @@
 #include "client/show/text.h"
 
 #define HELP_COLUMN 26
-#define HELP_WIDTH_MAX 100 /* lines longer than that are hard to read */
+#define HELP_WIDTH_MAX 100 /* longer lines are hard to read */
 #define HELP_WIDTH_PIPE 80
 
 int
@@ -93,7 +93,7 @@ unknown(const struct option_row *rows, const char *word, struct err *e)
 		      : err_set(e, E_USAGE, "there is no option '%s'", word);
 }
 
-/* One option, at argv[*i]; *i is left at the last word it used. */
+/* Parses the option at argv[*i]; leaves *i at the last word used. */
 static int
 option_take(const struct option_row *rows, int argc, char **argv, int *i, struct err *e)
 {

@@ -1,7 +1,8 @@
 /*
- * Options of the command line as rows of a table: parsing and --help read the same rows.
+ * Parses the command line by a table, and prints --help from the same rows.
  *
- *	--name VALUE, --name=VALUE, -n VALUE, -nVALUE; options and operands mix; "--" ends the options
+ * Options are --name VALUE, --name=VALUE, -n VALUE and -nVALUE. Options and operands may be mixed; "--" ends
+ * the options.
  */
 #ifndef CLIENT_OPTION_H
 #define CLIENT_OPTION_H
@@ -12,7 +13,7 @@
 
 struct option_row;
 
-/* Puts the value where o->ret points. `value` is NULL for a flag. */
+/* Stores the value where o->ret points. `value` is NULL for a flag. */
 typedef int option_fn(const struct option_row *o, const char *value, struct err *e);
 
 struct option_row {
@@ -20,8 +21,8 @@ struct option_row {
 	char letter;       /* 0: none */
 	const char *value; /* what the help calls its value; NULL: it is a flag and takes none */
 	option_fn *set;
-	void *ret;       /* of the type that `set` wants */
-	const char *key; /* of the options of a job: the field it sets */
+	void *ret;       /* has the type that `set` stores */
+	const char *key; /* the field that an option of a job sets */
 	const char *help;
 };
 
@@ -36,20 +37,23 @@ option_fn option_seconds; /* uint64_t, of "90", "5m", "2h", "30d" */
 option_fn option_bytes;   /* uint64_t, of "500MB", "2GiB" */
 
 enum option_order {
-	OPTION_MIXED,   /* operands are gathered at the front of argv */
+	OPTION_MIXED,   /* operands are moved to the front of argv */
 	OPTION_LEADING, /* stop at the first operand */
 };
 
 /*
- * Parses `argv`, which does not hold the program's name. On success *argc counts what is
- * left: the operands in their order (and with OPTION_LEADING whatever follows the first).
+ * Parses `argv`, which begins after the program's name. On success *argc counts the operands, in their order;
+ * with OPTION_LEADING, also all words after the first operand.
  */
 int option_parse(const struct option_row *rows, enum option_order order, int *argc, char **argv,
 		 struct err *e);
 
 void option_help(const struct option_row *rows, FILE *f);
 
-/* "  LEFT   words ...", the words in a column of their own that fits the terminal; column 0: words alone. */
+/*
+ * Prints "  LEFT   words ...", with the words in a column that fits the terminal; with column 0, only the
+ * words.
+ */
 void option_help_line(FILE *f, const char *left, int column, const char *words);
 
 #endif

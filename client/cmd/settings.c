@@ -39,7 +39,7 @@ settings_release(struct settings *s)
 	*s = (struct settings){.token = NULL};
 }
 
-/* The first source that has a value counts; an empty value is none. */
+/* Takes the value of the first source that has one. An empty value counts as none. */
 static int
 setting_set(struct settings *s, enum setting_name i, enum setting_source source, const char *value,
 	    struct err *e)
@@ -61,7 +61,7 @@ warn(const char *path, const char *words)
 	(void)fprintf(stderr, "' %s\n", words);
 }
 
-/* A secret that everyone may read is none. */
+/* True when others can read the file: a token in it is ignored. */
 static bool
 is_public(const char *path)
 {
@@ -95,7 +95,7 @@ line_take(void *ctx, unsigned line _unused_, const char *name, const char *value
 	return setting_set(from->s, i, from->source, value, e);
 }
 
-/* A file that is not there sets nothing. */
+/* A missing file sets nothing. */
 static int
 file_take(struct settings *s, enum setting_source source, struct err *e)
 {
@@ -136,7 +136,7 @@ token_check(const char *token, const char *from, struct err *e)
 	return 0;
 }
 
-/* Of the setting that comes from further up. */
+/* Takes the token from the setting with the stronger source. */
 static int
 token_find(struct settings *s, struct err *e)
 {

@@ -1,9 +1,9 @@
 /*
- * The settings of colconvctl: from the command line, else the environment, else the user's file
- * ($XDG_CONFIG_HOME/colconv/colconvctl.conf), else the system's (SYSCONFDIR/colconvctl.conf), else
- * what is built in. A file is lines of "name = value"; '#' begins a comment.
+ * The settings of colconvctl. In this order, the first that has a value counts: the command line; the
+ * environment; the user's file ($XDG_CONFIG_HOME/colconv/colconvctl.conf); the system's file
+ * (SYSCONFDIR/colconvctl.conf); the built-in default. A file has lines "name = value"; '#' begins a comment.
  *
- * A token in a file that everyone may read is no secret: it is not used, and a warning says so.
+ * A token in a file that others can read is not used, and a warning says so.
  */
 #ifndef CLIENT_SETTINGS_H
 #define CLIENT_SETTINGS_H
@@ -20,7 +20,7 @@ enum setting_name {
 	SETTING_MAX
 };
 
-/* Where a value comes from; the first that has one counts. */
+/* The source of a value; earlier ones win. */
 enum setting_source {
 	FROM_FLAG,
 	FROM_ENVIRONMENT,
@@ -40,13 +40,16 @@ struct settings {
 	char *token;    /* to send; NULL: none */
 };
 
-/* `flags` has the values of the command line, NULL for none. Warnings go to stderr. */
+/* `flags` are the values of the command line, NULL where not given. Warnings go to stderr. */
 int settings_load(struct settings *s, const char *const flags[SETTING_MAX], struct err *e);
 void settings_release(struct settings *s);
 
 const char *setting_name(enum setting_name i);
 
-/* "--server", "COLCONV_SERVER", the path of a file, "built in"; into `buf`, which is returned. */
+/*
+ * The source in words: "--server", "COLCONV_SERVER", the path of a file or "built in"; in `buf`, which is
+ * returned.
+ */
 const char *setting_from(const struct settings *s, enum setting_name i, char *buf, size_t len);
 
 #endif

@@ -18,7 +18,10 @@ problem_add(json_t *problems, const struct err *what, struct err *e)
 	return json_array_append_new(problems, json_string(what->msg)) < 0 ? err_no_memory(e) : 0;
 }
 
-/* A regular file below `dir` that is no link, and has no second name: ONNX Runtime refuses both. */
+/*
+ * Checks that a file below `dir` is regular, not a link, and has no second hard link: ONNX Runtime refuses
+ * others.
+ */
 static int
 file_open(const char *dir, const char *name, int *ret_fd, uint64_t *ret_size, struct err *e)
 {

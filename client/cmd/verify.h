@@ -1,6 +1,6 @@
 /*
- * Whether files are whole. What is wrong is added to `problems`, a list of sentences; an error is
- * only what kept us from looking.
+ * Checks whether files are complete. Findings are added to `problems`, a list of sentences. An error means
+ * that the check itself failed.
  */
 #ifndef CLIENT_VERIFY_H
 #define CLIENT_VERIFY_H
@@ -10,11 +10,14 @@
 
 int problem_add(json_t *problems, const struct err *what, struct err *e);
 
-/* The files of the folder `dir` against those that its manifest lists: their sizes and, with a bar, their hashes. */
+/* Compares the files of the folder `dir` with its manifest: their sizes and, with a bar, their hashes. */
 int verify_manifest(const char *dir, const json_t *manifest, struct bar *bar, json_t *problems,
 		    struct err *e);
 
-/* The files that the weights of a graph (onnx_inspect()) lie in: there, long enough, and no links. */
+/*
+ * Checks the files with the weights of a graph (onnx_inspect()): they exist, are long enough and are not
+ * links.
+ */
 int verify_data(const char *dir, const json_t *graph, json_t *problems, struct err *e);
 
 #endif

@@ -28,11 +28,11 @@ struct worker {
 	struct buf out;
 	struct buf log;
 	bool greeted;
-	int64_t kill_ms; /* when patience ends; 0: it was not asked to stop */
+	int64_t kill_ms; /* when to send KILL; 0: TERM was not sent yet */
 	json_t *result;  /* NULL until it came */
 	struct log_held held;
-	struct err failure; /* what the worker said */
-	struct err err;     /* what went wrong between us */
+	struct err failure; /* the worker's own report */
+	struct err err;     /* an error in talking to the worker */
 };
 
 static int
@@ -48,7 +48,7 @@ nonce_make(char ret[33], struct err *e)
 	return 0;
 }
 
-/* The worker's stdin: a file in memory, so that no pipe can fill up or break. */
+/* Makes the worker's stdin: a file in memory, so that writing can neither block nor fail with EPIPE. */
 static int
 job_file(const struct worker *w, const struct spec *spec, int *ret, struct err *e)
 {
@@ -64,7 +64,7 @@ job_file(const struct worker *w, const struct spec *spec, int *ret, struct err *
 	r = buf_failed(&text, e);
 	if (r < 0)
 		return r;
-	/* protobuf-c's structs have no const; packing writes to none of it. */
+	/* casts away const: protobuf-c's structs lack it, and packing does not write to them */
 	job.nonce = (char *)(uintptr_t)w->nonce;
 	job.spec = text.data;
 	job.out_dir = (char *)(uintptr_t)w->o->out_dir;
@@ -78,7 +78,7 @@ job_file(const struct worker *w, const struct spec *spec, int *ret, struct err *
 	return r;
 }
 
-/* Its end for reading is ours and does not block. */
+/* Makes a pipe whose read end stays here and does not block. */
 static int
 pipe_make(int *ret_read, int *ret_write, struct err *e)
 {
@@ -190,7 +190,7 @@ message_take(struct worker *w, const Colconv__FromWorker *m)
 	case COLCONV__FROM_WORKER__BODY_FAILURE:
 		(void)err_set(&w->failure, err_from_name(m->failure->reason), "%s", m->failure->message);
 		return 0;
-	default: /* a heartbeat, or what a newer worker may say */
+	default: /* a heartbeat, or a message of a newer worker */
 		return 0;
 	}
 }
@@ -229,7 +229,7 @@ line_show(struct worker *w, size_t len)
 		bar_note(w->o->bar, "%s", words);
 }
 
-/* The worker has ended: what is held back is shown unless its failure says the same. */
+/* Call after the worker has ended: prints the held error line, unless the failure says the same. */
 static void
 held_show(struct worker *w)
 {
@@ -239,7 +239,7 @@ held_show(struct worker *w)
 		bar_note(w->o->bar, "%s", words);
 }
 
-/* Whole lines; one without an end is cut where it gets too long. */
+/* Prints whole lines. A line that is too long is cut. */
 static int
 lines_take(struct worker *w)
 {
@@ -254,7 +254,7 @@ lines_take(struct worker *w)
 	return 0;
 }
 
-/* What has come so far. At the end of the file the descriptor becomes -1. */
+/* Reads the available bytes. At the end of the file, the descriptor becomes -1. */
 static int
 fd_drain(struct worker *w, int *fd, struct buf *b, int (*take)(struct worker *w))
 {
@@ -289,7 +289,7 @@ worker_hear(struct worker *w)
 {
 	if (fd_drain(w, &w->fd_log, &w->log, lines_take) < 0 ||
 	    fd_drain(w, &w->fd_out, &w->out, frames_take) < 0) {
-		/* There is no sense in hearing more. */
+		/* Stops reading after an error. */
 		closep(&w->fd_out);
 		w->fd_out = -1;
 		if (!w->kill_ms)
@@ -297,7 +297,7 @@ worker_hear(struct worker *w)
 	}
 }
 
-/* Until the worker itself has ended. */
+/* Waits until the worker itself has ended. */
 static void
 worker_watch(struct worker *w)
 {
@@ -356,11 +356,14 @@ worker_run(const struct worker_options *o, const struct spec *spec, json_t **ret
 	r = worker_start(&w, spec, e);
 	if (r == 0) {
 		worker_watch(&w);
-		/* What it started and left behind goes with it, before its id can be another's. */
+		/*
+		 * Kill the processes that it left behind before reaping it: after that its id may belong to
+		 * another process.
+		 */
 		proc_signal(&w.proc, SIGKILL, /*keep_group=*/false);
 		r = proc_wait(&w.proc, &status, /*ret_usage=*/NULL, e);
 		worker_hear(&w);
-		if (w.log.len) /* a last line without its end */
+		if (w.log.len) /* a last line without a newline */
 			line_show(&w, w.log.len);
 		held_show(&w);
 		bar_end(o->bar, loop_now_ms());

@@ -1,4 +1,4 @@
-/* Running one worker without a daemon (proto/worker.proto). */
+/* Runs one worker without a daemon (proto/worker.proto). */
 #ifndef CLIENT_WORKER_H
 #define CLIENT_WORKER_H
 
@@ -15,9 +15,9 @@ struct worker_options {
 };
 
 /*
- * 0 and *ret, the result as in a job's document with its stages; 1 when the worker said why
- * it failed, which *e then holds; or an error, E_CANCELLED after an interrupt. Nothing of
- * the worker's process group is left in any case.
+ * Returns 0 and *ret, the result as in a job's document with its stages; 1 when the worker reported a
+ * failure, which *e then holds; or an error, E_CANCELLED after Ctrl-C. In every case the worker's whole
+ * process group has ended.
  */
 int worker_run(const struct worker_options *o, const struct spec *spec, json_t **ret, struct err *e);
 

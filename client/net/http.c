@@ -10,13 +10,13 @@
 #define TRANSFER_MAGIC 0x7472616eu
 
 #define CONNECT_MS 10000
-#define SILENCE_MS 60000 /* four of the daemon's heartbeats */
+#define SILENCE_MS 60000 /* four heartbeats of the daemon */
 
 struct http {
 	char *server; /* as it was given */
-	char *base;   /* what a path is put after */
+	char *base;   /* paths are appended to it */
 	char *socket; /* path of a unix socket; NULL: none */
-	char *token;  /* a whole header; NULL: none */
+	char *token;  /* a whole header line; NULL: none */
 	struct wire wire;
 };
 
@@ -140,7 +140,7 @@ status_code(long status)
 	}
 }
 
-/* What the daemon says is wrong; what its status says when that is no problem document. */
+/* Makes an error of the daemon's problem document, or of the HTTP status when the body is not one. */
 static int
 problem_set(const struct http *h, const struct exchange *x, const char *what, struct err *e)
 {
@@ -197,7 +197,7 @@ http_ask(const struct http *h, const char *url, struct exchange_request *ret)
 {
 	ret->url = url;
 	ret->unix_socket = h->socket;
-	ret->no_proxy = true; /* the environment's proxy is not for us */
+	ret->no_proxy = true; /* the proxy of the environment is for the Internet, not for the daemon */
 	ret->headers[0] = h->token;
 	ret->connect_ms = CONNECT_MS;
 	ret->silence_ms = SILENCE_MS;
@@ -220,7 +220,7 @@ transfer_begin(struct http_transfer *t, struct err *e)
 	x.headers[1] = req->header;
 	if (req->body) {
 		x.headers[2] = "Content-Type: application/json";
-		x.headers[3] = "Expect:"; /* without the pause that libcurl makes before a long body */
+		x.headers[3] = "Expect:"; /* libcurl would pause before a long body */
 	}
 	return exchange_start(&t->exchange, &t->http->wire, &x, e);
 }

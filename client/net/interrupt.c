@@ -29,7 +29,7 @@ interrupt_close(struct interrupt *i)
 {
 	if (i->fd < 0)
 		return;
-	/* What came was heeded: it must not strike when the signals are let in again. */
+	/* Drop pending signals, which were handled already, before the signals are unblocked. */
 	while (interrupt_take(i))
 		;
 	(void)close(TAKE_FD(i->fd));

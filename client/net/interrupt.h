@@ -1,4 +1,7 @@
-/* Ctrl-C as something to poll: between open and close the signals end nothing by themselves. */
+/*
+ * Makes Ctrl-C a descriptor to poll. Between open and close, SIGINT and SIGTERM do not end the program by
+ * themselves.
+ */
 #ifndef CLIENT_INTERRUPT_H
 #define CLIENT_INTERRUPT_H
 
@@ -18,7 +21,7 @@ struct interrupt {
 int interrupt_open(struct interrupt *i, const sigset_t *signals, struct err *e);
 void interrupt_close(struct interrupt *i);
 
-/* Takes one signal, so that the next can be waited for; false when none came. */
+/* Consumes one signal, so that the next one can be waited for. False when none came. */
 bool interrupt_take(const struct interrupt *i);
 
 #endif

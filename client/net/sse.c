@@ -48,7 +48,7 @@ field_take(struct sse *s, const char *line, size_t len)
 	}
 }
 
-/* An empty line ends an event; one without data is none. */
+/* An empty line ends an event. An event without data is skipped, as the standard says. */
 static int
 event_take(struct sse *s, sse_fn *fn, void *ctx, struct err *e)
 {

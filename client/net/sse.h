@@ -1,6 +1,6 @@
 /*
- * Server-sent events (the text/event-stream of the WHATWG's HTML standard), parsed as the
- * bytes arrive. Lines end with LF or CRLF. Comments and `retry` are passed over.
+ * Parses server-sent events (text/event-stream, the WHATWG's HTML standard) as their bytes arrive. Lines end
+ * with LF or CRLF. Comments and `retry` are skipped.
  */
 #ifndef CLIENT_SSE_H
 #define CLIENT_SSE_H
@@ -11,7 +11,7 @@
 #define SSE_ID_LEN 20 /* digits of colconvd's numbers */
 
 struct sse {
-	struct buf line;  /* of which the end has not come yet */
+	struct buf line;  /* an incomplete line */
 	struct buf event; /* name of the event that is being read */
 	struct buf data;
 	bool has_data;
@@ -23,15 +23,21 @@ struct sse {
 #define SSE_INIT { .has_data = false }
 /* clang-format on */
 
-/* One event; the strings last until it returns. 0 to go on, anything else ends sse_feed() with it. */
+/*
+ * Called for each event; the strings are valid during the call. 0 continues; any other value ends sse_feed(),
+ * which returns it.
+ */
 typedef int sse_fn(void *ctx, const char *event, const char *data, size_t data_len, struct err *e);
 
 void sse_release(struct sse *s);
 
-/* To the start of a stream; the id of the last event stays. */
+/* Prepares for a new stream; the id of the last event stays. */
 void sse_reset(struct sse *s);
 
-/* What the function returned, 0, or E_BAD_REQUEST for a line or event beyond SSE_LEN_MAX. */
+/*
+ * Returns 0, the value of the callback that ended it, or E_BAD_REQUEST for a line or an event longer than
+ * SSE_LEN_MAX.
+ */
 int sse_feed(struct sse *s, const char *bytes, size_t len, sse_fn *fn, void *ctx, struct err *e);
 
 #endif

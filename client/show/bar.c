@@ -6,7 +6,7 @@
 #include "text.h"
 
 #define REDRAW_MS 50
-#define RATE_MS 5000.0 /* the rate follows changes over about so long */
+#define RATE_MS 5000.0 /* the rate is averaged over about this time */
 #define LABEL_COLUMNS 10
 #define CELLS_MIN 8
 #define CELLS_MAX 30
@@ -14,7 +14,7 @@
 #define GREEN "\033[32m"
 #define PLAIN "\033[0m"
 #define ERASE_BELOW "\033[J"
-#define ROWS_KEPT 2 /* of the terminal, for what is above */
+#define ROWS_KEPT 2 /* rows of the terminal that stay free of bars */
 
 void
 board_init(struct board *d, FILE *out)
@@ -125,7 +125,7 @@ bar_format(const struct bar *b, unsigned width, struct buf *ret)
 		buf_puts(ret, b->status);
 	if (*b->stage && b->known) {
 		stats_add(b, &stats);
-		/* Beside the cells are their brackets and a gap. */
+		/* Columns beside the cells: their brackets and a gap. */
 		used = text_width(ret->data) + text_width(stats.data) + 4;
 		cells = used < width ? MIN(width - used, CELLS_MAX) : 0;
 		if (b->total && cells >= CELLS_MIN)
@@ -157,12 +157,12 @@ line_add(const struct bar *b, unsigned width, struct buf *ret)
 	buf_puts(ret, end);
 }
 
-/* Lines of words, which end with a newline, and below them the bars; one write for all. */
+/* Writes lines of words, and the bars below them, in one write. */
 static void
 board_draw(struct board *d, const char *above)
 {
 	_cleanup_(buf_release) struct buf b = BUF_INIT;
-	/* The last column stays empty: some terminals wrap at once. */
+	/* The last column stays empty, because some terminals wrap as soon as it is filled. */
 	const unsigned columns = text_columns(d->out), width = columns ? columns - 1 : 0;
 	const size_t rows = text_rows(d->out), most = rows > ROWS_KEPT ? rows - ROWS_KEPT : 1;
 	const struct bar *bar;
@@ -226,7 +226,7 @@ bar_release(struct bar *b)
 		board_draw(b->board, "");
 }
 
-/* On a terminal the stage leaves a line behind. */
+/* On a terminal, replaces the bar of a finished stage by a line that stays. */
 void
 bar_end(struct bar *b, int64_t now_ms)
 {
@@ -288,15 +288,15 @@ rate_begin(struct bar *b, uint64_t done, int64_t now_ms)
 }
 
 /*
- * Mixes how fast it went since the last update with the rate known so far. What arrives within a millisecond counts at the
- * next one.
+ * Mixes the speed since the last update into the known rate. Bytes that arrive within a millisecond of the
+ * last update count in the next one.
  */
 static void
 rate_update(struct bar *b, uint64_t done, int64_t now_ms)
 {
 	double ms = (double)(now_ms - b->rated_ms), rate, memory_ms;
 
-	if (done < b->rated_done) { /* it began anew */
+	if (done < b->rated_done) { /* the stage began again */
 		rate_begin(b, done, now_ms);
 		return;
 	}

@@ -1,7 +1,7 @@
 /*
- * Progress on a terminal: a board is its last lines, redrawn in place, a line for each bar
- * that has something to show; what is over leaves a line behind above them. Elsewhere (a
- * pipe, TERM=dumb) each stage is one line. Strings may come from outside.
+ * Shows progress on a terminal: the board is its last lines, one for each running bar, redrawn in place. A
+ * finished stage leaves a line that stays above them. Without a terminal (a pipe, TERM=dumb), each stage is
+ * one line. Strings may come from outside.
  */
 #ifndef CLIENT_BAR_H
 #define CLIENT_BAR_H
@@ -20,7 +20,7 @@ struct board {
 	TAILQ_HEAD(, bar) bars;
 	size_t lines; /* drawn now */
 	int64_t drawn_ms;
-	bool stale; /* something was told since, too soon to be drawn */
+	bool stale; /* something changed too soon after the last drawing */
 };
 
 struct bar {
@@ -39,38 +39,38 @@ struct bar {
 	int64_t rated_ms;    /* and when that was */
 };
 
-/* How `out` and the environment (TERM, NO_COLOR) want it. */
+/* Chooses the way of drawing by `out` and the environment (TERM, NO_COLOR). */
 void board_init(struct board *d, FILE *out);
 
 /*
- * Draws what was told too soon after the last time. When that is yet to come, *ret_ms becomes that time if it was
- * later, or 0.
+ * Draws changes that came too soon after the last drawing. If it is still too soon, lowers *ret_ms (0: none)
+ * to the time of the next drawing.
  */
 void board_refresh(struct board *d, int64_t now_ms, int64_t *ret_ms);
 
-/* In the caller's storage, and on the board until bar_release(), which leaves the board to the others. */
+/* Adds a bar, in the caller's storage, to the board. bar_release() removes it; the other bars stay. */
 void bar_init(struct bar *b, struct board *d, const char *prefix);
 void bar_release(struct bar *b);
 
-/* A stage begins, and the one before it ends. */
+/* Begins a stage, and ends the one before it. */
 void bar_stage(struct bar *b, const char *stage, int64_t now_ms);
 
 void bar_progress(struct bar *b, uint64_t done, uint64_t total, const char *unit, const char *detail,
 		  int64_t now_ms);
 
-/* A line of words: above the board, or in the row of lines. */
+/* Prints a line of words, above the board if there is one. */
 void bar_note(struct bar *b, const char *fmt, ...) _printf_(2, 3);
 
-/* Words in the bar's own line until a stage begins, on a live board of several. */
+/* Shows words in the bar's own line until a stage begins; only on a live board with several bars. */
 void bar_status(struct bar *b, const char *words);
 
-/* The last stage ends, and leaves a line behind on a terminal. */
+/* Ends the last stage; on a terminal it leaves a line. */
 void bar_end(struct bar *b, int64_t now_ms);
 
-/* The stage is broken off and leaves nothing behind. */
+/* Drops the stage without leaving a line. */
 void bar_drop(struct bar *b);
 
-/* The line as it is drawn, `width` columns at most, without colours. */
+/* The bar's line as it is drawn: at most `width` columns, without colours. */
 void bar_format(const struct bar *b, unsigned width, struct buf *ret);
 
 #endif

@@ -1,4 +1,4 @@
-/* Facts of a document on stdout, a line each: its name, then its value. */
+/* Prints facts of a document on stdout, a line each: the name, then the value. */
 #ifndef CLIENT_FACT_H
 #define CLIENT_FACT_H
 
@@ -7,10 +7,10 @@
 
 void fact_print(const char *name, const char *value);
 
-/* "text, image" of an array, "who=me, team=search" of an object, the rest as JSON has it. */
+/* Prints an array as "text, image", an object as "who=me, team=search", anything else as JSON. */
 void fact_value_add(struct buf *b, const json_t *v);
 
-/* What is null, empty or absent is no fact. */
+/* Prints nothing for a value that is null, empty or absent. */
 void fact_member(const json_t *obj, const char *key);
 
 #endif

@@ -1,24 +1,27 @@
-/* Lines of a worker's log: "<6>words", where the digit is syslog's level. */
+/* Reads the level of a worker's log line: in "<6>words" the digit is syslog's level. */
 #ifndef CLIENT_LOG_LINE_H
 #define CLIENT_LOG_LINE_H
 
 #include "base/util.h"
 
-/* The words without the level, for a warning or worse, or for any line when `all`; else NULL. */
+/* The line without its level, when it is a warning or worse or when `all`; NULL for other lines. */
 const char *log_line_words(const char *line, bool all);
 
 /*
- * A worker logs why it fails, and then says it in its result: the last error is held back until it is known whether the
- * result says the same. NULL: nothing is held.
+ * Avoids telling a failure twice. A worker logs why it fails, and reports the same in its result. So the last
+ * error line is held until the result is known. `words` is NULL when nothing is held.
  */
 struct log_held {
 	char *words;
 };
 
-/* Takes a line: *ret, the caller's, are the words to show now, NULL for none. An error is held, and gives back the one before. */
+/*
+ * Takes a line. *ret, for the caller to free, are the words to show now, or NULL. An error line is held, and
+ * the one held before is returned.
+ */
 void log_held_line(struct log_held *h, const char *line, bool all, char **ret);
 
-/* What is still held, the caller's, unless `message` is the same; NULL for nothing. */
+/* The held words, for the caller to free; NULL when nothing is held, or when `message` says the same. */
 char *log_held_end(struct log_held *h, const char *message);
 
 #endif

@@ -14,7 +14,7 @@ parity_read(const char *path, json_t **ret, struct err *e)
 	return json_read(path, REPORT_MAX, E_BAD_REQUEST, ret, e);
 }
 
-/* A figure that was not taken is a dash. */
+/* A missing figure is shown as a dash. */
 static void
 small_add(struct table *t, const json_t *run, const char *key)
 {

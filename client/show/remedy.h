@@ -7,7 +7,7 @@
 /* Replaces "{id}" by a job's number and "{command}" by a command and a space, which may be "". */
 void remedy_fill(struct buf *b, const char *words, const char *command, uint64_t id);
 
-/* Adds "; REMEDY". A remedy for a job is left out when `id` is 0: it is not known which job. */
+/* Adds "; REMEDY". With `id` 0 the job is unknown, and a remedy that names a job is left out. */
 void remedy_add(struct buf *b, int code, const char *command, uint64_t id);
 
 #endif

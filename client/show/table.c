@@ -64,7 +64,7 @@ table_add(struct table *t, const char *fmt, ...)
 	t->cells[t->cells_len++] = clean;
 }
 
-/* The widths of the columns as they are, then less for the one that may be cut. */
+/* Computes the columns' widths, and narrows the one that may be cut until the table fits. */
 static void
 widths_set(const struct table *t, unsigned width, size_t *ret)
 {

@@ -1,6 +1,6 @@
 /*
- * A table of text that fits the terminal. Cells are added row by row and made harmless;
- * the first failure is remembered and told by table_print().
+ * Prints a table that fits the terminal. Cells are added row by row, and control characters in them are
+ * escaped. The first failure is kept and returned by table_print().
  */
 #ifndef CLIENT_TABLE_H
 #define CLIENT_TABLE_H
@@ -12,7 +12,7 @@
 enum table_align {
 	TABLE_LEFT,
 	TABLE_RIGHT,
-	TABLE_CUT, /* left; loses its beginning when the table is too wide: one column at most */
+	TABLE_CUT, /* left aligned; cut at its beginning when the table is too wide; at most one column */
 };
 
 struct table_column {
@@ -35,7 +35,7 @@ void table_release(struct table *t);
 
 void table_add(struct table *t, const char *fmt, ...) _printf_(2, 3);
 
-/* `width` columns at most; 0: as wide as it is. Nothing is cut to less than 8 columns. */
+/* Prints with at most `width` columns; 0: no limit. No column is cut to less than 8. */
 int table_print(const struct table *t, FILE *f, unsigned width, struct err *e);
 
 #endif

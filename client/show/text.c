@@ -59,7 +59,7 @@ text_print(FILE *f, const char *s)
 		(void)fwrite(b.data, 1, b.len, f);
 }
 
-/* Bytes at the end of `data` that may begin a character. */
+/* Number of bytes at the end of `data` that may be the start of an incomplete character. */
 static size_t
 unfinished_len(const char *data, size_t len)
 {

@@ -1,6 +1,6 @@
 /*
- * Strings from a server, a worker or a file, made harmless for a terminal: control
- * characters, bytes that are no UTF-8 and the marks that reorder text are shown as escapes.
+ * Makes strings from a server, a worker or a file safe to print on a terminal: control characters, bytes that
+ * are not UTF-8 and characters that reorder text become escapes.
  */
 #ifndef CLIENT_TEXT_H
 #define CLIENT_TEXT_H
@@ -10,15 +10,15 @@
 #include "base/buf.h"
 
 void text_add(struct buf *b, const char *s, size_t len);
-/* A copy made harmless, of as many whole characters as fit. */
+/* A safe copy, cut after the last whole character that fits. */
 void text_copy(char *ret, size_t len, const char *s);
 
 void text_print(FILE *f, const char *s);
 
-/* Bytes of text that come in pieces, lines and tabs kept: made harmless for a terminal, as they are elsewhere. */
+/* Makes text safe that arrives in pieces; newlines and tabs stay. */
 struct text_stream {
 	FILE *out;
-	char held[4]; /* the start of a character that the next piece completes */
+	char held[4]; /* an incomplete character, which the next piece completes */
 	size_t held_len;
 };
 
@@ -28,13 +28,13 @@ int text_stream_end(struct text_stream *t, struct err *e);
 /* Columns of a clean string, taking each character for one. */
 size_t text_width(const char *s);
 
-/* The start of the character of `s` from which at most `width` columns are left. */
+/* The first character of `s` from which at most `width` columns are left. */
 const char *text_tail(const char *s, size_t width);
 
-/* Bytes of the first characters of `s`, `width` columns at most. */
+/* Length in bytes of the first characters of `s` that fit in `width` columns. */
 size_t text_head_len(const char *s, size_t width);
 
-/* Columns and rows of the terminal behind `f`; 0 when it is none. */
+/* Columns and rows of the terminal behind `f`; 0 when it is not a terminal. */
 unsigned text_columns(FILE *f);
 unsigned text_rows(FILE *f);
 

@@ -6,7 +6,7 @@
 
 #include "net/url.h"
 
-/* The special-purpose ranges of RFC 6890 and its registry that are not to be reached from outside. */
+/* IPv4 ranges that are not public: the special-purpose registry that RFC 6890 began. */
 static const struct {
 	uint32_t net;
 	int bits;
@@ -43,7 +43,10 @@ be32(const uint8_t *p)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-/* 2000::/3 is what is given out; some of it, and some of the rest, holds an IPv4 address. */
+/*
+ * Public addresses are assigned from 2000::/3 only. Some addresses in it, and some outside it, hold an IPv4
+ * address, which is checked instead.
+ */
 static bool
 public6(const uint8_t a[16])
 {

@@ -1,4 +1,6 @@
-/* Which addresses are of the public Internet: what a checkpoint's host may make us connect to. */
+/*
+ * Tells public Internet addresses from others: a checkpoint's host may only make us connect to public ones.
+ */
 #ifndef HUB_ADDRESS_H
 #define HUB_ADDRESS_H
 
@@ -8,10 +10,10 @@
 
 bool address_is_public(const struct sockaddr *sa);
 
-/* The host is an address, and not a public one. */
+/* True when the host is an IP address and not a public one. */
 bool address_is_private_literal(const char *host);
 
-/* It is that of the proxy ("http://HOST:PORT", as in the environment). */
+/* True when it is the proxy's ("http://HOST:PORT", as in the environment). */
 bool address_is_of_proxy(const struct sockaddr *sa, const char *proxy);
 
 #endif

@@ -41,7 +41,10 @@ blob_release(struct blob *b)
 	free(TAKE(b->lock_path));
 }
 
-/* 1 when it is ours, 0 when it is another's. Some who use the lock remove its file when they are done. */
+/*
+ * Tries to take the lock: 1 when it is ours, 0 when another process holds it. Some clients remove the file
+ * when they release the lock, so the file is looked at again after locking.
+ */
 static int
 lock_take(struct blob *b, struct err *e)
 {
@@ -60,7 +63,7 @@ lock_take(struct blob *b, struct err *e)
 	return 1;
 }
 
-/* Another process has the lock: it may take its time while bytes arrive. */
+/* Waits for the process that holds the lock, for as long as its file grows. */
 static int
 wait_check(struct blob *b, struct err *e)
 {

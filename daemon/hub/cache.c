@@ -10,7 +10,7 @@
 int
 cache_init(struct cache *c, const char *dir, const char *repo_id, struct err *e)
 {
-	const char *name = strchr(repo_id, '/') + 1; /* repo_id_ok() saw it */
+	const char *name = strchr(repo_id, '/') + 1; /* not NULL: repo_id_ok() checked it */
 	int owner_len = (int)(name - 1 - repo_id);
 
 	c->repo = str_printf("%s/models--%.*s--%s", dir, owner_len, repo_id, name);
@@ -81,7 +81,7 @@ cache_snapshot(const struct cache *c, const char *commit)
 	return str_printf("%s/snapshots/%s", c->repo, commit);
 }
 
-/* By a rename, so that a reader finds the old one or the new one. */
+/* Writes the file by a rename, so that a reader finds the old content or the new one. */
 int
 cache_link(const char *snapshot, const char *name, const char *etag, struct err *e)
 {

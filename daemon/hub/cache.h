@@ -18,22 +18,22 @@ struct cache {
 	char *locks; /* CACHE/.locks/models--OWNER--NAME */
 };
 
-int cache_init(struct cache *c, const char *dir, const char *repo_id, struct err *e); /* makes no folder */
+int cache_init(struct cache *c, const char *dir, const char *repo_id, struct err *e); /* creates nothing */
 void cache_release(struct cache *c);
 
-int cache_make(const struct cache *c, struct err *e); /* makes them */
+int cache_make(const struct cache *c, struct err *e); /* creates the folders */
 
-/* The commit that the revision was when it was last looked up; E_HUB_OFFLINE when that is not known. */
+/* The commit that the revision had at the last download; E_HUB_OFFLINE when the cache does not know it. */
 int cache_ref_read(const struct cache *c, const char *revision, char ret[41], struct err *e);
 int cache_ref_write(const struct cache *c, const char *revision, const char *commit, struct err *e);
 
 /* The folder of a commit; the caller frees it. NULL when memory ran out. */
 char *cache_snapshot(const struct cache *c, const char *commit);
 
-/* Makes FILE of the snapshot, whose folder is there, the blob. */
+/* Links FILE of the snapshot, whose folder exists, to the blob. */
 int cache_link(const char *snapshot, const char *name, const char *etag, struct err *e);
 
-/* The blob that a file of a snapshot is; "" when it is no link to one. */
+/* The name of the blob that a file of a snapshot links to; "" when the file is not such a link. */
 void cache_etag(const char *snapshot, const char *name, char ret[ETAG_LEN_MAX + 1]);
 
 #endif

@@ -12,7 +12,7 @@
 #define RETRY_MS_DEFAULT 1000
 #define LOCK_S_DEFAULT 600
 
-/* Set and not empty, or NULL. */
+/* The value of the variable; NULL when it is unset or empty. */
 static const char *
 env_get(const char *name)
 {
@@ -64,7 +64,7 @@ endpoint_read(struct hub_env *env, struct err *e)
 	return 0;
 }
 
-/* ~/.cache/huggingface by default; NULL when there is no home either. */
+/* The client's folder, ~/.cache/huggingface by default; NULL without HOME. */
 static char *
 home_dir(void)
 {
@@ -89,7 +89,7 @@ cache_read(struct hub_env *env, const char *home, struct err *e)
 	return env->cache ? 0 : err_no_memory(e);
 }
 
-/* What may stand in a header. The token itself is in no message. */
+/* True for a token whose characters a header may hold. No error message quotes a token. */
 static int
 token_take(struct hub_env *env, const char *text, const char *where, struct err *e)
 {
@@ -122,7 +122,7 @@ token_file_read(struct hub_env *env, const char *path, struct err *e)
 	return r;
 }
 
-/* A file in one of the usual places; that it is missing is no error. */
+/* Reads the token from a file in one of the usual places. A missing file is not an error. */
 static int
 token_find(struct hub_env *env, const char *dir, const char *name, struct err *e)
 {

@@ -23,14 +23,14 @@
 #include "base/err.h"
 
 struct hub_env {
-	char *endpoint;      /* without a '/' at its end */
-	bool endpoint_given; /* by whoever runs us: it may be at a private address */
-	char *token;         /* goes into one header and nowhere else; NULL: none */
+	char *endpoint;      /* without a final '/' */
+	bool endpoint_given; /* set by the operator: it may have a private address */
+	char *token;         /* used in one header only; NULL: none */
 	char *cache;
 	bool offline;
 	uint64_t timeout_s;
 	uint64_t retry_ms;
-	uint64_t lock_s;           /* of a blob that another process fetches, without progress */
+	uint64_t lock_s;           /* longest wait for a lock whose holder makes no progress */
 	const char *private_hosts; /* borrowed from the environment, as all below; NULL: none */
 	const char *cert_file;     /* NULL: the system's */
 };
@@ -38,7 +38,7 @@ struct hub_env {
 int hub_env_read(struct hub_env *ret, struct err *e);
 void hub_env_release(struct hub_env *env);
 
-/* The operator said that this host may be at a private address. */
+/* True when the operator allows this host to have a private address. */
 bool hub_env_host_trusted(const struct hub_env *env, const char *host);
 
 #endif

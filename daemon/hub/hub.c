@@ -29,9 +29,9 @@ struct fetch {
 	void *ctx;
 	struct hub_env env;
 	struct cache cache;
-	struct listing listing; /* not when offline */
+	struct listing listing; /* empty when offline */
 	struct hub_snapshot s;
-	size_t count_done; /* files of s that are there and right */
+	size_t count_done; /* files of s that are complete and checked */
 	uint64_t done;     /* their bytes */
 	uint64_t total;    /* bytes of all files of s */
 };
@@ -62,7 +62,7 @@ listing_get(struct fetch *f, struct err *e)
 	return r < 0 ? r : listing_parse(body.data ? body.data : "", body.len, f->repo, &f->listing, e);
 }
 
-/* Which commit, and the folder for it. */
+/* Finds the commit of the revision, and makes the folder of its snapshot. */
 static int
 snapshot_begin(struct fetch *f, struct err *e)
 {
@@ -92,7 +92,7 @@ snapshot_begin(struct fetch *f, struct err *e)
 	return 0;
 }
 
-/* As listing_find(), in the folder of a snapshot. */
+/* Like listing_find(), but looks in the folder of a snapshot. */
 static int
 cached_find(const struct fetch *f, const char *name, struct hub_file *ret, struct err *e)
 {
@@ -109,7 +109,7 @@ cached_find(const struct fetch *f, const char *name, struct hub_file *ret, struc
 	return ret->name ? 1 : err_no_memory(e);
 }
 
-/* Puts a file on the list: 1, or 0 when the repository has none such. */
+/* Adds a file to the list. Returns 1, or 0 when the repository has no such file. */
 static int
 want(struct fetch *f, const char *name, struct err *e)
 {
@@ -126,7 +126,10 @@ want(struct fetch *f, const char *name, struct err *e)
 	return r;
 }
 
-/* A snapshot that was there: its bytes must be what the names of its blobs say. */
+/*
+ * Checks the files of a snapshot that existed already: their bytes must have the hashes that name their
+ * blobs.
+ */
 static int
 cached_check(struct fetch *f, const struct hub_file *file, struct err *e)
 {
@@ -137,7 +140,7 @@ cached_check(struct fetch *f, const struct hub_file *file, struct err *e)
 	ssize_t n = 0;
 	int r;
 
-	if (!*file->etag) /* a copy, as its client makes where there are no links */
+	if (!*file->etag) /* a copy: the Hub's client makes copies where links do not work */
 		return 0;
 	if (!path)
 		return err_no_memory(e);
@@ -156,7 +159,7 @@ cached_check(struct fetch *f, const struct hub_file *file, struct err *e)
 	return (int)MIN(n, 0);
 }
 
-/* What is missing must fit on the disk: better said now than in an hour. */
+/* Check the free space first: the download should fail now, not in an hour. */
 static int
 space_check(const struct fetch *f, const struct blob *blobs, size_t n, struct err *e)
 {
@@ -174,7 +177,7 @@ space_check(const struct fetch *f, const struct blob *blobs, size_t n, struct er
 	return r;
 }
 
-/* Into the cache, and then into the snapshot. */
+/* Downloads into the cache, and then links the files into the snapshot. */
 static int
 files_fetch(struct fetch *f, const struct hub_file *files, size_t n, struct err *e)
 {
@@ -212,7 +215,7 @@ files_fetch(struct fetch *f, const struct hub_file *files, size_t n, struct err 
 	return r;
 }
 
-/* All that is on the list. */
+/* Gets all files of the list. */
 static int
 wanted_get(struct fetch *f, struct err *e)
 {
@@ -300,7 +303,7 @@ hub_fetch(const char *repo, const char *revision, hub_progress_fn *progress, voi
 		r = snapshot_begin(&f, e);
 	if (r == 0)
 		r = snapshot_fill(&f, e);
-	/* Last: who finds the revision in the cache finds all that we read of it. */
+	/* Write the revision last: a reader that finds it in the cache also finds every file. */
 	if (r == 0 && !f.env.offline && !str_eq(revision, f.s.commit))
 		r = cache_ref_write(&f.cache, revision, f.s.commit, e);
 	if (r == 0) {

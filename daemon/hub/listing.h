@@ -1,4 +1,4 @@
-/* What a repository holds at a commit, and which of it a conversion reads. */
+/* The files of a repository at a commit, and which of them a conversion reads. */
 #ifndef HUB_LISTING_H
 #define HUB_LISTING_H
 
@@ -8,17 +8,20 @@
 struct listing {
 	json_t *doc; /* the Hub's answer */
 	char commit[REPO_COMMIT_LEN + 1];
-	const char *repo; /* as it is called today; points into doc, or to what was asked for */
+	const char *repo; /* the repository's present name; points into doc, or to the requested name */
 };
 
 /* Parses the answer to GET /api/models/REPO/revision/REVISION?blobs=true. */
 int listing_parse(const char *text, size_t len, const char *repo, struct listing *ret, struct err *e);
 void listing_release(struct listing *l);
 
-/* 1 with *ret filled in (its name is the caller's to free), 0 when there is none such. */
+/*
+ * Finds a file. Returns 1 and fills in *ret, whose name the caller frees; 0 when the repository has no such
+ * file.
+ */
 int listing_find(const struct listing *l, const char *name, struct hub_file *ret, struct err *e);
 
-/* Why there is nothing to convert. */
+/* An error that says why the repository cannot be converted. */
 int listing_no_weights(const struct listing *l, struct err *e);
 
 #endif

@@ -13,17 +13,17 @@
 #define TRIES_MAX 6
 #define PROGRESS_MS 200
 
-/* What to do about an address that we do not connect to. */
+/* The remedy when an address is refused. */
 #define PRIVATE_HINT "nothing is fetched from there unless COLCONV_HUB_PRIVATE_HOSTS names it"
 
-/* A transfer under way. */
+/* A running transfer. */
 struct run {
 	const struct transfer *t;
 	const struct transfer_job *job;
 	char *label;
-	char *url; /* of this hop */
+	char *url; /* URL of this hop */
 	char *host;
-	char *token; /* a whole header, while the hop is to the endpoint; NULL: none */
+	char *token; /* a whole header line; NULL when the hop does not go to the endpoint */
 	bool to_endpoint;
 	int redirects;
 };
@@ -36,7 +36,7 @@ struct batch {
 	int64_t progress_ms;
 };
 
-/* ---- whom to ask ---- */
+/* ---- the request ---- */
 
 static bool
 of_a_proxy(const struct sockaddr *sa)
@@ -73,7 +73,9 @@ hop_forget(struct run *run)
 	free(TAKE(run->host));
 }
 
-/* The endpoint's address of the file, made anew at each try: one that was redirected to may have expired. */
+/*
+ * The file's URL at the endpoint. Each attempt begins here, because the URL of a redirect may have expired.
+ */
 static int
 url_make(struct run *run, const char *location, char **ret, struct err *e)
 {
@@ -103,15 +105,15 @@ ask(struct download *d, const char *location, struct exchange_request *ret, stru
 	run->host = url_host(url);
 	if (!run->host)
 		return err_no_memory(e);
-	/* By a proxy the address is seen by the proxy alone. */
+	/* Check a literal address here: through a proxy, only the proxy sees the address that is connected to. */
 	if (address_is_private_literal(run->host) && !hub_env_host_trusted(env, run->host))
-		return err_set(e, E_HUB_PROTOCOL, "'%s' is no public address: " PRIVATE_HINT, run->host);
+		return err_set(e, E_HUB_PROTOCOL, "'%s' is not a public address: " PRIVATE_HINT, run->host);
 	run->to_endpoint = url_same_origin(url, env->endpoint);
 	if (run->to_endpoint && env->token &&
 	    !(run->token = str_printf("Authorization: Bearer %s", env->token)))
 		return err_no_memory(e);
 	ret->url = run->url;
-	/* Ranges and sizes are of the file, not of what a server makes of it. */
+	/* Ask for the plain file: ranges and sizes would be wrong for a compressed body. */
 	ret->headers[0] = "Accept-Encoding: identity";
 	ret->headers[1] = run->token;
 	ret->cert_file = env->cert_file;
@@ -120,9 +122,9 @@ ask(struct download *d, const char *location, struct exchange_request *ret, stru
 	return 0;
 }
 
-/* ---- what an answer means ---- */
+/* ---- the answer ---- */
 
-/* A refusal of the Hub, by what its own client looks at. */
+/* Turns a refusal by the Hub into an error, by the same headers that the Hub's own client uses. */
 static void
 refusal(const struct run *run, const struct exchange_answer *a, struct err *why)
 {
@@ -152,7 +154,7 @@ refusal(const struct run *run, const struct exchange_answer *a, struct err *why)
 			      job->repo);
 }
 
-/* A whole answer that is not the file. */
+/* A complete answer that is not the file: a redirect or an error. */
 static enum download_verdict
 answer_judge(const struct run *run, const struct exchange_answer *a, struct err *why)
 {
@@ -199,7 +201,7 @@ judge(struct download *d, enum exchange_result result, struct err *why)
 		(void)err_set(why, x->err.code == E_TOO_LARGE ? E_HUB_PROTOCOL : x->err.code, "'%s': %s",
 			      run->host, x->err.msg);
 		return DOWNLOAD_FAIL;
-	case EXCHANGE_ENOUGH: /* can't happen: the downloader wants all */
+	case EXCHANGE_ENOUGH: /* can't happen: the downloader reads the whole body */
 		break;
 	}
 	assert(false);

@@ -1,8 +1,8 @@
 /*
- * Gets a list of things from the endpoint: each into a blob of the cache or into memory, by the downloader of net.
+ * Downloads a list of files from the endpoint, each into a blob of the cache or into memory.
  *
- * What is the Hub's own is here: the token goes to the endpoint only, redirects lead to https or the endpoint only, and
- * no connection is made to an address that is not public (env.h has the exceptions).
+ * This adds the Hub's rules to the downloader of net: the token goes to the endpoint only, redirects lead to
+ * https or to the endpoint only, and only public addresses are connected to (env.h has the exceptions).
  */
 #ifndef HUB_TRANSFER_H
 #define HUB_TRANSFER_H
@@ -12,16 +12,16 @@
 #include "env.h"
 
 struct transfer {
-	char *path;        /* after the endpoint; the caller's, as all here */
-	const char *name;  /* of the file, for progress and errors; NULL: it is not one */
-	struct blob *blob; /* NULL: `body` takes it */
+	char *path;        /* appended to the endpoint; owned by the caller, like all members */
+	const char *name;  /* name of the file, for progress and errors; NULL: not a file of the repository */
+	struct blob *blob; /* NULL: into `body` */
 	struct buf *body;
 };
 
-/* Bytes that are there (hashed or received), and of which file. */
+/* Reports the bytes that are hashed or received, and of which file. */
 typedef void transfer_progress_fn(void *ctx, uint64_t done, const char *detail);
 
-/* `repo` and `revision` are what errors are about. */
+/* Errors name `repo` and `revision`. */
 struct transfer_job {
 	const struct hub_env *env;
 	const char *repo;
@@ -30,7 +30,7 @@ struct transfer_job {
 	void *ctx;
 };
 
-/* All of them, begun in this order; the first error ends it. Blobs that are done by then stay. */
+/* Transfers all of them, starting in this order. Stops at the first error; finished blobs stay. */
 int transfer_all(const struct transfer_job *job, const struct transfer *list, size_t count, struct err *e);
 
 #endif

@@ -12,7 +12,7 @@
 
 struct digest {
 	EVP_MD_CTX *ctx;
-	char *block; /* of digest_read; NULL until then */
+	char *block; /* the buffer of digest_read(); NULL before the first call */
 };
 
 bool
@@ -34,7 +34,7 @@ digest_new(const char *etag, uint64_t size, struct digest **ret, struct err *e)
 		d->ctx = EVP_MD_CTX_new();
 	if (!d || !d->ctx || EVP_DigestInit_ex(d->ctx, git ? EVP_sha1() : EVP_sha256(), NULL) != 1)
 		return err_set(e, E_NO_MEMORY, "cannot start a hash");
-	if (git) /* with its NUL */
+	if (git) /* git hashes the NUL too */
 		digest_add(d, head, (size_t)snprintf(head, sizeof(head), "blob %" PRIu64, size) + 1);
 	*ret = TAKE(d);
 	return 0;

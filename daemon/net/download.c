@@ -6,15 +6,15 @@
 #include "base/str.h"
 
 #define WRONG_MAX 3
-#define PROGRESS_MIN (1u << 20) /* bytes of one try that make the next a first one */
-#define WAIT_MAX_S 300          /* a server that asks for more is not waited for */
+#define PROGRESS_MIN (1u << 20) /* an attempt that brings so many bytes resets the count of failed attempts */
+#define WAIT_MAX_S 300          /* a server that asks for a longer pause counts as failed */
 #define PAUSE_MAX_MS 60000
 #define LOCK_POLL_MS 100
 #define TURN_MS 200
 
-/* ---- what comes ---- */
+/* ---- the answer's body ---- */
 
-/* The range is what was asked for, to the end of the file. */
+/* True when the answer has the range that was requested: from `from` to the end of the file. */
 static bool
 range_is(const char *s, uint64_t from, uint64_t size)
 {
@@ -24,7 +24,7 @@ range_is(const char *s, uint64_t from, uint64_t size)
 	return str_eq(s, want);
 }
 
-/* Before the first byte: what comes must be what was asked for. */
+/* Checks the answer before its first byte: its range and length must be those requested. */
 static int
 part_begin(struct download *d, struct err *e)
 {
@@ -40,7 +40,7 @@ part_begin(struct download *d, struct err *e)
 		return err_set(e, E_MISMATCH,
 			       "the server sends %" PRId64 " bytes, and %" PRIu64 " were published",
 			       a->length, p->size);
-	d->from = 0; /* it does not do ranges */
+	d->from = 0; /* the server ignores ranges: start again from the first byte */
 	return p->have ? part_restart(p, e) : 0;
 }
 
@@ -68,7 +68,7 @@ on_bytes(void *ctx, uint64_t offset _unused_, const void *data, size_t len, stru
 	return part_add(d->part, data, len, e);
 }
 
-/* ---- tries ---- */
+/* ---- attempts ---- */
 
 static int
 give_up(const struct download *d, struct err *e)
@@ -102,7 +102,7 @@ try_begin(const struct download_job *job, struct download *d, struct err *e)
 	return send_begin(job, d, /*location=*/NULL, e);
 }
 
-/* Another try after a pause, unless there were enough; d->why says what was wrong with this one. */
+/* Plans another attempt after a pause, unless there were too many. d->why says why this one failed. */
 static int
 retry(const struct download_job *job, struct download *d, struct err *e)
 {
@@ -121,7 +121,7 @@ retry(const struct download_job *job, struct download *d, struct err *e)
 	return 0;
 }
 
-/* What came has another length or hash than was published: from the first byte again. */
+/* The received bytes do not have the published length or hash: start again from the first byte. */
 static int
 retry_wrong(const struct download_job *job, struct download *d, struct err *e)
 {
@@ -131,7 +131,7 @@ retry_wrong(const struct download_job *job, struct download *d, struct err *e)
 	return r < 0 ? r : retry(job, d, e);
 }
 
-/* Whether anything is missing, and what to do about it. */
+/* Looks at the bytes that are there, and decides the next step. */
 static int
 step(const struct download_job *job, struct download *d, struct err *e)
 {
@@ -216,7 +216,10 @@ ended(const struct download_job *job, struct download *d, struct err *e)
 
 /* ---- the loop ---- */
 
-/* Moves on whatever can be: 1 when all are done. Before *ret_ms only the wire can have news. */
+/*
+ * Advances every download that can advance. Returns 1 when all are done. Until *ret_ms only network traffic
+ * can change anything.
+ */
 static int
 turn(const struct download_job *job, struct download *list, size_t n, int64_t *ret_ms, struct err *e)
 {

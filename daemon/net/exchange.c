@@ -41,7 +41,7 @@ bytes_heard(struct exchange *x, size_t len)
 	x->wire->heard = true;
 }
 
-/* "Name: value\r\n". A value that does not fit is left out: it is none that we know. */
+/* Copies the value of "Name: value\r\n". A value that does not fit is left out: we know none that long. */
 static size_t
 on_header(char *data, size_t size, size_t n, void *ctx)
 {
@@ -67,7 +67,7 @@ on_header(char *data, size_t size, size_t n, void *ctx)
 	return size * n;
 }
 
-/* "bytes 100-199/200": where the body of a 206 begins. */
+/* The first byte of "bytes 100-199/200", the Content-Range of a 206. */
 static uint64_t
 range_begin(const char *range)
 {
@@ -99,7 +99,7 @@ body_begin(struct exchange *x)
 		x->window_ms = INT64_MAX;
 }
 
-/* What an error says; a server that goes on beyond the limits is cut off. */
+/* Keeps the body of an error, and ends the exchange when the body is too long. */
 static size_t
 error_take(struct exchange *x, const char *data, size_t len)
 {
@@ -129,7 +129,10 @@ on_body(char *data, size_t size, size_t n, void *ctx)
 	return x->sink_said ? 0 : len;
 }
 
-/* Asked for the address that the name resolved to just now: no later answer of a name server gets past it. */
+/*
+ * Checks the address that is about to be connected to, so that a later answer of the name server cannot
+ * replace it.
+ */
 static curl_socket_t
 on_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
 {
@@ -195,7 +198,7 @@ connection_setup(struct exchange *x, const struct exchange_request *req)
 	(void)curl_easy_setopt(x->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)req->connect_ms);
 	(void)curl_easy_setopt(x->easy, CURLOPT_NOSIGNAL, 1l);
 	(void)curl_easy_setopt(x->easy, CURLOPT_FOLLOWLOCATION, 0l);
-	(void)curl_easy_setopt(x->easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1l); /* a proxy's */
+	(void)curl_easy_setopt(x->easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1l); /* hide a proxy's */
 	(void)curl_easy_setopt(x->easy, CURLOPT_HTTP_VERSION,
 			       (long)CURL_HTTP_VERSION_1_1); /* one connection per exchange */
 	(void)curl_easy_setopt(x->easy, CURLOPT_BUFFERSIZE, BUFFER_LEN);
@@ -292,7 +295,7 @@ exchange_was_sent(const struct exchange *x)
 	return sent > 0;
 }
 
-/* Ours where they say more than libcurl's. */
+/* Our own words where libcurl's say less. */
 static void
 words_find(struct exchange *x)
 {

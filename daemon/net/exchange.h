@@ -1,11 +1,11 @@
 /*
- * One HTTP request and its answer, without what may follow: no redirect and no retry.
+ * One HTTP request and its answer. It follows no redirect and makes no retry.
  *
- * An exchange lives in its owner's storage. exchange_init(), then any number of times exchange_start(), wire_wait()
- * until it has ended, and exchange_end(); at last exchange_release().
+ * An exchange lives in its owner's storage. Call exchange_init(); then, any number of times,
+ * exchange_start(), wire_wait() until it has ended, and exchange_end(); at last exchange_release().
  *
- * Every exchange ends. Silence for silence_ms ends it, and so do fewer than SLOW_BYTES a second over that time, unless
- * the request is for a stream. The body of an error is kept up to ERROR_BODY_MAX bytes.
+ * Every exchange ends: after silence_ms without a byte, and when fewer than SLOW_BYTES a second arrive over
+ * that time, unless the request is for a stream. The body of an error is kept up to ERROR_BODY_MAX bytes.
  */
 #ifndef NET_EXCHANGE_H
 #define NET_EXCHANGE_H
@@ -17,15 +17,15 @@
 #include "base/err.h"
 
 #define EXCHANGE_MAGIC 0x65786368u
-#define EXCHANGE_HEADERS 5 /* lines of a request that its owner can set */
+#define EXCHANGE_HEADERS 5 /* header lines that the owner can set */
 
 /*
- * Takes bytes of the body of a 2xx answer; `offset` is where they begin in the resource. Returns 0 to go on, 1 to end
- * the exchange because it was enough, or an error.
+ * Takes the next bytes of the body of a 2xx answer; `offset` is their position in the whole file. Returns 0
+ * to continue, 1 to end the exchange because the caller has enough, or an error.
  */
 typedef int exchange_sink_fn(void *ctx, uint64_t offset, const void *data, size_t len, struct err *e);
 
-/* Whether to connect to this address, which the host's name has just been resolved to. */
+/* Returns whether this address, which the host's name was just resolved to, may be connected to. */
 typedef bool exchange_allow_fn(void *ctx, const struct sockaddr *addr);
 
 struct exchange_request {
@@ -35,10 +35,10 @@ struct exchange_request {
 	const char *body;                      /* of a POST, kept by the owner until the end; NULL: none */
 	const char *headers[EXCHANGE_HEADERS]; /* whole lines, NULL for none; copied */
 	const char *cert_file;                 /* trust these certificates; NULL: the system's */
-	uint64_t from;                         /* first byte wanted; the server may begin at 0 all the same */
+	uint64_t from;                         /* first byte wanted; a server may ignore it and begin at 0 */
 	int64_t connect_ms;
 	int64_t silence_ms;
-	bool stream;              /* may stay slow for ever */
+	bool stream;              /* may be slow for ever, as a stream of events is */
 	bool no_proxy;            /* ignore the environment's proxies */
 	exchange_allow_fn *allow; /* NULL: any address */
 };
@@ -63,18 +63,18 @@ struct exchange {
 	void *headers;              /* libcurl's list */
 	exchange_sink_fn *sink;
 	exchange_allow_fn *allow;
-	void *ctx; /* of both */
+	void *ctx; /* for both callbacks */
 	int64_t silence_ms;
 	bool stream;
-	int64_t heard_ms;  /* when a byte came last, or the start; as loop_now_ms() counts */
-	int64_t window_ms; /* since when window_bytes are counted; 0: not counted */
+	int64_t heard_ms;  /* time of the last byte, or of the start; as loop_now_ms() */
+	int64_t window_ms; /* start of the time that window_bytes are counted in; 0: not counting */
 	uint64_t window_bytes;
 	uint64_t offset; /* of the next byte of the body */
 	bool body_begun;
-	struct buf error_body; /* of an answer that is not 2xx */
-	size_t discarded;      /* bytes of that beyond its limit */
+	struct buf error_body; /* body of an answer that is not 2xx */
+	size_t discarded;      /* bytes of it that did not fit */
 	bool refused;          /* allow() said no */
-	int sink_said;         /* last */
+	int sink_said;         /* the sink's last result */
 	struct err err;        /* the sink's */
 	bool ended;
 	int code;        /* libcurl's, once it has ended */
@@ -83,29 +83,32 @@ struct exchange {
 };
 
 enum exchange_result {
-	EXCHANGE_ANSWER,      /* whole, of whatever status */
-	EXCHANGE_ENOUGH,      /* the sink wanted no more */
+	EXCHANGE_ANSWER,      /* a whole answer, with any status */
+	EXCHANGE_ENOUGH,      /* the sink has enough */
 	EXCHANGE_SINK,        /* the sink failed: x->err */
-	EXCHANGE_BROKEN,      /* no connection, silence, too slow, or it broke off: x->words */
+	EXCHANGE_BROKEN,      /* no connection, silence, too slow, or broken off: x->words */
 	EXCHANGE_REFUSED,     /* allow() refused every address */
-	EXCHANGE_CERTIFICATE, /* the peer's is not trusted: x->words */
+	EXCHANGE_CERTIFICATE, /* the server's certificate is not trusted: x->words */
 };
 
 int exchange_init(struct exchange *x, exchange_sink_fn *sink, void *ctx, struct err *e);
 
-/* Also of one that runs, or that was zeroed and never made. */
+/* May be called while it runs, and on a zeroed exchange. */
 void exchange_release(struct exchange *x);
 
-/* `req` and its strings, but for the body, may go afterwards. */
+/* `req` and its strings may be freed afterwards, except the body. */
 int exchange_start(struct exchange *x, struct wire *w, const struct exchange_request *req, struct err *e);
 
-/* Takes it off its wire and fills in the answer. One that has not ended is broken off. */
+/* Removes it from its wire and fills in the answer. An exchange that has not ended is broken off. */
 enum exchange_result exchange_end(struct exchange *x);
 
-/* Whether any byte of the request may have reached the server. */
+/* True when the server may have received a byte of the request. */
 bool exchange_was_sent(const struct exchange *x);
 
-/* For wire.c: whether silence or slowness has ended it; else *ret_ms becomes the next time to look, if that is sooner. */
+/*
+ * For wire.c: true when silence or slowness has ended the exchange. Otherwise sets *ret_ms to the time of the
+ * next check, if that is sooner.
+ */
 bool exchange_is_stuck(struct exchange *x, int64_t now_ms, int64_t *ret_ms);
 
 #endif

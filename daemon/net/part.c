@@ -32,7 +32,7 @@ part_release(struct part *p)
 	free(TAKE(p->part));
 }
 
-/* The file when it is there with the right size, else what there is of it. */
+/* Opens the finished file when it exists with the right size, otherwise its partial file. */
 static int
 file_open(struct part *p, struct err *e)
 {
@@ -82,7 +82,10 @@ publish(struct part *p, struct err *e)
 	return fs_rename(p->part, p->path, e);
 }
 
-/* The file was damaged after it was published, or somebody put it there who checks sizes only. */
+/*
+ * The finished file has a wrong hash: it was damaged later, or another program stored it after a check of its
+ * size only.
+ */
 static void
 stale_set(struct part *p)
 {
@@ -90,7 +93,7 @@ stale_set(struct part *p)
 	file_close(p);
 }
 
-/* All bytes are there. */
+/* Checks the hash once all bytes are there. */
 static int
 verify(struct part *p, enum part_state *ret, struct err *e)
 {
@@ -113,7 +116,7 @@ verify(struct part *p, enum part_state *ret, struct err *e)
 	return 0;
 }
 
-/* The next block of what is there. */
+/* Hashes the next block of the bytes that are there. */
 static int
 check(struct part *p, enum part_state *ret, struct err *e)
 {
@@ -122,13 +125,13 @@ check(struct part *p, enum part_state *ret, struct err *e)
 	if (n < 0)
 		return (int)n;
 	*ret = PART_CHECKED;
-	if (n == 0 && p->whole) { /* somebody cut it meanwhile */
+	if (n == 0 && p->whole) { /* another process cut the file in the meantime */
 		stale_set(p);
 		return 0;
 	}
 	p->have += (uint64_t)n;
 	p->wanted = n == 0;
-	if (p->have > p->size) /* it grew meanwhile */
+	if (p->have > p->size) /* another process appended to it */
 		return p->whole ? (stale_set(p), 0) : part_restart(p, e);
 	return 0;
 }

@@ -14,7 +14,7 @@ url_freep(CURLU **u)
 
 #define _cleanup_url_ _cleanup_(url_freep)
 
-/* NULL when it does not parse. */
+/* Parses an URL; NULL when it is not one. */
 static CURLU *
 url_parse(const char *text)
 {
@@ -23,7 +23,7 @@ url_parse(const char *text)
 	return u && curl_url_set(u, CURLUPART_URL, text, CURLU_DISALLOW_USER) == CURLUE_OK ? TAKE(u) : NULL;
 }
 
-/* A copy of one part; NULL when there is none. */
+/* A copy of one part of the URL; NULL when it has no such part. */
 static char *
 part_get(CURLU *u, CURLUPart part)
 {
@@ -40,7 +40,7 @@ part_is(CURLU *u, CURLUPart part, const char *want)
 {
 	_cleanup_free_ char *s = part_get(u, part);
 
-	return s && want && strcasecmp(s, want) == 0; /* names of hosts have no case */
+	return s && want && strcasecmp(s, want) == 0; /* host names ignore case */
 }
 
 static bool

@@ -62,7 +62,10 @@ ended_mark(struct wire *w)
 	}
 }
 
-/* One that has ended or is stuck; else NULL, and *ret_ms is when to look again if that is sooner. */
+/*
+ * An exchange that has ended or is stuck. If all run, NULL, and *ret_ms becomes the time of the next look if
+ * that is sooner.
+ */
 static struct exchange *
 ended_find(struct wire *w, int64_t now_ms, int64_t *ret_ms)
 {

@@ -579,9 +579,9 @@ def test_a_certificate_that_is_not_trusted(hub, box, tls_cdn):
 
 @pytest.mark.parametrize("location, words", [
     ("http://169.254.169.254/latest/meta-data", ["http://169.254.169.254", "only https"]),
-    ("https://169.254.169.254/latest/meta-data", ["'169.254.169.254' is no public address"]),
-    ("https://[::1]/x", ["'::1' is no public address"]),
-    ("https://0x7f.2/x", ["'127.0.0.2' is no public address"]),
+    ("https://169.254.169.254/latest/meta-data", ["'169.254.169.254' is not a public address"]),
+    ("https://[::1]/x", ["'::1' is not a public address"]),
+    ("https://0x7f.2/x", ["'127.0.0.2' is not a public address"]),
     ("http://huggingface.co/x", ["http://huggingface.co", "only https"]),
     ("file:///etc/passwd", ["redirects"]),
     ("https://user:secret@localhost/x", ["redirects"]),
