@@ -34,7 +34,7 @@ def offered(*words, server=None):
     (["list", "--state=q"], ["--state=queued"]),
     (["list", "-o", ""], ["wide", "json", "name"]),
     (["submit", "--dtype", "fp1"], ["fp16"]),
-    (["submit", "--variants", ""], ["text", "image", "unified"]),
+    (["submit", "--variants", ""], ["text", "image", "unified", "preprocess", "page"]),
     (["submit", "--seed", ""], []),
     (["submit", "--bogus=", ""], ["files"]),
     (["submit", ""], ["files"]),

@@ -303,9 +303,9 @@ def test_status(stopped):
 def test_models_are_those_of_the_tables(daemon):
     got = daemon.get("/v1/models").json
     check(got, "/v1/models")
-    rows = re.findall(r'^ARCHITECTURE\((\w+), +"(\w+)"', (TOP / "daemon/spec/architectures.def").read_text(), re.MULTILINE)
+    rows = re.findall(r'^ARCHITECTURE\((\w+), +"([^"]+)"', (TOP / "daemon/spec/architectures.def").read_text(), re.MULTILINE)
     assert [(m["architecture"], m["name"]) for m in got["models"]] == rows
-    assert got["models"][0]["variants"] == ["text", "image", "unified"]
+    assert got["models"][0]["variants"] == ["text", "image", "unified", "preprocess", "page"]
     properties = schema.named("JobRequest")[0]["properties"]
     assert got["options"].pop("variants") == properties["variants"]["items"]["enum"]
     for field, words in got["options"].items():
