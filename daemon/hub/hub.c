@@ -318,6 +318,20 @@ hub_fetch(const char *repo, const char *revision, hub_progress_fn *progress, voi
 	return r;
 }
 
+int
+hub_cache_make(char **ret, struct err *e)
+{
+	struct hub_env env = {.cache = NULL};
+	int r = hub_env_read(&env, e);
+
+	if (r == 0)
+		r = fs_mkdir_p(env.cache, 0755, e);
+	if (r == 0)
+		*ret = TAKE(env.cache);
+	hub_env_release(&env);
+	return r;
+}
+
 void
 hub_snapshot_release(struct hub_snapshot *s)
 {

@@ -36,4 +36,7 @@ int hub_fetch(const char *repo, const char *revision, hub_progress_fn *progress,
 	      struct hub_snapshot *ret, struct err *e);
 void hub_snapshot_release(struct hub_snapshot *s);
 
+/* The folder that all snapshots lie in, made if need be. *ret is the caller's. */
+int hub_cache_make(char **ret, struct err *e);
+
 #endif

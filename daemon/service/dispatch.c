@@ -4,8 +4,9 @@
 #include <math.h>
 
 #include "base/log.h"
-#include "hub_token.h"
+#include "closed.h"
 #include "counters.h"
+#include "hub_token.h"
 #include "journal.h"
 #include "queue/publish.h"
 #include "queue/reserve.h"
@@ -338,6 +339,7 @@ worker_start(struct attempt *a, const struct job *job, struct err *e)
 	_cleanup_(spec_release) struct spec spec = SPEC_INIT;
 	_cleanup_(buf_release) struct buf text = BUF_INIT;
 	_cleanup_(hub_token_free) char *hub_token = NULL;
+	_cleanup_(closed_release) struct closed closed = {.n = 0};
 	_cleanup_free_ char *out_dir = NULL;
 	Colconv__Job order = COLCONV__JOB__INIT;
 	struct child_spec cs = {
@@ -361,6 +363,8 @@ worker_start(struct attempt *a, const struct job *job, struct err *e)
 	}
 	if (r == 0)
 		r = hub_token_for(&spec, &hub_token, e);
+	if (r == 0)
+		r = closed_find(d->state_dir, d->tokens, &closed, e);
 	if (r < 0)
 		return r;
 	r = artifact_stage(d->state_dir, job->id, job->attempt, &out_dir, e);
@@ -373,6 +377,8 @@ worker_start(struct attempt *a, const struct job *job, struct err *e)
 	order.out_dir = out_dir;
 	order.roots = (char **)(uintptr_t)d->roots;
 	order.n_roots = d->n_roots;
+	order.closed = closed.path;
+	order.n_closed = closed.n;
 	if (hub_token)
 		order.hub_token = hub_token;
 	cs.job = &order;

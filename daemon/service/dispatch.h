@@ -26,6 +26,7 @@ struct dispatch_spec {
 	uint64_t worker_memory_max; /* bytes; 0: no limit */
 	const char *const *roots;
 	size_t n_roots;
+	const char *tokens; /* the file of the setting; "": none */
 	int64_t start_ms; /* of a worker, until it says Hello */
 	int64_t silence_ms;
 	int64_t timeout_ms;

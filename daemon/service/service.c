@@ -262,6 +262,7 @@ dispatch_spec(struct service *s)
 		.worker = s->settings.worker,
 		.roots = (const char *const *)c->roots.v,
 		.n_roots = c->roots.n,
+		.tokens = c->tokens,
 		.worker_memory_max = c->worker_memory_max,
 		.start_ms = (int64_t)c->worker_start * 1000,
 		.silence_ms = (int64_t)c->worker_silence * 1000,

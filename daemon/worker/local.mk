@@ -1,6 +1,7 @@
 noinst_LIBRARIES += libworker.a
 libworker_a_SOURCES = \
 	daemon/worker/cases.c daemon/worker/cases.h \
+	daemon/worker/confine.c daemon/worker/confine.h \
 	daemon/worker/manifest.c daemon/worker/manifest.h \
 	daemon/worker/page.c daemon/worker/page.h \
 	daemon/worker/parity.c daemon/worker/parity.h \

@@ -11,7 +11,9 @@
 #include "base/str.h"
 #include "spec/frame.h"
 #include "torch/shim.h"
+#include "hub/hub.h"
 #include "config.h"
+#include "confine.h"
 #include "manifest.h"
 #include "stages.h"
 
@@ -101,6 +103,25 @@ descriptors_raise(void)
 	}
 }
 
+/* Best effort: a kernel without Landlock converts all the same, and the job's log says so. */
+static void
+job_confine(const Colconv__Job *job)
+{
+	_cleanup_free_ char *cache = NULL;
+	struct err e = ERR_INIT;
+	const char *open[2] = {job->out_dir};
+	const struct confine_spec spec = {
+		.closed = job->closed,
+		.n_closed = job->n_closed,
+		.open = open,
+		.n_open = job->n_closed && hub_cache_make(&cache, NULL) == 0 ? 2 : 1,
+	};
+
+	open[1] = cache;
+	if (confine(&spec, &e) < 0)
+		log_warning("the daemon's own files are not closed to this worker: %s, ignoring", e.msg);
+}
+
 static int
 job_run(struct err *e)
 {
@@ -110,6 +131,8 @@ job_run(struct err *e)
 
 	log_set_numbered();
 	r = job_read(&job, e);
+	if (r == 0)
+		job_confine(job); /* before there are other threads */
 	if (r == 0)
 		r = report_new(job->nonce, &c.report, e);
 	if (r == 0) {

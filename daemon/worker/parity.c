@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "base/fs.h"
@@ -116,7 +117,8 @@ fclosep(FILE **f)
 static int
 child_run(const struct args *a, const struct sources *s, struct report *r, struct err *e)
 {
-	_cleanup_(fclosep) FILE *out = NULL, *words = tmpfile();
+	const int memory = memfd_create("colconv-parity's words", MFD_CLOEXEC);
+	_cleanup_(fclosep) FILE *out = NULL, *words = fdopen(memory, "w+");
 	struct proc child = PROC_INIT;
 	struct proc_spec spec = {.argv = a->item, .fd_in = -1, .keep_group = true};
 	_cleanup_free_ char *said = NULL;

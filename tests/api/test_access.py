@@ -313,6 +313,28 @@ def test_a_submit_token_needs_roots(tmp_path, stopped):
     assert stopped.request(*post, {"Authorization": f"Bearer {'s' * 32}"}).status == 202
 
 
+def test_a_worker_cannot_open_the_daemons_own_files(stopped):
+    """It is the same user, so its paths alone would lead there: here to a checkpoint among the artifacts."""
+    tokens = tokens_file(stopped.folder)
+    stopped.start("--worker", str(BUILD / "colconv-worker"), "--tokens", tokens, "--roots", "/")
+    closed, beside = stopped.state / "artifacts/closed", stopped.state / "beside"
+    for folder in closed, beside:
+        shutil.copytree(TOP / "tests/golden/colqwen2-tiny", folder)
+    ends = {}
+    for model in closed, beside:
+        answer = stopped.request("POST", "/v1/jobs", json.dumps({"model": str(model), "parity": False}), bearer("ci"))
+        assert answer.status == 202, answer.body
+        job = answer.json["id"]
+        wait_until("it ends", lambda: stopped.request("GET", f"/v1/jobs/{job}", None, bearer("ci")).json["state"] in ("done", "failed"), 60)
+        ends[model] = stopped.request("GET", f"/v1/jobs/{job}", None, bearer("ci")).json
+    if any("has no Landlock" in line for line in stopped.log):
+        pytest.skip("this kernel has no Landlock")
+
+    assert ends[beside]["state"] == "done", stopped.log
+    assert ends[closed]["state"] == "failed"
+    assert "Permission denied" in ends[closed]["message"]
+
+
 def test_tokens_from_a_credential(stopped):
     credentials = stopped.folder / "credentials"
     credentials.mkdir()

@@ -204,6 +204,10 @@ check_PROGRAMS += tests/unit/test_token
 tests_unit_test_token_SOURCES = tests/unit/test_token.c tests/unit/test.h
 tests_unit_test_token_LDADD = libhttp.a $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_confine
+tests_unit_test_confine_SOURCES = tests/unit/test_confine.c tests/unit/test.h tests/unit/tmpdir.h daemon/worker/confine.c
+tests_unit_test_confine_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_sources
 tests_unit_test_sources_SOURCES = tests/unit/test_sources.c tests/unit/test.h tests/unit/tmpdir.h \
 	daemon/worker/processor.c daemon/worker/sources.c
