@@ -4,7 +4,7 @@
 #include "job.h"
 #include "schema.h"
 
-#define BUSY_TIMEOUT_MS 2000 /* for the moment that an older process needs to let go */
+#define BUSY_TIMEOUT_MS 2000 /* an older daemon that ends may hold the lock a moment longer */
 
 /* clang-format off */
 #define JOB_COLUMNS                                                                        \
@@ -49,9 +49,9 @@ code_of(int rc)
 }
 
 /*
- * The error of the call that just failed. A full disk or a lack of memory costs the transaction at
- * most. After a failed read, write or fsync, or in a damaged file, nobody knows what is on the
- * disk: the store is broken.
+ * Return the error of the SQLite call that just failed. A full disk or a lack of memory loses the transaction at
+ * most. After a failed read, write or fsync, or in a damaged file, the content of the disk is unknown: mark the
+ * store as broken.
  */
 static int
 db_error(struct store *s, int rc, struct err *e)
@@ -65,7 +65,7 @@ db_error(struct store *s, int rc, struct err *e)
 	return err_set(e, code, "the queue '%s': %s (%d)", s->path, sqlite3_errmsg(s->db), rc);
 }
 
-/* A batch that was rolled back must not go on as if each call were a transaction of its own. */
+/* Refuse further calls in a batch that was rolled back: each would be committed as a transaction of its own. */
 static int
 db_usable(const struct store *s, struct err *e)
 {
@@ -139,19 +139,19 @@ db_open(struct store *s, bool unclean, struct err *e)
 		SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
 	int rc, r, i;
 
-	/* Statistics that nobody reads, for a lock at every malloc. Refused once SQLite has begun: then it is done. */
+	/* Turn off SQLite's memory statistics, which we never read and which take a lock at every malloc. Only the first call has an effect. */
 	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	rc = sqlite3_open_v2(s->path, &s->db, flags, NULL);
 	if (rc != SQLITE_OK)
 		return s->db ? db_error(s, rc, e) : err_no_memory(e);
 	(void)sqlite3_busy_timeout(s->db, BUSY_TIMEOUT_MS);
-	/* Exclusive before WAL: then there is no shared memory file, and nobody else gets in. */
+	/* Set exclusive locking before WAL: SQLite then makes no shared memory file and keeps other processes out. */
 	r = db_exec(s, "PRAGMA locking_mode = EXCLUSIVE", e);
 	if (r == 0)
 		r = pragma_expect(s, "PRAGMA journal_mode = WAL", "wal", e);
 	if (r == 0)
 		r = db_exec(s, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON", e);
-	/* What a savepoint may have to bring back would go to a file otherwise, page by page. */
+	/* Keep a savepoint's undo data in memory; by default SQLite writes it to a file, page by page. */
 	if (r == 0)
 		r = db_exec(s, "PRAGMA temp_store = MEMORY", e);
 	if (r == 0 && unclean)
@@ -172,7 +172,7 @@ db_close(struct store *s)
 		return;
 	for (i = 0; i < STMT_MAX; i++)
 		(void)sqlite3_finalize(s->stmt[i]);
-	/* What the disk has is for the next start to find out: closing must not write any more. */
+	/* A broken store must not write again, so close without a checkpoint. The next start checks the file. */
 	if (s->broken)
 		(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	(void)sqlite3_close(s->db);
@@ -191,7 +191,7 @@ db_resetp(sqlite3_stmt **st)
 	(void)sqlite3_clear_bindings(*st);
 }
 
-/* Binding copies nothing and so can't fail: the index is right, and the statement was reset. */
+/* Can't fail: the text is not copied, the index exists, and the statement was reset. */
 void
 db_bind_str(sqlite3_stmt *st, int i, const char *text)
 {
@@ -268,7 +268,7 @@ db_leave(struct store *s, int r, struct err *e)
 {
 	if (r == 0)
 		r = db_run_alone(s, STMT_RELEASE, e);
-	/* SQLite may have rolled everything back by itself: then there is no savepoint left. */
+	/* SQLite may have rolled back the whole transaction by itself; then the savepoint no longer exists. */
 	if (r < 0 && !sqlite3_get_autocommit(s->db)) {
 		(void)db_run_alone(s, STMT_UNDO, NULL);
 		(void)db_run_alone(s, STMT_RELEASE, NULL);

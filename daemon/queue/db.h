@@ -1,6 +1,6 @@
 /*
- * The inside of a store, for this folder: SQLite with its errors made ours, the statements kept
- * prepared, and transactions that nest.
+ * The private part of a store, for this folder only: SQLite errors become errors of errors.def, statements
+ * stay prepared, and transactions nest.
  */
 #ifndef QUEUE_DB_H
 #define QUEUE_DB_H
@@ -19,15 +19,15 @@ enum db_stmt {
 struct store {
 	char *path;   /* of the database */
 	int lock_fd;  /* lock.h */
-	dev_t device; /* of the database when it was opened, to notice that it is another file by now */
+	dev_t device; /* of the database when it was opened, to notice when another file has taken its place */
 	ino_t inode;
 	sqlite3 *db;
 	sqlite3_stmt *stmt[STMT_MAX];
-	int64_t death_counted; /* the job whose death this daemon has counted already (recover.c); 0: none */
-	bool opened;           /* db_open() went well */
+	int64_t death_counted; /* the job under which this daemon has already counted a death (recover.c); 0: no job */
+	bool opened;           /* db_open() succeeded */
 	bool batch;            /* between store_begin() and store_commit() */
-	int lost;              /* why the batch at hand can't be committed any more; 0: it can */
-	int broken;            /* why nothing may be done any more; 0: all is well */
+	int lost;              /* E_* that makes the current batch fail at commit; 0: no error */
+	int broken;            /* E_* after which the store refuses every call; 0: no error */
 };
 
 /* Opens the file, checks it when it was left uncleanly, brings it to the newest version. */
@@ -38,8 +38,8 @@ int db_exec(struct store *s, const char *sql, struct err *e);
 int db_exec_int(struct store *s, const char *sql, int64_t *ret, struct err *e); /* of a row with one column */
 
 /*
- * A statement to bind and step, and to be reset by the cleanup: an unfinished SELECT holds its
- * transaction open. What is bound must live until then.
+ * Returns a prepared statement to bind and step. Declare it with _cleanup_stmt_, which resets it: an unfinished
+ * SELECT keeps its transaction open. Bound strings must live until that reset.
  */
 sqlite3_stmt *db_stmt(struct store *s, enum db_stmt which);
 void db_resetp(sqlite3_stmt **st);
@@ -54,18 +54,18 @@ const char *db_column_str(sqlite3_stmt *st, int i); /* NULL for SQL's NULL; live
 int db_step(struct store *s, sqlite3_stmt *st, struct err *e);
 /* For statements without rows; *ret_changes may be NULL. */
 int db_run(struct store *s, sqlite3_stmt *st, int *ret_changes, struct err *e);
-int db_run_alone(struct store *s, enum db_stmt which, struct err *e); /* nothing to bind */
+int db_run_alone(struct store *s, enum db_stmt which, struct err *e); /* a statement without parameters */
 
 /*
- * All or nothing: r = db_enter(); work; return db_leave(s, r, e). Outside a batch the outermost
- * pair is the transaction; inside one it is a savepoint.
+ * Make several statements succeed or fail together: r = db_enter(); work; return db_leave(s, r, e). Outside a
+ * batch the outermost pair is a transaction; inside a batch it is a savepoint.
  */
 int db_enter(struct store *s, struct err *e);
 int db_leave(struct store *s, int r, struct err *e);
 
 /*
- * The same for work that is done often and hardly ever fails: inside a batch there is no savepoint, which would keep a
- * copy of every page, and a failure loses the batch.
+ * The same for frequent work that rarely fails. Inside a batch it makes no savepoint, since a savepoint copies
+ * every changed page; the price is that a failure loses the whole batch.
  */
 int db_join(struct store *s, struct err *e);
 int db_part(struct store *s, int r, struct err *e);

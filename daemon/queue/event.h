@@ -1,9 +1,9 @@
 /*
  * The numbered events of jobs: what streams, histories and logs show.
  *
- * Ids grow over all jobs and restarts, and none is used twice. Nothing is told of an event before its
- * transaction is durable: so whoever knows the id of the last one that he saw misses none and sees
- * none twice, whatever was killed in between.
+ * Ids grow across all jobs and restarts and are never reused. An event is shown only after its transaction is
+ * durable. A client that asks for the events after the last id it saw therefore gets each event exactly once,
+ * even if the daemon was killed in between.
  */
 #ifndef QUEUE_EVENT_H
 #define QUEUE_EVENT_H
@@ -26,26 +26,26 @@ struct event {
 
 int event_add(struct store *s, int64_t job, int64_t at, const char *name, const json_t *data, struct err *e);
 
-/* For the transaction that changes the state. */
+/* Call it in the transaction that changes the state. */
 int event_add_state(struct store *s, int64_t job, int64_t at, enum job_state state, int attempt,
 		    const char *reason, const char *message, struct err *e);
 
 enum event_which { EVENTS_ALL, EVENTS_ALL_BUT_LOGS, EVENTS_JOB, EVENTS_JOB_LOG };
 
-/* The strings live until it returns. A negative return ends the listing, which returns it. */
+/* The strings live until it returns. A negative return stops the listing and becomes its result. */
 typedef int (*event_fn)(const struct event *ev, void *arg, struct err *e);
 
-/* In order, at most `limit` with ids above `after`; `job` is not looked at for those of all jobs. */
+/* Lists at most `limit` events with ids above `after`, in order. EVENTS_ALL and EVENTS_ALL_BUT_LOGS ignore `job`. */
 int event_list(struct store *s, enum event_which which, int64_t job, int64_t after, int limit, event_fn fn,
 	       void *arg, struct err *e);
 
-/* The number of the last event ever; 0: none. */
+/* The id of the newest event; 0 when no event was ever added. */
 int event_newest(struct store *s, int64_t *ret, struct err *e);
 
-/* How many a job has above `after`; counts up to `max`. */
+/* Counts a job's events with ids above `after`, up to `max`. */
 int event_count(struct store *s, int64_t job, int64_t after, int64_t max, int64_t *ret, struct err *e);
 
-/* A job's log has a line "TIME words" for each EVENT_LOG: so many bytes more than the words. */
+/* A job's log has a line "TIME text" for each EVENT_LOG; this many bytes come on top of the text. */
 #define EVENT_LOG_EXTRA 26
 
 /* Bytes of a job's log. */

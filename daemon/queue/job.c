@@ -10,9 +10,9 @@
 #include "store.h"
 
 #define PAUSE_FIRST_MS 2000
-#define PAUSE_FACTOR 4 /* from one failure to the next */
+#define PAUSE_FACTOR 4 /* each pause is this many times the one before */
 
-#define TEXT_LEN 1536 /* of most jobs, so that the buffer grows once */
+#define TEXT_LEN 1536 /* most jobs fit, so the buffer grows only once */
 
 static const struct {
 	const char *name;
@@ -100,7 +100,7 @@ job_release(struct job *job)
 	*job = (struct job){.id = 0};
 }
 
-/* `name` is all that comes before the value. */
+/* `name` is the literal text before the value, such as ,"id": */
 static void
 str_print(struct buf *b, const char *name, const char *value)
 {
@@ -218,7 +218,7 @@ nonce_make(char ret[JOB_NONCE_LEN + 1], struct err *e)
 	return 0;
 }
 
-/* How often the job is to be tried, without restarts of the daemon; a row of an older version does not say. */
+/* How many attempts the spec allows. Rows of older versions do not have the field. */
 static int
 attempts(const struct job *job)
 {
@@ -228,7 +228,7 @@ attempts(const struct job *job)
 	return n ? (int)json_integer_value(n) : (int)spec_fields[SPEC_FIELD_ATTEMPTS].initial;
 }
 
-/* The pause after a failure that leaves attempts: attempts_max grows with restarts, so count what is left. */
+/* The pause before the next attempt. It depends on the attempts that are left, because attempts_max grows with restarts. */
 static int64_t
 pause_ms(const struct job *job)
 {
@@ -248,7 +248,7 @@ attempts_max(const struct job *old, enum job_event ev)
 	return old->attempts_max + (ev == JOB_EVENT_REQUEUE);
 }
 
-/* The one UPDATE. Everything but the id, the old state and the nonce follows from the event. */
+/* The only UPDATE of a state. It matches id, old state and nonce; all new values follow from the event. */
 static int
 job_update(struct store *s, const struct job *old, enum job_event ev, enum job_state to,
 	   const struct job_change *c, struct err *e)
@@ -288,7 +288,7 @@ job_update(struct store *s, const struct job *old, enum job_event ev, enum job_s
 	return r;
 }
 
-/* The event that streams and histories show, of the row as it is by now. */
+/* Add the event that streams and histories show, from the updated row. */
 static int
 state_tell(struct store *s, int64_t id, int64_t now, struct err *e)
 {
@@ -309,7 +309,7 @@ apply(struct store *s, int64_t id, enum job_event ev, const struct job_change *c
 	if (r < 0)
 		return r;
 	if (!job_next(old.state, ev, &to))
-		return err_set(e, E_CONFLICT, "job %" PRId64 " is %s: there is nothing to %s", id,
+		return err_set(e, E_CONFLICT, "job %" PRId64 " is %s: cannot %s it", id,
 			       states[old.state].name, events[ev]);
 	if (ev == JOB_EVENT_FINISH && !old.result)
 		return err_set(e, E_CONFLICT, "job %" PRId64 " has no result yet", id);

@@ -6,20 +6,20 @@
  * after it choose the event. Order of calls for one attempt:
  *
  *	job_claim              queued -> running, with a number and a nonce of its own
- *	artifact_stage         and the worker runs there
+ *	artifact_stage         makes the folder in which the worker runs
  *	publish_job            (publish.h) running -> done
- *	  or job_fail          running -> failed, queued again, or cancelled when that was asked for
- *	  or job_hand_back     running -> queued again, or cancelled: the daemon stops
+ *	  or job_fail          running -> failed, queued again, or cancelled if a cancel was requested
+ *	  or job_hand_back     running -> queued again, or cancelled if requested: the daemon stops
  *
- * Without a result, artifact_discard comes before these (and before it artifact_keep_report, for
- * E_PARITY): its files may be what the disk is full of. With one that was not published, after them.
- * What a daemon that died leaves running is queued again by the next start (recover.h).
+ * When the worker gave no result, call artifact_discard first (for E_PARITY artifact_keep_report before that),
+ * because its files may fill the disk that the queue must write to. When a result could not be published, call it
+ * after job_fail.
+ * Jobs that were running when a daemon died are queued again at the next start (recover.h).
  *
  * Attempts are numbered from 1. A failure for a retryable reason is followed by another attempt
- * after a pause of 2 s, 8 s, ... up to 10 min while attempt < attempts_max. An attempt that ended
- * because the daemon did is nobody's failure: it raises attempts_max by one, so a job survives many
- * restarts (recover.h). All times are ms since 1970. A pause that is longer than any can be is of a clock that went
- * back since: it is over.
+ * after a pause of 2 s, 8 s, ... up to 10 min while attempt < attempts_max. An attempt that ended because the daemon stopped or died does not count as a failure: attempts_max grows by
+ * one, so a job survives many restarts (recover.h). All times are ms since 1970. If `not_before` is further away
+ * than the longest pause, the system clock was set back; the job may start now.
  */
 #ifndef QUEUE_JOB_H
 #define QUEUE_JOB_H
@@ -44,14 +44,14 @@ enum job_event {
 	JOB_EVENT_MAX
 };
 
-/* What a stage of an attempt took, as the worker says. */
+/* Time and memory of one stage, as reported by the worker. */
 struct job_stage {
 	char *name;
 	double seconds;
 	int64_t peak_anon_bytes;
 };
 
-/* What the process that we started for an attempt took, with all that it waited for. */
+/* Time and memory of the attempt's process and of the children it waited for, as measured by the daemon. */
 struct job_usage {
 	double seconds; /* 0: not known */
 	double cpu_seconds;
@@ -62,24 +62,24 @@ struct job {
 	int64_t id;
 	enum job_state state;
 	int64_t created;
-	int64_t started;       /* of the attempt that runs or ended the job; 0 while queued */
-	int64_t ended;         /* 0 until it ended */
-	int64_t not_before;    /* when a queued job may be claimed; 0: at once */
-	int attempt;           /* number of the last one claimed; 0: none yet */
-	int attempts_max;      /* the spec's attempts at first */
-	bool cancel_requested; /* the runner is to stop the worker, then job_fail() with E_CANCELLED */
+	int64_t started;               /* start of the current or last attempt; 0 while queued */
+	int64_t ended;                 /* 0 until it ended */
+	int64_t not_before;            /* when a queued job may be claimed; 0: at once */
+	int attempt;                   /* number of the last attempt; 0: not claimed yet */
+	int attempts_max;              /* the spec's attempts at first */
+	bool cancel_requested;         /* stop the worker, then call job_fail() with E_CANCELLED */
 	char nonce[JOB_NONCE_LEN + 1]; /* "" unless running */
 	int priority;
-	char *owner;            /* name of the token that it came with; "": nobody's */
-	char *runner;           /* of the last attempt; NULL: none yet */
+	char *owner;            /* name of the token that submitted it; "": submitted without a token */
+	char *runner;           /* name of the last attempt's runner; NULL: not started yet */
 	struct job_usage usage; /* of the last attempt that ended */
 	struct {
-		int64_t files; /* 0: never any */
+		int64_t files; /* 0: never published */
 		int64_t bytes;
-		int64_t removed; /* when; 0: it is there */
+		int64_t removed; /* when it was removed; 0: not removed */
 	} artifact;
-	int64_t event; /* number of its newest event; 0: none yet */
-	char *reason;  /* wire name of an error, NULL when there is none */
+	int64_t event; /* id of its newest event; 0: no event yet */
+	char *reason;  /* wire name of an error; NULL without an error */
 	char *message;
 	char *spec;   /* JSON, by spec_print() */
 	char *result; /* JSON; set while an artifact is being published and when done; else NULL */
@@ -89,12 +89,12 @@ struct job {
 
 void job_release(struct job *job);
 
-/* What is known of a job at this moment, and not in its row. */
+/* Facts about a job that change too fast to be stored in its row. */
 struct job_moment {
 	const char *stage;    /* NULL: it has none */
 	const char *progress; /* JSON; NULL: none */
-	int64_t ahead;        /* of a queued job: how many come before it; -1: not counted */
-	bool stopping;        /* the daemon starts no job until its next start */
+	int64_t ahead;        /* number of queued jobs ahead of it; -1: not counted */
+	bool stopping;        /* the daemon is stopping and starts no more jobs */
 };
 
 /* The object of proto/api.md, as JSON. */
@@ -104,7 +104,7 @@ const char *job_state_to_str(enum job_state state);
 bool job_state_from_str(const char *name, enum job_state *ret);
 bool job_state_ended(enum job_state state);
 
-/* The table alone: false when the pair is not in it. */
+/* Looks up the table without changing a job; false when the pair is not allowed. */
 bool job_next(enum job_state from, enum job_event ev, enum job_state *ret);
 
 struct job_change {
@@ -115,32 +115,31 @@ struct job_change {
 };
 
 /*
- * E_NOT_FOUND: no such job. E_CONFLICT: the table has no such pair, or the nonce is of another
- * attempt; nothing is changed.
+ * E_NOT_FOUND: the job does not exist. E_CONFLICT: the table does not allow the event in this state, or the nonce
+ * belongs to another attempt. Errors change nothing.
  */
 int job_apply(struct store *s, int64_t id, enum job_event ev, const struct job_change *c, struct err *e);
 
-/* The next queued job, by priority and age, of those that may run now becomes running: 1 with *ret (to be released), 0 for none. */
+/* Start the next job: of the queued jobs that are due, the one with the highest priority, then the oldest. Returns 1 and *ret (release it), or 0 when no job is due. */
 int job_claim(struct store *s, int64_t now, struct job *ret, struct err *e);
 
 /*
- * The attempt ended without an artifact, for the reason `why`; the stages it reached may be none.
- * Cancelled when that was asked for, queued again when the reason is retryable and attempts are
- * left, else failed.
+ * Record that the attempt ended without an artifact, because of `why`. The job becomes cancelled if a cancel was
+ * requested, queued if the reason is retryable and attempts are left, else failed. `n_stages` may be 0.
  */
 int job_fail(struct store *s, int64_t id, const char *nonce, int64_t now, const struct err *why,
 	     const struct job_stage *stages, size_t n_stages, struct err *e);
 
-/* A daemon that stops ended the attempt: the job is queued again as after a restart, or cancelled when that was asked for. */
+/* Record that the daemon stopped the attempt because it stops itself: the job is queued again as after a restart, or cancelled if that was requested. */
 int job_hand_back(struct store *s, int64_t id, const char *nonce, int64_t now, struct err *e);
 
 /*
- * Cancels a queued job; of a running one only takes a note (cancel_requested) for the runner.
- * *ret is the state afterwards. E_CONFLICT when the job has ended.
+ * Cancel a queued job at once; for a running job only set cancel_requested, on which the caller stops the worker.
+ * *ret is the new state. E_CONFLICT when the job has ended.
  */
 int job_cancel(struct store *s, int64_t id, int64_t now, enum job_state *ret, struct err *e);
 
-/* A failed or cancelled job is queued again, with as many attempts as its spec says. E_CONFLICT for others. */
+/* Queue a failed or cancelled job again, with all attempts of its spec. E_CONFLICT in other states. */
 int job_retry(struct store *s, int64_t id, int64_t now, struct err *e);
 
 int64_t job_now(void);

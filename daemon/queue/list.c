@@ -24,7 +24,7 @@ states_any(const struct list_filter *f)
 	return false;
 }
 
-/* The states that are not asked for stay NULL, which equals nothing. */
+/* States that are not selected stay NULL, which matches no row in SQL. */
 static sqlite3_stmt *
 rows_of_states(struct store *s, const struct list_filter *f)
 {

@@ -1,6 +1,6 @@
 /*
- * STATE/lock: one process holds a state folder. The file has the holder's pid while it runs and
- * is emptied by a clean stop, so a pid found in a file that nobody holds means an unclean one.
+ * STATE/lock: only one process may use a state folder. The file holds that process's pid and is emptied when it stops
+ * cleanly. A pid in an unlocked file therefore means that the last process died.
  */
 #ifndef QUEUE_LOCK_H
 #define QUEUE_LOCK_H

@@ -5,8 +5,8 @@
  *	2  staging/<job>.<attempt> is renamed to artifacts/<job>
  *	3  the job is done, with its file rows
  *
- * A row that is running and has a result is what a crash after step 1 leaves; publish_resume()
- * goes on from there, whichever of the folders it finds.
+ * A crash after step 1 leaves a running row with a result. publish_resume() finishes it, whether the folder was
+ * already renamed or not.
  */
 #ifndef QUEUE_PUBLISH_H
 #define QUEUE_PUBLISH_H
@@ -14,9 +14,9 @@
 #include "store.h"
 
 /*
- * Blocks for the fsync of what the worker has fsynced already, and for folders. On failure
- * nothing is shown: job_fail() with the error (it takes the result back), unless store_broken().
- * E_CONFLICT: not the running attempt; its files are nobody's, discard them.
+ * Publish the artifact of a running attempt. Blocks for fsync: files (the worker has synced them already) and
+ * folders. After a failure no artifact is visible; call job_fail() with the error, which removes the result, unless
+ * store_broken(). E_CONFLICT: another attempt runs by now; discard the files of this one.
  */
 int publish_job(struct store *s, const char *state_dir, int64_t id, const char *nonce, int64_t now,
 		const json_t *result, const struct job_stage *stages, size_t n_stages, struct err *e);

@@ -14,14 +14,14 @@ struct recovery {
 	struct recover_report *report;
 };
 
-/* Whether the files could not be had for a reason that another attempt mends. */
+/* Whether publishing failed because of the files, so that a new attempt can succeed. */
 static bool
 files_bad(int code)
 {
 	return code == E_MISMATCH || code == E_NOT_FOUND;
 }
 
-/* Counts that the daemon died under a job, once in the life of a daemon; one death too many fails the job. */
+/* Count one death of the daemon under this job, at most once per start; at the limit the job fails. */
 static int
 death_count(struct recovery *rec, const struct job *job, bool *ret_failed, struct err *e)
 {
@@ -43,7 +43,7 @@ death_count(struct recovery *rec, const struct job *job, bool *ret_failed, struc
 	return job_apply(rec->s, job->id, JOB_EVENT_FAIL, &c, e);
 }
 
-/* Counts alone; what follows may be what kills the daemon. */
+/* Commit the count by itself, because the next step may kill the daemon. */
 static int
 death_note(struct recovery *rec, const struct job *job, bool *ret_failed, struct err *e)
 {
@@ -82,7 +82,7 @@ requeue(struct recovery *rec, const struct job *job, struct err *e)
 	return r;
 }
 
-/* 1: the job has ended, with its artifact or because it was one death too many; 0: it has to run again. */
+/* Returns 1 when the job ended (published, or failed at the limit of deaths), 0 when it must run again. */
 static int
 result_recover(struct recovery *rec, const struct job *job, struct err *e)
 {
@@ -122,7 +122,7 @@ id_note(const struct job *job, void *arg, struct err *e)
 	return 0;
 }
 
-/* One at a time, for a recovered job runs no longer: the listing must not change while it is read. */
+/* List one job per call: recovering it takes it out of the listing, which must not change while it is read. */
 static int
 running_recover(struct recovery *rec, struct err *e)
 {

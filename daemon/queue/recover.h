@@ -1,15 +1,15 @@
 /*
- * Start-up after any end of the daemon before: nothing runs, so every running job and every
- * staging folder is a dead daemon's. Safe to run again, also after a crash in the middle.
+ * Clean up at the start, however the last daemon ended. No worker runs yet, so every running job and every staging
+ * folder was left by it. Safe to repeat, also after a crash in the middle.
  *
- *	running, with a result       finished (publish.h); queued again when its files are not whole
+ *	running, with a result       finished (publish.h); queued again if files are missing
  *	running, to be cancelled     cancelled
  *	running                      queued again; the attempt counts, attempts_max grows by one
- *	running, too often so        failed: maybe it is what kills the daemon. A death is counted before a result is
- *	                             finished, for that may be what kills it
+ *	running, for the nth time    failed: it may be the job that kills the daemon. Count first, then finish the result,
+ *	                             because finishing may be the step that kills it
  *	staging/ anything            moved to trash/
  *	artifacts/ of a job not done moved to trash/; so are those that were removed (retention.h)
- *	artifacts/ of no known job   moved to lost/: whoever lost the database wants to keep these
+ *	artifacts/ of no known job   moved to lost/, not deleted: the database may have been lost
  */
 #ifndef QUEUE_RECOVER_H
 #define QUEUE_RECOVER_H
@@ -27,9 +27,9 @@ struct recover_report {
 };
 
 /*
- * After artifact_init(), before anything is claimed. A job fails when the daemon died under it
- * `deaths_max` times. After E_NO_SPACE it may be called again, when there is
- * room (reserve.h); any other error means that the daemon should not go on.
+ * Call it after artifact_init() and before the first claim. A job fails when the daemon died `deaths_max` times
+ * while it ran. After E_NO_SPACE call it again when the disk has room (reserve.h); after any other error stop the
+ * daemon.
  */
 int recover_run(struct store *s, const char *state_dir, int64_t deaths_max, int64_t now,
 		struct recover_report *ret, struct err *e);

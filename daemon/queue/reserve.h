@@ -1,8 +1,8 @@
 /*
  * A file that takes up room on the disk of the state folder until the queue needs it: STATE/reserve.
  *
- * On a full disk nothing can be removed, for the queue has to note each removal first, and a daemon that died cannot
- * recover. Then the reserve is given back, and the next transactions have its room.
+ * Removing an artifact needs a write to the queue first, and so does recovery; on a full disk neither would work.
+ * Deleting the reserve gives these writes room.
  */
 #ifndef QUEUE_RESERVE_H
 #define QUEUE_RESERVE_H
@@ -11,13 +11,13 @@
 
 #define RESERVE_BYTES (UINT64_C(8) << 20)
 
-/* Below this much free space the queue cannot be written for long: no job is started, and the daemon is not ready. */
+/* With less free space than this the daemon starts no jobs and /readyz answers 503. */
 #define RESERVE_FREE_MIN (UINT64_C(16) << 20)
 
-/* Makes the file where it is missing and the disk has room for it beside RESERVE_FREE_MIN. */
+/* Create the file if it is missing and RESERVE_FREE_MIN stays free beside it. */
 void reserve_keep(const char *state_dir);
 
-/* Removes the file: true when there was one. */
+/* Delete the file; false if it did not exist. */
 bool reserve_give(const char *state_dir);
 
 #endif

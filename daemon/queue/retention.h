@@ -1,40 +1,40 @@
 /*
- * What is stored, and what takes it away: limits, and requests.
+ * Removes artifacts and jobs, because of the limits in the settings or on request.
  *
- * Each removal is a row of steps, and a crash between two of them leaves what the next start mends
- * (recover.h) or what was not asked for yet:
+ * A removal has three steps. After a crash between two steps the next start completes or repeats the rest
+ * (recover.h):
  *
- *	1  the rows of the jobs say that their artifacts were removed, and the rows of files go
- *	2  the artifacts are moved to trash/, reports of failed jobs are removed, and that is made durable
- *	3  the jobs that go whole are forgotten, with every row that is theirs
+ *	1  mark the artifacts as removed in the jobs' rows, delete the rows of their files
+ *	2  move the artifacts to trash/, delete reports of failed jobs, fsync the folders
+ *	3  delete all rows of the jobs that are removed entirely
  *
- * So nobody is shown a file that is gone, and no folder is left without the job that it belonged to.
+ * The API thus never lists a deleted file, and every folder in artifacts/ has its job.
  */
 #ifndef QUEUE_RETENTION_H
 #define QUEUE_RETENTION_H
 
 #include "store.h"
 
-/* What to keep, at least 0; RETENTION_ALL: no limit. */
+/* Limits, 0 or more; RETENTION_ALL: no limit. */
 #define RETENTION_ALL (-1)
 
 struct retention {
-	int64_t artifacts; /* the newest so many */
-	int64_t bytes;     /* of the newest artifacts. But for 0, the very newest stays, however large */
-	int64_t seconds;   /* artifacts that are younger */
-	int64_t jobs;      /* the newest so many that ended */
+	int64_t artifacts; /* keep this many, the newest */
+	int64_t bytes; /* keep this many bytes of the newest; the newest one stays even if it is larger, unless this is 0 */
+	int64_t seconds; /* keep those younger than this */
+	int64_t jobs;    /* keep this many ended jobs, the newest */
 };
 
 /* clang-format off */
 #define RETENTION_INIT { RETENTION_ALL, RETENTION_ALL, RETENTION_ALL, RETENTION_ALL }
 /* clang-format on */
 
-/* What goes, or went. */
+/* What a removal selects or has removed. */
 struct removal {
 	struct removal_ids {
 		int64_t *ids;
 		size_t n;
-	} artifacts, jobs; /* an artifact whose job goes whole is among both */
+	} artifacts, jobs; /* a job that is removed entirely is in both lists if it had an artifact */
 	int64_t bytes;     /* of the artifacts */
 };
 
@@ -47,24 +47,24 @@ void removal_release(struct removal *r);
 /* Adds what `more` has. */
 int removal_add(struct removal *r, const struct removal *more, struct err *e);
 
-/* Adds what is beyond the limits, the oldest first; at most `max` artifacts, and as many jobs. */
+/* Add what exceeds the limits, oldest first: at most `max` artifacts and `max` jobs. */
 int retention_select(struct store *s, const struct retention *keep, int64_t now, int64_t max,
 		     struct removal *ret, struct err *e);
 
 /*
- * Selects some of what is beyond the limits and runs that: two commits, and an fsync for all. 1: it went, and there may
- * be more; 0: there was nothing.
+ * Select a few things that exceed the limits and remove them, with two commits and one fsync. Returns 1 when
+ * something was removed (call again), 0 when nothing exceeds the limits.
  */
 int retention_turn(struct store *s, const char *state_dir, const struct retention *keep, int64_t now,
 		   struct removal *ret, struct err *e);
 
-/* Adds the artifact of a job; none when it was removed already. E_NOT_FOUND; E_CONFLICT: it never had any. */
+/* Add the artifact of a job; add nothing if it was removed before. E_NOT_FOUND: no such job; E_CONFLICT: it never had one. */
 int retention_select_artifact(struct store *s, int64_t id, struct removal *ret, struct err *e);
 
 /* Adds an ended job with all it has. E_NOT_FOUND, E_CONFLICT. */
 int retention_select_job(struct store *s, int64_t id, struct removal *ret, struct err *e);
 
-/* Not within a batch. On a full disk it gives back the reserve. Safe to call again with the same after it failed. */
+/* Run a removal. Do not call it within a batch. On a full disk it deletes the reserve. After a failure it may be repeated. */
 int removal_run(struct store *s, const char *state_dir, const struct removal *what, int64_t now,
 		struct err *e);
 
@@ -73,7 +73,7 @@ struct stored {
 	int64_t bytes;
 };
 
-/* The sums over the artifacts that are there; costs the same with any number. */
+/* Totals over the stored artifacts; takes the same time with any number of them. */
 int store_stored(struct store *s, struct stored *ret, struct err *e);
 
 struct stored_artifact {

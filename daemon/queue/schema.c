@@ -57,7 +57,7 @@ static const char *const steps[] = {
 	/* What a list is filtered by and a queue is ordered by, in columns; the counts of states; events. */
 	"ALTER TABLE job ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE job ADD COLUMN model TEXT NOT NULL DEFAULT '';"
-	"ALTER TABLE job ADD COLUMN owner TEXT NOT NULL DEFAULT '';" /* name of a token; '': nobody's */
+	"ALTER TABLE job ADD COLUMN owner TEXT NOT NULL DEFAULT '';" /* name of a token; '': without a token */
 	"ALTER TABLE job ADD COLUMN idempotency_key TEXT;"
 	"ALTER TABLE job ADD COLUMN request_sha256 TEXT;" /* of the body that came with the key */
 	"ALTER TABLE job ADD COLUMN runner TEXT;"
@@ -67,7 +67,7 @@ static const char *const steps[] = {
 	"ALTER TABLE job ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;" /* of the daemon, under it; restarts_max ends them */
 	"ALTER TABLE job ADD COLUMN artifact_files INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE job ADD COLUMN artifact_bytes INTEGER NOT NULL DEFAULT 0;"
-	"ALTER TABLE job ADD COLUMN artifact_removed INTEGER NOT NULL DEFAULT 0;" /* when; 0: it is there, if there ever was one */
+	"ALTER TABLE job ADD COLUMN artifact_removed INTEGER NOT NULL DEFAULT 0;" /* when it was removed; 0: not removed */
 	"UPDATE job SET model = coalesce(json_extract(spec, '$.model'), ''),"
 	" artifact_files = (SELECT count(*) FROM file WHERE job = id),"
 	" artifact_bytes = (SELECT coalesce(sum(size), 0) FROM file WHERE job = id);"
@@ -163,7 +163,7 @@ copy_make(struct store *s, const char *tmp, const char *path, struct err *e)
 	return r < 0 ? r : fs_rename(tmp, path, e);
 }
 
-/* The database as it is, beside it: whoever wants the older program back finds what it can read. */
+/* Copy the database before the upgrade, so that an operator can go back to the older program. */
 static int
 copy_keep(struct store *s, int64_t version, struct err *e)
 {

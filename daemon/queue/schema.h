@@ -1,12 +1,13 @@
-/* The tables, and how an older database becomes the newest. */
+/* The tables, and the upgrade of a database of an older version. */
 #ifndef QUEUE_SCHEMA_H
 #define QUEUE_SCHEMA_H
 
 #include "db.h"
 
 /*
- * In one transaction, after a copy of an older database to PATH.VERSION. E_BAD_DATABASE for a newer version, and for a
- * database that is not ours; nothing is changed then, nor when there is no room for the copy.
+ * Upgrade in one transaction, after copying the old database to PATH.VERSION. E_BAD_DATABASE: the database is of a
+ * newer version, or was not made by colconv. On that error, and when the copy does not fit on the disk, the database
+ * is left as it was.
  */
 int schema_migrate(struct store *s, struct err *e);
 

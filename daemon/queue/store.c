@@ -21,7 +21,7 @@ place_note(struct store *s, struct err *e)
 	return 0;
 }
 
-/* Into a file that nobody will find again no job must be taken. */
+/* Refuse new jobs when the database file was moved or replaced: they would be lost. */
 static int
 place_check(struct store *s, struct err *e)
 {
@@ -332,7 +332,7 @@ store_job_get(struct store *s, int64_t id, struct job *ret, struct err *e)
 	db_bind_int(st, 1, id);
 	r = db_step(s, st, e);
 	if (r == 0)
-		return err_set(e, E_NOT_FOUND, "there is no job %" PRId64, id);
+		return err_set(e, E_NOT_FOUND, "job %" PRId64 " does not exist", id);
 	if (r == 1)
 		r = job_load(s, st, &job, e);
 	if (r < 0)

@@ -1,18 +1,17 @@
 /*
  * The jobs, durable in SQLite: STATE/queue.db.
  *
- * A call that changes something is durable when it returns 0: WAL with synchronous=FULL. Inside
- * store_begin() .. store_commit() the calls share one commit, and nothing of the batch is durable
- * (nor may be told to anyone) before store_commit() returned 0. A call that fails inside a batch
+ * A change is durable when its call returns 0 (WAL with synchronous=FULL). Calls between store_begin() and
+ * store_commit() share one commit: show nothing of such a batch to a client before store_commit() returned 0. A call that fails inside a batch
  * undoes its own work only, unless the disk is full or memory ran out: then the batch is lost,
  * further calls in it fail, and so does store_commit().
  *
- * One process holds a state folder (STATE/lock), with one connection, which locks the file for
- * itself: no second writer, no reader that holds up a checkpoint. Not for use by several threads.
- * Never carry a store over a fork that does not exec.
+ * One process uses a state folder (STATE/lock), through one connection that locks the file exclusively, so no other
+ * process writes to it or delays a checkpoint by reading. Use a store from one thread only, and never in a child
+ * that forked without exec.
  *
- * After an I/O error nobody knows what the disk has: the store is broken, every further call fails,
- * and the daemon is to stop; the next start recovers (recover.h).
+ * After an I/O error the content of the disk is unknown: the store is broken and every further call fails. Stop the
+ * daemon; the next start recovers (recover.h).
  */
 #ifndef QUEUE_STORE_H
 #define QUEUE_STORE_H
@@ -36,57 +35,55 @@ int store_begin(struct store *s, struct err *e);
 int store_commit(struct store *s, struct err *e); /* ends the batch, also when it fails */
 void store_rollback(struct store *s);
 
-/* A job to be. */
+/* A job that is being submitted. */
 struct store_submission {
 	const struct spec *spec;
-	const char *owner;  /* name of the token that it came with; "": nobody's */
+	const char *owner;  /* name of the token that submits it; "": without a token */
 	const char *key;    /* Idempotency-Key; NULL: none */
 	const char *sha256; /* with a key: spec_sha256() */
 	int64_t now;
 };
 
 /*
- * Queues a job. Ids grow, and none is used twice. *ret is released with job_release(). When the database fails, so does
- * the batch.
+ * Queue a job. Ids grow and are never reused. Release *ret with job_release(). An error of the database makes the
+ * batch fail too.
  */
 int store_job_add(struct store *s, const struct store_submission *sub, struct job *ret, struct err *e);
 
-/* 1 with the job that this owner queued with this key, 0 for none. E_KEY_REUSED: it is another spec's. */
+/* Returns 1 and the job that this owner queued with this key, else 0. E_KEY_REUSED: that job has another spec. */
 int store_key_find(struct store *s, const struct store_submission *sub, int64_t *ret_id, struct err *e);
 
-/* E_NOT_FOUND when there is none. *ret is released with job_release(). */
+/* E_NOT_FOUND when it does not exist. Release *ret with job_release(). */
 int store_job_get(struct store *s, int64_t id, struct job *ret, struct err *e);
 
-/* How many jobs are in each state; costs the same with any number of jobs. */
+/* Counts the jobs in each state; takes the same time with any number of jobs. */
 int store_counts(struct store *s, int64_t ret[JOB_STATE_MAX], struct err *e);
 
 /*
- * Forgets an ended job and all rows that are its own; its files are the caller's to remove, before.
- * E_CONFLICT when it has not ended.
+ * Delete all rows of an ended job. Remove its files first. E_CONFLICT when the job has not ended.
  */
 int store_job_remove(struct store *s, int64_t id, struct err *e);
 
-/* How many queued jobs have their turn before this queued one; -1: more than STORE_AHEAD_MAX. */
+/* Counts the queued jobs ahead of this one; -1 for more than STORE_AHEAD_MAX. */
 #define STORE_AHEAD_MAX 10000
 int store_job_ahead(struct store *s, const struct job *job, int64_t *ret, struct err *e);
 
-/* When the next pause of a queued job ends; 0 when none is pausing at `now`. */
+/* The time when the next queued job becomes due; 0 when no job is pausing. */
 int store_next_due(struct store *s, int64_t now, int64_t *ret, struct err *e);
 
-/* Puts these in the place of the stages that are known of this attempt. */
+/* Replace the stored stages of this attempt. */
 int store_stages_set(struct store *s, int64_t id, int attempt, const struct job_stage *stages, size_t n,
 		     struct err *e);
 
-/* Where the last attempt runs. */
+/* Store the name of the runner of the current attempt. */
 int store_runner_set(struct store *s, int64_t id, const char *runner, struct err *e);
 
-/* What the attempt with this nonce used; nothing happens when it is not the one that runs. */
+/* Store the resources that the attempt used; does nothing if its nonce is no longer the running one. */
 int store_usage_set(struct store *s, int64_t id, const char *nonce, const struct job_usage *usage,
 		    struct err *e);
 
 /*
- * Notes that the daemon died under a job. *ret is how often it did, or 0 when that came to `max`: then the
- * count begins anew.
+ * Count a death of the daemon while the job ran. *ret is the new count; at `max` the count is reset and *ret is 0.
  */
 int store_death_add(struct store *s, int64_t id, int64_t max, int64_t *ret, struct err *e);
 

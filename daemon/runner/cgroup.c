@@ -14,11 +14,11 @@
 #define LEAF_PREFIX "attempt-"
 #define OURS "daemon"
 
-/* The attempts of a daemon before us get so long to go. */
+/* How long to wait for killed attempts of an earlier daemon. */
 #define LEFT_TRIES 200
 #define LEFT_PAUSE_US 10000
 
-/* Not by fs_mkdir(): there is no disk to wait for here. */
+/* Unlike fs_mkdir() without fsync: these folders are not on a disk. */
 static int
 dir_make(const char *path, struct err *e)
 {
@@ -27,7 +27,7 @@ dir_make(const char *path, struct err *e)
 	return 0;
 }
 
-/* Files of a control group take what one write() brings, and are never made by us. */
+/* A control file takes its value in a single write(). It must exist already. */
 static int
 file_write(const char *dir, const char *name, const char *text, struct err *e)
 {
@@ -41,7 +41,7 @@ file_write(const char *dir, const char *name, const char *text, struct err *e)
 	return 0;
 }
 
-/* The start of a file, which is all of the short ones. */
+/* Reads the start of a file; short files are read whole. */
 static void
 file_read(const char *dir, const char *name, char *ret, size_t len)
 {
@@ -52,7 +52,7 @@ file_read(const char *dir, const char *name, char *ret, size_t len)
 	ret[MAX(n, 0)] = '\0';
 }
 
-/* Where groups of version 2 are mounted, beside or in place of those of version 1. The caller frees it. */
+/* The mount point of version 2, which may exist beside version 1. The caller frees it. */
 static char *
 mount_find(void)
 {
@@ -114,7 +114,7 @@ delegated_find(void)
 	return dir && is_delegated(dir) ? TAKE(dir) : NULL;
 }
 
-/* What a daemon before us left. What does not go is left again: it is nobody's any more. */
+/* Remove the groups that an earlier daemon left. A group that cannot be removed is ignored. */
 static void
 left_remove(const char *dir)
 {
@@ -175,8 +175,9 @@ limit_set(const char *leaf, uint64_t memory_max, struct err *e)
 	(void)snprintf(text, sizeof(text), "%" PRIu64, memory_max);
 	r = file_write(leaf, "memory.max", text, e);
 	if (r == 0)
-		r = file_write(leaf, "memory.oom.group", "1", e); /* all of the attempt, or nothing */
-	(void)file_write(leaf, "memory.swap.max", "0", NULL);     /* not there without swap */
+		r = file_write(leaf, "memory.oom.group", "1", e); /* out of memory kills the whole attempt */
+	(void)file_write(leaf, "memory.swap.max", "0",
+			 NULL); /* the file is missing when the kernel has no swap */
 	return r;
 }
 

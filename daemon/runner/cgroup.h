@@ -1,13 +1,13 @@
 /*
- * A control group (version 2) for each attempt, where systemd left ours to us (Delegate=yes, which
- * it notes in an attribute of the group). Nothing that is started in one leaves it, so it is the
- * surest way to end all of it; and it limits memory.
+ * A control group (version 2) for each attempt, if systemd delegated the daemon's own group (Delegate=yes; systemd
+ * marks such a group with an attribute). Processes cannot leave their group, so killing it ends everything that a
+ * worker started. It also limits memory.
  *
- *	colconvd.service/          delegated; the memory controller is handed down
- *		daemon/            we
+ *	colconvd.service/          delegated; its memory controller is enabled for the groups below
+ *		daemon/            the daemon itself
  *		attempt-NONCE/     a worker and all that it starts
  *
- * Elsewhere there are no groups, and where a path of one is expected there is a NULL.
+ * Without delegation no groups are made; functions that take the path of a group accept NULL.
  */
 #ifndef RUNNER_CGROUP_H
 #define RUNNER_CGROUP_H
@@ -15,24 +15,24 @@
 #include "base/err.h"
 
 struct cgroup {
-	char *dir;   /* the delegated one; NULL: there is none */
+	char *dir;   /* the delegated group; NULL: not delegated */
 	bool memory; /* the memory controller is in force */
 };
 
 /*
- * Finds the delegated group, moves us into daemon/ and ends the attempts of a daemon before us.
- * The error says why there are no groups, which is to be lived with.
+ * Find the delegated group, move the daemon into daemon/, and kill the attempts that an earlier daemon left. On an
+ * error the daemon runs without groups; the error says why.
  */
 int cgroup_init(struct cgroup *c, struct err *e);
 void cgroup_release(struct cgroup *c);
 
-/* The group of an attempt, as a path that the caller frees. 0: no limit of memory. */
+/* Make the group of an attempt; *ret is its path, which the caller frees. memory_max 0: no limit. */
 int cgroup_add(const struct cgroup *c, const char *nonce, uint64_t memory_max, char **ret, struct err *e);
 
-/* Kills all that is in it; then, once true is returned, it is gone. NULL is gone. */
+/* Kill all processes in the group. Returns true once the group is removed, and for NULL. */
 bool cgroup_remove(const char *leaf);
 
-/* How many processes are in it. NULL: none. */
+/* Number of processes in the group; 0 for NULL. */
 uint64_t cgroup_count(const char *leaf);
 
 /* How many of its processes the kernel killed because its memory ran out. */

@@ -1,7 +1,7 @@
 /*
- * The end of a worker has five parts, in any order: its last message, its exit, the end of all
- * that it started, the end of its stdout and of its stderr. The group is killed while the worker
- * is a zombie that was not waited for, since its number cannot be another's until then.
+ * A worker has ended when five things have happened, in any order: its last message, its exit, the end of every process
+ * it started, the end of its stdout and of its stderr. Its process group is killed before the worker is waited for:
+ * until then it is a zombie and its process id cannot be reused.
  */
 #include "child.h"
 
@@ -23,17 +23,17 @@
 #define CHILD_MAGIC 0x6368696cu
 #define READ_MAX 65536
 
-/* How long a pipe may stay open after the worker's end, in hands that nobody finds. */
+/* How long to read a pipe after the worker's exit, in case an unknown process keeps it open. */
 #define DRAIN_MS 2000
 
-/* When memory runs out a worker goes before others do, and long before the daemon. */
+/* The kernel kills workers first when memory runs out, long before the daemon. */
 #define OOM_SCORE_ADJ 500
 
-/* A worker's messages are short, and what is in them ends up in the queue. */
+/* Limits on a worker's messages, because parts of them are stored in the queue. */
 #define MESSAGE_LEN_MAX 65536
 #define STAGES_MAX 64 /* of its last message, and graphs */
 
-/* What a shell makes of a command that SIGKILL ended. */
+/* The exit status that a shell gives for a command ended by SIGKILL. */
 #define EXIT_KILLED (128 + SIGKILL)
 
 struct child {
@@ -45,13 +45,13 @@ struct child {
 	struct proc proc;
 	int status; /* as waitpid() gives it, once proc.pid is 0 */
 	struct strays strays;
-	bool strays_left; /* after its exit: something that it started is not gone yet */
+	bool strays_left; /* after its exit: some process that it started still runs */
 	uint64_t memory_max;
 	uint64_t oom_kills;
 	int64_t start_ms; /* on the clock of loop_now_ms() */
 	struct loop_fd in, out, log, exit;
 	struct loop_timer silence, deadline, kill, drain;
-	int64_t silence_ms; /* until Hello another one than after it */
+	int64_t silence_ms; /* the current limit: start_ms before Hello, hello_silence_ms after */
 	int64_t hello_silence_ms;
 	int64_t grace_ms;
 	struct buf job;    /* not yet written to stdin */
@@ -79,11 +79,11 @@ line_pass(void *arg, const char *line)
 
 	CHECK_OBJ(c, CHILD_MAGIC);
 	(void)snprintf(c->line_last, sizeof(c->line_last), "%s", line);
-	str_clean(c->line_last); /* the cut may have split a character */
+	str_clean(c->line_last); /* cutting may have split a UTF-8 character */
 	c->ops->log(c->arg, line);
 }
 
-/* By a SIGKILL that is not ours, which comes without a word. */
+/* Whether a SIGKILL ended it that the daemon did not send. */
 static bool
 is_killed(const struct child *c)
 {
@@ -140,7 +140,7 @@ end_set(struct child *c)
 	}
 }
 
-/* Calls back when all is over; the child may be gone afterwards. */
+/* Call `ended` if all five parts are over. The callback may free the child. */
 static void
 end_check(struct child *c)
 {
@@ -167,7 +167,8 @@ stop_vset(struct child *c, int code, const char *fmt, va_list ap)
 		return;
 	c->stopping = true;
 	proc_signal(&c->proc, SIGTERM, /*keep_group=*/false);
-	proc_signal(&c->proc, SIGCONT, /*keep_group=*/false); /* a stopped one does not hear the first */
+	proc_signal(&c->proc, SIGCONT,
+		    /*keep_group=*/false); /* a stopped process handles SIGTERM only after this */
 	loop_timer_set(c->loop, &c->kill, c->grace_ms);
 }
 
@@ -244,7 +245,7 @@ strays_gone(void *arg)
 	end_check(c);
 }
 
-/* What it started is killed by name first: what the group's signal kills is not waited for. */
+/* Kill the strays before the process group: strays_kill() waits for those that it kills itself. */
 static void
 exit_ready(void *arg, uint32_t events)
 {
@@ -274,7 +275,7 @@ usage_clean(Colconv__StageUsage **usage, size_t n)
 		str_clean(usage[i]->stage);
 }
 
-/* An empty string is the library's own, and constant: str_clean() does not write there. */
+/* protobuf-c shares one constant empty string; str_clean() does not write to an empty string. */
 static void
 result_clean(Colconv__Result *res)
 {
@@ -294,7 +295,7 @@ message_take(struct child *c, Colconv__FromWorker *m, bool *ret_keep, struct err
 	if (m->body_case == COLCONV__FROM_WORKER__BODY__NOT_SET)
 		return err_set(e, E_WORKER_PROTOCOL, "the worker sent an empty message");
 	if (c->last)
-		return err_set(e, E_WORKER_PROTOCOL, "the worker went on after its last message");
+		return err_set(e, E_WORKER_PROTOCOL, "the worker sent a message after its last one");
 	if (c->hello != (m->body_case != COLCONV__FROM_WORKER__BODY_HELLO))
 		return err_set(e, E_WORKER_PROTOCOL,
 			       c->hello ? "the worker said Hello twice"
@@ -329,7 +330,7 @@ message_take(struct child *c, Colconv__FromWorker *m, bool *ret_keep, struct err
 		usage_clean(m->failure->usage, m->failure->n_usage);
 		*ret_keep = true;
 		break;
-	default: /* a heartbeat: to have come is all it does */
+	default: /* a heartbeat only restarts the timer of silence */
 		break;
 	}
 	return 0;
@@ -348,7 +349,8 @@ frame_take(struct child *c, const uint8_t *data, size_t len, struct err *e)
 			       MESSAGE_LEN_MAX);
 	m = colconv__from_worker__unpack(NULL, len, data);
 	if (!m)
-		return err_set(e, E_WORKER_PROTOCOL, "the worker sent %zu bytes that are no message", len);
+		return err_set(e, E_WORKER_PROTOCOL,
+			       "the worker sent %zu bytes that are not a message of the protocol", len);
 	r = message_take(c, m, &keep, e);
 	if (keep)
 		c->last = m;
@@ -398,7 +400,7 @@ out_ready(void *arg, uint32_t events)
 		end_check(c);
 		return;
 	}
-	if (c->stopping) /* read on, so that it does not hang in a write; believe nothing */
+	if (c->stopping) /* keep reading so that the worker cannot block in write(), but ignore the data */
 		return;
 	c->frames.len += (size_t)n;
 	if (frames_take(c, &e) < 0)
@@ -425,7 +427,7 @@ log_ready(void *arg, uint32_t events)
 	lines_add(&c->lines, data, (size_t)n, loop_now_ms(), line_pass, c);
 }
 
-/* A worker that does not read its job says so by its end: no error here. */
+/* No error is reported here: a worker that does not read its job fails anyway. */
 static void
 in_ready(void *arg, uint32_t events)
 {
@@ -450,7 +452,7 @@ job_pack(struct child *c, const Colconv__Job *job, struct err *e)
 	return c->nonce ? frame_add(&c->job, &job->base, e) : err_no_memory(e);
 }
 
-/* One end for the child, the other non-blocking for us. */
+/* Makes a pipe: a blocking end for the child, a non-blocking end for us. */
 static int
 pipe_open(struct loop_fd *ours, int *ret_theirs, bool to_child, struct err *e)
 {
@@ -482,7 +484,7 @@ argv_join(char *const *prefix, const char *program)
 	return argv;
 }
 
-/* The variables of the runner, and ours, which wins. */
+/* The runner's variables, then ours, which overrides a variable of the same name. */
 static char **
 env_join(char *const *env, char *ours)
 {

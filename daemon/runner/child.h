@@ -1,10 +1,10 @@
 /*
- * A worker process: started, listened to, stopped, and seen to its end.
+ * Starts a worker process, reads its messages and log, stops it, and reports its end.
  *
  * The job goes to its stdin as one frame; frames come back on stdout (proto/worker.proto),
- * lines on stderr. What it says is checked here: the Hello with our nonce first, one Result
- * or Failure last. The ended callback comes once, last of all, when the process is gone, all
- * that it started is too (strays.h) and its pipes are closed; child_free may be called from there.
+ * lines on stderr. Its messages are checked here: first a Hello with our nonce, last one
+ * Result or Failure. The callback `ended` is called once, after all others, when the worker and everything it
+ * started have ended (strays.h) and its pipes are closed; it may call child_free().
  */
 #ifndef RUNNER_CHILD_H
 #define RUNNER_CHILD_H
@@ -22,22 +22,22 @@ struct child_spec {
 	const char *program;
 	char *const *env; /* "NAME=value", NULL-terminated */
 	const Colconv__Job *job;
-	const struct cgroup *cgroup; /* whose child its group becomes; NULL: none */
-	uint64_t memory_max; /* bytes, of all that it starts; 0: no limit. Kept by the control group alone */
-	int64_t start_ms;    /* longest time until its Hello: a scheduler may have it wait */
-	int64_t silence_ms;  /* longest time without a frame from then on */
+	const struct cgroup *cgroup; /* parent of the attempt's group; NULL: no groups */
+	uint64_t memory_max; /* bytes, for the worker and its children; 0: no limit. Needs a control group */
+	int64_t start_ms;    /* longest time until its Hello; a cluster's scheduler may delay the start */
+	int64_t silence_ms;  /* longest time between two frames after that */
 	int64_t timeout_ms;  /* of the whole attempt */
 	int64_t grace_ms;    /* between TERM and KILL */
 };
 
-/* How it ended; lives until child_free. */
+/* How the worker ended; valid until child_free(). */
 struct child_end {
 	const Colconv__Result *result; /* NULL when it failed... */
 	struct err why;                /* ...for this reason */
-	Colconv__StageUsage **usage;   /* of the stages that it told of */
+	Colconv__StageUsage **usage;   /* of the stages that it reported */
 	size_t n_usage;
 	double seconds;          /* from its start to its end */
-	struct rusage resources; /* of it and all that it waited for */
+	struct rusage resources; /* of the worker and the children it waited for */
 };
 
 struct child_ops {
@@ -51,10 +51,10 @@ struct child_ops {
 int child_new(struct loop *l, const struct child_spec *spec, const struct child_ops *ops, void *arg,
 	      struct child **ret, struct err *e);
 
-/* Kills what still runs, without a word. */
+/* Kills the worker if it still runs; `ended` is not called. */
 void child_free(struct child **c);
 
-/* Asks it to end, and makes it. The reason becomes end.why, unless there is one already. */
+/* Send SIGTERM, and SIGKILL after the grace time. The first reason given becomes end.why. */
 void child_stop(struct child *c, int code, const char *fmt, ...) _printf_(3, 4);
 
 pid_t child_pid(const struct child *c);

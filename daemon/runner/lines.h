@@ -1,6 +1,6 @@
 /*
- * Log lines out of the bytes of a worker's stderr. A long line is cut, a flood is dropped
- * with a notice of how much: a mad worker fills neither the memory nor the log.
+ * Splits a worker's stderr into log lines. Long lines are cut, and lines above a rate are dropped and counted in a
+ * notice, so that a worker gone wrong cannot fill the memory or the log.
  */
 #ifndef RUNNER_LINES_H
 #define RUNNER_LINES_H
@@ -23,7 +23,7 @@ struct lines {
 /* `line` is clean UTF-8, without its newline; empty lines are left out. */
 void lines_add(struct lines *l, const char *data, size_t len, int64_t now_ms, lines_fn fn, void *arg);
 
-/* What is there without a newline, and the notice that may be due. */
+/* Pass on the last line without a newline, and the notice about dropped lines if one is due. */
 void lines_end(struct lines *l, int64_t now_ms, lines_fn fn, void *arg);
 
 #endif

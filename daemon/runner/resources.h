@@ -1,19 +1,19 @@
-/* What the daemon itself needs to start a worker, and may run out of without any fault of the job. */
+/* Checks for resources that the daemon needs to start a worker: descriptors, processes, memory, disk. */
 #ifndef RUNNER_RESOURCES_H
 #define RUNNER_RESOURCES_H
 
 #include "base/err.h"
 
-/* Whether an error means that something ran out which another attempt may find: descriptors, processes, memory, disk. */
+/* Whether an error means that such a resource ran out, so that a later start may succeed. */
 bool resources_lack(int code);
 
 /*
- * Opens as many descriptors as a worker takes and forks, to see that both work: an error says what is lacking. The disk
- * of `dir` must have `free_min` bytes.
+ * Try what the start of a worker needs: open its number of descriptors, fork, and find `free_min` bytes free on the
+ * disk of `dir`. The error names the missing resource.
  */
 int resources_check(const char *dir, uint64_t free_min, struct err *e);
 
-/* The disk alone, which costs one call. */
+/* Check the disk only; takes one system call. */
 int resources_check_disk(const char *dir, uint64_t free_min, struct err *e);
 
 #endif

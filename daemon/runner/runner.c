@@ -95,7 +95,7 @@ runners_add(struct runners *rs, const char *line, struct err *e)
 	code = runner_parse(&r, line, e);
 	for (i = 0; i < rs->n && code == 0; i++)
 		if (str_eq(rows[i].name, r.name))
-			code = err_set(e, E_BAD_CONFIG, "runner '%s' is there twice", r.name);
+			code = err_set(e, E_BAD_CONFIG, "runner '%s' is defined twice", r.name);
 	if (code < 0)
 		runner_release(&r);
 	else

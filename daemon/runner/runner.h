@@ -1,9 +1,9 @@
 /*
  * Where workers run, and the attempts that are under way.
  *
- * A runner is a command put before the worker's and an environment: nothing for this host,
- * `srun --gres=gpu:1` for a cluster, `ssh host`, CUDA_VISIBLE_DEVICES=0. It has slots, and
- * a slot is taken from run_add() to run_remove().
+ * A runner is a command that is put before the worker's command line, and environment variables: no command for this
+ * host, `srun --gres=gpu:1` for a cluster, `ssh host`, CUDA_VISIBLE_DEVICES=0. It has a number of slots; a run takes
+ * one from run_add() to run_remove().
  */
 #ifndef RUNNER_RUNNER_H
 #define RUNNER_RUNNER_H
@@ -15,22 +15,22 @@
 
 struct runner {
 	char *name;
-	char *text;    /* what env and prefix point into */
+	char *text;    /* holds the strings of env and prefix */
 	char **env;    /* "NAME=value", NULL-terminated */
 	char **prefix; /* words, NULL-terminated */
 	unsigned slots;
 	unsigned busy;
-	bool draining; /* it is configured no more: it loses a slot with each run that ends, and is gone with the last */
+	bool draining; /* removed from the configuration: it loses a slot with each run that ends, and is freed with the last */
 };
 
 /* An attempt of a job. */
 struct run {
 	LIST_ENTRY(run) entry;
 	struct runner *runner;
-	struct child *child; /* of whoever made the run; NULL when it did not start */
+	struct child *child; /* owned by the caller of run_add(); NULL if it did not start */
 	int64_t job;
 	int attempt;
-	char stage[32]; /* "": not begun */
+	char stage[32]; /* "": no stage yet */
 	struct {
 		uint64_t done;
 		uint64_t total; /* 0: not known yet */
@@ -56,8 +56,8 @@ void runners_release(struct runners *rs);
 int runners_add(struct runners *rs, const char *line, struct err *e);
 
 /*
- * Puts the rows of `next` in the place of those of `rs`; `next` has the old ones then. The runs go
- * on, with the runner of their own's name, or with their own as long as there are any.
+ * Exchange the rows of `rs` and `next`. Current runs continue: each moves to the new runner of the same name, or
+ * keeps its old runner until it ends.
  */
 int runners_replace(struct runners *rs, struct runners *next, struct err *e);
 
@@ -65,8 +65,8 @@ int runners_replace(struct runners *rs, struct runners *next, struct err *e);
 int runners_add_gpus(struct runners *rs, struct err *e);
 
 /*
- * From now on what workers leave behind becomes ours, to be waited for. Blocks SIGCHLD; the program
- * may have no other children. Why there is no rs->cgroup, when there is none, is in *ret_no_cgroup.
+ * Become the parent of processes that workers leave behind, and wait for them. Blocks SIGCHLD; the program must have
+ * no other children. If control groups cannot be used, *ret_no_cgroup says why.
  */
 int runners_adopt(struct runners *rs, struct loop *l, struct err *ret_no_cgroup, struct err *e);
 
@@ -79,7 +79,7 @@ void run_remove(struct runners *rs, struct run *run);
 /* The run of a job, or NULL. */
 struct run *run_find(const struct runners *rs, int64_t job);
 
-/* Takes what the worker says of itself, cut to the fields' sizes. A stage begins without progress. */
+/* Store the stage or progress that a worker reported; long text is cut. A new stage resets the progress. */
 void run_set_stage(struct run *run, const Colconv__Stage *stage);
 void run_set_progress(struct run *run, const Colconv__Progress *progress);
 

@@ -12,20 +12,20 @@
 #include "base/str.h"
 #include "cgroup.h"
 
-/* A killed process needs no longer to go, but for one that a device holds. */
+/* Longest wait for killed processes. Only one that waits for a device needs longer. */
 #define AGAIN_MS 10
 #define END_TRIES 500
 
-/* A look at one process takes about 10 us; the loop has others to serve. */
+/* Time for one part of a pass. Checking a process takes about 10 us; requests wait meanwhile. */
 #define SLICE_US 5000
 
 enum step {
-	STEP_DONE, /* none is left */
-	STEP_MORE, /* the pass goes on, at the next turn of the loop */
-	STEP_WAIT, /* for what was killed to end */
+	STEP_DONE, /* all have ended */
+	STEP_MORE, /* continue the pass at the next turn of the loop */
+	STEP_WAIT, /* until killed processes have ended */
 };
 
-/* The environment of a process is no longer: the kernel allows a program 6 MiB of it and of its arguments. */
+/* Longest environment: the kernel allows 6 MiB for environment and arguments together. */
 #define ENVIRON_MAX (6u << 20)
 
 static int64_t
@@ -37,7 +37,7 @@ now_us(void)
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
-/* Of a process that has ended, or is not ours to look at, there is none. */
+/* Returns no text for a process that has ended or whose environment we may not read. */
 static bool
 environ_has(const char *pid, const char *mark, struct buf *b)
 {
@@ -63,7 +63,7 @@ environ_has(const char *pid, const char *mark, struct buf *b)
 	return false;
 }
 
-/* Drops the descriptors of those that have ended. */
+/* Close the pidfds of processes that have ended. */
 static void
 held_check(struct strays *s)
 {
@@ -81,7 +81,7 @@ held_check(struct strays *s)
 	}
 }
 
-/* Once it is held, it is looked at again: until then its number may have become another's. */
+/* Check it again after opening the pidfd: before that, its process id may have been reused. */
 static void
 look_at(struct strays *s, const char *name, struct buf *b)
 {
@@ -105,7 +105,7 @@ pass_end(struct strays *s)
 		(void)closedir(TAKE(s->proc));
 }
 
-/* A part of a pass over /proc, as long as a slice. True: the pass is at its end. */
+/* Read a part of /proc, for one slice of time. Returns true at the end of the pass. */
 static bool
 look(struct strays *s)
 {
@@ -120,7 +120,7 @@ look(struct strays *s)
 	return !entry;
 }
 
-/* Nothing leaves a control group: it is killed whole, without a look at what others run. */
+/* Processes cannot leave a control group, so kill it whole, without reading /proc. */
 static bool
 group_step(struct strays *s)
 {
@@ -130,8 +130,8 @@ group_step(struct strays *s)
 }
 
 /*
- * One step: a part of a pass over /proc, and after a pass that found something another one, once what it found has
- * ended. A pass that finds nothing is the last.
+ * One step of the search. If a pass found processes, another pass follows when they have ended; the first pass that
+ * finds none is the last.
  */
 static enum step
 step(struct strays *s)

@@ -1,15 +1,14 @@
 /*
- * What a worker starts and leaves: children that left its process group, its session or its family (setsid, a double
- * fork) and so did not get the signals that the group got.
+ * Finds and kills processes that a worker started and that left its process group (setsid, a double fork), so that a
+ * signal to the group did not reach them.
  *
- * Where the attempt has a control group and no runner's command that may start it elsewhere, the group is killed whole.
- * Otherwise all of them have the nonce of the attempt in
- * their environment, and are found in /proc: a part of it at each turn of the loop, for a host may run 10,000 processes.
- * Each is held by a descriptor of its own before it is killed, so that a reused process id is never mistaken.
+ * If the attempt has a control group, and its runner has no command that could start the worker outside of it, the
+ * whole group is killed. Otherwise they are found in /proc by the nonce of the attempt, which is in their
+ * environment. Each turn of the loop reads a part of /proc only, because a host may run 10,000 processes. A pidfd is
+ * opened for each process before it is checked and killed, so a reused process id cannot hit another process.
  *
- * A process whose environment the daemon may not read cannot be killed by it either, so other users' processes do not
- * show to a daemon that is not root. To root they do, and a process with the nonce was started for the attempt, whatever
- * user the runner's command made of it.
+ * A daemon that is not root cannot read the environment of other users' processes, nor kill them. Root can do both:
+ * a process with the nonce belongs to the attempt, even if the runner's command changed its user.
  */
 #ifndef RUNNER_STRAYS_H
 #define RUNNER_STRAYS_H
@@ -25,29 +24,29 @@ struct strays {
 	struct loop *loop;
 	char mark[64]; /* "COLCONV_ATTEMPT=NONCE" */
 	char *cgroup;  /* their control group, or NULL; freed with this */
-	bool roams; /* a runner's command may start them outside the group (systemd-run): look in /proc as well */
-	int held[STRAYS_HELD_MAX]; /* pidfds of the killed that have not ended */
+	bool roams; /* a runner's command may start processes outside the group (systemd-run): search /proc as well */
+	int held[STRAYS_HELD_MAX]; /* pidfds of killed processes that have not ended yet */
 	size_t n_held;
-	uint64_t killed;        /* so far */
+	uint64_t killed;        /* number of killed processes */
 	uint64_t killed_before; /* ...when the pass over /proc began */
-	DIR *proc;              /* of the pass that is under way; NULL: none is */
+	DIR *proc;              /* open during a pass over /proc, else NULL */
 	struct loop_timer again;
 	void (*gone)(void *arg);
 	void *arg;
 };
 
-/* `gone` is called once, from the loop, when a strays_kill() that returned false has done its work. */
+/* After strays_kill() returned false, `gone` is called once, from the loop, when all processes have ended. */
 int strays_init(struct strays *s, struct loop *l, const char *nonce, void (*gone)(void *arg), void *arg,
 		struct err *e);
 void strays_release(struct strays *s);
 
-/* Kills them all, whatever they start meanwhile: true when none is left. */
+/* Kill all of them, also those that they start meanwhile. Returns true if all have ended already. */
 bool strays_kill(struct strays *s);
 
-/* Kills those that one whole pass finds, and waits for nothing. */
+/* Kill those that one complete pass finds, without waiting for their end. */
 void strays_kill_now(struct strays *s);
 
-/* Those of a daemon that died: waits for their end, at most some seconds. How many there were. */
+/* Kill those that a dead daemon left and wait a few seconds for their end. Returns their number. */
 uint64_t strays_end(const char *nonce);
 
 #endif

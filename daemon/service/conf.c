@@ -98,7 +98,7 @@ value_store(struct conf *c, const struct conf_setting *s, const char *value, str
 	return 0;
 }
 
-/* The file replaces the default, an option what the file says. */
+/* A value in the file replaces the default; an option replaces both. */
 static int
 value_set(struct conf *c, size_t i, unsigned line, const char *value, struct err *e)
 {
@@ -138,7 +138,7 @@ line_take(void *ctx, unsigned line, const char *name, const char *value, struct 
 	for (i = 0; i < CONF_SETTINGS; i++)
 		if (str_eq(conf_settings[i].name, name))
 			return value_set(ctx, i, line, value, e);
-	return err_set(e, E_BAD_CONFIG, "there is no setting '%s'", name);
+	return err_set(e, E_BAD_CONFIG, "unknown setting '%s'", name);
 }
 
 /* A name of the file has '_' where an option has '-'. */
@@ -168,7 +168,7 @@ option_take(struct conf *c, const char *option, const char *next, bool *ret_used
 			return err_set(e, E_USAGE, "option '--%s' needs a value", name);
 		return value_set(c, i, LINE_OPTION, eq ? eq + 1 : next, e);
 	}
-	return err_set(e, E_USAGE, "there is no option '--%s'", name);
+	return err_set(e, E_USAGE, "unknown option '--%s'", name);
 }
 
 static bool
@@ -193,7 +193,7 @@ options_load(int argc, char **argv, struct conf *c, const char **ret_file, enum 
 
 	for (i = 1; i < argc; i++) {
 		if (!str_starts(argv[i], "--"))
-			return err_set(e, E_USAGE, "'%s' is no option", argv[i]);
+			return err_set(e, E_USAGE, "unexpected argument '%s'", argv[i]);
 		if (action_find(argv[i] + 2, ret_action))
 			continue;
 		if (str_eq(argv[i], "--config")) {

@@ -122,7 +122,7 @@ conf_print_manual(FILE *f)
 	(void)fprintf(f, ".SH FILES\n.I %s\n.SH SEE ALSO\n.BR colconvd (8)\n", CONF_FILE_DEFAULT);
 }
 
-/* NAME=VALUE, as in the environment; an option like --name=value is none. */
+/* Whether a word is NAME=VALUE, as in the environment; --name=value is not. */
 static bool
 is_assignment(const char *word, size_t len)
 {

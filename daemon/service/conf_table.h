@@ -1,4 +1,4 @@
-/* The rows of settings.def and of the actions, for those who read (conf.c) and those who print them (conf_print.c). */
+/* The rows of settings.def and of the actions, as tables for conf.c (reads them) and conf_print.c (prints them). */
 #ifndef SERVICE_CONF_TABLE_H
 #define SERVICE_CONF_TABLE_H
 

@@ -1,4 +1,4 @@
-/* Counts what happens, in the figures that the API prints. Counting is an addition in an array. */
+/* Counts requests, claims and attempts for the API's metrics. */
 #ifndef SERVICE_COUNTERS_H
 #define SERVICE_COUNTERS_H
 

@@ -15,10 +15,10 @@
 #define DISPATCH_MAGIC 0x64697370u
 #define ATTEMPT_MAGIC 0x61747470u
 
-/* The queue or the disk failed: again after this. */
+/* Pause before the next try after an error of the queue or the disk. */
 #define AGAIN_MS 5000
 
-/* Between two events of progress that are passed on. */
+/* Least time between two progress events of a job. */
 #define PROGRESS_MS 100
 
 struct dispatch {
@@ -27,8 +27,8 @@ struct dispatch {
 	struct live *live;
 	struct journal journal;
 	struct loop_timer kick;
-	bool held;     /* until dispatch_begin(): no claims yet */
-	bool lacking;  /* something ran out that a worker's start needs: no claims until it is there again */
+	bool held;     /* true until dispatch_begin(): do not claim yet */
+	bool lacking;  /* a resource for starting workers ran out: do not claim until it is available */
 	bool draining; /* no more claims */
 	bool stopping; /* and what ends now was stopped by us */
 };
@@ -41,8 +41,8 @@ struct attempt {
 	char nonce[JOB_NONCE_LEN + 1];
 	int64_t progress_at_ms;
 	struct child_end end;     /* once the worker is gone, or did not start */
-	struct loop_timer settle; /* tries again what the queue did not take */
-	bool told;                /* that the queue did not take it */
+	struct loop_timer settle; /* retries to record the end of the attempt */
+	bool told;                /* the failure to record the end was logged */
 };
 
 static void
@@ -118,7 +118,7 @@ attempt_discard(const struct attempt *a)
 		log_warning("job=%" PRId64 " %s, ignoring", a->run.job, lost.msg);
 }
 
-/* Of an attempt without a result, before the queue is written: it may be what the disk is full of. */
+/* Remove the files of an attempt without a result before writing to the queue: they may fill the disk. */
 static void
 attempt_clear(const struct attempt *a)
 {
@@ -157,16 +157,16 @@ attempt_fail(struct attempt *a, const struct err *why, const struct job_stage *s
 	return 0;
 }
 
-/* No claims until what ran out is there again (lack_check()). */
+/* Stop claiming until the missing resource is available again (lack_check()). */
 static void
 lack_begin(struct dispatch *d, const struct err *why)
 {
 	if (!d->lacking)
-		log_warning("%s; no job is started until that is over", why->msg);
+		log_warning("%s; no job is started until then", why->msg);
 	d->lacking = true;
 }
 
-/* Whether claims may go on. The disk is looked at each time: a job that starts on a full one would fail for good. */
+/* Whether jobs may be claimed. Check the disk every time, because a job that starts on a full disk fails without a retry. */
 static bool
 lack_check(struct dispatch *d)
 {
@@ -238,7 +238,7 @@ attempt_end(struct attempt *a, struct err *e)
 	return 0;
 }
 
-/* The queue did not take an end. It is said once, however often it is tried; on a full disk the reserve is given back. */
+/* The queue could not record the end of an attempt: log it once, delete the reserve if the disk is full, and retry later. */
 static void
 settle_again(struct attempt *a, struct err *e)
 {
@@ -252,7 +252,7 @@ settle_again(struct attempt *a, struct err *e)
 	loop_timer_set(d->spec.loop, &a->settle, room ? 0 : AGAIN_MS);
 }
 
-/* Writes the end down, sooner or later; the slot is taken until then. */
+/* Record the end of an attempt, or retry later. The slot stays taken until it is recorded. */
 static void
 settle_due(void *arg)
 {
@@ -296,12 +296,12 @@ on_progress(void *arg, const Colconv__Progress *progress)
 	CHECK_OBJ(a, ATTEMPT_MAGIC);
 	run_set_progress(&a->run, progress);
 	if (progress->done != progress->total && loop_now_ms() - a->progress_at_ms < PROGRESS_MS)
-		return; /* the end of a stage is always told */
+		return; /* always send the progress that completes a stage */
 	a->progress_at_ms = loop_now_ms();
 	j = run_progress_to_json(&a->run);
 	(void)json_object_set_new(j, "stage", json_string(a->run.stage));
 	journal_flush_stage(&a->dispatch->journal,
-			    &a->journal_use); /* nobody sees progress before its stage */
+			    &a->journal_use); /* clients must see a stage before its progress */
 	live_progress_take(a->dispatch->live, a->run.job, j);
 }
 
@@ -355,7 +355,7 @@ worker_start(struct attempt *a, const struct job *job, struct err *e)
 	};
 	int r;
 
-	/* The text in the queue may be an older version's: printed again it has the fields that came since. */
+	/* An older version may have stored the spec: print it again so that it has all fields of this version. */
 	r = spec_from_text(job->spec, "a row of the queue", E_BAD_DATABASE, &spec, e);
 	if (r == 0) {
 		spec_print(&spec, &text);
@@ -391,7 +391,7 @@ attempt_start(struct dispatch *d, struct runner *runner, const struct job *job)
 	struct attempt *a = calloc(1, sizeof(*a));
 	struct err e = ERR_INIT;
 
-	if (!a) { /* the job is running in the queue, and without memory for more nobody will end it */
+	if (!a) { /* the queue has the job as running, but no attempt exists that would end it */
 		(void)err_no_memory(&e);
 		(void)job_hand_back(d->spec.store, job->id, job->nonce, job_now(), NULL);
 		lack_begin(d, &e);
@@ -413,7 +413,7 @@ attempt_start(struct dispatch *d, struct runner *runner, const struct job *job)
 		settle_due(a);
 }
 
-/* Claims a job for a runner: 1, or 0 when none is due. */
+/* Claim a job for a runner. Returns 1, or 0 when no job is due. */
 static int
 job_take(struct dispatch *d, const struct runner *runner, struct job *ret, struct err *e)
 {
@@ -513,7 +513,7 @@ dispatch_free(struct dispatch **dp)
 	*dp = NULL;
 }
 
-/* In a turn of its own: those who wait for an answer get it first. */
+/* Run in a later turn of the loop, so that waiting requests are answered first. */
 void
 dispatch_kick(struct dispatch *d)
 {

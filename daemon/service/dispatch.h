@@ -1,9 +1,9 @@
 /*
- * From the queue to the runners and back: claims jobs while a slot is free, watches their
- * workers, publishes what they made, and settles every attempt in the queue.
+ * Runs the jobs: claims a job when a runner has a free slot, starts its worker, publishes the artifact, and records the
+ * end of every attempt in the queue.
  *
- * A worker that cannot be started since the daemon ran out of descriptors, processes, memory or disk costs its job no
- * attempt: nothing is claimed until these are there again, which is looked at every few seconds.
+ * If a worker cannot be started because descriptors, processes, memory or disk ran out, the job keeps its attempt. No
+ * job is claimed until the resource is available again; that is checked every few seconds.
  */
 #ifndef SERVICE_DISPATCH_H
 #define SERVICE_DISPATCH_H
@@ -27,37 +27,38 @@ struct dispatch_spec {
 	const char *const *roots;
 	size_t n_roots;
 	const char *tokens; /* the file of the setting; "": none */
-	int64_t start_ms; /* of a worker, until it says Hello */
+	int64_t start_ms;   /* longest time until a worker's Hello */
 	int64_t silence_ms;
 	int64_t timeout_ms;
 	int64_t grace_ms;
-	uint64_t log_max;         /* bytes of a job's log */
-	void (*ended)(void *arg); /* an attempt, also when the queue did not take it: see trash/ */
+	uint64_t log_max; /* bytes of a job's log */
+	void (*ended)(
+		void *arg); /* an attempt ended, even if the queue could not record it; trash/ may have new content */
 	void (*failed)(void *arg, const struct err *why); /* an error of the queue or the disk */
 	void (*idle)(void *arg); /* after dispatch_drain() or dispatch_stop(): the last worker is gone */
 	void *arg;
 };
 
-/* The live events get what happens to the jobs; they are made later. */
+/* `live` gets the events of the jobs; it is made after the dispatcher, and set separately. */
 int dispatch_new(const struct dispatch_spec *spec, struct dispatch **ret, struct err *e);
 void dispatch_set_live(struct dispatch *d, struct live *live);
 
-/* Kills the workers that are left; their attempts are for recovery. */
+/* Kill all remaining workers. The next start recovers their jobs. */
 void dispatch_free(struct dispatch **d);
 
-/* From now on jobs are claimed: the queue has recovered. */
+/* Start claiming jobs. Call it when recovery is done. */
 void dispatch_begin(struct dispatch *d);
 
-/* There may be work. */
+/* Look for due jobs now. */
 void dispatch_kick(struct dispatch *d);
 
-/* What is asked for at each use; the loop and the store stay. */
+/* Set new values after a reload. The loop and the store must stay the same. */
 void dispatch_set_spec(struct dispatch *d, const struct dispatch_spec *spec);
 
-/* Claims no more. */
+/* Stop claiming jobs; running ones continue. */
 void dispatch_drain(struct dispatch *d);
 
-/* Claims no more, stops the workers, and hands their jobs back to the queue. */
+/* Stop claiming jobs, stop the workers, and queue their jobs again. */
 void dispatch_stop(struct dispatch *d);
 
 #endif

@@ -7,8 +7,8 @@
 #include "runner/lines.h"
 
 /*
- * A log is closed by a line of ours as soon as the longest line might not fit together with that one.
- * So the size alone tells whether it was closed.
+ * When the longest line and the closing line together might not fit any more, the closing line is added. Whether a
+ * log is closed therefore follows from its size.
  */
 #define CLOSING_LEN 64
 #define ROOM (LINES_LEN_MAX + CLOSING_LEN + 2 * EVENT_LOG_EXTRA)
@@ -90,7 +90,7 @@ journal_release(struct journal *j)
 	journal_flush(j);
 }
 
-/* `data` is taken; NULL is memory that ran out. */
+/* Takes `data`; NULL means that memory ran out. */
 static void
 row_add_take(struct journal *j, int64_t job, const char *name, json_t *data)
 {

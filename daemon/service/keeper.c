@@ -16,7 +16,7 @@ struct keeper {
 	struct loop_timer trash;
 };
 
-/* 1: there may be more. */
+/* Returns 1 when more may remain. */
 static int
 limits_apply(struct keeper *k, struct err *e)
 {
@@ -26,7 +26,7 @@ limits_apply(struct keeper *k, struct err *e)
 
 	if (r <= 0)
 		return r;
-	log_notice("beyond the limits: %zu artifacts with %" PRId64 " bytes and %zu jobs removed",
+	log_notice("limits of the settings: removed %zu artifacts with %" PRId64 " bytes and %zu jobs",
 		   what.artifacts.n, what.bytes, what.jobs.n);
 	spec->removed(spec->arg, &what);
 	return 1;
@@ -44,11 +44,11 @@ limits_due(void *arg)
 	r = limits_apply(k, &e);
 	if (r < 0)
 		k->spec.failed(k->spec.arg, &e);
-	keeper_empty(k); /* what was read before may not be any more */
+	keeper_empty(k); /* a file that a client was reading may be closed by now */
 	loop_timer_set(k->spec.loop, &k->limits, r > 0 ? 0 : EVERY_MS);
 }
 
-/* Half of the time at the most: as long as a step took, the loop and the disk are others'. */
+/* Work half of the time at most: after each step pause as long as the step took. */
 static void
 trash_due(void *arg)
 {
@@ -103,7 +103,7 @@ keeper_set(struct keeper *k, const struct retention *keep)
 	keeper_kick(k);
 }
 
-/* In a turn of its own, as the next. */
+/* Runs in a turn of its own, like the next function. */
 void
 keeper_kick(struct keeper *k)
 {

@@ -1,6 +1,6 @@
 /*
- * Removes artifacts and jobs beyond the limits (queue/retention.h) and empties trash/, a bit in each turn of the loop,
- * which has others to serve. Makes the reserve again once the disk has room for it (queue/reserve.h).
+ * Removes artifacts and jobs that exceed the limits (queue/retention.h) and empties trash/, in small steps so that
+ * requests are not delayed. Recreates the reserve when the disk has room again (queue/reserve.h).
  */
 #ifndef SERVICE_KEEPER_H
 #define SERVICE_KEEPER_H
@@ -23,13 +23,13 @@ struct keeper_spec {
 int keeper_new(const struct keeper_spec *spec, struct keeper **ret, struct err *e);
 void keeper_free(struct keeper **k);
 
-/* From now on these limits; they are looked at soon, then every minute. */
+/* Set the limits; they are applied soon, then every minute. */
 void keeper_set(struct keeper *k, const struct retention *keep);
 
-/* There is one more: look at the limits soon. */
+/* Call after an artifact or ended job was added: applies the limits soon. */
 void keeper_kick(struct keeper *k);
 
-/* There is something in trash/. */
+/* Call after something was moved to trash/. */
 void keeper_empty(struct keeper *k);
 
 #endif

@@ -45,7 +45,7 @@ sd_reloading(void)
 {
 	struct timespec ts;
 
-	/* To the microsecond: what is older than the request to reload is taken for another reload. */
+	/* In microseconds: systemd ignores a message whose time is before its own request to reload. */
 	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
 	tell("RELOADING=1\nMONOTONIC_USEC=%" PRId64, (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
 }

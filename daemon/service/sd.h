@@ -1,4 +1,4 @@
-/* What systemd is told, when it asked (NOTIFY_SOCKET, WATCHDOG_USEC); else nothing happens. */
+/* Messages to systemd. Without NOTIFY_SOCKET or WATCHDOG_USEC in the environment they do nothing. */
 #ifndef SERVICE_SD_H
 #define SERVICE_SD_H
 

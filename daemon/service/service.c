@@ -12,19 +12,19 @@
 #include "sd.h"
 #include "start.h"
 
-/* After the workers' grace time, for what the disk does not take. */
+/* Extra time after the workers' grace time, for writes to a slow or full disk. */
 #define STOP_EXTRA_MS 5000
 
 #define STATUS_EVERY_MS 2000
 #define RECOVERY_EVERY_MS 5000
 
-/* What the service manager is asked for at a time while jobs drain. */
+/* How much more time systemd is asked for at once while jobs drain. */
 #define EXTEND_MS 30000
 
 enum phase {
 	SERVING,
-	DRAINING, /* no new attempts; the API goes on */
-	STOPPING, /* workers are told to end, and nothing is taken */
+	DRAINING, /* no new attempts start; the API still serves */
+	STOPPING, /* workers are being stopped; new jobs are refused */
 };
 
 struct service {
@@ -56,7 +56,7 @@ stop_now(void *arg)
 	loop_stop(s->loop);
 }
 
-/* Takes nothing new, and ends when the workers have, whose jobs go back to the queue. */
+/* Refuse new jobs, stop the workers, queue their jobs again, and end when all workers have ended. */
 static void
 stop(struct service *s)
 {
@@ -81,7 +81,7 @@ drain_due(void *arg)
 	stop(s);
 }
 
-/* From the loop, like the watchdog's: a daemon that hangs is not waited for. */
+/* Runs in the loop, as the watchdog does, so systemd stops waiting for a daemon that hangs. */
 static void
 extend_due(void *arg)
 {
@@ -102,7 +102,7 @@ drain(struct service *s)
 	dispatch_drain(s->dispatch);
 }
 
-/* The last worker is gone. */
+/* Called when the last worker has ended. */
 static void
 on_idle(void *arg)
 {
@@ -114,7 +114,7 @@ on_idle(void *arg)
 		loop_stop(s->loop);
 }
 
-/* The first asks, the next insists. */
+/* The first signal stops or drains; a second one ends a drain, then the daemon. */
 static void
 on_stop_signal(struct service *s)
 {
@@ -126,7 +126,7 @@ on_stop_signal(struct service *s)
 		stop(s);
 }
 
-/* A full disk is survived; a queue that nobody can vouch for any more is not. */
+/* Only log a full disk. Stop the daemon when the queue is broken, because its content on disk is unknown. */
 static void
 on_failed(void *arg, const struct err *why)
 {
@@ -289,7 +289,7 @@ keeper_spec(struct service *s)
 	};
 }
 
-/* 0 stands for no limit. */
+/* In the settings 0 means no limit. */
 static int64_t
 limit(uint64_t setting)
 {
@@ -348,7 +348,7 @@ reload(struct service *s, struct err *e)
 		keeper_limit(s);
 		dispatch_kick(s->dispatch);
 	}
-	settings_release(&next); /* last: until now the old settings are in use */
+	settings_release(&next); /* last, because the old settings were in use until now */
 	return r;
 }
 
@@ -358,7 +358,7 @@ on_reload_signal(struct service *s)
 	struct err e = ERR_INIT;
 
 	if (s->phase != SERVING) {
-		log_warning("Hangup: the daemon stops, ignoring");
+		log_warning("SIGHUP while the daemon stops, ignoring");
 		return;
 	}
 	sd_reloading();
@@ -405,7 +405,7 @@ signals_watch(struct service *s, struct err *e)
 	return loop_fd_watch(s->loop, &s->signals, EPOLLIN, e);
 }
 
-/* The queue's last running jobs are not settled yet, for the disk is full: the API serves, and no job starts. */
+/* Retry the recovery that failed because the disk is full. Until it succeeds the API serves, but no job starts. */
 static void
 recovery_due(void *arg)
 {
@@ -423,7 +423,7 @@ recovery_due(void *arg)
 	}
 }
 
-/* A full disk is no reason not to start: what is on it can be read, and removed. */
+/* Start even on a full disk, so that clients can read and remove artifacts. */
 static int
 recover(struct service *s, struct err *e)
 {
@@ -479,7 +479,7 @@ service_start(struct service *s, struct err *e)
 	return 0;
 }
 
-/* The reverse of service_start(), from wherever it came to. */
+/* Undo service_start(), also when it failed half way. */
 static void
 service_release(struct service *s)
 {

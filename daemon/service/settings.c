@@ -13,14 +13,15 @@ roots_check(const struct conf *c, struct err *e)
 
 	for (i = 0; i < c->roots.n; i++)
 		if (c->roots.v[i][0] != '/' || !fs_is_dir(c->roots.v[i])) {
-			(void)err_set(e, E_BAD_CONFIG, "root '%s' is no absolute path of a folder",
+			(void)err_set(e, E_BAD_CONFIG,
+				      "root '%s' must be an absolute path of a folder that exists",
 				      c->roots.v[i]);
 			return conf_context(c, &c->roots, i, e);
 		}
 	return 0;
 }
 
-/* Who may only submit must not have any folder converted that the daemon can read: which, is for the operator to say. */
+/* Without roots a submit token could have any folder converted that the daemon can read, so the operator must name the folders. */
 static int
 tokens_check(const struct settings *s, struct err *e)
 {
@@ -60,7 +61,7 @@ worker_set(struct settings *s, struct err *e)
 	if (!*worker)
 		return fs_sibling("colconv-worker", &s->worker, e);
 	if (*worker != '/' || access(worker, X_OK) < 0)
-		return err_set(e, E_BAD_CONFIG, "worker '%s' is no absolute path of a program", worker);
+		return err_set(e, E_BAD_CONFIG, "worker '%s' must be an absolute path of a program", worker);
 	s->worker = strdup(worker);
 	return s->worker ? 0 : err_no_memory(e);
 }

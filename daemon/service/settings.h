@@ -1,4 +1,4 @@
-/* The configuration, checked, with what is made of it. */
+/* The checked configuration and the objects made from it. */
 #ifndef SERVICE_SETTINGS_H
 #define SERVICE_SETTINGS_H
 
@@ -12,17 +12,17 @@ struct settings {
 	bool drain;   /* on SIGTERM, instead of handing jobs back */
 	char *worker; /* program */
 	struct runners runners;
-	struct tokens *tokens; /* until the server has them */
+	struct tokens *tokens; /* until the server takes them */
 };
 
-/* All that can be wrong is found here, before anything is touched. Only what runs the daemon (and CONF_CHECK) is checked. */
+/* Load and check everything before the daemon changes anything. Values are checked only for CONF_RUN and CONF_CHECK. */
 int settings_load(int argc, char **argv, struct settings *ret, enum conf_action *ret_action, struct err *e);
 void settings_release(struct settings *s);
 
-/* Logs what is allowed and odd. */
+/* Log warnings about settings that are allowed but probably wrong. */
 void settings_warn(const struct settings *s);
 
-/* Takes over what `next` changes without a restart, and says so in the log. `next` has what was there before. */
+/* Exchange with `next` everything that changes without a restart, and log the changes. */
 int settings_reload(struct settings *s, struct settings *next, struct err *e);
 
 #endif

@@ -48,7 +48,7 @@ start_descriptors(const struct conf *c)
 	return max;
 }
 
-/* What is left of the workers of a daemon that died would get in the way of their successors. */
+/* Kill workers of a dead daemon: they would use the files and GPUs that new workers need. */
 static int
 strays_of(const struct job *job, void *arg, struct err *e)
 {
@@ -57,7 +57,7 @@ strays_of(const struct job *job, void *arg, struct err *e)
 	return 0;
 }
 
-/* Says once what is in force. */
+/* Log once which limits apply. */
 static int
 workers_adopt(struct settings *settings, struct loop *loop, struct store *store, struct err *e)
 {
@@ -180,7 +180,7 @@ start_listening(struct server *s, const struct conf *c, struct err *e)
 		return r;
 	n = snprintf(text, sizeof(text), "%u\n", (unsigned)first);
 	r = fs_write_file(c->port_file, text, (size_t)n, &why);
-	if (r == E_NO_SPACE) { /* it only informs: a full disk does not keep the daemon from starting */
+	if (r == E_NO_SPACE) { /* a missing port file must not keep the daemon from starting on a full disk */
 		log_warning("%s, ignoring", why.msg);
 		return 0;
 	}

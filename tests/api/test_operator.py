@@ -69,7 +69,7 @@ def test_reload_of_limits_and_roots(stopped):
 
 @pytest.mark.parametrize("text, words", [
     ("slots = 0\n", "line 1: slots must be a whole number from 1 to 64, or gpus, not '0'"),
-    ("\nroots = /nonexistent\n", "line 2: root '/nonexistent' is no absolute path of a folder"),
+    ("\nroots = /nonexistent\n", "line 2: root '/nonexistent' must be an absolute path of a folder"),
     ("slots = 2\nslots = 3\n", "line 2: line 1 has set slots already"),
 ])
 def test_reload_of_a_bad_file_changes_nothing(stopped, text, words):
@@ -200,7 +200,7 @@ def test_sighup_while_stopping(stopped):
     stopped.process.send_signal(signal.SIGTERM)
     logged(stopped, "Terminated: stopping")
     stopped.process.send_signal(signal.SIGHUP)
-    logged(stopped, "Hangup: the daemon stops, ignoring")
+    logged(stopped, "SIGHUP while the daemon stops, ignoring")
     go.touch()
     assert stopped.process.wait(LIMIT) == 0
 

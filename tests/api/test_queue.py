@@ -198,7 +198,7 @@ def test_retry(daemon):
     assert (ended["state"], ended["attempt"]) == ("done", 2)
     again = daemon.post(f"/v1/jobs/{job}/retry")
     assert (again.status, again.json["code"]) == (409, "conflict")
-    assert "is done: there is nothing to retry" in again.json["detail"]
+    assert "is done: cannot retry it" in again.json["detail"]
     assert daemon.post("/v1/jobs/99/retry").status == 404
     assert daemon.post(f"/v1/jobs/{job}/retry", {"why": "so"}).status == 400
 

@@ -167,12 +167,12 @@ def test_what_runs_out_costs_no_attempt(stopped, what):
 
     job = stopped.submit(attempts=1)
 
-    wait_until("it says so", lambda: lines(stopped, "no job is started until that is over"))
+    wait_until("it says so", lambda: lines(stopped, "no job is started until then"))
     wait_until("the job is queued", lambda: stopped.job(job)["state"] == "queued")
     limit_set(stopped, what, 4096)
     end = stopped.wait_end(job)
     assert (end["state"], end["attempts_max"] - end["attempt"]) == ("done", 0)
-    assert len(lines(stopped, "until that is over")) == 1
+    assert len(lines(stopped, "is started until then")) == 1
 
 
 @pytest.mark.parametrize("how", ["moved", "removed", "replaced"])

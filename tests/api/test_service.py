@@ -158,7 +158,7 @@ def test_one_daemon_a_state_folder(stopped):
 @pytest.mark.parametrize("options, words", [
     (["--listen", "0.0.0.0:1"], "'0.0.0.0:1' is reached from other hosts"), (["--listen", "here"], "is not an address"),
     (["--slots", "0"], "slots must be a whole number from 1 to 64, or gpus"), (["--log-level", "loud"], "log level must be"),
-    (["--runner", "x"], "a runner needs"), (["--roots", "relative"], "root 'relative'"), (["--frobnicate"], "no option"),
+    (["--runner", "x"], "a runner needs"), (["--roots", "relative"], "root 'relative'"), (["--frobnicate"], "unknown option"),
     (["--config", "/nonexistent"], "'/nonexistent'"),
 ])
 def test_bad_settings(options, words):
@@ -169,11 +169,11 @@ def test_bad_settings(options, words):
 
 @pytest.mark.parametrize("text, words", [
     ("listen = unix:/a\nlisten = 0.0.0.0:1\n", "line 2: address '0.0.0.0:1' is reached from other hosts"),
-    ("\n\nroots = /etc/passwd\n", "line 3: root '/etc/passwd' is no absolute path of a folder"),
-    ("runner = a 1\nrunner = b 1\nrunner = a 2\n", "line 3: runner 'a' is there twice"),
+    ("\n\nroots = /etc/passwd\n", "line 3: root '/etc/passwd' must be an absolute path of a folder"),
+    ("runner = a 1\nrunner = b 1\nrunner = a 2\n", "line 3: runner 'a' is defined twice"),
     ("log_level = loud\n", "line 1: log level must be"), ("stop_mode = now\n", "line 1: stop mode must be hand_back or drain"),
-    ("worker = colconv-worker\n", "line 1: worker 'colconv-worker' is no absolute path of a program"),
-    ("worker = /etc/passwd\n", "line 1: worker '/etc/passwd' is no absolute path of a program"),
+    ("worker = colconv-worker\n", "line 1: worker 'colconv-worker' must be an absolute path of a program"),
+    ("worker = /etc/passwd\n", "line 1: worker '/etc/passwd' must be an absolute path of a program"),
 ])
 def test_bad_files(tmp_path, text, words):
     """Each error names the line that is to blame."""

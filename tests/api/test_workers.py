@@ -23,7 +23,7 @@ MISCHIEF = [
     ("signal 9", "worker_killed", "killed from outside (signal 9 (Killed))"),
     ("exit 137", "worker_killed", "killed from outside (exit status 137)"),
     ("garbage", "worker_protocol", "longer than the 1048576 allowed"),
-    ("bad_frame", "worker_protocol", "4 bytes that are no message"),
+    ("bad_frame", "worker_protocol", "4 bytes that are not a message"),
     ("hello again", "worker_protocol", "the worker said Hello twice"),
     ("fail io the disk is sick", "io", "the disk is sick"),
 ]

@@ -173,16 +173,16 @@ test_refusals(void **state)
 		const char *option;
 		const char *words;
 	} cases[] = {
-		{"slot = 1\n", NULL, "line 1: there is no setting 'slot'"},
+		{"slot = 1\n", NULL, "line 1: unknown setting 'slot'"},
 		{"\nslots\n", NULL, "line 2: 'slots' is not like 'name = value'"},
 		{"stop_grace = 601\n", NULL, "line 1: stop_grace must be from 0 to 600, not '601'"},
 		{"job_timeout = two\n", NULL, "line 1: job_timeout must be a whole number, not 'two'"},
 		{"slots = 1\nstate = /a\nslots = 2\n", NULL, "line 3: line 1 has set slots already"},
-		{"worker-silence = 1\n", NULL, "there is no setting 'worker-silence'"},
-		{"", "--slot=1", "there is no option '--slot'"},
+		{"worker-silence = 1\n", NULL, "unknown setting 'worker-silence'"},
+		{"", "--slot=1", "unknown option '--slot'"},
 		{"", "--slots", "option '--slots' needs a value"},
 		{"", "--stop-grace=999", "stop_grace must be from 0 to 600"},
-		{"", "start", "'start' is no option"},
+		{"", "start", "unexpected argument 'start'"},
 		{"", "--config", "option '--config' needs a value"},
 	};
 	size_t i;

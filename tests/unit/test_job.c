@@ -343,7 +343,7 @@ test_retry_on_request(void **state)
 	job_release(&job);
 
 	assert_int_equal(job_retry(store, id, T0, &err), E_CONFLICT);
-	assert_error(&err, E_CONFLICT, "job 1 is queued: there is nothing to retry");
+	assert_error(&err, E_CONFLICT, "job 1 is queued: cannot retry it");
 	err_clear(&err);
 	assert_int_equal(job_retry(store, 99, T0, &err), E_NOT_FOUND);
 }
@@ -361,10 +361,10 @@ test_cancel(void **state)
 	assert_int_equal(now, JOB_CANCELLED);
 	assert_int_equal(job_claim(store, T0, &job, &err), 0);
 	assert_int_equal(job_cancel(store, id, T0, &now, &err), E_CONFLICT);
-	assert_error(&err, E_CONFLICT, "is cancelled: there is nothing to cancel");
+	assert_error(&err, E_CONFLICT, "is cancelled: cannot cancel it");
 	err_clear(&err);
 	assert_int_equal(job_cancel(store, 999, T0, &now, &err), E_NOT_FOUND);
-	assert_error(&err, E_NOT_FOUND, "no job 999");
+	assert_error(&err, E_NOT_FOUND, "job 999 does not exist");
 	err_clear(&err);
 
 	id = queue_add();

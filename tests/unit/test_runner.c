@@ -54,7 +54,7 @@ test_bad_lines(void **state)
 		{"local many", E_USAGE, "runner 'local': slots must be a whole number"},
 		{"local 0", E_USAGE, "slots must be from 1 to 64"},
 		{"local 65", E_USAGE, "slots must be from 1 to 64"},
-		{"taken 2", E_BAD_CONFIG, "runner 'taken' is there twice"},
+		{"taken 2", E_BAD_CONFIG, "runner 'taken' is defined twice"},
 	};
 	size_t i;
 

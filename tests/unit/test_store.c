@@ -39,7 +39,7 @@ test_persists(void **state)
 	spec_release(&spec);
 	job_release(&job);
 	assert_int_equal(store_job_get(store, id + 1, &job, &err), E_NOT_FOUND);
-	assert_error(&err, E_NOT_FOUND, "there is no job 2");
+	assert_error(&err, E_NOT_FOUND, "job 2 does not exist");
 }
 
 static void
