@@ -1,4 +1,4 @@
-/* What the parts of the artifact store share: paths, and how folders and files are looked at. */
+/* Shared by the files of this folder: paths, listing of folders, opening of files. */
 #ifndef ARTIFACT_LAYOUT_H
 #define ARTIFACT_LAYOUT_H
 
@@ -14,17 +14,17 @@ char *layout_staging(const char *state_dir, int64_t job, int attempt);
 char *layout_artifact(const char *state_dir, int64_t job);
 char *layout_failed(const char *state_dir, int64_t job);
 
-/* Calls `fn` for every entry; what it returns but 0 ends that, and is returned. */
+/* Calls `fn` for every entry until it returns other than 0, which is then returned. */
 typedef int (*layout_fn)(const char *dir, const char *name, void *arg, struct err *e);
 int layout_each(const char *dir, layout_fn fn, void *arg, struct err *e);
 
-/* Moves a file or folder of the state folder to trash/, not durably yet. A missing one is success. */
+/* Move a file or folder of the state folder to trash/, without fsync. A missing one is success. */
 int layout_trash(const char *state_dir, const char *path, struct err *e);
 
-/* A plain file with one link, for reading; anything else is E_NOT_FOUND. */
+/* Open a plain file with one link for reading; E_NOT_FOUND for anything else. */
 int layout_open(const char *dir, const char *name, int *ret_fd, struct stat *ret_st, struct err *e);
 
-/* What an artifact's folder holds, checked against its manifest (E_MISMATCH). */
+/* List the files of an artifact's folder and check them against its manifest (E_MISMATCH). */
 int layout_list(const char *dir, struct artifact_list *ret, struct err *e);
 
 #endif

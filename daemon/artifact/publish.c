@@ -24,7 +24,7 @@ publish(const char *staging, const char *artifact, struct artifact_list *ret, st
 	return 0;
 }
 
-/* It was renamed, perhaps without the time to make that durable. */
+/* It was renamed already; fsync again in case the crash came before the fsync. */
 static int
 publish_again(const char *state_dir, const char *artifact, struct artifact_list *ret, struct err *e)
 {

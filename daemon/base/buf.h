@@ -11,7 +11,7 @@ struct buf {
 	char *data; /* always NUL-terminated once something was added; NULL before */
 	size_t len;
 	size_t cap;
-	bool failed; /* memory ran out: the content is not to be used */
+	bool failed; /* memory ran out: do not use the content */
 };
 
 /* clang-format off */
@@ -25,7 +25,7 @@ void buf_add(struct buf *b, const void *data, size_t len);
 void buf_puts(struct buf *b, const char *s);
 void buf_printf(struct buf *b, const char *fmt, ...) _printf_(2, 3);
 
-/* Room for `len` more bytes, to be filled by the caller, who then adds to b->len. NULL on failure. */
+/* Reserve room for `len` more bytes. The caller fills it and then increases b->len. NULL on failure. */
 void *buf_reserve(struct buf *b, size_t len);
 
 /* Drops the first `len` bytes. */
@@ -34,7 +34,7 @@ void buf_consume(struct buf *b, size_t len);
 /* 0, or E_NO_MEMORY when a call failed. */
 int buf_failed(const struct buf *b, struct err *e);
 
-/* The bytes as a string that the caller frees; the buffer is empty afterwards. NULL when it failed. */
+/* Take the content as a string that the caller frees; the buffer is empty afterwards. NULL if the buffer failed. */
 char *buf_take(struct buf *b);
 
 #endif

@@ -8,11 +8,11 @@
 #include "fs.h"
 #include "str.h"
 
-/* Files get the time of a clock that ticks every 10 ms at most. */
+/* The kernel sets file times from a clock with ticks of at most 10 ms. */
 #define TICKS_MAX 20
 #define TICK_NS 1000000L
 
-/* A file as it was when it was opened first. */
+/* The state of a file when it was first opened. */
 struct stamp {
 	char *name;
 	struct stat st;
@@ -20,8 +20,8 @@ struct stamp {
 
 struct folder {
 	char *path;
-	char *within; /* the folder seen from the boundary; "." when it is that itself */
-	int boundary; /* an O_PATH descriptor; no name may lead out of it */
+	char *within; /* path of the folder below the boundary; "." when they are the same */
+	int boundary; /* an O_PATH descriptor; no name may lead out of this folder */
 	uid_t owner;  /* of the folder */
 	struct stamp *stamps;
 	size_t n;
@@ -33,7 +33,7 @@ folder_freep(struct folder **f)
 	folder_free(f);
 }
 
-/* Beneath the first of the roots that holds it. */
+/* Open the folder below the first root that contains it. */
 static int
 rooted_open(const char *path, struct folder_roots roots, int code, int *ret_fd, struct err *e)
 {
@@ -50,7 +50,7 @@ rooted_open(const char *path, struct folder_roots roots, int code, int *ret_fd, 
 	for (i = 0; i < roots.n; i++) {
 		const char *rest = fs_below(roots.dir[i], path);
 
-		/* A link that leads out of one root may lead into another that holds it. */
+		/* A link that leads out of one root may lead into another root. */
 		if (rest && fs_open_beneath(roots.dir[i], rest, flags, code, ret_fd, &why) == 0)
 			return 0;
 	}
@@ -103,7 +103,7 @@ boundary_try(struct folder *f, const char *path, struct folder_roots roots, stru
 	return 1;
 }
 
-/* By the path as it was given, or as it is without links. */
+/* Try the path as given, then the path without links. */
 static int
 boundary_widen(struct folder *f, struct folder_roots roots, struct err *e)
 {
@@ -120,7 +120,7 @@ boundary_widen(struct folder *f, struct folder_roots roots, struct err *e)
 	return MIN(boundary_try(f, real, roots, e), 0);
 }
 
-/* Without slashes at its end, which would hide the folder's name. */
+/* Copies a path without slashes at its end, so that its last part is the folder's name. */
 static char *
 path_copy(const char *path)
 {
@@ -196,7 +196,7 @@ time_eq(struct timespec a, struct timespec b)
 	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
-/* What is another in a file that was opened before; NULL: nothing. */
+/* Describes the difference between two states of a file; NULL when they are equal. */
 static const char *
 stamp_differs(const struct stat *was, const struct stat *is)
 {
@@ -212,14 +212,15 @@ stamp_differs(const struct stat *was, const struct stat *is)
 static int
 changed(const struct folder *f, const char *name, const char *how, struct err *e)
 {
-	return err_set(e, E_SOURCE_CHANGED,
-		       "'%s/%s' changed while it was converted: %s; start again when nobody writes to it",
-		       f->path, name, how);
+	return err_set(
+		e, E_SOURCE_CHANGED,
+		"'%s/%s' changed while it was converted: %s; start again when no other program writes to it",
+		f->path, name, how);
 }
 
 /*
- * A write within the same tick of the clock as the last one would leave the times as they are. So
- * the stamp is taken in a later tick than that of the file's last change.
+ * A second write in the same tick of the clock would not change the file's times. So wait until the tick of the last
+ * change is over before recording them.
  */
 static int
 settled_stat(int fd, struct stat *st)

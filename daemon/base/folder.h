@@ -1,19 +1,18 @@
 /*
- * A folder that somebody else filled: a checkpoint, an adapter, the references of a job.
+ * Reads files of a folder whose content we cannot trust: a checkpoint, an adapter, the references of a job.
  *
- * Its files are opened by name and beneath it: a link that leads out of the folder is refused with
- * E_NOT_ALLOWED, so that nobody gets the contents of /etc/passwd by naming a link vocab.json. One
- * exception: the snapshots of the Hub's cache are links to blobs of the same repository,
+ * Files are opened by name and only inside the folder. A link that leads out is refused with E_NOT_ALLOWED, so that a
+ * link vocab.json -> /etc/passwd does not get into an artifact. One exception: snapshots in the Hub's cache are
+ * links to blobs of the same repository,
  *
  *	models--OWNER--NAME/snapshots/COMMIT/config.json -> ../../blobs/HASH
  *
  * so in such a folder the boundary is models--OWNER--NAME.
  *
- * A folder remembers each file that was opened. folder_check() says whether one of them changed
- * since: another inode, size, time of modification or of change. What was read of them before and
- * after is then not of one state.
+ * folder_check() compares each file that was opened with its state at that time: inode, size, times of modification
+ * and of status change. After a difference, the bytes read may belong to different versions of the file.
  *
- * Not for several threads at once.
+ * Use a folder from one thread at a time.
  */
 #ifndef BASE_FOLDER_H
 #define BASE_FOLDER_H
@@ -22,28 +21,28 @@
 
 struct folder;
 
-/* The folders that a job may read; n 0: all. */
+/* The folders that a job may read. n == 0: all folders. */
 struct folder_roots {
 	const char *const *dir;
 	size_t n;
 };
 
 /*
- * Opens the folder itself. E_NOT_ALLOWED when it does not lie beneath one of the roots, links
- * followed; `code` when it cannot be opened. The strings of `roots` are not kept.
+ * Open a folder. E_NOT_ALLOWED when it lies outside all roots after following links; `code` when it cannot be
+ * opened. The strings in `roots` need not live longer than the call.
  */
 int folder_open(const char *path, struct folder_roots roots, int code, struct folder **ret, struct err *e);
 void folder_free(struct folder **f);
 
-const char *folder_path(const struct folder *f); /* as it was given, without slashes at its end */
+const char *folder_path(const struct folder *f); /* the path as given, without slashes at its end */
 
-/* There is something of that name, a broken link too. */
+/* Whether an entry of that name exists; also true for a broken link. */
 bool folder_has(const struct folder *f, const char *name);
 
 /*
- * Opens a regular file of the folder. E_NOT_ALLOWED for a link that leads out, and for a file of
- * another owner than the folder's that has several names: such a hard link may be to a file that
- * only we may read. E_SOURCE_CHANGED when it was opened before and is another now.
+ * Open a regular file of the folder. E_NOT_ALLOWED for a link that leads out, and for a file with several hard links
+ * whose owner is not the folder's: it may be a link to a file that only the daemon can read. E_SOURCE_CHANGED when
+ * the file was opened before and has changed since.
  */
 int folder_open_file(struct folder *f, const char *name, int code, int *ret_fd, uint64_t *ret_len,
 		     struct err *e);
@@ -52,7 +51,7 @@ int folder_open_file(struct folder *f, const char *name, int code, int *ret_fd, 
 int folder_read(struct folder *f, const char *name, uint64_t max, int code, char **ret, size_t *ret_len,
 		struct err *e);
 
-/* E_SOURCE_CHANGED, with a sentence that names the file and what changed, when one is not as it was opened. */
+/* E_SOURCE_CHANGED when a file changed since it was opened; the message names the file and the change. */
 int folder_check(const struct folder *f, struct err *e);
 
 #endif

@@ -1,9 +1,8 @@
 /*
- * Files by their paths: whole reads and writes, folders. What others may have prepared is opened
- * through folder.h; files are mapped by map.h.
+ * Reads and writes whole files and folders by path. Use folder.h for files of untrusted folders, map.h to map files.
  *
- * Everything is O_CLOEXEC at birth. A file that others may see appears by
- * write, fsync, rename; a folder by rename and fsync of its parent.
+ * All descriptors are opened with O_CLOEXEC. Visible files are made by write, fsync and rename; folders by rename and
+ * fsync of the parent.
  */
 #ifndef BASE_FS_H
 #define BASE_FS_H
@@ -15,10 +14,10 @@
 /* Opens a regular file for reading. Fails with `code` when the path is missing, not a regular file or unreadable. */
 int fs_open_file(const char *path, int code, int *ret_fd, uint64_t *ret_len, struct err *e);
 
-/* The whole of a regular file of at most `max` bytes, NUL-terminated beyond *ret_len. The caller frees it. */
+/* Read a whole regular file of at most `max` bytes. A NUL follows the *ret_len bytes. The caller frees *ret. */
 int fs_read(const char *path, uint64_t max, int code, char **ret, size_t *ret_len, struct err *e);
 
-/* Writes all of `len` bytes, whatever write() takes at a time. */
+/* Write all `len` bytes, with as many calls of write() as needed. */
 int fs_write_all(int fd, const void *data, size_t len, const char *path, struct err *e);
 
 /* fsync() of a file of `len` bytes, in steps that are each a sign of life (pulse.h). */
@@ -27,7 +26,7 @@ int fs_sync_file(int fd, uint64_t len, const char *path, struct err *e);
 /* Replaces `path` by these bytes: temporary name, fsync, rename, fsync of the folder. */
 int fs_write_file(const char *path, const void *data, size_t len, struct err *e);
 
-/* Makes a file that must not exist; fsynced, its name in the folder not yet. */
+/* Create a file that must not exist yet. Its content is synced, its name in the folder is not. */
 int fs_write_new(const char *path, const void *data, size_t len, struct err *e);
 
 int fs_mkdir(const char *path, mode_t mode, struct err *e);   /* existing folders are fine */
@@ -35,10 +34,10 @@ int fs_mkdir_p(const char *path, mode_t mode, struct err *e); /* with its parent
 int fs_sync_dir(const char *path, struct err *e);             /* makes the names in it durable */
 int fs_sync_tree(const char *path, struct err *e);            /* every file and folder below, then itself */
 
-/* Renames and makes it durable on both sides. */
+/* Rename, then fsync both folders. */
 int fs_rename(const char *from, const char *to, struct err *e);
 
-/* Swaps two files or folders and makes it durable on both sides: in one step, or by renames where the file system cannot. */
+/* Swap two files or folders, then fsync both parents. One atomic step if the file system supports it, else several renames. */
 int fs_exchange(const char *a, const char *b, struct err *e);
 
 /* Removes a file or a whole folder, following no link. A missing path is success. */
@@ -58,11 +57,11 @@ int fs_open_beneath(const char *dir, const char *path, int flags, int code, int 
 int fs_open_beneath_fd(int dir_fd, const char *dir, const char *path, int flags, int code, int *ret_fd,
 		       struct err *e);
 
-/* The whole of an open regular file, `len` bytes as fstat() gave them; the rest as fs_read(). */
+/* Read a whole open regular file, whose size `len` comes from fstat(); otherwise like fs_read(). */
 int fs_read_fd(int fd, uint64_t len, uint64_t max, const char *path, int code, char **ret, size_t *ret_len,
 	       struct err *e);
 
-/* `path` seen from the folder `dir`, as text; NULL when it does not begin there. */
+/* The part of `path` below the folder `dir`, comparing text only; NULL when `path` is not below it. */
 const char *fs_below(const char *dir, const char *path);
 
 /* Bytes free to us on the file system that holds `path`. */

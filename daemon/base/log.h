@@ -13,8 +13,8 @@
 #include "err.h"
 
 enum log_level {
-	LOG_LEVEL_ERR = 3,     /* somebody must act */
-	LOG_LEVEL_WARNING = 4, /* survived */
+	LOG_LEVEL_ERR = 3,     /* an operator must act */
+	LOG_LEVEL_WARNING = 4, /* handled, but look at it */
 	LOG_LEVEL_NOTICE = 5,  /* rare and normal */
 	LOG_LEVEL_INFO = 6,    /* one line per state change */
 	LOG_LEVEL_DEBUG = 7,   /* the rest */

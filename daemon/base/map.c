@@ -18,7 +18,7 @@ struct map_range {
 	char *path;
 };
 
-/* Changed under the lock; the handler of the signal only follows the pointers. */
+/* Changed only under the lock. The signal handler does not take it; it just follows the pointers. */
 static struct map_range *_Atomic ranges;
 static pthread_mutex_t ranges_lock = PTHREAD_MUTEX_INITIALIZER;
 static map_lost_fn *lost;
@@ -114,7 +114,7 @@ range_lost(const struct map_range *r)
 	struct err e = ERR_INIT;
 	struct stat st;
 
-	while (atomic_flag_test_and_set(&told)) /* another thread tells it, and ends all */
+	while (atomic_flag_test_and_set(&told)) /* another thread reports it and ends the process */
 		(void)pause();
 	if (fstat(r->fd, &st) == 0 && (uint64_t)st.st_size < r->len)
 		(void)err_set(&e, E_SOURCE_CHANGED,
@@ -137,7 +137,7 @@ on_bus(int sig, siginfo_t *info, void *context)
 	for (r = atomic_load(&ranges); r; r = atomic_load(&r->next))
 		if (r->data && at >= r->data && at < r->data + ALIGN_UP(r->len, 4096))
 			range_lost(r);
-	(void)signal(sig, SIG_DFL); /* not a file of ours: the same access now ends the process */
+	(void)signal(sig, SIG_DFL); /* not one of our mappings: repeating the access ends the process */
 }
 
 void

@@ -1,6 +1,6 @@
 /*
- * Child processes: fork only to exec. The child has its own process group, so that
- * it and all it starts can be stopped together, and dies with its parent.
+ * Starts child processes (fork, then always exec). A child gets its own process group, so that it can be stopped
+ * together with its own children, and it is killed when its parent dies.
  */
 #ifndef BASE_PROC_H
 #define BASE_PROC_H
@@ -10,17 +10,18 @@
 #include "err.h"
 
 struct proc_spec {
-	char *const *argv;      /* argv[0] is looked up in PATH unless it has a '/' */
-	const char *const *env; /* "NAME=value" put over our own environment, NULL-terminated; may be NULL */
-	bool (*env_passes)(const char *variable); /* which of our own variables it gets; NULL: all */
-	const int *keep; /* descriptors that it gets under the same numbers, beside 0, 1 and 2 */
+	char *const *argv; /* argv[0] is looked up in PATH unless it has a '/' */
+	const char *const
+		*env; /* "NAME=value", overriding our own environment, NULL-terminated; may be NULL */
+	bool (*env_passes)(const char *variable); /* selects our variables that it inherits; NULL: all */
+	const int *keep; /* descriptors that it inherits with the same numbers, besides 0, 1 and 2 */
 	size_t n_keep;
 	int fd_in; /* become 0, 1, 2; -1 is /dev/null; borrowed */
 	int fd_out;
 	int fd_err;
 	bool keep_group; /* stay in our process group, for a child of the terminal's user */
-	int oom_score_adj; /* how much sooner than others it is killed when memory runs out, to 1000; 0: as we */
-	const char *cgroup; /* a file cgroup.procs: the control group that it puts itself into; NULL: ours */
+	int oom_score_adj; /* added to its score when the kernel picks a process to kill, up to 1000; 0: as ours */
+	const char *cgroup; /* path of a file cgroup.procs: the control group that it joins; NULL: ours */
 };
 
 struct proc {
@@ -32,7 +33,7 @@ struct proc {
 #define PROC_INIT { .pid = 0, .pidfd = -1 }
 /* clang-format on */
 
-/* An exec that fails is an error here (E_IO with the program's name), not an odd exit of the child. */
+/* Start the program. If exec fails, the error is returned here (E_IO with the program's name). */
 int proc_spawn(const struct proc_spec *spec, struct proc *ret, struct err *e);
 
 /* A signal to the whole process group (to the process alone with keep_group). */

@@ -1,12 +1,10 @@
 /*
- * The sign of life of a process that works for hours: the work itself gives it.
+ * A counter that shows whether a long computation still makes progress.
  *
- * Each piece of work calls pulse() when it is done: a block that was read, hashed or written, a
- * node of a graph. Whoever watches reads the count and sees a loop that does not end, or a call
- * that does not come back, by a count that stands still.
+ * Call pulse() after each piece of work: a block read, hashed or written, a node of a graph. A thread that watches the
+ * counter notices an endless loop or a call that hangs, because the counter stops.
  *
- * What cannot be cut into pieces, such as one matrix product or an fsync of what the disk has yet to
- * write, says beforehand how long it may take:
+ * A step that cannot be split, such as one matrix product or an fsync, announces how long it may take:
  *
  *	pulse_allow(600);
  *	product();
@@ -19,10 +17,10 @@
 
 void pulse(void);
 
-/* From now until the next pulse_allow(): so many seconds count as alive. 0 ends it, and is a pulse. */
+/* Count the next `seconds` as progress. 0 ends that time early. Both also count as a pulse. */
 void pulse_allow(unsigned seconds);
 
-/* Something was done since the last call, or the time that was allowed has not passed. For one caller. */
+/* Whether there was a pulse since the last call, or the allowed time still runs. Use it from one thread only. */
 bool pulse_felt(void);
 
 #endif

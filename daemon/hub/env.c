@@ -101,7 +101,7 @@ token_take(struct hub_env *env, const char *text, const char *where, struct err 
 		n--;
 	for (i = 0; i < n; i++)
 		if (text[i] <= ' ' || text[i] > '~')
-			return err_set(e, E_BAD_CONFIG, "what %s holds is no token of the Hub", where);
+			return err_set(e, E_BAD_CONFIG, "%s does not hold a token of the Hub", where);
 	if (n && !(env->token = strndup(text, n)))
 		return err_no_memory(e);
 	return 0;

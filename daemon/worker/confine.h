@@ -2,12 +2,13 @@
  * Closes the daemon's own files to its worker, by Landlock (Linux 5.13 and newer).
  *
  * A worker runs as the daemon's user, so its paths alone would open the queue, other jobs' artifacts, the tokens
- * and the credentials. The daemon names these paths in the job. Landlock can only allow, so everything beside
- * them is allowed: for /var/lib/colconv/queue.db that is every entry of /, /var, /var/lib and /var/lib/colconv
- * but the one that leads on. What is made later in one of these four folders is closed too, unless `open` names it.
+ * and the credentials. The daemon names these paths in the job. Landlock rules can only allow paths, so every path beside the closed ones is
+ * allowed: for /var/lib/colconv/queue.db all entries of /, /var, /var/lib and /var/lib/colconv, except the one on the
+ * way to queue.db. Files that are created later in one of these four folders are closed too, unless `open` names them.
  *
- * Links are no way around: the kernel judges the file that was reached. Nor is /proc/PID of the daemon: a confined
- * process may not look into one that is not (root, with CAP_PERFMON, still sees its environment). Programs that are started later are confined as well.
+ * A link does not help: the kernel checks the file that the link leads to. /proc/PID of the daemon does not help
+ * either, because a confined process may not inspect an unconfined one (only root, with CAP_PERFMON, can still read
+ * its environment). Child processes are confined as well.
  */
 #ifndef WORKER_CONFINE_H
 #define WORKER_CONFINE_H

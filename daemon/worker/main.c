@@ -1,6 +1,6 @@
 /*
- * colconv-worker: one conversion, then the end. Started by colconvd or colconvctl, which write a
- * Job to its stdin and read its frames (proto/worker.proto); by hand it prints graphs.
+ * colconv-worker: runs one conversion and exits. colconvd or colconvctl start it, write a Job to its stdin and read its frames
+ * (proto/worker.proto). Run by hand it prints graphs.
  */
 #include <getopt.h>
 #include <signal.h>
@@ -41,10 +41,10 @@ job_read(Colconv__Job **ret, struct err *e)
 	int r = frame_read(STDIN_FILENO, &b, e);
 
 	if (r == 0)
-		r = err_set(e, E_WORKER_PROTOCOL, "there is no job on stdin; see --help");
+		r = err_set(e, E_WORKER_PROTOCOL, "expected a job on stdin; see --help");
 	if (r > 0) {
 		*ret = colconv__job__unpack(NULL, b.len, (const uint8_t *)b.data);
-		r = *ret ? 0 : err_set(e, E_WORKER_PROTOCOL, "what came on stdin is no job");
+		r = *ret ? 0 : err_set(e, E_WORKER_PROTOCOL, "the data on stdin is not a job");
 	}
 	buf_release(&b);
 	return r;
@@ -79,10 +79,10 @@ result_report(const struct conversion *c)
 	report_result(c->report, &result);
 }
 
-/* Of the job that runs; NULL: none does, or nobody can be told yet. */
+/* Report of the running job; NULL before it exists. */
 static struct report *reporting;
 
-/* A file went away under us: the last message, from the thread that read it. */
+/* A mapped file was cut while it was read: send the last message, from the thread that read it. */
 static void
 file_lost(const struct err *e)
 {
@@ -91,7 +91,7 @@ file_lost(const struct err *e)
 	log_err("%s: %s", err_name(e->code), e->msg);
 }
 
-/* A descriptor stays open for each file of weights, and there may be more than a login's usual 1024. */
+/* Raise the limit of descriptors: each file of weights keeps one open, and there may be more than the usual 1024. */
 static void
 descriptors_raise(void)
 {
@@ -199,8 +199,9 @@ main(int argc, char **argv)
 	int opt, r;
 
 	log_setup(LOG_LEVEL_INFO);
-	(void)signal(SIGXFSZ,
-		     SIG_IGN); /* a file that grows too large fails in write(), for colconv-parity too */
+	(void)signal(
+		SIGXFSZ,
+		SIG_IGN); /* make write() return an error for a file that grows too large, also in colconv-parity */
 	map_catch(file_lost);
 	descriptors_raise();
 	opt = getopt_long(argc, argv, "", options, NULL);

@@ -12,7 +12,7 @@
 #define REPORT_FILE "parity.json"
 #define REPORT_LEN_MAX (16u << 20)
 
-/* A command line that grows; the strings are owned. */
+/* A growing command line that owns its strings. */
 struct args {
 	char **item;
 	size_t n, cap;
@@ -29,7 +29,7 @@ args_release(struct args *a)
 	free(a->item);
 }
 
-/* Takes the string; NULL is memory that ran out. */
+/* Takes the string; NULL means that memory ran out. */
 static void
 args_add_take(struct args *a, char *s)
 {
@@ -56,7 +56,7 @@ args_add(struct args *a, const char *s)
 	args_add_take(a, strdup(s));
 }
 
-/* What the child said: its last lines tell the reason ("colconv-parity: no_runtime: words"). */
+/* The error from the child's last line, such as "colconv-parity: no_runtime: text". */
 static int
 child_error(const char *said, int status, struct err *e)
 {
@@ -113,7 +113,8 @@ fclosep(FILE **f)
 		(void)fclose(*f);
 }
 
-/* Runs colconv-parity, with the open references where it needs them; its stderr goes to a file without a name, so that neither pipe can fill up unread. */
+/* Run colconv-parity; it inherits the open references if it needs them. Its stderr goes to a file in memory, because a
+ * second pipe could fill up while we read the first. */
 static int
 child_run(const struct args *a, const struct sources *s, struct report *r, struct err *e)
 {

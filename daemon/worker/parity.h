@@ -4,7 +4,7 @@
 
 #include "stages.h"
 
-/* Whether colconv-parity and ONNX Runtime are there. */
+/* Checks that colconv-parity and ONNX Runtime can be used. */
 int parity_probe(struct err *e);
 
 /* E_PARITY names the worst case. Sets c->parity, and leaves parity.json in the job's folder either way. */

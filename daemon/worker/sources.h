@@ -1,10 +1,10 @@
 /*
- * All that a conversion reads, held to one state from its start to its end: what the manifest says of
- * a source is true of the bytes that were converted.
+ * Opens every file that a conversion reads and detects changes until its end, so that the hashes in the manifest
+ * belong to the bytes that were converted.
  *
- * Small files are taken at the start (processor.h). Weights are hashed through the descriptors that
- * they are mapped by, by a thread of low priority: it reads behind or ahead of the export, from the
- * same pages of the cache. References are opened once, and colconv-parity gets the descriptors.
+ * Small files are copied at the start (processor.h). A thread of low priority hashes the weights through the
+ * descriptors of their mappings, sharing the page cache with the export. References are opened once, and
+ * colconv-parity inherits the descriptors.
  */
 #ifndef WORKER_SOURCES_H
 #define WORKER_SOURCES_H
@@ -16,9 +16,9 @@ struct sources;
 /* `c` must outlive it; the strings of `reference` too. */
 int sources_open(const struct checkpoint *c, struct folder_roots roots, char *const *reference,
 		 size_t n_reference, const char *out_dir, struct sources **ret, struct err *e);
-void sources_free(struct sources **s); /* stops what has not ended */
+void sources_free(struct sources **s); /* stops the hashing if it runs */
 
-/* E_SOURCE_CHANGED when a file is not as it was opened. */
+/* E_SOURCE_CHANGED when a file changed since it was opened. */
 int sources_check(const struct sources *s, struct err *e);
 
 const struct processor *sources_processor(const struct sources *s);

@@ -86,7 +86,7 @@ conversion_trace(const struct conversion *c, enum variant v, struct ir_graph **r
 	return r;
 }
 
-/* The longest time for the factors of one matrix, which LAPACK finds in one call. */
+/* Longest time for factoring one matrix, which is a single call of LAPACK. */
 #define FACTORS_SECONDS 1800
 
 static void
@@ -106,7 +106,7 @@ hub_progress(void *arg, uint64_t done, uint64_t total, const char *detail)
 	report_progress(c->report, done, total, "bytes", detail);
 }
 
-/* The roots of the job, if it has any, and beside them the repositories that the Hub gave so far. */
+/* Set the folders that may be read: the job's roots and the repositories fetched so far. Without roots, all folders. */
 static int
 readable_set(struct conversion *c, struct err *e)
 {
@@ -136,7 +136,7 @@ readable_set(struct conversion *c, struct err *e)
 	return 0;
 }
 
-/* The folder and what the job says about an adapter in it. */
+/* The job's options about adapters, for checkpoint_open(). */
 static struct checkpoint_choice
 choice_make(const struct conversion *c)
 {
@@ -149,7 +149,7 @@ choice_make(const struct conversion *c)
 	};
 }
 
-/* The repository that the adapter names as its base, or NULL where none is needed: c->base_name owns it. */
+/* Find the repository that the adapter names as its base; NULL if the base is not a repository. c->base_name owns it. */
 static int
 base_repo_find(struct conversion *c, const char **ret, struct err *e)
 {
@@ -165,7 +165,7 @@ base_repo_find(struct conversion *c, const char **ret, struct err *e)
 		*ret = c->base_name = TAKE(place.base);
 		return 0;
 	}
-	/* checkpoint_open() says what a folder of this machine lacks. */
+	/* For a folder of this machine checkpoint_open() reports a missing base. */
 	return fetched ? err_set(e, E_BAD_CHECKPOINT,
 				 "the adapter '%s' does not name a repository of the Hub as its base, and "
 				 "a repository may not choose a folder of this machine: give the base with "
@@ -174,7 +174,7 @@ base_repo_find(struct conversion *c, const char **ret, struct err *e)
 		       : 0;
 }
 
-/* The base that the job names, or a repository that the adapter names. */
+/* Open the base that the job names, or the repository that the adapter names. */
 static int
 base_open(struct conversion *c, struct err *e)
 {
@@ -206,7 +206,7 @@ resolve(struct conversion *c, struct err *e)
 		r = readable_set(c, e);
 	if (r == 0)
 		r = base_open(c, e);
-	source_token_forget(); /* nobody asks the Hub from here on, colconv-parity least of all */
+	source_token_forget(); /* the Hub is not asked any more; colconv-parity must not get the token */
 	if (r == 0)
 		r = readable_set(c, e);
 	if (r == 0) {
@@ -217,7 +217,7 @@ resolve(struct conversion *c, struct err *e)
 		if (c->spec.variants & ~c->model->arch->variants & 1u << v)
 			r = err_set(e, E_UNSUPPORTED_MODEL, "%s has no graph '%s'", c->model->arch->title,
 				    variant_name((enum variant)v));
-	/* Take and open all that is read: what is wrong should fail now, not after the export. */
+	/* Open every source now, so that a wrong file fails here and not after the export. */
 	if (r == 0)
 		r = sources_open(c->checkpoint, c->readable, c->spec.reference.item, c->spec.reference.n,
 				 c->job->out_dir, &c->sources, e);
@@ -284,7 +284,7 @@ static int export(struct conversion *c, struct err *e)
 	return r < 0 ? r : onnx_export_write(c->onnx, export_progress, c, e);
 }
 
-/* The cases are our own scratch: an artifact does not have them, nor has a failed folder. */
+/* Delete the cases: they are temporary files and not part of an artifact. */
 static int
 cases_remove(struct conversion *c, struct err *e)
 {
@@ -300,7 +300,7 @@ stages_run(struct conversion *c, struct err *e)
 	static const struct {
 		const char *name;
 		int (*run)(struct conversion *c, struct err *e);
-		bool proves; /* left out of a job without parity */
+		bool proves; /* skipped in a job without parity */
 	} stages[] = {
 		{"resolve", resolve, false},        {"trace", trace, false},      {"export", export, false},
 		{"reference", reference_run, true}, {"parity", parity_run, true},
@@ -332,7 +332,7 @@ conversion_run(struct conversion *c, struct err *e)
 		(void)cases_remove(c, NULL);
 	if (r == 0)
 		r = manifest_write(c, e);
-	/* A file that changed explains whatever else went wrong, and lets nothing pass. */
+	/* Check the sources last: a changed file makes the conversion fail and explains other errors. */
 	if (c->sources && sources_check(c->sources, &why) < 0) {
 		err_clear(e);
 		return err_set(e, why.code, "%s", why.msg);

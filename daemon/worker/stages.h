@@ -1,8 +1,8 @@
 /*
  * One conversion, stage by stage: resolve, trace, export, reference, parity.
  *
- * Everything is written below job->out_dir, which must be an empty folder. What a stage needs
- * of an earlier one stays open until conversion_release().
+ * All files are written below job->out_dir, which must be an empty folder. Results of a stage stay available to later
+ * stages until conversion_release().
  */
 #ifndef WORKER_STAGES_H
 #define WORKER_STAGES_H
@@ -21,19 +21,19 @@ struct conversion {
 	struct spec spec; /* what the job asks for */
 	struct report *report;
 	struct source source;         /* of the model */
-	struct source base;           /* of an adapter's base, where the job names it or it is a repository */
-	char *base_name;              /* of that repository, where the adapter names it */
+	struct source base;           /* of an adapter's base, if the job names it or it is a repository */
+	char *base_name;              /* repository of the base, if the adapter names one */
 	struct folder_roots readable; /* the job's roots, and the repositories that were fetched */
-	char *repo_dirs[2];           /* of these, the repositories' */
+	char *repo_dirs[2];           /* of `readable`, the folders of repositories */
 	struct checkpoint *checkpoint;
 	const struct model *model;
 	const struct model_spelling *spelling; /* of its config.json */
 	void *config;                          /* of the model */
-	struct ir_graph *graph[VARIANT_MAX];   /* NULL: not asked for */
-	struct sources *sources;               /* NULL in a print of a graph */
+	struct ir_graph *graph[VARIANT_MAX];   /* NULL: not requested */
+	struct sources *sources;               /* NULL when only a graph is printed */
 	struct page *page;                     /* page.h; NULL: no graph takes a picture */
 	struct onnx_export *onnx;
-	char *case_dir;   /* the reference's cases, while they are needed */
+	char *case_dir;   /* folder of the reference's cases, removed before the end */
 	json_t *parity;   /* the report, when parity was checked */
 	json_t *warnings; /* of warnings.h; NULL: none yet */
 };
