@@ -27,5 +27,6 @@ libmodel_a_SOURCES = \
 	daemon/model/registry.c \
 	daemon/model/siglip.c daemon/model/siglip.h \
 	daemon/model/tiles.c daemon/model/tiles.h \
-	daemon/model/tokens.c
+	daemon/model/tokens.c \
+	daemon/model/unsupported.def
 MODEL_LIBS = libmodel.a libtrace.a libtorch_shim.a libgraph.a libcheckpoint.a libspec.a

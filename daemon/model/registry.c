@@ -8,6 +8,16 @@ static const struct model *const models[] = {
 #undef ARCHITECTURE
 };
 
+/* NULL fits anything. */
+static const struct unsupported {
+	const char *type, *class; /* the class begins so */
+	const char *title, *missing;
+} unsupported[] = {
+#define UNSUPPORTED(type, class, title, missing) {type, class, title, missing},
+#include "unsupported.def"
+#undef UNSUPPORTED
+};
+
 static const char *const libraries[] = {
 	[LIBRARY_TRANSFORMERS] = "transformers",
 	[LIBRARY_ENGINE] = "colpali-engine",
@@ -138,6 +148,41 @@ supported_put(struct buf *b)
 	}
 }
 
+static bool
+class_begins(const struct told *t, const char *with)
+{
+	size_t i;
+
+	for (i = 0; i < t->n_class; i++)
+		if (str_starts(t->class[i], with))
+			return true;
+	return false;
+}
+
+/* The row of a retriever that is known, but not converted; or NULL. */
+static const struct unsupported *
+unsupported_find(const struct told *t)
+{
+	const struct unsupported *u;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(unsupported); i++) {
+		u = &unsupported[i];
+		if ((!u->type || string_eq(u->type, t->type)) && (!u->class || class_begins(t, u->class)))
+			return u;
+	}
+	return NULL;
+}
+
+static int
+known_not_supported(const struct unsupported *u, const struct told *t, struct err *e)
+{
+	return err_set(e, E_UNSUPPORTED_MODEL,
+		       "config.json: this is %s (model_type '%s', architectures '%s'), which is not "
+		       "supported: %s",
+		       u->title, t->type ? t->type : "none", t->n_class ? t->class[0] : "none", u->missing);
+}
+
 static int
 not_supported(const struct told *t, struct err *e)
 {
@@ -183,6 +228,7 @@ model_find(const json_t *config, const struct model **ret, const struct model_sp
 {
 	const struct model_spelling *s, *best = NULL;
 	const struct model *near = NULL;
+	const struct unsupported *known;
 	const char *class;
 	struct told told;
 	size_t i;
@@ -201,6 +247,9 @@ model_find(const json_t *config, const struct model **ret, const struct model_sp
 			}
 		}
 	if (!best) {
+		known = unsupported_find(&told);
+		if (known)
+			return known_not_supported(known, &told, e);
 		class = near ? stranger(near, &told, NULL) : NULL;
 		return class ? class_not_supported(near, class, e) : not_supported(&told, e);
 	}
