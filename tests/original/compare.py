@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares colconv with the original classes of transformers, live, on random models and inputs.
 
-  compare.py [--runs N] [--seed S] [--family colqwen2|colpali|all] [--colconvctl PATH] [--keep DIR]
+  compare.py [--runs N] [--seed S] [--family NAME|all] [--colconvctl PATH] [--keep DIR]
 
 A run draws a configuration and weights, saves the checkpoint (in fp32, fp16 or bf16, one file or several, under the names
 of one version of the libraries or another), has the original class embed some random batches in float32, converts the
@@ -16,6 +16,7 @@ README.md says what must be installed.
 """
 import argparse
 import collections
+import importlib.util
 import json
 import pathlib
 import random
@@ -39,6 +40,16 @@ FACTOR = 4
 HALF_BIT = 2.0 ** -24
 CHANGED = 3  # times that the weights are changed
 VARIANTS = "text,image,unified"
+
+
+def engine_class(file, name):
+    """A class of colpali-engine, from its file alone: the package imports processors that need much more."""
+    package = importlib.util.find_spec("colpali_engine").submodule_search_locations[0]
+    spec = importlib.util.spec_from_file_location(name, pathlib.Path(package) / "models" / file)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return getattr(module, name)
 
 
 class Draw:
@@ -204,7 +215,120 @@ class ColPali:
         return {"trained": make.run_colpali(model, inputs)["out.embeddings"], "causal": model(**inputs).embeddings}
 
 
-FAMILIES = {family.name: family for family in (ColQwen2, ColPali)}
+class Tiles:
+    """What the families have in common whose images are tiles of one size."""
+    norm_base = 1
+    modes = {"trained": ()}
+
+    def __init__(self, draw, powers):
+        self.draw = draw
+        self.vocab = draw.between(64, 500)
+        self.image = draw.between(3, self.vocab - 1)
+        self.words = [i for i in range(self.vocab) if i != self.image]
+        self.factor = draw.pick(1, 2, 4) if powers else draw.pick(1, 2, 3)
+        self.patches = self.factor * (draw.pick(1, 2) if powers else draw.between(1, 3))
+        patch = draw.pick(2, 4, 3, 8)
+        self.side = self.patches * patch
+        heads = draw.between(1, 5)
+        self.vision = dict(
+            hidden_size=heads * draw.between(max(3, 16 // heads), 20), intermediate_size=draw.between(1, 120),
+            num_hidden_layers=draw.between(1, 4), num_attention_heads=heads, image_size=self.side, patch_size=patch,
+            layer_norm_eps=draw.pick(1e-6, 1e-5, 1e-3), hidden_act="gelu_pytorch_tanh")
+
+    def text(self):
+        rows = [self.draw.random.choices(self.words, k=self.draw.length()) for _ in range(self.draw.between(1, 6))]
+        return make.batch(rows, left=self.left())
+
+    def left(self):
+        return self.draw.chance(0.5)
+
+    def images(self):
+        """Rows of 0 to 4 tiles, at times of parts of tiles."""
+        counts = [self.draw.between(0, 4) for _ in range(self.draw.between(1, 4))]
+        counts[self.draw.between(0, len(counts) - 1)] = self.draw.between(1, 5)
+        each = (self.patches // self.factor) ** 2
+        rows, partial = [], self.draw.chance(0.4)
+        pixels = torch.zeros(len(counts), max(counts), 3, self.side, self.side)
+        mask = torch.zeros(len(counts), max(counts), self.side, self.side, dtype=torch.int64)
+        for i, count in enumerate(counts):
+            rows.append(self.draw.random.choices(self.words, k=self.draw.between(1, 10)))
+            for k in range(count):
+                h, w = (self.draw.between(1, self.side) if partial else self.side for _ in range(2))
+                pixels[i, k, :, :h, :w] = self.draw.normal(3, h, w)
+                mask[i, k, :h, :w] = 1
+                rows[-1] += [self.image] * each + self.draw.random.choices(self.words, k=self.draw.between(0, 4))
+        return {**make.batch(rows, left=self.left()), "pixel_values": pixels, "pixel_attention_mask": mask}
+
+    def embed(self, model, inputs):
+        out = model(**inputs)
+        return {"trained": getattr(out, "embeddings", out)}
+
+
+class ColModernVBert(Tiles):
+    name = "colmodernvbert"
+    model = transformers.ColModernVBertForRetrieval
+
+    def __init__(self, draw):
+        super().__init__(draw, powers=False)
+        heads = draw.between(1, 6)
+        layers = draw.between(1, 5)
+        text = dict(
+            model_type="modernbert", vocab_size=self.vocab, hidden_size=heads * 2 * draw.between(max(2, 8 // heads), 16),
+            intermediate_size=draw.between(1, 150), num_hidden_layers=layers, num_attention_heads=heads,
+            norm_eps=draw.pick(1e-5, 1e-6, 1e-3), local_attention=draw.between(2, 40), pad_token_id=0, bos_token_id=1, eos_token_id=2,
+            cls_token_id=1, sep_token_id=2, max_position_embeddings=4096,
+            global_attn_every_n_layers=draw.between(1, 4),
+            rope_parameters={kind: {"rope_type": "default", "rope_theta": draw.pick(1.6e5, 1e4, 123.0)}
+                             for kind in ("full_attention", "sliding_attention")})
+        backbone = dict(text_config=text, vision_config=dict(self.vision, model_type="siglip_vision_model", vision_use_head=False),
+                        pixel_shuffle_factor=self.factor, image_token_id=self.image)
+        self.config = self.wrap(backbone)
+
+    def wrap(self, backbone):
+        return transformers.ColModernVBertConfig(embedding_dim=self.draw.pick(16, 96, 128, self.draw.between(2, 320)),
+                                                 vlm_config=dict(backbone, model_type="modernvbert"))
+
+
+class BiModernVBert(ColModernVBert):
+    name = "bimodernvbert"
+    model = engine_class("modernvbert/bimodernvbert/modeling_bimodernvbert.py", "BiModernVBert")
+
+    def wrap(self, backbone):
+        return transformers.ModernVBertConfig(**backbone)
+
+    def embed(self, model, inputs):
+        return {"trained": model(None, **inputs)}
+
+
+class ColIdefics3(Tiles):
+    name = "colidefics3"
+    model = engine_class("idefics3/colidefics3/modeling_colidefics3.py", "ColIdefics3")
+
+    def __init__(self, draw):
+        super().__init__(draw, powers=True)
+        heads = draw.between(1, 8)
+        text = dict(
+            model_type="llama", vocab_size=self.vocab, hidden_size=heads * draw.between(max(2, 8 // heads), 16),
+            intermediate_size=draw.between(1, 150), num_hidden_layers=draw.between(1, 4), num_attention_heads=heads,
+            num_key_value_heads=draw.kv_heads(heads), head_dim=2 * draw.between(1, 20), rms_norm_eps=draw.pick(1e-6, 1e-5, 1e-3),
+            rope_parameters={"rope_type": "default", "rope_theta": draw.pick(1e5, 1e4, 123.0)}, max_position_embeddings=4096,
+            tie_word_embeddings=False, pad_token_id=2, bos_token_id=1, eos_token_id=2, hidden_act="silu")
+        self.config = transformers.Idefics3Config(text_config=text, vision_config=self.vision, scale_factor=self.factor,
+                                                  image_token_id=self.image, tie_word_embeddings=False)
+
+
+class BiIdefics3(ColIdefics3):
+    name = "biidefics3"
+    model = engine_class("idefics3/biidefics3/modeling_biidefics3.py", "BiIdefics3")
+
+    def left(self):
+        return True  # the class takes the last position, masked or not
+
+    def embed(self, model, inputs):
+        return {"trained": model("last", **inputs)}
+
+
+FAMILIES = {family.name: family for family in (ColQwen2, ColPali, ColModernVBert, BiModernVBert, ColIdefics3, BiIdefics3)}
 
 
 def save_checkpoint(draw, family, folder):
@@ -306,7 +430,7 @@ def run(args, number, folder):
                 failures.append(f"{c['where']}: {c['max_abs']:.2e} (rounding {case.rounding:.2e}, "
                                 f"cosine {c['min_cosine']:.9f}, {c['nan']} NaN)")
     worst = max(compared, key=lambda c: c["max_abs"], default=None)
-    print(f"{number:4} {family.name:8} {how:32}",
+    print(f"{number:4} {family.name:14} {how:32}",
           f"{worst['max_abs']:.2e} (rounding {worst['rounding']:.2e}) in {worst['where']}" if worst else "not compared", flush=True)
     for failure in failures:
         print(f"     FAILED {failure}", flush=True)
