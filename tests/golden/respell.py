@@ -109,6 +109,8 @@ CONFIGS = {
 
 
 def split_words(header):
+    if WORDS + "weight" not in header:
+        return  # another of the checkpoint's files has it
     entry = header.pop(WORDS + "weight")
     (rows, width), (begin, end) = entry["shape"], entry["data_offsets"]
     at = begin + (end - begin) // rows * (rows - MORE_WORDS)
@@ -130,10 +132,12 @@ def respell_weights(source, target, prefixes, split=False):
         f.write(struct.pack("<Q", len(text)) + text + data)
 
 
-def respell_index(source, target, prefixes):
+def respell_index(source, target, prefixes, split):
     with open(source) as f:
         index = json.load(f)
     index["weight_map"] = {respell_name(prefixes, name): file for name, file in index["weight_map"].items()}
+    if split:
+        index["weight_map"][WORDS + "additional_embedding.weight"] = index["weight_map"][WORDS + "weight"]
     with open(target, "w") as f:
         json.dump(index, f, indent=2)
 
@@ -152,7 +156,7 @@ def respell(layout, source, target):
         elif name.startswith("model") and name.endswith(".safetensors"):
             respell_weights(*paths, prefixes, split=layout == "legacy")
         elif name.endswith(".index.json"):
-            respell_index(*paths, prefixes)
+            respell_index(*paths, prefixes, split=layout == "legacy")
         else:
             shutil.copyfile(*paths)
 

@@ -139,8 +139,13 @@ nodist_EXTRA_tests_unit_test_peft_SOURCES = dummy.cxx
 tests_unit_test_peft_LDADD = libtrace.a libtorch_shim.a libgraph.a libcheckpoint.a \
 	$(UNIT_LIBS) $(TORCH_LIBS) -lpthread
 
+check_PROGRAMS += tests/unit/test_tiles
+tests_unit_test_tiles_SOURCES = tests/unit/test_tiles.c tests/unit/runtimes.h tests/unit/test.h
+nodist_EXTRA_tests_unit_test_tiles_SOURCES = dummy.cxx
+tests_unit_test_tiles_LDADD = libparity.a $(MODEL_LIBS) $(ONNX_LIBS) $(UNIT_LIBS) $(TORCH_LIBS) -ldl -lpthread
+
 check_PROGRAMS += tests/unit/test_guards
-tests_unit_test_guards_SOURCES = tests/unit/test_guards.c tests/unit/test.h
+tests_unit_test_guards_SOURCES = tests/unit/test_guards.c tests/unit/runtimes.h tests/unit/test.h
 nodist_EXTRA_tests_unit_test_guards_SOURCES = dummy.cxx
 tests_unit_test_guards_LDADD = libparity.a $(MODEL_LIBS) $(ONNX_LIBS) $(UNIT_LIBS) $(TORCH_LIBS) -ldl -lpthread
 

@@ -5,17 +5,11 @@
  * the row gives alone with its own images. Which of the two is right is worked out here by plain loops.
  * Needs ONNX Runtime's library.
  */
-#include "test.h"
+#include "runtimes.h"
 
 #include <math.h>
 
-#include "base/fs.h"
 #include "base/rng.h"
-#include "base/str.h"
-#include "model/model.h"
-#include "onnx/onnx.h"
-#include "parity/ort.h"
-#include "trace/eval.h"
 
 #define LIMIT 1e-5f
 #define IDS_MAX 128
@@ -32,12 +26,6 @@ enum family {
 	COLPALI,
 	FAMILY_MAX
 }; /* COLPALI is the one whose images have one size */
-
-/* A graph in both runtimes. */
-struct graph {
-	struct ir_graph *g;
-	struct ort_session *s;
-};
 
 static struct loaded {
 	const char *folder;
@@ -104,38 +92,14 @@ batch_image_add(struct batch *b, int picture)
 
 /* ---- both runtimes ---- */
 
-static void
-graph_open(const struct loaded *l, enum variant v, bool arange, struct graph *ret)
-{
-	const struct sizes sizes = l->model->trace_sizes(l->config);
-	const struct model_options options = {.positions_arange = arange};
-	const struct onnx_options onnx = {.half = false};
-	_cleanup_(onnx_export_free) struct onnx_export *job = NULL;
-	_cleanup_(trace_free) struct trace *t = NULL;
-	_cleanup_free_ char *name = str_printf("%s-%d-%d.onnx", l->model->arch->family, v, arange);
-	_cleanup_free_ char *sub = str_printf("%s/%s-%d-%d", dir, l->model->arch->family, v, arange);
-	_cleanup_free_ char *path = fs_join(sub, name);
-	struct err e = ERR_INIT;
-
-	(void)trace_new(variant_name(v), l->ck, &sizes, &t, &e);
-	(void)trace_finish(t, l->model->build(t, l->config, v, &options),
-			   model_head_output(HEAD_MULTI_VECTOR), &ret->g, &e);
-	assert_no_error(&e);
-	assert_int_equal(mkdir(sub, 0700), 0);
-	(void)onnx_export_new(sub, &onnx, &job, &e);
-	(void)onnx_export_add(job, ret->g, name, &e);
-	(void)onnx_export_write(job, NULL, NULL, &e);
-	(void)ort_session_new(path, 1, &ret->s, &e);
-	assert_no_error(&e);
-}
-
 static const struct graph *
 graph_get(enum family f, enum variant v, bool arange)
 {
-	struct graph *x = &loaded[f].graph[v][arange];
+	struct loaded *l = &loaded[f];
+	struct graph *x = &l->graph[v][arange];
 
 	if (!x->g)
-		graph_open(&loaded[f], v, arange, x);
+		graph_open(dir, l->model, l->ck, l->config, v, arange, x);
 	return x;
 }
 
@@ -186,50 +150,6 @@ feeds_make(const struct batch *b, const struct ir_graph *g, struct feeds *ret)
 	}
 }
 
-static int
-run_libtorch(const struct graph *x, const struct feeds *feeds, float *ret, struct err *e)
-{
-	_cleanup_(eval_free) struct eval *ev = NULL;
-	struct sizes sizes;
-	size_t i;
-	int r;
-
-	r = feeds_sizes(feeds, x->g, &sizes, e);
-	assert_no_error(e);
-	(void)eval_new(x->g, TT_CPU, &sizes, &ev, e);
-	for (i = 0; i < x->g->n_value; i++)
-		if (x->g->value[i]->kind == IR_INPUT)
-			(void)eval_feed(ev, x->g->value[i], feeds_find(feeds, x->g->value[i]->name)->data, e);
-	r = eval_run(ev, NULL, NULL, e);
-	if (r < 0)
-		return r;
-	return eval_read(ev, x->g->output, ret,
-			 (size_t)dim_eval(shape_count(&x->g->output->shape), &sizes) * sizeof(*ret), e);
-}
-
-static int
-run_ort(const struct graph *x, const struct feeds *feeds, float *ret, struct err *e)
-{
-	struct ort_tensor in[FEEDS_MAX], out = {0};
-	const struct feed *f;
-	size_t i;
-	int r;
-
-	for (i = 0; i < ort_input_count(x->s); i++) {
-		f = feeds_find(feeds, ort_input_get(x->s, i)->name);
-		in[i] = (struct ort_tensor){.type = f->elem, .rank = f->rank, .data = f->data};
-		memcpy(in[i].shape, f->dim, (size_t)f->rank * sizeof(f->dim[0]));
-		in[i].len = (size_t)feed_count(f) * elem_size(f->elem);
-	}
-	r = ort_run(x->s, in, &out, e);
-	if (r < 0)
-		return r;
-	assert_true(out.len <= OUT_MAX * sizeof(*ret));
-	memcpy(ret, out.data, out.len);
-	ort_tensor_release(&out);
-	return 0;
-}
-
 struct result {
 	int64_t dim;
 	float torch[OUT_MAX], ort[OUT_MAX];
@@ -247,8 +167,8 @@ batch_run(const struct batch *b, enum variant v, bool arange, struct result *ret
 	ret->e_torch = ret->e_ort = (struct err)ERR_INIT;
 	ret->dim = x->g->output->shape.dim[2].num;
 	feeds_make(b, x->g, &feeds);
-	torch = run_libtorch(x, &feeds, ret->torch, &ret->e_torch) == 0;
-	ort = run_ort(x, &feeds, ret->ort, &ret->e_ort) == 0;
+	torch = run_libtorch(x, &feeds, ret->torch, OUT_MAX, &ret->e_torch) == 0;
+	ort = run_ort(x, &feeds, ret->ort, OUT_MAX, &ret->e_ort) == 0;
 	if (torch != ort)
 		fail_msg("libtorch: %s; ONNX Runtime: %s", torch ? "runs" : ret->e_torch.msg,
 			 ort ? "runs" : ret->e_ort.msg);

@@ -1,0 +1,92 @@
+/* A graph of a family in both runtimes: libtorch, which is the reference, and ONNX Runtime on what was exported. */
+#ifndef TESTS_UNIT_RUNTIMES_H
+#define TESTS_UNIT_RUNTIMES_H
+
+#include "test.h"
+
+#include "base/fs.h"
+#include "base/str.h"
+#include "model/model.h"
+#include "onnx/onnx.h"
+#include "parity/ort.h"
+#include "trace/eval.h"
+
+struct graph {
+	struct ir_graph *g;
+	struct ort_session *s;
+};
+
+/* Traces it and exports it below `dir`. `arange`: with positions 0, 1, ... */
+static void
+graph_open(const char *dir, const struct model *m, const struct checkpoint *ck, const void *config,
+	   enum variant v, bool arange, struct graph *ret)
+{
+	const struct sizes sizes = m->trace_sizes(config);
+	const struct model_options options = {.positions_arange = arange};
+	const struct onnx_options onnx = {.half = false};
+	_cleanup_(onnx_export_free) struct onnx_export *job = NULL;
+	_cleanup_(trace_free) struct trace *t = NULL;
+	_cleanup_free_ char *name = str_printf("%s-%d-%d.onnx", m->arch->family, v, arange);
+	_cleanup_free_ char *sub = str_printf("%s/%s-%d-%d", dir, m->arch->family, v, arange);
+	_cleanup_free_ char *path = fs_join(sub, name);
+	struct err e = ERR_INIT;
+
+	(void)trace_new(variant_name(v), ck, &sizes, &t, &e);
+	(void)trace_finish(t, m->build(t, config, v, &options), model_head_output(HEAD_MULTI_VECTOR), &ret->g,
+			   &e);
+	assert_no_error(&e);
+	assert_int_equal(mkdir(sub, 0700), 0);
+	(void)onnx_export_new(sub, &onnx, &job, &e);
+	(void)onnx_export_add(job, ret->g, name, &e);
+	(void)onnx_export_write(job, NULL, NULL, &e);
+	(void)ort_session_new(path, 1, &ret->s, &e);
+	assert_no_error(&e);
+}
+
+/* `ret` has room for `max` numbers. */
+static int
+run_libtorch(const struct graph *x, const struct feeds *feeds, float *ret, size_t max, struct err *e)
+{
+	_cleanup_(eval_free) struct eval *ev = NULL;
+	struct sizes sizes;
+	size_t i;
+	int r;
+
+	r = feeds_sizes(feeds, x->g, &sizes, e);
+	assert_no_error(e);
+	(void)eval_new(x->g, TT_CPU, &sizes, &ev, e);
+	for (i = 0; i < x->g->n_value; i++)
+		if (x->g->value[i]->kind == IR_INPUT)
+			(void)eval_feed(ev, x->g->value[i], feeds_find(feeds, x->g->value[i]->name)->data, e);
+	assert_true((size_t)dim_eval(shape_count(&x->g->output->shape), &sizes) <= max);
+	r = eval_run(ev, NULL, NULL, e);
+	if (r < 0)
+		return r;
+	return eval_read(ev, x->g->output, ret,
+			 (size_t)dim_eval(shape_count(&x->g->output->shape), &sizes) * sizeof(*ret), e);
+}
+
+static int
+run_ort(const struct graph *x, const struct feeds *feeds, float *ret, size_t max, struct err *e)
+{
+	struct ort_tensor in[FEEDS_MAX], out = {0};
+	const struct feed *f;
+	size_t i;
+	int r;
+
+	for (i = 0; i < ort_input_count(x->s); i++) {
+		f = feeds_find(feeds, ort_input_get(x->s, i)->name);
+		in[i] = (struct ort_tensor){.type = f->elem, .rank = f->rank, .data = f->data};
+		memcpy(in[i].shape, f->dim, (size_t)f->rank * sizeof(f->dim[0]));
+		in[i].len = (size_t)feed_count(f) * elem_size(f->elem);
+	}
+	r = ort_run(x->s, in, &out, e);
+	if (r < 0)
+		return r;
+	assert_true(out.len <= max * sizeof(*ret));
+	memcpy(ret, out.data, out.len);
+	ort_tensor_release(&out);
+	return 0;
+}
+
+#endif
