@@ -293,20 +293,21 @@ pixels_add(struct feeds *f, const struct conversion *c, const struct prepared *m
 	const bool cut = c->model->picture == PREPARE_PATCHES, tiles = c->model->picture == PREPARE_TILES;
 	const int64_t *d = made->dim, list[] = {1, d[0], d[1], d[2], d[3]}, grid[] = {1, 3},
 		      mask[] = {1, d[0], d[2], d[3]};
-	struct feed *x = cut || tiles ? feeds_add(f, "pixel_values", ELEM_F32, made->rank + 1, list)
-				      : feeds_add(f, "pixel_values", ELEM_F32, made->rank, d);
+	const struct model_input *in = c->model->image_inputs;
+	struct feed *x = cut || tiles ? feeds_add(f, in[0].name, ELEM_F32, made->rank + 1, list)
+				      : feeds_add(f, in[0].name, ELEM_F32, made->rank, d);
 	int64_t i;
 
 	if (!x)
 		return err_no_memory(e);
 	memcpy(x->data, made->pixels, (size_t)feed_count(x) * sizeof(float));
 	if (cut) {
-		x = feeds_add(f, "image_grid_thw", ELEM_I64, 2, grid);
+		x = feeds_add(f, in[1].name, ELEM_I64, 2, grid);
 		if (!x)
 			return err_no_memory(e);
 		memcpy(x->data, (const int64_t[]){1, made->rows, made->cols}, 3 * sizeof(int64_t));
-	} else if (tiles && c->model->image_inputs[1].name) {
-		x = feeds_add(f, c->model->image_inputs[1].name, ELEM_I64, 4, mask);
+	} else if (tiles && in[1].name) {
+		x = feeds_add(f, in[1].name, ELEM_I64, 4, mask);
 		if (!x)
 			return err_no_memory(e);
 		for (i = 0; i < feed_count(x); i++)
