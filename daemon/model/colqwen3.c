@@ -23,7 +23,7 @@ tomoro_read(const struct model_spelling *as, const json_t *json, const struct ch
 	r = json_get_int(json, "", "embed_dim", JSON_OPTIONAL, 1, 65536, E_BAD_CHECKPOINT, &stated, e);
 	if (r < 0)
 		return err_context(e, "config.json");
-	if (!c->head.dim)
+	if (!ck)
 		c->head.dim = stated;
 	r = qwen_head_read(as, ck, c, e);
 	if (r == 0 && stated && stated != c->head.dim)

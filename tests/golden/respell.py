@@ -97,7 +97,7 @@ def colmodernvbert_legacy(config):
 
 
 def colqwen3_tomoro(config):
-    return {**config, "model_type": "colqwen3", "embed_dim": 320}
+    return {**config, "model_type": "colqwen3", "embed_dim": config.get("dim", 320)}
 
 
 CONFIGS = {

@@ -179,6 +179,14 @@ def check_cases(cases, checkpoint, out, *more):
     run("colconvctl", "convert", checkpoint, "-o", out, "--variants", "text", "--max-abs", str(MAX_ABS), *references, *more)
 
 
+def test_a_width_that_is_not_the_projections_is_named_by_its_key(make_checkpoint, tmp_path):
+    checkpoint = make_checkpoint("colqwen3-tiny", "tomoro")
+    config = json.loads((checkpoint / "config.json").read_text())
+    (checkpoint / "config.json").write_text(json.dumps({**config, "embed_dim": 8}))
+
+    assert "config.json: embed_dim is 8 but the projection has 320 rows" in refused(checkpoint, "-o", tmp_path / "out")
+
+
 @pytest.fixture
 def both(tmp_path):
     """A folder that holds a model and an adapter for it."""

@@ -119,14 +119,23 @@ class ColQwen2:
             rope_parameters={"rope_type": "default", "rope_theta": draw.pick(1e6, 1e4, 5e3, 123.0),
                              "mrope_section": draw.sections(head_dim // 2)})
         heads = draw.between(1, 5)
-        vision = dict(
-            depth=draw.between(1, 4), embed_dim=heads * 4 * draw.between(max(1, 4 // heads), 6), num_heads=heads,
-            mlp_ratio=draw.pick(1, 2, 3, 4), hidden_size=text["hidden_size"], hidden_act="quick_gelu",
-            patch_size=draw.pick(14, 14, 2, 5), temporal_patch_size=draw.pick(2, 2, 1), in_channels=draw.pick(3, 3, 1))
-        self.config = transformers.ColQwen2Config(embedding_dim=draw.pick(16, 96, 128, 320, draw.between(2, 320)), vlm_config=dict(
-            model_type="qwen2_vl", text_config=text, vision_config=vision, image_token_id=self.image,
-            video_token_id=self.video, vision_start_token_id=self.begin, vision_end_token_id=self.end))
+        vision = dict(depth=draw.between(1, 4), num_heads=heads, patch_size=draw.pick(14, 14, 2, 5),
+                      temporal_patch_size=draw.pick(2, 2, 1), in_channels=draw.pick(3, 3, 1))
+        self.vary(text, vision, width=heads * 4 * draw.between(max(1, 4 // heads), 6))
+        backbone = dict(text_config=text, vision_config=vision, image_token_id=self.image, video_token_id=self.video,
+                        vision_start_token_id=self.begin, vision_end_token_id=self.end)
+        self.config = self.configure(backbone, draw.pick(16, 96, 128, 320, draw.between(2, 320)))
         self.features = vision["in_channels"] * vision["temporal_patch_size"] * vision["patch_size"] ** 2
+
+    def vary(self, text, vision, width):
+        """Adds the values that this generation has beside those of all."""
+        vision.update(embed_dim=width, mlp_ratio=self.draw.pick(1, 2, 3, 4), hidden_size=text["hidden_size"],
+                      hidden_act="quick_gelu")
+
+    backbone = "qwen2_vl"
+
+    def configure(self, backbone, dim):
+        return transformers.ColQwen2Config(embedding_dim=dim, vlm_config=dict(model_type=self.backbone, **backbone))
 
     def row(self, grids):
         """Words, and between them each image; a grid is its height and width in patches."""
@@ -162,6 +171,62 @@ class ColQwen2:
         out = make.run_colqwen2(model, inputs)
         # Without images the two kinds of positions are the same, or differ by a shift that nothing sees.
         return {"mrope": out["out.embeddings"], "arange": out.get("out.embeddings_arange", out["out.embeddings"])}
+
+
+class ColQwen2_5(ColQwen2):
+    name = "colqwen2_5"
+    backbone = "qwen2_5_vl"
+
+    def vary(self, text, vision, width):
+        blocks = range(vision["depth"])
+        vision.update(
+            hidden_size=width, out_hidden_size=text["hidden_size"], intermediate_size=self.draw.between(1, 90),
+            hidden_act="silu", fullatt_block_indexes=[i for i in blocks if self.draw.chance(0.4)],
+            window_size=vision["patch_size"] * 2 * self.draw.between(1, 5) + self.draw.between(0, 1))
+
+
+class Retriever3(transformers.Qwen3VLModel):
+    """What colpali-engine's ColQwen3 is, whose width is one number."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.custom_text_proj = torch.nn.Linear(config.text_config.hidden_size, config.dim)
+
+    def forward(self, attention_mask, **inputs):
+        self.rope_deltas = None
+        z = self.custom_text_proj(super().forward(attention_mask=attention_mask, **inputs).last_hidden_state)
+        return z / z.norm(dim=-1, keepdim=True) * attention_mask[..., None]
+
+
+class ColQwen3(ColQwen2):
+    name = "colqwen3"
+    model = Retriever3
+    modes = {"mrope": ("--positions", "mrope")}
+
+    def vary(self, text, vision, width):
+        draw, depth = self.draw, vision["depth"]
+        head_dim = text["hidden_size"] // text["num_attention_heads"]
+        rope = text["rope_parameters"]
+        rope.update(mrope_interleaved=True)
+        text.update(head_dim=head_dim, hidden_size=text["hidden_size"] + draw.pick(0, 1, 7), attention_bias=draw.chance(0.3))
+        taken = draw.random.sample(range(depth), draw.between(1, min(depth, text["num_hidden_layers"])))
+        vision.update(
+            hidden_size=width, out_hidden_size=text["hidden_size"], intermediate_size=draw.between(1, 90),
+            hidden_act="gelu_pytorch_tanh", deepstack_visual_indexes=taken,
+            num_position_embeddings=draw.between(2, 12) ** 2)
+
+    def configure(self, backbone, dim):
+        config = transformers.Qwen3VLConfig(**backbone)
+        config.dim = dim
+        return config
+
+    def embed(self, model, inputs):
+        if "pixel_values" not in inputs:
+            return {"mrope": model(**inputs)}
+        grids = inputs["image_grid_thw"]
+        patches = torch.cat([p[:h * w] for p, (_, h, w) in zip(inputs["pixel_values"], grids.tolist())])
+        types = (inputs["input_ids"] == self.image).int()
+        return {"mrope": model(**{**inputs, "pixel_values": patches}, mm_token_type_ids=types)}
 
 
 class ColPali:
@@ -328,7 +393,8 @@ class BiIdefics3(ColIdefics3):
         return {"trained": model("last", **inputs)}
 
 
-FAMILIES = {family.name: family for family in (ColQwen2, ColPali, ColModernVBert, BiModernVBert, ColIdefics3, BiIdefics3)}
+FAMILIES = {family.name: family for family in (ColQwen2, ColQwen2_5, ColQwen3, ColPali, ColModernVBert, BiModernVBert, ColIdefics3,
+                                                 BiIdefics3)}
 
 
 def save_checkpoint(draw, family, folder):
@@ -336,9 +402,12 @@ def save_checkpoint(draw, family, folder):
     model = family.model._from_config(family.config, attn_implementation="eager")
     dtype = draw.pick("float32", "float32", "bfloat16", "float16")
     size = draw.pick("1GB", "1GB", "100KB")
-    layout = draw.pick(None, *[layout for name, layout in respell.PREFIXES if name == family.name])
+    layout = draw.pick(None, *[layout for name, layout in respell.PREFIXES if name == family.config.model_type])
     plain = folder / "plain"
     draw.fill(model, family.norm_base).to(getattr(torch, dtype)).save_pretrained(plain, max_shard_size=size)
+    if family.model is Retriever3:
+        config = json.loads((plain / "config.json").read_text())
+        (plain / "config.json").write_text(json.dumps({**config, "architectures": ["ColQwen3"]}))
     # Loaded again, as users do: a model that was rounded in place has rounded rope frequencies too.
     model = family.model.from_pretrained(plain, dtype=torch.float32, attn_implementation="eager").eval()
     if layout:
