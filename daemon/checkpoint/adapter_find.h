@@ -22,9 +22,9 @@ enum adapter_use {
 };
 
 struct adapter_place {
-	char *dir;   /* folder of the adapter; NULL: there is none, or it is ignored */
+	char *dir;   /* folder of the adapter; NULL: no adapter, or it is ignored */
 	char *model; /* folder of config.json and the weights; NULL: the base is not on this machine */
-	char *base;  /* what the adapter calls its base; NULL: it does not say, or it was not asked */
+	char *base;  /* the base as named by the adapter; NULL: not named, or not needed */
 };
 
 /* clang-format off */

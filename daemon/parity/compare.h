@@ -10,8 +10,8 @@
  *	                                           1 when both vectors are zero, 0 when one is
  *
  * Both are also counted in bins of a log scale: 1 - cosine of each unmasked token, and
- * |g - w| of each element. Bin i holds edges[i - 1] <= x < edges[i]; the first what is below
- * all edges, zero too, and the last what is above. The edges are 1, 2 and 5 in each decade,
+ * |g - w| of each element. Bin i counts edges[i - 1] <= x < edges[i]; the first bin counts values
+ * below all edges, zero included, the last bin values above. The edges are 1, 2 and 5 in each decade,
  * so that a round limit is an edge.
  *
  * An element of g that is NaN or infinite is counted in not_finite and stands as 0 in the
@@ -59,7 +59,7 @@ struct compare {
 void compare_embeddings(const float *want, const float *got, const bool *valid, size_t tokens, size_t dim,
 			struct compare *ret);
 
-/* E_PARITY with what is outside the limits. */
+/* E_PARITY; the message names the values outside the limits. */
 int compare_judge(const struct compare *c, const struct limits *l, struct err *e);
 
 /* One row of a batch: a query or a document. */

@@ -3,8 +3,7 @@
  *
  *	ort_open ; ort_session_new ; ort_run ... ; ort_session_free ; ort_close
  *
- * A library is loaded once into a process, so the runtime is the process's: there is no
- * object for it. What a graph holds may be hostile; what the runtime says about it is
+ * The runtime is loaded once per process and has no object of its own. What a graph holds may be hostile; what the runtime says about it is
  * E_BAD_ONNX with the runtime's own words.
  */
 #ifndef PARITY_ORT_H

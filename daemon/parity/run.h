@@ -39,7 +39,7 @@ struct run {
 	enum variant variant;
 	enum pixels pixels;
 	float *got;           /* shape of c->want; NULL until run, and when there was nothing to compare */
-	struct compare cmp;   /* when there is got */
+	struct compare cmp;   /* valid when `got` is set */
 	struct levels levels; /* of preprocess */
 	double seconds;       /* of the graph alone */
 	struct err why;       /* why it did not pass: E_PARITY or E_BAD_ONNX */

@@ -1,4 +1,4 @@
-/* The architectures that colconv converts, for those who list them and those who convert. */
+/* The architectures that colconv converts: their names, titles and graphs. */
 #ifndef SPEC_ARCHITECTURE_H
 #define SPEC_ARCHITECTURE_H
 

@@ -1,5 +1,5 @@
 /*
- * Frames between a worker and whoever started it: a little-endian u32 length, then as
+ * Frames between a worker and the program that started it: a little-endian u32 length, then as
  * many bytes of one protobuf message (proto/worker.proto).
  */
 #ifndef SPEC_FRAME_H
@@ -18,7 +18,7 @@ void frame_begin(struct buf *b, size_t message_len);
 
 /*
  * Looks for a whole frame at the start of the bytes received so far: 1 with *ret pointing
- * into them, 0 when more are needed, E_WORKER_PROTOCOL for a length beyond the maximum.
+ * into them, 0 when more bytes are needed, E_WORKER_PROTOCOL when the length exceeds the maximum.
  * The caller then drops 4 + *ret_len bytes.
  */
 int frame_find(const struct buf *b, const uint8_t **ret, size_t *ret_len, struct err *e);

@@ -16,7 +16,7 @@
 int spec_kind_parse(const struct spec_field *f, const json_t *v, void *ret, char name[SPEC_FIELD_LEN],
 		    struct err *e);
 
-/* `key` is what comes before the value: a comma and the name in quotes. Nothing at all for a member that is left out. */
+/* `key` is the text before the value: a comma and the name in quotes. Prints nothing for a member that is left out. */
 void spec_kind_print(const struct spec_field *f, const void *member, const char *key, struct buf *b);
 
 /* A SWITCH is printed by its owner where it is on and has fields. */

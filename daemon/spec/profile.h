@@ -1,4 +1,4 @@
-/* What the graphs of an artifact look like to who loads them. */
+/* Profiles: the names and types of a graph's outputs, and the files, that a program which loads artifacts expects. */
 #ifndef SPEC_PROFILE_H
 #define SPEC_PROFILE_H
 
@@ -12,7 +12,7 @@ struct profile {
 	bool one_model;   /* the unified graph alone, its weights in one file beside it */
 };
 
-/* NULL when there is no profile of that name. */
+/* NULL for an unknown name. */
 const struct profile *profile_find(const char *name);
 
 #endif

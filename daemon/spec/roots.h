@@ -8,7 +8,7 @@
  * Every path (a repository is none) must lead, links followed, to something below one of the roots (absolute paths of
  * folders); without roots every path passes. Links with an absolute target count as leading out.
  * E_NOT_ALLOWED for a path outside, E_BAD_REQUEST for one that does not open; `field` is as in spec_from_json().
- * The answer holds for this moment: whoever may write below a root can change it before the worker looks.
+ * The answer is valid only at this moment: anyone who may write below a root can change the folder before the worker opens it.
  */
 int spec_check_roots(const struct spec *spec, const char *const *roots, size_t n_roots,
 		     char field[SPEC_FIELD_LEN], struct err *e);

@@ -45,7 +45,7 @@ void spec_release(struct spec *spec);
 
 /*
  * Checks everything that can be checked without looking at a file. E_BAD_REQUEST, and then
- * `field` names the field to blame ("parity.max_abs", "reference[2]", "" when there is no one field).
+ * `field` names the field to blame ("parity.max_abs", "reference[2]", "" for an error of the whole object).
  */
 int spec_from_json(const json_t *j, struct spec *ret, char field[SPEC_FIELD_LEN], struct err *e);
 
