@@ -90,7 +90,7 @@ struct ir_graph {
 	struct ir_value **value;
 	size_t n_value, cap_value;
 	struct ir_block block;
-	struct ir_value *output; /* float32 */
+	struct ir_value *output; /* float32; NULL: a graph of inputs alone */
 	struct ir_arena *arena;
 };
 

@@ -101,6 +101,16 @@ def test_weights_are_shared(tmp_path):
     assert graphs["preprocess"]["outputs"] == graphs["image"]["inputs"] and graphs["preprocess"]["weight_bytes"] == 0
 
 
+@pytest.mark.parametrize("graph", ["preprocess", "page"])
+def test_dump(graph):
+    """The graph as text is without the nodes that make its inputs."""
+    done = subprocess.run([BUILD / "colconv-worker", "--dump", graph, HERE / "e2e-colqwen2"], capture_output=True, text=True,
+                          timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"graph {graph}\n") and "input image_grid_thw" in done.stdout
+    assert ("output embeddings" in done.stdout) == (graph == "page")
+
+
 @pytest.fixture
 def checkpoint(tmp_path):
     return pathlib.Path(shutil.copytree(HERE / "e2e-colqwen2", tmp_path / "checkpoint"))
