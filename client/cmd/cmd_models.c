@@ -29,12 +29,14 @@ static const struct column columns[] = {
 
 /* "dtype          fp32, fp16" */
 static void
-options_print(const json_t *options)
+options_print(const json_t *reply)
 {
+	const json_t *options = json_object_get(reply, "options");
 	const char *field;
 	json_t *words, *word;
 	size_t i;
 
+	(void)fputs("\nA job's fields and their words:\n", stdout);
 	json_object_foreach((json_t *)(uintptr_t)options, field, words) {
 		_cleanup_(buf_release) struct buf b = BUF_INIT;
 
@@ -50,25 +52,6 @@ int
 cmd_models(struct cli *c, int argc, char **argv, struct err *e)
 {
 	struct listing l = {.member = "models", .columns = columns, .columns_len = ARRAY_LEN(columns)};
-	const struct option_row rows[] = {TABLE_OPTIONS(c), CLI_OPTIONS(c)};
-	json_t *reply;
-	int r;
 
-	r = cli_parse(c, rows, &argc, argv, e);
-	if (r <= 0)
-		return r;
-	r = cli_request(c, "GET", "/v1/models", NULL, &reply, e);
-	if (r < 0)
-		return r;
-	if (c->json) {
-		cli_print_json(reply, JSON_INDENT(2));
-	} else {
-		r = listing_print(c, &l, json_object_get(reply, l.member), e);
-		if (!c->names) {
-			(void)fputs("\nA job's fields and their words:\n", stdout);
-			options_print(json_object_get(reply, "options"));
-		}
-	}
-	json_decref(reply);
-	return r;
+	return listing_command(c, &l, argc, argv, "/v1/models", options_print, e);
 }

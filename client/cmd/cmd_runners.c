@@ -49,20 +49,6 @@ int
 cmd_runners(struct cli *c, int argc, char **argv, struct err *e)
 {
 	struct listing l = {.member = "runners", .columns = columns, .columns_len = ARRAY_LEN(columns)};
-	const struct option_row rows[] = {TABLE_OPTIONS(c), CLI_OPTIONS(c)};
-	json_t *reply;
-	int r;
 
-	r = cli_parse(c, rows, &argc, argv, e);
-	if (r <= 0)
-		return r;
-	r = cli_request(c, "GET", "/v1/runners", NULL, &reply, e);
-	if (r < 0)
-		return r;
-	if (c->json)
-		cli_print_json(reply, JSON_INDENT(2));
-	else
-		r = listing_print(c, &l, json_object_get(reply, l.member), e);
-	json_decref(reply);
-	return r;
+	return listing_command(c, &l, argc, argv, "/v1/runners", /*more=*/NULL, e);
 }

@@ -88,6 +88,31 @@ listing_print(const struct cli *c, struct listing *l, const json_t *rows, struct
 	return table_print(&t, stdout, c->wide ? 0 : text_columns(stdout), e);
 }
 
+int
+listing_command(struct cli *c, struct listing *l, int argc, char **argv, const char *path,
+		void (*more)(const json_t *reply), struct err *e)
+{
+	const struct option_row rows[] = {TABLE_OPTIONS(c), CLI_OPTIONS(c)};
+	json_t *reply;
+	int r;
+
+	r = cli_parse(c, rows, &argc, argv, e);
+	if (r <= 0)
+		return r;
+	r = cli_request(c, "GET", path, NULL, &reply, e);
+	if (r < 0)
+		return r;
+	if (c->json) {
+		cli_print_json(reply, JSON_INDENT(2));
+	} else {
+		r = listing_print(c, l, json_object_get(reply, l->member), e);
+		if (more && !c->names)
+			more(reply);
+	}
+	json_decref(reply);
+	return r;
+}
+
 /* ---- pages ---- */
 
 #define PAGES_MAX 5000 /* a broken daemon could name another page for ever */

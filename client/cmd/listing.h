@@ -48,6 +48,13 @@ int listing_run(struct cli *c, struct listing *l, const struct page *p, const st
 /* Prints a list that was received already, as one page. */
 int listing_print(const struct cli *c, struct listing *l, const json_t *rows, struct err *e);
 
+/*
+ * A whole command: takes the options of a table, requests `path` and prints the answer. `more` prints below the
+ * table the parts of the answer that are not rows; NULL: nothing.
+ */
+int listing_command(struct cli *c, struct listing *l, int argc, char **argv, const char *path,
+		    void (*more)(const json_t *reply), struct err *e);
+
 /* Cells that many lists share. */
 void cell_str(struct table *t, const json_t *obj, const char *key); /* "-" when it is missing */
 void cell_whole(struct table *t, const json_t *obj, const char *key);

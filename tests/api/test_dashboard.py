@@ -1,9 +1,7 @@
 """The page in a browser before the real daemon. Its looks and its corners are tested in tests/page."""
 import concurrent.futures
-import http.server
 import json
 import sys
-import threading
 import urllib.parse
 
 import pytest
@@ -198,26 +196,10 @@ def test_tokens(browser, stopped, tmp_path):
     browser.logged()
 
 
-class Elsewhere(http.server.BaseHTTPRequestHandler):
-    """A page of someone else's, with no policy of its own."""
-
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(b"<!doctype html><title>elsewhere</title><form method=post enctype=text/plain target=t><input name=x></form><iframe name=t></iframe>")
-
-    def log_message(self, *args):
-        pass
-
-
 @pytest.fixture
 def elsewhere():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
+    with driver.foreign_page(b"<!doctype html><title>elsewhere</title><form method=post enctype=text/plain target=t><input name=x></form><iframe name=t></iframe>") as address:
+        yield address
 
 
 @in_browser

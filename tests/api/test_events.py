@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from conftest import LIMIT, SUCCESS, Events, wait_until
+from conftest import LIMIT, SUCCESS, Events, UnixConnection, wait_until
 
 
 def history(daemon, job, limit=7):
@@ -203,19 +203,6 @@ def test_a_job_is_removed_under_a_slow_reader(stopped):
     seen = list(slow)
     assert seen[-1] == ("removed", {"job": job}, None)
     assert 10 < len(seen) < 1102
-
-
-class UnixConnection(http.client.HTTPConnection):
-    """To a socket whose buffer is small and does not grow."""
-
-    def __init__(self, path):
-        super().__init__("localhost", timeout=LIMIT)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(LIMIT)
-        self.sock.connect(str(self.path))
 
 
 # More than a socket's buffer holds.

@@ -12,7 +12,7 @@ import threading
 import time
 
 import pytest
-from conftest import BUILD, LIMIT, wait_until
+from conftest import BUILD, LIMIT, UnixConnection, wait_until
 
 HOST = b"Host: localhost\r\n"
 HEALTH = b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -46,17 +46,6 @@ def deep_folder(daemon, name, n):
     folder.mkdir(parents=True)
     (folder / "script").write_text("stage resolve\nhang\n")
     return str(folder)
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=LIMIT)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(LIMIT)
-        self.sock.connect(str(self.path))
 
 
 def seconds_of(connection, path="/healthz"):

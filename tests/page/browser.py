@@ -1,5 +1,7 @@
 """Headless Chromium through chromedriver: WebDriver's HTTP and nothing else."""
 import base64
+import contextlib
+import http.server
 import json
 import os
 import pathlib
@@ -7,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -24,6 +27,26 @@ ENTER = "\ue007"
 def missing():
     """What is not installed, for a test's reason to be skipped; None when all is."""
     return None if CHROMIUM and DRIVER else "chromium and chromedriver are not installed (Debian: chromium, chromium-driver)"
+
+
+@contextlib.contextmanager
+def foreign_page(html):
+    """Serves one page at a host and port of its own, without a policy, and gives its address."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(html)
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
 
 
 class Browser:

@@ -1,5 +1,4 @@
 """The page in a browser, before a daemon that only seems (mock.py). Before the real one: tests/api/test_dashboard.py."""
-import http.server
 import os
 import pathlib
 import threading
@@ -425,24 +424,8 @@ def test_streams_are_let_go_out_of_sight(browser, site):
     browser.wait("no stream", lambda: site.world.streams == 0)
 
 
-class Elsewhere(http.server.BaseHTTPRequestHandler):
-    """A page of someone else's."""
-
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(b"<!doctype html><title>elsewhere</title><iframe id=f></iframe>")
-
-    def log_message(self, *args):
-        pass
-
-
 def test_page_is_shown_in_no_frame(browser, site):
-    other = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
-    threading.Thread(target=other.serve_forever, daemon=True).start()
-    browser.go(f"http://127.0.0.1:{other.server_port}/")
-    browser.later("const done = arguments[1]; const f = document.getElementById('f'); f.onload = () => done(); f.src = arguments[0]", site.url)
-    browser.wait("the refusal", lambda: any("frame-ancestors" in e["message"] for e in browser.logged()))
-    other.shutdown()
-    other.server_close()
+    with driver.foreign_page(b"<!doctype html><title>elsewhere</title><iframe id=f></iframe>") as address:
+        browser.go(address)
+        browser.later("const done = arguments[1]; const f = document.getElementById('f'); f.onload = () => done(); f.src = arguments[0]", site.url)
+        browser.wait("the refusal", lambda: any("frame-ancestors" in e["message"] for e in browser.logged()))
