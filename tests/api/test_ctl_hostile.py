@@ -180,3 +180,30 @@ def test_in_a_pipe_it_is_as_it_came(stub):
     stub.routes["GET", "/v1/none"] = lambda h: h.answer(200, EVIL.encode(), "text/plain")
     r = subprocess.run([CTL, "api", "/v1/none"], env=environment(stub), capture_output=True)
     assert r.stdout == EVIL.encode()
+
+
+def trickled(h, pieces, pause):
+    h.stream_begin()
+    for piece in pieces:
+        h.wfile.write(piece)
+        h.wfile.flush()
+        time.sleep(pause)
+
+
+def test_a_stream_that_comes_in_single_bytes(stub):
+    """A stream of events may be slow."""
+    whole = event("job", job(stage="export"), 5) + event("state", {"job": 42, "state": "done"}, 6) + event("job", job("done"), 6)
+    stub.routes["GET", "/v1/jobs/42/events"] = lambda h: trickled(h, [whole[i:i + 1] for i in range(len(whole))], 0.0005)
+    stub.routes["GET", "/v1/jobs/42"] = lambda h: h.answer(200, job("done"))
+    got = ctl(stub, "watch", 42)
+    assert (got.returncode, got.stderr.count("done")) == (0, 1), got.stderr
+
+
+def test_an_answer_that_trickles_ends(stub):
+    """Any other answer needs 1024 bytes a second, measured over a minute."""
+    stub.routes["GET", "/v1/status"] = lambda h: trickled(h, [b" "] * 1200, 0.1)
+    start = time.monotonic()
+    got = subprocess.run([CTL, "status"], env=environment(stub), capture_output=True, text=True, timeout=110)
+    assert got.returncode == 9
+    assert "slow" in got.stderr or "bytes" in got.stderr, got.stderr
+    assert 55 < time.monotonic() - start < 100
