@@ -47,8 +47,8 @@ replaceable_check(const char *dir, struct err *e)
 		graph = graph || str_ends(ent->d_name, ".onnx");
 	}
 	if (!empty && !graph)
-		return err_set(e, E_USAGE, "'%s' holds no .onnx file: not replacing what is no artifact",
-			       dir);
+		return err_set(e, E_USAGE,
+			       "'%s' has no .onnx file, so it is not an artifact; not replacing it", dir);
 	return 0;
 }
 

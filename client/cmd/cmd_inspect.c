@@ -73,7 +73,7 @@ file_add(struct inspect *x, const char *name, struct err *e)
 				there ? json_integer((json_int_t)st.st_size) : json_null());
 
 	return !path || json_array_append_new(x->files, row) < 0
-		       ? err_set(e, E_USAGE, "'%s' has a file whose name is no UTF-8", x->dir)
+		       ? err_set(e, E_USAGE, "'%s' has a file whose name is not UTF-8", x->dir)
 		       : 0;
 }
 
@@ -133,7 +133,7 @@ artifact_read(struct inspect *x, struct err *e)
 	if (!path)
 		return err_no_memory(e);
 	if (!fs_exists(path))
-		return err_set(e, E_USAGE, "'%s' has no " MANIFEST_FILE ": it is no artifact", x->dir);
+		return err_set(e, E_USAGE, "'%s' has no " MANIFEST_FILE ": it is not an artifact", x->dir);
 	r = json_read(path, MANIFEST_MAX, E_MISMATCH, &x->manifest, e);
 	if (r == 0)
 		(void)json_object_set_new(x->doc, "manifest", x->manifest);

@@ -108,7 +108,7 @@ cmd_logs(struct cli *c, int argc, char **argv, struct err *e)
 	bool follow = false;
 	const struct option_row rows[] = {
 		{"follow", 'f', NULL, option_flag, &follow, NULL,
-		 "go on with what comes, until the job ends"},
+		 "follow the job until it ends"},
 		{"tail", 'n', "N", option_number, &tail, NULL, "only the last N lines"},
 		CLI_OPTIONS(c),
 	};

@@ -49,7 +49,7 @@ cmd_purge(struct cli *c, int argc, char **argv, struct err *e)
 		{"keep-artifacts", 0, "N", option_number, &limits[0].value, NULL,
 		 "remove all but the newest N artifacts"},
 		{"keep-bytes", 0, "SIZE", option_bytes, &limits[1].value, NULL,
-		 "remove the oldest artifacts beyond so much (500GB)"},
+		 "keep at most so many bytes of artifacts (500GB); remove the oldest"},
 		{"keep-seconds", 0, "TIME", option_seconds, &limits[2].value, NULL,
 		 "remove artifacts older than this (90, 5m, 2h, 30d)"},
 		{"keep-jobs", 0, "N", option_number, &limits[3].value, NULL,

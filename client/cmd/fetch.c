@@ -131,7 +131,7 @@ file_init(struct file *f, struct download *d, struct fetch *all, const json_t *r
 	if (r < 0)
 		return r;
 	if (!fs_name_ok(f->name))
-		return err_set(e, E_INTERNAL, "the daemon lists '%s', which is no name of a file", f->name);
+		return err_set(e, E_INTERNAL, "the daemon lists '%s', which is not a file name", f->name);
 	if (strlen(sha256) != SHA256_HEX_LEN || !digest_etag_ok(sha256))
 		return err_set(e, E_INTERNAL, "the daemon lists '%s' with the sha256 '%s', which is none",
 			       f->name, sha256);

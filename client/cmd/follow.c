@@ -344,7 +344,7 @@ cut_short(struct follow *all, int r, struct err *e)
 		return e->code;
 	if (r == E_CANCELLED) {
 		(void)fprintf(stderr, "colconvctl: detached; %s; %s\n",
-			      many ? "the jobs go on" : "the job goes on", words.data);
+			      many ? "the jobs continue" : "the job continues", words.data);
 		return 1;
 	}
 	return err_set(e, all->lost ? E_UNREACHABLE : E_TIMEOUT, "gave up after %" PRIu64 " s %s; %s",

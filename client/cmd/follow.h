@@ -19,7 +19,7 @@ struct follow_options {
 /* clang-format off */
 #define FOLLOW_TIMEOUT(o)                                                                                    \
 	{"timeout", 't', "TIME", option_seconds, &(o)->timeout_s, NULL,                                      \
-	 "give up waiting after so long (90, 5m, 2h); the job goes on"}
+	 "give up waiting after so long (90, 5m, 2h); the job continues"}
 #define FOLLOW_OPTIONS(o)                                                                                    \
 	FOLLOW_TIMEOUT(o),                                                                                   \
 	{"log", 0, NULL, option_flag, &(o)->log, NULL, "show all lines of the worker's log"}

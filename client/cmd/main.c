@@ -30,8 +30,8 @@ command_get(const struct cli *c, const char *name, const struct command **ret, s
 	for (cmd = c->commands; cmd->name; cmd++)
 		if (cmd->run && cmd->help)
 			guess_try(&g, cmd->name);
-	return g.word ? err_set(e, E_USAGE, "there is no command '%s', perhaps '%s' was meant", name, g.word)
-		      : err_set(e, E_USAGE, "there is no command '%s'", name);
+	return g.word ? err_set(e, E_USAGE, "unknown command '%s'; did you mean '%s'?", name, g.word)
+		      : err_set(e, E_USAGE, "unknown command '%s'", name);
 }
 
 static void

@@ -89,8 +89,8 @@ unknown(const struct option_row *rows, const char *word, struct err *e)
 	if (word[1] == '-')
 		for (; rows->name; rows++)
 			guess_try(&g, rows->name);
-	return g.word ? err_set(e, E_USAGE, "there is no option '%s', perhaps '--%s' was meant", word, g.word)
-		      : err_set(e, E_USAGE, "there is no option '%s'", word);
+	return g.word ? err_set(e, E_USAGE, "unknown option '%s'; did you mean '--%s'?", word, g.word)
+		      : err_set(e, E_USAGE, "unknown option '%s'", word);
 }
 
 /* Parses the option at argv[*i]; leaves *i at the last word used. */

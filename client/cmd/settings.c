@@ -87,7 +87,7 @@ line_take(void *ctx, unsigned line _unused_, const char *name, const char *value
 	for (i = 0; i < SETTING_MAX && !str_eq(names[i].name, name); i++)
 		;
 	if (i == SETTING_MAX)
-		return err_set(e, E_BAD_CONFIG, "there is no setting '%s'", name);
+		return err_set(e, E_BAD_CONFIG, "unknown setting '%s'", name);
 	if (i == SETTING_TOKEN && is_public(from->path)) {
 		warn(from->path, "holds a token and everyone may read it: not using that token (chmod o-r)");
 		return 0;
@@ -165,7 +165,7 @@ token_find(struct settings *s, struct err *e)
 	r = s->token ? token_check(s->token, from, e) : err_no_memory(e);
 	if (r == 0 && http_is_open(s->rows[SETTING_SERVER].value))
 		warn(s->rows[SETTING_SERVER].value,
-		     "is no https: the token can be read by anyone on the way");
+		     "is not https: anyone on the network can read the token");
 	return r;
 }
 

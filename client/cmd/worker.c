@@ -207,7 +207,7 @@ frames_take(struct worker *w)
 		m = colconv__from_worker__unpack(NULL, len, data);
 		if (!m)
 			return err_set(&w->err, E_WORKER_PROTOCOL,
-				       "the worker said something that is no message");
+				       "the worker sent something that is not a message");
 		r = message_take(w, m);
 		colconv__from_worker__free_unpacked(m, NULL);
 		if (r < 0)

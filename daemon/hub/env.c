@@ -84,7 +84,7 @@ cache_read(struct hub_env *env, const char *home, struct err *e)
 
 	if (!cache && !home)
 		return err_set(e, E_BAD_CONFIG,
-			       "none of HF_HUB_CACHE, HF_HOME and HOME says where the Hub's files go");
+			       "the cache of the Hub has no folder: set HF_HUB_CACHE, HF_HOME or HOME");
 	env->cache = cache ? strdup(cache) : fs_join(home, "hub");
 	return env->cache ? 0 : err_no_memory(e);
 }

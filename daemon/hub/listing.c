@@ -15,7 +15,7 @@ listing_parse(const char *text, size_t len, const char *repo, struct listing *re
 		return r;
 	if (!json_is_object(l.doc))
 		return err_set(e, E_HUB_PROTOCOL,
-			       "the Hub's answer is no JSON object; is it the Hub that HF_ENDPOINT names?");
+			       "the Hub's answer is not a JSON object; check HF_ENDPOINT");
 	if ((r = json_get_str(l.doc, "", "sha", JSON_REQUIRED, E_HUB_PROTOCOL, &sha, e)) < 0 ||
 	    (r = json_get_array(l.doc, "", "siblings", JSON_REQUIRED, E_HUB_PROTOCOL, &files, e)) < 0 ||
 	    (r = json_get_str(l.doc, "", "id", JSON_OPTIONAL, E_HUB_PROTOCOL, &l.repo, e)) < 0)
@@ -60,7 +60,7 @@ file_read(const json_t *file, struct hub_file *ret, struct err *e)
 		r = json_get_int(lfs ? lfs : file, "", "size", JSON_REQUIRED, 0, INT64_MAX, E_HUB_PROTOCOL,
 				 &size, e);
 	if (r == 0 && !digest_etag_ok(etag))
-		r = err_set(e, E_HUB_PROTOCOL, "'%s' is no hash", etag);
+		r = err_set(e, E_HUB_PROTOCOL, "'%s' is not a hash", etag);
 	if (r < 0)
 		return err_context(e, "the Hub's listing of '%s'", name_of(file));
 	ret->size = (uint64_t)size;

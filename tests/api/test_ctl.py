@@ -31,9 +31,9 @@ def test_help_lists_the_commands():
 
 @pytest.mark.parametrize("args,words", [
     ([], "Usage: colconvctl"),
-    (["bogus"], "there is no command 'bogus'"),
-    (["help", "bogus"], "there is no command 'bogus'"),
-    (["list", "--bogus"], "there is no option '--bogus'; see 'colconvctl list --help'"),
+    (["bogus"], "unknown command 'bogus'"),
+    (["help", "bogus"], "unknown command 'bogus'"),
+    (["list", "--bogus"], "unknown option '--bogus'; see 'colconvctl list --help'"),
     (["list", "x"], "list does not take 'x'"),
     (["list", "--limit", "0"], "--limit must be from 1 to 1000"),
     (["show"], "show needs ID"),
@@ -76,12 +76,12 @@ def test_help_lists_the_commands():
     (["submit", "no/such/folder"], "cannot find 'no/such/folder', which must be a folder here or OWNER/NAME on the Hub: No "
                                    "such file"),
     (["submit", "/", "--reference", "none"], "cannot find 'none': No such file or directory"),
-    (["sbumit"], "there is no command 'sbumit', perhaps 'submit' was meant"),
-    (["jobs"], "there is no command 'jobs';"),
-    (["c"], "there is no command 'c';"),
-    (["help", "artifact"], "perhaps 'artifacts' was meant"),
-    (["list", "--labels=x"], "there is no option '--labels=x', perhaps '--label' was meant"),
-    (["list", "-x"], "there is no option '-x';"),
+    (["sbumit"], "unknown command 'sbumit'; did you mean 'submit'?"),
+    (["jobs"], "unknown command 'jobs';"),
+    (["c"], "unknown command 'c';"),
+    (["help", "artifact"], "did you mean 'artifacts'?"),
+    (["list", "--labels=x"], "unknown option '--labels=x'; did you mean '--label'?"),
+    (["list", "-x"], "unknown option '-x';"),
     (["submit", "--file", "/no/such/file"], "cannot open '/no/such/file'"),
     (["convert", "/"], "convert needs --output DIR"),
     (["convert", "/", "-o", "x", "--dtype", "fp8"], "dtype must be"),
@@ -249,7 +249,7 @@ def test_config_of_the_daemon(stub):
 
 @pytest.mark.parametrize("text,words", [
     ("server", "line 1: 'server' is not like 'name = value'"),
-    ("\nserv = x\n", "line 2: there is no setting 'serv'"),
+    ("\nserv = x\n", "line 2: unknown setting 'serv'"),
     ("server = x\0y\n", "is not a text file"),
     ("token = a b\n", "must be 1 to 256 visible characters of ASCII"),
     pytest.param("token = " + "x" * 257, "must be 1 to 256 visible characters of ASCII", id="token"),
@@ -299,7 +299,7 @@ def test_a_token_that_everyone_may_read_is_not_used(stub, config, tmp_path):
     ("http://127.1.2.3:1", False), ("http://localhost:1", False), ("http://[::1]:1", False), ("unix:/none", False)])
 def test_a_token_in_the_clear_is_warned_of(server, warns):
     r = ctl(None, "config", COLCONV_TOKEN=TOKEN, COLCONV_SERVER=server)
-    assert r.returncode == 0 and ("is no https" in r.stderr) == warns
+    assert r.returncode == 0 and ("is not https" in r.stderr) == warns
 
 
 def test_a_token_that_is_missing(stub):

@@ -114,7 +114,7 @@ def test_convert_replaces_nothing_but_artifacts(convert):
         f.unlink()
     (convert.dir / "out" / "thesis.tex").touch()
     r = convert(DONE, "--force")
-    assert r.returncode == 2 and "not replacing what is no artifact" in r.stderr
+    assert r.returncode == 2 and "it is not an artifact; not replacing it" in r.stderr
     assert (convert.dir / "out" / "thesis.tex").exists()
 
 
@@ -129,7 +129,7 @@ def test_convert_replaces_nothing_but_artifacts(convert):
     ("signal 9\n", 5, "the worker ended with signal 9 (Killed) and without a result"),
     ("result\nexit 1\n", 5, "the worker ended with exit status 1"),
     ("garbage\nhang\n", 5, "a frame of "),
-    ("bad_frame\nhang\n", 5, "the worker said something that is no message"),
+    ("bad_frame\nhang\n", 5, "the worker sent something that is not a message"),
     ("no_hello\nstage export\nhang\n", 5, "the worker does not say hello"),
     ("hello stranger\nhang\n", 5, "the worker answers for another job"),
 ])

@@ -102,7 +102,7 @@ def test_fetch_of_names_that_lead_away(stub, tmp_path, name):
     stub.routes["GET", "/v1/jobs/42/files"] = lambda h: h.answer(200, {"files": [
         {"name": name, "size": 0, "sha256": hashlib.sha256(b"").hexdigest()}]})
     r = ctl(stub, "fetch", 42, "-o", tmp_path / "in")
-    assert r.returncode == 1 and "is no name of a file" in r.stderr
+    assert r.returncode == 1 and "is not a file name" in r.stderr
     assert os.listdir(tmp_path / "in") == [] and os.listdir(tmp_path) == ["in"]
 
 

@@ -100,8 +100,8 @@ def test_the_first_ten_minutes(session, stopped):
     session.note("What is this?")
     session.env["COLCONV_SERVER"] = f"http://127.0.0.1:{free_port()}"
     assert "Usage: colconvctl" in session("colconvctl", 2)
-    assert "perhaps 'submit' was meant" in session("colconvctl submti model", 2)
-    assert "perhaps '--state' was meant" in session("colconvctl list --stat queued", 2)
+    assert "did you mean 'submit'?" in session("colconvctl submti model", 2)
+    assert "did you mean '--state'?" in session("colconvctl list --stat queued", 2)
     session("colconvctl help list")
 
     session.note("No daemon")

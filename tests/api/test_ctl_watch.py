@@ -286,7 +286,7 @@ def test_ctrl_c_leaves_many_to_themselves(stub):
     shown, status = on_terminal(["watch", 1, 2, 3], b"job 3: done", lambda fd: (time.sleep(0.3), os.write(fd, b"\x03")),
                                 **environment(stub, TERM="xterm"))
     finish.set()
-    assert status == 0 and "detached; the jobs go on; come back with 'colconvctl watch 1 2'" in shown
+    assert status == 0 and "detached; the jobs continue; come back with 'colconvctl watch 1 2'" in shown
 
 
 def test_a_board_higher_than_the_terminal(stub):

@@ -170,8 +170,8 @@ def test_a_damaged_graph(artifact):
 @pytest.mark.parametrize("manifest,words", [
     ("{", "manifest.json"),
     ("{}", "files"),
-    ('{"files": [{"name": "../config.json", "size": 1, "sha256": ""}]}', "is no plain name"),
-    ('{"files": [7]}', "is no plain name"),
+    ('{"files": [{"name": "../config.json", "size": 1, "sha256": ""}]}', "is not a plain file name"),
+    ('{"files": [7]}', "is not a plain file name"),
 ])
 def test_a_bad_manifest(artifact, manifest, words):
     (artifact / "manifest.json").write_text(manifest)
@@ -183,6 +183,6 @@ def test_a_bad_manifest(artifact, manifest, words):
 
 def test_what_is_no_artifact(tmp_path):
     done = ctl("inspect", tmp_path)
-    assert done.returncode == 2 and "it is no artifact" in done.stderr
+    assert done.returncode == 2 and "it is not an artifact" in done.stderr
     done = ctl("inspect", tmp_path / "none.onnx")
     assert done.returncode == 5 and "cannot open" in done.stderr

@@ -80,10 +80,10 @@ static const struct {
 	const char *args[ARGS_MAX];
 	const char *words;
 } bad[] = {
-	{{"--nope"}, "there is no option '--nope'"},
-	{{"--fla"}, "there is no option '--fla'"},
-	{{"--flagg"}, "there is no option '--flagg'"},
-	{{"-x"}, "there is no option '-x'"},
+	{{"--nope"}, "unknown option '--nope'"},
+	{{"--fla"}, "unknown option '--fla'"},
+	{{"--flagg"}, "unknown option '--flagg'"},
+	{{"-x"}, "unknown option '-x'"},
 	{{"--flag=1"}, "--flag takes no value"},
 	{{"-fx"}, "--flag takes no value"},
 	{{"--str"}, "--str needs a value, S"},
