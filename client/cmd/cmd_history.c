@@ -46,8 +46,7 @@ cmd_history(struct cli *c, int argc, char **argv, struct err *e)
 {
 	bool follow = false;
 	const struct option_row rows[] = {
-		{"follow", 'f', NULL, option_flag, &follow, NULL,
-		 "follow the job until it ends"},
+		{"follow", 'f', NULL, option_flag, &follow, NULL, "follow the job until it ends"},
 		CLI_OPTIONS(c),
 	};
 	uint64_t id;

@@ -107,8 +107,7 @@ cmd_logs(struct cli *c, int argc, char **argv, struct err *e)
 	uint64_t tail = UINT64_MAX, id;
 	bool follow = false;
 	const struct option_row rows[] = {
-		{"follow", 'f', NULL, option_flag, &follow, NULL,
-		 "follow the job until it ends"},
+		{"follow", 'f', NULL, option_flag, &follow, NULL, "follow the job until it ends"},
 		{"tail", 'n', "N", option_number, &tail, NULL, "only the last N lines"},
 		CLI_OPTIONS(c),
 	};

@@ -164,8 +164,7 @@ token_find(struct settings *s, struct err *e)
 	}
 	r = s->token ? token_check(s->token, from, e) : err_no_memory(e);
 	if (r == 0 && http_is_open(s->rows[SETTING_SERVER].value))
-		warn(s->rows[SETTING_SERVER].value,
-		     "is not https: anyone on the network can read the token");
+		warn(s->rows[SETTING_SERVER].value, "is not https: anyone on the network can read the token");
 	return r;
 }
 

@@ -85,7 +85,8 @@ file_check(struct hashing *h, const char *dir, const json_t *listed, struct err 
 	int r;
 
 	if (!fs_name_ok(name))
-		return err_set(e, E_MISMATCH, "manifest.json lists '%s', which is not a plain file name", name);
+		return err_set(e, E_MISMATCH, "manifest.json lists '%s', which is not a plain file name",
+			       name);
 	r = file_open(dir, name, &fd, &have, e);
 	if (r < 0)
 		return r;

@@ -295,7 +295,8 @@ hub_fetch(const char *repo, const char *revision, hub_progress_fn *progress, voi
 	int r;
 
 	if (!repo_id_ok(repo) || !repo_revision_ok(revision))
-		return err_set(e, E_BAD_REQUEST, "'%s' at '%s' is not a repository of the Hub", repo, revision);
+		return err_set(e, E_BAD_REQUEST, "'%s' at '%s' is not a repository of the Hub", repo,
+			       revision);
 	r = hub_env_read(&f.env, e);
 	if (r == 0)
 		r = cache_init(&f.cache, f.env.cache, repo, e);

@@ -14,8 +14,7 @@ listing_parse(const char *text, size_t len, const char *repo, struct listing *re
 	if (r < 0)
 		return r;
 	if (!json_is_object(l.doc))
-		return err_set(e, E_HUB_PROTOCOL,
-			       "the Hub's answer is not a JSON object; check HF_ENDPOINT");
+		return err_set(e, E_HUB_PROTOCOL, "the Hub's answer is not a JSON object; check HF_ENDPOINT");
 	if ((r = json_get_str(l.doc, "", "sha", JSON_REQUIRED, E_HUB_PROTOCOL, &sha, e)) < 0 ||
 	    (r = json_get_array(l.doc, "", "siblings", JSON_REQUIRED, E_HUB_PROTOCOL, &files, e)) < 0 ||
 	    (r = json_get_str(l.doc, "", "id", JSON_OPTIONAL, E_HUB_PROTOCOL, &l.repo, e)) < 0)

@@ -123,8 +123,7 @@ url_redirect(const char *from, const char *location, const char *endpoint, char 
 	if (!u || !own || !here)
 		return err_no_memory(e);
 	if (curl_url_set(u, CURLUPART_URL, location, CURLU_DISALLOW_USER) != CURLUE_OK)
-		return err_set(e, E_HUB_PROTOCOL, "'%s' redirects to an address that is not allowed",
-			       here);
+		return err_set(e, E_HUB_PROTOCOL, "'%s' redirects to an address that is not allowed", here);
 	scheme = part_get(u, CURLUPART_SCHEME);
 	host = part_get(u, CURLUPART_HOST);
 	if (!scheme || !host || (!str_eq(scheme, "https") && !same_origin(u, own)))
