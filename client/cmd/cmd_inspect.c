@@ -11,19 +11,17 @@
 #include "onnx/inspect.h"
 #include "client/show/table.h"
 #include "client/show/text.h"
+#include "spec/manifest.h"
 #include "verify.h"
-
-#define MANIFEST_FILE "manifest.json"
-#define MANIFEST_MAX (16u << 20)
 
 struct inspect {
 	const char *dir;
-	json_t *doc;      /* what --json prints: "path", the four below and "extra" */
-	json_t *manifest; /* NULL: a file alone */
-	json_t *files;    /* [{"name", "size"}]; size is null for a missing file */
-	json_t *graphs;   /* of onnx_inspect(), each with "file" */
-	json_t *problems; /* sentences */
-	bool check;       /* --verify: check hashes too, and print only the verdict */
+	json_t *doc;            /* what --json prints: "path", the four below and "extra" */
+	const json_t *manifest; /* its facts, in "manifest"; NULL: a file alone */
+	json_t *files;          /* [{"name", "size"}]; size is null for a missing file */
+	json_t *graphs;         /* of onnx_inspect(), each with "file" */
+	json_t *problems;       /* sentences */
+	bool check;             /* --verify: check hashes too, and print only the verdict */
 };
 
 static void
@@ -102,20 +100,53 @@ files_sort(json_t *files, struct err *e)
 	return 0;
 }
 
+static int folder_list(struct inspect *x, const char *below, int depth, struct err *e);
+
+/* An artifact has no deeper folders; others may have any. */
+#define FOLDER_DEPTH_MAX 8
+
 static int
-folder_read(struct inspect *x, struct err *e)
+entry_add(struct inspect *x, const char *name, int depth, struct err *e)
 {
-	_cleanup_(closedirp) DIR *d = opendir(x->dir);
+	_cleanup_free_ char *path = fs_join(x->dir, name);
+	struct stat st;
+
+	if (!path)
+		return err_no_memory(e);
+	if (depth < FOLDER_DEPTH_MAX && lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return folder_list(x, name, depth + 1, e);
+	return file_add(x, name, e);
+}
+
+/* The files of the artifact's folder `below`, which is "" for the artifact itself, and of those in it. */
+static int
+folder_list(struct inspect *x, const char *below, int depth, struct err *e)
+{
+	_cleanup_free_ char *path = fs_join(x->dir, below);
+	_cleanup_(closedirp) DIR *d = path ? opendir(path) : NULL;
 	struct dirent *ent;
-	json_t *file;
-	size_t i;
 	int r = 0;
 
 	if (!d)
-		return err_errno(e, E_NOT_FOUND, errno, "cannot open the folder '%s'", x->dir);
-	while (r == 0 && (ent = readdir(d)))
-		if (!str_eq(ent->d_name, ".") && !str_eq(ent->d_name, ".."))
-			r = file_add(x, ent->d_name, e);
+		return err_errno(e, E_NOT_FOUND, errno, "cannot open the folder '%s'", path ? path : below);
+	while (r == 0 && (ent = readdir(d))) {
+		_cleanup_free_ char *name = *below ? fs_join(below, ent->d_name) : strdup(ent->d_name);
+
+		if (str_eq(ent->d_name, ".") || str_eq(ent->d_name, ".."))
+			continue;
+		r = name ? entry_add(x, name, depth, e) : err_no_memory(e);
+	}
+	return r;
+}
+
+static int
+folder_read(struct inspect *x, struct err *e)
+{
+	json_t *file;
+	size_t i;
+	int r;
+
+	r = folder_list(x, "", 0, e);
 	if (r == 0)
 		r = files_sort(x->files, e);
 	json_array_foreach(x->files, i, file)
@@ -128,16 +159,19 @@ static int
 artifact_read(struct inspect *x, struct err *e)
 {
 	_cleanup_free_ char *path = fs_join(x->dir, MANIFEST_FILE);
+	json_auto_t *manifest = NULL;
 	int r;
 
 	if (!path)
 		return err_no_memory(e);
 	if (!fs_exists(path))
 		return err_set(e, E_USAGE, "'%s' has no " MANIFEST_FILE ": it is not an artifact", x->dir);
-	r = json_read(path, MANIFEST_MAX, E_MISMATCH, &x->manifest, e);
-	if (r == 0)
-		(void)json_object_set_new(x->doc, "manifest", x->manifest);
-	return r < 0 ? r : folder_read(x, e);
+	r = json_read(path, MANIFEST_LEN_MAX, E_MISMATCH, &manifest, e);
+	if (r < 0)
+		return r;
+	x->manifest = manifest_facts(manifest);
+	(void)json_object_set(x->doc, "manifest", (json_t *)(uintptr_t)x->manifest);
+	return folder_read(x, e);
 }
 
 static int

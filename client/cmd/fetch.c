@@ -110,6 +110,17 @@ on_turn(void *ctx, int64_t *ret_ms)
 
 /* ---- the files ---- */
 
+/* The folder of a file that does not lie at the top. */
+static int
+parent_make(const char *dir, const char *path, struct err *e)
+{
+	_cleanup_free_ char *parent = strndup(path, (size_t)(fs_basename(path) - path - 1));
+
+	if (!parent)
+		return err_no_memory(e);
+	return strlen(parent) > strlen(dir) ? fs_mkdir_p(parent, 0777, e) : 0;
+}
+
 static int
 file_init(struct file *f, struct download *d, struct fetch *all, const json_t *row, struct err *e)
 {
@@ -130,7 +141,7 @@ file_init(struct file *f, struct download *d, struct fetch *all, const json_t *r
 		r = json_get_str(row, "files[]", "sha256", JSON_REQUIRED, E_INTERNAL, &sha256, e);
 	if (r < 0)
 		return r;
-	if (!fs_name_ok(f->name))
+	if (!fs_path_ok(f->name))
 		return err_set(e, E_INTERNAL, "the daemon lists '%s', which is not a file name", f->name);
 	if (strlen(sha256) != SHA256_HEX_LEN || !digest_etag_ok(sha256))
 		return err_set(e, E_INTERNAL, "the daemon lists '%s' with the sha256 '%s', which is none",
@@ -143,6 +154,9 @@ file_init(struct file *f, struct download *d, struct fetch *all, const json_t *r
 	f->url = f->path ? http_url(all->http, f->path) : NULL;
 	if (!path || !f->label || !f->url)
 		return err_no_memory(e);
+	r = parent_make(all->o->dir, path, e);
+	if (r < 0)
+		return r;
 	*d = (struct download){.owner = f, .label = f->label, .part = &f->part};
 	r = part_init(&f->part, path, str_printf("%s.partial", path), sha256, (uint64_t)size, e);
 	path = NULL; /* now owned by the part */

@@ -84,8 +84,9 @@ file_check(struct hashing *h, const char *dir, const json_t *listed, struct err 
 	uint64_t have;
 	int r;
 
-	if (!fs_name_ok(name))
-		return err_set(e, E_MISMATCH, "manifest.json lists '%s', which is not a plain file name",
+	if (!fs_path_ok(name))
+		return err_set(e, E_MISMATCH,
+			       "manifest.json lists '%s', which is not the name of a file in the folder",
 			       name);
 	r = file_open(dir, name, &fd, &have, e);
 	if (r < 0)
@@ -134,13 +135,17 @@ verify_manifest(const char *dir, const json_t *manifest, struct bar *bar, json_t
 /* ---- references ---- */
 
 static int
-data_check(const char *dir, const json_t *data, struct err *e)
+data_check(const char *dir, const char *graph, const json_t *data, struct err *e)
 {
-	const char *name = job_str(data, "name");
+	/* A graph names the files of its weights as they are seen from its own folder. */
+	_cleanup_free_ char *name =
+		str_printf("%.*s%s", (int)(fs_basename(graph) - graph), graph, job_str(data, "name"));
 	_cleanup_close_ int fd = -1;
 	uint64_t size;
 	int r;
 
+	if (!name)
+		return err_no_memory(e);
 	r = file_open(dir, name, &fd, &size, e);
 	if (r == 0 && size < job_whole(data, "end"))
 		r = err_set(e, E_MISMATCH, "'%s' has %" PRIu64 " bytes, and the weights reach to %" PRIu64,
@@ -158,7 +163,7 @@ verify_data(const char *dir, const json_t *graph, json_t *problems, struct err *
 
 	json_array_foreach(json_object_get(graph, "data"), i, data) {
 		what = (struct err)ERR_INIT;
-		if (data_check(dir, data, &what) < 0) {
+		if (data_check(dir, job_str(graph, "file"), data, &what) < 0) {
 			(void)err_context(&what, "%s", job_str(graph, "file"));
 			r = problem_add(problems, &what, e);
 		}

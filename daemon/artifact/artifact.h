@@ -3,12 +3,12 @@
  *
  *	staging/<job>.<attempt>/    a worker writes here; the API does not show it
  *	artifacts/<job>/            complete, of a job that is done or being published (queue/publish.h)
- *	failed/<job>/parity.json    the report of a job that failed for parity
+ *	failed/<job>/parity.json    the report of a job that failed for parity, or whose artifact was removed
  *	lost/                       artifacts found without a job (queue/recover.h)
  *	trash/<name>.<n>/           removed from staging/ or artifacts/; deleted in small steps
  *
- * An artifact is a flat folder of plain files with one link each: manifest.json and exactly the files that it lists
- * under "files": [{"name", "size", "sha256"}, ...].
+ * An artifact is a folder of plain files with one link each, some perhaps in folders below it ("onnx/model.onnx"):
+ * manifest.json and exactly the files that it lists under "files": [{"name", "size", "sha256"}, ...].
  *
  * The event loop must not hash or sync gigabytes. The hashes are taken from the manifest, and the worker has synced
  * its files before it reports its result, so the fsync in artifact_publish() returns at once.
@@ -69,17 +69,17 @@ int artifact_keep_report(const char *state_dir, int64_t job, int attempt, struct
 int artifact_open_file(const char *state_dir, int64_t job, const char *name, int *ret_fd, uint64_t *ret_size,
 		       struct err *e);
 
-/* Open the parity report of a done job, or the kept one of a failed job. E_NOT_FOUND when it does not exist. */
+/* Open the parity report of a done job, or the one that was kept without its artifact. E_NOT_FOUND when it does not exist. */
 int artifact_open_report(const char *state_dir, int64_t job, int *ret_fd, uint64_t *ret_size, struct err *e);
 
 /*
- * Move an artifact to trash/ after the queue has marked it as removed. A missing one is success. Durable after
- * artifact_sync(), which may be called once for many artifacts.
+ * Move an artifact to trash/ after the queue has marked it as removed. Its parity report stays with the job. A missing
+ * one is success. Durable after artifact_sync(), which may be called once for many artifacts.
  */
 int artifact_trash(const char *state_dir, int64_t job, struct err *e);
 int artifact_sync(const char *state_dir, struct err *e);
 
-/* Delete the kept report of a failed job. A missing one is success. */
+/* Delete the kept report, when the job goes. A missing one is success. */
 int artifact_remove_report(const char *state_dir, int64_t job, struct err *e);
 
 /*

@@ -21,7 +21,7 @@ layout_artifact(const char *state_dir, int64_t job)
 }
 
 char *
-layout_failed(const char *state_dir, int64_t job)
+layout_report(const char *state_dir, int64_t job)
 {
 	return str_printf("%s/failed/%" PRId64, state_dir, job);
 }
@@ -48,24 +48,40 @@ layout_each(const char *dir, layout_fn fn, void *arg, struct err *e)
 	return r;
 }
 
+/*
+ * The descriptor of `path` below the open folder `at`, or -1 with errno. O_NOFOLLOW is for each component, as one
+ * open() would follow links in all but the last: nothing can lead elsewhere.
+ */
+static int
+open_below(int at, const char *path)
+{
+	_cleanup_free_ char *folder = NULL;
+	const char *slash = strchr(path, '/');
+	_cleanup_close_ int below = -1;
+
+	/* O_NONBLOCK: a FIFO must not hang us before its type is seen. */
+	if (!slash)
+		return openat(at, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	folder = strndup(path, (size_t)(slash - path));
+	if (!folder)
+		return -1;
+	below = openat(at, folder, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_DIRECTORY);
+	return below < 0 ? -1 : open_below(below, slash + 1);
+}
+
 int
 layout_open(const char *dir, const char *name, int *ret_fd, struct stat *ret_st, struct err *e)
 {
-	_cleanup_free_ char *path = NULL;
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int at = -1, fd = -1;
 
-	/* The name is one component, and O_NOFOLLOW is for it: nothing can lead elsewhere. */
-	if (!fs_name_ok(name))
+	if (!fs_path_ok(name))
 		return err_set(e, E_NOT_FOUND, "there is no file '%s'", name);
-	path = fs_join(dir, name);
-	if (!path)
-		return err_no_memory(e);
-	/* O_NONBLOCK: a FIFO must not hang us before its type is seen. */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	at = open(dir, O_RDONLY | O_CLOEXEC | O_DIRECTORY | O_NOFOLLOW);
+	fd = at < 0 ? -1 : open_below(at, name);
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENXIO))
 		return err_set(e, E_NOT_FOUND, "there is no file '%s'", name);
 	if (fd < 0 || fstat(fd, ret_st) < 0)
-		return err_errno(e, E_IO, errno, "cannot open '%s'", path);
+		return err_errno(e, E_IO, errno, "cannot open '%s/%s'", dir, name);
 	if (!S_ISREG(ret_st->st_mode) || ret_st->st_nlink != 1)
 		return err_set(e, E_NOT_FOUND, "there is no file '%s'", name);
 	*ret_fd = TAKE_FD(fd);

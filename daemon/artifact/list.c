@@ -1,11 +1,9 @@
 #include <inttypes.h>
 
 #include "base/fs.h"
-#include "base/json.h"
 #include "base/str.h"
 #include "layout.h"
-
-#define MANIFEST_LEN_MAX (16u << 20)
+#include "spec/manifest.h"
 
 void
 artifact_list_release(struct artifact_list *l)
@@ -94,7 +92,7 @@ by_name(const void *a, const void *b)
 static int
 manifest_list(const char *dir, struct artifact_list *l, struct err *e)
 {
-	_cleanup_free_ char *path = fs_join(dir, LAYOUT_MANIFEST);
+	_cleanup_free_ char *path = fs_join(dir, MANIFEST_FILE);
 	_cleanup_(json_decrefp) json_t *j = NULL;
 	char sha256[SHA256_HEX_LEN + 1];
 	const json_t *rows = NULL;
@@ -104,18 +102,18 @@ manifest_list(const char *dir, struct artifact_list *l, struct err *e)
 
 	if (!path)
 		return err_no_memory(e);
-	r = plain_size(dir, LAYOUT_MANIFEST, &size, e);
+	r = plain_size(dir, MANIFEST_FILE, &size, e);
 	if (r == 0)
 		r = json_read(path, MANIFEST_LEN_MAX, E_MISMATCH, &j, e);
 	if (r == 0)
-		r = json_get_array(j, "", "files", JSON_REQUIRED, E_MISMATCH, &rows, e);
+		r = json_get_array(manifest_facts(j), "", "files", JSON_REQUIRED, E_MISMATCH, &rows, e);
 	for (i = 0; r == 0 && i < json_array_size(rows); i++)
 		r = row_add(dir, json_array_get(rows, i), l, e);
 	/* The manifest cannot hold its own hash; it is small enough to be hashed here. */
 	if (r == 0)
 		r = sha256_file(path, sha256, e);
 	if (r == 0)
-		r = artifact_list_add(l, LAYOUT_MANIFEST, (uint64_t)size, sha256, e);
+		r = artifact_list_add(l, MANIFEST_FILE, (uint64_t)size, sha256, e);
 	if (r < 0)
 		return r;
 	qsort(l->files, l->n, sizeof(*l->files), by_name);
@@ -125,28 +123,54 @@ manifest_list(const char *dir, struct artifact_list *l, struct err *e)
 	return 0;
 }
 
-/* Nothing but the files of the list. */
+/* The folder that is looked at. */
+struct looked {
+	const struct artifact_list *list;
+	const char *below; /* its name within the artifact; NULL: the artifact itself */
+};
+
+/* A file of the list lies in that folder. */
+static bool
+holds_file(const struct artifact_list *l, const char *folder)
+{
+	const size_t len = strlen(folder);
+	size_t i;
+
+	for (i = 0; i < l->n; i++)
+		if (str_starts(l->files[i].name, folder) && l->files[i].name[len] == '/')
+			return true;
+	return false;
+}
+
+/* Nothing but the files of the list, and folders that hold some. */
 static int
 entry_check(const char *dir, const char *name, void *arg, struct err *e)
 {
-	const struct artifact_file key = {.name = (char *)(uintptr_t)name};
-	const struct artifact_list *l = arg;
+	const struct looked *in = arg;
+	_cleanup_free_ char *own = in->below ? fs_join(in->below, name) : strdup(name);
+	_cleanup_free_ char *path = fs_join(dir, name);
+	const struct artifact_file key = {.name = own};
+	struct looked deeper = {.list = in->list, .below = own};
 
-	(void)dir;
-	if (!bsearch(&key, l->files, l->n, sizeof(key), by_name))
-		return err_set(e, E_MISMATCH, "'%s' is not in the manifest", name);
-	return 0;
+	if (!own || !path)
+		return err_no_memory(e);
+	if (bsearch(&key, in->list->files, in->list->n, sizeof(key), by_name))
+		return 0;
+	if (holds_file(in->list, own))
+		return layout_each(path, entry_check, &deeper, e);
+	return err_set(e, E_MISMATCH, "'%s' is not in the manifest", own);
 }
 
 int
 layout_list(const char *dir, struct artifact_list *ret, struct err *e)
 {
 	_cleanup_(artifact_list_release) struct artifact_list list = ARTIFACT_LIST_INIT;
+	struct looked top = {.list = &list};
 	int r;
 
 	r = manifest_list(dir, &list, e);
 	if (r == 0)
-		r = layout_each(dir, entry_check, &list, e);
+		r = layout_each(dir, entry_check, &top, e);
 	if (r < 0)
 		return r;
 	*ret = list;

@@ -27,12 +27,35 @@ layout_trash(const char *state_dir, const char *path, struct err *e)
 	}
 }
 
+/* An artifact without a report, as of a job without parity, is fine. */
+static int
+report_keep(const char *state_dir, int64_t job, const char *artifact, struct err *e)
+{
+	_cleanup_free_ char *dir = layout_report(state_dir, job);
+	_cleanup_free_ char *from = fs_join(artifact, LAYOUT_REPORT);
+	_cleanup_free_ char *to = dir ? fs_join(dir, LAYOUT_REPORT) : NULL;
+	int r;
+
+	if (!from || !to)
+		return err_no_memory(e);
+	if (!fs_exists(from))
+		return 0;
+	r = fs_mkdir(dir, LAYOUT_MODE, e);
+	if (r == 0 && rename(from, to) < 0)
+		r = err_errno(e, E_IO, errno, "cannot rename '%s' to '%s'", from, to);
+	return r;
+}
+
 int
 artifact_trash(const char *state_dir, int64_t job, struct err *e)
 {
 	_cleanup_free_ char *path = layout_artifact(state_dir, job);
+	int r;
 
-	return path ? layout_trash(state_dir, path, e) : err_no_memory(e);
+	if (!path)
+		return err_no_memory(e);
+	r = report_keep(state_dir, job, path, e);
+	return r < 0 ? r : layout_trash(state_dir, path, e);
 }
 
 int
@@ -46,7 +69,7 @@ artifact_sync(const char *state_dir, struct err *e)
 int
 artifact_remove_report(const char *state_dir, int64_t job, struct err *e)
 {
-	_cleanup_free_ char *dir = layout_failed(state_dir, job);
+	_cleanup_free_ char *dir = layout_report(state_dir, job);
 
 	return dir ? fs_remove(dir, e) : err_no_memory(e);
 }

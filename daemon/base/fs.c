@@ -425,6 +425,25 @@ fs_name_ok(const char *name)
 	return *name && !dot_name(name) && !strchr(name, '/') && strlen(name) <= NAME_MAX;
 }
 
+bool
+fs_path_ok(const char *path)
+{
+	char name[NAME_MAX + 1];
+	size_t n;
+
+	for (;; path += n + 1) {
+		n = strcspn(path, "/");
+		if (n > NAME_MAX)
+			return false;
+		memcpy(name, path, n);
+		name[n] = '\0';
+		if (!fs_name_ok(name))
+			return false;
+		if (path[n] == '\0')
+			return true;
+	}
+}
+
 int
 fs_sibling(const char *program, char **ret, struct err *e)
 {

@@ -76,6 +76,9 @@ const char *fs_basename(const char *path);
 /* A plain file name: not empty, not "." or "..", no '/', at most 255 bytes. */
 bool fs_name_ok(const char *name);
 
+/* Plain names with a '/' between: "text.onnx", "onnx/model.onnx". Nothing that leads out of a folder. */
+bool fs_path_ok(const char *path);
+
 /* Path of one of our programs: beside the running executable. The caller frees it. */
 int fs_sibling(const char *program, char **ret, struct err *e);
 

@@ -20,6 +20,7 @@ static const char *const small_files[] = {
 #include "checkpoint/processor.def"
 #undef PROCESSOR_FILE
 	"adapter_config.json",
+	HUB_CARD_FILE,
 };
 
 struct fetch {

@@ -13,6 +13,9 @@
 #include "spec/repo.h"
 #include "net/digest.h"
 
+/* The model card of a repository, fetched for the licence that it declares. */
+#define HUB_CARD_FILE "README.md"
+
 struct hub_file {
 	char *name;
 	uint64_t size;

@@ -172,6 +172,7 @@ const struct model model_colpali = {
 	.image_inputs = gemma_inputs,
 	.prompts = prompts,
 	.picture = PREPARE_FIXED,
+	.pad_right = true,
 	.plans = PLAN_TEXT | PLAN_IMAGE,
 	.config_size = sizeof(struct paligemma_config),
 	.config_read = config_read,

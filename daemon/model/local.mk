@@ -17,6 +17,7 @@ libmodel_a_SOURCES = \
 	daemon/model/model.h \
 	daemon/model/plan.c daemon/model/plan.h daemon/model/plans.def \
 	daemon/model/pooling.c daemon/model/pooling.h \
+	daemon/model/prompts.c \
 	daemon/model/qwen2_5vl_tower.c \
 	daemon/model/qwen2vl.c daemon/model/qwen2vl.h \
 	daemon/model/qwen2vl_config.c daemon/model/qwen2vl_config.h \

@@ -87,7 +87,7 @@ int64_t model_word(const struct model_tokens *t, struct rng *rng); /* one of the
  */
 struct model_prompt {
 	enum model_library library;
-	const char *versions; /* of the library: "0.3.11 and newer" */
+	const char *versions; /* of the library: "all", "0.3.11 and newer", "0.3.4 to 0.3.10", "up to 5.15" */
 	const char *query_prefix;
 	const char *query_pad;
 	int query_pads;
@@ -116,6 +116,7 @@ struct model {
 	const struct name_rule *names; /* spellings of its tensors alone; ends with an empty row, or NULL */
 	const struct model_input *image_inputs; /* ends with an empty row */
 	const struct model_prompt *prompts;     /* a library's newest first; ends with an empty row */
+	bool pad_right; /* rows of a batch are padded on the right, where tokenizer_config.json does not say */
 	unsigned plans;                         /* parity cases that fit: bits PLAN_* */
 	size_t config_size;                     /* of the struct behind `config` below */
 	const char
@@ -163,6 +164,13 @@ int model_find(const json_t *config, const struct model **ret, const struct mode
  */
 int model_config_read(const struct model *m, const struct model_spelling *as, struct checkpoint *ck,
 		      void *config, struct err *e);
+
+/* The row has that version of its library ("0.3.5"); the row after the last. */
+bool model_prompt_holds(const struct model_prompt *p, const char *version);
+bool model_prompt_is_end(const struct model_prompt *p);
+
+/* The prompts of that library ("colpali-engine") and version; NULL for `version` is the newest. NULL: there are none. */
+const struct model_prompt *model_prompt_find(const struct model *m, const char *library, const char *version);
 
 /* The input in a graph, and in a parity case whose sizes are known; NULL when memory ran out. */
 struct ir_value *model_input_trace(struct trace *t, const struct model_input *in, const void *config);

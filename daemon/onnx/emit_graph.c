@@ -289,8 +289,11 @@ inputs_list(struct emit *em, struct emit_list *ret)
 
 	for (i = 0; i < em->graph->n_value; i++) {
 		v = em->graph->value[i];
-		if (v->kind == IR_INPUT)
-			emit_list_add(em, ret, value_info(em, v, v->name, elem_onnx(v->elem)));
+		if (v->kind != IR_INPUT)
+			continue;
+		emit_list_add(em, ret, value_info(em, v, v->name, elem_onnx(v->elem)));
+		if (em->job->options->optional_images)
+			emit_default_none(em, v);
 	}
 }
 

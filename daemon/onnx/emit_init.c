@@ -96,12 +96,30 @@ emit_f32(struct emit *em, double v)
 	return emit_table(em, NULL, ELEM_F32, 0, NULL, &f);
 }
 
+void
+emit_default_none(struct emit *em, const struct ir_value *v)
+{
+	int64_t dims[IR_RANK_MAX];
+	Onnx__TensorProto *t;
+	int i;
+
+	if (v->shape.rank == 0 || !dim_eq(v->shape.dim[0], dim_symbol(SYM_IMAGES)))
+		return;
+	for (i = 0; i < v->shape.rank; i++)
+		dims[i] = dim_is_const(v->shape.dim[i]) ? v->shape.dim[i].num : 0;
+	t = tensor_new(em, v->name, elem_onnx(v->elem), (size_t)v->shape.rank, dims);
+	if (!t)
+		return;
+	t->has_raw_data = true;
+	emit_list_add(em, &em->initializers, t);
+}
+
 static void
 external_set(struct emit *em, Onnx__TensorProto *t, const struct extdata_place *place)
 {
 	char file[EXTDATA_NAME_LEN];
 	const char *const pairs[3][2] = {
-		{"location", emit_take_str(em, "%s", extdata_file_name(place->file, file))},
+		{"location", emit_take_str(em, "%s", extdata_file_name(em->job->data, place->file, file))},
 		{"offset", emit_take_str(em, "%" PRIu64, place->offset)},
 		{"length", emit_take_str(em, "%" PRIu64, place->len)},
 	};

@@ -86,6 +86,9 @@ void emit_list_add(struct emit *em, struct emit_list *l, void *p);
 /* The name at hand with "/suffix", or without when that is empty. */
 const char *emit_name(struct emit *em, const char *suffix);
 
+/* An input of images gets a value for calls that leave it out: no images. Other inputs stay as they are. */
+void emit_default_none(struct emit *em, const struct ir_value *v);
+
 /* Which values are float16, and what all are called. */
 void emit_halves(struct emit *em);
 bool emit_node_half(const struct emit *em, const struct ir_node *n);

@@ -8,7 +8,7 @@
 
 struct graph {
 	struct emit_job emit;
-	struct extdata *own; /* the file, with the weights inside */
+	struct extdata *own; /* its weights, inside its file or in one beside it; NULL: they are shared */
 	char *name, *file;
 	struct onnx_graph_info info;
 };
@@ -51,7 +51,7 @@ onnx_export_new(const char *dir, const struct onnx_options *o, struct onnx_expor
 	ex->dir = strdup(dir);
 	if (!ex->dir)
 		return no_memory(e);
-	r = extdata_new(o->shard_max, &ex->data, e);
+	r = extdata_new(ONNX_DATA_FILE, o->shard_max, &ex->data, e);
 	if (r < 0)
 		return r;
 	*ret = TAKE(ex);
@@ -125,8 +125,10 @@ onnx_export_add(struct onnx_export *ex, const struct ir_graph *g, const char *fi
 		.meta = (const char *const *)ex->meta,
 	};
 	r = new->name &&new->file ? 0 : no_memory(e);
-	if (r == 0 && ex->options.embed) {
-		r = extdata_new(/*file_max=*/0, &new->own, e);
+	if (r == 0 && (ex->options.embed || ex->options.own_data)) {
+		_cleanup_free_ char *data = str_printf("%s" ONNX_DATA_SUFFIX, file);
+
+		r = data ? extdata_new(data, /*file_max=*/0, &new->own, e) : no_memory(e);
 		new->emit.data = new->own;
 	}
 	if (r == 0)
@@ -202,26 +204,46 @@ graph_write(struct onnx_export *ex, const struct graph *g, struct err *e)
 	return 0;
 }
 
+/* Files that hold weights alone. */
+static int
+weights_write(struct onnx_export *ex, const struct extdata *x, struct sum *s, struct err *e)
+{
+	char name[EXTDATA_NAME_LEN];
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < x->n_file && r == 0; i++)
+		r = data_write(ex, x, i, extdata_file_name(x, i, name), s, e);
+	return r;
+}
+
 int
 onnx_export_write(struct onnx_export *ex, onnx_progress_fn progress, void *userdata, struct err *e)
 {
 	struct sum s = {.progress = progress, .userdata = userdata, .total = extdata_len(ex->data)};
-	char name[EXTDATA_NAME_LEN];
 	const struct graph *g;
-	size_t i;
-	int r = 0;
+	size_t i, files = ex->data->n_file + ex->n_graph;
+	int r;
 
 	assert(!ex->file);
-	ex->file = calloc(ex->data->n_file + ex->n_graph + 1, sizeof(*ex->file));
+	for (i = 0; i < ex->n_graph; i++)
+		if (ex->graph[i].own) {
+			s.total += extdata_len(ex->graph[i].own);
+			files += ex->graph[i].own->n_file;
+		}
+	ex->file = calloc(files + 1, sizeof(*ex->file));
 	if (!ex->file)
 		return no_memory(e);
-	for (i = 0; i < ex->n_graph; i++)
-		s.total += ex->graph[i].own ? extdata_len(ex->graph[i].own) : 0;
-	for (i = 0; i < ex->data->n_file && r == 0; i++)
-		r = data_write(ex, ex->data, i, extdata_file_name(i, name), &s, e);
+	r = weights_write(ex, ex->data, &s, e);
 	for (i = 0; i < ex->n_graph && r == 0; i++) {
 		g = &ex->graph[i];
-		r = g->own ? data_write(ex, g->own, 0, g->file, &s, e) : graph_write(ex, g, e);
+		if (ex->options.embed) {
+			r = data_write(ex, g->own, 0, g->file, &s, e);
+			continue;
+		}
+		r = g->own ? weights_write(ex, g->own, &s, e) : 0;
+		if (r == 0)
+			r = graph_write(ex, g, e);
 	}
 	return r == 0 ? fs_sync_dir(ex->dir, e) : r;
 }

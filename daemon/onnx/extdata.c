@@ -4,11 +4,12 @@
 #include "checkpoint/convert.h"
 
 int
-extdata_new(uint64_t file_max, struct extdata **ret, struct err *e)
+extdata_new(const char *name, uint64_t file_max, struct extdata **ret, struct err *e)
 {
 	*ret = calloc(1, sizeof(**ret));
 	if (!*ret)
 		return err_no_memory(e);
+	(void)snprintf((*ret)->name, sizeof((*ret)->name), "%s", name);
 	(*ret)->file_max = file_max;
 	return 0;
 }
@@ -156,8 +157,11 @@ extdata_len(const struct extdata *x)
 }
 
 const char *
-extdata_file_name(size_t file, char name[EXTDATA_NAME_LEN])
+extdata_file_name(const struct extdata *x, size_t file, char name[EXTDATA_NAME_LEN])
 {
-	(void)snprintf(name, EXTDATA_NAME_LEN, file ? ONNX_DATA_FILE "_%zu" : ONNX_DATA_FILE, file);
+	if (file)
+		(void)snprintf(name, EXTDATA_NAME_LEN, "%.*s_%zu", EXTDATA_NAME_LEN - 24, x->name, file);
+	else
+		(void)snprintf(name, EXTDATA_NAME_LEN, "%s", x->name);
 	return name;
 }

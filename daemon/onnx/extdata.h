@@ -20,7 +20,7 @@
 
 #define EXTDATA_ALIGN 4096
 #define EXTDATA_HEAD_MAX 4096 /* bytes before an embedded tensor */
-#define EXTDATA_NAME_LEN 32
+#define EXTDATA_NAME_LEN 64
 
 /* How a tensor is stored. */
 struct extdata_form {
@@ -47,16 +47,17 @@ struct extdata_item {
 struct extdata {
 	struct extdata_item *item; /* file by file, in the order of their places */
 	size_t n, cap;
-	uint64_t file_max;  /* bytes of a file; 0: no limit */
-	uint64_t *file;     /* length of each */
-	size_t n_file;      /* 0 before the first tensor */
-	const void *prefix; /* how a file with embedded tensors begins; else NULL */
+	char name[EXTDATA_NAME_LEN]; /* of the first file */
+	uint64_t file_max;           /* bytes of a file; 0: no limit */
+	uint64_t *file;              /* length of each */
+	size_t n_file;               /* 0 before the first tensor */
+	const void *prefix;          /* how a file with embedded tensors begins; else NULL */
 	size_t prefix_len;
 	struct buf heads;
 };
 
-/* Files of at most file_max bytes, 0: one file of any size. */
-int extdata_new(uint64_t file_max, struct extdata **ret, struct err *e);
+/* Files of at most file_max bytes, 0: one file of any size. `name` is that of the first. */
+int extdata_new(const char *name, uint64_t file_max, struct extdata **ret, struct err *e);
 void extdata_free(struct extdata **x);
 
 /*
@@ -78,8 +79,8 @@ int extdata_embed_add(struct extdata *x, const struct weight *w, const struct ex
 
 uint64_t extdata_len(const struct extdata *x); /* of all files */
 
-/* ONNX_DATA_FILE, and with _1, _2, ... for the files after the first. */
-const char *extdata_file_name(size_t file, char name[EXTDATA_NAME_LEN]);
+/* Its name, and with _1, _2, ... for the files after the first. */
+const char *extdata_file_name(const struct extdata *x, size_t file, char name[EXTDATA_NAME_LEN]);
 
 /*
  * Makes one of the files, fsynced, and its hash. E_NO_SPACE comes before the first byte is

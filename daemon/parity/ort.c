@@ -201,9 +201,11 @@ name_dup(char *name, struct OrtAllocator *alloc, char **ret, struct err *e)
 	return *ret ? 0 : err_no_memory(e);
 }
 
+/* The i-th input; behind the `required` ones come those that a call may leave out, which ONNX Runtime lists apart. */
 static int
-input_read(struct ort_session *s, size_t i, struct OrtAllocator *alloc, struct err *e)
+input_read(struct ort_session *s, size_t i, size_t required, struct OrtAllocator *alloc, struct err *e)
 {
+	const bool optional = i >= required;
 	_cleanup_(type_infop) struct OrtTypeInfo *type = NULL;
 	const struct OrtTensorTypeAndShapeInfo *info = NULL; /* within type */
 	struct ort_input *in = &s->inputs[i];
@@ -211,13 +213,17 @@ input_read(struct ort_session *s, size_t i, struct OrtAllocator *alloc, struct e
 	char *name;
 	int r;
 
-	r = status_to_err(api.SessionGetInputName(s->session, i, alloc, &name), E_BAD_ONNX, s->path, e);
+	st = optional ? api.SessionGetOverridableInitializerName(s->session, i - required, alloc, &name)
+		      : api.SessionGetInputName(s->session, i, alloc, &name);
+	r = status_to_err(st, E_BAD_ONNX, s->path, e);
 	if (r == 0)
 		r = name_dup(name, alloc, &in->name, e);
 	if (r < 0)
 		return r;
 	s->input_names[i] = in->name;
-	st = api.SessionGetInputTypeInfo(s->session, i, &type) ?: api.CastTypeInfoToTensorInfo(type, &info);
+	st = (optional ? api.SessionGetOverridableInitializerTypeInfo(s->session, i - required, &type)
+		       : api.SessionGetInputTypeInfo(s->session, i, &type))
+		     ?: api.CastTypeInfoToTensorInfo(type, &info);
 	r = status_to_err(st, E_BAD_ONNX, s->path, e);
 	if (r < 0)
 		return r;
@@ -230,16 +236,18 @@ static int
 signature_read(struct ort_session *s, struct err *e)
 {
 	struct OrtAllocator *alloc; /* the runtime's own, not to be freed */
-	size_t i, inputs, outputs;
+	size_t i, required, optional, inputs, outputs;
 	struct OrtStatus *st;
 	char *name;
 	int r;
 
-	st = api.GetAllocatorWithDefaultOptions(&alloc) ?: api.SessionGetInputCount(s->session, &inputs)
+	st = api.GetAllocatorWithDefaultOptions(&alloc) ?: api.SessionGetInputCount(s->session, &required)
+		?: api.SessionGetOverridableInitializerCount(s->session, &optional)
 		?: api.SessionGetOutputCount(s->session, &outputs);
 	r = status_to_err(st, E_BAD_ONNX, s->path, e);
 	if (r < 0)
 		return r;
+	inputs = required + optional;
 	if (inputs == 0 || outputs == 0)
 		return err_set(e, E_BAD_ONNX, "'%s' has no %s", s->path, inputs ? "output" : "input");
 	s->inputs = calloc(inputs, sizeof(*s->inputs));
@@ -248,7 +256,7 @@ signature_read(struct ort_session *s, struct err *e)
 		return err_no_memory(e);
 	s->input_count = inputs;
 	for (i = 0; i < inputs; i++) {
-		r = input_read(s, i, alloc, e);
+		r = input_read(s, i, required, alloc, e);
 		if (r < 0)
 			return r;
 	}

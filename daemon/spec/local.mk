@@ -4,6 +4,7 @@ libspec_a_SOURCES = \
 	daemon/spec/field.c daemon/spec/field.h daemon/spec/fields.def \
 	daemon/spec/frame.c daemon/spec/frame.h \
 	daemon/spec/kind.c daemon/spec/kind.h \
+	daemon/spec/manifest.c daemon/spec/manifest.h \
 	daemon/spec/profile.c daemon/spec/profile.h daemon/spec/profiles.def \
 	daemon/spec/repo.c daemon/spec/repo.h \
 	daemon/spec/roots.c daemon/spec/roots.h \

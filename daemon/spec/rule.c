@@ -71,7 +71,9 @@ rule_storage(struct spec *spec, bool given _unused_, struct err *e)
 int
 rule_layout(struct spec *spec, bool given _unused_, struct err *e)
 {
-	if (spec_profile(spec)->one_model && spec->layout != SPEC_LAYOUT_SINGLE)
+	const struct profile *p = spec_profile(spec);
+
+	if ((p->one_model || p->own_data) && spec->layout != SPEC_LAYOUT_SINGLE)
 		return err_set(e, E_BAD_REQUEST, "the profile %s needs the layout single, not %s",
 			       spec_word(spec->profile), spec_word(spec->layout));
 	return 0;
@@ -87,6 +89,26 @@ rule_shard_size(struct spec *spec, bool given, struct err *e)
 			       spec_word(spec->layout));
 	spec->shard_size = 0;
 	return 0;
+}
+
+/* "colpali-engine", "colpali-engine@0.3.5". Which libraries there are, the family of the checkpoint knows. */
+int
+rule_prompts(struct spec *spec, bool given, struct err *e)
+{
+	static const char library[] = "abcdefghijklmnopqrstuvwxyz0123456789-_", version[] = "0123456789.";
+	const char *p = spec->prompts;
+	size_t n;
+
+	if (!given || !p)
+		return 0;
+	n = strspn(p, library);
+	if (n && p[n] == '@' && p[n + 1] && !strstr(p, "..") && p[n + 1] != '.' &&
+	    !p[n + 1 + strspn(p + n + 1, version)])
+		return 0;
+	if (n && !p[n])
+		return 0;
+	return err_set(e, E_BAD_REQUEST,
+		       "prompts must be LIBRARY or LIBRARY@VERSION, as colpali-engine@0.3.5, not '%s'", p);
 }
 
 static size_t

@@ -1,11 +1,15 @@
 noinst_LIBRARIES += libworker.a
 libworker_a_SOURCES = \
+	daemon/worker/card.c daemon/worker/card.h \
+	daemon/worker/card_example.c daemon/worker/card_example.h \
 	daemon/worker/cases.c daemon/worker/cases.h \
 	daemon/worker/confine.c daemon/worker/confine.h \
+	daemon/worker/licence.c daemon/worker/licence.h \
 	daemon/worker/manifest.c daemon/worker/manifest.h \
 	daemon/worker/page.c daemon/worker/page.h \
 	daemon/worker/parity.c daemon/worker/parity.h \
 	daemon/worker/pictures.c daemon/worker/pictures.h \
+	daemon/worker/processing.c daemon/worker/processing.h \
 	daemon/worker/processor.c daemon/worker/processor.h \
 	daemon/worker/reference.c daemon/worker/reference.h \
 	daemon/worker/report.c daemon/worker/report.h \

@@ -50,20 +50,23 @@ job_read(Colconv__Job **ret, struct err *e)
 	return r;
 }
 
-static void
-result_report(const struct conversion *c)
+static int
+result_report(const struct conversion *c, struct err *e)
 {
+	char *file[VARIANT_MAX] = {NULL};
 	Colconv__Result result = COLCONV__RESULT__INIT;
 	Colconv__GraphSummary graph[VARIANT_MAX], *ptr[VARIANT_MAX];
 	const json_t *worst = c->parity ? json_object_get(c->parity, "worst") : NULL;
 	size_t i;
+	int r = 0;
 
 	for (i = 0; i < onnx_export_graph_count(c->onnx); i++) {
 		const struct onnx_graph_info *info = onnx_export_graph(c->onnx, i);
 
 		colconv__graph_summary__init(&graph[i]);
 		graph[i].variant = (char *)(uintptr_t)info->name;
-		graph[i].file = (char *)(uintptr_t)info->file;
+		graph[i].file = file[i] = conversion_artifact_name(c, info->file);
+		r = file[i] ? r : err_no_memory(e);
 		graph[i].nodes = info->nodes;
 		ptr[i] = &graph[i];
 	}
@@ -76,7 +79,11 @@ result_report(const struct conversion *c)
 		result.max_abs = json_number_value(json_object_get(worst, "max_abs"));
 		result.min_cosine = json_number_value(json_object_get(worst, "min_cosine"));
 	}
-	report_result(c->report, &result);
+	if (r == 0)
+		report_result(c->report, &result);
+	while (i-- > 0)
+		free(file[i]);
+	return r;
 }
 
 /* Report of the running job; NULL before it exists. */
@@ -142,8 +149,8 @@ job_run(struct err *e)
 		if (r == 0)
 			r = conversion_run(&c, e);
 		if (r == 0)
-			result_report(&c);
-		else
+			r = result_report(&c, e);
+		if (r < 0)
 			report_failure(c.report, e);
 		reporting = NULL;
 	}

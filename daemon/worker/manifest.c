@@ -4,8 +4,11 @@
 #include "base/sha256.h"
 #include "base/str.h"
 #include "onnx/front.h"
+#include "spec/manifest.h"
 #include "torch/shim.h"
+#include "card.h"
 #include "config.h"
+#include "processing.h"
 
 /* What a builder gives back: nothing when one of its parts was lost for lack of memory. */
 static json_t *
@@ -51,11 +54,15 @@ files_list(const struct conversion *c, json_t *files, struct err *e)
 	int r = 0;
 
 	for (i = 0; r == 0 && i < onnx_export_file_count(c->onnx); i++) {
+		_cleanup_free_ char *name = conversion_artifact_name(c, onnx_export_file(c->onnx, i)->name);
+
 		f = onnx_export_file(c->onnx, i);
-		r = file_add(files, f->name, f->size, f->sha256, e);
+		r = name ? file_add(files, name, f->size, f->sha256, e) : err_no_memory(e);
 	}
 	if (r == 0 && c->parity)
 		r = file_hash(c, files, "parity.json", e);
+	if (r == 0)
+		r = file_hash(c, files, CARD_FILE, e);
 	for (i = 0; r == 0 && i < p->n; i++)
 		r = file_add(files, p->file[i].name, p->file[i].size, p->file[i].sha256, e);
 	return r;
@@ -106,8 +113,42 @@ outputs_list(const struct conversion *c, const struct ir_graph *g)
 	if (!g->output)
 		return values_list(g);
 	list = json_object();
-	return whole(list, io_add(list, g->output, profile->output ? profile->output : g->output->name,
-				  profile->output_half ? "f16" : "f32"));
+	return whole(list,
+		     io_add(list, g->output, conversion_output(c), profile->output_half ? "f16" : "f32"));
+}
+
+/* The graph of a variant in what was exported; NULL: it was not asked for. */
+static const struct onnx_graph_info *
+graph_info(const struct conversion *c, int v)
+{
+	const struct onnx_graph_info *info;
+	size_t i;
+
+	for (i = 0; c->graph[v] && i < onnx_export_graph_count(c->onnx); i++) {
+		info = onnx_export_graph(c->onnx, i);
+		if (str_eq(info->file, c->graph_file[v]))
+			return info;
+	}
+	return NULL;
+}
+
+static json_t *
+graph_to_json(const struct conversion *c, int v, const struct onnx_graph_info *info)
+{
+	_cleanup_free_ char *file = conversion_artifact_name(c, info->file);
+
+	return json_pack("{s:s?, s:I, s:I, s:o, s:o}", "file", file, "nodes", (json_int_t)info->nodes,
+			 "weight_bytes", (json_int_t)info->weight_bytes, "inputs", inputs_list(c->graph[v], (enum variant)v),
+			 "outputs", outputs_list(c, c->graph[v]));
+}
+
+/* What a model package calls a component: one variant each, which runs on the CPU. */
+static json_t *
+component_to_json(const struct conversion *c, const struct onnx_graph_info *info)
+{
+	return json_pack("{s:{s:{s:s, s:s, s:s, s:{s:{s:s}}}}}", "variants", "cpu", "variant_directory",
+			 c->folder[0] ? c->folder : ".", "ep", "CPUExecutionProvider", "device", "cpu",
+			 "executor_info", "ort", "model_file", info->file);
 }
 
 static json_t *
@@ -116,20 +157,25 @@ graphs_list(const struct conversion *c)
 	const struct onnx_graph_info *info;
 	json_t *list = json_object();
 	int v, failed = 0;
-	size_t i;
 
 	for (v = 0; v < VARIANT_MAX; v++)
-		for (i = 0; c->graph[v] && i < onnx_export_graph_count(c->onnx); i++) {
-			info = onnx_export_graph(c->onnx, i);
-			if (str_eq(info->file, conversion_file(c, (enum variant)v)))
-				failed |= json_object_set_new(
-					list, variant_name((enum variant)v),
-					json_pack("{s:s, s:I, s:I, s:o, s:o}", "file", info->file, "nodes",
-						  (json_int_t)info->nodes, "weight_bytes",
-						  (json_int_t)info->weight_bytes, "inputs",
-						  inputs_list(c->graph[v], (enum variant)v), "outputs",
-						  outputs_list(c, c->graph[v])));
-		}
+		if ((info = graph_info(c, v)))
+			failed |= json_object_set_new(list, variant_name((enum variant)v),
+						      graph_to_json(c, v, info));
+	return whole(list, failed);
+}
+
+static json_t *
+components_list(const struct conversion *c)
+{
+	const struct onnx_graph_info *info;
+	json_t *list = json_object();
+	int v, failed = 0;
+
+	for (v = 0; v < VARIANT_MAX; v++)
+		if ((info = graph_info(c, v)))
+			failed |= json_object_set_new(list, variant_name((enum variant)v),
+						      component_to_json(c, info));
 	return whole(list, failed);
 }
 
@@ -152,17 +198,25 @@ source_part(const struct conversion *c, json_t *source, size_t from, size_t to)
 	return whole(source, failed);
 }
 
+/* Adds the licence that a source's card declares. */
+static json_t *
+licensed(json_t *source, const char *licence)
+{
+	return whole(source, licence[0] ? json_object_set_new(source, "license", json_string(licence)) : 0);
+}
+
 /* The adapter's own file is the last. */
 static json_t *
 source_list(const struct conversion *c)
 {
 	const size_t n = checkpoint_file_count(c->checkpoint);
-	json_t *source = source_to_json(&c->source), *base;
+	json_t *source = licensed(source_to_json(&c->source), c->licence[0]), *base;
 
 	if (!checkpoint_adapter(c->checkpoint))
 		return source_part(c, source, 0, n);
 	base = c->base.asked ? source_to_json(&c->base)
 			     : json_pack("{s:s}", "path", checkpoint_dir(c->checkpoint));
+	base = licensed(base, c->licence[1]);
 	source = source_part(c, source, n - 1, n);
 	return whole(source, json_object_set_new(source, "base", source_part(c, base, 0, n - 1)));
 }
@@ -195,32 +249,83 @@ conversion_parameters(const struct conversion *c)
 	return sum;
 }
 
+static json_t *
+versions_list(const struct conversion *c)
+{
+	const json_t *runtime = c->parity ? json_object_get(c->parity, "onnxruntime") : NULL;
+
+	return json_pack("{s:s, s:s, s:s?}", "colconv", PACKAGE_VERSION, "libtorch", tt_version(),
+			 "onnxruntime", runtime ? json_string_value(runtime) : NULL);
+}
+
+/* Where each side of the comparison computed; null: parity was not checked. */
+static json_t *
+devices_list(const struct conversion *c)
+{
+	return c->parity ? json_pack("{s:s, s:s}", "reference", tt_cuda_available() ? "cuda" : "cpu",
+				     "onnxruntime", "cpu")
+			 : json_null();
+}
+
+/* The length of a vector: the output's last axis. */
+static json_int_t
+dim_of(const struct conversion *c)
+{
+	int v = 0;
+
+	while (!c->graph[v] || !c->graph[v]->output)
+		v++;
+	return c->graph[v]->output->shape.dim[c->graph[v]->output->shape.rank - 1].num;
+}
+
+/* All but the files, of which the card is one that is made from the rest. */
+static json_t *
+facts_make(const struct conversion *c)
+{
+	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O}", "format",
+			 MANIFEST_FORMAT, "architecture", c->model->arch->family, "title",
+			 c->model->arch->title, "parameters", (json_int_t)conversion_parameters(c), "dim",
+			 dim_of(c), "similarity",
+			 c->spelling->head == HEAD_MULTI_VECTOR ? "maxsim" : "cosine", "source",
+			 source_list(c), "options", spec_artifact_to_json(&c->spec), "graphs", graphs_list(c),
+			 "processing", processing_to_json(c), "versions", versions_list(c), "devices",
+			 devices_list(c), "parity", parity_short(c), "warnings", c->warnings);
+}
+
+/* The last word of the source: "colqwen2-v1.0" of vidore/colqwen2-v1.0. */
+static const char *
+package_name(const struct conversion *c)
+{
+	const char *name = fs_basename(c->spec.model);
+
+	return *name ? name : c->model->arch->family;
+}
+
 int
 manifest_write(struct conversion *c, struct err *e)
 {
-	const json_t *runtime = c->parity ? json_object_get(c->parity, "onnxruntime") : NULL;
 	_cleanup_free_ char *path = fs_join(c->job->out_dir, MANIFEST_FILE);
-	json_t *files = json_array();
-	json_auto_t *j = NULL;
+	json_auto_t *facts = NULL, *files = json_array(), *package = NULL;
 	int r;
 
-	if (!path || !files)
+	if (!c->warnings)
+		c->warnings = json_array();
+	if (!path || !files || !c->warnings)
 		return err_no_memory(e);
-	r = files_list(c, files, e);
-	if (r == 0)
-		r = sources_hash_wait(c->sources, e);
-	if (r < 0) {
-		json_decref(files);
+	r = sources_hash_wait(c->sources, e);
+	if (r < 0)
 		return r;
-	}
-	j = json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:{s:s, s:s, s:s?}, s:o, s:o, s:o}", "format",
-		      "colconv-manifest/1", "architecture", c->model->arch->family, "parameters",
-		      (json_int_t)conversion_parameters(c), "source", source_list(c), "options",
-		      spec_artifact_to_json(&c->spec), "graphs", graphs_list(c), "versions", "colconv",
-		      PACKAGE_VERSION, "libtorch", tt_version(), "onnxruntime",
-		      runtime ? json_string_value(runtime) : NULL, "parity", parity_short(c), "warnings",
-		      c->warnings ? json_incref(c->warnings) : json_array(), "files", files);
-	if (!j)
+	facts = facts_make(c);
+	if (!facts)
 		return err_no_memory(e);
-	return json_write(path, j, e);
+	r = card_write(c, facts, e);
+	if (r == 0)
+		r = files_list(c, files, e);
+	if (r < 0)
+		return r;
+	package = json_pack("{s:s, s:s, s:o, s:O}", "schema_version", "1.0", "package_name", package_name(c),
+			    "components", components_list(c), "additional_metadata", facts);
+	if (!package || json_object_set(facts, "files", files) < 0)
+		return err_no_memory(e);
+	return json_write(path, package, e);
 }

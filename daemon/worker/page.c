@@ -105,17 +105,6 @@ rule_check(const struct conversion *c, const struct prepare *p, struct err *e)
 
 /* ---- the prompt ---- */
 
-/* That of the library whose class saved the checkpoint, in its newest version. */
-static const struct model_prompt *
-prompt_get(const struct conversion *c)
-{
-	const struct model_prompt *p = c->model->prompts;
-
-	while (p->document && p->library != c->spelling->library)
-		p++;
-	return p->document ? p : NULL;
-}
-
 static int
 token_get(const struct tokenizer *t, const char *content, int64_t *ret, struct err *e)
 {
@@ -219,7 +208,7 @@ tiles_encode(const struct conversion *c, const struct tokenizer *t, struct page 
 static int
 prompt_encode(const struct conversion *c, const struct tokenizer *t, struct page *p, struct err *e)
 {
-	const struct model_prompt *prompt = prompt_get(c);
+	const struct model_prompt *prompt = c->prompt;
 	const char *mark = prompt ? strstr(prompt->document, IMAGE_MARK) : NULL, *rest;
 	int r;
 

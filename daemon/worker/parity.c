@@ -201,9 +201,13 @@ parity_run(struct conversion *c, struct err *e)
 	args_add_take(&a, str_printf("--max-abs=%.17g", c->spec.max_abs));
 	args_add_take(&a, str_printf("--min-cosine=%.17g", c->spec.min_cosine));
 	for (v = 0; v < VARIANT_MAX; v++)
-		if (c->graph[v])
-			args_add_take(&a, str_printf("--model=%s=%s/%s", variant_name((enum variant)v),
-						     c->job->out_dir, conversion_file(c, (enum variant)v)));
+		if (c->graph[v]) {
+			_cleanup_free_ char *path = conversion_path(c, c->graph_file[v]);
+
+			args_add_take(&a,
+				      path ? str_printf("--model=%s=%s", variant_name((enum variant)v), path)
+					   : NULL);
+		}
 	args_add_take(&a, str_printf("--cases=%s", c->case_dir));
 	for (i = 0; i < sources_reference_count(c->sources); i++)
 		args_add_take(&a, str_printf("--case-fd=%d:%s", sources_reference_fds(c->sources)[i],

@@ -143,6 +143,19 @@ template_check(const char *bytes, size_t len, const char *path, struct err *e)
 	return r;
 }
 
+/* The words of a licence: whoever grants rights calls them so, or claims the copyright. */
+static int
+licence_check(const char *bytes, size_t len, const char *path, struct err *e)
+{
+	int r = text_check(bytes, len, path, e);
+
+	if (r == 0 && !strcasestr(bytes, "license") && !strcasestr(bytes, "licence") &&
+	    !strcasestr(bytes, "copyright"))
+		r = err_set(e, E_BAD_CHECKPOINT,
+			    "%s is not a licence: it speaks of no license and no copyright", path);
+	return r;
+}
+
 /* A varint of protobuf; false at the end or where it is too long. */
 static bool
 varint_take(const unsigned char **p, const unsigned char *end, uint64_t *ret)
@@ -191,6 +204,7 @@ sentencepiece_check(const char *bytes, size_t len, const char *path, struct err 
 #define MERGES merges_check
 #define TEMPLATE template_check
 #define SENTENCEPIECE sentencepiece_check
+#define LICENCE licence_check
 
 static const struct kind {
 	const char *name;

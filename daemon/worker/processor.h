@@ -16,7 +16,7 @@ struct processor_file {
 	char sha256[SHA256_HEX_LEN + 1];
 };
 
-#define PROCESSOR_FILES_MAX 16
+#define PROCESSOR_FILES_MAX 24
 
 struct processor {
 	struct processor_file file[PROCESSOR_FILES_MAX];

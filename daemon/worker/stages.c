@@ -11,8 +11,50 @@
 #include "manifest.h"
 #include "page.h"
 #include "parity.h"
+#include "processing.h"
 #include "reference.h"
 #include "warnings.h"
+
+char *
+conversion_artifact_name(const struct conversion *c, const char *file)
+{
+	return c->folder[0] ? fs_join(c->folder, file) : strdup(file);
+}
+
+char *
+conversion_path(const struct conversion *c, const char *file)
+{
+	_cleanup_free_ char *name = conversion_artifact_name(c, file);
+
+	return name ? fs_join(c->job->out_dir, name) : NULL;
+}
+
+const char *
+conversion_output(const struct conversion *c)
+{
+	const char *name = spec_profile(&c->spec)->output;
+
+	return name ? name : model_head_output(c->spelling->head);
+}
+
+/* "text.onnx"; "text_fp16.onnx" for a profile whose program looks for the type's suffix. */
+static void
+graph_files_name(struct conversion *c)
+{
+	const struct profile *profile = spec_profile(&c->spec);
+	const bool own = profile->family_file && c->model->one_model_file;
+	const bool half = profile->dtype_suffix && c->spec.dtype == SPEC_DTYPE_FP16;
+	const char *file, *dot;
+	int v;
+
+	c->folder = profile->folder;
+	for (v = 0; v < VARIANT_MAX; v++) {
+		file = own ? c->model->one_model_file : variant_file((enum variant)v);
+		dot = strrchr(file, '.');
+		(void)snprintf(c->graph_file[v], GRAPH_FILE_LEN, "%.*s%s%s", (int)(dot - file), file,
+			       half ? "_fp16" : "", dot);
+	}
+}
 
 int
 conversion_resolve(struct conversion *c, const char *dir, const struct checkpoint_choice *choice,
@@ -29,14 +71,6 @@ conversion_resolve(struct conversion *c, const char *dir, const struct checkpoin
 	if (!c->config)
 		return err_no_memory(e);
 	return model_config_read(c->model, c->spelling, c->checkpoint, c->config, e);
-}
-
-const char *
-conversion_file(const struct conversion *c, enum variant v)
-{
-	const bool own = spec_profile(&c->spec)->one_model && c->model->one_model_file;
-
-	return own ? c->model->one_model_file : variant_file(v);
 }
 
 /* The graph of nothing but the inputs of the graph for images. */
@@ -193,6 +227,20 @@ base_open(struct conversion *c, struct err *e)
 		     : 0;
 }
 
+/* An adapter's own card and that of its base; without an adapter the model's is the first. */
+static int
+licences_read(struct conversion *c, struct err *e)
+{
+	struct folder *adapter = checkpoint_adapter_folder(c->checkpoint);
+	int r = 0;
+
+	if (adapter)
+		r = licence_read(adapter, c->licence[0], e);
+	if (r == 0)
+		r = licence_read(checkpoint_folder(c->checkpoint), c->licence[adapter != NULL], e);
+	return r;
+}
+
 static int
 resolve(struct conversion *c, struct err *e)
 {
@@ -217,6 +265,11 @@ resolve(struct conversion *c, struct err *e)
 		if (c->spec.variants & ~c->model->arch->variants & 1u << v)
 			r = err_set(e, E_UNSUPPORTED_MODEL, "%s has no graph '%s'", c->model->arch->title,
 				    variant_name((enum variant)v));
+	if (r == 0)
+		r = prompt_choose(c, e);
+	if (r == 0)
+		r = licences_read(c, e);
+	graph_files_name(c);
 	/* Open every source now, so that a wrong file fails here and not after the export. */
 	if (r == 0)
 		r = sources_open(c->checkpoint, c->readable, c->spec.reference.item, c->spec.reference.n,
@@ -265,21 +318,28 @@ static int export(struct conversion *c, struct err *e)
 		.output = profile->output,
 		.output_half = profile->output_half,
 		.embed = c->spec.layout == SPEC_LAYOUT_EMBEDDED,
+		.own_data = profile->own_data,
+		.optional_images = profile->optional_images,
 		.shard_max = (uint64_t)c->spec.shard_size,
 		.store = c->spec.storage == SPEC_STORAGE_BF16 ? STORE_BF16 : STORE_SAME,
 	};
+	_cleanup_free_ char *dir = conversion_path(c, "");
 	int v, r;
 
-	r = sources_hash_begin(c->sources, e);
+	if (!dir)
+		return err_no_memory(e);
+	r = fs_mkdir(dir, 0755, e);
 	if (r == 0)
-		r = onnx_export_new(c->job->out_dir, &options, &c->onnx, e);
+		r = sources_hash_begin(c->sources, e);
+	if (r == 0)
+		r = onnx_export_new(dir, &options, &c->onnx, e);
 	if (r == 0)
 		r = onnx_export_meta(c->onnx, "colconv.architecture", c->model->arch->family, e);
 	for (v = 0; v < VARIANT_MAX && r == 0; v++)
 		if (c->graph[v]) {
 			onnx_export_front(c->onnx,
 					  variant_takes_picture((enum variant)v) ? &c->page->front : NULL);
-			r = onnx_export_add(c->onnx, c->graph[v], conversion_file(c, (enum variant)v), e);
+			r = onnx_export_add(c->onnx, c->graph[v], c->graph_file[v], e);
 		}
 	return r < 0 ? r : onnx_export_write(c->onnx, export_progress, c, e);
 }

@@ -10,11 +10,14 @@
 #include "model/model.h"
 #include "onnx/onnx.h"
 #include "spec/spec.h"
+#include "licence.h"
 #include "report.h"
 #include "source.h"
 #include "sources.h"
 
 struct page;
+
+#define GRAPH_FILE_LEN 32
 
 struct conversion {
 	const Colconv__Job *job;
@@ -29,9 +32,13 @@ struct conversion {
 	const struct model *model;
 	const struct model_spelling *spelling; /* of its config.json */
 	void *config;                          /* of the model */
-	struct ir_graph *graph[VARIANT_MAX];   /* NULL: not requested */
-	struct sources *sources;               /* NULL when only a graph is printed */
-	struct page *page;                     /* page.h; NULL: no graph takes a picture */
+	const struct model_prompt *prompt;   /* the one that the manifest names; NULL: the family has none */
+	char licence[2][LICENCE_ID_LEN];     /* of the model's card and of the base's; "": it declares none */
+	struct ir_graph *graph[VARIANT_MAX]; /* NULL: not requested */
+	const char *folder;                  /* of the graphs, within out_dir: "onnx"; "": out_dir itself */
+	char graph_file[VARIANT_MAX][GRAPH_FILE_LEN]; /* in that folder */
+	struct sources *sources;                      /* NULL when only a graph is printed */
+	struct page *page; /* page.h; NULL: no graph takes a picture */
 	struct onnx_export *onnx;
 	char *case_dir;   /* folder of the reference's cases, removed before the end */
 	json_t *parity;   /* the report, when parity was checked */
@@ -41,12 +48,15 @@ struct conversion {
 int conversion_run(struct conversion *c, struct err *e);
 void conversion_release(struct conversion *c);
 
+/* Names within the artifact, on the heap: "onnx/model.onnx" for a file in the folder of the graphs. NULL: no memory. */
+char *conversion_artifact_name(const struct conversion *c, const char *file);
+char *conversion_path(const struct conversion *c, const char *file); /* the same as a path */
+
+const char *conversion_output(const struct conversion *c); /* name of each graph's output */
+
 /* Opens a checkpoint and reads its config by its model. `choice` may be NULL. */
 int conversion_resolve(struct conversion *c, const char *dir, const struct checkpoint_choice *choice,
 		       struct err *e);
-
-/* The name that the file of a variant's graph has in the artifact. */
-const char *conversion_file(const struct conversion *c, enum variant v);
 
 /* The graph of one variant, the caller's. */
 int conversion_trace(const struct conversion *c, enum variant v, struct ir_graph **ret, struct err *e);

@@ -134,7 +134,7 @@ def test_the_manifest_says_where_it_came_from(hub, box):
     done = box.convert(REPO, "--revision", "refs/pr/1")
 
     assert done.returncode == 0, done.stderr
-    source = json.loads((box.out / "manifest.json").read_text())["source"]
+    source = json.loads((box.out / "manifest.json").read_text())["additional_metadata"]["source"]
     assert (source["repo"], source["revision"]) == (REPO, "refs/pr/1")
     assert source["commit"] == hub.repos[REPO].commit
     assert {f["name"]: (f["size"], f["etag"]) for f in source["files"]} == {
@@ -187,7 +187,7 @@ def test_an_adapter_brings_its_base(hub, box):
         done = box.convert("tiny/lora", *args)
 
         assert done.returncode == 0, done.stderr
-        source = json.loads((box.out / "manifest.json").read_text())["source"]
+        source = json.loads((box.out / "manifest.json").read_text())["additional_metadata"]["source"]
         assert (source["repo"], source["base"]["repo"]) == ("tiny/lora", want)
         assert source["base"]["commit"] == hub.repos[want].commit
         assert [w["name"] for w in source["base"]["weights"]] == ["model.safetensors"]
@@ -464,7 +464,7 @@ def test_renamed(hub, box):
 
     assert done.returncode == 0, done.stderr
     assert "'owner/Model-1.0_x' is now called 'new/name'" in done.stderr
-    source = json.loads((box.out / "manifest.json").read_text())["source"]
+    source = json.loads((box.out / "manifest.json").read_text())["additional_metadata"]["source"]
     assert (source["repo"], source["repo_today"]) == (REPO, "new/name")
     assert (box.repo / "refs/main").exists()
 

@@ -170,8 +170,8 @@ def test_a_damaged_graph(artifact):
 @pytest.mark.parametrize("manifest,words", [
     ("{", "manifest.json"),
     ("{}", "files"),
-    ('{"files": [{"name": "../config.json", "size": 1, "sha256": ""}]}', "is not a plain file name"),
-    ('{"files": [7]}', "is not a plain file name"),
+    ('{"files": [{"name": "../config.json", "size": 1, "sha256": ""}]}', "is not the name of a file in the folder"),
+    ('{"files": [7]}', "is not the name of a file in the folder"),
 ])
 def test_a_bad_manifest(artifact, manifest, words):
     (artifact / "manifest.json").write_text(manifest)

@@ -65,7 +65,8 @@ def stored(daemon):
 
 def test_delete_artifact(daemon):
     (job,) = done(daemon)
-    before = daemon.job(job)
+    before, report = daemon.job(job), daemon.get(f"/v1/jobs/{job}/parity")
+    assert report.status == 200
     assert daemon.request("DELETE", f"/v1/jobs/{job}/files").status == 204
     after = daemon.job(job)
     schema.check(after, "Job")
@@ -75,6 +76,9 @@ def test_delete_artifact(daemon):
     assert daemon.get(f"/v1/jobs/{job}/files").json == {"files": []}
     wait_until("the trash is empty", lambda: trash(daemon) == [])
     assert daemon.request("DELETE", f"/v1/jobs/{job}/files").status == 204  # it is gone
+    kept = daemon.get(f"/v1/jobs/{job}/parity")
+    assert (kept.status, kept.json) == (200, report.json)
+    assert daemon.get(f"/v1/jobs/{job}/files/parity.json").status == 410
 
 
 def test_delete_job(daemon):

@@ -63,7 +63,7 @@ CHANGES = {"overwritten": flip, "replaced": replace, "grown": grow, "removed": l
 def test_unchanged_it_is_converted(checkpoint, tmp_path):
     worker = start(checkpoint, tmp_path, reference=[str(checkpoint / "case-text-one.safetensors")])
     assert worker.end()[0] == "result"
-    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())["additional_metadata"]
     digest = hashlib.sha256((checkpoint / "model.safetensors").read_bytes()).hexdigest()
     assert manifest["source"]["weights"][0]["sha256"] == digest
     assert (tmp_path / "out/vocab.json").read_bytes() == b'{"a": 0}'

@@ -38,7 +38,7 @@ def convert(tmp_path):
         out = tmp_path / "out"
         done = subprocess.run([BUILD / "colconvctl", "convert", folder, "-o", out, *options], capture_output=True, text=True,
                               timeout=100)
-        done.manifest = json.loads((out / "manifest.json").read_text()) if done.returncode == 0 else None
+        done.manifest = json.loads((out / "manifest.json").read_text())["additional_metadata"] if done.returncode == 0 else None
         return done
     return run
 

@@ -86,7 +86,7 @@ def test_every_graph_gives_the_originals_embeddings(name, layout, make_checkpoin
 
 
 def source_of(out):
-    return json.loads((out / "manifest.json").read_text())["source"]
+    return json.loads((out / "manifest.json").read_text())["additional_metadata"]["source"]
 
 
 @pytest.mark.parametrize("name, layout", [("colqwen2-tiny", None), ("colqwen2-tiny", "engine"), ("colmodernvbert-tiny", None),
@@ -292,7 +292,7 @@ def test_every_form_gives_the_originals_embeddings(name, form, tmp_path):
     run("colconvctl", "convert", HERE / name, "-o", out, "--variants",
         "unified" if form == "fastembed" else "text,image,unified", *options, *limits["bf16" not in name], *references)
 
-    manifest = json.loads((out / "manifest.json").read_text())
+    manifest = json.loads((out / "manifest.json").read_text())["additional_metadata"]
     assert {entry["name"] for entry in manifest["files"]} == {path.name for path in out.iterdir()} - {"manifest.json"}
     for entry in manifest["files"]:
         content = (out / entry["name"]).read_bytes()

@@ -73,7 +73,7 @@ tests_unit_test_schema_LDADD = $(QUEUE_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/test_artifact
 tests_unit_test_artifact_SOURCES = tests/unit/test_artifact.c
-tests_unit_test_artifact_LDADD = libartifact.a $(UNIT_LIBS)
+tests_unit_test_artifact_LDADD = libartifact.a libspec.a $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test_recover
 tests_unit_test_recover_SOURCES = tests/unit/test_recover.c tests/unit/queue.h

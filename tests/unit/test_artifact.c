@@ -265,6 +265,9 @@ steps(void)
 static void
 test_trash(void **state)
 {
+	uint64_t size;
+	int fd;
+
 	(void)state;
 	fill();
 	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), 0);
@@ -275,9 +278,65 @@ test_trash(void **state)
 	assert_int_equal(artifact_sync(top, &err), 0);
 	assert_false(has("artifacts/7"));
 	assert_true(has("trash/7.1/text.onnx"));
-	assert_int_equal(steps(), 12 + 3 + 1); /* cuts, files, the folder */
+	assert_int_equal(artifact_open_report(top, 7, &fd, &size, &err), 0); /* it stays until the job goes */
+	assert_text(fd, size, "{}\n");
+	assert_int_equal(steps(), 12 + 2 + 1); /* cuts, files, the folder */
 	assert_false(has("trash/7.1"));
 	assert_true(has("trash"));
+	assert_int_equal(artifact_remove_report(top, 7, &err), 0);
+	assert_int_equal(artifact_open_report(top, 7, &fd, &size, &err), E_NOT_FOUND);
+	err_clear(&err);
+}
+
+/* Files in a folder of an artifact: they are listed, opened and removed, and strangers beside them are refused. */
+static void
+test_folder(void **state)
+{
+	_cleanup_free_ char *sub = NULL, *outside = NULL;
+	uint64_t size;
+	int fd;
+
+	(void)state;
+	fill();
+	sub = fs_join(staging, "onnx");
+	outside = fs_join(top, "outside");
+	assert_int_equal(mkdir(sub, 0700), 0);
+	put("onnx/model.onnx", "abc");
+	put("manifest.json", "{\"additional_metadata\": " MANIFEST(FILE_ROW("text.onnx", "3") "," FILE_ROW(
+				     "parity.json", "3") "," FILE_ROW("onnx/model.onnx", "3")) "}");
+	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), 0);
+	assert_int_equal(list.n, 4);
+	assert_string_equal(list.files[1].name, "onnx/model.onnx");
+	assert_int_equal(artifact_open_file(top, 7, "onnx/model.onnx", &fd, &size, &err), 0);
+	assert_text(fd, size, "abc");
+	assert_int_equal(artifact_open_file(top, 7, "onnx", &fd, &size, &err), E_NOT_FOUND);
+	err_clear(&err);
+	assert_int_equal(artifact_open_file(top, 7, "onnx/../text.onnx", &fd, &size, &err), E_NOT_FOUND);
+	err_clear(&err);
+	freep(&sub);
+	sub = fs_join(top, "artifacts/7/onnx");
+	assert_int_equal(rename(sub, outside), 0);
+	assert_int_equal(symlink("../../outside", sub), 0);
+	assert_int_equal(artifact_open_file(top, 7, "onnx/model.onnx", &fd, &size, &err), E_NOT_FOUND);
+	err_clear(&err);
+}
+
+static void
+test_folder_strangers(void **state)
+{
+	_cleanup_free_ char *sub = NULL;
+
+	(void)state;
+	fill();
+	sub = fs_join(staging, "onnx");
+	assert_int_equal(mkdir(sub, 0700), 0);
+	assert_refused(MANIFEST(FILE_ROW("text.onnx", "3") "," FILE_ROW("parity.json", "3")),
+		       "'onnx' is not in the manifest");
+	put("onnx/model.onnx", "abc");
+	put("onnx/notes.txt", "abc");
+	assert_refused(MANIFEST(FILE_ROW("text.onnx", "3") "," FILE_ROW("parity.json", "3") "," FILE_ROW(
+			       "onnx/model.onnx", "3")),
+		       "'onnx/notes.txt' is not in the manifest");
 }
 
 /* The same number twice, as recovery may have it. */
@@ -358,6 +417,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_report, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stage_empties, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_trash, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_folder, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_folder_strangers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_trash_twice, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_trash_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_trash_strange, setup, teardown),

@@ -369,7 +369,7 @@ test_write(void **state)
 	size_t i, n = 0;
 
 	(void)state;
-	assert_int_equal(extdata_new(0, &x, &e), 0);
+	assert_int_equal(extdata_new(ONNX_DATA_FILE, 0, &x, &e), 0);
 	for (i = 1; i < ARRAY_LEN(tensors); i++) {
 		name[n] = tensors[i].name;
 		form[n++] = transposed(&weights[i]);
@@ -413,7 +413,7 @@ test_write_narrow(void **state)
 	for (d = 0; d < ARRAY_LEN(dtypes); d++) {
 		struct err e = ERR_INIT;
 
-		assert_int_equal(extdata_new(0, &x, &e), 0);
+		assert_int_equal(extdata_new(ONNX_DATA_FILE, 0, &x, &e), 0);
 		for (i = 2; i < ARRAY_LEN(place); i++) {
 			form[i] = i % 2 ? transposed(&weights[i / 2]) : (struct extdata_form){.rows = 0};
 			form[i].dtype = dtypes[d];
@@ -449,7 +449,7 @@ test_too_large_for_its_type(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(extdata_new(0, &x, &e), 0);
+	assert_int_equal(extdata_new(ONNX_DATA_FILE, 0, &x, &e), 0);
 	assert_int_equal(extdata_add(x, &w, &half, &place, &e), 0);
 	assert_int_equal(extdata_write(x, 0, path, NULL, NULL, sha256, &e), E_UNSUPPORTED_MODEL);
 	assert_error(&e, E_UNSUPPORTED_MODEL,
@@ -505,7 +505,7 @@ test_bad_elements_are_refused(void **state)
 		if (f == 1)
 			form = transposed(&w);
 		form.dtype = f == 2 ? ELEM_BF16 : ELEM_F32;
-		assert_int_equal(extdata_new(0, &x, &e), 0);
+		assert_int_equal(extdata_new(ONNX_DATA_FILE, 0, &x, &e), 0);
 		assert_int_equal(extdata_add(x, &w, &form, &place, &e), 0);
 		assert_int_equal(extdata_write(x, 0, path, NULL, NULL, sha256, &e), E_BAD_CHECKPOINT);
 		assert_error(&e, E_BAD_CHECKPOINT, rows[r].words);
@@ -532,7 +532,7 @@ test_too_large_for_float32(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(extdata_new(0, &x, &e), 0);
+	assert_int_equal(extdata_new(ONNX_DATA_FILE, 0, &x, &e), 0);
 	assert_int_equal(extdata_add(x, &w, &as_is, &place, &e), 0);
 	assert_int_equal(extdata_write(x, 0, path, NULL, NULL, sha256, &e), E_UNSUPPORTED_MODEL);
 	assert_error(&e, E_UNSUPPORTED_MODEL, "has 1 of 2 elements that are too large for F32");
@@ -548,7 +548,7 @@ test_stored_once(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(extdata_new(0, &x, &e), 0);
+	assert_int_equal(extdata_new(ONNX_DATA_FILE, 0, &x, &e), 0);
 	first = add(x, "odd", t);
 	other = add(x, "odd", (struct extdata_form){.transform = IR_PLUS_ONE});
 	second = add(x, "odd", t);
@@ -567,7 +567,7 @@ test_dtype_refused(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(extdata_new(0, &x, &e), 0);
+	assert_int_equal(extdata_new(ONNX_DATA_FILE, 0, &x, &e), 0);
 	assert_int_equal(extdata_add(x, weight_get("byte"), &as_is, &place, &e), E_EXPORT);
 	assert_error(&e, E_EXPORT, "weight 'byte' is of dtype U8");
 	extdata_free(&x);
@@ -584,7 +584,7 @@ test_shards(void **state)
 		{0, 0, 0, 0},     {45056, 0, 0, 0}, {45055, 0, 0, 1},
 		{40960, 0, 0, 1}, {40959, 0, 1, 1}, {36864, 0, 1, 1},
 	};
-	char sha256[SHA256_HEX_LEN + 1], name[EXTDATA_NAME_LEN];
+	char sha256[SHA256_HEX_LEN + 1];
 	const struct extdata_form as_is = {.rows = 0};
 	struct extdata_place place[3];
 	struct map map;
@@ -596,7 +596,7 @@ test_shards(void **state)
 		struct extdata *x = NULL;
 		struct err e = ERR_INIT;
 
-		assert_int_equal(extdata_new(rows[i].max, &x, &e), 0);
+		assert_int_equal(extdata_new(ONNX_DATA_FILE, rows[i].max, &x, &e), 0);
 		for (k = 0; k < 3; k++)
 			place[k] = add(x, names[k], as_is);
 		assert_int_equal(place[0].file, rows[i].prime_file);
@@ -615,8 +615,24 @@ test_shards(void **state)
 		}
 		extdata_free(&x);
 	}
-	assert_string_equal(extdata_file_name(0, name), "model.onnx_data");
-	assert_string_equal(extdata_file_name(12, name), "model.onnx_data_12");
+}
+
+/* The first file of weights has the name that it was given, the others a number behind it. */
+static void
+test_file_names(void **state)
+{
+	char name[EXTDATA_NAME_LEN];
+	struct extdata *x = NULL;
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(extdata_new(ONNX_DATA_FILE, 0, &x, &e), 0);
+	assert_string_equal(extdata_file_name(x, 0, name), "model.onnx_data");
+	assert_string_equal(extdata_file_name(x, 12, name), "model.onnx_data_12");
+	extdata_free(&x);
+	assert_int_equal(extdata_new("text_fp16.onnx_data", 0, &x, &e), 0);
+	assert_string_equal(extdata_file_name(x, 0, name), "text_fp16.onnx_data");
+	extdata_free(&x);
 }
 
 static void
@@ -628,7 +644,7 @@ test_shard_too_small(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(extdata_new(36863, &x, &e), 0);
+	assert_int_equal(extdata_new(ONNX_DATA_FILE, 36863, &x, &e), 0);
 	assert_int_equal(extdata_add(x, weight_get("prime"), &as_is, &place, &e), E_TOO_LARGE);
 	assert_error(&e, E_TOO_LARGE,
 		     "weight 'prime' takes 36.9 kB in one piece, and a shard has at most 36.9 kB");
@@ -648,7 +664,7 @@ test_embedded(void **state)
 	size_t i;
 
 	(void)state;
-	assert_int_equal(extdata_new(0, &x, &e), 0);
+	assert_int_equal(extdata_new(ONNX_DATA_FILE, 0, &x, &e), 0);
 	assert_int_equal(extdata_embed(x, "begin", 5, &e), 0);
 	for (i = 0; i < 3; i++)
 		assert_int_equal(extdata_embed_add(x, weight_get(names[i]), &form[i], "abc", i + 1, &e), 0);
@@ -681,7 +697,7 @@ test_links_are_not_written_through(void **state)
 	(void)snprintf(other, sizeof(other), "%s/other", dir);
 	assert_int_equal(fs_write_file(path, "old", 3, &e), 0);
 	assert_int_equal(link(path, other), 0);
-	assert_int_equal(extdata_new(0, &x, &e), 0);
+	assert_int_equal(extdata_new(ONNX_DATA_FILE, 0, &x, &e), 0);
 	(void)add(x, "one", (struct extdata_form){.rows = 0});
 	(void)extdata_write(x, 0, path, NULL, NULL, sha256, &e);
 	assert_no_error(&e);
@@ -725,7 +741,7 @@ fail_check(int want_code, const char *words)
 	struct extdata *x = NULL;
 	struct err e = ERR_INIT;
 
-	assert_int_equal(extdata_new(0, &x, &e), 0);
+	assert_int_equal(extdata_new(ONNX_DATA_FILE, 0, &x, &e), 0);
 	(void)add(x, "big", transposed(weight_get("big")));
 	(void)add(x, "long", transposed(weight_get("long")));
 	assert_int_equal(extdata_write(x, 0, path, NULL, NULL, sha256, &e), want_code);
@@ -785,7 +801,7 @@ test_disk_too_small(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(extdata_new(0, &x, &e), 0);
+	assert_int_equal(extdata_new(ONNX_DATA_FILE, 0, &x, &e), 0);
 	assert_int_equal(extdata_add(x, &w, &as_is, &place, &e), 0);
 	assert_int_equal(extdata_write(x, 0, path, NULL, NULL, sha256, &e), E_NO_SPACE);
 	assert_error(&e, E_NO_SPACE, "the weights need 4504 TB and '");
@@ -801,7 +817,7 @@ test_no_folder(void **state)
 	struct err e = ERR_INIT;
 
 	(void)state;
-	assert_int_equal(extdata_new(0, &x, &e), 0);
+	assert_int_equal(extdata_new(ONNX_DATA_FILE, 0, &x, &e), 0);
 	(void)add(x, "one", (struct extdata_form){.rows = 0});
 	assert_int_equal(extdata_write(x, 0, "no-such-folder/data", NULL, NULL, sha256, &e), E_IO);
 	assert_error(&e, E_IO, "cannot create 'no-such-folder/data'");
@@ -828,6 +844,7 @@ main(void)
 		cmocka_unit_test(test_disk_too_small),
 		cmocka_unit_test(test_no_folder),
 		cmocka_unit_test(test_shards),
+		cmocka_unit_test(test_file_names),
 		cmocka_unit_test(test_shard_too_small),
 		cmocka_unit_test(test_embedded),
 		cmocka_unit_test(test_write_narrow),

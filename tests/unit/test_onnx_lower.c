@@ -748,7 +748,7 @@ test_weights(void **state)
 	weight_make(&weight[0], &tensor[0], 35);
 	weight_make(&weight[1], &tensor[1], 5);
 	made_new(&m, 7);
-	assert_int_equal(extdata_new(0, &data, &m.e), 0);
+	assert_int_equal(extdata_new(ONNX_DATA_FILE, 0, &data, &m.e), 0);
 	x = input3(&m, ELEM_F32);
 	w = weight_value(&m, &weight[0], shape_of(2, dim_const(5), dim_const(7)));
 	bias = weight_value(&m, &weight[1], shape_of(1, dim_const(5)));
@@ -791,7 +791,7 @@ test_weight_of_another_size(void **state)
 	(void)state;
 	weight_make(&weight, &tensor, 34);
 	made_new(&m, 7);
-	assert_int_equal(extdata_new(0, &data, &m.e), 0);
+	assert_int_equal(extdata_new(ONNX_DATA_FILE, 0, &data, &m.e), 0);
 	x = input3(&m, ELEM_F32);
 	m.g->output = node(&m, OP_LINEAR, NONE, x,
 			   weight_value(&m, &weight, shape_of(2, dim_const(5), dim_const(7))));

@@ -248,7 +248,8 @@ static const struct {
 	{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": \"2 G\\n\"}", "shard_size",
 	 "a size such as"},
 	{"{\"model\": \"/m\", \"profile\": \"x\"}", "profile",
-	 "one of default, seed, fastembed, embedanything, not 'x'"},
+	 "one of default, seed, fastembed, embedanything, transformers, sentence-transformers, "
+	 "transformersjs, optimum, not 'x'"},
 	{"{\"model\": \"/m\", \"profile\": \"fastembed\", \"variants\": [\"text\", \"unified\"]}", "variants",
 	 "needs the variants unified alone"},
 	{"{\"model\": \"/m\", \"profile\": \"fastembed\", \"layout\": \"embedded\"}", "layout",

@@ -113,7 +113,7 @@ api_parity_get(struct request *q, struct err *e)
 	uint64_t size;
 	int fd, r;
 
-	r = job_load(q, &job, e);
+	r = store_job_get(api_of(q)->spec.store, q->id, &job, e);
 	if (r < 0)
 		return r;
 	/* A retried job may still have the report of an earlier attempt. */

@@ -3,7 +3,7 @@
 #include "base/fs.h"
 #include "base/str.h"
 
-/* {id} matches up to the next slash. {name} matches the rest of the path; fs_name_ok() refuses a slash in it. */
+/* {id} matches up to the next slash. {name} matches the rest of the path, which may lead into folders and not out of them. */
 static bool
 path_match(const char *pattern, const char *path, struct route_args *ret)
 {
@@ -27,7 +27,7 @@ path_match(const char *pattern, const char *path, struct route_args *ret)
 			path += n;
 		} else { /* {name} */
 			ret->name = path;
-			return fs_name_ok(path);
+			return fs_path_ok(path);
 		}
 	}
 	return *path == '\0';

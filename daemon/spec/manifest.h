@@ -1,0 +1,21 @@
+/*
+ * manifest.json of an artifact, as readers see it.
+ *
+ * In format 1 our facts (files, graphs, options, ...) are the top level. In format 2 the top level is a model package of
+ * ONNX Runtime, which takes no keys of others, and the facts are its `additional_metadata`:
+ *
+ *	{"schema_version", "package_name", "components", "additional_metadata": {"format": "colconv-manifest/2", ...}}
+ */
+#ifndef SPEC_MANIFEST_H
+#define SPEC_MANIFEST_H
+
+#include "base/json.h"
+
+#define MANIFEST_FILE "manifest.json"
+#define MANIFEST_FORMAT "colconv-manifest/2"
+#define MANIFEST_LEN_MAX (16u << 20)
+
+/* The object with our facts, in either format; borrowed from `manifest`. */
+const json_t *manifest_facts(const json_t *manifest);
+
+#endif

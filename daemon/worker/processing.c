@@ -1,0 +1,162 @@
+#include "processing.h"
+
+#include "base/fs.h"
+#include "base/str.h"
+
+#define CONFIG_LEN_MAX (32u << 20)
+
+/* ---- which prompts ---- */
+
+static int
+prompts_refuse(const struct conversion *c, struct err *e)
+{
+	_cleanup_(buf_release) struct buf rows = BUF_INIT;
+	const struct model_prompt *p;
+	int r;
+
+	for (p = c->model->prompts; p && !model_prompt_is_end(p); p++)
+		buf_printf(&rows, "%s%s (%s)", rows.len ? ", " : "", model_library_name(p->library),
+			   p->versions);
+	r = buf_failed(&rows, e);
+	return r < 0 ? r
+		     : err_set(e, E_BAD_REQUEST, "%s has no prompts of '%s'; it has those of %s",
+			       c->model->arch->title, c->spec.prompts, rows.data ? rows.data : "no library");
+}
+
+int
+prompt_choose(struct conversion *c, struct err *e)
+{
+	_cleanup_free_ char *library = c->spec.prompts ? strdup(c->spec.prompts) : NULL;
+	char *version = library ? strchr(library, '@') : NULL;
+
+	if (!c->spec.prompts) {
+		c->prompt = model_prompt_find(c->model, model_library_name(c->spelling->library), NULL);
+		return 0;
+	}
+	if (!library)
+		return err_no_memory(e);
+	if (version)
+		*version++ = '\0';
+	c->prompt = model_prompt_find(c->model, library, version);
+	return c->prompt ? 0 : prompts_refuse(c, e);
+}
+
+char *
+prompt_query(const struct model_prompt *p)
+{
+	struct buf b = BUF_INIT;
+	int i;
+
+	buf_printf(&b, "%s{text}", p->query_prefix);
+	for (i = 0; i < p->query_pads; i++)
+		buf_puts(&b, p->query_pad);
+	buf_puts(&b, p->query_end);
+	return buf_take(&b);
+}
+
+/* ---- in the manifest ---- */
+
+static json_t *
+prompt_to_json(const struct model_prompt *p)
+{
+	_cleanup_free_ char *query = p ? prompt_query(p) : NULL;
+
+	if (!p)
+		return json_null();
+	return json_pack("{s:s, s:s, s:s, s:s}", "library", model_library_name(p->library), "versions",
+			 p->versions, "query", query ? query : "", "document", p->document);
+}
+
+static json_t *
+prompts_to_json(const struct conversion *c)
+{
+	const struct model_prompt *p;
+	json_t *all = json_array();
+
+	for (p = c->model->prompts; p && !model_prompt_is_end(p); p++)
+		(void)json_array_append_new(all, prompt_to_json(p));
+	return all;
+}
+
+/* An id of -1 is a token that the family does not have: null. */
+static json_t *
+tokens_to_json(const struct conversion *c)
+{
+	const struct model_tokens t = c->model->tokens(c->config);
+	const struct {
+		const char *name;
+		int64_t id;
+	} rows[] = {
+		{"image", t.image},
+		{"image_begin", t.image_begin},
+		{"image_end", t.image_end},
+		{"video", t.video},
+		{"pad", t.pad},
+	};
+	json_t *j = json_object();
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(rows); i++)
+		(void)json_object_set_new(j, rows[i].name,
+					  rows[i].id < 0 ? json_null() : json_integer(rows[i].id));
+	return j;
+}
+
+/* A file of the processor that was copied into the artifact; NULL where the checkpoint has none. */
+static json_t *
+copy_read(const struct conversion *c, const char *name)
+{
+	_cleanup_free_ char *path = fs_join(c->job->out_dir, name);
+	json_t *j = NULL;
+
+	if (path && fs_exists(path))
+		(void)json_read(path, CONFIG_LEN_MAX, E_BAD_CHECKPOINT, &j, NULL);
+	return j;
+}
+
+static const char *
+padding_side(const struct conversion *c, const json_t *tokenizer)
+{
+	const char *side = json_string_value(json_object_get(tokenizer, "padding_side"));
+
+	if (side && (str_eq(side, "left") || str_eq(side, "right")))
+		return side;
+	return c->model->pad_right ? "right" : "left";
+}
+
+/*
+ * What preprocessor_config.json says of resizing and normalising, by its own keys: `resample` is Pillow's number of the
+ * filter (1 Lanczos, 3 bicubic). null where the checkpoint has no such file.
+ */
+static json_t *
+pictures_to_json(const struct conversion *c)
+{
+	static const char *const keys[] = {"image_mean", "image_std",  "rescale_factor", "resample",
+					   "size",       "min_pixels", "max_pixels",     "max_image_size",
+					   "patch_size", "merge_size"};
+	json_auto_t *own = copy_read(c, "preprocessor_config.json");
+	json_auto_t *whole = copy_read(c, "processor_config.json");
+	const json_t *from = own ? own : json_object_get(whole, "image_processor");
+	json_t *j = json_object(), *value;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(keys); i++) {
+		value = json_object_get(from, keys[i]);
+		if (value && !json_is_null(value))
+			(void)json_object_set(j, keys[i], value);
+	}
+	if (json_object_size(j))
+		return j;
+	json_decref(j);
+	return json_null();
+}
+
+json_t *
+processing_to_json(const struct conversion *c)
+{
+	json_auto_t *tokenizer = copy_read(c, "tokenizer_config.json");
+
+	return json_pack("{s:o, s:o, s:o, s:s, s:o}", "prompt", prompt_to_json(c->prompt), "prompts",
+			 prompts_to_json(c), "tokens", tokens_to_json(c), "padding_side",
+			 padding_side(c, tokenizer), "pictures", pictures_to_json(c));
+}

@@ -1,0 +1,24 @@
+/*
+ * What a user must feed the graphs: prompts, token ids, padding, and how a picture becomes pixels. It is part of the
+ * manifest, for a wrong prompt lowers retrieval without any error.
+ */
+#ifndef WORKER_PROCESSING_H
+#define WORKER_PROCESSING_H
+
+#include "stages.h"
+
+/*
+ * Sets c->prompt: the row that the job's option `prompts` names, or else the newest row of the library whose class
+ * saved the checkpoint. E_BAD_REQUEST lists the rows that the family has.
+ */
+int prompt_choose(struct conversion *c, struct err *e);
+
+/* NULL: no memory. */
+json_t *processing_to_json(const struct conversion *c);
+
+/*
+ * One side of a prompt as a single string, with `{text}` in a query and `{image}` in a document. The caller frees it.
+ */
+char *prompt_query(const struct model_prompt *p);
+
+#endif
