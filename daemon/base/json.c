@@ -297,3 +297,12 @@ json_get_array(const json_t *obj, const char *path, const char *key, enum json_n
 	*ret = v;
 	return 0;
 }
+
+json_t *
+json_whole(json_t *j, int failed)
+{
+	if (j && !failed)
+		return j;
+	json_decref(j);
+	return NULL;
+}

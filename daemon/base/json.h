@@ -48,6 +48,9 @@ void json_print_real(struct buf *b, double v);
  */
 char *json_text(const json_t *j, size_t flags);
 
+/* Return `j`, or release it and return NULL when one of its parts was lost (`failed` is not 0). */
+json_t *json_whole(json_t *j, int failed);
+
 /* Write a document to a file, indented, with fs_write_file(). */
 int json_write(const char *path, const json_t *j, struct err *e);
 

@@ -16,11 +16,13 @@ static void
 id_take(const char *p, char ret[LICENCE_ID_LEN])
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._+";
+	const char *end;
 	size_t n;
 
 	p += strspn(p, " \t'\"");
 	n = strspn(p, allowed);
-	if (n == 0 || n >= LICENCE_ID_LEN || (p[n] && !strchr(" \t\r\n'\"", p[n])))
+	end = p + n + strspn(p + n, " \t\r'\"");
+	if (n == 0 || n >= LICENCE_ID_LEN || (*end && *end != '\n' && *end != '#'))
 		return;
 	memcpy(ret, p, n);
 	ret[n] = '\0';

@@ -11,6 +11,7 @@ libworker_a_SOURCES = \
 	daemon/worker/pictures.c daemon/worker/pictures.h \
 	daemon/worker/processing.c daemon/worker/processing.h \
 	daemon/worker/processor.c daemon/worker/processor.h \
+	daemon/worker/program_files.c daemon/worker/program_files.h \
 	daemon/worker/reference.c daemon/worker/reference.h \
 	daemon/worker/report.c daemon/worker/report.h \
 	daemon/worker/source.c daemon/worker/source.h \

@@ -9,16 +9,7 @@
 #include "card.h"
 #include "config.h"
 #include "processing.h"
-
-/* What a builder gives back: nothing when one of its parts was lost for lack of memory. */
-static json_t *
-whole(json_t *j, int failed)
-{
-	if (j && !failed)
-		return j;
-	json_decref(j);
-	return NULL;
-}
+#include "program_files.h"
 
 static int
 file_add(json_t *files, const char *name, uint64_t size, const char *sha256, struct err *e)
@@ -50,19 +41,22 @@ files_list(const struct conversion *c, json_t *files, struct err *e)
 {
 	const struct processor *p = sources_processor(c->sources);
 	const struct onnx_file *f;
+	const char *name;
 	size_t i;
 	int r = 0;
 
 	for (i = 0; r == 0 && i < onnx_export_file_count(c->onnx); i++) {
-		_cleanup_free_ char *name = conversion_artifact_name(c, onnx_export_file(c->onnx, i)->name);
+		_cleanup_free_ char *own = conversion_artifact_name(c, onnx_export_file(c->onnx, i)->name);
 
 		f = onnx_export_file(c->onnx, i);
-		r = name ? file_add(files, name, f->size, f->sha256, e) : err_no_memory(e);
+		r = own ? file_add(files, own, f->size, f->sha256, e) : err_no_memory(e);
 	}
 	if (r == 0 && c->parity)
 		r = file_hash(c, files, "parity.json", e);
 	if (r == 0)
 		r = file_hash(c, files, CARD_FILE, e);
+	for (i = 0; r == 0 && (name = program_file(c, i)); i++)
+		r = file_hash(c, files, name, e);
 	for (i = 0; r == 0 && i < p->n; i++)
 		r = file_add(files, p->file[i].name, p->file[i].size, p->file[i].sha256, e);
 	return r;
@@ -89,7 +83,7 @@ values_list(const struct ir_graph *g)
 	for (i = 0; i < g->n_value; i++)
 		if (g->value[i]->kind == IR_INPUT)
 			failed |= io_add(list, g->value[i], g->value[i]->name, elem_word(g->value[i]->elem));
-	return whole(list, failed);
+	return json_whole(list, failed);
 }
 
 static json_t *
@@ -101,7 +95,7 @@ inputs_list(const struct ir_graph *g, enum variant v)
 	if (!variant_takes_picture(v))
 		return values_list(g);
 	list = json_object();
-	return whole(list, io_add(list, &picture, picture.name, elem_word(picture.elem)));
+	return json_whole(list, io_add(list, &picture, picture.name, elem_word(picture.elem)));
 }
 
 static json_t *
@@ -113,7 +107,7 @@ outputs_list(const struct conversion *c, const struct ir_graph *g)
 	if (!g->output)
 		return values_list(g);
 	list = json_object();
-	return whole(list,
+	return json_whole(list,
 		     io_add(list, g->output, conversion_output(c), profile->output_half ? "f16" : "f32"));
 }
 
@@ -162,7 +156,7 @@ graphs_list(const struct conversion *c)
 		if ((info = graph_info(c, v)))
 			failed |= json_object_set_new(list, variant_name((enum variant)v),
 						      graph_to_json(c, v, info));
-	return whole(list, failed);
+	return json_whole(list, failed);
 }
 
 static json_t *
@@ -176,7 +170,7 @@ components_list(const struct conversion *c)
 		if ((info = graph_info(c, v)))
 			failed |= json_object_set_new(list, variant_name((enum variant)v),
 						      component_to_json(c, info));
-	return whole(list, failed);
+	return json_whole(list, failed);
 }
 
 /* A source and its files of weights, from the one to before the other. */
@@ -195,14 +189,15 @@ source_part(const struct conversion *c, json_t *source, size_t from, size_t to)
 					(json_int_t)st_len(f), "sha256", sources_sha256(c->sources, i)));
 	}
 	failed |= json_object_set_new(source, "weights", list);
-	return whole(source, failed);
+	return json_whole(source, failed);
 }
 
 /* Adds the licence that a source's card declares. */
 static json_t *
 licensed(json_t *source, const char *licence)
 {
-	return whole(source, licence[0] ? json_object_set_new(source, "license", json_string(licence)) : 0);
+	return json_whole(source,
+			  licence[0] ? json_object_set_new(source, "license", json_string(licence)) : 0);
 }
 
 /* The adapter's own file is the last. */
@@ -218,7 +213,7 @@ source_list(const struct conversion *c)
 			     : json_pack("{s:s}", "path", checkpoint_dir(c->checkpoint));
 	base = licensed(base, c->licence[1]);
 	source = source_part(c, source, n - 1, n);
-	return whole(source, json_object_set_new(source, "base", source_part(c, base, 0, n - 1)));
+	return json_whole(source, json_object_set_new(source, "base", source_part(c, base, 0, n - 1)));
 }
 
 static json_t *
@@ -278,9 +273,9 @@ dim_of(const struct conversion *c)
 	return c->graph[v]->output->shape.dim[c->graph[v]->output->shape.rank - 1].num;
 }
 
-/* All but the files, of which the card is one that is made from the rest. */
+/* All but the files, of which the card is one that is made from the rest. Takes `processing`. */
 static json_t *
-facts_make(const struct conversion *c)
+facts_make(const struct conversion *c, json_t *processing)
 {
 	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O}", "format",
 			 MANIFEST_FORMAT, "architecture", c->model->arch->family, "title",
@@ -288,8 +283,8 @@ facts_make(const struct conversion *c)
 			 dim_of(c), "similarity",
 			 c->spelling->head == HEAD_MULTI_VECTOR ? "maxsim" : "cosine", "source",
 			 source_list(c), "options", spec_artifact_to_json(&c->spec), "graphs", graphs_list(c),
-			 "processing", processing_to_json(c), "versions", versions_list(c), "devices",
-			 devices_list(c), "parity", parity_short(c), "warnings", c->warnings);
+			 "processing", processing, "versions", versions_list(c), "devices", devices_list(c),
+			 "parity", parity_short(c), "warnings", c->warnings);
 }
 
 /* The last word of the source: "colqwen2-v1.0" of vidore/colqwen2-v1.0. */
@@ -306,6 +301,7 @@ manifest_write(struct conversion *c, struct err *e)
 {
 	_cleanup_free_ char *path = fs_join(c->job->out_dir, MANIFEST_FILE);
 	json_auto_t *facts = NULL, *files = json_array(), *package = NULL;
+	json_t *processing;
 	int r;
 
 	if (!c->warnings)
@@ -315,10 +311,15 @@ manifest_write(struct conversion *c, struct err *e)
 	r = sources_hash_wait(c->sources, e);
 	if (r < 0)
 		return r;
-	facts = facts_make(c);
+	r = processing_make(c, &processing, e);
+	if (r < 0)
+		return r;
+	facts = facts_make(c, processing);
 	if (!facts)
 		return err_no_memory(e);
 	r = card_write(c, facts, e);
+	if (r == 0)
+		r = program_files_write(c, e);
 	if (r == 0)
 		r = files_list(c, files, e);
 	if (r < 0)

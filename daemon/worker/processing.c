@@ -64,7 +64,7 @@ prompt_to_json(const struct model_prompt *p)
 	if (!p)
 		return json_null();
 	return json_pack("{s:s, s:s, s:s, s:s}", "library", model_library_name(p->library), "versions",
-			 p->versions, "query", query ? query : "", "document", p->document);
+			 p->versions, "query", query, "document", p->document);
 }
 
 static json_t *
@@ -72,10 +72,11 @@ prompts_to_json(const struct conversion *c)
 {
 	const struct model_prompt *p;
 	json_t *all = json_array();
+	int failed = 0;
 
 	for (p = c->model->prompts; p && !model_prompt_is_end(p); p++)
-		(void)json_array_append_new(all, prompt_to_json(p));
-	return all;
+		failed |= json_array_append_new(all, prompt_to_json(p));
+	return json_whole(all, failed);
 }
 
 /* An id of -1 is a token that the family does not have: null. */
@@ -94,24 +95,30 @@ tokens_to_json(const struct conversion *c)
 		{"pad", t.pad},
 	};
 	json_t *j = json_object();
+	int failed = 0;
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(rows); i++)
-		(void)json_object_set_new(j, rows[i].name,
-					  rows[i].id < 0 ? json_null() : json_integer(rows[i].id));
-	return j;
+		failed |= json_object_set_new(j, rows[i].name,
+					      rows[i].id < 0 ? json_null() : json_integer(rows[i].id));
+	return json_whole(j, failed);
 }
 
-/* A file of the processor that was copied into the artifact; NULL where the checkpoint has none. */
-static json_t *
-copy_read(const struct conversion *c, const char *name)
+/*
+ * A file of the processor that was copied into the artifact. *ret stays NULL where the checkpoint has none, or one that
+ * no processor could read either.
+ */
+static int
+copy_read(const struct conversion *c, const char *name, json_t **ret, struct err *e)
 {
 	_cleanup_free_ char *path = fs_join(c->job->out_dir, name);
-	json_t *j = NULL;
+	struct err why = ERR_INIT;
+	int r;
 
-	if (path && fs_exists(path))
-		(void)json_read(path, CONFIG_LEN_MAX, E_BAD_CHECKPOINT, &j, NULL);
-	return j;
+	if (!path)
+		return err_no_memory(e);
+	r = fs_exists(path) ? json_read(path, CONFIG_LEN_MAX, E_BAD_CHECKPOINT, ret, &why) : 0;
+	return r == 0 || r == E_BAD_CHECKPOINT ? 0 : err_set(e, r, "%s", why.msg);
 }
 
 static const char *
@@ -129,34 +136,43 @@ padding_side(const struct conversion *c, const json_t *tokenizer)
  * filter (1 Lanczos, 3 bicubic). null where the checkpoint has no such file.
  */
 static json_t *
-pictures_to_json(const struct conversion *c)
+pictures_to_json(const json_t *from)
 {
 	static const char *const keys[] = {"image_mean", "image_std",  "rescale_factor", "resample",
 					   "size",       "min_pixels", "max_pixels",     "max_image_size",
 					   "patch_size", "merge_size"};
-	json_auto_t *own = copy_read(c, "preprocessor_config.json");
-	json_auto_t *whole = copy_read(c, "processor_config.json");
-	const json_t *from = own ? own : json_object_get(whole, "image_processor");
 	json_t *j = json_object(), *value;
+	int failed = 0;
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(keys); i++) {
 		value = json_object_get(from, keys[i]);
 		if (value && !json_is_null(value))
-			(void)json_object_set(j, keys[i], value);
+			failed |= json_object_set(j, keys[i], value);
 	}
-	if (json_object_size(j))
-		return j;
+	if (failed || !j || json_object_size(j))
+		return json_whole(j, failed);
 	json_decref(j);
 	return json_null();
 }
 
-json_t *
-processing_to_json(const struct conversion *c)
+int
+processing_make(const struct conversion *c, json_t **ret, struct err *e)
 {
-	json_auto_t *tokenizer = copy_read(c, "tokenizer_config.json");
+	json_auto_t *tokenizer = NULL, *own = NULL, *processor = NULL;
+	const json_t *pictures;
+	int r;
 
-	return json_pack("{s:o, s:o, s:o, s:s, s:o}", "prompt", prompt_to_json(c->prompt), "prompts",
+	r = copy_read(c, "tokenizer_config.json", &tokenizer, e);
+	if (r == 0)
+		r = copy_read(c, "preprocessor_config.json", &own, e);
+	if (r == 0)
+		r = copy_read(c, "processor_config.json", &processor, e);
+	if (r < 0)
+		return r;
+	pictures = own ? own : json_object_get(processor, "image_processor");
+	*ret = json_pack("{s:o, s:o, s:o, s:s, s:o}", "prompt", prompt_to_json(c->prompt), "prompts",
 			 prompts_to_json(c), "tokens", tokens_to_json(c), "padding_side",
-			 padding_side(c, tokenizer), "pictures", pictures_to_json(c));
+			 padding_side(c, tokenizer), "pictures", pictures_to_json(pictures));
+	return *ret ? 0 : err_no_memory(e);
 }

@@ -13,12 +13,10 @@
  */
 int prompt_choose(struct conversion *c, struct err *e);
 
-/* NULL: no memory. */
-json_t *processing_to_json(const struct conversion *c);
+/* For the manifest; the caller's. */
+int processing_make(const struct conversion *c, json_t **ret, struct err *e);
 
-/*
- * One side of a prompt as a single string, with `{text}` in a query and `{image}` in a document. The caller frees it.
- */
+/* All of a query as one string, with `{text}` where the user's words go. The caller frees it. NULL: no memory. */
 char *prompt_query(const struct model_prompt *p);
 
 #endif

@@ -38,8 +38,8 @@ conversion_output(const struct conversion *c)
 }
 
 /* "text.onnx"; "text_fp16.onnx" for a profile whose program looks for the type's suffix. */
-static void
-graph_files_name(struct conversion *c)
+void
+conversion_names_set(struct conversion *c)
 {
 	const struct profile *profile = spec_profile(&c->spec);
 	const bool own = profile->family_file && c->model->one_model_file;
@@ -269,7 +269,7 @@ resolve(struct conversion *c, struct err *e)
 		r = prompt_choose(c, e);
 	if (r == 0)
 		r = licences_read(c, e);
-	graph_files_name(c);
+	conversion_names_set(c);
 	/* Open every source now, so that a wrong file fails here and not after the export. */
 	if (r == 0)
 		r = sources_open(c->checkpoint, c->readable, c->spec.reference.item, c->spec.reference.n,

@@ -48,6 +48,9 @@ struct conversion {
 int conversion_run(struct conversion *c, struct err *e);
 void conversion_release(struct conversion *c);
 
+/* Sets folder and graph_file, once the job's options are known. */
+void conversion_names_set(struct conversion *c);
+
 /* Names within the artifact, on the heap: "onnx/model.onnx" for a file in the folder of the graphs. NULL: no memory. */
 char *conversion_artifact_name(const struct conversion *c, const char *file);
 char *conversion_path(const struct conversion *c, const char *file); /* the same as a path */

@@ -5,7 +5,9 @@
 #include "../unit/test.h"
 
 #include "../unit/tmpdir.h"
+#include "spec/manifest.h"
 #include "worker/manifest.h"
+#include "worker/processing.h"
 
 static struct {
 	bool armed;
@@ -43,7 +45,9 @@ conversion_make(struct conversion *c, Colconv__Job *job, char *out_dir, struct e
 	*c = (struct conversion){.job = job};
 	ok(spec_from_text(spec, "the test", E_USAGE, &c->spec, e), e);
 	ok(source_open(&c->source, c->spec.model, NULL, NULL, NULL, e), e);
+	conversion_names_set(c);
 	ok(conversion_resolve(c, c->spec.model, &choice, e), e);
+	ok(prompt_choose(c, e), e);
 	ok(onnx_export_new(out_dir, &options, &c->onnx, e), e);
 	for (v = 0; v < VARIANT_MAX; v++) {
 		if (!(c->spec.variants & 1u << v))
