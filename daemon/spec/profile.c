@@ -3,7 +3,8 @@
 #include "base/str.h"
 
 static const struct profile profiles[] = {
-#define PROFILE(sym, name, library, output, output_half, one_model, folder, own_data, suffix, optional, family_file) \
+#define PROFILE(sym, name, library, output, output_half, one_model, folder, own_data, suffix, optional, \
+		family_file)                                                                            \
 	{name, library, output, output_half, one_model, folder, own_data, suffix, optional, family_file},
 #include "profiles.def"
 #undef PROFILE

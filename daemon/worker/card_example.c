@@ -54,6 +54,15 @@ static const char query[] =
 	"\"int64\"))\n"
 	"print(\"query:\", query.shape)\n";
 
+static const char pages_raw[] =
+	"if sys.argv[2:]:\n"
+	"    from PIL import Image\n"
+	"\n"
+	"    model = load(\"%s\")\n"
+	"for file in sys.argv[2:]:\n"
+	"    page = embed(model, image=numpy.asarray(Image.open(file).convert(\"RGB\")))\n"
+	"    print(file, score(query, page))\n";
+
 static const char pages_processor[] =
 	"if sys.argv[2:]:\n"
 	"    from PIL import Image\n"
@@ -115,6 +124,8 @@ card_example_put(struct buf *b, const struct conversion *c, const json_t *facts)
 	const bool processor = has(c, "preprocessor_config.json") || has(c, "processor_config.json");
 	const char *texts = graph_for(facts, false), *images = graph_for(facts, true);
 
+	const char *picture = graph_file(facts, VARIANT_PAGE);
+
 	if (!texts)
 		return;
 	buf_puts(b, head);
@@ -123,7 +134,10 @@ card_example_put(struct buf *b, const struct conversion *c, const json_t *facts)
 	buf_puts(b, run);
 	buf_puts(b, c->spelling->head == HEAD_MULTI_VECTOR ? scores_multi : scores_single);
 	query_put(b, c, texts);
-	if (images && processor && has(c, "tokenizer.json"))
+	if (picture)
+		buf_printf(b, pages_raw, picture);
+	else if (images && processor && has(c, "tokenizer.json") &&
+		 c->spelling->library == LIBRARY_TRANSFORMERS)
 		buf_printf(b, pages_processor, images);
 	buf_puts(b, "```\n");
 }

@@ -107,8 +107,8 @@ outputs_list(const struct conversion *c, const struct ir_graph *g)
 	if (!g->output)
 		return values_list(g);
 	list = json_object();
-	return json_whole(list,
-		     io_add(list, g->output, conversion_output(c), profile->output_half ? "f16" : "f32"));
+	return json_whole(
+		list, io_add(list, g->output, conversion_output(c), profile->output_half ? "f16" : "f32"));
 }
 
 /* The graph of a variant in what was exported; NULL: it was not asked for. */
@@ -132,8 +132,8 @@ graph_to_json(const struct conversion *c, int v, const struct onnx_graph_info *i
 	_cleanup_free_ char *file = conversion_artifact_name(c, info->file);
 
 	return json_pack("{s:s?, s:I, s:I, s:o, s:o}", "file", file, "nodes", (json_int_t)info->nodes,
-			 "weight_bytes", (json_int_t)info->weight_bytes, "inputs", inputs_list(c->graph[v], (enum variant)v),
-			 "outputs", outputs_list(c, c->graph[v]));
+			 "weight_bytes", (json_int_t)info->weight_bytes, "inputs",
+			 inputs_list(c->graph[v], (enum variant)v), "outputs", outputs_list(c, c->graph[v]));
 }
 
 /* What a model package calls a component: one variant each, which runs on the CPU. */

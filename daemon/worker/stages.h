@@ -38,7 +38,7 @@ struct conversion {
 	const char *folder;                  /* of the graphs, within out_dir: "onnx"; "": out_dir itself */
 	char graph_file[VARIANT_MAX][GRAPH_FILE_LEN]; /* in that folder */
 	struct sources *sources;                      /* NULL when only a graph is printed */
-	struct page *page; /* page.h; NULL: no graph takes a picture */
+	struct page *page;                            /* page.h; NULL: no graph takes a picture */
 	struct onnx_export *onnx;
 	char *case_dir;   /* folder of the reference's cases, removed before the end */
 	json_t *parity;   /* the report, when parity was checked */
