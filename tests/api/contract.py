@@ -8,7 +8,8 @@ METHODS = {"get", "put", "post", "delete", "patch"}
 
 def operations():
     for path, item in schema.API["paths"].items():
-        pattern = re.compile("^" + re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path)) + "$")
+        pattern = re.sub(r"\\\{id\\\}", "[^/]+", re.escape(path))
+        pattern = re.compile("^" + re.sub(r"\\\{name\\\}", ".+", pattern) + "$")  # a file may lie in a folder
         for method, operation in item.items():
             if method in METHODS:
                 yield method.upper(), path, pattern, operation
