@@ -126,7 +126,8 @@ onnx_export_add(struct onnx_export *ex, const struct ir_graph *g, const char *fi
 	};
 	r = new->name &&new->file ? 0 : no_memory(e);
 	if (r == 0 && (ex->options.embed || ex->options.own_data)) {
-		_cleanup_free_ char *data = str_printf("%s" ONNX_DATA_SUFFIX, file);
+		_cleanup_free_ char *data =
+			str_printf("%s%s", file, ex->options.own_data ? ex->options.own_data : "");
 
 		r = data ? extdata_new(data, /*file_max=*/0, &new->own, e) : no_memory(e);
 		new->emit.data = new->own;

@@ -15,7 +15,6 @@
 #include "base/sha256.h"
 
 #define ONNX_DATA_FILE "model.onnx_data" /* of weights that graphs share */
-#define ONNX_DATA_SUFFIX "_data"         /* behind the name of a graph that has its own */
 
 struct ir_graph;
 struct onnx_export;
@@ -37,7 +36,8 @@ struct onnx_options {
 	const char *output; /* name of each graph's output; NULL: as in the trace */
 	bool output_half;   /* it is float16 */
 	bool embed;         /* weights inside each file: E_TOO_LARGE when it would pass 2 GiB */
-	bool own_data;      /* each graph's weights in a file of its own beside it, FILE_data, and none shared */
+	const char *
+		own_data; /* each graph has its own weights in a file of its name and this; NULL: they are shared */
 	bool optional_images; /* a call may leave out inputs whose first size is the number of images: there are none then */
 	uint64_t shard_max; /* bytes of a file of weights; 0: one file of any size */
 	enum onnx_store store;

@@ -229,7 +229,7 @@ def test_the_daemon_and_fetch_take_artifacts_of_format_1(daemon, tmp_path):
                                     "sentence_bert_config.json", "1_MultiVectorMask/config.json"}),
     ("transformersjs", [], {"onnx/text.onnx", "onnx/text.onnx_data", "onnx/image.onnx", "onnx/image.onnx_data"}),
     ("transformersjs", ["--dtype", "fp16", "--variants", "unified"], {"onnx/model_fp16.onnx", "onnx/model_fp16.onnx_data"}),
-    ("transformers", [], {"model.onnx", "model.onnx_data", "export.json"}),
+    ("transformers", [], {"model.onnx", "model.onnx.data", "export.json"}),
     ("optimum", [], {"model.onnx", "model.onnx_data"}),
 ])
 def test_a_profiles_files(tmp_path, profile, options, files):
