@@ -107,11 +107,7 @@ static const struct model_prompt prompts[] = {
 	{LIBRARY_OPENSEARCH, "all", "", "", 0, "",
 	 "<|im_start|>user\n<|vision_start|>{image}<|vision_end|>Describe the image."
 	 "<|im_end|><|im_start|>assistant\n<|endoftext|>"},
-	/* Qwen3-VL's chat template over "passage: " and "Query: query: ". */
-	{LIBRARY_NVIDIA, "all", "<|im_start|>user\nQuery: query: ", "", 0,
-	 "<|im_end|>\n<|im_start|>assistant\n",
-	 "<|im_start|>user\n<|vision_start|>{image}<|vision_end|>passage: <|im_end|>\n"
-	 "<|im_start|>assistant\n"},
+	/* NVIDIA's come from the repository's own chat template, which is not read: no row, so no page graph. */
 	{0},
 };
 
