@@ -117,8 +117,8 @@ struct model {
 	const struct model_input *image_inputs; /* ends with an empty row */
 	const struct model_prompt *prompts;     /* a library's newest first; ends with an empty row */
 	bool pad_right; /* rows of a batch are padded on the right, where tokenizer_config.json does not say */
-	unsigned plans;                         /* parity cases that fit: bits PLAN_* */
-	size_t config_size;                     /* of the struct behind `config` below */
+	unsigned plans;     /* parity cases that fit: bits PLAN_* */
+	size_t config_size; /* of the struct behind `config` below */
 	const char
 		*one_model_file; /* name of the file of a profile that wants one model; NULL: the variant's */
 	/* How its processor makes pixels of a picture; PREPARE_NONE: no graph takes a picture. */

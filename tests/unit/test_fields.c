@@ -221,7 +221,8 @@ static void
 test_manifest_schema(void **state)
 {
 	json_auto_t *doc = json_of("proto/manifest.schema.json");
-	const json_t *properties = member(doc, "properties/additional_metadata/properties/options/properties");
+	const json_t *properties =
+		member(doc, "properties/additional_metadata/properties/options/properties");
 	const struct spec_field *f;
 	const char *key;
 	json_t *v;
