@@ -97,7 +97,7 @@ def test_fetch_of_another_range_than_was_asked_for(stub, tmp_path, start):
     assert ctl(stub, "fetch", 42, "-o", tmp_path).returncode == (11 if start else 0)
 
 
-@pytest.mark.parametrize("name", ["../x", "/etc/x", "", ".", "a/b"])
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "", ".", "a/../b", "a//b", "a/", "a/b/../../../c"])
 def test_fetch_of_names_that_lead_away(stub, tmp_path, name):
     stub.routes["GET", "/v1/jobs/42/files"] = lambda h: h.answer(200, {"files": [
         {"name": name, "size": 0, "sha256": hashlib.sha256(b"").hexdigest()}]})

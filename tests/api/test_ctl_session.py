@@ -154,7 +154,7 @@ def test_the_first_ten_minutes(session, stopped):
 
     session.note("The one line that most need")
     assert "its files are in 'onnx'" in session("colconvctl submit model --fetch onnx")
-    assert json.loads((session.folder / "onnx" / "manifest.json").read_text())["additional_metadata"]["files"]
+    assert json.loads((session.folder / "onnx" / "manifest.json").read_text())["files"]
     session("colconvctl list -o wide")
 
     session.note("The daemon goes away while it is watched")

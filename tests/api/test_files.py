@@ -177,9 +177,10 @@ def test_an_artifact_that_was_removed(stopped):
         db.execute("DELETE FROM file WHERE job = ?", (job,))
     stopped.start()
     assert stopped.get(f"/v1/jobs/{job}/files").json == {"files": []}
-    for name in "files/model.onnx_data", "files/nothing", "parity":
+    for name in "files/model.onnx_data", "files/nothing":
         answer = stopped.get(f"/v1/jobs/{job}/{name}")
         assert (answer.status, answer.json["code"]) == (410, "gone")
+    assert stopped.get(f"/v1/jobs/{job}/parity").json["cases"]  # the report stays with the job
 
 
 def test_none_before_the_job_is_done(daemon):

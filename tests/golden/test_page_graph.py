@@ -95,7 +95,7 @@ def test_weights_are_shared(tmp_path):
         assert convert(HERE / "e2e-colqwen2", out, "--variants", variants, "--no-parity").returncode == 0
         sizes.append((out / "model.onnx_data").stat().st_size)
     assert sizes[0] == sizes[1]
-    graphs = json.loads((out / "manifest.json").read_text())["graphs"]
+    graphs = json.loads((out / "manifest.json").read_text())["additional_metadata"]["graphs"]
     assert graphs["page"]["inputs"] == {"image": {"type": "u8", "shape": "[height, width, 3]"}}
     assert list(graphs["page"]["outputs"]) == ["embeddings"]
     assert graphs["preprocess"]["outputs"] == graphs["image"]["inputs"] and graphs["preprocess"]["weight_bytes"] == 0
