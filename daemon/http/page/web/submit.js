@@ -6,6 +6,7 @@ import { h, name, note, visible } from "./dom.js";
 const MODEL = ["model", "Model", { required: true, placeholder: "/srv/models/colqwen2-v1.0-hf" }];
 const SOURCE = [["revision", "Revision"], ["base", "Base"]];
 const SHARD = ["shard_size", "Shard size"];
+const PROMPTS = ["prompts", "Prompts"];
 const QUEUE = [["priority", "Priority", { inputmode: "numeric" }], ["timeout", "Time limit in seconds", { inputmode: "numeric" }], ["attempts", "Attempts", { inputmode: "numeric" }]];
 const LIMITS = [["parity.max_abs", "Largest difference", { inputmode: "decimal" }], ["parity.min_cosine", "Smallest cosine", { inputmode: "decimal" }], ["parity.seed", "Seed", { inputmode: "numeric" }]];
 const WHOLE = new Set(["priority", "timeout", "attempts", "parity.seed"]);
@@ -63,7 +64,7 @@ function body(form, choices) {
 	const of = (id) => (data.get(id) ?? "").trim();
 	const out = { model: of("model") };
 
-	for (const id of ["revision", "base", "shard_size"])
+	for (const id of ["revision", "base", "shard_size", "prompts"])
 		if (of(id) && (id !== "shard_size" || of("layout") === "sharded"))
 			out[id] = of(id);
 	out.variants = data.getAll("variants");
@@ -106,7 +107,7 @@ export function submit() {
 			h("section", { class: "card" }, h("h2", {}, "Source"), text(fields, MODEL),
 				h("p", { class: "dim" }, "Supported: ", models.map((m, i) => [i ? ", " : "", name(m.name), ` (${m.variants.join(", ")})`]), "."),
 				h("details", {}, h("summary", {}, "Revision, base model"), h("div", { class: "fields" }, inputs(SOURCE)))),
-			h("section", { class: "card" }, h("h2", {}, "Output"), checks(fields.get("variants")), h("div", { class: "fields" }, choices.map(choice), shard)),
+			h("section", { class: "card" }, h("h2", {}, "Output"), checks(fields.get("variants")), h("div", { class: "fields" }, choices.map(choice), shard, text(fields, PROMPTS))),
 			h("section", { class: "card" }, h("h2", {}, "Parity"), h("label", { class: "check" }, check, fields.get("parity").help), limits,
 				h("details", {}, h("summary", {}, "Your own cases"), area("reference", "Case files", `${fields.get("reference").help}: one path on the daemon's host per line`))),
 			h("section", { class: "card" }, h("h2", {}, "Queue"), h("div", { class: "fields" }, inputs(QUEUE)), area("labels", "Labels", `${fields.get("labels").help}: one NAME=VALUE per line`)),
