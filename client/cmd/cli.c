@@ -108,7 +108,7 @@ int
 cli_request_json(struct cli *c, struct http_request *req, const json_t *body, json_t **ret, struct err *e)
 {
 	_cleanup_(buf_release) struct buf reply = BUF_INIT;
-	_cleanup_free_ char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	_cleanup_free_ char *text = body ? json_text(body, JSON_COMPACT) : NULL;
 	struct http *h;
 	int r;
 

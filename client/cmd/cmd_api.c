@@ -42,7 +42,7 @@ cmd_api(struct cli *c, int argc, char **argv, struct err *e)
 	if (!str_eq(req.method, "GET") && !str_eq(req.method, "POST") && !str_eq(req.method, "DELETE"))
 		return err_set(e, E_USAGE, "--method must be GET, POST or DELETE, not '%s'", req.method);
 	r = file ? job_file_read(file, &json, e) : 0;
-	if (r == 0 && json && !(body = json_dumps(json, JSON_COMPACT)))
+	if (r == 0 && json && !(body = json_text(json, JSON_COMPACT)))
 		r = err_no_memory(e);
 	json_decref(json);
 	req.body = body;

@@ -35,7 +35,7 @@ fact_value_add(struct buf *b, const json_t *v)
 			fact_value_add(b, item);
 		}
 	} else {
-		text = json_dumps(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+		text = json_text(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
 		buf_puts(b, text ? text : "");
 	}
 }
