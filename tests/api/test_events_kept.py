@@ -125,6 +125,9 @@ class Test:
                 self.watch(rnd.choice(jobs))  # late, if it is one that runs or has ended
             time.sleep(rnd.random() * 0.3)  # a random moment to kill it at
             if restarts < RESTARTS:
+                if restarts == 0:  # one death at least is to meet a job that runs
+                    jobs.append(stopped.submit("sleep 3\nartifact\nresult\n"))
+                    stopped.wait_running(jobs[-1])
                 stopped.kill()
                 stopped.start(*options)
                 restarts += 1
