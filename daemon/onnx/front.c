@@ -37,7 +37,7 @@ front_input(void)
 struct front {
 	const struct onnx_front *f;
 	struct front_size size;  /* of the resized picture */
-	const char *pixels;      /* float32 [height, width, 3], normalised */
+	const char *planes;      /* uint8 [3, height, width] */
 	const char *whole;       /* PREPARE_TILES: the same of the last tile */
 	const char *rows, *cols; /* PREPARE_PATCHES: tokens, PREPARE_TILES: tiles; int64 [1] */
 	const char *several;     /* PREPARE_TILES: 1 where there is more than one tile, else 0; int64 [1] */
@@ -56,16 +56,28 @@ picture_size(struct emit *em)
 	return s;
 }
 
+/* uint8 [height, width, 3] as [3, height, width]: with colours apart, the copies that follow are of whole lines. */
 static const char *
-normalised(struct emit *em, const char *name, const struct prepare *p, const char *levels)
+planes(struct emit *em, const char *name, const char *levels)
 {
-	const int64_t dims[] = {3};
 	const char *x;
 
 	front_scope(em, name);
+	x = emit_op(em, "out", "Transpose", levels);
+	emit_attr_ints(em, "perm", 3, (const int64_t[]){2, 0, 1});
+	return x;
+}
+
+/* Normalises uint8 [..., 3, height, width]; float32. */
+static const char *
+normalised(struct emit *em, const struct prepare *p, const char *levels)
+{
+	const int64_t dims[] = {3, 1, 1};
+	const char *x;
+
 	x = front_cast(em, "levels", levels, ELEM_F32);
-	x = emit_op(em, "centred", "Sub", x, emit_table(em, NULL, ELEM_F32, 1, dims, p->mean));
-	return emit_op(em, "out", "Div", x, emit_table(em, NULL, ELEM_F32, 1, dims, p->std));
+	x = emit_op(em, "centred", "Sub", x, emit_table(em, NULL, ELEM_F32, 3, dims, p->mean));
+	return emit_op(em, "normalised", "Div", x, emit_table(em, NULL, ELEM_F32, 3, dims, p->std));
 }
 
 /* Tokens along a side of that many pixels: int64 [1]. */
@@ -91,9 +103,9 @@ tiles_make(struct emit *em, struct front *fr, struct front_size in)
 	fr->size = front_size_tiles(em, p, large);
 	x = front_resize(em, "enlarge", FRONT_INPUT, p->filter, in, large);
 	x = front_resize(em, "resize", x, p->filter, large, fr->size);
-	fr->pixels = normalised(em, "normalise", p, x);
+	fr->planes = planes(em, "planes", x);
 	x = front_resize(em, "whole", x, p->filter, fr->size, (struct front_size){tile, tile});
-	fr->whole = normalised(em, "normalise_whole", p, x);
+	fr->whole = planes(em, "whole.planes", x);
 	fr->rows = tokens(em, "rows", fr->size.height, p->tile);
 	fr->cols = tokens(em, "cols", fr->size.width, p->tile);
 	front_scope(em, "several");
@@ -115,60 +127,54 @@ front_make(struct emit *em, struct front *fr)
 	}
 	fr->size = front_size_emit(em, p, in);
 	levels = front_resize(em, "resize", FRONT_INPUT, p->filter, in, fr->size);
-	fr->pixels = normalised(em, "normalise", p, levels);
+	fr->planes = planes(em, "planes", levels);
 	if (p->rule != PREPARE_PATCHES)
 		return;
 	fr->rows = tokens(em, "rows", fr->size.height, p->patch * p->merge);
 	fr->cols = tokens(em, "cols", fr->size.width, p->patch * p->merge);
 }
 
-/* [rows, merge, patch, cols, merge, patch, 3] to [rows, cols, merge, merge, 3, patch, patch], and each patch repeated. */
+/* [3, rows, merge, patch, cols, merge, patch] to [rows, cols, merge, merge, 3, patch, patch], and each patch repeated. */
 static void
 patches_cut(struct emit *em, const struct front *fr)
 {
 	const struct prepare *p = &fr->f->prepare;
 	const int64_t m = p->merge, s = p->patch;
-	const char *x = fr->pixels, *shape;
+	const char *x = fr->planes, *shape;
 
-	shape = emit_op(em, "blocks.shape", "Concat", fr->rows, emit_i64_list(em, m, s), fr->cols,
-			emit_i64_list(em, m, s, 3));
+	shape = emit_op(em, "blocks.shape", "Concat", emit_i64_list(em, 3), fr->rows, emit_i64_list(em, m, s),
+			fr->cols, emit_i64_list(em, m, s));
 	emit_attr_int(em, "axis", 0);
 	x = emit_op(em, "blocks", "Reshape", x, shape);
 	x = emit_op(em, "patches", "Transpose", x);
-	emit_attr_ints(em, "perm", 7, (const int64_t[]){0, 3, 1, 4, 6, 2, 5});
+	emit_attr_ints(em, "perm", 7, (const int64_t[]){1, 4, 2, 5, 0, 3, 6});
 	x = emit_op(em, "frame", "Reshape", x, emit_i64_list(em, -1, 3, 1, s * s));
+	x = normalised(em, p, x);
 	x = emit_op(em, "frames", "Expand", x, emit_i64_list(em, 1, 1, p->frames, 1));
 	(void)emit_result(em, "Reshape", x, emit_i64_list(em, 1, -1, 3 * p->frames * s * s));
 }
 
-/* [height, width, 3] as [1, 3, height, width] */
-static const char *
-planes(struct emit *em, const char *x)
-{
-	x = emit_op(em, "planes", "Transpose", x);
-	emit_attr_ints(em, "perm", 3, (const int64_t[]){2, 0, 1});
-	return emit_op(em, "picture", "Unsqueeze", x, emit_i64_list(em, 0));
-}
-
-/* [rows, tile, cols, tile, 3] to [rows*cols, 3, tile, tile]; the one tile of a small picture is the whole alone. */
+/* [3, rows, tile, cols, tile] to [rows*cols, 3, tile, tile]; the one tile of a small picture is the whole alone. */
 static void
 tiles_cut(struct emit *em, const struct front *fr)
 {
 	const int64_t s = fr->f->prepare.tile;
-	const char *x = fr->pixels, *count;
+	const char *x = fr->planes, *count, *whole;
 
-	count = emit_op(em, "shape", "Concat", fr->rows, emit_i64_list(em, s), fr->cols,
-			emit_i64_list(em, s, 3));
+	count = emit_op(em, "shape", "Concat", emit_i64_list(em, 3), fr->rows, emit_i64_list(em, s), fr->cols,
+			emit_i64_list(em, s));
 	emit_attr_int(em, "axis", 0);
 	x = emit_op(em, "grid", "Reshape", x, count);
 	x = emit_op(em, "turned", "Transpose", x);
-	emit_attr_ints(em, "perm", 5, (const int64_t[]){0, 2, 4, 1, 3});
+	emit_attr_ints(em, "perm", 5, (const int64_t[]){1, 3, 0, 2, 4});
 	x = emit_op(em, "list", "Reshape", x, emit_i64_list(em, -1, 3, s, s));
 	count = emit_op(em, "count", "Mul", fr->rows, fr->cols);
 	count = emit_op(em, "count_or_none", "Mul", count, fr->several);
 	x = emit_op(em, "tiles", "Slice", x, emit_i64_list(em, 0), count, emit_i64_list(em, 0));
-	x = emit_op(em, "all", "Concat", x, planes(em, fr->whole));
+	whole = emit_op(em, "whole", "Unsqueeze", fr->whole, emit_i64_list(em, 0));
+	x = emit_op(em, "all", "Concat", x, whole);
 	emit_attr_int(em, "axis", 0);
+	x = normalised(em, &fr->f->prepare, x);
 	(void)emit_result(em, "Unsqueeze", x, emit_i64_list(em, 0));
 }
 
@@ -180,7 +186,8 @@ pixel_values(struct emit *em, const struct front *fr)
 	else if (fr->f->prepare.rule == PREPARE_TILES)
 		tiles_cut(em, fr);
 	else
-		(void)emit_result(em, "Identity", planes(em, fr->pixels));
+		(void)emit_result(em, "Unsqueeze", normalised(em, &fr->f->prepare, fr->planes),
+				  emit_i64_list(em, 0));
 }
 
 /* int64 [images, tiles, height, width]: tiles of pictures are full. */

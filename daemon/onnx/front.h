@@ -5,8 +5,8 @@
  *	                                  image_grid_thw (of patches), pixel_attention_mask (of tiles)
  *
  * Resizing and normalising are those of picture/prepare.h, bit for bit: sums of whole weights and grey levels in float64
- * are exact, whatever their order. In each pass the weights are a matrix that the graph makes from the two
- * sizes, so that a picture may have any. A picture without pixels or of a shape that the processor refuses makes the call
+ * are exact, whatever their order. The graph makes the weights from the two sizes, so that a picture may have any; in each
+ * pass some neighbouring samples are one matrix product with the band of inputs that they need. A picture without pixels or of a shape that the processor refuses makes the call
  * fail.
  */
 #ifndef ONNX_FRONT_H

@@ -23,7 +23,7 @@ struct front_size front_size_emit(struct emit *em, const struct prepare *p, stru
 struct front_size front_size_enlarged(struct emit *em, const struct prepare *p, struct front_size in);
 struct front_size front_size_tiles(struct emit *em, const struct prepare *p, struct front_size enlarged);
 
-/* [height, width, 3] of any type from one size to the other; the grey levels come out as float64. `name` is the scope. */
+/* uint8 [height, width, 3] from one size to the other. `name` is the scope. */
 const char *front_resize(struct emit *em, const char *name, const char *image, enum resize_filter filter,
 			 struct front_size from, struct front_size to);
 

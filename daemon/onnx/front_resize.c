@@ -4,7 +4,9 @@
 #include "base/str.h"
 #include "front_private.h"
 
-/* The filter at x, float64 [outputs, inputs]; see resize.c. */
+#define BLOCK 16 /* output samples that share the inputs of a matrix product */
+
+/* The filter at x, float64 of any shape; see resize.c. */
 static const char *
 bicubic(struct emit *em, const char *x)
 {
@@ -66,55 +68,108 @@ static const struct {
 	[RESIZE_LANCZOS] = {lanczos, 3},
 };
 
-/* 0, 1, ... as float64 */
-static const char *
-range(struct emit *em, const char *suffix, const char *count)
-{
-	const char *x = emit_op(em, "range", "Range", emit_i64(em, 0), count, emit_i64(em, 1));
+/* One pass: a row of matrices, each of which makes BLOCK output samples from the few inputs that they need. */
+struct bands {
+	const char *index;   /* int64 [blocks, inputs of a block] */
+	const char *weights; /* float64 [blocks, BLOCK, inputs of a block]; those of an output sum to 1 */
+};
 
-	return front_cast(em, suffix, x, ELEM_F64);
+/* How the samples of one axis lie, float64. */
+struct axis {
+	const char *inputs, *scale;
+	const char *narrow; /* the filter's argument for a distance of one input */
+	const char
+		*centre; /* [blocks, BLOCK, 1], in inputs; the last output stands for those behind it too */
+	const char *begin, *end; /* likewise: the inputs below the filter */
+};
+
+/* The number of the first output of each block's rows: 0, 1, ... as float64 [blocks, BLOCK, 1] */
+static const char *
+outputs_range(struct emit *em, const char *outputs)
+{
+	const char *count, *x;
+
+	count = emit_op(em, "blocks.1", "Add", outputs, emit_i64(em, BLOCK - 1));
+	count = emit_op(em, "blocks", "Div", count, emit_i64(em, BLOCK));
+	count = emit_op(em, "rows", "Mul", count, emit_i64(em, BLOCK));
+	x = emit_op(em, "range", "Range", emit_i64(em, 0), count, emit_i64(em, 1));
+	count = emit_op(em, "last", "Sub", outputs, emit_i64(em, 1));
+	x = emit_op(em, "clamped", "Min", x, count);
+	x = emit_op(em, "blocked", "Reshape", x, emit_i64_list(em, -1, BLOCK, 1));
+	return front_cast(em, "i", x, ELEM_F64);
 }
 
-/* The weights float64 [outputs, inputs], each row of which sums to 1. */
-static const char *
-exact_weights(struct emit *em, enum resize_filter filter, const char *inputs, const char *outputs)
+static struct axis
+axis_make(struct emit *em, double lobes, const char *inputs, const char *outputs)
 {
-	const char *n, *scale, *wide, *support, *centre, *j, *x, *begin, *end, *w, *sum, *zero;
-	const char *half = front_f64(em, 0.5), *name = em->prefix;
+	const char *half = front_f64(em, 0.5), *wide, *support, *x;
+	struct axis a;
 
-	zero = front_f64(em, 0);
-	n = front_cast(em, "inputs", inputs, ELEM_F64);
-	scale = front_cast(em, "outputs", outputs, ELEM_F64);
-	scale = emit_op(em, "scale", "Div", n, scale);
-	wide = emit_op(em, "wide", "Max", scale, front_f64(em, 1));
-	support = emit_op(em, "support", "Mul", wide, front_f64(em, filters[filter].support));
+	a.inputs = front_cast(em, "inputs", inputs, ELEM_F64);
+	a.scale = front_cast(em, "outputs", outputs, ELEM_F64);
+	a.scale = emit_op(em, "scale", "Div", a.inputs, a.scale);
+	wide = emit_op(em, "wide", "Max", a.scale, front_f64(em, 1));
+	support = emit_op(em, "support", "Mul", wide, front_f64(em, lobes));
+	a.narrow = emit_op(em, "narrow", "Div", front_f64(em, 1), wide);
+	x = outputs_range(em, outputs);
+	x = emit_op(em, "i.half", "Add", x, half);
+	a.centre = emit_op(em, "centre", "Mul", x, a.scale);
+	x = emit_op(em, "begin.1", "Sub", a.centre, support);
+	x = emit_op(em, "begin.2", "Add", x, half);
+	x = emit_op(em, "begin.3", "Floor", x);
+	a.begin = emit_op(em, "begin", "Max", x, front_f64(em, 0));
+	x = emit_op(em, "end.1", "Add", a.centre, support);
+	x = emit_op(em, "end.2", "Add", x, half);
+	x = emit_op(em, "end.3", "Floor", x);
+	a.end = emit_op(em, "end", "Min", x, a.inputs);
+	return a;
+}
+
+/* The inputs of each block, float64 [blocks, 1, inputs of a block]; as many as the block that needs most has. */
+static const char *
+inputs_range(struct emit *em, const struct axis *a)
+{
+	const char *first, *last, *count, *x;
+
+	first = emit_op(em, "first", "Slice", a->begin, emit_i64_list(em, 0), emit_i64_list(em, 1),
+			emit_i64_list(em, 1));
+	last = emit_op(em, "last", "Slice", a->end, emit_i64_list(em, BLOCK - 1), emit_i64_list(em, BLOCK),
+		       emit_i64_list(em, 1));
+	count = emit_op(em, "counts", "Sub", last, first);
+	count = emit_op(em, "most", "ReduceMax", count);
+	emit_attr_int(em, "keepdims", 0);
+	count = front_cast(em, "count", count, ELEM_I64);
+	x = emit_op(em, "range", "Range", emit_i64(em, 0), count, emit_i64(em, 1));
+	x = front_cast(em, "offset", x, ELEM_F64);
+	return emit_op(em, "j", "Add", first, x);
+}
+
+static struct bands
+bands_make(struct emit *em, enum resize_filter filter, const char *inputs, const char *outputs)
+{
+	const char *j, *x, *begin, *end, *w, *sum, *name = em->prefix;
+	struct bands b;
+	struct axis a;
+
 	em->prefix = emit_take_str(em, "%s/output", name);
-	centre = range(em, "i", outputs);
-	centre = emit_op(em, "i.half", "Add", centre, half);
-	centre = emit_op(em, "centre", "Mul", centre, scale);
-	centre = emit_op(em, "column", "Unsqueeze", centre, emit_i64_list(em, 1)); /* [outputs, 1] */
-	begin = emit_op(em, "begin.1", "Sub", centre, support);
-	begin = emit_op(em, "begin.2", "Add", begin, half);
-	begin = emit_op(em, "begin.3", "Floor", begin);
-	begin = emit_op(em, "begin", "Max", begin, zero);
-	end = emit_op(em, "end.1", "Add", centre, support);
-	end = emit_op(em, "end.2", "Add", end, half);
-	end = emit_op(em, "end.3", "Floor", end);
-	end = emit_op(em, "end", "Min", end, n);
+	a = axis_make(em, filters[filter].support, inputs, outputs);
 	em->prefix = emit_take_str(em, "%s/input", name);
-	j = range(em, "j", inputs); /* [inputs] */
-	x = emit_op(em, "from_centre", "Sub", j, centre);
-	x = emit_op(em, "middle", "Add", x, half);
-	wide = emit_op(em, "narrow", "Div", front_f64(em, 1), wide);
-	x = emit_op(em, "x", "Mul", x, wide); /* [outputs, inputs] */
-	begin = emit_op(em, "not_before", "LessOrEqual", begin, j);
-	end = emit_op(em, "not_behind", "Less", j, end);
+	j = inputs_range(em, &a);
+	x = emit_op(em, "inside", "Min", j, emit_op(em, "end", "Sub", a.inputs, front_f64(em, 1)));
+	x = front_cast(em, "index.3", x, ELEM_I64);
+	b.index = emit_op(em, "index", "Squeeze", x, emit_i64_list(em, 1));
+	x = emit_op(em, "from_centre", "Sub", j, a.centre);
+	x = emit_op(em, "middle", "Add", x, front_f64(em, 0.5));
+	x = emit_op(em, "x", "Mul", x, a.narrow);
+	begin = emit_op(em, "not_before", "LessOrEqual", a.begin, j);
+	end = emit_op(em, "not_behind", "Less", j, a.end);
 	begin = emit_op(em, "below_filter", "And", begin, end);
 	em->prefix = name;
 	w = filters[filter].emit(em, x);
-	w = emit_op(em, "raw", "Where", begin, w, zero);
-	sum = emit_op(em, "sum", "ReduceSum", w, emit_i64_list(em, 1));
-	return emit_op(em, "exact", "Div", w, sum);
+	w = emit_op(em, "raw", "Where", begin, w, front_f64(em, 0));
+	sum = emit_op(em, "sum", "ReduceSum", w, emit_i64_list(em, 2));
+	b.weights = emit_op(em, "exact", "Div", w, sum);
+	return b;
 }
 
 /* 2^0, 2^1, ... */
@@ -128,6 +183,12 @@ powers(struct emit *em, int first, int last)
 	for (i = first; i <= last; i++)
 		p[i - first] = ldexp(1, i);
 	return emit_table(em, NULL, ELEM_F64, 1, dims, p);
+}
+
+static const char *
+i32(struct emit *em, int32_t x)
+{
+	return emit_table(em, NULL, ELEM_I32, 0, NULL, &x);
 }
 
 /* What a weight of 1 becomes: the largest power of two with which all weights stay below RESIZE_WEIGHT_MAX. */
@@ -147,13 +208,45 @@ unit(struct emit *em, const char *w)
 	return emit_op(em, "one", "Gather", powers(em, 0, RESIZE_BITS_MAX), x);
 }
 
-/* One pass over the first axis of x float64 [inputs, others]: whole grey levels [outputs, others]. */
+/* Sums of weights and grey levels, whole numbers within 32 bits: weights uint8 as they are counted from `zero` on. */
+static const char *
+sums(struct emit *em, const char *name, const char *weights, int zero, const char *x)
+{
+	const unsigned char z = (unsigned char)zero;
+	const char *in[] = {front_cast(em, name, weights, ELEM_U8), x,
+			    emit_table(em, NULL, ELEM_U8, 0, NULL, &z)};
+
+	return emit_node(em, emit_take_str(em, "%s.sums", name), emit_take_str(em, "%s.sums", name),
+			 "MatMulInteger", in, ARRAY_LEN(in));
+}
+
+/*
+ * The weighted sums as int32 [blocks, BLOCK, others]. A weight has 16 bits and products of bytes are the fastest that
+ * are exact, so that the upper and the lower byte of the weights are multiplied one by one.
+ */
+static const char *
+products(struct emit *em, const char *w, const char *x)
+{
+	const char *high, *low, *step = front_f64(em, 256);
+
+	high = emit_op(em, "high.1", "Div", w, step);
+	high = emit_op(em, "high.2", "Floor", high);
+	low = emit_op(em, "low.1", "Mul", high, step);
+	low = emit_op(em, "low.2", "Sub", w, low);
+	high = emit_op(em, "high.3", "Add", high, front_f64(em, 128));
+	high = sums(em, "high", high, 128, x);
+	low = sums(em, "low", low, 0, x);
+	high = emit_op(em, "high.sums.256", "Mul", high, i32(em, 256));
+	return emit_op(em, "sums", "Add", high, low);
+}
+
+/* One pass over the first axis of x uint8 [inputs, others]: uint8 [outputs, others]. */
 static const char *
 pass(struct emit *em, const char *x, enum resize_filter filter, const char *inputs, const char *outputs)
 {
-	const char *w, *sign, *one, *half;
+	const struct bands b = bands_make(em, filter, inputs, outputs);
+	const char *w = b.weights, *sign, *one, *shape;
 
-	w = exact_weights(em, filter, inputs, outputs);
 	one = unit(em, w);
 	sign = emit_op(em, "sign", "Sign", w);
 	w = emit_op(em, "size", "Abs", w);
@@ -161,21 +254,29 @@ pass(struct emit *em, const char *x, enum resize_filter filter, const char *inpu
 	w = emit_op(em, "scaled.half", "Add", w, front_f64(em, 0.5));
 	w = emit_op(em, "whole", "Floor", w);
 	w = emit_op(em, "weights", "Mul", w, sign);
-	x = emit_op(em, "sums", "MatMul", w, x);
-	half = emit_op(em, "half", "Mul", one, front_f64(em, 0.5));
-	x = emit_op(em, "sums.half", "Add", x, half);
-	x = emit_op(em, "levels", "Div", x, one);
-	x = emit_op(em, "floor", "Floor", x);
-	x = emit_op(em, "above", "Max", x, front_f64(em, 0));
-	return emit_op(em, "out", "Min", x, front_f64(em, 255));
+	x = emit_op(em, "bands", "Gather", x, b.index); /* [blocks, inputs of a block, others] */
+	x = products(em, w, x);
+	one = front_cast(em, "one.i32", one, ELEM_I32);
+	x = emit_op(em, "sums.half", "Add", x, emit_op(em, "half", "Div", one, i32(em, 2)));
+	x = emit_op(em, "levels", "Div", x, one); /* rounds negative ones up, to 0 at most */
+	x = emit_op(em, "clipped", "Clip", x, i32(em, 0), i32(em, 255));
+	x = front_cast(em, "levels.u8", x, ELEM_U8);
+	shape = emit_op(em, "shape", "Shape", x);
+	shape = emit_op(em, "others", "Slice", shape, emit_i64_list(em, 2), emit_i64_list(em, 3));
+	shape = emit_op(em, "flat.shape", "Concat", emit_i64_list(em, -1), shape);
+	emit_attr_int(em, "axis", 0);
+	x = emit_op(em, "all", "Reshape", x, shape);
+	shape = emit_op(em, "end", "Unsqueeze", outputs, emit_i64_list(em, 0));
+	return emit_op(em, "out", "Slice", x, emit_i64_list(em, 0), shape);
 }
 
-/* [a, b, 3] to [b, a, 3] */
+/* [a, b, c] to [b, c, a]: a transposed matrix of bytes, which is fast, where the three axes of a picture are not. */
 static const char *
 turned(struct emit *em, const char *suffix, const char *x)
 {
+	x = emit_op(em, emit_take_str(em, "%s.flat", suffix), "Reshape", x, emit_i64_list(em, 0, -1));
 	x = emit_op(em, suffix, "Transpose", x);
-	emit_attr_ints(em, "perm", 3, (const int64_t[]){1, 0, 2});
+	emit_attr_ints(em, "perm", 2, (const int64_t[]){1, 0});
 	return x;
 }
 
@@ -183,17 +284,21 @@ const char *
 front_resize(struct emit *em, const char *name, const char *image, enum resize_filter filter,
 	     struct front_size from, struct front_size to)
 {
-	const char *x;
+	const char *x, *shape;
 
 	front_scope(em, emit_take_str(em, "%s.across", name));
-	x = turned(em, "columns", image);
-	x = emit_op(em, "flat", "Reshape", x, emit_i64_list(em, 0, -1)); /* [width, height*3] */
-	x = front_cast(em, "in", x, ELEM_F64);
+	x = turned(em, "columns", image); /* [width*3, height] */
+	shape = emit_op(em, "width", "Unsqueeze", from.width, emit_i64_list(em, 0));
+	shape = emit_op(em, "column.shape", "Concat", shape, emit_i64_list(em, -1));
+	emit_attr_int(em, "axis", 0);
+	x = emit_op(em, "column", "Reshape", x, shape); /* [width, 3*height] */
 	x = pass(em, x, filter, from.width, to.width);
-	x = emit_op(em, "colours", "Reshape", x, emit_i64_list(em, 0, -1, 3));
-	x = turned(em, "rows", x); /* [height, new width, 3] */
+	shape = emit_op(em, "height", "Unsqueeze", from.height, emit_i64_list(em, 0));
+	shape = emit_op(em, "row.shape", "Concat", emit_i64_list(em, -1), shape);
+	emit_attr_int(em, "axis", 0);
+	x = emit_op(em, "row", "Reshape", x, shape); /* [new width*3, height] */
+	x = turned(em, "rows", x);
 	front_scope(em, emit_take_str(em, "%s.down", name));
-	x = emit_op(em, "flat", "Reshape", x, emit_i64_list(em, 0, -1));
 	x = pass(em, x, filter, from.height, to.height);
 	return emit_op(em, "colours", "Reshape", x, emit_i64_list(em, 0, -1, 3));
 }

@@ -224,8 +224,9 @@ picture_check(const struct prepare *p, struct ort_session *s, const struct pictu
 }
 
 /* Smaller than the minimum, larger than the maximum, extreme shapes, odd and exact sizes. */
-static const int64_t sizes[][2] = {{1, 1},   {5, 7},     {28, 56},   {41, 33},  {42, 70},  {1, 200},
-				   {190, 1}, {300, 400}, {401, 203}, {97, 500}, {640, 31}, {64, 64}};
+static const int64_t sizes[][2] = {{1, 1},    {5, 7},   {28, 56},   {41, 33},   {42, 70},
+				   {1, 200},  {190, 1}, {300, 400}, {401, 203}, {97, 500},
+				   {640, 31}, {64, 64}, {3000, 16}}; /* weights of 22 bits: the largest sums */
 
 static void
 rule_check(const struct prepare *p)
