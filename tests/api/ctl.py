@@ -54,15 +54,18 @@ def wait_until(condition):
         time.sleep(0.01)
 
 
-def on_terminal(args, until, then, cwd=None, **env):
-    """Runs on a terminal; calls then(fd) when the pattern `until` was seen. What was shown, and the exit status."""
+def on_terminal(args, *steps, cwd=None, **env):
+    """
+    Runs on a terminal. The steps are a pattern, a function, a pattern, a function ...: once a pattern was seen, its
+    function is called with the terminal, and the next pattern is waited for. What was shown, and the exit status.
+    """
+    patterns, functions = list(steps[0::2]), list(steps[1::2])
     pid, fd = pty.fork()
     if pid == 0:
         if cwd:
             os.chdir(cwd)
         os.execve(CTL, [CTL, *map(str, args)], env)
     shown = b""
-    told = False
     end = time.monotonic() + 20
     while time.monotonic() < end:
         if not select.select([fd], [], [], 0.1)[0]:
@@ -74,9 +77,9 @@ def on_terminal(args, until, then, cwd=None, **env):
         if not part:
             break
         shown += part
-        if not told and re.search(until, shown):
-            told = True
-            then(fd)
+        if patterns and re.search(patterns[0], shown):
+            del patterns[0]
+            functions.pop(0)(fd)
     os.close(fd)
     return shown.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 

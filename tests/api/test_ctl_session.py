@@ -5,7 +5,6 @@ import os
 import shlex
 import socket
 import threading
-import time
 
 import pytest
 from conftest import BUILD
@@ -25,11 +24,13 @@ result
 """
 
 
-class SlowLink:
-    """A connection to the daemon that is slow until told otherwise."""
+class Link:
+    """Passes connections on to the daemon; of what one of them brings, only so much until `whole` is set."""
+
+    FIRST = 12_000_000
 
     def __init__(self, port):
-        self.to, self.slow = port, True
+        self.to, self.whole = port, threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.serve, daemon=True).start()
@@ -49,11 +50,13 @@ class SlowLink:
             threading.Thread(target=self.pump, args=(far, near, True), daemon=True).start()
 
     def pump(self, source, sink, down):
+        passed = 0
         try:
             while data := source.recv(65536):
                 sink.sendall(data)
-                if down and self.slow:
-                    time.sleep(0.005)
+                passed += len(data)
+                if down and passed > self.FIRST:
+                    self.whole.wait()
             sink.shutdown(socket.SHUT_WR)
         except OSError:
             for s in (source, sink):
@@ -69,9 +72,9 @@ class Session:
     def note(self, words):
         self.text.append(f"\n# {words}\n")
 
-    def __call__(self, line, status=0, until=b"\0", then=lambda fd: None):
+    def __call__(self, line, *steps, status=0):
         """Types a line; what it leaves on the screen."""
-        shown, got = on_terminal(shlex.split(line)[1:], until, then, cwd=self.folder, **self.env)
+        shown, got = on_terminal(shlex.split(line)[1:], *steps, cwd=self.folder, **self.env)
         screen = render(shown)
         self.text += [f"$ {line}", *screen, *([f"[exit status {got}]"] if got else [])]
         assert got == status, "\n".join(self.text)
@@ -99,18 +102,18 @@ def test_the_first_ten_minutes(session, stopped):
         pytest.skip("fake_worker is not built")
     session.note("What is this?")
     session.env["COLCONV_SERVER"] = f"http://127.0.0.1:{free_port()}"
-    assert "Usage: colconvctl" in session("colconvctl", 2)
-    assert "did you mean 'submit'?" in session("colconvctl submti model", 2)
-    assert "did you mean '--state'?" in session("colconvctl list --stat queued", 2)
+    assert "Usage: colconvctl" in session("colconvctl", status=2)
+    assert "did you mean 'submit'?" in session("colconvctl submti model", status=2)
+    assert "did you mean '--state'?" in session("colconvctl list --stat queued", status=2)
     session("colconvctl help list")
 
     session.note("No daemon")
-    assert "check that colconvd runs there" in session("colconvctl list", 9)
+    assert "check that colconvd runs there" in session("colconvctl list", status=9)
     session("colconvctl config")
 
     session.note("The daemon is started")
     stopped.start("--slots", "1")
-    link = SlowLink(stopped.port)
+    link = Link(stopped.port)
     (session.folder / "config" / "colconv").mkdir(parents=True)
     (session.folder / "config" / "colconv" / "colconvctl.conf").write_text(f"server = http://127.0.0.1:{link.port}\n")
     del session.env["COLCONV_SERVER"]
@@ -120,22 +123,22 @@ def test_the_first_ten_minutes(session, stopped):
     session.note("A first job")
     (session.folder / "model").mkdir()
     (session.folder / "model" / "script").write_text(LONG.format(session.folder))
-    assert "cannot find 'mdoel'" in session("colconvctl submit mdoel", 2)
-    assert "dtype" in session("colconvctl submit model --dtype fp8", 2)
+    assert "cannot find 'mdoel'" in session("colconvctl submit mdoel", status=2)
+    assert "dtype" in session("colconvctl submit model --dtype fp8", status=2)
     assert "colconvctl watch 1" in session("colconvctl submit model")
     wait_until(lambda: (session.folder / "begun").exists())
-    assert "come back with 'colconvctl watch 1'" in session("colconvctl watch 1", until=b" 25%", then=ctrl_c)
+    assert "come back with 'colconvctl watch 1'" in session("colconvctl watch 1", b" 25%", ctrl_c)
     session("colconvctl submit model --label who=me --priority 5")
     assert "running" in session("colconvctl list")
     session("colconvctl show 2")
-    assert "job 1 has no artifact, it is running" in session("colconvctl fetch 1", 3)
-    shown = session("colconvctl watch", until=b" 25%", then=lambda fd: (session.folder / "go").touch())
+    assert "job 1 has no artifact, it is running" in session("colconvctl fetch 1", status=3)
+    shown = session("colconvctl watch", b" 25%", lambda fd: (session.folder / "go").touch())
     assert "job 1: done" in shown and "job 2: done" in shown
     session("colconvctl logs 1")
 
     session.note("The files, over a slow line")
-    assert "continues with what is there" in session("colconvctl fetch 1", 6, until=rb" [2-9]\d%", then=ctrl_c)
-    link.slow = False
+    assert "continues with what is there" in session("colconvctl fetch 1", rb" [2-9]\d%", ctrl_c, status=6)
+    link.whole.set()
     session("colconvctl fetch 1")
     assert "is there already" in session("colconvctl fetch 1")
 
@@ -144,13 +147,13 @@ def test_the_first_ten_minutes(session, stopped):
     (session.folder / "broken" / "script").write_text(
         "stage resolve\nlog <3>header of 'model-00003.safetensors' is cut\n"
         "fail bad_checkpoint header of 'model-00003.safetensors' is longer than the file\n")
-    assert "compare the checkpoint's files" in session("colconvctl submit broken --fetch out", 5)
+    assert "compare the checkpoint's files" in session("colconvctl submit broken --fetch out", status=5)
     session("colconvctl list --state failed")
     session("colconvctl show 3")
     session("colconvctl logs 3")
-    session("colconvctl fetch 3", 3)
-    session("colconvctl cancel 3", 1)
-    session("colconvctl show 99", 3)
+    session("colconvctl fetch 3", status=3)
+    session("colconvctl cancel 3", status=1)
+    session("colconvctl show 99", status=3)
 
     session.note("The one line that most need")
     assert "its files are in 'onnx'" in session("colconvctl submit model --fetch onnx")
@@ -169,5 +172,5 @@ def test_the_first_ten_minutes(session, stopped):
         (session.folder / "go").touch()
         stopped.start("--slots", "1", "--listen", f"127.0.0.1:{port}")
 
-    shown = session("colconvctl watch 5", until=b" 25%", then=restart)
+    shown = session("colconvctl watch 5", b" 25%", restart)
     assert "lost the daemon" in shown and "the daemon is back" in shown and "job 5: done" in shown

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import threading
-import time
 
 import pytest
 from ctl import CTL, EXPORT, ctl, environment, on_terminal, render, stub, wait_until  # noqa: F401
@@ -86,7 +85,8 @@ def test_watch_survives_a_restart():
     p = subprocess.Popen([CTL, "watch", "42"], env=environment(first), stderr=subprocess.PIPE, text=True)
     wait_until(lambda: first.requests)
     first.close()
-    time.sleep(0.4)
+    while "lost the daemon" not in (line := p.stderr.readline()):
+        assert line, "it ended"
     second = Stub(port=first.port)
     try:
         assert p.wait(20) == 0
@@ -113,23 +113,33 @@ def test_watch_gives_up(stub):
     assert r.returncode == 9 and "gave up after 1 s without the daemon" in r.stderr
 
 
-def long_job(finish):
-    def run(h):
+class LongJob:
+    """A job at 25, 50 and 75 percent, and at its end: each comes when go_on() was called once more."""
+
+    def __init__(self, stub):
+        self.going_on = threading.Semaphore(0)
+        stub.routes["GET", "/v1/jobs/42/events"] = self.run
+
+    def go_on(self, fd=None):
+        self.going_on.release()
+
+    def to_75_percent(self, then):
+        """Steps of on_terminal(): each percentage is on the screen before more is told."""
+        return b" 25%", self.go_on, b" 50%", self.go_on, b" 75%", then
+
+    def run(self, h):
         h.events(event("job", EXPORT))
         for done in (1000, 2000, 3000):
-            time.sleep(0.06)
             h.wfile.write(event("progress", {"stage": "export", "done": done, "total": 4000, "unit": "bytes",
                                              "detail": "lm.03.mlp"}))
             h.wfile.flush()
-        finish.wait(10)
+            self.going_on.acquire(timeout=10)
         h.wfile.write(event("job", job("done")))
-    return run
 
 
 def test_watch_on_a_terminal(stub):
-    finish = threading.Event()
-    stub.routes["GET", "/v1/jobs/42/events"] = long_job(finish)
-    shown, status = on_terminal(["watch", 42], b" 75%", lambda fd: finish.set(), **environment(stub, TERM="xterm"))
+    long_job = LongJob(stub)
+    shown, status = on_terminal(["watch", 42], *long_job.to_75_percent(long_job.go_on), **environment(stub, TERM="xterm"))
     assert status == 0
     assert "\r\x1b[J" in shown and "\x1b[32m" in shown
     assert "3.00 kB of 4.00 kB" in shown and "kB/s" in shown and " left" in shown
@@ -137,22 +147,21 @@ def test_watch_on_a_terminal(stub):
 
 
 def test_watch_without_colour_or_redrawing(stub):
-    finish = threading.Event()
-    stub.routes["GET", "/v1/jobs/42/events"] = long_job(finish)
-    shown, _ = on_terminal(["watch", 42], b" 75%", lambda fd: finish.set(),
+    long_job = LongJob(stub)
+    shown, _ = on_terminal(["watch", 42], *long_job.to_75_percent(long_job.go_on),
                            **environment(stub, TERM="xterm", NO_COLOR="1"))
     assert "\x1b[J" in shown and "\x1b[32m" not in shown
-    finish.set()
-    shown, _ = on_terminal(["watch", 42], b"export", lambda fd: None, **environment(stub, TERM="dumb"))
+    for _ in range(3):
+        long_job.go_on()
+    shown, _ = on_terminal(["watch", 42], **environment(stub, TERM="dumb"))
     assert "\x1b" not in shown and "job 42: export\r\n" in shown and "%" not in shown
 
 
 def test_ctrl_c_detaches(stub):
-    finish = threading.Event()
-    stub.routes["GET", "/v1/jobs/42/events"] = long_job(finish)
-    shown, status = on_terminal(["watch", 42], b" 75%", lambda fd: os.write(fd, b"\x03"),
+    long_job = LongJob(stub)
+    shown, status = on_terminal(["watch", 42], *long_job.to_75_percent(lambda fd: os.write(fd, b"\x03")),
                                 **environment(stub, TERM="xterm"))
-    finish.set()
+    long_job.go_on()
     assert status == 0 and "come back with 'colconvctl watch 42'" in shown
     assert stub.asked("POST", "/v1/jobs/42/cancel") == []
 
@@ -259,14 +268,8 @@ def test_watch_of_many_at_once_on_a_terminal(stub):
     stub.routes["GET", "/v1/jobs/1/events"] = lambda h: running(h, 1, 25)
     stub.routes["GET", "/v1/jobs/2/events"] = lambda h: running(h, 2, 75)
     stub.routes["GET", "/v1/jobs/3/events"] = waiting
-    def then(fd):
-        wait_until(lambda: len(stub.requests) == 3)
-        time.sleep(0.2)
-        finish.set()
-        time.sleep(0.3)
-        last.set()
-
-    shown, status = on_terminal(["watch", 1, 2, 3], b"25%", then, **environment(stub, TERM="xterm", NO_COLOR="1"))
+    shown, status = on_terminal(["watch", 1, 2, 3], b"(?s)25%.*75%.*4 ahead", lambda fd: finish.set(),
+                                b"job 1: done", lambda fd: last.set(), **environment(stub, TERM="xterm", NO_COLOR="1"))
     assert status == 6
     screen = render(shown)
     assert "job 3: queued, 4 ahead" in shown and "\x1b[2A\r\x1b[J" in shown
@@ -283,7 +286,7 @@ def test_ctrl_c_leaves_many_to_themselves(stub):
         stub.routes["GET", f"/v1/jobs/{n}/events"] = lambda h, n=n: (
             h.events(event("job", {**EXPORT, "id": n})), finish.wait(10))
     jobs(stub, j3="done")
-    shown, status = on_terminal(["watch", 1, 2, 3], b"job 3: done", lambda fd: (time.sleep(0.3), os.write(fd, b"\x03")),
+    shown, status = on_terminal(["watch", 1, 2, 3], b"job 3: done", lambda fd: os.write(fd, b"\x03"),
                                 **environment(stub, TERM="xterm"))
     finish.set()
     assert status == 0 and "detached; the jobs continue; come back with 'colconvctl watch 1 2'" in shown

@@ -703,8 +703,8 @@ def test_a_lock_that_nobody_works_under(hub, box):
 def test_a_lock_under_which_bytes_arrive_is_waited_for(hub, box):
     with lock_of(box, hub, SHARD):
         (box.repo / "blobs").mkdir(parents=True)
-        child = box.start_get(COLCONV_HUB_LOCK_TIMEOUT="1")
-        for i in range(10):     # more than two seconds
+        child = box.start_get(COLCONV_HUB_LOCK_TIMEOUT="2")
+        for i in range(12):     # for longer than the lock's time limit
             with open(box.part(SHARD), "ab") as part:
                 part.write(CHECKPOINT[SHARD][100 * i:100 * i + 100])
             time.sleep(0.25)
@@ -712,7 +712,7 @@ def test_a_lock_under_which_bytes_arrive_is_waited_for(hub, box):
 
     out, err = child.communicate(timeout=20)
     assert child.returncode == 0, err
-    assert [start for path, start, to in hub.served if cdn(hub, SHARD) in path] == [1000]
+    assert [start for path, start, to in hub.served if cdn(hub, SHARD) in path] == [1200]
 
 
 def job_frame(out):

