@@ -218,8 +218,9 @@ tensor_target(const struct st_tensor *t, char module[NAME_LEN_MAX], char name[NA
 }
 
 /*
- * An adapter may bring the projection that its base lacks, whole, and change it too (`base_layer` with lora_A and
- * lora_B). Adds the tensor when it is such a one; `n_base` weights are the base's.
+ * An adapter may bring a whole projection that the base lacks, and also a change to it (`base_layer` with
+ * lora_A and lora_B). Adds the tensor when it is such a projection. The first `n_base` weights belong to
+ * the base.
  */
 static int
 projection_take(struct adapter *a, const struct st_tensor *t, size_t n_base, struct err *e)
@@ -275,7 +276,9 @@ delta_fail(const struct weight *w, const char *words, struct err *e)
 	return err_set(e, E_BAD_CHECKPOINT, "the adapter's tensor '%s' %s", of[i]->name, words);
 }
 
-/* Checks the first two axes; more axes are those of the base's kernel in A, and 1 in B. */
+/*
+ * Checks the first two axes. In A, further axes must equal those of the base's kernel; in B they must be 1.
+ */
 static int
 shape_check(const struct st_tensor *t, const struct st_tensor *base, int64_t rows, int64_t cols, bool ones,
 	    struct err *e)
@@ -316,7 +319,7 @@ magnitude_check(const struct adapter *a, const struct weight *w, struct err *e)
 	return 0;
 }
 
-/* peft has the inits that change the base for linear layers only. */
+/* peft supports the inits that change the base for linear layers only. */
 static int
 init_check(const struct adapter *a, const struct weight *w, struct err *e)
 {
@@ -362,7 +365,7 @@ matrix_check(const struct adapter *a, const struct weight *w, struct err *e)
 	return r < 0 ? r : init_check(a, w, e);
 }
 
-/* The scale of a bias depends on the rank of its module's weight, which must have a delta too. */
+/* A bias is scaled by the rank of its module's weight, so that weight must have a delta too. */
 static int
 bias_check(const struct adapter *a, const struct weight *w, struct err *e)
 {

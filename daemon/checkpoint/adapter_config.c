@@ -9,8 +9,8 @@
 
 #define CONFIG_LEN_MAX (8u << 20)
 #define PATTERNS_MAX 4096
-#define PATTERNS_SIZE_MAX 500000       /* instructions of all patterns together */
-#define STEPS_MAX UINT64_C(1000000000) /* of matching, for one adapter: some seconds */
+#define PATTERNS_SIZE_MAX 500000       /* instructions in all patterns together */
+#define STEPS_MAX UINT64_C(1000000000) /* in matching, for one adapter: a few seconds */
 #define RANK_MAX 65536
 
 struct adapter_pattern {

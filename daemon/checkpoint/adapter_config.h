@@ -15,7 +15,7 @@
 
 struct adapter_pattern;
 
-/* {"q_proj": 16}: patterns for the path of a module, each with its value, in the order of the file. */
+/* {"q_proj": 16}: patterns for module paths with their values, in file order. */
 struct adapter_patterns {
 	struct adapter_pattern *item;
 	size_t n;
@@ -30,7 +30,7 @@ struct adapter_config {
 	double alpha;
 	bool rslora, dora;
 	struct adapter_patterns r_of, alpha_of;
-	uint64_t steps; /* how much work the patterns may still take */
+	uint64_t steps; /* matching steps that the patterns may still use */
 };
 
 /* clang-format off */

@@ -7,7 +7,7 @@
 #include "base/str.h"
 #include "index.h"
 
-/* Folders in which the base's name is looked for: the adapter's own, and two above it. */
+/* Folders to search for the base's name: the adapter's own folder and the two above it. */
 #define LEVELS 3
 
 static bool
@@ -18,7 +18,7 @@ dir_has(const char *dir, const char *name)
 	return path && fs_exists(path);
 }
 
-/* A copy without slashes at its end, which would hide a folder's name. */
+/* Copies `value` without trailing slashes, because "models/a/" has no last component to name the folder. */
 static int
 set_copy(char **slot, const char *value, struct err *e)
 {
@@ -30,7 +30,7 @@ set_copy(char **slot, const char *value, struct err *e)
 	return *slot ? 0 : err_no_memory(e);
 }
 
-/* `path` in the folder, when a model may lie there. */
+/* Returns dir/path when a model may lie there. */
 static int
 base_try(const char *dir, const char *path, char **ret, struct err *e)
 {
@@ -58,7 +58,10 @@ path_up(char *path)
 	path[n] = '\0';
 }
 
-/* Where the base lies that the adapter in `dir` calls `name`. *ret stays NULL when it is not on this machine. */
+/*
+ * Finds the folder of the base that the adapter in `dir` calls `name`. *ret stays NULL when it is not on this
+ * machine.
+ */
 static int
 base_locate(const char *dir, const char *name, char **ret, struct err *e)
 {
@@ -105,7 +108,7 @@ both_refuse(const char *dir, struct err *e)
 		dir);
 }
 
-/* The adapter in `dir`, over the base that was given or that it names. */
+/* The adapter in `dir`, over the base that was given or, without one, the base that it names. */
 static int
 place_adapter(struct folder_roots roots, const char *dir, const char *base, struct adapter_place *p,
 	      struct err *e)
@@ -141,7 +144,7 @@ place_both(struct folder_roots roots, const char *dir, const char *base, enum ad
 	return place_adapter(roots, dir, base ? base : dir, p, e);
 }
 
-/* Subfolders of `dir` that hold an adapter: the first two by name, which is all that anybody wants to know. */
+/* Finds subfolders of `dir` that hold an adapter: the first two by name are enough for the error message. */
 static int
 subfolders(const char *dir, char *ret[2], struct err *e)
 {
@@ -161,7 +164,10 @@ subfolders(const char *dir, char *ret[2], struct err *e)
 	return r;
 }
 
-/* A folder with neither: the adapter of its one subfolder, else it is a checkpoint whose parts are missing. */
+/*
+ * A folder without a model and without an adapter: use the adapter of its only subfolder, or treat it as a
+ * checkpoint with missing parts.
+ */
 static int
 place_neither(struct folder_roots roots, const char *dir, const char *base, enum adapter_use use,
 	      struct adapter_place *p, struct err *e)

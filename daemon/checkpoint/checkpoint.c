@@ -160,7 +160,8 @@ cmp_weight(const void *pa, const void *pb)
 	const struct weight *a = pa, *b = pb;
 	int d = strcmp(a->name, b->name);
 
-	/* Two weights of one name are an error; its text should not depend on their order in the files. */
+	/* Two weights with the same name are an error; its text must not depend on their order in the
+	 * files. */
 	return d ? d : strcmp(a->tensor->name, b->tensor->name);
 }
 
@@ -233,7 +234,7 @@ checkpoint_rename(struct checkpoint *c, const struct name_rule *rules, struct er
 	int r = 0;
 
 	for (i = 0; i < c->weight_count; i++) {
-		if (r >= 0) /* after a failure the others only move up */
+		if (r >= 0) /* after a failure the remaining weights are only moved up */
 			r = weight_rename(&c->weights[i], rules, e);
 		if (r == 0)
 			weight_release(&c->weights[i]);

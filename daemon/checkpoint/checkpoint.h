@@ -20,11 +20,12 @@
 
 struct checkpoint;
 
-/* What the job says about an adapter, and about what it may read. */
+/* What the job says about adapters, and which folders it may read. */
 struct checkpoint_choice {
-	const char *base; /* folder of its base; NULL: where the adapter says */
+	const char *base; /* folder of its base; NULL: the one that the adapter names */
 	enum adapter_use adapter;
-	struct folder_roots roots; /* each folder lies beneath one of these, or opening it is E_NOT_ALLOWED */
+	struct folder_roots roots; /* each folder must lie below one of these, or opening it fails with
+                                    * E_NOT_ALLOWED */
 };
 
 /*
@@ -38,18 +39,22 @@ int checkpoint_open(const char *dir, const struct checkpoint_choice *choice, str
 		    struct err *e);
 void checkpoint_free(struct checkpoint **c);
 
-const char *checkpoint_dir(const struct checkpoint *c); /* of config.json: under an adapter, of the base */
-const char *checkpoint_adapter(const struct checkpoint *c); /* its folder; NULL: there is none */
+const char *checkpoint_dir(const struct checkpoint *c);     /* holds config.json: with an adapter, the folder
+                                                         * of its base */
+const char *checkpoint_adapter(const struct checkpoint *c); /* its folder; NULL: no adapter */
 
-/* Both as folders, for other files of theirs; the second may be NULL. Their folder_check() covers what was read here. */
+/*
+ * Both as folders, to open further files in them; the second may be NULL. Their folder_check() also covers
+ * the files that were read here.
+ */
 struct folder *checkpoint_folder(const struct checkpoint *c);
 struct folder *checkpoint_adapter_folder(const struct checkpoint *c);
 
 typedef void (*checkpoint_progress_fn)(void *arg, uint64_t done, uint64_t total, const char *name);
 
 /*
- * Does to the base what peft does when it loads an adapter that says PiSSA or OLoRA. It must be called before a
- * weight is read, takes seconds a weight, and keeps rank * (in + out) floats of each.
+ * Changes the base as peft does when it loads an adapter with the PiSSA or OLoRA init. Call it before any
+ * weight is read. It takes seconds per weight, and keeps rank * (in + out) floats for each.
  */
 int checkpoint_init_apply(struct checkpoint *c, weight_init_fn find, checkpoint_progress_fn progress,
 			  void *arg, struct err *e);
@@ -60,7 +65,7 @@ size_t checkpoint_count(const struct checkpoint *c);
 const struct weight *checkpoint_get(const struct checkpoint *c, size_t i); /* sorted by canonical name */
 const struct weight *checkpoint_find(const struct checkpoint *c, const char *name);
 
-/* Files of weights, for the manifest: shards, and last the adapter's. */
+/* Weight files, for the manifest: the shards first, the adapter's file last. */
 size_t checkpoint_file_count(const struct checkpoint *c);
 const struct st_file *checkpoint_file(const struct checkpoint *c, size_t i);
 
@@ -70,22 +75,28 @@ const struct index_lost *checkpoint_lost(const struct checkpoint *c);
 struct name_rule; /* names.h */
 
 /*
- * Gives the weights the names that their family's own rules make of the canonical ones, and drops those that a rule
- * drops. E_BAD_CHECKPOINT when two weights then have one name.
+ * Renames weights by the rules of their family, and drops the weights that a rule drops. E_BAD_CHECKPOINT
+ * when two weights then have the same name.
  */
 int checkpoint_rename(struct checkpoint *c, const struct name_rule *rules, struct err *e);
 
 /*
- * The weight of that name with exactly that shape, or E_BAD_CHECKPOINT with a sentence that names
- * the tensor as the files spell it, its file, and the shapes found and wanted.
+ * The weight with that name and exactly that shape. Otherwise E_BAD_CHECKPOINT with a message that names
+ * the tensor as the files spell it, its file, the shape found and the shape wanted.
  */
 int checkpoint_require(const struct checkpoint *c, const char *name, int rank, const int64_t *shape,
 		       const struct weight **ret, struct err *e);
 
-/* Fails for a weight that cannot be computed with: it is empty, or its numbers are not floating point. */
+/*
+ * Fails for a weight that cannot be used in a computation: it is empty, or its elements are not floating
+ * point.
+ */
 int checkpoint_usable(const struct checkpoint *c, const struct weight *w, struct err *e);
 
-/* Always fails: says which weight is missing, as the files would spell it, and why as far as the files show. */
+/*
+ * Always fails: names the missing weight as the files would spell it, and gives the reason when the files
+ * show one.
+ */
 int checkpoint_missing(const struct checkpoint *c, const char *name, struct err *e);
 
 /* Finds "student.custom_text_proj.weight" for proj.weight: the name behind an unknown prefix. NULL: not found. */

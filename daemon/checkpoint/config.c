@@ -8,7 +8,7 @@ str_or(const json_t *v, const char *otherwise)
 	return json_is_string(v) ? json_string_value(v) : otherwise;
 }
 
-/* Where library versions put what they say of quantization; "": at the top. */
+/* Places where library versions put their quantization settings; "" is the top level. */
 static const char *const quantization_places[] = {"", "vlm_config", "text_config", "vision_config",
 						  "llm_config"};
 static const char *const quantization_keys[] = {"quantization_config", "compression_config"};

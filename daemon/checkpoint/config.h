@@ -1,4 +1,6 @@
-/* What of config.json matters whatever the family is. A family reads the rest, with config_scope.h. */
+/*
+ * The parts of config.json that matter for every family. Each family reads its own keys with config_scope.h.
+ */
 #ifndef CHECKPOINT_CONFIG_H
 #define CHECKPOINT_CONFIG_H
 

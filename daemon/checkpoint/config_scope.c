@@ -113,7 +113,7 @@ config_sub(const struct config_scope *s, const char *key, enum json_need need, s
 		return r;
 	ret->obj = obj;
 	n = snprintf(ret->path, sizeof(ret->path), "%s%s%s", s->path, dot(s), key);
-	assert((size_t)n < sizeof(ret->path)); /* the deepest is a rope object, 45 bytes */
+	assert((size_t)n < sizeof(ret->path)); /* the deepest path is a rope object, 45 bytes */
 	return 0;
 }
 

@@ -12,7 +12,9 @@ struct config_scope {
 	char path[96];     /* "" for the top */
 };
 
-/* A whole number: key, range, value when absent or null, and where in the caller's struct it goes. */
+/*
+ * A whole number: its key, range, the value when it is absent or null, and its offset in the caller's struct.
+ */
 struct config_int {
 	const char *key;
 	int64_t min, max;
@@ -29,7 +31,7 @@ int config_fail(const struct config_scope *s, const char *key, int code, struct 
 int config_ints(const struct config_scope *s, const struct config_int *rows, size_t count, void *ret,
 		struct err *e);
 
-/* The same; a number other than 0 that *ret has on entry takes the place of a row's fallback. */
+/* The same, but a nonzero *ret on entry replaces a row's fallback. */
 int config_ints_over(const struct config_scope *s, const struct config_int *rows, size_t count, void *ret,
 		     struct err *e);
 
@@ -41,7 +43,7 @@ int config_double(const struct config_scope *s, const char *key, double fallback
 int config_only(const struct config_scope *s, const char *key, const char *want, const char *other,
 		struct err *e);
 
-/* The same for any number of strings; NULL ends them. */
+/* The same for any number of strings; the list ends with NULL. */
 int config_one_of(const struct config_scope *s, const char *key, const char *const want[], struct err *e);
 
 /* Enters a member that is an object. Its obj is NULL when the member is optional and absent. */
@@ -51,7 +53,7 @@ int config_sub(const struct config_scope *s, const char *key, enum json_need nee
 /* The object that holds the backbone: `vlm_config`, or the top where that has the keys itself. */
 int config_backbone(const json_t *config, struct config_scope *ret, struct err *e);
 
-/* `embedding_dim` of the top, 0 when it is not there. */
+/* The top-level `embedding_dim`, or 0 when absent. */
 int config_embedding_dim(const json_t *config, int64_t *ret, struct err *e);
 
 /*

@@ -6,7 +6,7 @@
 /* Side of a tile; a tile is transposed within the first-level cache. */
 #define TILE 64
 
-/* Floats in the buffer between two types of 16 bits. */
+/* Floats in the buffer for a conversion from one 16-bit type to another. */
 #define FLOATS 512
 
 typedef void (*widen_fn)(const unsigned char *src, size_t n, float *dst);

@@ -1,7 +1,7 @@
 /*
- *	{"__metadata__": {"format": "pt"}, "a": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ...}
+ * The header is read twice: first to count tensors and names, then into memory of exactly that size.
  *
- * Read twice: first counted, then taken into memory of just that size.
+ *	{"__metadata__": {"format": "pt"}, "a": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ...}
  */
 #include "header.h"
 
@@ -13,7 +13,7 @@
 
 #define NAMES_LEN_MAX (32 << 20)
 
-/* A tensor's entry in the header, before its parts are held against each other. */
+/* A tensor's entry in the header, before its parts are compared with each other. */
 struct entry {
 	char dtype[16];
 	int64_t offset[2];
@@ -35,7 +35,10 @@ dtype_scan(struct scan *s, struct entry *ret, int code, struct err *e)
 	return r;
 }
 
-/* An array of whole numbers from 0: 1, or 0 when it holds anything else. The first `cap` of them are stored. */
+/*
+ * Reads an array of whole numbers from 0 up: 1, or 0 when it holds anything else. Only the first `cap` are
+ * stored.
+ */
 static int
 numbers_scan(struct scan *s, int64_t *ret, int cap, int *ret_n, struct err *e)
 {
@@ -101,7 +104,7 @@ offsets_scan(struct scan *s, struct entry *entry, int code, struct err *e)
 	return 0;
 }
 
-/* One tensor's object. A key that the format does not know is skipped. */
+/* Reads one tensor's object. Unknown keys are skipped. */
 static int
 entry_scan(struct scan *s, struct entry *ret, struct st_tensor *t, int code, struct err *e)
 {
@@ -132,7 +135,7 @@ entry_scan(struct scan *s, struct entry *ret, struct st_tensor *t, int code, str
 	return 0;
 }
 
-/* `data` is where offset 0 lies; the end is checked when all tensors are known. */
+/* `data` is where offset 0 lies. The end of the data is checked later, when all tensors are known. */
 static int
 tensor_scan(struct scan *s, const unsigned char *data, uint64_t data_len, struct st_tensor *t, struct err *e)
 {
@@ -199,7 +202,7 @@ cmp_name(const void *pa, const void *pb)
 	return strcmp((*a)->name, (*b)->name);
 }
 
-/* Sorts by offset, and by name on the side. */
+/* Sorts the tensors by offset; a second list sorted by name finds duplicates. */
 static int
 tensors_sort(struct st_header *h, int code, struct err *e)
 {
@@ -216,7 +219,7 @@ tensors_sort(struct st_header *h, int code, struct err *e)
 	return 0;
 }
 
-/* Holds every tensor against the one before it in the file. */
+/* Compares every tensor with the one before it in the file. */
 static int
 tensors_check(struct st_header *h, const unsigned char *data, uint64_t data_len, int code, struct err *e)
 {
@@ -235,12 +238,12 @@ tensors_check(struct st_header *h, const unsigned char *data, uint64_t data_len,
 			t->data = NULL;
 	}
 	if (at != data + data_len)
-		return err_set(e, code, "%td bytes after the last tensor belong to none",
+		return err_set(e, code, "%td bytes after the last tensor do not belong to a tensor",
 			       data + data_len - at);
 	return 0;
 }
 
-/* How many tensors the header names, and how long their names are together. */
+/* Counts the tensors in the header, and adds up the lengths of their names. */
 static int
 header_measure(struct scan s, size_t *ret_count, size_t *ret_len, struct err *e)
 {
@@ -269,7 +272,9 @@ header_measure(struct scan s, size_t *ret_count, size_t *ret_len, struct err *e)
 	return r < 0 ? r : scan_end(&s, e);
 }
 
-/* Everything is allocated once, in the size that the header needs: a header of any kind costs little more than its own bytes. */
+/*
+ * Allocates once, in the size that the header needs: a hostile header costs little more than its own bytes.
+ */
 static int
 tensors_alloc(struct st_header *h, size_t count, size_t names_len, struct err *e)
 {

@@ -1,7 +1,8 @@
 /*
- * The header of a safetensors file, as safetensors.h describes it.
+ * Parses the header of a safetensors file; safetensors.h describes the format.
  *
- * A hostile header costs no more memory than an honest one of the largest size allowed: 31 MB for tensors and 32 MB for their names.
+ * The largest header that is allowed costs 31 MB for the tensors and 32 MB for their names, whatever it
+ * holds.
  */
 #ifndef CHECKPOINT_HEADER_H
 #define CHECKPOINT_HEADER_H
@@ -16,7 +17,8 @@ struct st_header {
 };
 
 /*
- * Takes the text, whose tensors' bytes are `data`, into a zeroed *h. It is to be released, after a failure too. Errors have the code given.
+ * Parses the text into a zeroed *h; `data` are the bytes of the tensors. Release *h after a failure too.
+ * Errors have the given code.
  */
 int st_header_parse(const void *text, size_t text_len, const unsigned char *data, uint64_t data_len, int code,
 		    struct st_header *h, struct err *e);

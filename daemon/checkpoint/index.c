@@ -15,7 +15,7 @@ struct row {
 	char shard[256]; /* a plain file name */
 };
 
-/* A tensor of a shard, to look rows up in all shards at once. */
+/* A tensor in a shard: all shards' tensors in one list, for lookups by name. */
 struct place {
 	const char *tensor;
 	size_t shard;
@@ -70,7 +70,7 @@ row_read(struct scan *s, struct row *row, struct err *e)
 	return r;
 }
 
-/* Calls fn for each row of the map that begins here. */
+/* Calls fn for each row of the map that begins at the scan's position. */
 static int
 rows_each(struct scan *s, row_fn fn, void *arg, struct err *e)
 {
@@ -92,7 +92,7 @@ rows_each(struct scan *s, row_fn fn, void *arg, struct err *e)
 	return r;
 }
 
-/* Calls fn for each row of weight_map, wherever in the index that stands. */
+/* Calls fn for each row of weight_map, wherever in the file weight_map lies. */
 static int
 map_each(const void *text, size_t len, row_fn fn, void *arg, struct err *e)
 {
@@ -121,7 +121,7 @@ map_each(const void *text, size_t len, row_fn fn, void *arg, struct err *e)
 	return found ? 0 : err_set(e, E_BAD_CHECKPOINT, "weight_map is missing");
 }
 
-/* The set of file names in the map, as the keys of an object; their values are set when they are opened. */
+/* Collects the shard names as the keys of an object; the values are set when the shards are opened. */
 static int
 name_collect(void *arg, const struct row *row, struct err *e)
 {
@@ -216,7 +216,7 @@ places_collect(const struct shards *s, struct places *ret, struct err *e)
 	return 0;
 }
 
-/* The first place of a tensor, or where it would be. */
+/* The first place of a tensor, or the place where it would be inserted. */
 static const struct place *
 place_first(const struct places *p, const char *tensor)
 {
@@ -259,8 +259,9 @@ check_release(struct check *c)
 }
 
 /*
- * The tensor is in no other shard than the map says, or in none at all. A tensor that the map does not
- * know is legal, as long as it is in one shard only: checkpoint.c sees to that.
+ * Checks that no shard other than the one in the map holds the tensor; the tensor may be missing
+ * everywhere. A tensor that the map does not list is allowed as long as only one shard holds it:
+ * checkpoint.c checks that.
  */
 static int
 row_check(void *arg, const struct row *row, struct err *e)

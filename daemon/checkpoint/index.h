@@ -14,15 +14,15 @@
 #define WEIGHTS_NAME "model.safetensors"
 #define INDEX_NAME "model.safetensors.index.json"
 #define INDEX_SHARDS_MAX 1000
-#define INDEX_TENSORS_MAX (1 << 19) /* of all shards */
+#define INDEX_TENSORS_MAX (1 << 19) /* in all shards together */
 
 /*
- * Tensors that the index lists and no shard has. Libraries list a tied lm_head, or parts of a training head, that they
- * did not save. This matters only when the model needs such a tensor.
+ * Tensors that the index lists but no shard holds. Libraries list a tied lm_head or parts of a training
+ * head that they did not save. This is an error only when the model needs such a tensor.
  */
 struct index_lost {
 	size_t count;
-	char *name[32]; /* the first of them */
+	char *name[32]; /* the first ones */
 	char *shard[32];
 };
 
@@ -37,16 +37,16 @@ struct shards {
 void shards_release(struct shards *s);
 
 /*
- * Opens every shard that the index of this folder names, and holds index and shards against each other:
- * E_BAD_CHECKPOINT for a missing shard, and for a tensor that lies in another shard than the index says.
- * *ret is to be released, after success only.
+ * Opens every shard that the folder's index names, and compares the index with the shards: E_BAD_CHECKPOINT
+ * when a shard is missing, or when a tensor lies in another shard than the index says. Release *ret after
+ * success only.
  */
 int index_open(struct folder *dir, struct shards *ret, struct err *e);
 
-/* The same for an index that was read already. */
+/* The same for an index whose text was already read. */
 int index_open_text(struct folder *dir, const void *text, size_t len, struct shards *ret, struct err *e);
 
-/* Only the names of the shards, as the keys of an object that the caller frees. The shards need not be there. */
+/* Only the names of the shards, as the keys of an object that the caller frees. The shards need not exist. */
 int index_names(struct folder *dir, json_t **ret, struct err *e);
 
 #endif

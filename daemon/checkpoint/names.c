@@ -3,12 +3,15 @@
 #include "base/str.h"
 
 /*
- * What wraps the whole model; any number of them, in any order: classes, adapters, parallel training
+ * Prefixes that wrap the whole model, in any number and order: classes, adapters, parallel training
  * ("module."), and models that use this model as their encoder.
  */
 static const char *const wrappers[] = {"base_model.model.", "vlm.", "model.", "module.", "encoder."};
 
-/* What torch.compile, sharded training and checkpointed activations put around any module within it. */
+/*
+ * Path components that torch.compile, sharded training and checkpointed activations put around any inner
+ * module.
+ */
 static const char *const shells[] = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"};
 
 /* Parts of a name that only modules under PEFT have. */
@@ -23,7 +26,7 @@ static const char *const peft[] = {
 	".modules_to_save.",
 };
 
-/* The first row that fits gives the part its canonical name; no row leaves the name as it is. */
+/* The first matching row gives the part its canonical name; without a match the name stays as it is. */
 static const struct {
 	const char *from, *to;
 } parts[] = {
@@ -43,7 +46,7 @@ static const struct {
 	{"multi_modal_projector.", "mmproj."},
 };
 
-/* Saved by some library versions, read by no retrieval path. */
+/* Saved by some library versions, but not needed for retrieval. */
 static const char *const ignored[] = {
 	"lm_head.weight",
 	".rotary_emb.inv_freq",

@@ -1,14 +1,16 @@
 /*
- * A pattern is a graph of instructions, each with the instruction that follows it:
+ * A pattern is compiled to a graph of instructions. Each instruction knows its successor (x; SPLIT has two,
+ * x and y):
  *
- *	SET      a byte of the set, then x            ASSERT   a place in the text, then x
- *	SPLIT    x or y                               LOOK     what a lookahead says, then x
+ *	SET      matches one byte of a set            ASSERT   matches a position in the text, such as its end
+ *	SPLIT    either successor may match           LOOK     matches where its lookahead holds
  *	MATCH    the end of the pattern, or of one lookahead
  *
- * "On at i" says of an instruction that the text from byte i on can be matched beginning with it. What is on
- * at i follows from what is on at i + 1, so one walk over the text from its end to its beginning finds it, along
- * the edges turned round. The pattern matches when its first instruction is on at 0. A lookahead is its own
- * graph: its walk says at which places it holds, and comes before the walk of the graph that has it.
+ * An instruction is "on" at position i when the text from byte i on can be matched starting with it. The
+ * instructions that are on at i follow from those on at i + 1. So the matcher walks over the text once,
+ * from its end to its beginning, and follows the edges of the graph backwards. The pattern matches when its
+ * first instruction is on at position 0. A lookahead is a graph of its own. Its walk marks the positions
+ * where it holds, and runs before the walk of the graph that contains it.
  */
 #include "pattern.h"
 
@@ -21,11 +23,11 @@ enum op { OP_SET, OP_SPLIT, OP_ASSERT, OP_LOOK, OP_MATCH };
 struct inst {
 	enum op op;
 	int x, y;
-	int arg; /* index of the set, of the lookahead; enum pattern_assert */
+	int arg; /* index of the set or of the lookahead, or an enum pattern_assert */
 	bool negative;
 };
 
-/* The instructions that lead to one, in a list of all. */
+/* The predecessors of an instruction: a range in a list of all. */
 struct before {
 	int begin, end;
 };
@@ -56,7 +58,7 @@ too_large(struct err *e)
 struct compiler {
 	struct pattern *p;
 	const struct pattern_tree *t;
-	unsigned calls; /* each adds an instruction, or is of a node that has none */
+	unsigned calls; /* each call adds an instruction, or handles a node that has none */
 	struct err *e;
 };
 
@@ -121,7 +123,7 @@ look_emit(struct compiler *c, const struct pattern_node *n, int next)
 	return inst_add(c, (struct inst){.op = OP_LOOK, .x = next, .arg = c->p->looks++, .negative = n->b});
 }
 
-/* The first instruction of a node that goes on with `next`, or an error. */
+/* Compiles a node whose successor is `next`. Returns its first instruction, or an error. */
 static int
 node_emit(struct compiler *c, int node, int next)
 {
@@ -152,7 +154,7 @@ node_emit(struct compiler *c, int node, int next)
 	return E_INTERNAL; /* can't happen: the parser makes no other kind */
 }
 
-/* The edges turned round. */
+/* Builds the reversed edges. */
 static int
 edges_make(struct pattern *p, struct err *e)
 {
@@ -239,14 +241,14 @@ pattern_size(const struct pattern *p)
 
 /* --- matching --- */
 
-/* Instructions that are on at a place. `at[i]` is the last place where i was put on. */
+/* Instructions that are on at one position. `at[i]` is the last position where i was switched on. */
 struct walk {
 	const struct pattern *p;
 	const char *text;
 	int len;
-	int *at, *list, *last; /* lists of those on here, and one place further */
+	int *at, *list, *last; /* `list` is on at this position, `last` at the next one */
 	int n, n_last;
-	bool *held; /* lookahead k at place i: [k * (len + 1) + i] */
+	bool *held; /* whether lookahead k holds at position i: [k * (len + 1) + i] */
 	uint64_t steps;
 };
 
@@ -285,7 +287,7 @@ put_on(struct walk *w, int inst, int i)
 	w->list[w->n++] = inst;
 }
 
-/* What is on at i because it comes before something that is, without a byte between them. */
+/* Switches on the predecessors that need no byte to reach an instruction that is on at i. */
 static void
 spread(struct walk *w, int i)
 {
@@ -303,7 +305,7 @@ spread(struct walk *w, int i)
 		}
 }
 
-/* What is on at i because the byte at i leads to something that is on behind it. */
+/* Switches on the instructions whose byte at i leads to an instruction that is on at i + 1. */
 static void
 step(struct walk *w, int i)
 {
@@ -351,7 +353,7 @@ text_check(const char *text, struct err *e)
 
 	for (s = text; *s; s++)
 		if ((unsigned char)*s >= 0x80)
-			return err_set(e, E_BAD_CHECKPOINT, "the name '%.100s' has characters beyond ASCII",
+			return err_set(e, E_BAD_CHECKPOINT, "the name '%.100s' has non-ASCII characters",
 				       text);
 	return 0;
 }

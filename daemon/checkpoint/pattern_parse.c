@@ -5,11 +5,11 @@
 #include "base/str.h"
 #include "pattern_private.h"
 
-#define DEPTH_MAX 100 /* groups within groups */
+#define DEPTH_MAX 100 /* nested groups */
 #define COUNT_MAX 1000
 
 struct parser {
-	const char *s; /* what is left */
+	const char *s; /* the rest of the text */
 	struct pattern_tree *t;
 	int depth;
 	struct err *e;
@@ -29,7 +29,7 @@ wrong(const struct parser *p, const char *words)
 	return err_set(p->e, E_BAD_CHECKPOINT, "the pattern is not a regular expression: %s", words);
 }
 
-/* Both arrays have room for one of each per byte of the text, and a few more. */
+/* Both arrays have room for one node and one set per byte of the text, and a few more. */
 static int
 node_add(struct parser *p, enum pattern_node_kind kind, int a, int b)
 {
@@ -111,7 +111,7 @@ is_letter_or_digit(char c)
 	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
 }
 
-/* The byte that an escape stands for, p->s behind the backslash. */
+/* Reads an escape, with p->s after the backslash, and returns its byte. */
 static int
 escape_byte(struct parser *p, unsigned char *ret)
 {
@@ -158,7 +158,7 @@ parse_escape(struct parser *p)
 	return r < 0 ? r : byte_node(p, c);
 }
 
-/* One member of a class: its byte in *ret, or 1 when it is a set of its own, which is added. */
+/* Reads one member of a class: its byte in *ret, or 1 when it is a set such as \d, which is added to `s`. */
 static int
 class_member(struct parser *p, struct pattern_set *s, unsigned char *ret)
 {
@@ -179,7 +179,7 @@ class_member(struct parser *p, struct pattern_set *s, unsigned char *ret)
 	return escape_byte(p, ret);
 }
 
-/* p->s behind the '['. A ']' at the beginning is a member. */
+/* p->s is after the '['. A ']' in the first position is a member. */
 static int
 parse_class(struct parser *p)
 {
@@ -200,7 +200,7 @@ parse_class(struct parser *p)
 			if (r < 0)
 				return r;
 			if (r == 1 || from > to)
-				return wrong(p, "a range of bytes that is not one");
+				return wrong(p, "an invalid range between '[' and ']'");
 		}
 		if (!is_set)
 			set_add(&s, from, to);
@@ -211,7 +211,7 @@ parse_class(struct parser *p)
 	return set_node(p, &s);
 }
 
-/* p->s behind the '('. */
+/* p->s is after the '('. */
 static int
 parse_group(struct parser *p)
 {
@@ -228,7 +228,7 @@ parse_group(struct parser *p)
 	}
 	if (p->depth == DEPTH_MAX)
 		return err_set(p->e, E_UNSUPPORTED_MODEL,
-			       "a pattern with more than %d groups in groups is not supported", DEPTH_MAX);
+			       "a pattern with groups nested more than %d deep is not supported", DEPTH_MAX);
 	p->depth++;
 	r = parse_alt(p);
 	p->depth--;
@@ -240,7 +240,10 @@ parse_group(struct parser *p)
 	return look < 0 ? r : node_add(p, NODE_LOOK, r, look);
 }
 
-/* Digits as a number, from *s on; `otherwise` when there is none. More than COUNT_MAX are COUNT_MAX + 1. */
+/*
+ * Reads digits from *s on as a number; `otherwise` when there are none. Numbers above COUNT_MAX become
+ * COUNT_MAX + 1.
+ */
 static int
 count_read(const char **s, int otherwise)
 {
@@ -253,7 +256,7 @@ count_read(const char **s, int otherwise)
 	return n;
 }
 
-/* "{m}", "{m,}", "{,n}" or "{m,n}" at p->s; 0 when the brace is a literal, as Python has it. */
+/* Reads "{m}", "{m,}", "{,n}" or "{m,n}" at p->s; 0 when the brace is a literal, by Python's rules. */
 static int
 count_parse(struct parser *p, int *ret_min, int *ret_max)
 {
@@ -275,12 +278,12 @@ count_parse(struct parser *p, int *ret_min, int *ret_max)
 		return err_set(p->e, E_BAD_CHECKPOINT, "the pattern repeats something more than %d times",
 			       COUNT_MAX);
 	if (*ret_max != PATTERN_INFINITE && *ret_min > *ret_max)
-		return wrong(p, "a repeat whose least count is above its most");
+		return wrong(p, "a repeat whose minimum is above its maximum");
 	p->s = s + 1;
 	return 1;
 }
 
-/* The counts of a repeat at p->s; 0 when there is none. */
+/* Reads the counts of a repeat at p->s; 0 when there is no repeat. */
 static int
 repeat_parse(struct parser *p, int *ret_min, int *ret_max)
 {
@@ -333,11 +336,11 @@ parse_repeat(struct parser *p)
 	if (r <= 0)
 		return r < 0 ? r : atom;
 	if (p->t->node[atom].kind == NODE_ASSERT)
-		return wrong(p, "a repeat of a place in the text");
+		return wrong(p, "a repeat of an assertion such as '^'");
 	if (*p->s == '+')
 		return refuse(p, p->s - 1, "a repeat without backtracking");
 	if (*p->s == '?')
-		p->s++; /* lazy: which match is found first is all the same here */
+		p->s++; /* lazy: only changes which match is found first, which does not matter here */
 	node = node_add(p, NODE_REPEAT, atom, 0);
 	p->t->node[node].min = min;
 	p->t->node[node].max = max;
@@ -388,8 +391,8 @@ pattern_parse(const char *text, struct pattern_tree *ret, struct err *e)
 	for (s = text; *s; s++)
 		if ((unsigned char)*s >= 0x80)
 			return err_set(e, E_UNSUPPORTED_MODEL,
-				       "a pattern with characters beyond ASCII is not supported");
-	/* A byte adds an item and its place in a sequence, or a repeat; '(' and '|' begin a sequence too. */
+				       "a pattern with non-ASCII characters is not supported");
+	/* A byte adds an item and its place in a sequence, or a repeat; '(' and '|' also begin a sequence. */
 	t.node = calloc(3 * len + 3, sizeof(*t.node));
 	t.set = calloc(len + 1, sizeof(*t.set));
 	r = t.node && t.set ? parse_alt(&p) : err_no_memory(e);

@@ -1,4 +1,4 @@
-/* What the parser of patterns hands to their compiler. */
+/* The parse tree that the pattern parser hands to the compiler. */
 #ifndef CHECKPOINT_PATTERN_PRIVATE_H
 #define CHECKPOINT_PATTERN_PRIVATE_H
 
@@ -6,7 +6,7 @@
 
 #define PATTERN_INFINITE (-1)
 
-/* Bytes that an item matches. */
+/* The bytes that an item matches, as a bit set. */
 struct pattern_set {
 	uint32_t bits[8];
 };
@@ -28,14 +28,14 @@ enum pattern_assert {
 enum pattern_node_kind {
 	NODE_EMPTY,
 	NODE_SET,    /* a: index of its set */
-	NODE_CAT,    /* a, then b */
+	NODE_CAT,    /* a, followed by b */
 	NODE_ALT,    /* a or b */
 	NODE_REPEAT, /* a, min to max times */
 	NODE_ASSERT, /* a: enum pattern_assert */
 	NODE_LOOK,   /* a: what must follow, or must not when b is 1 */
 };
 
-/* a and b are indices of nodes unless said otherwise. */
+/* a and b are node indices unless a kind says otherwise. */
 struct pattern_node {
 	enum pattern_node_kind kind;
 	int a, b;

@@ -1,4 +1,4 @@
-/* Errors here speak the file's language: its reader sees on-disk names, and has never seen a canonical one. */
+/* Errors here use the names in the files: the user knows these, and has never seen a canonical name. */
 #include "checkpoint.h"
 
 #include <inttypes.h>
@@ -9,7 +9,7 @@
 
 #define SHAPE_LEN_MAX (24 * TENSOR_RANK_MAX)
 
-/* Tensors that methods of quantization leave beside the weights or in their place. */
+/* Tensors that quantization methods store beside the weights or instead of them. */
 static const struct {
 	const char *suffix, *method;
 } quantized[] = {
@@ -36,7 +36,7 @@ shape_str(int rank, const int64_t *shape, char buf[SHAPE_LEN_MAX])
 	return buf;
 }
 
-/* The method by which the checkpoint is quantized, as its tensors tell; NULL: by none that is known. */
+/* The quantization method that the checkpoint's tensors show; NULL: none, or an unknown one. */
 static const char *
 quantized_by(const struct checkpoint *c)
 {
@@ -60,9 +60,9 @@ common_len(const char *a, const char *b)
 }
 
 /*
- * How the files would spell a weight that they do not have: as its closest neighbour, whose name on disk is
- * its canonical one with another beginning. "lm.norm.weight" beside "vlm.model.layers.0.mlp.up_proj.weight"
- * is "vlm.model.norm.weight".
+ * Guesses how the files would spell a weight that they do not have. It takes the closest neighbour whose
+ * name on disk differs from its canonical name only in the beginning: beside
+ * "vlm.model.layers.0.mlp.up_proj.weight" the weight "lm.norm.weight" would be "vlm.model.norm.weight".
  */
 static void
 name_on_disk(const struct checkpoint *c, const char *name, char ret[NAME_LEN_MAX])
@@ -95,7 +95,7 @@ checkpoint_find_wrapped(const struct checkpoint *c, const char *name)
 	return NULL;
 }
 
-/* The shard in which the index says that a weight lies, and does not; NULL. */
+/* The shard that should hold a weight according to the index, but does not; NULL when there is none. */
 static const char *
 lost_shard(const struct checkpoint *c, const char *name, const char **ret_tensor)
 {
@@ -129,11 +129,10 @@ checkpoint_missing(const struct checkpoint *c, const char *name, struct err *e)
 			       " says it is; download that file again",
 			       tensor, shard);
 	if (wrapped)
-		return err_set(
-			e, E_BAD_CHECKPOINT,
-			"'%s' has '%s', whose name begins with something unknown; save the model itself, "
-			"not what wraps it",
-			st_path(wrapped->file), wrapped->tensor->name);
+		return err_set(e, E_BAD_CHECKPOINT,
+			       "'%s' has '%s', whose name has an unknown prefix; save the model itself, "
+			       "not what wraps it",
+			       st_path(wrapped->file), wrapped->tensor->name);
 	name_on_disk(c, name, spelled);
 	return err_set(e, E_BAD_CHECKPOINT, "'%s' has no tensor '%s'", checkpoint_dir(c), spelled);
 }

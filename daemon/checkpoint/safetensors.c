@@ -187,6 +187,7 @@ st_drop(const struct st_file *f, const unsigned char *data, uint64_t len)
 
 	if (!f->map.data || !len)
 		return;
-	/* Pages at the edges may be shared with neighbours: these fault in again from the page cache. */
+	/* Pages at the edges may be shared with neighbouring tensors: a later access loads them again from
+	 * the page cache. */
 	(void)madvise((void *)begin, (uintptr_t)data + len - begin, MADV_DONTNEED);
 }

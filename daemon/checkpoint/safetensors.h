@@ -33,13 +33,19 @@ struct st_file;
 /* Errors have the code given (E_BAD_CHECKPOINT, E_BAD_REFERENCE) and name the file and the tensor. */
 int st_open(const char *path, int code, struct st_file **ret, struct err *e);
 
-/* A file of a folder that somebody else filled. */
+/* Opens a file in a folder that somebody else filled. */
 int st_open_in(struct folder *f, const char *name, int code, struct st_file **ret, struct err *e);
 
-/* `len` bytes of an open regular file; the descriptor is the st_file's from here on, also when this fails. */
+/*
+ * Opens `len` bytes of an open regular file. The st_file owns the descriptor from now on; on failure it is
+ * closed.
+ */
 int st_open_fd_take(int fd, uint64_t len, const char *path, int code, struct st_file **ret, struct err *e);
 
-/* The same for bytes in memory, which stay the caller's and must outlive it; `path` is for errors. */
+/*
+ * The same for bytes in memory, which the caller keeps and which must outlive the st_file; `path` is for
+ * errors.
+ */
 int st_open_bytes(const void *bytes, uint64_t len, const char *path, int code, struct st_file **ret,
 		  struct err *e);
 void st_free(struct st_file **f);
@@ -51,7 +57,9 @@ size_t st_count(const struct st_file *f);
 const struct st_tensor *st_get(const struct st_file *f, size_t i); /* in order of the data */
 const struct st_tensor *st_find(const struct st_file *f, const char *name);
 
-/* Lets the kernel drop the pages of a range that was read: keeps the page tables small, the data stays valid.
+/*
+ * Tells the kernel that the pages of a range may be dropped after reading. This keeps the page tables small;
+ * the data stays valid.
  */
 void st_drop(const struct st_file *f, const unsigned char *data, uint64_t len);
 

@@ -61,7 +61,7 @@ scan_open(struct scan *s, char bracket, struct err *e)
 	return r;
 }
 
-/* Steps to the next member: 1, or 0 past the closing bracket. */
+/* Steps to the next member: 1, or 0 after the closing bracket. */
 static int
 member_next(struct scan *s, char closing, struct err *e)
 {
@@ -95,7 +95,7 @@ scan_element(struct scan *s, struct err *e)
 	return member_next(s, ']', e);
 }
 
-/* The four digits after \u; -1 when they are not there. */
+/* Reads the four digits after \u; -1 when they are missing. */
 static int32_t
 hex4(const struct scan *s)
 {
@@ -117,7 +117,9 @@ hex4(const struct scan *s)
 	return v;
 }
 
-/* The character of \uXXXX, or of two of them when it needs more than 16 bits. -1: not a character. */
+/*
+ * Reads the character of \uXXXX, or of two such escapes when it needs more than 16 bits. -1: not a character.
+ */
 static int32_t
 codepoint(struct scan *s)
 {
@@ -163,7 +165,10 @@ utf8_put(int32_t v, char out[4])
 	return 4;
 }
 
-/* After a backslash. Returns the bytes that it stands for, 0 when it is wrong. */
+/*
+ * Reads the rest of an escape, after the backslash. Returns the number of bytes that it stands for; 0:
+ * invalid.
+ */
 static size_t
 escape_read(struct scan *s, char out[4])
 {
@@ -232,7 +237,7 @@ digits_skip(struct scan *s)
 	return s->at > from;
 }
 
-/* A fraction, an exponent, both or none. False: begun but wrong. */
+/* Skips a fraction, an exponent, both or none. False: begun but invalid. */
 static bool
 fraction_skip(struct scan *s)
 {
@@ -266,7 +271,7 @@ scan_int(struct scan *s, int64_t *ret, struct err *e)
 		return fail(s, "wrong number", e);
 	if (s->at > p)
 		return 0;
-	/* Counted downwards: the least number has no positive twin. */
+	/* Adds up negative numbers, because INT64_MIN has no positive counterpart. */
 	for (p = digits; p < s->at; p++)
 		if (__builtin_mul_overflow(v, 10, &v) || __builtin_sub_overflow(v, *p - '0', &v))
 			return fail(s, "too large a number", e);
@@ -287,7 +292,9 @@ word_skip(struct scan *s, const char *word, struct err *e)
 	return 0;
 }
 
-/* A string that nobody wants to know: also with a lone half of a surrogate pair, or with \u0000. */
+/*
+ * Skips a string that the caller does not need. Here a lone half of a surrogate pair and \u0000 are allowed.
+ */
 static int
 string_skip(struct scan *s, struct err *e)
 {
@@ -318,7 +325,7 @@ string_skip(struct scan *s, struct err *e)
 	return r;
 }
 
-/* A number of any length: Python writes whole ones of 31 digits. */
+/* Skips a number of any length: Python writes integers of 31 digits. */
 static int
 number_skip(struct scan *s, struct err *e)
 {
@@ -331,7 +338,7 @@ number_skip(struct scan *s, struct err *e)
 	return fraction_skip(s) ? 0 : fail(s, "wrong number", e);
 }
 
-/* The key of a member, with its colon, that nobody wants to know: 1, or 0 at the end of the object. */
+/* Skips a member's key and its colon: 1, or 0 at the end of the object. */
 static int
 key_skip(struct scan *s, struct err *e)
 {

@@ -6,22 +6,22 @@
 
 #define REMEDY_DOWNLOAD "download it again, for example with 'hf download'"
 
-/* How a stranger begins, whatever the case of its letters; what it is; what to do. */
+/* The first bytes of a wrong file, in any case of letters; what the file is; what to do. */
 static const struct {
 	const char *bytes, *what, *remedy;
 } strangers[] = {
 	{"version https://git-lfs.github.com/spec/", "a Git LFS pointer instead of the file itself",
 	 "run 'git lfs install' and 'git lfs pull' in the clone, or " REMEDY_DOWNLOAD},
-	{"<!doctype html", "a page of HTML, as a proxy or a login page answers", REMEDY_DOWNLOAD},
-	{"<html", "a page of HTML, as a proxy or a login page answers", REMEDY_DOWNLOAD},
-	{"<?xml", "a page of XML, as a file server answers when it fails", REMEDY_DOWNLOAD},
+	{"<!doctype html", "an HTML page, such as a proxy's error or a login page", REMEDY_DOWNLOAD},
+	{"<html", "an HTML page, such as a proxy's error or a login page", REMEDY_DOWNLOAD},
+	{"<?xml", "an XML page, such as a file server's error", REMEDY_DOWNLOAD},
 	{"PK\3\4", "a ZIP archive, as torch.save() writes",
 	 "save the model again as safetensors (save_pretrained with safe_serialization=True)"},
 	{"GGUF", "a GGUF file", "give the original checkpoint in safetensors"},
 	{"\x1f\x8b\x08", "compressed by gzip", "unpack it"},
 };
 
-/* Past the mark and the blank lines that a page may begin with. */
+/* Skips a byte order mark and the blank lines that a page may begin with. */
 static size_t
 blank_len(const char *s, size_t len)
 {
@@ -47,7 +47,7 @@ sniff_check(const void *bytes, size_t len, int code, struct err *e)
 	return 0;
 }
 
-/* Bytes of text at the beginning, up to the end of the line. */
+/* Counts the bytes of text at the beginning, up to the end of the line. */
 static size_t
 line_len(const char *s, size_t len)
 {
@@ -71,6 +71,6 @@ sniff_check_binary(const void *bytes, size_t len, int code, struct err *e)
 
 	if (r < 0 || n < 8)
 		return r;
-	/* Its words are not quoted: whoever reads the message may not be allowed to read the file. */
-	return err_set(e, code, "it is a text; " REMEDY_DOWNLOAD);
+	/* Do not quote the text: the reader of the message may not be allowed to read the file. */
+	return err_set(e, code, "it is a text file, not binary data; " REMEDY_DOWNLOAD);
 }

@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "base/str.h"
 
-#define BLOCK_LEN (1u << 20) /* small pieces are gathered to writes of up to so many bytes */
+#define BLOCK_LEN (1u << 20) /* small pieces are gathered into writes of up to this size */
 
 struct stw {
 	char *path;
@@ -16,7 +16,7 @@ struct stw {
 	json_t *header;
 	uint64_t declared; /* bytes of all tensors */
 	uint64_t given;
-	unsigned char *block; /* given, but not yet written */
+	unsigned char *block; /* accepted, but not yet written */
 	size_t block_len;
 };
 

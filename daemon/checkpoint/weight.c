@@ -3,9 +3,9 @@
  *
  *	sum[32][128] += left[k][32] * right[k][128]        for 32 ranks k at a time
  *
- * Usually left holds a part of B, and right a part of A. For a block of the transposed weight they change places,
- * since (B A)^T = A^T B^T. A weight with more than two axes (the kernel of a convolution) is taken as a matrix: its
- * first axis by all the others.
+ * Usually left holds a part of B, and right a part of A. For a block of the transposed weight they change
+ * places, since (B A)^T = A^T B^T. A weight with more than two axes (a convolution kernel) is treated as a
+ * matrix: its first axis by all the others.
  */
 #include "weight.h"
 
@@ -31,7 +31,7 @@ struct block {
 	bool transposed;
 };
 
-/* One lock is enough: row scales are computed once a weight, and few adapters have any. */
+/* One lock is enough: row scales are computed once per weight, and few adapters have any. */
 static pthread_mutex_t row_scale_lock = PTHREAD_MUTEX_INITIALIZER;
 
 void
@@ -46,7 +46,7 @@ delta_free(struct delta **d)
 	*d = NULL;
 }
 
-/* The number of columns of a tensor that is taken as a matrix. */
+/* The number of columns of a tensor that is treated as a matrix. */
 static size_t
 matrix_cols(const struct st_tensor *t)
 {
@@ -318,7 +318,7 @@ weight_read_transposed(const struct weight *w, enum elem to, size_t width, size_
 				   rows, cols, ret);
 		return 0;
 	}
-	/* Only matrices are stored transposed, and kernels, which are taken as matrices. */
+	/* Only matrices, and kernels treated as matrices, are stored transposed. */
 	assert(!w->delta->bias && matrix_cols(t) == width);
 	r = row_scale_get(w, &row_scale, e);
 	if (r == 0)
@@ -331,7 +331,7 @@ struct bad {
 	size_t nan, infinite;
 };
 
-/* Elements of float64 are looked at as they are, as large ones become infinite in float32. */
+/* Checks float64 elements without conversion: large ones would become infinite in float32. */
 static struct bad
 tensor_count_bad(const struct st_tensor *t)
 {
@@ -356,7 +356,7 @@ tensor_count_bad(const struct st_tensor *t)
 	return bad;
 }
 
-/* Fails when the tensor, which is one of a weight's or NULL, has bad elements. */
+/* Fails when the tensor has bad elements. It belongs to a weight, or is NULL. */
 static int
 tensor_check(const struct st_tensor *t, const char *path, struct err *e)
 {
@@ -373,7 +373,7 @@ tensor_check(const struct st_tensor *t, const char *path, struct err *e)
 		       t->count);
 }
 
-/* Elements that are not finite once they are read as `to`. */
+/* Counts elements that are not finite once they are converted to `to`. */
 static size_t
 count_beyond(const struct weight *w, enum elem to)
 {

@@ -23,27 +23,30 @@ enum weight_init {
 	WEIGHT_INIT_OLORA, /* subtracts scale * Q R of the first `rank` columns of Q and rows of R, where W = Q R */
 };
 
-/* The product scale * B A of a [rank, in] and b [out, rank]. Kernels with more axes are taken as matrices. */
+/*
+ * The product scale * B A of a [rank, in] and b [out, rank]. Kernels with more axes are treated as matrices.
+ */
 struct factors {
 	const struct st_tensor *a, *b; /* NULL: nothing to add */
 	float scale;
 };
 
-/* A row of an embedding that an adapter replaces. */
+/* An embedding row that an adapter replaces. */
 struct token_row {
 	int64_t token;
 	size_t source; /* row of delta.rows */
 };
 
 /*
- * What an adapter does to a weight W [out, in]. It adds two products of factors: what was trained, and what the
- * init subtracts. A magnitude (DoRA) then gives each row of the sum its length. To an embedding [words, dim] the
- * product is added transposed. A delta without factors has a bias to add (scale * bias), or rows that it replaces.
+ * An adapter's changes to a weight W [out, in]. First it adds two products of factors: what was trained,
+ * and what the init subtracts. Then a magnitude (DoRA) scales each row of the sum to a given length. For an
+ * embedding [words, dim] the product is added transposed. A delta without factors holds a bias to add
+ * (scale * bias), or rows that it replaces.
  */
 struct delta {
 	struct factors learned, initial;
 	const struct st_tensor *magnitude; /* [out]; NULL: none */
-	const struct st_tensor *bias;      /* as many elements as the weight; learned.scale is its factor */
+	const struct st_tensor *bias;      /* as many elements as the weight; its factor is learned.scale */
 	const struct st_tensor *rows;      /* [tokens, dim] */
 	struct token_row *token;           /* one for each of rows, ascending */
 	enum weight_init init;             /* weight_init_apply() fills `initial` before the first read */
@@ -54,8 +57,8 @@ struct delta {
 };
 
 /*
- * Finds the part of the matrix w [rows, cols] that an init subtracts, as the product of b [rows, rank] and
- * a [rank, cols]. E_UNSUPPORTED_MODEL when the matrix does not determine it.
+ * Finds the part that an init subtracts from the matrix w [rows, cols], as the product of b [rows, rank]
+ * and a [rank, cols]. E_UNSUPPORTED_MODEL when the matrix does not determine it uniquely.
  */
 typedef int (*weight_init_fn)(enum weight_init init, const float *w, size_t rows, size_t cols, size_t rank,
 			      float *ret_b, float *ret_a, struct err *e);
@@ -76,8 +79,9 @@ int weight_read_transposed(const struct weight *w, enum elem to, size_t width, s
 			   size_t rows, size_t cols, void *ret, struct err *e);
 
 /*
- * Says why elements of a weight that was read as `to` are not finite, always an error: E_BAD_CHECKPOINT names the
- * tensor that holds NaN or infinity and counts them; E_UNSUPPORTED_MODEL: they are too large for the type.
+ * Always fails: says why elements of a weight that was read as `to` are not finite. E_BAD_CHECKPOINT names
+ * the tensor that holds NaN or infinities and counts them; E_UNSUPPORTED_MODEL: they are too large for the
+ * type.
  */
 int weight_blame(const struct weight *w, enum elem to, struct err *e);
 

@@ -1,4 +1,4 @@
-/* The part of the base that an init subtracts, as a pair of factors in memory. */
+/* Finds the part of the base that an init subtracts, and keeps it as a pair of factors in memory. */
 #include "weight.h"
 
 #include <math.h>

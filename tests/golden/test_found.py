@@ -86,7 +86,7 @@ def test_names_that_training_wrapped_give_the_originals_embeddings(rename, check
 
 
 @pytest.mark.parametrize("change, words", [
-    pytest.param(renamed(lambda name: "student." + name), ["student.embedding_proj_layer.weight", "begins with something unknown"],
+    pytest.param(renamed(lambda name: "student." + name), ["student.embedding_proj_layer.weight", "has an unknown prefix"],
                  id="unknown-prefix"),
     pytest.param(lambda t: {n: v for n, v in t.items() if n != PROJECTION}, ["bare backbone"], id="no-projection"),
     pytest.param(lambda t: {n: v for n, v in t.items() if n != UP}, ["has no tensor '" + UP + "'"], id="missing"),
@@ -230,7 +230,7 @@ PAGE = "<!DOCTYPE html>\n<html><head><title>429 Too Many Requests</title></head>
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "model.safetensors.index.json"])
-@pytest.mark.parametrize("text, words", [(POINTER, ["a Git LFS pointer", "git lfs pull"]), (PAGE, ["a page of HTML", "download it again"])])
+@pytest.mark.parametrize("text, words", [(POINTER, ["a Git LFS pointer", "git lfs pull"]), (PAGE, ["an HTML page", "download it again"])])
 def test_a_file_that_is_something_else_is_called_so(name, text, words, checkpoint, convert):
     folder = checkpoint()
     if name.endswith("index.json"):

@@ -259,7 +259,7 @@ def test_errors_are_at_their_field(browser, site, field, text, words):
 
 def test_a_failed_job_says_what_to_do(browser, site):
     opened(browser, site, "bad_checkpoint")
-    browser.wait_text(".verdict .remedy", "What to do: compare the checkpoint's files with where they came from")
+    browser.wait_text(".verdict .remedy", "What to do: compare the checkpoint's files with the original ones")
     with site.world.lock:
         job = site.newest("running")
         site.world.end(job, "failed", time.time(), "internal")

@@ -248,7 +248,7 @@ test_missing(void **state)
 	assert_unusable(dir, "vis.y", E_BAD_CHECKPOINT, "'vlm.visual.y'");
 	assert_unusable(dir, "mmproj.y", E_BAD_CHECKPOINT, "'multi_modal_projector.y'");
 	assert_unusable(dir, "proj.weight", E_BAD_CHECKPOINT,
-			"has 'head.custom_text_proj.weight', whose name begins with something unknown");
+			"has 'head.custom_text_proj.weight', whose name has an unknown prefix");
 	put_tensors(dir, "model.safetensors", ELEM_F32, NAMES("model.layers.0.mlp.up_proj.qweight"));
 	assert_unusable(dir, "lm.layers.0.mlp.up_proj.weight", E_UNSUPPORTED_MODEL,
 			"is quantized by GPTQ or AWQ");
@@ -337,7 +337,7 @@ test_strangers(void **state)
 	put(dir, "config.json", pointer);
 	assert_refused(dir, E_BAD_CHECKPOINT, "config.json': it is a Git LFS pointer");
 	put(dir, "config.json", "<!DOCTYPE html><html>");
-	assert_refused(dir, E_BAD_CHECKPOINT, "config.json': it is a page of HTML");
+	assert_refused(dir, E_BAD_CHECKPOINT, "config.json': it is an HTML page");
 	put(dir, "config.json", "{}");
 	put(dir, "model.safetensors", pointer);
 	assert_refused(dir, E_BAD_CHECKPOINT, "model.safetensors': it is a Git LFS pointer");

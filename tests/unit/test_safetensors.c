@@ -228,12 +228,13 @@ test_strangers(void **state)
 		{"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 4418050848\n",
 		 "it is a Git LFS pointer instead of the file itself; run 'git lfs install' and 'git lfs "
 		 "pull'"},
-		{"<html><head><title>429 Too Many Requests</title>", "it is a page of HTML"},
-		{"\xef\xbb\xbf\r\n  <!DOCTYPE HTML>\n<html>", "it is a page of HTML"},
-		{"<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code>", "it is a page of XML"},
+		{"<html><head><title>429 Too Many Requests</title>", "it is an HTML page"},
+		{"\xef\xbb\xbf\r\n  <!DOCTYPE HTML>\n<html>", "it is an HTML page"},
+		{"<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code>", "it is an XML page"},
 		{"PK\3\4\24\0\10\10 archive/data.pkl", "save the model again as safetensors"},
-		{"{\"error\": \"Invalid username or password.\"}", "it is a text; download it again"},
-		{"Entry not found", "it is a text; download it again"},
+		{"{\"error\": \"Invalid username or password.\"}",
+		 "it is a text file, not binary data; download it again"},
+		{"Entry not found", "it is a text file, not binary data; download it again"},
 	};
 	struct st_file *f = NULL;
 	size_t i;
