@@ -84,7 +84,7 @@ words_print(const struct spec_field *f, struct buf *b)
 		buf_printf(b, "%s%s", w > first ? ", " : "", words[w].word);
 }
 
-/* The default of WORDS, as the option takes it: " (text,image)". */
+/* Prints the default of a WORDS field as the option takes it: " (text,image)". */
 static void
 set_print(const struct spec_field *f, enum spec_word first, struct buf *b)
 {

@@ -1,5 +1,5 @@
 /*
- * The rows of fields.def as a table, for all that treats a job's options alike.
+ * The rows of fields.def as a table, for code that treats all options of a job alike.
  */
 #ifndef SPEC_FIELD_H
 #define SPEC_FIELD_H
@@ -20,9 +20,10 @@ enum spec_kind {
 	SPEC_KIND_NUMBER,  /* double: finite */
 	SPEC_KIND_SIZE,    /* int64_t: bytes, or a string such as "2GB"; 0 is left out */
 	SPEC_KIND_SECONDS, /* int64_t; 0 is null */
-	SPEC_KIND_SWITCH, /* bool: true, false, or an object of the fields whose parent it is, which is true */
-	SPEC_KIND_PATHS,  /* struct spec_paths: absolute paths of files */
-	SPEC_KIND_LABELS, /* json_t *: an object of short strings */
+	SPEC_KIND_SWITCH,  /* bool: true or false; or an object with the fields whose parent it is, which
+                           * means true */
+	SPEC_KIND_PATHS,   /* struct spec_paths: absolute paths of files */
+	SPEC_KIND_LABELS,  /* json_t *: an object of short strings */
 	SPEC_KIND_MAX
 };
 
@@ -38,7 +39,7 @@ enum spec_field_id {
 #define FIELD(use, kind, sym, ...) SPEC_FIELD_##sym,
 #include "fields.def"
 	SPEC_FIELD_MAX,
-	SPEC_FIELD_JOB = SPEC_FIELD_MAX, /* the parent of most: the job itself */
+	SPEC_FIELD_JOB = SPEC_FIELD_MAX, /* the parent of most fields: the job itself */
 };
 
 enum spec_word {
@@ -49,7 +50,7 @@ enum spec_word {
 
 struct spec;
 
-/* `given`: the job has the field; where it does not, the rule may set a default. */
+/* `given`: the job has the field. When it does not, the rule may set a default. */
 typedef int spec_rule_fn(struct spec *spec, bool given, struct err *e);
 
 struct spec_field {
@@ -67,7 +68,10 @@ struct spec_field {
 
 extern const struct spec_field spec_fields[SPEC_FIELD_MAX];
 
-/* The members of a job's object, or of a switch's: fields whose parent is `parent`. NULL after the last. */
+/*
+ * Steps through the members of the job's object, or of a switch's object: the fields whose parent is
+ * `parent`. NULL after the last.
+ */
 const struct spec_field *spec_field_next(const struct spec_field *f, enum spec_field_id parent);
 const struct spec_field *spec_field_find(const char *key, enum spec_field_id parent);
 
@@ -79,14 +83,14 @@ spec_field_id(const struct spec_field *f)
 
 const char *spec_word(enum spec_word word);
 
-/* The words of a field lie side by side: from the first, which is the default, to before the end. */
+/* The words of a field are consecutive: from *ret_first, the default, up to but excluding *ret_end. */
 void spec_words(const struct spec_field *f, enum spec_word *ret_first, enum spec_word *ret_end);
 
-/* E_BAD_REQUEST lists the words there are; `name` names the field. */
+/* E_BAD_REQUEST lists the allowed words; `name` is the field's name in the message. */
 int spec_word_from_str(const struct spec_field *f, const char *name, const char *word, enum spec_word *ret,
 		       struct err *e);
 
-/* The help of its option, with its words, its range and its default. */
+/* Prints the help of a field's option, with its words, range and default. */
 void spec_field_help(const struct spec_field *f, struct buf *b);
 
 #endif

@@ -61,7 +61,7 @@ frame_find(const struct buf *b, const uint8_t **ret, size_t *ret_len, struct err
 	return 1;
 }
 
-/* The number of bytes read: less than `len` only at the end of the file. */
+/* Returns the number of bytes read: less than `len` only at the end of the file. */
 static ssize_t
 read_full(int fd, void *data, size_t len)
 {

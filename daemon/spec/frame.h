@@ -10,10 +10,10 @@
 
 #define FRAME_LEN_MAX (1u << 20)
 
-/* Appends a message as a frame. E_TOO_LARGE for a message that no reader would take. */
+/* Appends a message as a frame. E_TOO_LARGE when the message is longer than any reader accepts. */
 int frame_add(struct buf *b, const ProtobufCMessage *message, struct err *e);
 
-/* The four bytes of length alone, before a message of that length. */
+/* Appends only the four length bytes, before a message of that length. */
 void frame_begin(struct buf *b, size_t message_len);
 
 /*

@@ -8,10 +8,10 @@
 #include "repo.h"
 #include "spec.h"
 
-/* A value, and what is needed to say what is wrong with it. */
+/* A value that is being read, and the names that its error messages need. */
 struct reading {
 	const struct spec_field *f;
-	const json_t *v; /* NULL: the job does not say */
+	const json_t *v; /* NULL: the job does not have the field */
 	char *name;      /* of the field, or of the member that is being read */
 };
 
@@ -44,7 +44,7 @@ text_check(const char *s, size_t len, const char *name, size_t max, struct err *
 			       n);
 	if (!str_is_visible(s, len))
 		return err_set(e, E_BAD_REQUEST,
-			       "%s must not hold control characters, line separators or marks of direction",
+			       "%s must not contain control characters, line separators or direction marks",
 			       name);
 	return 0;
 }
@@ -345,7 +345,7 @@ paths_print(const struct spec_field *f _unused_, const void *member, struct buf 
 	buf_puts(b, "]");
 }
 
-/* Sorted: the order in which they came means nothing. */
+/* Sorted, because the order in the request has no meaning. */
 static void
 labels_print(const struct spec_field *f _unused_, const void *member, struct buf *b)
 {

@@ -1,8 +1,8 @@
 /*
  * manifest.json of an artifact, as readers see it.
  *
- * In format 1 our facts (files, graphs, options, ...) are the top level. In format 2 the top level is a model package of
- * ONNX Runtime, which takes no keys of others, and the facts are its `additional_metadata`:
+ * In format 1 our facts (files, graphs, options, ...) are at the top level. In format 2 the top level is an
+ * ONNX Runtime model package, which allows no other keys, and our facts are in its `additional_metadata`:
  *
  *	{"schema_version", "package_name", "components", "additional_metadata": {"format": "colconv-manifest/2", ...}}
  */

@@ -1,4 +1,7 @@
-/* Profiles: the names and types of a graph's outputs, and the files, that a program which loads artifacts expects. */
+/*
+ * Profiles: the files, and the names and types of the graphs' outputs, that a program expects when it loads
+ * an artifact.
+ */
 #ifndef SPEC_PROFILE_H
 #define SPEC_PROFILE_H
 
@@ -6,16 +9,16 @@
 
 struct profile {
 	const char *name;
-	const char *library; /* library_name of the model card */
-	const char *output;  /* name of each graph's output; NULL: as the model calls it */
-	bool output_half;    /* it is float16, not float32 */
-	bool one_model;      /* the unified graph alone, its weights in one file beside it */
-	const char *folder;  /* of the graphs, within the artifact; "": the artifact itself */
-	const char
-		*own_data; /* each graph has weights of its own, in GRAPH and this; NULL: they are shared */
-	bool dtype_suffix; /* model_fp16.onnx */
-	bool optional_images; /* a call may leave out the pixels */
-	bool family_file;     /* the one model has the name that its family's row gives */
+	const char *library;  /* library_name of the model card */
+	const char *output;   /* name of each graph's output; NULL: the model's own name */
+	bool output_half;     /* the output is float16, not float32 */
+	bool one_model;       /* only the unified graph, its weights in one file beside it */
+	const char *folder;   /* folder of the graphs within the artifact; "": the artifact's own folder */
+	const char *own_data; /* each graph has its own weights, in a file named after the graph with this
+                            * suffix; NULL: shared weights */
+	bool dtype_suffix;    /* the graph's name tells its type: model_fp16.onnx */
+	bool optional_images; /* a call may omit the pixels */
+	bool family_file;     /* the file name of the one graph comes from its family's row */
 };
 
 /* NULL for an unknown name. */

@@ -15,7 +15,7 @@ part_ok(const char *s, size_t len)
 	       strchr(word, s[len - 1]);
 }
 
-/* "--" stands for '/' in the names of the cache's folders. */
+/* Refuses "--", because it stands for '/' in the names of the cache's folders. */
 bool
 repo_id_ok(const char *id)
 {

@@ -15,7 +15,7 @@ spec_check_path(const char *path, int flags, const char *const *roots, size_t n_
 		_cleanup_close_ int fd = -1;
 		const char *rest = fs_below(roots[i], path);
 
-		/* A link that leads out of one root may lead into another that holds it. */
+		/* A link that leads out of one root may lead into another root. */
 		if (rest && fs_open_beneath(roots[i], rest, O_PATH | flags, E_BAD_REQUEST, &fd, &why) == 0)
 			return 0;
 	}

@@ -4,9 +4,9 @@
 #include "repo.h"
 #include "spec.h"
 
-#define MAX_ABS_ROUNDED 1e-3 /* of an output that is rounded to float16 */
+#define MAX_ABS_ROUNDED 1e-3 /* when the output is rounded to float16 */
 
-/* What the graphs of a dtype must come up to, where the job does not say. */
+/* Default parity limits for each dtype. */
 static const struct {
 	enum spec_word dtype;
 	double max_abs, min_cosine;
@@ -54,7 +54,8 @@ rule_variants(struct spec *spec, bool given, struct err *e)
 	if (!given && one_model)
 		spec->variants = 1u << VARIANT_UNIFIED;
 	if (one_model && spec->variants != 1u << VARIANT_UNIFIED)
-		return err_set(e, E_BAD_REQUEST, "the profile %s needs the variants unified alone",
+		return err_set(e, E_BAD_REQUEST,
+			       "the profile %s needs variants to be unified and nothing else",
 			       spec_word(spec->profile));
 	return 0;
 }
@@ -91,7 +92,10 @@ rule_shard_size(struct spec *spec, bool given, struct err *e)
 	return 0;
 }
 
-/* "colpali-engine", "colpali-engine@0.3.5". Which libraries there are, the family of the checkpoint knows. */
+/*
+ * Accepts "colpali-engine" and "colpali-engine@0.3.5". The checkpoint's family checks later whether it knows
+ * the library.
+ */
 int
 rule_prompts(struct spec *spec, bool given, struct err *e)
 {

@@ -1,6 +1,7 @@
 /*
- * What a job's options ask of each other: one function for each name in the column `rule` of fields.def. All options
- * have been read when they run, in the order of the rows. The error of a rule blames the field whose rule it is.
+ * Rules between options of a job: one function for each name in the column `rule` of fields.def. They run
+ * in the order of the rows, after all options were read. A rule's error blames the field that the rule
+ * belongs to.
  */
 #ifndef SPEC_RULE_H
 #define SPEC_RULE_H

@@ -30,7 +30,10 @@ spec_profile(const struct spec *spec)
 	return profile_find(spec_word(spec->profile));
 }
 
-/* "key", or "parity.key". Every submission makes all of these names: they are ours and fit, so they are copied. */
+/*
+ * Makes "key" or "parity.key". Our own names always fit, so they are copied without a check; this runs for
+ * every field of every submission.
+ */
 static void
 name_make(const struct spec_field *f, char ret[SPEC_FIELD_LEN])
 {
@@ -43,7 +46,7 @@ name_make(const struct spec_field *f, char ret[SPEC_FIELD_LEN])
 	memcpy(ret + n, f->key, strlen(f->key) + 1);
 }
 
-/* An object has no member that is unknown, or null where null says nothing. */
+/* Refuses unknown members, and null where it has no meaning. */
 static int
 keys_check(const json_t *obj, enum spec_field_id parent, char *field, struct err *e)
 {
@@ -59,12 +62,15 @@ keys_check(const json_t *obj, enum spec_field_id parent, char *field, struct err
 		(void)snprintf(field, SPEC_FIELD_LEN, "%s%s%s", prefix, *prefix ? "." : "", key);
 		str_clean(field); /* it may have been cut inside a character */
 		return f ? err_set(e, E_BAD_REQUEST, "%s must not be null", field)
-			 : err_set(e, E_BAD_REQUEST, "there is no field '%s'", field);
+			 : err_set(e, E_BAD_REQUEST, "unknown field '%s'", field);
 	}
 	return 0;
 }
 
-/* Reads the members of the job, or of a switch, and notes which it has. `obj` is NULL for a switch without an object. */
+/*
+ * Reads the members of the job, or of a switch, and notes which ones are given. `obj` is NULL for a switch
+ * without an object.
+ */
 static int
 members_parse(const json_t *obj, enum spec_field_id parent, struct spec *spec, bool given[SPEC_FIELD_MAX],
 	      char *field, struct err *e)
@@ -128,7 +134,7 @@ spec_from_text(const char *text, const char *what, int code, struct spec *ret, s
 	return r < 0 ? r : spec_from_json(j, ret, field, e);
 }
 
-/* The members of the job, or of a switch, that one of the uses (bits) has, as an object. */
+/* Prints the members of the job, or of a switch, that have one of the given uses (bits), as an object. */
 static void
 members_print(const struct spec *spec, enum spec_field_id parent, unsigned uses, struct buf *b)
 {

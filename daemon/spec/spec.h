@@ -1,8 +1,8 @@
 /*
- * What a job asks for, and its two forms: a JSON object, which the API takes, the queue stores and a worker gets,
- * and this struct. Both are made from fields.def, which has one row per option.
+ * The options of a job, in two forms: a JSON object, which the API takes, the queue stores and a worker
+ * receives, and this struct. Both are made from fields.def, which has one row per option.
  *
- * It needs no database: the client and the worker link it too.
+ * This file needs no database: the client and the worker link it too.
  */
 #ifndef SPEC_SPEC_H
 #define SPEC_SPEC_H
@@ -44,21 +44,24 @@ struct spec {
 void spec_release(struct spec *spec);
 
 /*
- * Checks everything that can be checked without looking at a file. E_BAD_REQUEST, and then
- * `field` names the field to blame ("parity.max_abs", "reference[2]", "" for an error of the whole object).
+ * Checks everything that can be checked without opening a file. On E_BAD_REQUEST `field` names the wrong
+ * field ("parity.max_abs", "reference[2]"; "" for an error of the whole object).
  */
 int spec_from_json(const json_t *j, struct spec *ret, char field[SPEC_FIELD_LEN], struct err *e);
 
-/* The same of its text; `what` names the text in errors of the code, which are those of the syntax. */
+/* The same for a JSON text; `what` names the text in syntax errors, which have the given code. */
 int spec_from_text(const char *text, const char *what, int code, struct spec *ret, struct err *e);
 
-/* As JSON, with every default filled in; spec_from_json takes it back. One spec has one text, however it was written. */
+/*
+ * Prints the spec as JSON with every default filled in; spec_from_json() reads it back. Equal specs give
+ * equal texts, however they were written.
+ */
 void spec_print(const struct spec *spec, struct buf *b);
 
-/* The SHA-256 of that text: two specs with the same text are one job. */
+/* The SHA-256 of that text. Two specs with the same text are the same job. */
 int spec_sha256(const struct spec *spec, char ret[SHA256_HEX_LEN + 1], struct err *e);
 
-/* The fields that say what the files of an artifact are like (SPEC_USE_ARTIFACT), as in that text. NULL: no memory. */
+/* Whether a model or base is a Hub repository, not a folder. */
 json_t *spec_artifact_to_json(const struct spec *spec);
 
 /* A model or base is a repository of the Hub, not a folder. */

@@ -16,7 +16,7 @@ const char *variant_file(enum variant v);
 bool variant_takes(enum variant v, bool images); /* rows with images, or without */
 bool variant_takes_picture(enum variant v);      /* uint8 [height, width, 3], of one page */
 
-/* An error of the given code lists the names there are. */
+/* The error for an unknown name has the given code and lists the known names. */
 int variant_from_str(const char *name, int code, enum variant *ret, struct err *e);
 
 #endif
