@@ -61,7 +61,7 @@ buf_puts(struct buf *b, const char *s)
 	buf_add(b, s, strlen(s));
 }
 
-/* Into what room there is, and a second time when that was too little. */
+/* Print into the free room first; when that is too small, reserve enough and print again. */
 void
 buf_printf(struct buf *b, const char *fmt, ...)
 {

@@ -5,7 +5,7 @@
 
 #define FILE_MAX (1u << 20)
 
-/* `line` is cut up. */
+/* Handles one line; changes `line`. */
 static int
 line_take(unsigned n, char *line, conf_file_fn *fn, void *ctx, struct err *e)
 {

@@ -12,7 +12,7 @@
 #include "str.h"
 
 #define SYNC_STEP (64u << 20)
-#define SYNC_SECONDS 600 /* for what is left of an fsync when the bytes are written */
+#define SYNC_SECONDS 600 /* allowed for the rest of an fsync after its bytes are written */
 
 int
 fs_open_file(const char *path, int code, int *ret_fd, uint64_t *ret_len, struct err *e)
@@ -97,7 +97,8 @@ fs_sync_file(int fd, uint64_t len, const char *path, struct err *e)
 	uint64_t at;
 	int r;
 
-	/* All of it is on its way before the first wait. Where a file system cannot do this, fsync() does all. */
+	/* Start writing all of it before the first wait. On a file system that cannot do this, fsync()
+	 * does all the work. */
 	for (at = 0; at < len; at += SYNC_STEP) {
 		(void)sync_file_range(fd, (off_t)at, SYNC_STEP, SYNC_FILE_RANGE_WRITE);
 		pulse();
@@ -265,7 +266,7 @@ fs_rename(const char *from, const char *to, struct err *e)
 	return r < 0 ? r : parent_sync(from, e);
 }
 
-/* By way of a third name; what was done is undone when a later step fails. */
+/* Swaps through a third name; when a later step fails, the earlier ones are undone. */
 static int
 swap_by_renames(const char *a, const char *b, struct err *e)
 {
@@ -375,7 +376,7 @@ fs_open_beneath_fd(int dir_fd, const char *dir, const char *path, int flags, int
 
 	do
 		fd = (int)syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
-	while (fd < 0 && errno == EAGAIN); /* something was renamed meanwhile */
+	while (fd < 0 && errno == EAGAIN); /* another process renamed something meanwhile */
 	if (fd < 0 && errno == EXDEV)
 		return err_set(e, E_NOT_ALLOWED, "'%s' leads out of '%s'", path, dir);
 	if (fd < 0)

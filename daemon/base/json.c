@@ -8,10 +8,10 @@
 
 struct shape {
 	int depth;     /* the deepest nesting */
-	size_t values; /* members and elements, about */
+	size_t values; /* members and elements, approximately */
 };
 
-/* What the tree of a text would be like, seen before jansson builds it. */
+/* Measures the tree that jansson would build from the text, before it builds it. */
 static struct shape
 shape_scan(const char *s, size_t len)
 {
@@ -161,7 +161,7 @@ json_print_real(struct buf *b, double v)
 {
 	char text[40];
 
-	(void)snprintf(text, sizeof(text), "%.15g", v); /* 0.99999 as it was sent */
+	(void)snprintf(text, sizeof(text), "%.15g", v); /* prints 0.99999 as the client sent it */
 	if (strtod(text, NULL) != v)
 		(void)snprintf(text, sizeof(text), "%.17g", v);
 	buf_puts(b, text);
@@ -169,7 +169,7 @@ json_print_real(struct buf *b, double v)
 		buf_puts(b, ".0");
 }
 
-/* The member, or NULL when it is absent or null and may be. */
+/* Returns the member, or NULL when it is optional and absent or null. */
 static int
 member_get(const json_t *obj, const char *path, const char *key, enum json_need need, int code,
 	   const json_t **ret, struct err *e)

@@ -19,7 +19,10 @@ static const struct {
 	{LOG_LEVEL_DEBUG, "debug", ""},
 };
 
-/* systemd names the journal's socket as DEVICE:INODE; another program may have redirected stderr since. */
+/*
+ * systemd names the journal's socket as DEVICE:INODE. Check it, because another program may have redirected
+ * stderr since.
+ */
 static bool
 stderr_is_journal(void)
 {
@@ -47,7 +50,7 @@ log_set_numbered(void)
 	numbered = true;
 }
 
-/* Writes how a line of this level begins to `line`, and returns its length. */
+/* Writes the prefix for a line of this level to `line`, and returns its length. */
 static int
 prefix_print(enum log_level level, char *line, size_t len)
 {

@@ -5,11 +5,11 @@
 
 #define BATCH 256
 
-/* Timers are few (some for each worker, a handful for the rest), so a list without order is enough. */
+/* A program has few timers (some for each worker, a handful of others), so an unordered list is enough. */
 struct loop {
 	int fd;
 	bool stopped;
-	int pending; /* of batch[], the next to call back */
+	int pending; /* index in batch[] of the next event to deliver */
 	int pending_end;
 	struct epoll_event batch[BATCH];
 	LIST_HEAD(, loop_timer) timers;

@@ -1,8 +1,8 @@
 /*
- * An event loop for one thread: file descriptors and timers call back.
+ * An event loop for one thread: it calls back for file descriptors and timers.
  *
- * Watches live in their owner's storage, zeroed before first use, and belong to the loop
- * while they are set. A callback may set, stop or free any watch, its own too.
+ * The owner stores each watch, and zeroes it before first use. The loop uses the watch while it is set. A
+ * callback may set, stop or free any watch, including its own.
  */
 #ifndef BASE_LOOP_H
 #define BASE_LOOP_H
@@ -35,17 +35,17 @@ struct loop_timer {
 int loop_new(struct loop **ret, struct err *e);
 void loop_free(struct loop **l);
 
-/* Calls back until loop_stop(). */
+/* Delivers callbacks until loop_stop(). */
 int loop_run(struct loop *l, struct err *e);
 void loop_stop(struct loop *l);
 
-/* Watches w->fd, or changes what is watched of it. */
+/* Starts to watch w->fd, or changes the events that are watched. */
 int loop_fd_watch(struct loop *l, struct loop_fd *w, uint32_t events, struct err *e);
 
-/* Before the descriptor is closed. Not watched is fine. */
+/* Call before closing the descriptor. Does nothing when it is not watched. */
 void loop_fd_unwatch(struct loop *l, struct loop_fd *w);
 
-/* Calls back once, so many milliseconds from now; moves a timer that is set. */
+/* Calls back once, in that many milliseconds. Moves a timer that is already set. */
 void loop_timer_set(struct loop *l, struct loop_timer *t, int64_t in_ms);
 void loop_timer_stop(struct loop_timer *t);
 

@@ -114,7 +114,8 @@ range_lost(const struct map_range *r)
 	struct err e = ERR_INIT;
 	struct stat st;
 
-	while (atomic_flag_test_and_set(&told)) /* another thread reports it and ends the process */
+	while (atomic_flag_test_and_set(&told)) /* another thread already reports the error and ends the
+                                                 * process */
 		(void)pause();
 	if (fstat(r->fd, &st) == 0 && (uint64_t)st.st_size < r->len)
 		(void)err_set(&e, E_SOURCE_CHANGED,

@@ -9,7 +9,7 @@
 
 extern char **environ;
 
-/* These calls alone: all of it is safe after fork in a program with threads. */
+/* Makes only calls that are allowed between fork and exec in a program with threads. */
 static bool
 file_put(const char *path, const char *text)
 {
@@ -24,7 +24,7 @@ file_put(const char *path, const char *text)
 	return put;
 }
 
-/* Between fork and exec only calls that are safe after fork in a program with threads. */
+/* Between fork and exec, only calls that are safe after fork in a program with threads are allowed. */
 static void
 child_exec(const struct proc_spec *spec, const char *oom_score_adj, char *const *envp, int fd_null,
 	   int fd_fail, pid_t parent)
@@ -37,7 +37,7 @@ child_exec(const struct proc_spec *spec, const char *oom_score_adj, char *const 
 	if (!spec->keep_group)
 		(void)setpgid(0, 0);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent) /* the parent died before the line above */
+	if (getppid() != parent) /* the parent may have died before prctl() took effect */
 		_exit(127);
 	if (spec->cgroup && !file_put(spec->cgroup, "0"))
 		goto fail;
@@ -46,7 +46,8 @@ child_exec(const struct proc_spec *spec, const char *oom_score_adj, char *const 
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGPIPE, SIG_DFL);
-	/* First out of the way of 0, 1 and 2, then into place: the three may be any of these already. */
+	/* First copy all three to descriptors above 2, then move them to 0, 1 and 2, because each of them
+	 * may be 0, 1 or 2 already. */
 	for (i = 0; i < 3; i++) {
 		fd[i] = fcntl(want[i] < 0 ? fd_null : want[i], F_DUPFD_CLOEXEC, 3);
 		if (fd[i] < 0)
@@ -55,7 +56,8 @@ child_exec(const struct proc_spec *spec, const char *oom_score_adj, char *const 
 	for (i = 0; i < 3; i++)
 		if (dup2(fd[i], i) < 0)
 			goto fail;
-	(void)close_range(3, ~0u, CLOSE_RANGE_CLOEXEC); /* what libraries and our own parent left open */
+	(void)close_range(3, ~0u, CLOSE_RANGE_CLOEXEC); /* descriptors that libraries or our own parent
+                                                         * left open */
 	for (k = 0; k < spec->n_keep; k++)
 		if (fcntl(spec->keep[k], F_SETFD, 0) < 0)
 			goto fail;
@@ -66,7 +68,7 @@ fail:
 	_exit(127);
 }
 
-/* Our environment with the child's settings in place of ours; the array is the caller's, the strings are not. */
+/* Our environment, with the child's settings replacing ours. The caller frees the array, not the strings. */
 static char **
 env_merge(const struct proc_spec *spec)
 {
@@ -98,7 +100,7 @@ proc_spawn(const struct proc_spec *spec, struct proc *ret, struct err *e)
 {
 	_cleanup_close_ int fd_null = -1, fail_r = -1, fail_w = -1;
 	_cleanup_free_ char **envp = env_merge(spec);
-	char oom_score_adj[12] = ""; /* as it is */
+	char oom_score_adj[12] = ""; /* empty: unchanged */
 	int fail[2], errnum;
 	pid_t pid, parent = getpid();
 	ssize_t n;
@@ -113,13 +115,14 @@ proc_spawn(const struct proc_spec *spec, struct proc *ret, struct err *e)
 	fail_r = fail[0];
 	fail_w = fail[1];
 	pid = fork();
-	if (pid < 0) /* EAGAIN: a limit of processes */
+	if (pid < 0) /* EAGAIN: the limit of processes is reached */
 		return err_errno(e, errno == EAGAIN ? E_BUSY : E_IO, errno, "cannot start '%s'",
 				 spec->argv[0]);
 	if (pid == 0)
 		child_exec(spec, oom_score_adj, envp, fd_null, fail_w, parent);
 	if (!spec->keep_group)
-		(void)setpgid(pid, pid); /* in both, so that it is done whoever comes first */
+		(void)setpgid(pid, pid); /* parent and child both do this, so that it is done whichever
+                                          * runs first */
 	(void)close(TAKE_FD(fail_w));
 	do
 		n = read(fail_r, &errnum, sizeof(errnum));

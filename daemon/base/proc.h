@@ -36,12 +36,12 @@ struct proc {
 /* Start the program. If exec fails, the error is returned here (E_IO with the program's name). */
 int proc_spawn(const struct proc_spec *spec, struct proc *ret, struct err *e);
 
-/* A signal to the whole process group (to the process alone with keep_group). */
+/* Sends a signal to the whole process group (with keep_group: to the process only). */
 void proc_signal(const struct proc *p, int sig, bool keep_group);
 
 /*
- * Waits for the end; *ret_status and *ret_usage (may be NULL) are as wait4() gives them: what it
- * used, with all that it waited for. Releases the pidfd.
+ * Waits until the process ends. *ret_status and *ret_usage (may be NULL) are as wait4() gives them; the
+ * usage includes all children that the process waited for. Releases the pidfd.
  */
 int proc_wait(struct proc *p, int *ret_status, struct rusage *ret_usage, struct err *e);
 

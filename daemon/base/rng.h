@@ -18,14 +18,17 @@ rng_u64(struct rng *r)
 	return z ^ z >> 31;
 }
 
-/* 0 <= k < n; n > 0, far below 2^64. */
+/* Returns k with 0 <= k < n. n must be above 0 and far below 2^64. */
 static inline uint64_t
 rng_below(struct rng *r, uint64_t n)
 {
 	return rng_u64(r) % n;
 }
 
-/* Near enough to a normal distribution of mean 0 and variance 1: twelve uniform numbers less six. */
+/*
+ * Approximates a normal distribution with mean 0 and variance 1: the sum of twelve uniform numbers, minus
+ * six.
+ */
 static inline float
 rng_normal(struct rng *r)
 {

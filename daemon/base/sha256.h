@@ -15,10 +15,10 @@ void sha256_add(struct sha256 *s, const void *data, size_t len);
 /* Lower-case hex with NUL. Ends the hash: only sha256_free may follow. */
 void sha256_finish(struct sha256 *s, char ret[SHA256_HEX_LEN + 1]);
 
-/* Of bytes that are all there. */
+/* Hashes bytes that are all in memory. */
 int sha256_bytes(const void *data, size_t len, char ret[SHA256_HEX_LEN + 1], struct err *e);
 
-/* In a time that does not depend on the digests. */
+/* Compares two digests in constant time. */
 bool sha256_eq(const char a[SHA256_HEX_LEN + 1], const char b[SHA256_HEX_LEN + 1]);
 
 int sha256_file(const char *path, char ret[SHA256_HEX_LEN + 1], struct err *e);

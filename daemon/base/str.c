@@ -166,8 +166,7 @@ str_bytes(uint64_t n, char *buf, size_t len)
 const char *
 str_time(int64_t ms, char *buf, size_t len)
 {
-	const int64_t rest =
-		(ms % 1000 + 1000) % 1000; /* before 1970 too the second is the one that has begun */
+	const int64_t rest = (ms % 1000 + 1000) % 1000; /* rounds down before 1970 too */
 	time_t t = (time_t)((ms - rest) / 1000);
 	struct tm tm;
 	size_t n;
@@ -181,7 +180,7 @@ str_time(int64_t ms, char *buf, size_t len)
 	return buf;
 }
 
-/* RFC 3629, table 3-7 of Unicode. */
+/* By RFC 3629 and table 3-7 of the Unicode standard. */
 size_t
 str_utf8_len(const char *text, size_t len)
 {
@@ -256,7 +255,7 @@ str_char_visible(uint32_t c)
 	return true;
 }
 
-/* Length of the visible character at `s`; 0 when there is none. */
+/* Length of the visible character at `s`; 0 when the bytes are not a visible character. */
 static size_t
 visible_len(const char *s, size_t len)
 {

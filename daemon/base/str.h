@@ -18,7 +18,7 @@ str_eq(const char *a, const char *b)
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 
-/* Cuts white space off both ends, in place: the first character that stays. */
+/* Removes white space at both ends, in place. Returns the first remaining character. */
 char *str_trim(char *s);
 
 /* A formatted copy on the heap, or NULL when memory ran out. */
@@ -40,7 +40,10 @@ const char *str_bytes(uint64_t n, char *buf, size_t len);
 /* RFC 3339 in UTC with milliseconds, from milliseconds since 1970: "2026-01-31T08:00:00.123Z". */
 const char *str_time(int64_t ms, char *buf, size_t len);
 
-/* Length of the UTF-8 sequence at `s`, of which `len` > 0 bytes are there; 0 when it is none, or NUL. */
+/*
+ * Length of the UTF-8 sequence at `s`, which has `len` > 0 bytes; 0 for NUL and for invalid or incomplete
+ * sequences.
+ */
 size_t str_utf8_len(const char *s, size_t len);
 
 /* Valid UTF-8 with no NUL in `len` bytes: no overlong forms, no surrogates. */
@@ -50,21 +53,24 @@ bool str_is_utf8(const char *s, size_t len);
 uint32_t str_utf8_decode(const char *s, size_t n);
 
 /*
- * Whether a character may be shown to a person as it is: in a log, a journal or a terminal. The one
- * answer for all text from outside. Not visible are
+ * Whether a character may be shown unchanged to a person: in a log, a journal or a terminal. All text from
+ * outside is checked with this function. Not visible are
  *
  *	C0 and C1 controls, DEL      command a terminal: U+0000-001F, U+007F-009F
- *	line separators              end a line for some readers: U+2028, U+2029
- *	marks of direction           reorder what is around them: U+061C, U+200E, U+200F, U+202A-202E,
+ *	line separators              end a line for some programs: U+2028, U+2029
+ *	direction marks              reorder the text around them: U+061C, U+200E, U+200F, U+202A-202E,
  *	                             U+2066-206F
- *	annotation marks             hide what they enclose: U+FFF9-FFFB
+ *	annotation marks             hide the text between them: U+FFF9-FFFB
  */
 bool str_char_visible(uint32_t c);
 
 /* Valid UTF-8 in `len` bytes, of visible characters only. */
 bool str_is_visible(const char *s, size_t len);
 
-/* Makes text from outside fit to be shown in a line: each byte that is not part of a visible character becomes '?'. */
+/*
+ * Makes text from outside safe to show in one line: each byte that is not part of a visible character becomes
+ * '?'.
+ */
 void str_clean(char *s);
 
 /* The same for several lines: '\n' stays. */

@@ -21,7 +21,10 @@
 #define _printf_(fmt, first) __attribute__((format(printf, fmt, first)))
 #define _unused_ __attribute__((unused))
 
-/* The same bits on any machine: wider vectors where there are some, but no fused multiplication. */
+/*
+ * A function with this attribute gives the same bits on any machine: it uses wider vectors where the CPU has
+ * them, but no fused multiply-add.
+ */
 #if defined(__x86_64__) && !defined(__clang__)
 #define _wide_ __attribute__((target_clones("avx2", "default")))
 #else

@@ -62,7 +62,7 @@ dim_mul(struct dim a, struct dim b)
 	struct dim d = {.den = a.den * b.den};
 	int s;
 
-	/* Sizes are those of models: checked against an overflow all the same. */
+	/* Sizes come from models and do not overflow in practice; check anyway. */
 	if (__builtin_mul_overflow(a.num, b.num, &d.num))
 		d.num = INT64_MAX;
 	for (s = 0; s < SYM_MAX; s++)

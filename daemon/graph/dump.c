@@ -89,7 +89,7 @@ graph_dump(const struct ir_graph *g, struct buf *b)
 			buf_puts(b, "\n");
 		}
 	block_put(b, &g->block, 0);
-	if (!g->output) /* of preprocess, which gives the inputs of another graph */
+	if (!g->output) /* preprocess has no single output: it gives the inputs of another graph */
 		return;
 	buf_printf(b, "output %s    ", g->output->name);
 	value_put(b, g->output);

@@ -28,7 +28,7 @@ enum ir_kind {
 	IR_RESULT, /* made by `node` */
 };
 
-/* A change that is made to a weight once, when it is exported or computed with. */
+/* A change to a weight that is made once, when the weight is exported or used in a computation. */
 enum ir_transform {
 	IR_AS_IS,
 	IR_PLUS_ONE, /* 1 + w, in float32 */
@@ -90,7 +90,7 @@ struct ir_graph {
 	struct ir_value **value;
 	size_t n_value, cap_value;
 	struct ir_block block;
-	struct ir_value *output; /* float32; NULL: a graph of inputs alone */
+	struct ir_value *output; /* float32; NULL: the graph gives inputs of another graph instead */
 	struct ir_arena *arena;
 };
 
@@ -105,7 +105,7 @@ const struct ir_op_info *ir_op_info(enum ir_op op);
 int graph_new(const char *name, struct ir_graph **ret, struct err *e);
 void graph_free(struct ir_graph **g);
 
-/* All of these return NULL when memory ran out. */
+/* Each of these returns NULL when memory ran out. */
 struct ir_value *graph_value_add(struct ir_graph *g, enum ir_kind kind, enum elem elem,
 				 const struct shape *shape, const char *name);
 struct ir_node *graph_node_add(struct ir_graph *g, struct ir_block *b, enum ir_op op,
@@ -114,7 +114,7 @@ struct ir_block *graph_block_add(struct ir_graph *g);
 char *graph_strdup(struct ir_graph *g, const char *s);
 void *graph_memdup(struct ir_graph *g, const void *data, size_t len);
 
-/* Shape and element type of the node's result by the rule of its row; E_TRACE with a sentence when the inputs do not fit. */
+/* Applies the shape rule of the node's row. E_TRACE with a message when the inputs do not fit. */
 int infer_node(const struct ir_node *n, enum elem *ret_elem, struct shape *ret_shape, struct err *e);
 
 /*

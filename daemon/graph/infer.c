@@ -1,6 +1,6 @@
 /*
- * Shape rules: the symbolic shape of a node's result from those of its inputs. They know
- * nothing of libtorch; the trace compares both at every node.
+ * Shape rules: compute the symbolic shape of a node's result from its inputs' shapes. They do not use
+ * libtorch; the trace compares both at every node.
  */
 #include "graph.h"
 

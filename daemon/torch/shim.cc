@@ -40,7 +40,7 @@ dims(const struct tt_shape &s)
 	return at::IntArrayRef(s.dim, static_cast<size_t>(s.rank));
 }
 
-/* Runs f and turns everything that it throws into an error. */
+/* Runs f and turns every exception into an error. */
 template <typename F>
 int
 guarded_run(const char *what, struct err *e, F f)
@@ -58,11 +58,12 @@ guarded_run(const char *what, struct err *e, F f)
 	} catch (const std::exception &x) {
 		return err_set(e, E_TRACE, "libtorch: %s: %s", what, x.what());
 	} catch (...) {
-		return err_set(e, E_TRACE, "libtorch: %s: it threw something that is not an exception", what);
+		return err_set(e, E_TRACE, "libtorch: %s: it threw something that is not a std::exception",
+			       what);
 	}
 }
 
-/* The same for an f that gives a tensor, which is handed out. */
+/* The same for an f that returns a tensor, which is passed on to the caller. */
 template <typename F>
 int
 guarded(const char *what, struct tt **ret, struct err *e, F f)
@@ -143,8 +144,8 @@ rope(const struct tt_args *a)
 }
 
 /*
- * Heads in groups that keep the scores of one matrix product near 64 MiB: a page of 3,072
- * patches would have 600 MB of them otherwise.
+ * Computes the heads in groups, so that the scores of one matrix product stay near 64 MiB: a page with
+ * 3,072 patches would need 600 MB for all heads at once.
  */
 Tensor
 attention(const struct tt_args *a)
@@ -205,7 +206,7 @@ where(const struct tt_args *a)
 {
 	Tensor c = in(a, 0), x = in(a, 1), y = in(a, 2);
 
-	if (c.is_meta()) { /* any op that broadcasts all three has the shape */
+	if (c.is_meta()) { /* for the shape alone, any op that broadcasts all three will do */
 		Tensor shape = c.to(at::kFloat) + x.to(at::kFloat) + y.to(at::kFloat);
 		return empty_as(x, shape.sizes());
 	}
@@ -242,13 +243,14 @@ transpose(const struct tt_args *a)
 	return in(a, 0).permute(perm);
 }
 
-/* Zeros in at the front of the axis, as many out at its end. */
+/* Adds zeros at the front of the axis and removes as many elements at its end. */
 Tensor
 shift(const struct tt_args *a)
 {
 	Tensor x = in(a, 0);
 	std::vector<int64_t> pad(2 * static_cast<size_t>(x.dim()), 0);
-	size_t at = 2 * static_cast<size_t>(x.dim() - 1 - a->axis); /* pairs run from the last axis */
+	size_t at = 2 * static_cast<size_t>(x.dim() - 1 - a->axis); /* pad() takes its pairs from the last
+                                                                     * axis on */
 
 	pad[at] = 1;
 	pad[at + 1] = -1;
@@ -261,7 +263,7 @@ check(const struct tt_args *a)
 	Tensor wrong = raw(a, 1);
 
 	if (!wrong.is_meta() && wrong.any().item<bool>())
-		throw std::runtime_error("the inputs do not fit together");
+		throw std::runtime_error("the shapes of the inputs do not match");
 	return in(a, 0);
 }
 
@@ -301,7 +303,7 @@ Tensor any(const struct tt_args *a) { return in(a, 0).to(at::kLong).sum() > 0; }
 
 } // namespace
 
-/* `and`, `or` and `not` are operators to C++: their functions have other names here. */
+/* `and`, `or` and `not` are operators in C++, so their functions have other names here. */
 /* clang-format off */
 #define SHIM(name, f)                                                                                        \
 	int tt_##name(const struct tt_args *a, struct tt **ret, struct err *e)                               \
@@ -354,7 +356,7 @@ tt_over(enum elem dtype, const struct tt_shape *shape, const void *data, enum tt
 	struct tt **ret, struct err *e)
 {
 	if (types[dtype] == at::ScalarType::Undefined)
-		return err_set(e, E_TRACE, "libtorch has no elements of type %s", elem_name(dtype));
+		return err_set(e, E_TRACE, "libtorch has no element type %s", elem_name(dtype));
 	return guarded("tensor", ret, e, [&] {
 		auto opt = at::TensorOptions().dtype(types[dtype]);
 
@@ -424,7 +426,9 @@ tt_plus_one(const struct tt *t, struct tt **ret, struct err *e)
 	return guarded("plus_one", ret, e, [&] { return t->t.to(at::kFloat) + 1; });
 }
 
-/* Singular values closer than this, in units of the largest one, cannot be told apart in float32. */
+/*
+ * Singular values closer together than this, relative to the largest one, cannot be distinguished in float32.
+ */
 static constexpr double gap_min = 1e-5;
 
 static Tensor
@@ -433,7 +437,7 @@ matrix_over(const float *w, int64_t rows, int64_t cols)
 	return at::from_blob(const_cast<float *>(w), {rows, cols}, at::kFloat).to(at::kDouble);
 }
 
-/* b, an orthonormal basis, and a = b^T w: their product is w as far as the basis reaches. */
+/* b is an orthonormal basis and a = b^T w, so their product is w projected onto that basis. */
 static void
 factors_copy(const Tensor &w, const Tensor &b, float *ret_b, float *ret_a)
 {
@@ -444,8 +448,8 @@ factors_copy(const Tensor &w, const Tensor &b, float *ret_b, float *ret_a)
 }
 
 /*
- * Left singular vectors from the eigenvectors of w w^T, or of w^T w where that is smaller: in double the squares
- * leave more digits than a decomposition in float32 has.
+ * Computes the left singular vectors from the eigenvectors of w w^T, or of w^T w when that is smaller.
+ * Squaring loses digits, but in double more of them remain than a float32 decomposition has.
  */
 int
 tt_factors_svd(const float *w, int64_t rows, int64_t cols, int64_t rank, float *ret_b, float *ret_a,
@@ -470,7 +474,7 @@ tt_factors_svd(const float *w, int64_t rows, int64_t cols, int64_t rank, float *
 
 	if (r == 0 && !(gap >= gap_min))
 		return err_set(e, E_UNSUPPORTED_MODEL,
-			       "its singular values %lld and %lld are as good as equal, so that its largest "
+			       "its singular values %lld and %lld are almost equal, so its largest "
 			       "%lld singular "
 			       "vectors are not determined",
 			       static_cast<long long>(rank), static_cast<long long>(rank + 1),
@@ -493,10 +497,9 @@ tt_factors_qr(const float *w, int64_t rows, int64_t cols, int64_t rank, float *r
 	});
 
 	if (r == 0 && !(least >= gap_min / 10))
-		return err_set(
-			e, E_UNSUPPORTED_MODEL,
-			"its first %lld columns depend on each other, so that its Q R is not determined",
-			static_cast<long long>(rank));
+		return err_set(e, E_UNSUPPORTED_MODEL,
+			       "its first %lld columns are linearly dependent, so its Q R is not determined",
+			       static_cast<long long>(rank));
 	return r;
 }
 

@@ -1,11 +1,10 @@
 /*
- * libtorch behind a C ABI: plain types in, plain types out, nothing thrown past it.
+ * libtorch behind a C ABI: functions take and return plain types, and never throw.
  *
- * Tensors live on one of three devices. On the meta device a tensor has a shape and no
- * bytes, and each function below gives the shape of its result: that is how a model of any
- * size is traced in no time.
+ * A tensor lives on one of three devices. On the meta device it has a shape but no bytes, and each function
+ * below computes only the shape of its result: so a model of any size can be traced quickly.
  *
- * Calls are kept to what libtorch 1.13 and all later versions have.
+ * Only functions that exist in libtorch 1.13 and all later versions are used.
  */
 #ifndef TORCH_SHIM_H
 #define TORCH_SHIM_H
@@ -69,9 +68,9 @@ int tt_read(const struct tt *t, void *ret, size_t len, struct err *e);
 int tt_plus_one(const struct tt *t, struct tt **ret, struct err *e);
 
 /*
- * Of a matrix w [rows, cols] the part that its `rank` largest singular values make, or that the first `rank` columns
- * and rows of its Q R decomposition make: b [rows, rank] times a [rank, cols]. E_UNSUPPORTED_MODEL when w does not
- * determine it.
+ * Finds a part of the matrix w [rows, cols]: the part made by its `rank` largest singular values, or the
+ * part made by the first `rank` columns and rows of its Q R decomposition. The result is b [rows, rank]
+ * times a [rank, cols]. E_UNSUPPORTED_MODEL when w does not determine it uniquely.
  */
 int tt_factors_svd(const float *w, int64_t rows, int64_t cols, int64_t rank, float *ret_b, float *ret_a,
 		   struct err *e);

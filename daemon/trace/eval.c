@@ -6,9 +6,9 @@ struct eval {
 	const struct ir_graph *g;
 	enum tt_device device;
 	struct sizes sizes;
-	struct tt **tensor; /* by value id; inputs and results that are there */
+	struct tt **tensor; /* by value id: inputs, and results that exist now */
 	size_t n_tensor;
-	uint32_t *left; /* by value id: uses to come; NULL while a trace grows */
+	uint32_t *left; /* by value id: remaining uses; NULL while a trace grows */
 };
 
 static int (*const shims[OP_COUNT])(const struct tt_args *, struct tt **, struct err *) = {
@@ -59,7 +59,7 @@ concrete(const struct eval *ev, const struct shape *s, struct tt_shape *ret, con
 		ret->dim[i] = dim_eval(s->dim[i], &ev->sizes);
 		if (ret->dim[i] < 0)
 			return err_set(e, E_TRACE,
-				       "'%s': the shape %s does not come out whole with these inputs", name,
+				       "'%s': the shape %s is not a whole number with these inputs", name,
 				       shape_str(s, text, sizeof(text)));
 	}
 	return 0;
@@ -153,12 +153,13 @@ shape_compare(const struct eval *ev, const struct ir_value *v, const struct tt *
 		if (got.dim[i] != want.dim[i])
 			break;
 	if (got.rank != want.rank || i < want.rank)
-		return err_set(e, E_TRACE,
-			       "'%s' (%s): libtorch's result has another shape than %s: %d axes against %d, "
-			       "the first to "
-			       "differ is %d",
-			       v->name, ir_op_info(v->node->op)->name,
-			       shape_str(&v->shape, text, sizeof(text)), got.rank, want.rank, i);
+		return err_set(
+			e, E_TRACE,
+			"'%s' (%s): libtorch's result has another shape than %s: %d axes instead of %d, "
+			"the first to "
+			"differ is %d",
+			v->name, ir_op_info(v->node->op)->name, shape_str(&v->shape, text, sizeof(text)),
+			got.rank, want.rank, i);
 	return 0;
 }
 
@@ -181,7 +182,7 @@ if_run(struct eval *ev, const struct ir_node *n, struct tt **ret, struct err *e)
 	bool taken = true;
 	int r;
 
-	if (ev->device == TT_META) { /* both branches were computed when they were recorded */
+	if (ev->device == TT_META) { /* both branches were computed while they were recorded */
 		struct tt_shape shape;
 
 		r = concrete(ev, &n->out->shape, &shape, n->name, e);
@@ -257,7 +258,10 @@ block_run(struct eval *ev, const struct ir_block *b, eval_progress_fn progress, 
 	return 0;
 }
 
-/* Values that only the branch not taken would have used are never counted down and stay until the end. They are few. */
+/*
+ * Counts the uses of each value. Values that only the branch not taken would use are never freed early; they
+ * are few.
+ */
 static void
 uses_count(const struct ir_block *b, uint32_t *left)
 {

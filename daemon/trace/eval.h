@@ -13,7 +13,10 @@
 
 struct eval;
 
-/* Called after each node of the main block: how many of how many are done. Not 0: stop with E_CANCELLED. */
+/*
+ * Called after each node of the main block with the number of nodes done and their total. A nonzero return
+ * stops the run with E_CANCELLED.
+ */
 typedef int (*eval_progress_fn)(void *arg, size_t done, size_t total, const struct ir_node *n);
 
 int eval_new(const struct ir_graph *g, enum tt_device device, const struct sizes *sizes, struct eval **ret,

@@ -9,11 +9,11 @@
 
 struct trace {
 	struct ir_graph *g;
-	struct ir_block *block; /* where nodes go: the graph's own, or a branch */
+	struct ir_block *block; /* the block that new nodes go to: the graph's own, or a branch */
 	const struct checkpoint *ck;
 	struct eval *meta;
 	struct err err;          /* the first failure; nothing is done after it */
-	struct ir_value nothing; /* what a failed trace returns */
+	struct ir_value nothing; /* returned by a failed trace */
 	char scope[NAME_MAX_LEN];
 };
 
@@ -84,13 +84,13 @@ value_find(const struct trace *t, const char *name)
 {
 	size_t i;
 
-	for (i = t->g->n_value; i-- > 0;) /* backwards: values of one name follow one another */
+	for (i = t->g->n_value; i-- > 0;) /* backwards: values with the same base name follow one another */
 		if (str_eq(t->g->value[i]->name, name))
 			return t->g->value[i];
 	return NULL;
 }
 
-/* The name, and a number behind it when it is taken. */
+/* Writes the name, with a number appended when it is taken. */
 static void
 name_free(const struct trace *t, const char *name, char ret[NAME_MAX_LEN])
 {
@@ -147,7 +147,7 @@ tr_input(struct trace *t, const char *name, enum elem elem, struct shape shape)
 	return v;
 }
 
-/* A weight of a trace without a checkpoint, in the graph's memory. NULL: memory ran out. */
+/* Makes a weight for a trace without a checkpoint, in the graph's memory. NULL: memory ran out. */
 static const struct weight *
 weight_invent(struct trace *t, const char *name, int rank, const int64_t *shape)
 {
@@ -196,7 +196,7 @@ weight_add(struct trace *t, const struct shape *shape, const struct shape *store
 	return v;
 }
 
-/* The formatted name into `name`. */
+/* Formats the name into `name`. */
 /* clang-format off */
 #define NAME_FORMAT(name, fmt)                                                                               \
 	do {                                                                                                 \
@@ -234,7 +234,7 @@ tr_weight_as(struct trace *t, struct shape shape, struct shape stored, const cha
 	return weight_add(t, &shape, &stored, IR_AS_IS, name);
 }
 
-/* A constant of that name, or of that name with a number, that is the same in all. */
+/* Finds an equal constant whose name is this one, with or without a number. */
 static struct ir_value *
 const_find(const struct trace *t, enum elem elem, const struct shape *shape, const void *data, size_t len,
 	   const char *name)

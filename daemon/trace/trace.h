@@ -1,10 +1,10 @@
 /*
- * What model authors write with: each tr_* call is one op on values, computed by libtorch on
- * the meta device (no weight is read) and recorded as a node of the graph.
+ * The functions that model authors write with. Each tr_* call is one op on values: libtorch computes its
+ * shape on the meta device (no weight is read), and the op is recorded as a node of the graph.
  *
- * A trace remembers its first failure, and every later call does nothing: a model file is written without error checks,
- * and trace_finish() returns the failure with the name of the value. After a failure the functions return a
- * placeholder, which may be passed to further calls but has no shape.
+ * A trace remembers its first failure, and every later call does nothing. So a model file needs no error
+ * checks, and trace_finish() returns the failure with the name of the value. After a failure the functions
+ * return a placeholder, which may be passed to further calls but has no shape.
  */
 #ifndef TRACE_TRACE_H
 #define TRACE_TRACE_H
@@ -15,8 +15,9 @@
 struct trace;
 
 /*
- * Sizes should be small, distinct and not those of the model. The checkpoint must outlive the graph. Without a
- * checkpoint (NULL) each weight that is asked for exists, and has no values: the graph says which there are.
+ * Sizes should be small, distinct, and different from the model's own sizes. The checkpoint must outlive
+ * the graph. Without a checkpoint (NULL) any weight can be used; it has a shape but no values, so the graph
+ * then shows which weights the model needs.
  */
 int trace_new(const char *graph, const struct checkpoint *ck, const struct sizes *sizes, struct trace **ret,
 	      struct err *e);
@@ -38,8 +39,8 @@ struct ir_value *tr_name(struct trace *t, struct ir_value *v, const char *fmt, .
 struct ir_value *tr_input(struct trace *t, const char *name, enum elem elem, struct shape shape);
 
 /*
- * A weight by its canonical name. Its shape on disk must be `shape`, or, in tr_weight_as, `stored`
- * with the same elements.
+ * A weight by its canonical name. Its shape on disk must be `shape`; with tr_weight_as it must be `stored`,
+ * which has the same number of elements.
  */
 struct ir_value *tr_weight(struct trace *t, struct shape shape, const char *fmt, ...) _printf_(3, 4);
 struct ir_value *tr_weight_plus_one(struct trace *t, struct shape shape, const char *fmt, ...) _printf_(3, 4);

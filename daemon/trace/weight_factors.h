@@ -1,4 +1,7 @@
-/* What the init of an adapter takes off a matrix of its base, found with libtorch: see weight_init_apply(). */
+/*
+ * Finds with libtorch the part of a base matrix that the init of an adapter subtracts: see
+ * weight_init_apply().
+ */
 #ifndef TRACE_WEIGHT_FACTORS_H
 #define TRACE_WEIGHT_FACTORS_H
 

@@ -173,14 +173,14 @@ test_factors(void **state)
 	/* Which of three equal values are the two largest is not said. */
 	diagonal(equal, w);
 	assert_int_equal(factors(WEIGHT_INIT_PISSA, w, product, &e), E_UNSUPPORTED_MODEL);
-	assert_error(&e, E_UNSUPPORTED_MODEL, "its singular values 2 and 3 are as good as equal");
+	assert_error(&e, E_UNSUPPORTED_MODEL, "its singular values 2 and 3 are almost equal");
 	err_clear(&e);
 	/* A column of zeros has no direction. */
 	w[2] = w[0] = 0;
 	for (i = 0; i < N; i++)
 		w[i * N] = 0;
 	assert_int_equal(factors(WEIGHT_INIT_OLORA, w, product, &e), E_UNSUPPORTED_MODEL);
-	assert_error(&e, E_UNSUPPORTED_MODEL, "its first 2 columns depend on each other");
+	assert_error(&e, E_UNSUPPORTED_MODEL, "its first 2 columns are linearly dependent");
 	err_clear(&e);
 	w[0] = NAN;
 	assert_true(factors(WEIGHT_INIT_PISSA, w, product, &e) < 0);
