@@ -49,8 +49,8 @@ layout_each(const char *dir, layout_fn fn, void *arg, struct err *e)
 }
 
 /*
- * The descriptor of `path` below the open folder `at`, or -1 with errno. O_NOFOLLOW is for each component, as one
- * open() would follow links in all but the last: nothing can lead elsewhere.
+ * Opens `path` below the open folder `at`; -1 with errno on failure. Each component is opened on its own
+ * with O_NOFOLLOW, because a single open() would follow links in all components but the last.
  */
 static int
 open_below(int at, const char *path)
@@ -59,7 +59,7 @@ open_below(int at, const char *path)
 	const char *slash = strchr(path, '/');
 	_cleanup_close_ int below = -1;
 
-	/* O_NONBLOCK: a FIFO must not hang us before its type is seen. */
+	/* O_NONBLOCK: opening a FIFO must not block before we see its type. */
 	if (!slash)
 		return openat(at, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	folder = strndup(path, (size_t)(slash - path));

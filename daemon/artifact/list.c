@@ -39,7 +39,7 @@ sha256_ok(const char *s)
 	return strlen(s) == SHA256_HEX_LEN && strspn(s, "0123456789abcdef") == SHA256_HEX_LEN;
 }
 
-/* The size of a file that must be there, and plain. */
+/* The size of a file, which must exist and be a plain file. */
 static int
 plain_size(const char *dir, const char *name, int64_t *ret, struct err *e)
 {
@@ -55,7 +55,7 @@ plain_size(const char *dir, const char *name, int64_t *ret, struct err *e)
 	return 0;
 }
 
-/* One row of the manifest's list: the file must be there, plain, and as long as the row says. */
+/* Adds one row of the manifest's list. The file must exist, be a plain file, and have the size in the row. */
 static int
 row_add(const char *dir, const json_t *row, struct artifact_list *l, struct err *e)
 {
@@ -109,7 +109,7 @@ manifest_list(const char *dir, struct artifact_list *l, struct err *e)
 		r = json_get_array(manifest_facts(j), "", "files", JSON_REQUIRED, E_MISMATCH, &rows, e);
 	for (i = 0; r == 0 && i < json_array_size(rows); i++)
 		r = row_add(dir, json_array_get(rows, i), l, e);
-	/* The manifest cannot hold its own hash; it is small enough to be hashed here. */
+	/* The manifest cannot contain its own hash. It is small, so hash it here. */
 	if (r == 0)
 		r = sha256_file(path, sha256, e);
 	if (r == 0)
@@ -123,13 +123,13 @@ manifest_list(const char *dir, struct artifact_list *l, struct err *e)
 	return 0;
 }
 
-/* The folder that is looked at. */
+/* The folder that is being checked. */
 struct looked {
 	const struct artifact_list *list;
 	const char *below; /* its name within the artifact; NULL: the artifact itself */
 };
 
-/* A file of the list lies in that folder. */
+/* Whether a file of the list lies in that folder. */
 static bool
 holds_file(const struct artifact_list *l, const char *folder)
 {
@@ -142,7 +142,7 @@ holds_file(const struct artifact_list *l, const char *folder)
 	return false;
 }
 
-/* Nothing but the files of the list, and folders that hold some. */
+/* Refuses everything except the files of the list and the folders that hold them. */
 static int
 entry_check(const char *dir, const char *name, void *arg, struct err *e)
 {

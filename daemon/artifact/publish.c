@@ -3,7 +3,7 @@
 #include "base/fs.h"
 #include "layout.h"
 
-/* Check, fsync, rename; what an earlier publication left goes first. */
+/* Check, fsync, rename. First remove what an earlier publication left. */
 static int
 publish(const char *staging, const char *artifact, struct artifact_list *ret, struct err *e)
 {
@@ -24,7 +24,7 @@ publish(const char *staging, const char *artifact, struct artifact_list *ret, st
 	return 0;
 }
 
-/* It was renamed already; fsync again in case the crash came before the fsync. */
+/* The folder was already renamed; fsync again in case the crash came before the fsync. */
 static int
 publish_again(const char *state_dir, const char *artifact, struct artifact_list *ret, struct err *e)
 {

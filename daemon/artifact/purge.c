@@ -41,7 +41,7 @@ artifact_entry(const char *dir, const char *name, void *arg, struct err *e)
 	uint64_t job = 0;
 
 	(void)dir;
-	/* A name that is not written as we write ids ("007") is no job's. */
+	/* A name that differs from how we write ids, such as "007", does not belong to a job. */
 	if (name[0] == '0' || str_to_u64(name, 1, INT64_MAX, name, &job, NULL) < 0)
 		job = 0;
 	return each->fn(name, (int64_t)job, each->arg, e);

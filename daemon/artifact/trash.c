@@ -6,7 +6,7 @@
 #include "base/str.h"
 #include "layout.h"
 
-/* Of one file in one step: some milliseconds of a disk that is not busy. */
+/* Removed from one file in one step: a few milliseconds on an idle disk. */
 #define STEP_BYTES (INT64_C(16) << 20)
 
 int
@@ -27,7 +27,7 @@ layout_trash(const char *state_dir, const char *path, struct err *e)
 	}
 }
 
-/* An artifact without a report, as of a job without parity, is fine. */
+/* A missing report is fine: a job without parity has none. */
 static int
 report_keep(const char *state_dir, int64_t job, const char *artifact, struct err *e)
 {
@@ -75,9 +75,9 @@ artifact_remove_report(const char *state_dir, int64_t job, struct err *e)
 }
 
 /*
- * Whether somebody has the file open, as a download has that began before its artifact went: then
- * a lease for writing is refused. It is given back at once; who opened the file meanwhile would
- * have us told by a signal, so that is one that nobody minds.
+ * Whether another process has the file open, such as a download that began before the artifact was removed:
+ * then the kernel refuses a lease for writing. The lease is released at once. If someone opens the file
+ * meanwhile, the kernel sends us a signal, so choose one that is ignored.
  */
 static bool
 being_read(int fd)
@@ -90,14 +90,14 @@ being_read(int fd)
 	return r;
 }
 
-/* 1: some or all of it is gone; 0: it stays while it is read. */
+/* Returns 1 when a part or all of the file was removed; 0: it stays until its readers have finished. */
 static int
 file_step(const char *path, struct err *e)
 {
 	_cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	struct stat st;
 
-	/* The bytes behind another link (somebody's copy by `cp -l`) are not ours to cut. */
+	/* Do not truncate a file with another link (a copy made with `cp -l`): its bytes are still in use. */
 	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1) {
 		if (being_read(fd))
 			return 0;
@@ -112,7 +112,7 @@ file_step(const char *path, struct err *e)
 	return 1;
 }
 
-/* 0 lets layout_each() go on to the next. */
+/* Returns 0 so that layout_each() continues with the next entry. */
 static int
 entry_step(const char *dir, const char *name, void *arg, struct err *e)
 {

@@ -4,7 +4,7 @@
 #include "job.h"
 #include "schema.h"
 
-#define BUSY_TIMEOUT_MS 2000 /* an older daemon that ends may hold the lock a moment longer */
+#define BUSY_TIMEOUT_MS 2000 /* an older daemon that is ending may hold the lock a moment longer */
 
 /* clang-format off */
 #define JOB_COLUMNS                                                                        \
@@ -15,7 +15,7 @@
 /* clang-format on */
 
 #define EVENT_COLUMNS "id, job, at, name, data"
-/* One arm for each state: they are merged by id, each from its index. */
+/* One SELECT for each state, each sorted by its index; SQLite merges them by id. */
 #define LIST_STATE(arg) "SELECT id, state, model, reason, owner FROM job WHERE state = " arg " AND id < ?1"
 static_assert(JOB_STATE_MAX == 5, "an arm for each state");
 

@@ -75,7 +75,7 @@ event_list(struct store *s, enum event_which which, int64_t job, int64_t after, 
 	return r;
 }
 
-/* The one number of a statement that has one row; the cleanup is the caller's. */
+/* Reads the number that a one-row statement returns. The caller resets the statement. */
 static int
 number_get(struct store *s, sqlite3_stmt *st, int64_t *ret, struct err *e)
 {

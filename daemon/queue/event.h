@@ -54,7 +54,7 @@ int event_log_size(struct store *s, int64_t job, int64_t *ret, struct err *e);
 /* *ret is the id after which come the last `lines` of a job's log. */
 int event_log_tail(struct store *s, int64_t job, int64_t lines, int64_t *ret, struct err *e);
 
-/* Its data with the "job" that streams and histories show, onto one line. */
+/* Prints the event's data, with the "job" that streams and histories show, on one line. */
 void event_data_print(const struct event *ev, struct buf *b);
 
 /* The object `Event` of proto/openapi.json. */

@@ -210,7 +210,7 @@ nonce_make(char ret[JOB_NONCE_LEN + 1], struct err *e)
 	unsigned char raw[JOB_NONCE_LEN / 2];
 	size_t i;
 
-	/* Can't be short: up to 256 bytes come whole once the kernel has its seed. */
+	/* Can't be short: once the kernel has its seed, up to 256 bytes are always returned whole. */
 	if (getrandom(raw, sizeof(raw), 0) != (ssize_t)sizeof(raw))
 		return err_set(e, E_INTERNAL, "the kernel gives no random bytes");
 	for (i = 0; i < sizeof(raw); i++)
@@ -218,7 +218,7 @@ nonce_make(char ret[JOB_NONCE_LEN + 1], struct err *e)
 	return 0;
 }
 
-/* How many attempts the spec allows. Rows of older versions do not have the field. */
+/* How many attempts the spec allows. Rows written by older versions do not have the field. */
 static int
 attempts(const struct job *job)
 {
@@ -280,7 +280,7 @@ job_update(struct store *s, const struct job *old, enum job_event ev, enum job_s
 	db_bind_int(st, 10, ev == JOB_EVENT_RETRY ? c->now + pause_ms(old) : 0);
 	db_bind_str(st, 11, reason);
 	db_bind_str(st, 12, message);
-	db_bind_int(st, 13, ev != JOB_EVENT_AGAIN); /* forgets that it was cancelled */
+	db_bind_int(st, 13, ev != JOB_EVENT_AGAIN); /* forget an earlier cancel request */
 	r = db_run(s, st, &changes, e);
 	if (r == 0 && changes != 1)
 		return err_set(e, E_CONFLICT, "this is not the attempt of job %" PRId64 " that runs",

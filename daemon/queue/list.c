@@ -5,12 +5,12 @@
 #include "store.h"
 
 /*
- * Rows to look at in one call, some 5 ms. One condition has an index that gives its jobs in order of their ids;
- * the others are held against what comes out of it.
+ * Rows to examine in one call, about 5 ms. One condition has an index that gives its jobs in the order of
+ * their ids; the other conditions are checked on each of those jobs.
  */
 #define LOOK_MAX 5000
 
-/* A job that is given costs as much as so many rows: it is read whole, and written as JSON. */
+/* A returned job costs as much as this many examined rows: it is read completely and printed as JSON. */
 #define GIVE_COST 16
 
 static bool
@@ -46,7 +46,10 @@ rows_of(struct store *s, enum db_stmt which, const char *value)
 	return st;
 }
 
-/* Id, state, model, reason and owner of jobs, by the condition that is likely to leave the fewest. */
+/*
+ * Selects id, state, model, reason and owner of jobs, using the condition that probably leaves the fewest
+ * rows.
+ */
 static sqlite3_stmt *
 rows_choose(struct store *s, const struct list_filter *f)
 {
@@ -86,7 +89,7 @@ column_is(sqlite3_stmt *st, int i, const char *want)
 	return !want || (got && str_eq(got, want));
 }
 
-/* 1: the row is one of those asked for. */
+/* Returns 1 when the row matches the filter. */
 static int
 row_match(struct store *s, sqlite3_stmt *st, const struct list_filter *f, struct err *e)
 {

@@ -8,13 +8,16 @@
 #include "base/str.h"
 
 /*
- * How long a holder's fork may have the lock after the holder was killed: until it is killed too,
- * or its exec closes the descriptor.
+ * How long a fork of a killed holder may keep the lock: until it is killed too, or until its exec closes
+ * the descriptor.
  */
 #define LEFT_MS 1000
 #define TRY_MS 5
 
-/* The file is one record of a fixed length: the process that holds the folder, or CLEAN after a clean stop. */
+/*
+ * The file is one record of a fixed length: the pid of the process that holds the folder, or CLEAN after a
+ * clean stop.
+ */
 #define RECORD_LEN 32
 #define CLEAN "-"
 
@@ -34,7 +37,7 @@ lock_wait(int fd)
 	return -1;
 }
 
-/* What the file has of its holder, without what fills it up. */
+/* Reads the record without its padding. */
 static void
 record_read(int fd, char ret[RECORD_LEN + 1])
 {
@@ -45,8 +48,8 @@ record_read(int fd, char ret[RECORD_LEN + 1])
 }
 
 /*
- * Over the old record, so that a full disk has room for it. It only informs: what cannot be written is left, and the
- * next start does not look at the database closely after a crash.
+ * Overwrites the old record in place, so that it works on a full disk. The record only informs: when the
+ * write fails, the next start merely skips the check of the database after a crash.
  */
 static void
 record_write(int fd, const char *who)

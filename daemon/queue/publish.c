@@ -52,7 +52,7 @@ file_add(struct store *s, int64_t id, const struct artifact_file *f, struct err 
 	return db_run(s, st, NULL, e);
 }
 
-/* The sums of the file rows, for lists and limits. */
+/* Stores the totals of the file rows in the job's row, for lists and limits. */
 static int
 sums_set(struct store *s, int64_t id, const struct artifact_list *files, struct err *e)
 {
@@ -105,7 +105,7 @@ publish_job(struct store *s, const char *state_dir, int64_t id, const char *nonc
 	_cleanup_(job_release) struct job job = {.id = 0};
 	int r;
 
-	assert(!s->batch); /* the steps are durable one before the other */
+	assert(!s->batch); /* each step must be durable before the next one begins */
 	r = result_keep(s, id, nonce, result, stages, n_stages, &job, e);
 	return r < 0 ? r : publish_resume(s, state_dir, &job, now, e);
 }

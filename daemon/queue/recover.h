@@ -1,6 +1,6 @@
 /*
- * Clean up at the start, however the last daemon ended. No worker runs yet, so every running job and every staging
- * folder was left by it. Safe to repeat, also after a crash in the middle.
+ * Cleans up at the start, however the last daemon ended. No worker runs yet, so every running job and every
+ * staging folder was left by the last daemon. Safe to repeat, also after a crash in the middle.
  *
  *	running, with a result       finished (publish.h); queued again if files are missing
  *	running, to be cancelled     cancelled

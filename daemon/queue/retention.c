@@ -20,7 +20,7 @@ ids_add(struct removal_ids *l, int64_t id, struct err *e)
 {
 	int64_t *ids = l->ids;
 
-	/* at powers of two the room is used up */
+	/* n is a power of two: the array is full */
 	if ((l->n & (l->n - 1)) == 0)
 		ids = reallocarray(ids, l->n ? l->n * 2 : 1, sizeof(*ids));
 	if (!ids)
@@ -98,7 +98,7 @@ store_artifact_list(struct store *s, int64_t before, int limit, store_artifact_f
 	return r;
 }
 
-/* Whether the oldest of those that are left is one too many. */
+/* Whether the oldest of the remaining artifacts exceeds a limit. */
 static bool
 beyond(const struct retention *keep, const struct stored *left, int64_t published, int64_t now)
 {
@@ -133,7 +133,7 @@ artifacts_select(struct store *s, const struct retention *keep, int64_t now, int
 	return MIN(r, 0);
 }
 
-/* How many ended jobs there are above the limit. */
+/* Counts the ended jobs above the limit. */
 static int
 jobs_excess(struct store *s, int64_t keep, int64_t *ret, struct err *e)
 {
@@ -259,7 +259,7 @@ rows_mark(struct store *s, const struct removal_ids *l, int64_t now, struct err 
 	return db_leave(s, r, e);
 }
 
-/* Step 2. A job that goes may have been marked by a removal that failed at its second step. */
+/* Step 2. A job to be removed may have been marked before, by a removal that failed in its second step. */
 static int
 files_remove(const char *state_dir, const struct removal *what, struct err *e)
 {
@@ -296,7 +296,7 @@ removal_steps(struct store *s, const char *state_dir, const struct removal *what
 {
 	int r = 0;
 
-	assert(!s->batch); /* the steps are durable one before the other */
+	assert(!s->batch); /* each step must be durable before the next one begins */
 	if (what->artifacts.n)
 		r = rows_mark(s, &what->artifacts, now, e);
 	if (r == 0)

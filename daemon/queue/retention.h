@@ -44,7 +44,7 @@ struct removal {
 
 void removal_release(struct removal *r);
 
-/* Adds what `more` has. */
+/* Adds the content of `more`. */
 int removal_add(struct removal *r, const struct removal *more, struct err *e);
 
 /* Add what exceeds the limits, oldest first: at most `max` artifacts and `max` jobs. */
@@ -61,7 +61,7 @@ int retention_turn(struct store *s, const char *state_dir, const struct retentio
 /* Add the artifact of a job; add nothing if it was removed before. E_NOT_FOUND: no such job; E_CONFLICT: it never had one. */
 int retention_select_artifact(struct store *s, int64_t id, struct removal *ret, struct err *e);
 
-/* Adds an ended job with all it has. E_NOT_FOUND, E_CONFLICT. */
+/* Adds an ended job with everything it has. E_NOT_FOUND, E_CONFLICT. */
 int retention_select_job(struct store *s, int64_t id, struct removal *ret, struct err *e);
 
 /* Run a removal. Do not call it within a batch. On a full disk it deletes the reserve. After a failure it may be repeated. */
@@ -84,7 +84,7 @@ struct stored_artifact {
 	int64_t bytes;
 };
 
-/* A negative return ends the listing, which returns it. */
+/* A negative return stops the listing and becomes its result. */
 typedef int (*store_artifact_fn)(const struct stored_artifact *a, void *arg, struct err *e);
 
 /* Newest job first: at most `limit`, of jobs with ids below `before`. */

@@ -7,8 +7,8 @@
 #include "base/str.h"
 
 /*
- * Step i makes version i + 1 (PRAGMA user_version) out of version i. Steps are added, never changed.
- * Texts that come from tables of ours (states, events, reasons) are stored as their wire names.
+ * Step i upgrades version i (PRAGMA user_version) to version i + 1. Add steps, never change one. Values
+ * from our own tables (states, events, reasons) are stored as their wire names.
  */
 static const char *const steps[] = {
 	"CREATE TABLE job ("
@@ -28,7 +28,7 @@ static const char *const steps[] = {
 	" result TEXT,"
 	" CHECK ((state = 'running') = (nonce IS NOT NULL)),"
 	" CHECK (state <> 'done' OR result IS NOT NULL));"
-	/* The rowid ends each entry: claims and lists come out in order of id. */
+	/* Each index entry ends with the rowid, so claims and lists are sorted by id. */
 	"CREATE INDEX job_state ON job (state);"
 	"CREATE INDEX job_pause ON job (not_before) WHERE state = 'queued' AND not_before > 0;"
 	"CREATE TABLE stage ("
@@ -54,7 +54,7 @@ static const char *const steps[] = {
 	" reason TEXT);"
 	"CREATE INDEX history_job ON history (job);",
 
-	/* What a list is filtered by and a queue is ordered by, in columns; the counts of states; events. */
+	/* Columns for list filters and for the order of the queue; the counts of states; events. */
 	"ALTER TABLE job ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE job ADD COLUMN model TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE job ADD COLUMN owner TEXT NOT NULL DEFAULT '';" /* name of a token; '': without a token */
@@ -64,7 +64,9 @@ static const char *const steps[] = {
 	"ALTER TABLE job ADD COLUMN seconds REAL;" /* of the last attempt that ended, as the next two */
 	"ALTER TABLE job ADD COLUMN cpu_seconds REAL;"
 	"ALTER TABLE job ADD COLUMN peak_rss_bytes INTEGER;"
-	"ALTER TABLE job ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;" /* of the daemon, under it; restarts_max ends them */
+	"ALTER TABLE job ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;" /* how often the daemon died while
+                                                                         * it ran; restarts_max is the
+                                                                         * limit */
 	"ALTER TABLE job ADD COLUMN artifact_files INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE job ADD COLUMN artifact_bytes INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE job ADD COLUMN artifact_removed INTEGER NOT NULL DEFAULT 0;" /* when it was removed; 0: not removed */
@@ -92,20 +94,23 @@ static const char *const steps[] = {
 	" at INTEGER NOT NULL,"
 	" name TEXT NOT NULL,"
 	" data TEXT NOT NULL);"
-	"CREATE INDEX event_job ON event (job);" /* the rowid ends each entry */
+	"CREATE INDEX event_job ON event (job);" /* each entry ends with the rowid */
 	"INSERT INTO event (job, at, name, data) SELECT job, at, 'state',"
 	" json_object('state', state, 'attempt', attempt, 'reason', reason, 'message', NULL) FROM history "
 	"ORDER BY rowid;"
 	"DROP TABLE history;"
 	"CREATE TABLE tally (state TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;"
 	"INSERT INTO tally SELECT state, count(*) FROM job GROUP BY state;"
-	/* New jobs are counted by the program: a trigger there would have every insertion keep a journal of its own. */
+	/* New jobs are counted by the program: with an INSERT trigger SQLite would keep a statement
+	 * journal for every insertion. */
 	"CREATE TRIGGER tally_move AFTER UPDATE OF state ON job WHEN old.state <> new.state BEGIN"
 	" UPDATE tally SET n = n - 1 WHERE state = old.state;"
 	" INSERT INTO tally VALUES (new.state, 1) ON CONFLICT (state) DO UPDATE SET n = n + 1; END;"
 	"CREATE TRIGGER tally_remove AFTER DELETE ON job BEGIN"
 	" UPDATE tally SET n = n - 1 WHERE state = old.state; END;"
-	"CREATE TABLE stored (artifacts INTEGER NOT NULL, bytes INTEGER NOT NULL);" /* one row: of those that are there */
+	"CREATE TABLE stored (artifacts INTEGER NOT NULL, bytes INTEGER NOT NULL);" /* one row: the totals
+                                                                                     * of the artifacts
+                                                                                     * that exist */
 	"INSERT INTO stored SELECT count(*), coalesce(sum(artifact_bytes), 0) FROM job"
 	" WHERE artifact_files > 0 AND artifact_removed = 0;"
 	"CREATE TRIGGER stored_move AFTER UPDATE OF artifact_files, artifact_bytes, artifact_removed ON job "
@@ -132,7 +137,7 @@ migrate(struct store *s, size_t from, struct err *e)
 	return r < 0 ? r : db_exec(s, pragma, e);
 }
 
-/* SQLite writes the copy, but does not sync it. */
+/* SQLite writes the copy, but does not fsync it. */
 static int
 copy_sync(const char *path, struct err *e)
 {
@@ -173,7 +178,7 @@ copy_keep(struct store *s, int64_t version, struct err *e)
 
 	if (!tmp)
 		return err_no_memory(e);
-	r = fs_remove(tmp, e); /* of an earlier start, which did not come to its end */
+	r = fs_remove(tmp, e); /* left by an earlier start that did not finish */
 	if (r == 0)
 		r = copy_make(s, tmp, path, e);
 	if (r == 0)
@@ -192,15 +197,16 @@ schema_migrate(struct store *s, struct err *e)
 	if (r < 0)
 		return r;
 	if (version < 0 || version > (int64_t)ARRAY_LEN(steps))
-		return err_set(e, E_BAD_DATABASE, "'%s' is of version %lld, and this program knows up to %zu",
-			       s->path, (long long)version, ARRAY_LEN(steps));
+		return err_set(e, E_BAD_DATABASE,
+			       "'%s' has version %lld, and this program knows versions up to %zu", s->path,
+			       (long long)version, ARRAY_LEN(steps));
 	if (version == (int64_t)ARRAY_LEN(steps))
 		return 0;
 	r = db_exec_int(s, "SELECT count(*) FROM sqlite_schema", &tables, e);
 	if (r < 0)
 		return r;
 	if (version == 0 && tables > 0)
-		return err_set(e, E_BAD_DATABASE, "'%s' is a database, but not one of this program", s->path);
+		return err_set(e, E_BAD_DATABASE, "'%s' is a database, but not one of colconv", s->path);
 	if (version > 0)
 		r = copy_keep(s, version, e);
 	if (r == 0)

@@ -151,7 +151,7 @@ label_add(struct store *s, int64_t id, const char *name, const char *value, stru
 	return db_run(s, st, NULL, e);
 }
 
-/* The submission is the first event of a job. */
+/* Adds the first event of a job: its submission. */
 static int
 event_queued(struct store *s, struct job *job, struct err *e)
 {
@@ -163,7 +163,7 @@ event_queued(struct store *s, struct job *job, struct err *e)
 	return r;
 }
 
-/* The rows that every queued job begins with. */
+/* Adds the rows that every new job needs. */
 static int
 job_add(struct store *s, const struct store_submission *sub, struct job *job, struct err *e)
 {
@@ -221,7 +221,7 @@ store_key_find(struct store *s, const struct store_submission *sub, int64_t *ret
 	*ret_id = sqlite3_column_int64(st, 0);
 	if (!str_eq(db_column_str(st, 1), sub->sha256))
 		return err_set(e, E_KEY_REUSED,
-			       "this Idempotency-Key made job %" PRId64 ", which asks for something else",
+			       "this Idempotency-Key already made job %" PRId64 ", which has other options",
 			       *ret_id);
 	return 1;
 }
@@ -238,7 +238,7 @@ column_strdup(sqlite3_stmt *st, int i, char **ret, struct err *e)
 	return *ret ? 0 : err_no_memory(e);
 }
 
-/* JOB_COLUMNS. */
+/* Reads a row of JOB_COLUMNS. */
 static int
 job_read(sqlite3_stmt *st, struct job *ret, struct err *e)
 {
@@ -247,7 +247,7 @@ job_read(sqlite3_stmt *st, struct job *ret, struct err *e)
 
 	ret->id = sqlite3_column_int64(st, 0);
 	if (!job_state_from_str(db_column_str(st, 1), &ret->state))
-		return err_set(e, E_BAD_DATABASE, "job %" PRId64 " has no state that is known", ret->id);
+		return err_set(e, E_BAD_DATABASE, "job %" PRId64 " has an unknown state", ret->id);
 	ret->created = sqlite3_column_int64(st, 3);
 	ret->started = sqlite3_column_int64(st, 4);
 	ret->ended = sqlite3_column_int64(st, 5);
@@ -313,7 +313,7 @@ stages_read(struct store *s, struct job *job, struct err *e)
 	return r;
 }
 
-/* The job of the row that `st` is at, with its stages. */
+/* Reads the job of the current row of `st`, with its stages. */
 static int
 job_load(struct store *s, sqlite3_stmt *st, struct job *ret, struct err *e)
 {
@@ -408,7 +408,7 @@ store_next_due(struct store *s, int64_t now, int64_t *ret, struct err *e)
 	r = db_step(s, st, e);
 	if (r < 0)
 		return r;
-	*ret = sqlite3_column_int64(st, 0); /* min() of nothing is NULL, which reads as 0 */
+	*ret = sqlite3_column_int64(st, 0); /* min() over no rows is NULL, which reads as 0 */
 	return 0;
 }
 
@@ -421,7 +421,7 @@ stage_add(struct store *s, int64_t id, int attempt, size_t place, const struct j
 
 	if (!name)
 		return err_no_memory(e);
-	str_clean(name); /* it is a worker's, and goes into JSON */
+	str_clean(name); /* the name comes from a worker, and goes into JSON */
 	db_bind_int(st, 1, id);
 	db_bind_int(st, 2, attempt);
 	db_bind_int(st, 3, (int64_t)place);

@@ -23,8 +23,8 @@
 struct store;
 
 /*
- * Makes the folder and the database when they are missing. E_BUSY: another process holds the
- * folder. E_BAD_DATABASE: damaged (looked for after an unclean stop), or of a newer version.
+ * Creates the folder and the database when they are missing. E_BUSY: another process holds the folder.
+ * E_BAD_DATABASE: damaged (checked after an unclean stop), or written by a newer version.
  */
 int store_open(const char *state_dir, struct store **ret, struct err *e);
 void store_close(struct store **s);
@@ -87,7 +87,7 @@ int store_usage_set(struct store *s, int64_t id, const char *nonce, const struct
  */
 int store_death_add(struct store *s, int64_t id, int64_t max, int64_t *ret, struct err *e);
 
-/* The files of a done job by name; empty for others. Released with artifact_list_release(). */
+/* The files of a done job, sorted by name; empty for other jobs. Release with artifact_list_release(). */
 int store_file_list(struct store *s, int64_t id, struct artifact_list *ret, struct err *e);
 
 #endif

@@ -5,7 +5,7 @@
 #define LIBRARY "libnvidia-ml.so.1"
 #define UUID_LEN 96 /* NVML_DEVICE_UUID_V2_BUFFER_SIZE */
 
-/* The few entries of NVML's stable ABI that are called; all return 0 or an error's number. */
+/* The few functions of NVML's stable ABI that we call. Each returns 0 or an error number. */
 struct nvml {
 	void *lib;
 	int (*init)(void);
@@ -42,12 +42,12 @@ nvml_open(struct nvml *n, struct err *e)
 
 	n->lib = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
 	if (!n->lib)
-		return err_set(e, E_BAD_CONFIG, "GPUs cannot be looked for: %s", dlerror());
+		return err_set(e, E_BAD_CONFIG, "cannot search for GPUs: %s", dlerror());
 	for (i = 0; i < ARRAY_LEN(entries); i++) {
 		entry = dlsym(n->lib, entries[i].name);
 		if (!entry)
-			return err_set(e, E_BAD_CONFIG, "GPUs cannot be looked for: '%s' has no '%s'",
-				       LIBRARY, entries[i].name);
+			return err_set(e, E_BAD_CONFIG, "cannot search for GPUs: '%s' has no '%s'", LIBRARY,
+				       entries[i].name);
 		memcpy(entries[i].to, &entry,
 		       sizeof(entry)); /* ISO C has no cast from an object to a function */
 	}
@@ -73,7 +73,7 @@ gpu_pass(const struct nvml *n, unsigned i, gpus_fn fn, void *arg, struct err *e)
 	if (code)
 		return err_set(e, E_BAD_CONFIG, "GPU %u gives no UUID: %s", i, n->error(code));
 	if (!uuid_ok(uuid))
-		return err_set(e, E_BAD_CONFIG, "the UUID of GPU %u is no word", i);
+		return err_set(e, E_BAD_CONFIG, "the UUID of GPU %u is not a single word", i);
 	return fn(arg, i, uuid, e);
 }
 
@@ -84,7 +84,7 @@ each(const struct nvml *n, gpus_fn fn, void *arg, struct err *e)
 	int code = n->count(&count), r = 0;
 
 	if (code)
-		return err_set(e, E_BAD_CONFIG, "GPUs cannot be counted: %s", n->error(code));
+		return err_set(e, E_BAD_CONFIG, "cannot count the GPUs: %s", n->error(code));
 	if (count == 0)
 		return err_set(e, E_BAD_CONFIG, "this host has no GPU");
 	for (i = 0; r == 0 && i < count; i++)

@@ -7,7 +7,9 @@
 
 #include "base/fs.h"
 
-/* Of a worker's start: three pipes, two more that go again, a pidfd, and some for the files that it looks at. */
+/*
+ * Needed to start a worker: three pipes, two temporary ones, a pidfd, and some for the files that it opens.
+ */
 #define DESCRIPTORS 16
 
 bool

@@ -174,7 +174,10 @@ is_worker(const struct runners *rs, pid_t pid)
 	return false;
 }
 
-/* Waits for those that have ended, up to a worker: the next that ended show when that was waited for. */
+/*
+ * Waits for ended children, until it meets a worker. Children after that worker are reported when the worker
+ * was waited for.
+ */
 static void
 reap_due(void *arg)
 {
@@ -198,7 +201,8 @@ orphans_ready(void *arg, uint32_t events)
 	struct signalfd_siginfo info;
 
 	(void)events;
-	(void)!read(rs->orphans.fd, &info, sizeof(info)); /* first: who ends from here on sends another */
+	(void)!read(rs->orphans.fd, &info, sizeof(info)); /* read it first: a child that ends from now on
+                                                           * sends another signal */
 	reap_due(rs);
 }
 
@@ -208,7 +212,7 @@ runners_adopt(struct runners *rs, struct loop *l, struct err *ret_no_cgroup, str
 	sigset_t set;
 
 	(void)cgroup_init(&rs->cgroup, ret_no_cgroup);
-	(void)signal(SIGCHLD, SIG_DFL); /* inherited as ignored, no child could be waited for */
+	(void)signal(SIGCHLD, SIG_DFL); /* with SIGCHLD inherited as ignored, no child could be waited for */
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGCHLD);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
@@ -240,7 +244,7 @@ run_add(struct runners *rs, struct run *run, struct runner *runner)
 	LIST_INSERT_HEAD(&rs->runs, run, entry);
 }
 
-/* The last row takes the place of one that is gone. */
+/* Moves the last row into the place of the removed one. */
 static void
 runner_drop(struct runners *rs, struct runner *r)
 {
@@ -280,7 +284,7 @@ static void
 text_set(char *dst, size_t len, const char *src)
 {
 	(void)snprintf(dst, len, "%s", src);
-	str_clean(dst); /* the cut may have split a character */
+	str_clean(dst); /* cutting may have split a UTF-8 character */
 }
 
 void

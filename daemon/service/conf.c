@@ -4,7 +4,7 @@
 #include "base/fs.h"
 #include "base/str.h"
 
-#define LINE_OPTION 0 /* as the line of an origin */
+#define LINE_OPTION 0 /* the line number of an origin on the command line */
 
 const struct conf_setting conf_settings[CONF_SETTINGS] = {
 #define SETTING(name, type, min, max, def, unit, when, help) \
@@ -44,7 +44,7 @@ list_add_take(struct conf_list *l, char *text, struct err *e)
 	return 0;
 }
 
-/* Where value `i` of a setting was set; NULL: it is the default. */
+/* Where value `i` of a setting was given; NULL: it has its default. */
 static const struct conf_origin *
 origin_find(const struct conf *c, size_t setting, size_t i)
 {
@@ -79,7 +79,7 @@ origin_add(struct conf *c, size_t setting, unsigned line, struct err *e)
 	return 0;
 }
 
-/* Adds to a LIST, replaces the value of the others. */
+/* Appends to a LIST; replaces the value of other settings. */
 static int
 value_store(struct conf *c, const struct conf_setting *s, const char *value, struct err *e)
 {
@@ -109,7 +109,7 @@ value_set(struct conf *c, size_t i, unsigned line, const char *value, struct err
 	int r;
 
 	if (old && line != LINE_OPTION && !adds)
-		return err_set(e, E_BAD_CONFIG, "line %u has set %s already", old->line, s->name);
+		return err_set(e, E_BAD_CONFIG, "line %u has already set %s", old->line, s->name);
 	if (!adds)
 		origins_remove(c, i);
 	if (!adds && s->type == CONF_IS_LIST)
@@ -141,7 +141,7 @@ line_take(void *ctx, unsigned line, const char *name, const char *value, struct 
 	return err_set(e, E_BAD_CONFIG, "unknown setting '%s'", name);
 }
 
-/* A name of the file has '_' where an option has '-'. */
+/* Names in the file have '_' where options have '-'. */
 static bool
 name_eq(const char *name, const char *option)
 {
@@ -150,7 +150,7 @@ name_eq(const char *name, const char *option)
 	return *name == *option;
 }
 
-/* One option and its value, which may be the next word. */
+/* Reads one option and its value, which may be the next word. */
 static int
 option_take(struct conf *c, const char *option, const char *next, bool *ret_used_next, struct err *e)
 {
@@ -213,7 +213,8 @@ options_load(int argc, char **argv, struct conf *c, const char **ret_file, enum 
 int
 conf_load(int argc, char **argv, struct conf *ret, enum conf_action *ret_action, struct err *e)
 {
-	struct conf first = {.state = NULL}; /* of a first look at the options, for the name of the file */
+	struct conf first = {.state = NULL}; /* for a first pass over the options, which finds the name of
+                                              * the file */
 	const char *file = NULL;
 	int r;
 

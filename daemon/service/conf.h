@@ -1,6 +1,6 @@
 /*
- * The settings of colconvd (settings.def). An option of the command line wins over the
- * configuration file, that over the default; options of a LIST replace the file's.
+ * The settings of colconvd (settings.def). A command-line option overrides the configuration file, which
+ * overrides the default; the options of a LIST replace all values of the file.
  */
 #ifndef SERVICE_CONF_H
 #define SERVICE_CONF_H
@@ -41,7 +41,7 @@ enum conf_action { CONF_RUN, CONF_CHECK, CONF_PRINT, CONF_MANUAL, CONF_HELP, CON
 int conf_load(int argc, char **argv, struct conf *ret, enum conf_action *ret_action, struct err *e);
 void conf_release(struct conf *c);
 
-/* Whether a setting has a value other than by default; `setting` points to a member of `c`. */
+/* Whether a setting was given a value; `setting` points to a member of `c`. */
 bool conf_is_set(const struct conf *c, const void *setting);
 
 /* Prefix the error with the place where value `i` of a setting was given: "'FILE' line 7", "option '--listen'". */

@@ -1,11 +1,11 @@
-/* What is made of the table of settings for a person: help, a configuration file, a manual page; and JSON. */
+/* Prints the table of settings for people: help, a configuration file, a manual page; and as JSON. */
 #include "conf_table.h"
 
 #include <inttypes.h>
 
 #include "base/buf.h"
 
-/* Words of `text` in lines of at most `width`, each after `indent`. */
+/* Prints the words of `text` in lines of at most `width`, each after `indent`. */
 static void
 paragraph(FILE *f, const char *indent, int width, const char *text)
 {
@@ -47,7 +47,7 @@ conf_print_help(FILE *f)
 	(void)fprintf(f,
 		      "Usage: colconvd [OPTION VALUE]...\n\n"
 		      "Takes jobs over HTTP and has workers convert retrieval models to ONNX.\n\n"
-		      "  --config\n        Configuration file. Default: '%s', when it is there.\n",
+		      "  --config\n        Configuration file. Default: '%s', if it exists.\n",
 		      CONF_FILE_DEFAULT);
 	for (s = conf_settings; s < conf_settings + CONF_SETTINGS; s++) {
 		(void)fputs("  --", f);
@@ -76,7 +76,7 @@ conf_print_file(FILE *f)
 	}
 }
 
-/* Text of ours in troff: no line begins with its control characters. */
+/* Prints our own text in troff. No line of ours begins with troff's control characters. */
 static void
 manual_text(FILE *f, const char *text)
 {
@@ -103,8 +103,9 @@ conf_print_manual(FILE *f)
 		    "A line of the file is\n.IR \"name \" = \" value\" ,\nempty, or a comment that begins "
 		    "with #.\n"
 		    "A value goes to the end of its line; there are no quotes.\n"
-		    "A name stands there once, unless its setting may be given several times.\n"
-		    "Each setting is also an option of\n.BR colconvd (8)\n(with \\- for _), which wins over "
+		    "A setting may appear only once, unless its description says that it may be given "
+		    "several times.\n"
+		    "Each setting is also an option of\n.BR colconvd (8)\n(with \\- for _), which overrides "
 		    "the file.\n"
 		    ".PP\n.B colconvd \\-\\-check\\-config\nchecks the file.\n"
 		    "On\n.B SIGHUP\nthe daemon reads it again: a file with an error changes nothing.\n"
@@ -122,7 +123,7 @@ conf_print_manual(FILE *f)
 	(void)fprintf(f, ".SH FILES\n.I %s\n.SH SEE ALSO\n.BR colconvd (8)\n", CONF_FILE_DEFAULT);
 }
 
-/* Whether a word is NAME=VALUE, as in the environment; --name=value is not. */
+/* Whether a word is NAME=VALUE, as in the environment. --name=value is not. */
 static bool
 is_assignment(const char *word, size_t len)
 {

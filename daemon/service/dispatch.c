@@ -15,10 +15,10 @@
 #define DISPATCH_MAGIC 0x64697370u
 #define ATTEMPT_MAGIC 0x61747470u
 
-/* Pause before the next try after an error of the queue or the disk. */
+/* Pause before a retry after an error of the queue or the disk. */
 #define AGAIN_MS 5000
 
-/* Least time between two progress events of a job. */
+/* Minimum time between two progress events of a job. */
 #define PROGRESS_MS 100
 
 struct dispatch {
@@ -30,7 +30,7 @@ struct dispatch {
 	bool held;     /* true until dispatch_begin(): do not claim yet */
 	bool lacking;  /* a resource for starting workers ran out: do not claim until it is available */
 	bool draining; /* no more claims */
-	bool stopping; /* and what ends now was stopped by us */
+	bool stopping; /* the attempts that end now were stopped by us */
 };
 
 struct attempt {
@@ -77,7 +77,7 @@ result_to_json(const Colconv__Result *res)
 			 "min_cosine", number(res->min_cosine, res->parity_checked));
 }
 
-/* The names stay the message's. NULL: no memory, or no stages. */
+/* The names still belong to the message. NULL: memory ran out, or no stages. */
 static struct job_stage *
 stages_get(const struct child_end *end)
 {
@@ -130,14 +130,19 @@ attempt_clear(const struct attempt *a)
 	attempt_discard(a);
 }
 
-/* It did not begin, since we ran out of something: the job is not to blame, and gets its attempt back. */
+/*
+ * The attempt did not begin because a resource ran out. The job is not to blame, so it gets its attempt back.
+ */
 static bool
 is_held_up(const struct attempt *a, const struct err *why)
 {
 	return !a->run.child && resources_lack(why->code);
 }
 
-/* Of an attempt that has no artifact. A result that could not be published stays until the queue has let it go. */
+/*
+ * Records the end of an attempt without an artifact. A result that could not be published stays until the
+ * queue has recorded the failure.
+ */
 static int
 attempt_fail(struct attempt *a, const struct err *why, const struct job_stage *stages, size_t n_stages,
 	     struct err *e)
@@ -391,7 +396,7 @@ attempt_start(struct dispatch *d, struct runner *runner, const struct job *job)
 	struct attempt *a = calloc(1, sizeof(*a));
 	struct err e = ERR_INIT;
 
-	if (!a) { /* the queue has the job as running, but no attempt exists that would end it */
+	if (!a) { /* the queue says that the job is running, but no attempt exists that could end it */
 		(void)err_no_memory(&e);
 		(void)job_hand_back(d->spec.store, job->id, job->nonce, job_now(), NULL);
 		lack_begin(d, &e);

@@ -7,8 +7,8 @@
 #include "runner/lines.h"
 
 /*
- * When the longest line and the closing line together might not fit any more, the closing line is added. Whether a
- * log is closed therefore follows from its size.
+ * The closing line is added when the longest possible line and the closing line might no longer fit
+ * together. So the size of a log tells whether it is closed.
  */
 #define CLOSING_LEN 64
 #define ROOM (LINES_LEN_MAX + CLOSING_LEN + 2 * EVENT_LOG_EXTRA)

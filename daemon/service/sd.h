@@ -6,20 +6,22 @@
 
 bool sd_is_there(void);
 
-void sd_ready(void); /* after the start, and after every sd_reloading() */
+void sd_ready(void); /* after the start and after every sd_reloading() */
 void sd_reloading(void);
 void sd_stopping(void);
 
-/* A sentence for `systemctl status`; the same one again is not sent. */
+/* A sentence for `systemctl status`. It is sent only when it changed. */
 void sd_status(const char *fmt, ...) _printf_(1, 2);
 
-/* Stopping may take so much longer from now on. */
+/* Tells systemd that stopping may take this much longer from now on. */
 void sd_extend(int64_t ms);
 
-/* Feeds the watchdog from the loop: a loop that hangs is noticed. */
+/* Feeds the watchdog from the loop, so that systemd notices a loop that hangs. */
 void sd_watchdog(struct loop *l);
 
-/* How many sockets it passed to us, from this descriptor on; no child of ours hears of them. */
+/*
+ * How many sockets systemd passed to us, from descriptor SD_SOCKETS_START on. Our children do not see them.
+ */
 #define SD_SOCKETS_START 3
 size_t sd_sockets(void);
 

@@ -18,7 +18,7 @@
 #define STATUS_EVERY_MS 2000
 #define RECOVERY_EVERY_MS 5000
 
-/* How much more time systemd is asked for at once while jobs drain. */
+/* How much more time to request from systemd in one step while jobs drain. */
 #define EXTEND_MS 30000
 
 enum phase {

@@ -4,7 +4,7 @@
 
 #include "settings.h"
 
-/* Until it is told to stop. `settings` is taken; the command line is for SIGHUP. */
+/* Runs until it is told to stop. Takes `settings`; the command line is needed to reload them on SIGHUP. */
 int service_run(struct settings *settings, int argc, char **argv, struct err *e);
 
 #endif

@@ -147,7 +147,7 @@ roots_warn(const struct conf *c)
 	}
 }
 
-/* As exec finds it. */
+/* Searches as exec does. */
 static bool
 program_found(const char *name)
 {
@@ -181,9 +181,9 @@ settings_warn(const struct settings *s)
 	const struct conf *c = &s->conf;
 
 	if (c->runner.n && conf_is_set(c, &c->slots))
-		log_warning("slots is not used, since there are runners");
+		log_warning("slots has no effect, because runners are set");
 	if (!s->drain && conf_is_set(c, &c->drain_timeout))
-		log_warning("drain_timeout is not used with stop_mode = hand_back");
+		log_warning("drain_timeout has no effect with stop_mode = hand_back");
 	if (c->streams_max >= c->connections_max)
 		log_warning("streams_max %" PRIu64 " leaves none of connections_max %" PRIu64
 			    " for other requests",

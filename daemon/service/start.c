@@ -11,7 +11,7 @@
 #include "runner/strays.h"
 #include "sd.h"
 
-/* Without the setting `listen`. */
+/* Addresses without the setting `listen`. */
 #define LISTEN_UNIX "unix:/run/colconv/colconv.sock"
 #define LISTEN_TCP "127.0.0.1:8470"
 
@@ -77,15 +77,14 @@ workers_adopt(struct settings *settings, struct loop *loop, struct store *store,
 	else
 		log_notice("workers get no control groups: %s", no_cgroup.msg);
 	if (settings->conf.worker_memory_max && !rs->cgroup.memory)
-		log_warning("worker_memory_max cannot be kept: the memory controller is not delegated to the "
+		log_warning("worker_memory_max has no effect: the memory controller is not delegated to the "
 			    "daemon, ignoring");
 	do
 		r = list_jobs(store, &running, cursor, /*limit=*/RUNNER_SLOTS_MAX, strays_of, &strays,
 			      &cursor, e);
 	while (r == 0 && cursor);
 	if (r == 0 && strays)
-		log_notice("killed %" PRIu64 " processes that workers of the daemon before this one left",
-			   strays);
+		log_notice("killed %" PRIu64 " processes that workers of the previous daemon left", strays);
 	return r;
 }
 
@@ -134,7 +133,7 @@ start_queue(struct settings *settings, struct loop *loop, struct store **ret, st
 	return r < 0 ? r : workers_adopt(settings, loop, *ret, e);
 }
 
-/* One address, or a socket that we were started with. */
+/* Listens on one address, or on a socket that was passed to us. */
 static int
 listen_one(struct server *s, const char *address, int fd, uint16_t *first, struct err *e)
 {
@@ -144,7 +143,7 @@ listen_one(struct server *s, const char *address, int fd, uint16_t *first, struc
 	r = address ? server_listen(s, address, &port, e) : server_adopt_take(s, fd, &port, e);
 	if (r < 0)
 		return r;
-	log_notice("listening on '%s', port %u", address ? address : "a socket of systemd's", (unsigned)port);
+	log_notice("listening on '%s', port %u", address ? address : "a socket from systemd", (unsigned)port);
 	if (!*first)
 		*first = port;
 	return 0;

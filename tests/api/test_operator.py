@@ -70,7 +70,7 @@ def test_reload_of_limits_and_roots(stopped):
 @pytest.mark.parametrize("text, words", [
     ("slots = 0\n", "line 1: slots must be a whole number from 1 to 64, or gpus, not '0'"),
     ("\nroots = /nonexistent\n", "line 2: root '/nonexistent' must be an absolute path of a folder"),
-    ("slots = 2\nslots = 3\n", "line 2: line 1 has set slots already"),
+    ("slots = 2\nslots = 3\n", "line 2: line 1 has already set slots"),
 ])
 def test_reload_of_a_bad_file_changes_nothing(stopped, text, words):
     stopped.config.write_text("body_max = 1024\n")

@@ -185,7 +185,7 @@ def test_bad_files(tmp_path, text, words):
 
 
 @pytest.mark.parametrize("text, words", [
-    ("runner = a 1\nslots = 2\n", "slots is not used"), ("drain_timeout = 9\n", "drain_timeout is not used"),
+    ("runner = a 1\nslots = 2\n", "slots has no effect"), ("drain_timeout = 9\n", "drain_timeout has no effect"),
     ("streams_max = 100\nconnections_max = 100\n", "streams_max 100 leaves none"),
     ("job_timeout = 60\n", "worker_silence 120 s is not shorter than job_timeout 60 s"),
     ("runner = a 1\nrunner = b 1 X=1 no-such-srun -n 1\n", "runner 'b' has no program 'no-such-srun'"),

@@ -177,7 +177,7 @@ test_refusals(void **state)
 		{"\nslots\n", NULL, "line 2: 'slots' is not like 'name = value'"},
 		{"stop_grace = 601\n", NULL, "line 1: stop_grace must be from 0 to 600, not '601'"},
 		{"job_timeout = two\n", NULL, "line 1: job_timeout must be a whole number, not 'two'"},
-		{"slots = 1\nstate = /a\nslots = 2\n", NULL, "line 3: line 1 has set slots already"},
+		{"slots = 1\nstate = /a\nslots = 2\n", NULL, "line 3: line 1 has already set slots"},
 		{"worker-silence = 1\n", NULL, "unknown setting 'worker-silence'"},
 		{"", "--slot=1", "unknown option '--slot'"},
 		{"", "--slots", "option '--slots' needs a value"},

@@ -133,7 +133,7 @@ test_keys(void **state)
 	assert_int_equal(key_find("/m", "", "k", &b), 0); /* another's */
 	assert_int_not_equal(b, a);
 	assert_int_equal(key_find("/n", "ci", "k", &b), E_KEY_REUSED);
-	assert_error(&err, E_KEY_REUSED, "made job 1, which asks for something else");
+	assert_error(&err, E_KEY_REUSED, "made job 1, which has other options");
 	err_clear(&err);
 	assert_int_equal(queue_add(), 3); /* without a key there is nothing to find */
 	assert_int_equal(queue_add(), 4);
@@ -191,7 +191,7 @@ test_newer_version(void **state)
 	store_close(&store);
 	file_poke("queue.db", 60, version, sizeof(version));
 	assert_int_equal(store_open(state_dir, &store, &err), E_BAD_DATABASE);
-	assert_error(&err, E_BAD_DATABASE, "is of version 99, and this program knows up to 2");
+	assert_error(&err, E_BAD_DATABASE, "has version 99, and this program knows versions up to 2");
 	assert_null(store);
 }
 
@@ -204,7 +204,7 @@ test_not_ours(void **state)
 	store_close(&store);
 	file_poke("queue.db", 60, version, sizeof(version));
 	assert_int_equal(store_open(state_dir, &store, &err), E_BAD_DATABASE);
-	assert_error(&err, E_BAD_DATABASE, "not one of this program");
+	assert_error(&err, E_BAD_DATABASE, "not one of colconv");
 	err_clear(&err);
 	file_poke("queue.db", 0, "not a database, ", 16);
 	assert_int_equal(store_open(state_dir, &store, &err), E_BAD_DATABASE);
