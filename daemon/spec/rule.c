@@ -55,7 +55,7 @@ rule_variants(struct spec *spec, bool given, struct err *e)
 		spec->variants = 1u << VARIANT_UNIFIED;
 	if (one_model && spec->variants != 1u << VARIANT_UNIFIED)
 		return err_set(e, E_BAD_REQUEST,
-			       "the profile %s needs variants to be unified and nothing else",
+			       "the profile %s needs the variant unified and no other",
 			       spec_word(spec->profile));
 	return 0;
 }

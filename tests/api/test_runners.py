@@ -98,7 +98,7 @@ def test_a_dead_daemon_s_workers_are_ended_by_the_next(stopped, tmp_path):
     stopped.start()
     assert not alive(pid)
     # The worker dies with its daemon, and may be at it still.
-    assert any(re.search("killed [12] processes that workers of the daemon before", line) for line in stopped.log)
+    assert any(re.search("killed [12] processes that workers of the previous daemon left", line) for line in stopped.log)
     assert stopped.wait_end(job)["state"] == "done"
 
 

@@ -251,7 +251,7 @@ static const struct {
 	 "one of default, seed, fastembed, embedanything, transformers, sentence-transformers, "
 	 "transformersjs, optimum, not 'x'"},
 	{"{\"model\": \"/m\", \"profile\": \"fastembed\", \"variants\": [\"text\", \"unified\"]}", "variants",
-	 "needs the variants unified alone"},
+	 "needs the variant unified and no other"},
 	{"{\"model\": \"/m\", \"profile\": \"fastembed\", \"layout\": \"embedded\"}", "layout",
 	 "needs the layout single, not embedded"},
 	{"{\"model\": \"/m\", \"positions\": \"x\"}", "positions", "one of mrope, arange, not 'x'"},
