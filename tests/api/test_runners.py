@@ -366,7 +366,7 @@ def test_a_slot_for_each_gpu(gpus, tmp_path):
 
 @pytest.mark.parametrize("fake, words", [
     ("", "this host has no GPU"), ("driverless", "NVIDIA's driver does not answer: Driver Not Loaded"),
-    ("broken", "GPU 0 gives no UUID: GPU is lost"), ("GPU-1 X=1", "the UUID of GPU 0 is no word"),
+    ("broken", "GPU 0 gives no UUID: GPU is lost"), ("GPU-1 X=1", "the UUID of GPU 0 is not a single word"),
     (None, "cannot search for GPUs: libnvidia-ml.so.1:"),
 ])
 def test_no_gpus(gpus, monkeypatch, fake, words):
