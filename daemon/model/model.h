@@ -172,6 +172,13 @@ bool model_prompt_is_end(const struct model_prompt *p);
 /* The prompts of that library ("colpali-engine") and version; NULL for `version` is the newest. NULL: there are none. */
 const struct model_prompt *model_prompt_find(const struct model *m, const char *library, const char *version);
 
+/*
+ * Whether the weight of that name may be stored in 8 bits: matrices of the numbered layers of tower and decoder, and the table
+ * of words. What comes before and after them is small and decides much: the embedding of patches, the merger or connector, and the
+ * projection keep their precision, in every family.
+ */
+bool model_rounds(const char *weight);
+
 /* The input in a graph, and in a parity case whose sizes are known; NULL when memory ran out. */
 struct ir_value *model_input_trace(struct trace *t, const struct model_input *in, const void *config);
 struct feed *model_input_feed(struct feeds *f, const struct model_input *in, const void *config,

@@ -47,6 +47,22 @@ model_head_output(enum model_head h)
 	return outputs[h];
 }
 
+bool
+model_rounds(const char *weight)
+{
+	static const char *const layers[] = {"lm.layers.", "vis.blocks.", "vis.encoder.layers."};
+	static const char *const tables[] = {"lm.embed_tokens.weight", "lm.embeddings.tok_embeddings.weight"};
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(layers); i++)
+		if (str_starts(weight, layers[i]))
+			return true;
+	for (i = 0; i < ARRAY_LEN(tables); i++)
+		if (str_eq(weight, tables[i]))
+			return true;
+	return false;
+}
+
 #define CLASSES_MAX 8
 
 /* What config.json says of the model; NULL where it says nothing. */

@@ -64,6 +64,22 @@ const char *emit_in(struct emit *em, const struct ir_value *v);
 /* The same before the cast, for a weight that is stored in another type than it is computed with; else NULL. */
 const char *emit_in_stored(struct emit *em, const struct ir_value *v);
 
+struct rounding_input; /* rounding.h */
+
+/* A weight in 8 bits: names of its initializers. */
+struct emit_rounded {
+	const char *weight;                 /* int8; a matrix is transposed: [in, out] */
+	const char *scale;                  /* float32 [out] of a matrix, [rows, 1] of a table */
+	const char *unsmooth;               /* float32 [in]: multiplies the activations; NULL: nothing does */
+	const struct rounding_input *input; /* of a matrix */
+};
+
+/* False: the weight is not stored in 8 bits. */
+bool emit_in_rounded(struct emit *em, const struct ir_value *v, struct emit_rounded *ret);
+
+/* A shape at run time, int64 [rank], of which no size is looked up more than once. */
+const char *emit_shape(struct emit *em, const struct shape *s);
+
 /* A matrix, transposed; weights are stored so. */
 const char *emit_in_transposed(struct emit *em, const struct ir_value *v);
 

@@ -148,6 +148,31 @@ emit_dim(struct emit *em, struct dim d)
 }
 
 const char *
+emit_shape(struct emit *em, const struct shape *s)
+{
+	const char *part[IR_RANK_MAX], *name;
+	struct emit_place back;
+	char text[256];
+	size_t i;
+	int k;
+
+	name = emit_take_str(em, "shape.%s", shape_str(s, text, sizeof(text)));
+	for (i = 0; i < em->shapes.n && em->code == 0; i++)
+		if (strcmp(em->shapes.at[i], name) == 0)
+			return name;
+	if (em->code)
+		return "";
+	emit_list_add(em, &em->shapes, STR(name));
+	for (k = 0; k < s->rank; k++)
+		part[k] = emit_dim(em, s->dim[k]);
+	back = emit_enter(em, &em->prelude, name, em->half);
+	(void)emit_node(em, "", "", "Concat", part, (size_t)s->rank);
+	emit_attr_int(em, "axis", 0);
+	emit_leave(em, back);
+	return name;
+}
+
+const char *
 emit_range(struct emit *em, const char *suffix, struct dim d)
 {
 	const char *count = emit_op(em, "count", "Squeeze", emit_dim(em, d), emit_i64_list(em, 0));
@@ -259,6 +284,20 @@ graph_fill(struct emit *em, Onnx__GraphProto *g, const char *name, struct emit_l
 	g->output = info;
 }
 
+/* What a branch quantized is not seen outside it. */
+static void
+inputs_forget(struct emit *em, const struct emit_list *nodes)
+{
+	struct known_input *known;
+	size_t i;
+
+	for (i = 0; i < em->inputs.n; i++) {
+		known = em->inputs.at[i];
+		if (known->nodes == nodes)
+			known->value = NULL;
+	}
+}
+
 struct emit_branch *
 emit_branch(struct emit *em, const char *suffix, const struct ir_block *b)
 {
@@ -276,6 +315,7 @@ emit_branch(struct emit *em, const char *suffix, const struct ir_block *b)
 	output = result_name(em, b, b->result, suffix);
 	graph_fill(em, &branch->proto, emit_name(em, suffix), &nodes, b->result, output,
 		   elem_onnx(b->result->elem));
+	inputs_forget(em, &nodes);
 	emit_leave(em, back);
 	return branch;
 }

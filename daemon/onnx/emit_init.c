@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "checkpoint/convert.h"
+#include "rounding.h"
 
 static size_t
 tensor_count(size_t n_dims, const int64_t *dims)
@@ -191,13 +192,23 @@ static const struct store {
 
 _Static_assert(ARRAY_LEN(stores) == STORE_MAX, "a row for each way to store weights");
 
+/* NULL: the weight is not rounded. */
+static const struct rounded *
+rounded_get(const struct emit *em, const struct ir_value *v)
+{
+	const struct rounding *r = em->job->options->rounding;
+
+	return r && v->kind == IR_WEIGHT ? rounding_find(r, v->weight) : NULL;
+}
+
 /* How a weight is stored for the node at hand. */
 static const struct store *
 store_get(const struct emit *em, const struct ir_value *v)
 {
 	const struct store *s = &stores[em->job->options->store];
+	const struct rounded *m = rounded_get(em, v);
 
-	if (em->half)
+	if (em->half || (m && m->kept))
 		return &stores[STORE_F16];
 	return s->matrices && (v->shape.rank < 2 || v->transform != IR_AS_IS) ? &stores[STORE_SAME] : s;
 }
@@ -209,6 +220,22 @@ store_casts(const struct emit *em, const struct store *s)
 	return s->elem != (em->half ? ELEM_F16 : ELEM_F32);
 }
 
+/* Makes the initializer of a weight, or of numbers that belong to it. */
+static void
+tensor_store(struct emit *em, const char *name, const struct weight *w, const struct extdata_form *form,
+	     size_t n_dims, const int64_t *dims)
+{
+	Onnx__TensorProto *t = tensor_new(em, name, elem_onnx(form->dtype), n_dims, dims);
+
+	if (!t)
+		return;
+	if (em->job->options->embed)
+		embedded_add(em, t, w, form);
+	else
+		external_add(em, t, w, form);
+	em->job->weight_bytes += extdata_form_len(w, form);
+}
+
 /* The name of the initializer, made when it is not there. */
 static const char *
 weight_store(struct emit *em, const struct ir_value *v, bool transposed)
@@ -218,7 +245,6 @@ weight_store(struct emit *em, const struct ir_value *v, bool transposed)
 	const char **name = &em->value[v->id].stored[em->half][transposed];
 	int64_t dims[IR_RANK_MAX];
 	size_t n_dims = dims_get(em, v, dims);
-	Onnx__TensorProto *t;
 
 	if (em->code)
 		return "";
@@ -237,15 +263,83 @@ weight_store(struct emit *em, const struct ir_value *v, bool transposed)
 		dims[1] = form.rows;
 	}
 	*name = emit_take_str(em, "%s%s%s", v->name, transposed ? ".T" : "", store->suffix);
-	t = tensor_new(em, *name, elem_onnx(form.dtype), n_dims, dims);
-	if (!t)
-		return "";
-	if (em->job->options->embed)
-		embedded_add(em, t, v->weight, &form);
-	else
-		external_add(em, t, v->weight, &form);
-	em->job->weight_bytes += extdata_form_len(v->weight, &form);
-	return *name;
+	tensor_store(em, *name, v->weight, &form, n_dims, dims);
+	return em->code ? "" : *name;
+}
+
+/* Numbers in memory that belong to a weight; equal ones are one initializer, which `known` remembers. */
+static const char *
+floats_store(struct emit *em, const char **known, const char *name, const struct weight *w,
+	     const float *floats, size_t n_dims, const int64_t *dims)
+{
+	const struct extdata_form form = {
+		.dtype = ELEM_F32, .floats = floats, .n_floats = tensor_count(n_dims, dims)};
+
+	if (!*known && em->code == 0) {
+		*known = name;
+		tensor_store(em, name, w, &form, n_dims, dims);
+	}
+	return em->code ? "" : *known;
+}
+
+struct known_input *
+emit_known_input(struct emit *em, const struct rounding_input *in)
+{
+	struct known_input *known;
+	size_t i;
+
+	for (i = 0; i < em->inputs.n; i++) {
+		known = em->inputs.at[i];
+		if (known->input == in)
+			return known;
+	}
+	known = emit_take(em, sizeof(*known));
+	if (known) {
+		known->input = in;
+		emit_list_add(em, &em->inputs, known);
+	}
+	return known;
+}
+
+static const char *
+unsmooth_store(struct emit *em, const struct rounded *m)
+{
+	const int64_t dims[] = {(int64_t)m->cols};
+	struct known_input *known = emit_known_input(em, m->input);
+
+	return known ? floats_store(em, &known->unsmooth, emit_take_str(em, "%s.unsmooth", m->input->name),
+				    m->weight, m->input->unsmooth, 1, dims)
+		     : "";
+}
+
+bool
+emit_in_rounded(struct emit *em, const struct ir_value *v, struct emit_rounded *ret)
+{
+	const struct rounded *m = em->half ? NULL : rounded_get(em, v);
+	const struct extdata_form form = {.dtype = ELEM_I8,
+					  .rounded = m,
+					  .rows = m && m->input ? (int64_t)m->rows : 0,
+					  .cols = m && m->input ? (int64_t)m->cols : 0};
+	struct known_value *known = &em->value[v->id];
+	int64_t dims[2];
+
+	if (!m || m->kept)
+		return false;
+	*ret = (struct emit_rounded){.input = m->input, .unsmooth = NULL};
+	dims[0] = (int64_t)(m->input ? m->cols : m->rows);
+	dims[1] = (int64_t)(m->input ? m->rows : m->cols);
+	if (!known->rounded) {
+		known->rounded = emit_take_str(em, "%s%s.int8", v->name, m->input ? ".T" : "");
+		tensor_store(em, known->rounded, v->weight, &form, 2, dims);
+	}
+	ret->weight = em->code ? "" : known->rounded;
+	dims[0] = (int64_t)m->rows;
+	dims[1] = 1;
+	ret->scale = floats_store(em, &known->scale, emit_take_str(em, "%s.scale", v->name), v->weight,
+				  m->scale, m->input ? 1 : 2, dims);
+	if (m->input && m->input->unsmooth)
+		ret->unsmooth = unsmooth_store(em, m);
+	return true;
 }
 
 /* Cast where it is used: what only one branch needs is cast in that branch. */

@@ -18,8 +18,9 @@ struct emit_list {
 struct known_value {
 	const char *name;         /* not of weights and tables */
 	const char *stored[2][2]; /* of these: the initializer, float32 or float16, as it is or transposed */
-	bool half;                /* it is float16 ... */
-	const char *other;        /* ... and this is its name as float32, or the other way round */
+	const char *rounded, *scale; /* of a weight in 8 bits: the initializers */
+	bool half;                   /* it is float16 ... */
+	const char *other;           /* ... and this is its name as float32, or the other way round */
 	struct emit_list
 		*nodes; /* where the cast to `other` has its place, just after the value; NULL: an input */
 	size_t cast_at;
@@ -33,6 +34,15 @@ struct embedded {
 	Onnx__TensorProto *proto; /* without its data */
 	uint64_t len;             /* bytes of its data */
 	uint64_t proto_len;       /* of the message with the data */
+};
+
+/* What weights in 8 bits are multiplied with: names of what was made for it. */
+struct known_input {
+	const struct rounding_input *input;
+	const char *unsmooth;             /* the initializer */
+	const char *value;                /* what was quantized last; NULL: nothing that is seen here */
+	const struct emit_list *nodes;    /* where */
+	const char *quantized, *quantity; /* uint8 [tokens, width], and the scale of each token */
 };
 
 struct emit {
@@ -52,6 +62,8 @@ struct emit {
 	struct emit_list initializers; /* Onnx__TensorProto */
 	struct emit_list embedded;     /* struct embedded */
 	struct emit_list dims;         /* struct known_dim */
+	struct emit_list shapes;       /* names of emit_shape() */
+	struct emit_list inputs;       /* struct known_input */
 	struct known_value *value;     /* by id */
 };
 
@@ -88,6 +100,9 @@ const char *emit_name(struct emit *em, const char *suffix);
 
 /* An input of images gets a value for calls that leave it out: no images. Other inputs stay as they are. */
 void emit_default_none(struct emit *em, const struct ir_value *v);
+
+/* What was made for an input, whichever of its weights came first; NULL after a failure. */
+struct known_input *emit_known_input(struct emit *em, const struct rounding_input *in);
 
 /* Which values are float16, and what all are called. */
 void emit_halves(struct emit *em);

@@ -27,9 +27,15 @@ extdata_free(struct extdata **x)
 }
 
 uint64_t
+extdata_form_count(const struct weight *w, const struct extdata_form *form)
+{
+	return form->floats ? form->n_floats : (uint64_t)w->tensor->count;
+}
+
+uint64_t
 extdata_form_len(const struct weight *w, const struct extdata_form *form)
 {
-	return (uint64_t)w->tensor->count * elem_size(form->dtype);
+	return extdata_form_count(w, form) * elem_size(form->dtype);
 }
 
 static int
@@ -72,13 +78,15 @@ static bool
 item_is(const struct extdata_item *it, const struct weight *w, const struct extdata_form *f)
 {
 	return it->weight->tensor == w->tensor && it->form.dtype == f->dtype &&
-	       it->form.transform == f->transform && it->form.rows == f->rows && it->form.cols == f->cols;
+	       it->form.transform == f->transform && it->form.rows == f->rows && it->form.cols == f->cols &&
+	       it->form.floats == f->floats;
 }
 
 static int
 weight_check(const struct weight *w, const struct extdata_form *form, struct err *e)
 {
 	assert(form->transform == IR_AS_IS || form->dtype == ELEM_F32);
+	assert((form->dtype == ELEM_I8) == (form->rounded != NULL));
 	if (convert_can(w->tensor->dtype))
 		return 0;
 	return err_set(e, E_EXPORT, "weight '%s' is of dtype %s, which is not a floating point type", w->name,

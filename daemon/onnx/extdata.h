@@ -22,11 +22,17 @@
 #define EXTDATA_HEAD_MAX 4096 /* bytes before an embedded tensor */
 #define EXTDATA_NAME_LEN 64
 
+struct rounded;
+
 /* How a tensor is stored. */
 struct extdata_form {
-	enum elem dtype;             /* ELEM_F32, ELEM_F16 or ELEM_BF16 */
-	enum ir_transform transform; /* of ELEM_F32 only */
-	int64_t rows, cols;          /* stored transposed: as [cols, rows]; 0, 0: in its own order */
+	enum elem dtype;               /* ELEM_F32, ELEM_F16, ELEM_BF16, or ELEM_I8 with `rounded` */
+	enum ir_transform transform;   /* of ELEM_F32 only */
+	int64_t rows, cols;            /* stored transposed: as [cols, rows]; 0, 0: in its own order */
+	const struct rounded *rounded; /* rounding.h: the scales and factors of ELEM_I8 */
+	const float *
+		floats; /* these instead of the weight's numbers, as ELEM_F32; they outlive extdata_write() */
+	size_t n_floats;
 };
 
 struct extdata_place {
@@ -67,7 +73,8 @@ void extdata_free(struct extdata **x);
 int extdata_add(struct extdata *x, const struct weight *w, const struct extdata_form *form,
 		struct extdata_place *ret, struct err *e);
 
-/* Bytes that the tensor takes in that form. */
+/* Elements and bytes of the tensor in that form. */
+uint64_t extdata_form_count(const struct weight *w, const struct extdata_form *form);
 uint64_t extdata_form_len(const struct weight *w, const struct extdata_form *form);
 
 /* One file that begins with `prefix`, which must outlive extdata_write(). */

@@ -19,6 +19,8 @@
 #include "base/fs.h"
 #include "base/str.h"
 #include "checkpoint/convert.h"
+#include "quantize.h"
+#include "rounding.h"
 
 #define PIECE_LEN (8u << 20)
 #define SLOT_LEN \
@@ -58,6 +60,13 @@ struct writer {
 	struct err err;               /* the first failure; all stop then */
 };
 
+/* Bytes of an element on its way through the slot. */
+static size_t
+read_size(const struct extdata_form *f)
+{
+	return elem_size(f->rounded ? ELEM_F32 : f->dtype);
+}
+
 /* With the lock held. A piece of a transposed item is whole stored rows, or part of one. */
 static bool
 piece_take(struct writer *w, struct piece *ret)
@@ -68,9 +77,9 @@ piece_take(struct writer *w, struct piece *ret)
 	if (w->next_item == w->end_item)
 		return false;
 	it = &w->x->item[w->next_item];
-	count = (size_t)it->weight->tensor->count;
+	count = (size_t)extdata_form_count(it->weight, &it->form);
 	size = elem_size(it->form.dtype);
-	n = MIN(PIECE_LEN / size, count - w->next_first);
+	n = MIN(PIECE_LEN / MAX(size, read_size(&it->form)), count - w->next_first);
 	row = (size_t)it->form.rows;
 	if (row)
 		n = n < row ? MIN(n, row - w->next_first % row) : n - n % row;
@@ -94,13 +103,52 @@ piece_data(const struct slot *s)
 	return s->data + EXTDATA_HEAD_MAX - s->piece.head_len;
 }
 
-/* A weight that holds NaN or infinity, or became infinite on the way, has no place in a model. */
+/* Reads the elements. A weight that holds NaN or infinity, or became infinite on the way, has no place in a model. */
 static int
-piece_check(const struct piece *p, const void *data, struct err *e)
+piece_read(const struct piece *p, char *data, struct err *e)
 {
-	const enum elem to = p->item->form.dtype;
+	const struct extdata_form *form = &p->item->form;
+	const struct weight *weight = p->item->weight;
+	const enum elem to = form->rounded ? ELEM_F32 : form->dtype;
+	size_t rows = (size_t)form->rows, cols = (size_t)form->cols;
+	int r;
 
-	return convert_count_bad(to, data, p->n) ? weight_blame(p->item->weight, to, e) : 0;
+	if (form->floats) {
+		memcpy(data, form->floats + p->first, p->n * sizeof(*form->floats));
+		return 0;
+	}
+	if (rows == 0)
+		r = weight_read(weight, to, p->first, p->n, data, e);
+	else
+		r = weight_read_transposed(weight, to, cols, p->first % rows, p->first / rows,
+					   MIN(rows, p->n), MAX(p->n / rows, 1), data, e);
+	if (r == 0 && convert_count_bad(to, data, p->n))
+		r = weight_blame(weight, to, e);
+	return r;
+}
+
+/*
+ * Rounds a piece where it is, stored row by row. A matrix is transposed, with a scale for each stored
+ * column and a factor for each stored row; a table has a scale for each row.
+ */
+static void
+piece_round(const struct piece *p, char *data)
+{
+	const struct rounded *m = p->item->form.rounded;
+	const size_t width = m->input ? m->rows : m->cols;
+	const float *from = (const float *)(void *)data, *smooth = m->input ? m->input->smooth : NULL;
+	int8_t *to = (int8_t *)(void *)data;
+	size_t done, n, row, col;
+
+	for (done = 0; done < p->n; done += n) {
+		row = (p->first + done) / width;
+		col = (p->first + done) % width;
+		n = MIN(width - col, p->n - done);
+		if (m->input)
+			quantize_each(from + done, smooth ? smooth[row] : 1, m->scale + col, n, to + done);
+		else
+			quantize_all(from + done, m->scale[row], n, to + done);
+	}
 }
 
 static int
@@ -108,19 +156,15 @@ piece_convert(const struct writer *w, struct slot *s, struct err *e)
 {
 	const struct piece *p = &s->piece;
 	const struct extdata_form *form = &p->item->form;
-	const struct weight *weight = p->item->weight;
-	size_t rows = (size_t)form->rows, cols = (size_t)form->cols, i;
 	char *data = s->data + EXTDATA_HEAD_MAX;
 	float *plus = (float *)(void *)data;
-	int r;
+	size_t i;
+	int r = piece_read(p, data, e);
 
-	if (rows == 0)
-		r = weight_read(weight, form->dtype, p->first, p->n, data, e);
-	else
-		r = weight_read_transposed(weight, form->dtype, cols, p->first % rows, p->first / rows,
-					   MIN(rows, p->n), MAX(p->n / rows, 1), data, e);
 	if (r < 0)
 		return r;
+	if (form->rounded)
+		piece_round(p, data);
 	if (form->transform == IR_PLUS_ONE)
 		for (i = 0; i < p->n; i++)
 			plus[i] += 1.0f;
@@ -128,7 +172,7 @@ piece_convert(const struct writer *w, struct slot *s, struct err *e)
 		memcpy(piece_data(s), w->x->heads.data + p->item->head, p->head_len);
 	if (p->last)
 		memset(data + p->n * elem_size(form->dtype), 0, p->item->pad);
-	return piece_check(p, data, e);
+	return 0;
 }
 
 static int

@@ -24,7 +24,10 @@ libonnx_a_SOURCES = \
 	daemon/onnx/lower_control.c \
 	daemon/onnx/lower_elementwise.c \
 	daemon/onnx/lower_layer.c \
+	daemon/onnx/lower_rounded.c \
 	daemon/onnx/lower_shape.c \
+	daemon/onnx/quantize.c daemon/onnx/quantize.h \
+	daemon/onnx/rounding.c daemon/onnx/rounding.h \
 	daemon/onnx/stores.def \
 	daemon/onnx/target.c daemon/onnx/target.h
 ONNX_LIBS = libonnx.a libonnxread.a libproto.a libcheckpoint.a libgraph.a $(PROTOBUF_C_LIBS) $(BASE_LIBS) -lpthread

@@ -10,6 +10,10 @@ typedef void (*lower_fn)(struct emit *em, const struct ir_node *n);
 #include "graph/ops.def"
 #undef OP
 
+/* The lowerings of a LINEAR and a GATHER whose weight is in 8 bits (lower_rounded.c). */
+void lower_linear_rounded(struct emit *em, const struct ir_node *n, const struct emit_rounded *w);
+void lower_gather_rounded(struct emit *em, const struct ir_node *n, const struct emit_rounded *w);
+
 /* int64 0, a scalar; the call fails when an element of the bool `wrong` is true. */
 const char *lower_fail(struct emit *em, const char *wrong);
 

@@ -5,10 +5,15 @@
 void
 lower_linear(struct emit *em, const struct ir_node *n)
 {
-	const char *x = emit_in(em, n->in[0]);
-	const char *weight = emit_in_transposed(em, n->in[1]);
-	const char *product;
+	struct emit_rounded rounded;
+	const char *x, *weight, *product;
 
+	if (emit_in_rounded(em, n->in[1], &rounded)) {
+		lower_linear_rounded(em, n, &rounded);
+		return;
+	}
+	x = emit_in(em, n->in[0]);
+	weight = emit_in_transposed(em, n->in[1]);
 	if (n->n_in == 2) {
 		(void)emit_result(em, "MatMul", x, weight);
 		return;
@@ -20,8 +25,14 @@ lower_linear(struct emit *em, const struct ir_node *n)
 void
 lower_gather(struct emit *em, const struct ir_node *n)
 {
-	const char *table = emit_in_stored(em, n->in[0]);
+	struct emit_rounded rounded;
+	const char *table;
 
+	if (emit_in_rounded(em, n->in[0], &rounded)) {
+		lower_gather_rounded(em, n, &rounded);
+		return;
+	}
+	table = emit_in_stored(em, n->in[0]);
 	if (!table && n->in[0]->kind != IR_WEIGHT) {
 		lower_direct(em, n, "Gather"); /* its axis is 0 unless said otherwise */
 		return;

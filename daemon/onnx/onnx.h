@@ -19,7 +19,7 @@
 struct ir_graph;
 struct onnx_export;
 struct onnx_front;
-
+struct rounding;
 struct target;
 
 /* How weights are stored, apart from those that float16 nodes use. */
@@ -41,6 +41,8 @@ struct onnx_options {
 	bool optional_images; /* a call may leave out inputs whose first size is the number of images: there are none then */
 	uint64_t shard_max; /* bytes of a file of weights; 0: one file of any size */
 	enum onnx_store store;
+	const struct rounding
+		*rounding;           /* rounding.h: weights in 8 bits, which `store` is not for; NULL: none */
 	const struct target *target; /* target.h; NULL: target_portable */
 };
 

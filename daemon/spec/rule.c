@@ -6,13 +6,14 @@
 
 #define MAX_ABS_ROUNDED 1e-3 /* when the output is rounded to float16 */
 
-/* Default parity limits for each dtype. */
+/* Default parity limits for each dtype and storage; the first row that fits counts. */
 static const struct {
-	enum spec_word dtype;
+	enum spec_word dtype, storage; /* SPEC_WORD_MAX: any */
 	double max_abs, min_cosine;
 } limits[] = {
-	{SPEC_DTYPE_FP32, 1e-4, 0.99999},
-	{SPEC_DTYPE_FP16, 5e-2, 0.999},
+	{SPEC_DTYPE_FP32, SPEC_STORAGE_INT8, 2e-1, 0.99},
+	{SPEC_DTYPE_FP32, SPEC_WORD_MAX, 1e-4, 0.99999},
+	{SPEC_DTYPE_FP16, SPEC_WORD_MAX, 5e-2, 0.999},
 };
 
 int
@@ -63,9 +64,9 @@ rule_variants(struct spec *spec, bool given, struct err *e)
 int
 rule_storage(struct spec *spec, bool given _unused_, struct err *e)
 {
-	if (spec->storage == SPEC_STORAGE_BF16 && spec->dtype != SPEC_DTYPE_FP32)
-		return err_set(e, E_BAD_REQUEST, "the storage bf16 needs the dtype fp32, not %s",
-			       spec_word(spec->dtype));
+	if (spec->storage != SPEC_STORAGE_SAME && spec->dtype != SPEC_DTYPE_FP32)
+		return err_set(e, E_BAD_REQUEST, "the storage %s needs the dtype fp32, not %s",
+			       spec_word(spec->storage), spec_word(spec->dtype));
 	return 0;
 }
 
@@ -120,7 +121,8 @@ limits_of(const struct spec *spec)
 {
 	size_t i = 0;
 
-	while (limits[i].dtype != spec->dtype)
+	while (limits[i].dtype != spec->dtype ||
+	       (limits[i].storage != spec->storage && limits[i].storage != SPEC_WORD_MAX))
 		i++;
 	return i;
 }

@@ -13,6 +13,7 @@ libworker_a_SOURCES = \
 	daemon/worker/processor.c daemon/worker/processor.h \
 	daemon/worker/program_files.c daemon/worker/program_files.h \
 	daemon/worker/reference.c daemon/worker/reference.h \
+	daemon/worker/rounded.c daemon/worker/rounded.h \
 	daemon/worker/report.c daemon/worker/report.h \
 	daemon/worker/source.c daemon/worker/source.h \
 	daemon/worker/sources.c daemon/worker/sources.h \

@@ -10,6 +10,7 @@
 #include "config.h"
 #include "processing.h"
 #include "program_files.h"
+#include "rounded.h"
 
 static int
 file_add(json_t *files, const char *name, uint64_t size, const char *sha256, struct err *e)
@@ -277,14 +278,14 @@ dim_of(const struct conversion *c)
 static json_t *
 facts_make(const struct conversion *c, json_t *processing)
 {
-	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O}", "format",
-			 MANIFEST_FORMAT, "architecture", c->model->arch->family, "title",
+	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O}",
+			 "format", MANIFEST_FORMAT, "architecture", c->model->arch->family, "title",
 			 c->model->arch->title, "parameters", (json_int_t)conversion_parameters(c), "dim",
 			 dim_of(c), "similarity",
 			 c->spelling->head == HEAD_MULTI_VECTOR ? "maxsim" : "cosine", "source",
 			 source_list(c), "options", spec_artifact_to_json(&c->spec), "graphs", graphs_list(c),
 			 "processing", processing, "versions", versions_list(c), "devices", devices_list(c),
-			 "parity", parity_short(c), "warnings", c->warnings);
+			 "rounding", rounded_to_json(c), "parity", parity_short(c), "warnings", c->warnings);
 }
 
 /* The last word of the source: "colqwen2-v1.0" of vidore/colqwen2-v1.0. */

@@ -6,6 +6,7 @@
 #include "cases.h"
 #include "page.h"
 #include "pictures.h"
+#include "rounded.h"
 #include "trace/eval.h"
 
 /* The longest time for one node, which may be a matrix product on an old and busy machine. */
@@ -16,19 +17,44 @@ struct progress {
 	struct report *report;
 	const char *name;
 	uint64_t before, total;
+
+	struct rounding
+		*rounding;       /* gets what its matrices are multiplied with; NULL: no weight is rounded */
+	const struct eval *eval; /* of the case */
+	const struct sizes *sizes; /* likewise */
+	struct err why;            /* why that failed */
 };
+
+/* Shows the rounding a value that it wants and that has just been computed. */
+static int
+value_observe(const struct progress *p, const struct ir_value *v, struct err *e)
+{
+	const struct shape *s = &v->shape;
+	const int64_t count = dim_eval(shape_count(s), p->sizes);
+	const size_t width = s->rank ? (size_t)s->dim[s->rank - 1].num : 1;
+	_cleanup_free_ float *x = NULL;
+	int r;
+
+	if (!p->rounding || !rounding_wants(p->rounding, v) || count <= 0)
+		return 0;
+	x = malloc((size_t)count * sizeof(*x));
+	if (!x)
+		return err_no_memory(e);
+	r = eval_read(p->eval, v, x, (size_t)count * sizeof(*x), e);
+	return r < 0 ? r : rounding_observe(p->rounding, v, x, (size_t)count / width, e);
+}
 
 static int
 node_done(void *arg, size_t done, size_t total, const struct ir_node *n)
 {
-	const struct progress *p = arg;
+	struct progress *p = arg;
 	char detail[256];
 
 	(void)total;
 	(void)snprintf(detail, sizeof(detail), "case %s: %s", p->name, n->name);
 	report_progress(p->report, p->before + done, p->total, "nodes", detail);
 	pulse_allow(NODE_SECONDS); /* for the next one */
-	return 0;
+	return value_observe(p, n->out, &p->why);
 }
 
 /*
@@ -97,9 +123,15 @@ graph_compute(const struct ir_graph *g, const struct feeds *in, struct progress 
 			r = eval_feed(ev, g->value[i], f->data, e);
 		}
 	pulse_allow(NODE_SECONDS);
+	p->eval = ev;
+	p->sizes = &sizes;
 	if (r == 0)
 		r = eval_run(ev, node_done, p, e);
 	pulse_allow(0);
+	if (p->why.code) {
+		err_clear(e);
+		return err_set(e, p->why.code, "%s", p->why.msg);
+	}
 	if (r < 0)
 		return r;
 	out = feeds_add_sized(&made, g->output->name, g->output->elem, &g->output->shape, &sizes);
@@ -179,7 +211,10 @@ pictures_run(struct reference *ref, struct err *e)
 int
 reference_run(struct conversion *c, struct err *e)
 {
-	_cleanup_(reference_release) struct reference ref = {.c = c, .progress = {.report = c->report}};
+	_cleanup_(reference_release) struct reference ref = {
+		.c = c,
+		.progress = {.report = c->report, .rounding = c->rounding},
+	};
 	const struct ir_graph *g;
 	size_t i;
 	int r;

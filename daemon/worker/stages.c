@@ -13,6 +13,7 @@
 #include "parity.h"
 #include "processing.h"
 #include "reference.h"
+#include "rounded.h"
 #include "warnings.h"
 
 char *
@@ -299,7 +300,17 @@ trace(struct conversion *c, struct err *e)
 		r = conversion_trace(c, (enum variant)v, &c->graph[v], e);
 		report_progress(c->report, ++done, total, "graphs", variant_name((enum variant)v));
 	}
+	if (r == 0)
+		r = rounded_begin(c, e);
 	return r < 0 ? r : warnings_collect(c, e);
+}
+
+static void
+fit_progress(void *arg, uint64_t done, uint64_t total, const char *name)
+{
+	struct conversion *c = arg;
+
+	report_progress(c->report, done, total, "weights", name);
 }
 
 static void
@@ -310,7 +321,9 @@ export_progress(void *arg, uint64_t done, uint64_t total, const char *name)
 	report_progress(c->report, done, total, "bytes", name);
 }
 
-static int export(struct conversion *c, struct err *e)
+/* Lowers the graphs and writes them and their weights, in place of what an earlier call wrote. */
+static int
+graphs_write(struct conversion *c, struct err *e)
 {
 	const struct profile *profile = spec_profile(&c->spec);
 	const struct onnx_options options = {
@@ -322,17 +335,15 @@ static int export(struct conversion *c, struct err *e)
 		.optional_images = profile->optional_images,
 		.shard_max = (uint64_t)c->spec.shard_size,
 		.store = c->spec.storage == SPEC_STORAGE_BF16 ? STORE_BF16 : STORE_SAME,
+		.rounding = c->rounding,
 	};
 	_cleanup_free_ char *dir = conversion_path(c, "");
 	int v, r;
 
 	if (!dir)
 		return err_no_memory(e);
-	r = fs_mkdir(dir, 0755, e);
-	if (r == 0)
-		r = sources_hash_begin(c->sources, e);
-	if (r == 0)
-		r = onnx_export_new(dir, &options, &c->onnx, e);
+	onnx_export_free(&c->onnx);
+	r = onnx_export_new(dir, &options, &c->onnx, e);
 	if (r == 0)
 		r = onnx_export_meta(c->onnx, "colconv.architecture", c->model->arch->family, e);
 	for (v = 0; v < VARIANT_MAX && r == 0; v++)
@@ -342,6 +353,39 @@ static int export(struct conversion *c, struct err *e)
 			r = onnx_export_add(c->onnx, c->graph[v], c->graph_file[v], e);
 		}
 	return r < 0 ? r : onnx_export_write(c->onnx, export_progress, c, e);
+}
+
+static int export(struct conversion *c, struct err *e)
+{
+	_cleanup_free_ char *dir = conversion_path(c, "");
+	int r = dir ? fs_mkdir(dir, 0755, e) : err_no_memory(e);
+
+	if (r == 0)
+		r = sources_hash_begin(c->sources, e);
+	if (r == 0 && c->rounding)
+		r = rounding_fit(c->rounding, fit_progress, c, e);
+	return r < 0 ? r : graphs_write(c, e);
+}
+
+/* Checks parity. Where weights are rounded and it fails, it is tried again with some of them in float16. */
+static int
+parity(struct conversion *c, struct err *e)
+{
+	struct err why = ERR_INIT;
+	int r;
+
+	for (;;) {
+		err_clear(&why);
+		r = parity_run(c, &why);
+		if (r != E_PARITY || !rounded_keep_more(c))
+			break;
+		r = graphs_write(c, e);
+		if (r < 0)
+			return r;
+	}
+	if (r == E_PARITY && c->keep_rounds)
+		return err_set(e, r, "%s (with the matrices of the largest errors in float16)", why.msg);
+	return r < 0 ? err_set(e, r, "%s", why.msg) : 0;
 }
 
 /* Delete the cases: they are temporary files and not part of an artifact. */
@@ -354,25 +398,38 @@ cases_remove(struct conversion *c, struct err *e)
 	return r;
 }
 
+/*
+ * The stages in their order. Rounded weights are fitted to what the reference computes, so that it comes before their export;
+ * else the export, which finds out sooner that something is wrong, comes first.
+ */
+static const struct stage {
+	const char *name;
+	int (*run)(struct conversion *c, struct err *e);
+	bool proves; /* skipped in a job without parity */
+} stages[] =
+	{
+		{"resolve", resolve, false},        {"trace", trace, false},  {"export", export, false},
+		{"reference", reference_run, true}, {"parity", parity, true},
+},
+  stages_rounded[] = {
+	  {"resolve", resolve, false}, {"trace", trace, false},  {"reference", reference_run, true},
+	  {"export", export, false},   {"parity", parity, true},
+};
+
+_Static_assert(ARRAY_LEN(stages) == ARRAY_LEN(stages_rounded), "the same stages in another order");
+
 static int
 stages_run(struct conversion *c, struct err *e)
 {
-	static const struct {
-		const char *name;
-		int (*run)(struct conversion *c, struct err *e);
-		bool proves; /* skipped in a job without parity */
-	} stages[] = {
-		{"resolve", resolve, false},        {"trace", trace, false},      {"export", export, false},
-		{"reference", reference_run, true}, {"parity", parity_run, true},
-	};
+	const struct stage *stage = c->spec.storage == SPEC_STORAGE_INT8 ? stages_rounded : stages;
 	size_t i;
 	int r = 0;
 
-	for (i = 0; r == 0 && i < ARRAY_LEN(stages); i++) {
-		if (stages[i].proves && !c->spec.parity)
+	for (i = 0; r == 0 && i < ARRAY_LEN(stages); i++, stage++) {
+		if (stage->proves && !c->spec.parity)
 			continue;
-		report_stage(c->report, stages[i].name);
-		r = stages[i].run(c, e);
+		report_stage(c->report, stage->name);
+		r = stage->run(c, e);
 		if (r == 0)
 			r = sources_check(c->sources, e);
 	}
@@ -410,6 +467,7 @@ conversion_release(struct conversion *c)
 	json_decref(c->warnings);
 	sources_free(&c->sources);
 	onnx_export_free(&c->onnx);
+	rounding_free(&c->rounding);
 	page_free(&c->page);
 	for (v = 0; v < VARIANT_MAX; v++)
 		graph_free(&c->graph[v]);

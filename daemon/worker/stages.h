@@ -16,6 +16,7 @@
 #include "sources.h"
 
 struct page;
+struct rounding;
 
 #define GRAPH_FILE_LEN 32
 
@@ -40,9 +41,11 @@ struct conversion {
 	struct sources *sources;                      /* NULL when only a graph is printed */
 	struct page *page;                            /* page.h; NULL: no graph takes a picture */
 	struct onnx_export *onnx;
-	char *case_dir;   /* folder of the reference's cases, removed before the end */
-	json_t *parity;   /* the report, when parity was checked */
-	json_t *warnings; /* of warnings.h; NULL: none yet */
+	struct rounding *rounding; /* weights in 8 bits; NULL: none */
+	size_t keep_rounds;        /* how often more matrices were kept in float16 */
+	char *case_dir;            /* folder of the reference's cases, removed before the end */
+	json_t *parity;            /* the report, when parity was checked */
+	json_t *warnings;          /* of warnings.h; NULL: none yet */
 };
 
 int conversion_run(struct conversion *c, struct err *e);

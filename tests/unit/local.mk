@@ -108,6 +108,10 @@ tests_unit_test_extdata_SOURCES = tests/unit/test_extdata.c tests/unit/test.h
 tests_unit_test_extdata_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pwrite
 tests_unit_test_extdata_LDADD = $(ONNX_LIBS) $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_quantize
+tests_unit_test_quantize_SOURCES = tests/unit/test_quantize.c tests/unit/test.h
+tests_unit_test_quantize_LDADD = $(ONNX_LIBS) $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_onnx_file
 tests_unit_test_onnx_file_SOURCES = tests/unit/test_onnx_file.c tests/unit/test.h
 tests_unit_test_onnx_file_LDADD = $(ONNX_LIBS) $(UNIT_LIBS)

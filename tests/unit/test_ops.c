@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "checkpoint/stwriter.h"
 #include "onnx/onnx.h"
+#include "onnx/rounding.h"
 #include "parity/ort.h"
 #include "trace/eval.h"
 #include "trace/trace.h"
@@ -362,12 +363,19 @@ static const struct form {
 	const char *name;
 	struct onnx_options options;
 	float limit;
+	bool rounded; /* every weight that may be is stored in 8 bits */
 } forms[] = {
-	{"fp32", {.half = false}, 1e-5f},
-	{"fp16", {.half = true}, 1e-2f},
-	{"bf16", {.store = STORE_BF16}, 3e-2f},
-	{"embedded", {.embed = true}, 1e-5f},
+	{"fp32", {.half = false}, 1e-5f, false},       {"fp16", {.half = true}, 1e-2f, false},
+	{"bf16", {.store = STORE_BF16}, 3e-2f, false}, {"embedded", {.embed = true}, 1e-5f, false},
+	{"int8", {.half = false}, 1e-1f, true},        {"int8-embedded", {.embed = true}, 1e-1f, true},
 };
+
+static bool
+any_weight(const char *name)
+{
+	(void)name;
+	return true;
+}
 
 static void
 compare(const char *op, const float *a, const float *b, int64_t count, const struct form *f)
@@ -443,12 +451,21 @@ case_open(struct ir_value *(*make)(struct trace *t), const char *op, const struc
 	_cleanup_(trace_free) struct trace *t = NULL;
 	_cleanup_(onnx_export_free) struct onnx_export *job = NULL;
 	_cleanup_free_ char *file = str_printf("%s/%s.onnx", dir, op);
+	_cleanup_(rounding_free) struct rounding *rounding = NULL;
+	struct onnx_options options = f->options;
 	struct err e = ERR_INIT;
 
 	(void)trace_new(op, ck, &traced, &t, &e);
 	(void)trace_finish(t, make(t), "embeddings", ret_g, &e);
 	assert_no_error(&e);
-	(void)onnx_export_new(dir, &f->options, &job, &e);
+	if (f->rounded) {
+		(void)rounding_new(any_weight, &rounding, &e);
+		(void)rounding_add_graph(rounding, *ret_g, &e);
+		(void)rounding_fit(rounding, NULL, NULL, &e);
+		assert_no_error(&e);
+		options.rounding = rounding;
+	}
+	(void)onnx_export_new(dir, &options, &job, &e);
 	(void)onnx_export_add(job, *ret_g, fs_basename(file), &e);
 	assert_no_error(&e);
 	(void)onnx_export_write(job, NULL, NULL, &e);

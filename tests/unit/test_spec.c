@@ -234,7 +234,7 @@ static const struct {
 	{"{\"model\": \"/m\", \"variants\": [\"text\", \"text\"]}", "variants[1]", "a second time"},
 	{"{\"model\": \"/m\", \"dtype\": \"fp8\"}", "dtype", "dtype must be one of fp32, fp16, not 'fp8'"},
 	{"{\"model\": \"/m\", \"dtype\": 32}", "dtype", "must be a string"},
-	{"{\"model\": \"/m\", \"storage\": \"fp32\"}", "storage", "one of same, bf16, not 'fp32'"},
+	{"{\"model\": \"/m\", \"storage\": \"fp32\"}", "storage", "one of same, bf16, int8, not 'fp32'"},
 	{"{\"model\": \"/m\", \"dtype\": \"fp16\", \"storage\": \"bf16\"}", "storage",
 	 "needs the dtype fp32, not fp16"},
 	{"{\"model\": \"/m\", \"layout\": \"odd\"}", "layout", "one of single, sharded, embedded, not 'odd'"},
