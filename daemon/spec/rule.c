@@ -55,8 +55,7 @@ rule_variants(struct spec *spec, bool given, struct err *e)
 	if (!given && one_model)
 		spec->variants = 1u << VARIANT_UNIFIED;
 	if (one_model && spec->variants != 1u << VARIANT_UNIFIED)
-		return err_set(e, E_BAD_REQUEST,
-			       "the profile %s needs the variant unified and no other",
+		return err_set(e, E_BAD_REQUEST, "the profile %s needs the variant unified and no other",
 			       spec_word(spec->profile));
 	return 0;
 }
