@@ -6,18 +6,17 @@
 #include "child.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/wait.h>
 
-#include "base/fs.h"
 #include "base/proc.h"
 #include "base/str.h"
 #include "spec/frame.h"
-#include "environment.h"
 #include "lines.h"
+#include "messages.h"
+#include "spawn.h"
 #include "strays.h"
 
 #define CHILD_MAGIC 0x6368696cu
@@ -25,13 +24,6 @@
 
 /* How long to read a pipe after the worker's exit, in case an unknown process keeps it open. */
 #define DRAIN_MS 2000
-
-/* The kernel kills workers first when memory runs out, long before the daemon. */
-#define OOM_SCORE_ADJ 500
-
-/* Limits on a worker's messages, because parts of them are stored in the queue. */
-#define MESSAGE_LEN_MAX 65536
-#define STAGES_MAX 64 /* of its last message, and graphs */
 
 /* The exit status that a shell gives for a command ended by SIGKILL. */
 #define EXIT_KILLED (128 + SIGKILL)
@@ -51,16 +43,14 @@ struct child {
 	int64_t start_ms; /* on the clock of loop_now_ms() */
 	struct loop_fd in, out, log, exit;
 	struct loop_timer silence, deadline, kill, drain;
-	int64_t silence_ms; /* the current limit: start_ms before Hello, hello_silence_ms after */
-	int64_t hello_silence_ms;
+	int64_t hello_ms;   /* longest silence until its Hello */
+	int64_t silence_ms; /* and after it */
 	int64_t grace_ms;
-	struct buf job;    /* not yet written to stdin */
-	struct buf frames; /* read from stdout, not a whole frame yet */
+	struct buf job; /* not yet written to stdin */
+	struct messages messages;
 	struct lines lines;
 	char line_last[201];
-	bool hello;
 	bool stopping;
-	Colconv__FromWorker *last; /* its Result or Failure */
 	struct child_end end;
 };
 
@@ -113,7 +103,8 @@ why_crashed(struct child *c)
 			      status, wrote, c->line_last);
 	else
 		(void)err_set(&c->end.why, E_WORKER_CRASHED, "the worker ended with %s%s%s%s", status,
-			      c->last ? " after its result" : " and without a result", wrote, c->line_last);
+			      c->messages.last ? " after its result" : " and without a result", wrote,
+			      c->line_last);
 }
 
 static void
@@ -122,13 +113,13 @@ end_set(struct child *c)
 	const Colconv__Failure *f;
 	const Colconv__Result *res;
 
-	if (c->last && c->last->body_case == COLCONV__FROM_WORKER__BODY_FAILURE) {
-		f = c->last->failure;
+	if (c->messages.last && c->messages.last->body_case == COLCONV__FROM_WORKER__BODY_FAILURE) {
+		f = c->messages.last->failure;
 		c->end.usage = f->usage;
 		c->end.n_usage = f->n_usage;
 		(void)err_set(&c->end.why, err_from_name(f->reason), "%s", f->message);
-	} else if (c->last) {
-		res = c->last->result;
+	} else if (c->messages.last) {
+		res = c->messages.last->result;
 		c->end.usage = res->usage;
 		c->end.n_usage = res->n_usage;
 		if (c->status != 0)
@@ -192,14 +183,20 @@ kill_due(void *arg)
 	proc_signal(&c->proc, SIGKILL, /*keep_group=*/false);
 }
 
+static int64_t
+silence_ms(const struct child *c)
+{
+	return c->messages.hello ? c->silence_ms : c->hello_ms;
+}
+
 static void
 silence_due(void *arg)
 {
 	struct child *c = arg;
 
 	CHECK_OBJ(c, CHILD_MAGIC);
-	child_stop(c, E_WORKER_CRASHED, "the worker said nothing for %.0f s%s", (double)c->silence_ms / 1000,
-		   c->hello ? "" : " after its start");
+	child_stop(c, E_WORKER_CRASHED, "the worker said nothing for %.0f s%s", (double)silence_ms(c) / 1000,
+		   c->messages.hello ? "" : " after its start");
 }
 
 static void
@@ -267,129 +264,20 @@ exit_ready(void *arg, uint32_t events)
 }
 
 static void
-usage_clean(Colconv__StageUsage **usage, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		str_clean(usage[i]->stage);
-}
-
-/* protobuf-c shares one constant empty string; str_clean() does not write to an empty string. */
-static void
-result_clean(Colconv__Result *res)
-{
-	size_t i;
-
-	usage_clean(res->usage, res->n_usage);
-	str_clean(res->architecture);
-	for (i = 0; i < res->n_graphs; i++) {
-		str_clean(res->graphs[i]->variant);
-		str_clean(res->graphs[i]->file);
-	}
-}
-
-static int
-message_take(struct child *c, Colconv__FromWorker *m, bool *ret_keep, struct err *e)
-{
-	if (m->body_case == COLCONV__FROM_WORKER__BODY__NOT_SET)
-		return err_set(e, E_WORKER_PROTOCOL, "the worker sent an empty message");
-	if (c->last)
-		return err_set(e, E_WORKER_PROTOCOL, "the worker sent a message after its last one");
-	if (c->hello != (m->body_case != COLCONV__FROM_WORKER__BODY_HELLO))
-		return err_set(e, E_WORKER_PROTOCOL,
-			       c->hello ? "the worker said Hello twice"
-					: "the worker did not say Hello first");
-	switch (m->body_case) {
-	case COLCONV__FROM_WORKER__BODY_HELLO:
-		if (!str_eq(m->hello->nonce, c->nonce))
-			return err_set(e, E_WORKER_PROTOCOL, "the worker answered for another attempt");
-		c->hello = true;
-		c->silence_ms = c->hello_silence_ms;
-		break;
-	case COLCONV__FROM_WORKER__BODY_STAGE:
-		str_clean(m->stage->name);
-		c->ops->stage(c->arg, m->stage);
-		break;
-	case COLCONV__FROM_WORKER__BODY_PROGRESS:
-		str_clean(m->progress->unit);
-		str_clean(m->progress->detail);
-		c->ops->progress(c->arg, m->progress);
-		break;
-	case COLCONV__FROM_WORKER__BODY_RESULT:
-		if (m->result->n_usage > STAGES_MAX || m->result->n_graphs > STAGES_MAX)
-			return err_set(e, E_WORKER_PROTOCOL,
-				       "the worker's result has more than %d stages or graphs", STAGES_MAX);
-		result_clean(m->result);
-		*ret_keep = true;
-		break;
-	case COLCONV__FROM_WORKER__BODY_FAILURE:
-		if (m->failure->n_usage > STAGES_MAX)
-			return err_set(e, E_WORKER_PROTOCOL, "the worker's failure has more than %d stages",
-				       STAGES_MAX);
-		usage_clean(m->failure->usage, m->failure->n_usage);
-		*ret_keep = true;
-		break;
-	default: /* a heartbeat only restarts the timer of silence */
-		break;
-	}
-	return 0;
-}
-
-static int
-frame_take(struct child *c, const uint8_t *data, size_t len, struct err *e)
-{
-	Colconv__FromWorker *m;
-	bool keep = false;
-	int r;
-
-	if (len > MESSAGE_LEN_MAX)
-		return err_set(e, E_WORKER_PROTOCOL,
-			       "the worker sent a message of %zu bytes, more than the %d allowed", len,
-			       MESSAGE_LEN_MAX);
-	m = colconv__from_worker__unpack(NULL, len, data);
-	if (!m)
-		return err_set(e, E_WORKER_PROTOCOL,
-			       "the worker sent %zu bytes that are not a message of the protocol", len);
-	r = message_take(c, m, &keep, e);
-	if (keep)
-		c->last = m;
-	else
-		colconv__from_worker__free_unpacked(m, NULL);
-	return r;
-}
-
-static int
-frames_take(struct child *c, struct err *e)
-{
-	const uint8_t *data;
-	size_t len;
-	int r;
-
-	while ((r = frame_find(&c->frames, &data, &len, e)) > 0) {
-		r = frame_take(c, data, len, e);
-		if (r < 0)
-			return r;
-		loop_timer_set(c->loop, &c->silence, c->silence_ms);
-		buf_consume(&c->frames, 4 + len);
-	}
-	return r;
-}
-
-static void
 out_ready(void *arg, uint32_t events)
 {
 	struct child *c = arg;
 	struct err e = ERR_INIT;
+	int taken;
 	ssize_t n;
 	void *p;
 
 	(void)events;
 	CHECK_OBJ(c, CHILD_MAGIC);
-	p = buf_reserve(&c->frames, READ_MAX);
+	p = buf_reserve(&c->messages.frames, READ_MAX);
 	if (!p) {
 		child_stop(c, E_NO_MEMORY, "memory ran out reading from the worker");
-		buf_release(&c->frames);
+		buf_release(&c->messages.frames);
 		return;
 	}
 	n = read(c->out.fd, p, READ_MAX);
@@ -402,8 +290,11 @@ out_ready(void *arg, uint32_t events)
 	}
 	if (c->stopping) /* keep reading so that the worker cannot block in write(), but ignore the data */
 		return;
-	c->frames.len += (size_t)n;
-	if (frames_take(c, &e) < 0)
+	c->messages.frames.len += (size_t)n;
+	taken = messages_take(&c->messages, &e);
+	if (taken > 0)
+		loop_timer_set(c->loop, &c->silence, silence_ms(c));
+	if (taken < 0)
 		child_stop(c, e.code, "%s", e.msg);
 }
 
@@ -449,85 +340,18 @@ static int
 job_pack(struct child *c, const Colconv__Job *job, struct err *e)
 {
 	c->nonce = strdup(job->nonce);
+	c->messages.nonce = c->nonce;
 	return c->nonce ? frame_add(&c->job, &job->base, e) : err_no_memory(e);
 }
 
-/* Makes a pipe: a blocking end for the child, a non-blocking end for us. */
+/* Starts the process and watches its pipes and its end. */
 static int
-pipe_open(struct loop_fd *ours, int *ret_theirs, bool to_child, struct err *e)
+start(struct child *c, const struct child_spec *spec, struct err *e)
 {
-	int fd[2];
-
-	if (pipe2(fd, O_CLOEXEC) < 0)
-		return err_errno(e, E_IO, errno, "cannot make a pipe");
-	ours->fd = fd[to_child];
-	*ret_theirs = fd[!to_child];
-	if (fcntl(ours->fd, F_SETFL, O_NONBLOCK) < 0)
-		return err_errno(e, E_IO, errno, "cannot make a pipe");
-	return 0;
-}
-
-static char **
-argv_join(char *const *prefix, const char *program)
-{
-	size_t n = 0, i;
-	char **argv;
-
-	while (prefix && prefix[n])
-		n++;
-	argv = calloc(n + 2, sizeof(*argv));
-	if (!argv)
-		return NULL;
-	for (i = 0; i < n; i++)
-		argv[i] = prefix[i];
-	argv[n] = (char *)(uintptr_t)program;
-	return argv;
-}
-
-/* The runner's variables, then ours, which overrides a variable of the same name. */
-static char **
-env_join(char *const *env, char *ours)
-{
-	size_t n = 0;
-	char **all;
-
-	while (env && env[n])
-		n++;
-	all = calloc(n + 2, sizeof(*all));
-	if (!all)
-		return NULL;
-	if (n)
-		memcpy(all, env, n * sizeof(*all));
-	all[n] = ours;
-	return all;
-}
-
-static int
-spawn(struct child *c, const struct child_spec *spec, struct err *e)
-{
-	_cleanup_close_ int in = -1, out = -1, log = -1;
-	_cleanup_free_ char **argv = argv_join(spec->prefix, spec->program);
-	_cleanup_free_ char **env = env_join(spec->env, c->strays.mark);
-	_cleanup_free_ char *group = c->strays.cgroup ? fs_join(c->strays.cgroup, "cgroup.procs") : NULL;
-	struct proc_spec ps = {
-		.argv = argv,
-		.env = (const char *const *)env,
-		.env_passes = environment_passes,
-		.oom_score_adj = OOM_SCORE_ADJ,
-		.cgroup = group,
-	};
+	struct worker_pipes pipes = {.in = &c->in.fd, .out = &c->out.fd, .log = &c->log.fd};
 	int r;
 
-	if (!argv || !env || (c->strays.cgroup && !group))
-		return err_no_memory(e);
-	if ((r = pipe_open(&c->in, &in, /*to_child=*/true, e)) < 0 ||
-	    (r = pipe_open(&c->out, &out, /*to_child=*/false, e)) < 0 ||
-	    (r = pipe_open(&c->log, &log, /*to_child=*/false, e)) < 0)
-		return r;
-	ps.fd_in = in;
-	ps.fd_out = out;
-	ps.fd_err = log;
-	r = proc_spawn(&ps, &c->proc, e);
+	r = worker_spawn(spec, c->strays.mark, c->strays.cgroup, &pipes, &c->proc, e);
 	if (r < 0)
 		return r;
 	c->exit.fd = c->proc.pidfd;
@@ -551,6 +375,7 @@ child_new(struct loop *l, const struct child_spec *spec, const struct child_ops 
 	c->loop = l;
 	c->ops = ops;
 	c->arg = arg;
+	c->messages = (struct messages){.ops = ops, .arg = arg};
 	c->proc = (struct proc)PROC_INIT;
 	c->in = (struct loop_fd){.fn = in_ready, .arg = c, .fd = -1};
 	c->out = (struct loop_fd){.fn = out_ready, .arg = c, .fd = -1};
@@ -560,8 +385,8 @@ child_new(struct loop *l, const struct child_spec *spec, const struct child_ops 
 	c->deadline = (struct loop_timer){.fn = deadline_due, .arg = c};
 	c->kill = (struct loop_timer){.fn = kill_due, .arg = c};
 	c->drain = (struct loop_timer){.fn = drain_due, .arg = c};
-	c->silence_ms = spec->start_ms;
-	c->hello_silence_ms = spec->silence_ms;
+	c->hello_ms = spec->start_ms;
+	c->silence_ms = spec->silence_ms;
 	c->grace_ms = spec->grace_ms;
 	c->memory_max = spec->memory_max;
 	c->start_ms = loop_now_ms();
@@ -572,10 +397,10 @@ child_new(struct loop *l, const struct child_spec *spec, const struct child_ops 
 	if (r == 0 && spec->cgroup)
 		r = cgroup_add(spec->cgroup, c->nonce, spec->memory_max, &c->strays.cgroup, e);
 	if (r == 0)
-		r = spawn(c, spec, e);
+		r = start(c, spec, e);
 	if (r < 0)
 		return r;
-	loop_timer_set(l, &c->silence, c->silence_ms);
+	loop_timer_set(l, &c->silence, silence_ms(c));
 	loop_timer_set(l, &c->deadline, spec->timeout_ms);
 	*ret = TAKE(c);
 	return 0;
@@ -605,10 +430,8 @@ child_free(struct child **cp)
 		(void)cgroup_remove(c->strays.cgroup); /* of a worker that did not start */
 	}
 	strays_release(&c->strays);
-	if (c->last)
-		colconv__from_worker__free_unpacked(c->last, NULL);
+	messages_release(&c->messages);
 	buf_release(&c->job);
-	buf_release(&c->frames);
 	free(c->nonce);
 	c->magic = 0;
 	free(c);
