@@ -1,6 +1,7 @@
 bin_PROGRAMS += colconvd
 colconvd_CPPFLAGS = $(AM_CPPFLAGS) $(MHD_CFLAGS) $(SYSTEMD_CFLAGS) -DSYSCONFDIR='"$(sysconfdir)"'
 colconvd_SOURCES = \
+	daemon/service/attempt.c daemon/service/attempt.h \
 	daemon/service/closed.c daemon/service/closed.h \
 	daemon/service/conf.c daemon/service/conf.h daemon/service/conf_table.h daemon/service/settings.def \
 	daemon/service/conf_print.c \
