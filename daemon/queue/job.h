@@ -89,17 +89,6 @@ struct job {
 
 void job_release(struct job *job);
 
-/* Facts about a job that change too fast to be stored in its row. */
-struct job_moment {
-	const char *stage;    /* NULL: it has none */
-	const char *progress; /* JSON; NULL: none */
-	int64_t ahead;        /* number of queued jobs ahead of it; -1: not counted */
-	bool stopping;        /* the daemon is stopping and starts no more jobs */
-};
-
-/* The object of proto/api.md, as JSON. */
-void job_print(const struct job *job, const struct job_moment *now, struct buf *b);
-
 const char *job_state_to_str(enum job_state state);
 bool job_state_from_str(const char *name, enum job_state *ret);
 bool job_state_ended(enum job_state state);

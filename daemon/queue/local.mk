@@ -4,6 +4,7 @@ libqueue_a_SOURCES = \
 	daemon/queue/db.c daemon/queue/db.h daemon/queue/statements.def \
 	daemon/queue/event.c daemon/queue/event.h \
 	daemon/queue/job.c daemon/queue/job.h \
+	daemon/queue/job_print.c daemon/queue/job_print.h \
 	daemon/queue/list.c daemon/queue/list.h \
 	daemon/queue/lock.c daemon/queue/lock.h \
 	daemon/queue/publish.c daemon/queue/publish.h \

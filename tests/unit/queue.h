@@ -8,6 +8,7 @@
 
 #include "base/fs.h"
 #include "base/str.h"
+#include "queue/job_print.h"
 #include "queue/list.h"
 #include "queue/publish.h"
 #include "queue/recover.h"

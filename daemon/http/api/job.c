@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "http/core/param.h"
+#include "queue/job_print.h"
 #include "runner/runner.h"
 
 void
