@@ -7,6 +7,7 @@ libbase_a_SOURCES = \
 	daemon/base/err.c daemon/base/err.h daemon/base/errors.def \
 	daemon/base/folder.c daemon/base/folder.h \
 	daemon/base/fs.c daemon/base/fs.h \
+	daemon/base/helper.c daemon/base/helper.h \
 	daemon/base/json.c daemon/base/json.h \
 	daemon/base/log.c daemon/base/log.h \
 	daemon/base/loop.c daemon/base/loop.h \
