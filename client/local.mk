@@ -35,6 +35,7 @@ colconvctl_SOURCES = client/cmd/main.c \
 	client/cmd/cmd_complete.c \
 	client/cmd/cmd_config.c \
 	client/cmd/cmd_convert.c \
+	client/cmd/cmd_embed.c \
 	client/cmd/cmd_events.c \
 	client/cmd/cmd_fetch.c \
 	client/cmd/cmd_history.c \

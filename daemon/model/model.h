@@ -11,8 +11,8 @@
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
 
+#include "document/document.h"
 #include "feeds.h"
-#include "picture/prepare.h"
 #include "plan.h"
 #include "spec/architecture.h"
 #include "trace/trace.h"
@@ -95,14 +95,6 @@ struct model_prompt {
 	const char *document;
 };
 
-/* PREPARE_TILES: what a processor puts around the image tokens of each tile, in place of `{image}`. */
-struct model_tile_text {
-	const char *begin;      /* before each tile, and at the end */
-	const char *place[3];   /* after it, around the numbers of row and column, from 1 on */
-	const char *whole;      /* the same of the tile that shows all of the picture */
-	const char *row, *last; /* after a row of tiles, and after the last one */
-};
-
 struct model_options {
 	bool positions_arange; /* positions 0..S-1 for image tokens too, where the model was trained otherwise */
 	bool mask_causal;      /* tokens see those before them only, where the model was trained to see all */
@@ -123,7 +115,7 @@ struct model {
 		*one_model_file; /* name of the file of a profile that wants one model; NULL: the variant's */
 	/* How its processor makes pixels of a picture; PREPARE_NONE: no graph takes a picture. */
 	enum prepare_rule picture;
-	const struct model_tile_text *tile_text; /* with PREPARE_TILES */
+	const struct document_tile_text *tile_text; /* with PREPARE_TILES */
 
 	/*
 	 * Reads and checks config.json, so that the functions below need no checks. With `ck` the width of the

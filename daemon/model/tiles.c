@@ -57,7 +57,7 @@ const struct model_input tiles_inputs[] = {PIXELS, {0}};
 const struct model_input tiles_partial_inputs[] = {PIXELS, {"pixel_attention_mask", ELEM_I64, mask_shape}, {0}};
 /* clang-format on */
 
-const struct model_tile_text tiles_text = {
+const struct document_tile_text tiles_text = {
 	.begin = "<fake_token_around_image>",
 	.place = {"<row_", "_col_", ">"},
 	.whole = "<global-img>",

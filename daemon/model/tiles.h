@@ -42,7 +42,7 @@ int tiles_config_read(const struct config_scope *s, const char *key, int64_t fal
 /* For `struct model`. */
 extern const struct model_input tiles_inputs[];         /* pixel_values alone */
 extern const struct model_input tiles_partial_inputs[]; /* and pixel_attention_mask */
-extern const struct model_tile_text tiles_text;
+extern const struct document_tile_text tiles_text;
 int64_t tiles_image_tokens(const void *config, int h, int w);
 struct sizes tiles_trace_sizes(const void *config);
 int tiles_case_make(const struct model *m, const void *config, const struct plan *plan, uint64_t seed,

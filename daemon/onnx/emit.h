@@ -21,7 +21,7 @@ struct emit_branch;
 struct emit_job {
 	const struct ir_graph
 		*graph; /* without an output: its inputs, which `front` makes, are the outputs */
-	const struct onnx_front *front; /* front.h; NULL: the graph takes its own inputs */
+	const struct document *front; /* front.h; NULL: the graph takes its own inputs */
 	const struct onnx_options *options;
 	struct extdata *data;    /* gets the weights that are not there yet; with options->embed it is this
 				  * graph's own and becomes the file, and `packed` must outlive it */

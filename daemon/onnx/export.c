@@ -16,9 +16,9 @@ struct graph {
 struct onnx_export {
 	char *dir;
 	struct onnx_options options;
-	const struct onnx_front *front; /* of the graph added next */
-	struct extdata *data;           /* the weights beside the graphs */
-	char *meta[2 * META_MAX + 1];   /* key, value, ..., NULL */
+	const struct document *front; /* of the graph added next */
+	struct extdata *data;         /* the weights beside the graphs */
+	char *meta[2 * META_MAX + 1]; /* key, value, ..., NULL */
 	size_t n_meta;
 	struct graph *graph;
 	size_t n_graph;
@@ -101,7 +101,7 @@ onnx_export_meta(struct onnx_export *ex, const char *key, const char *value, str
 }
 
 void
-onnx_export_front(struct onnx_export *ex, const struct onnx_front *front)
+onnx_export_front(struct onnx_export *ex, const struct document *front)
 {
 	ex->front = front;
 }

@@ -35,7 +35,7 @@ front_input(void)
 
 /* What the inputs of the graph are made of. */
 struct front {
-	const struct onnx_front *f;
+	const struct document *f;
 	struct front_size size;  /* of the resized picture */
 	const char *planes;      /* uint8 [3, height, width] */
 	const char *whole;       /* PREPARE_TILES: the same of the last tile */
@@ -215,7 +215,7 @@ image_grid_thw(struct emit *em, const struct front *fr)
 
 /* n image tokens: int64 [n] */
 static const char *
-image_tokens(struct emit *em, const struct onnx_front *f, const char *n)
+image_tokens(struct emit *em, const struct document *f, const char *n)
 {
 	return emit_op(em, "image", "Expand", emit_i64_list(em, f->image_token), n);
 }
@@ -224,7 +224,7 @@ image_tokens(struct emit *em, const struct onnx_front *f, const char *n)
 static const char *
 tile_ids(struct emit *em, const struct front *fr, const char *image)
 {
-	const struct onnx_front *f = fr->f;
+	const struct document *f = fr->f;
 	const int64_t dims[] = {f->tiles.side, f->tiles.side}, len = 2 + f->image_tokens;
 	const char *place, *begin, *size, *x;
 
@@ -250,18 +250,18 @@ tile_ids(struct emit *em, const struct front *fr, const char *image)
 static const char *
 grid_ids(struct emit *em, const struct front *fr, const char *image)
 {
-	const struct onnx_front_tiles *t = &fr->f->tiles;
+	const struct document_tiles *t = &fr->f->tiles;
 	const char *x = tile_ids(em, fr, image), *end, *size;
 
-	size = emit_op(em, "ends.shape", "Concat", fr->rows, emit_i64_list(em, (int64_t)t->n_row));
+	size = emit_op(em, "ends.shape", "Concat", fr->rows, emit_i64_list(em, (int64_t)t->row.n));
 	emit_attr_int(em, "axis", 0);
-	end = emit_op(em, "ends", "Expand", emit_i64s(em, t->n_row, t->row), size);
+	end = emit_op(em, "ends", "Expand", emit_i64s(em, t->row.n, t->row.id), size);
 	x = emit_op(em, "ended", "Concat", x, end);
 	emit_attr_int(em, "axis", 1);
 	x = emit_op(em, "flat", "Reshape", x, emit_i64_list(em, -1));
 	x = emit_op(em, "but_last_end", "Slice", x, emit_i64_list(em, 0),
-		    emit_i64_list(em, -(int64_t)t->n_row));
-	x = emit_op(em, "grid", "Concat", x, emit_i64s(em, t->n_last, t->last));
+		    emit_i64_list(em, -(int64_t)t->row.n));
+	x = emit_op(em, "grid", "Concat", x, emit_i64s(em, t->last.n, t->last.id));
 	emit_attr_int(em, "axis", 0);
 	size = emit_op(em, "grid.len", "Shape", x);
 	size = emit_op(em, "grid.len_or_0", "Mul", size, fr->several);
@@ -271,7 +271,7 @@ grid_ids(struct emit *em, const struct front *fr, const char *image)
 static void
 input_ids(struct emit *em, const struct front *fr)
 {
-	const struct onnx_front *f = fr->f;
+	const struct document *f = fr->f;
 	const int64_t whole[] = {f->tiles.begin, f->tiles.whole};
 	const bool tiles = f->prepare.rule == PREPARE_TILES;
 	const char *part[6], *count, *image, *x;
@@ -280,8 +280,8 @@ input_ids(struct emit *em, const struct front *fr)
 	count = fr->rows && !tiles ? emit_op(em, "count", "Mul", fr->rows, fr->cols)
 				   : emit_i64_list(em, f->image_tokens);
 	image = image_tokens(em, f, count);
-	if (f->n_before)
-		part[n++] = emit_i64s(em, f->n_before, f->before);
+	if (f->before.n)
+		part[n++] = emit_i64s(em, f->before.n, f->before.id);
 	if (tiles) {
 		part[n++] = grid_ids(em, fr, image);
 		part[n++] = emit_i64s(em, 2, whole);
@@ -289,8 +289,8 @@ input_ids(struct emit *em, const struct front *fr)
 	part[n++] = image;
 	if (tiles)
 		part[n++] = emit_i64_list(em, f->tiles.begin);
-	if (f->n_after)
-		part[n++] = emit_i64s(em, f->n_after, f->after);
+	if (f->after.n)
+		part[n++] = emit_i64s(em, f->after.n, f->after.id);
 	x = emit_node(em, "row", "row", "Concat", part, n);
 	emit_attr_int(em, "axis", 0);
 	(void)emit_result(em, "Unsqueeze", x, emit_i64_list(em, 0));
@@ -333,7 +333,7 @@ input_make(struct emit *em, const struct front *fr, const char *name)
 }
 
 void
-front_emit(struct emit *em, const struct onnx_front *f)
+front_emit(struct emit *em, const struct document *f)
 {
 	struct front fr = {.f = f};
 	size_t i;

@@ -12,28 +12,8 @@
 #ifndef ONNX_FRONT_H
 #define ONNX_FRONT_H
 
+#include "document/document.h"
 #include "graph/graph.h"
-#include "picture/prepare.h"
-
-/* PREPARE_TILES: the ids around the image tokens of each tile. */
-struct onnx_front_tiles {
-	int64_t begin;        /* before each tile, and at the end */
-	const int64_t *place; /* [side, side]: after it, by row and column */
-	int64_t side;
-	int64_t whole;             /* the same of the tile that shows all of the picture */
-	const int64_t *row, *last; /* after a row of tiles, and after the last one */
-	size_t n_row, n_last;
-};
-
-struct onnx_front {
-	struct prepare prepare;
-	/* The document prompt: ids before and after the image tokens. */
-	const int64_t *before, *after;
-	size_t n_before, n_after;
-	int64_t image_token;
-	int64_t image_tokens; /* of a picture or a tile; PREPARE_PATCHES has one for each merge x merge patches instead */
-	struct onnx_front_tiles tiles;
-};
 
 #define FRONT_INPUT "image"
 
@@ -43,6 +23,6 @@ struct ir_value front_input(void);
 struct emit;
 
 /* Makes the inputs of em's graph. E_EXPORT for one that no picture gives. */
-void front_emit(struct emit *em, const struct onnx_front *f);
+void front_emit(struct emit *em, const struct document *f);
 
 #endif

@@ -18,7 +18,7 @@
 
 struct ir_graph;
 struct onnx_export;
-struct onnx_front;
+struct document;
 struct rounding;
 struct target;
 
@@ -80,7 +80,7 @@ int onnx_export_meta(struct onnx_export *ex, const char *key, const char *value,
  * The next graph is added with this before it (front.h): its file takes a picture instead of the graph's inputs. A graph
  * without an output then gives these inputs. `front` must live until onnx_export_add().
  */
-void onnx_export_front(struct onnx_export *ex, const struct onnx_front *front);
+void onnx_export_front(struct onnx_export *ex, const struct document *front);
 
 /* `file` is a plain name such as "text.onnx". */
 int onnx_export_add(struct onnx_export *ex, const struct ir_graph *g, const char *file, struct err *e);

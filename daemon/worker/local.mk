@@ -19,7 +19,7 @@ libworker_a_SOURCES = \
 	daemon/worker/sources.c daemon/worker/sources.h \
 	daemon/worker/stages.c daemon/worker/stages.h \
 	daemon/worker/warnings.c daemon/worker/warnings.h
-WORKER_LIBS = libworker.a $(MODEL_LIBS) $(HUB_LIBS) $(ONNX_LIBS) $(TOKENIZER_LIBS) $(PICTURE_LIBS) $(SPEC_LIBS)
+WORKER_LIBS = libworker.a $(MODEL_LIBS) $(HUB_LIBS) $(ONNX_LIBS) $(DOCUMENT_LIBS) $(SPEC_LIBS)
 
 bin_PROGRAMS += colconv-worker
 colconv_worker_SOURCES = daemon/worker/main.c

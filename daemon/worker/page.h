@@ -5,28 +5,23 @@
 #ifndef WORKER_PAGE_H
 #define WORKER_PAGE_H
 
-#include "onnx/front.h"
+#include "document/document.h"
 #include "stages.h"
-#include "tokenizer/tokenizer.h"
 
-struct page {
-	struct onnx_front front;
-	struct ids before, after, row, last; /* of front */
-	int64_t *place;
-};
+/* What the manifest and page_open() say of the family's processor; c->prompt must have been chosen, and c->model have a rule. */
+struct document_spec page_document_spec(const struct conversion *c);
 
 /*
  * Reads them where the job asks for such a graph; *ret stays NULL where it does not. E_BAD_CHECKPOINT names the file that
  * is missing or does not fit the model.
  */
-int page_open(const struct conversion *c, struct page **ret, struct err *e);
-void page_free(struct page **p);
+int page_open(const struct conversion *c, struct document **ret, struct err *e);
 
 /* Whether the job asks for a graph that takes a picture. */
 bool page_asked(const struct conversion *c);
 
 /*
- * The inputs of a picture's case: the picture itself, what the C code makes of it (picture/prepare.h), and `grey_level`,
+ * The inputs of a picture's case: the picture itself, what the C code makes of it (document/inputs.h), and `grey_level`,
  * by how much pixel_values changes with a grey level.
  */
 int page_case_make(const struct conversion *c, const struct picture *picture, struct feeds *ret,

@@ -2,6 +2,7 @@
 
 #include "base/fs.h"
 #include "base/str.h"
+#include "page.h"
 
 #define CONFIG_LEN_MAX (32u << 20)
 
@@ -156,6 +157,18 @@ pictures_to_json(const json_t *from)
 	return json_null();
 }
 
+/* How the inputs of a page are made; null where that is not known. */
+static json_t *
+page_to_json(const struct conversion *c)
+{
+	struct document_spec spec;
+
+	if (!c->prompt)
+		return json_null();
+	spec = page_document_spec(c);
+	return document_spec_to_json(&spec);
+}
+
 int
 processing_make(const struct conversion *c, json_t **ret, struct err *e)
 {
@@ -171,8 +184,9 @@ processing_make(const struct conversion *c, json_t **ret, struct err *e)
 	if (r < 0)
 		return r;
 	pictures = own ? own : json_object_get(processor, "image_processor");
-	*ret = json_pack("{s:o, s:o, s:o, s:s, s:o}", "prompt", prompt_to_json(c->prompt), "prompts",
+	*ret = json_pack("{s:o, s:o, s:o, s:s, s:o, s:o}", "prompt", prompt_to_json(c->prompt), "prompts",
 			 prompts_to_json(c), "tokens", tokens_to_json(c), "padding_side",
-			 padding_side(c, tokenizer), "pictures", pictures_to_json(pictures));
+			 padding_side(c, tokenizer), "pictures", pictures_to_json(pictures), "page",
+			 page_to_json(c));
 	return *ret ? 0 : err_no_memory(e);
 }

@@ -164,7 +164,7 @@ case_run(struct reference *ref, const struct plan *plan, const struct ir_graph *
 static bool
 picture_embedded(const struct conversion *c, size_t i)
 {
-	return c->graph[VARIANT_PAGE] && pictures_embedded(i, &c->page->front.prepare);
+	return c->graph[VARIANT_PAGE] && pictures_embedded(i, &c->document->prepare);
 }
 
 static int
@@ -181,7 +181,7 @@ picture_run(struct reference *ref, size_t i, struct err *e)
 	if (!path)
 		return err_no_memory(e);
 	ref->progress.name = pictures_name(i);
-	r = pictures_make(i, &c->page->front.prepare, (uint64_t)c->spec.seed, &picture, e);
+	r = pictures_make(i, &c->document->prepare, (uint64_t)c->spec.seed, &picture, e);
 	if (r == 0)
 		r = page_case_make(c, &picture, &in, e);
 	if (r < 0)
@@ -202,7 +202,7 @@ pictures_run(struct reference *ref, struct err *e)
 	size_t i;
 	int r = 0;
 
-	for (i = 0; r == 0 && ref->c->page && i < pictures_count(); i++)
+	for (i = 0; r == 0 && ref->c->document && i < pictures_count(); i++)
 		if (ref->c->graph[VARIANT_PREPROCESS] || picture_embedded(ref->c, i))
 			r = picture_run(ref, i, e);
 	return r;
@@ -228,7 +228,7 @@ reference_run(struct conversion *c, struct err *e)
 			r = graph_for(&ref, plan_has_images(plan_get(i)), &g, e);
 			ref.progress.total += r == 0 ? g->block.n : 0;
 		}
-	for (i = 0; r == 0 && c->page && i < pictures_count(); i++)
+	for (i = 0; r == 0 && c->document && i < pictures_count(); i++)
 		if (picture_embedded(c, i)) {
 			r = graph_for(&ref, /*images=*/true, &g, e);
 			ref.progress.total += r == 0 ? g->block.n : 0;

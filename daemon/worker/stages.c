@@ -276,7 +276,7 @@ resolve(struct conversion *c, struct err *e)
 		r = sources_open(c->checkpoint, c->readable, c->spec.reference.item, c->spec.reference.n,
 				 c->job->out_dir, &c->sources, e);
 	if (r == 0)
-		r = page_open(c, &c->page, e);
+		r = page_open(c, &c->document, e);
 	if (r == 0 && c->spec.parity)
 		r = parity_probe(e);
 	if (r == 0)
@@ -349,7 +349,7 @@ graphs_write(struct conversion *c, struct err *e)
 	for (v = 0; v < VARIANT_MAX && r == 0; v++)
 		if (c->graph[v]) {
 			onnx_export_front(c->onnx,
-					  variant_takes_picture((enum variant)v) ? &c->page->front : NULL);
+					  variant_takes_picture((enum variant)v) ? c->document : NULL);
 			r = onnx_export_add(c->onnx, c->graph[v], c->graph_file[v], e);
 		}
 	return r < 0 ? r : onnx_export_write(c->onnx, export_progress, c, e);
@@ -461,7 +461,7 @@ conversion_release(struct conversion *c)
 	sources_free(&c->sources);
 	onnx_export_free(&c->onnx);
 	rounding_free(&c->rounding);
-	page_free(&c->page);
+	document_free(&c->document);
 	for (v = 0; v < VARIANT_MAX; v++)
 		graph_free(&c->graph[v]);
 	free(c->config);

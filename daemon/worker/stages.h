@@ -15,7 +15,6 @@
 #include "source.h"
 #include "sources.h"
 
-struct page;
 struct rounding;
 
 #define GRAPH_FILE_LEN 32
@@ -39,7 +38,7 @@ struct conversion {
 	const char *folder;                  /* of the graphs, within out_dir: "onnx"; "": out_dir itself */
 	char graph_file[VARIANT_MAX][GRAPH_FILE_LEN]; /* in that folder */
 	struct sources *sources;                      /* NULL when only a graph is printed */
-	struct page *page;                            /* page.h; NULL: no graph takes a picture */
+	struct document *document;                    /* page.h; NULL: no graph takes a picture */
 	struct onnx_export *onnx;
 	struct rounding *rounding; /* weights in 8 bits; NULL: none */
 	size_t keep_rounds;        /* how often more matrices were kept in float16 */

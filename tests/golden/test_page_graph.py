@@ -131,7 +131,7 @@ def refused(checkpoint, words):
 @pytest.mark.parametrize("name", ["preprocessor_config.json", "tokenizer.json"])
 def test_missing_file(checkpoint, name):
     (checkpoint / name).unlink()
-    refused(checkpoint, f"the graphs preprocess and page need {name}")
+    refused(checkpoint, f"the graphs preprocess and page need the checkpoint's processor: '{checkpoint}' has no {name}")
 
 
 def test_processor_of_transformers_5(checkpoint):
@@ -143,7 +143,7 @@ def test_processor_of_transformers_5(checkpoint):
     assert done.returncode == 0, done.stderr
     edit(checkpoint / "processor_config.json", lambda c: c.pop("image_processor"))
     shutil.rmtree(checkpoint.parent / "artifact")
-    refused(checkpoint, "need preprocessor_config.json")
+    refused(checkpoint, "has no preprocessor_config.json")
 
 
 def test_processor_of_another_model(checkpoint):

@@ -18,10 +18,10 @@ static bool have_runtime;
 #define TILE 32
 #define SIDE 3
 
-static const int64_t places[SIDE * SIDE] = {11, 12, 13, 21, 22, 23, 31, 32, 33};
-static const int64_t row_end[] = {50, 51}, last_end[] = {52};
+static int64_t places[SIDE * SIDE] = {11, 12, 13, 21, 22, 23, 31, 32, 33};
+static int64_t row_end[] = {50, 51}, last_end[] = {52};
 
-static const int64_t before[] = {5, 900}, after[] = {901, 7, 7};
+static int64_t before[] = {5, 900}, after[] = {901, 7, 7};
 
 /* Half the pictures are noise, where each wrong weight shows; half have edges and flat parts, as pages do. */
 static void
@@ -71,21 +71,18 @@ inputs_graph(const struct prepare *p)
 static struct ort_session *
 session_make(const struct prepare *p)
 {
-	const struct onnx_front front = {.prepare = *p,
-					 .before = before,
-					 .n_before = p->rule == PREPARE_PATCHES ? ARRAY_LEN(before) : 0,
-					 .after = after,
-					 .n_after = ARRAY_LEN(after),
-					 .image_token = 1000,
-					 .image_tokens = 16,
-					 .tiles = {.begin = 40,
-						   .place = places,
-						   .side = SIDE,
-						   .whole = 41,
-						   .row = row_end,
-						   .n_row = ARRAY_LEN(row_end),
-						   .last = last_end,
-						   .n_last = ARRAY_LEN(last_end)}};
+	const struct document front = {
+		.prepare = *p,
+		.before = {.id = before, .n = p->rule == PREPARE_PATCHES ? ARRAY_LEN(before) : 0},
+		.after = {.id = after, .n = ARRAY_LEN(after)},
+		.image_token = 1000,
+		.image_tokens = 16,
+		.tiles = {.begin = 40,
+			  .place = places,
+			  .side = SIDE,
+			  .whole = 41,
+			  .row = {.id = row_end, .n = ARRAY_LEN(row_end)},
+			  .last = {.id = last_end, .n = ARRAY_LEN(last_end)}}};
 	_cleanup_(graph_free) struct ir_graph *g = inputs_graph(p);
 	_cleanup_(onnx_export_free) struct onnx_export *ex = NULL;
 	_cleanup_free_ char *path = fs_join(dir, "preprocess.onnx");

@@ -1,0 +1,236 @@
+#include "document.h"
+
+#include "base/fs.h"
+#include "base/str.h"
+
+#define CONFIG_FILE "preprocessor_config.json"
+#define CONFIG_FILE_NEW "processor_config.json" /* transformers 5: the same as its member `image_processor` */
+#define CONFIG_LEN_MAX (8 << 20)
+#define TOKENIZER_FILE "tokenizer.json"
+#define IMAGE_MARK "{image}"
+
+void
+document_free(struct document **document)
+{
+	struct document *d = TAKE(*document);
+
+	if (!d)
+		return;
+	ids_release(&d->before);
+	ids_release(&d->after);
+	ids_release(&d->tiles.row);
+	ids_release(&d->tiles.last);
+	free(d->tiles.place);
+	free(d);
+}
+
+static int
+missing(const char *name, const char *file, struct err *e)
+{
+	return err_set(e, E_BAD_CHECKPOINT, "'%s' has no %s, which says how pages are prepared", name, file);
+}
+
+/* ---- the picture's rule ---- */
+
+static int
+rule_read(const char *dir, const char *name, enum prepare_rule rule, struct prepare *ret, struct err *e)
+{
+	_cleanup_free_ char *old = fs_join(dir, CONFIG_FILE), *new = fs_join(dir, CONFIG_FILE_NEW);
+	json_auto_t *j = NULL;
+	const json_t *own;
+	bool is_old;
+	int r;
+
+	if (!old || !new)
+		return err_no_memory(e);
+	is_old = fs_exists(old);
+	if (!is_old && !fs_exists(new))
+		return missing(name, CONFIG_FILE, e);
+	r = json_read(is_old ? old : new, CONFIG_LEN_MAX, E_BAD_CHECKPOINT, &j, e);
+	if (r < 0)
+		return r;
+	own = is_old ? j : json_object_get(j, "image_processor");
+	return own ? prepare_read(own, is_old ? CONFIG_FILE : CONFIG_FILE_NEW, rule, ret, e)
+		   : missing(name, CONFIG_FILE, e);
+}
+
+/* ---- the prompt ---- */
+
+static int
+token_get(const struct tokenizer *t, const char *content, int64_t *ret, struct err *e)
+{
+	*ret = tokenizer_id(t, content);
+	return *ret >= 0 ? 0
+			 : err_set(e, E_BAD_CHECKPOINT,
+				   TOKENIZER_FILE " has no token '%s', which the prompt needs", content);
+}
+
+/* Every <name> of the prompt must be a token: an unknown one would silently become letters. */
+static int
+marks_check(const struct tokenizer *t, const char *text, struct err *e)
+{
+	const char *p, *end;
+	int64_t id;
+	int r = 0;
+
+	for (p = text; r == 0 && (p = strchr(p, '<')) && (end = strchr(p, '>')); p = end) {
+		_cleanup_free_ char *mark = strndup(p, (size_t)(end - p) + 1);
+
+		r = mark ? token_get(t, mark, &id, e) : err_no_memory(e);
+	}
+	return r;
+}
+
+static int
+places_get(const struct tokenizer *t, const struct document_tile_text *text, struct document *d,
+	   struct err *e)
+{
+	struct document_tiles *tiles = &d->tiles;
+	int64_t i;
+	int r = 0;
+
+	tiles->side = d->prepare.longest / d->prepare.tile;
+	tiles->place = calloc((size_t)(tiles->side * tiles->side), sizeof(*tiles->place));
+	if (!tiles->place)
+		return err_no_memory(e);
+	for (i = 0; r == 0 && i < tiles->side * tiles->side; i++) {
+		_cleanup_free_ char *name =
+			str_printf("%s%lld%s%lld%s", text->place[0], (long long)(i / tiles->side + 1),
+				   text->place[1], (long long)(i % tiles->side + 1), text->place[2]);
+
+		r = name ? token_get(t, name, &tiles->place[i], e) : err_no_memory(e);
+	}
+	return r;
+}
+
+static int
+encode(const struct tokenizer *t, const char *text, size_t len, struct ids *ret, struct err *e)
+{
+	return tokenizer_encode(t, text, len, /*with_special=*/false, ret, e);
+}
+
+static int
+tiles_encode(const struct tokenizer *t, const struct document_tile_text *text, struct document *d,
+	     struct err *e)
+{
+	int r;
+
+	r = token_get(t, text->begin, &d->tiles.begin, e);
+	if (r == 0)
+		r = token_get(t, text->whole, &d->tiles.whole, e);
+	if (r == 0)
+		r = places_get(t, text, d, e);
+	if (r == 0)
+		r = encode(t, text->row, strlen(text->row), &d->tiles.row, e);
+	return r < 0 ? r : encode(t, text->last, strlen(text->last), &d->tiles.last, e);
+}
+
+static int
+prompt_encode(const struct tokenizer *t, const struct document_spec *spec, struct document *d, struct err *e)
+{
+	const char *mark = strstr(spec->prompt, IMAGE_MARK), *rest;
+	int r;
+
+	if (!mark)
+		return err_set(e, E_UNSUPPORTED_MODEL, "the document prompt '%s' has no " IMAGE_MARK,
+			       spec->prompt);
+	rest = mark + strlen(IMAGE_MARK);
+	r = marks_check(t, spec->prompt, e);
+	if (r == 0)
+		r = encode(t, spec->prompt, (size_t)(mark - spec->prompt), &d->before, e);
+	if (r == 0)
+		r = encode(t, rest, strlen(rest), &d->after, e);
+	if (r == 0 && spec->tiles)
+		r = tiles_encode(t, spec->tiles, d, e);
+	return r;
+}
+
+static int
+prompt_read(const char *dir, const char *name, const struct document_spec *spec, struct document *d,
+	    struct err *e)
+{
+	_cleanup_free_ char *path = fs_join(dir, TOKENIZER_FILE);
+	_cleanup_(tokenizer_free) struct tokenizer *t = NULL;
+	int r;
+
+	if (!path)
+		return err_no_memory(e);
+	if (!fs_exists(path))
+		return missing(name, TOKENIZER_FILE, e);
+	r = tokenizer_open(path, &t, e);
+	return r < 0 ? r : prompt_encode(t, spec, d, e);
+}
+
+int
+document_open(const char *dir, const char *name, const struct document_spec *spec, struct document **ret,
+	      struct err *e)
+{
+	_cleanup_(document_free) struct document *d = calloc(1, sizeof(*d));
+	int r;
+
+	if (!d)
+		return err_no_memory(e);
+	d->image_token = spec->image_token;
+	d->image_tokens = spec->image_tokens;
+	r = rule_read(dir, name, spec->rule, &d->prepare, e);
+	if (r == 0)
+		r = prompt_read(dir, name, spec, d, e);
+	if (r < 0)
+		return r;
+	*ret = TAKE(d);
+	return 0;
+}
+
+/* ---- the ids of a picture ---- */
+
+static void
+add_all(struct ids *ids, const struct ids *more)
+{
+	size_t i;
+
+	for (i = 0; i < more->n; i++)
+		ids_add(ids, more->id[i]);
+}
+
+static void
+add_image(struct ids *ids, const struct document *d, int64_t n)
+{
+	while (n-- > 0)
+		ids_add(ids, d->image_token);
+}
+
+static void
+add_tiles(struct ids *ids, const struct document *d, const struct prepared *made)
+{
+	const struct document_tiles *t = &d->tiles;
+	int64_t row, col;
+
+	for (row = 0; row < made->rows; row++) {
+		for (col = 0; col < made->cols; col++) {
+			ids_add(ids, t->begin);
+			ids_add(ids, t->place[row * t->side + col]);
+			add_image(ids, d, d->image_tokens);
+		}
+		add_all(ids, row + 1 < made->rows ? &t->row : &t->last);
+	}
+	ids_add(ids, t->begin);
+	ids_add(ids, t->whole);
+	add_image(ids, d, d->image_tokens);
+	ids_add(ids, t->begin);
+}
+
+int
+document_ids(const struct document *d, const struct prepared *made, struct ids *ret, struct err *e)
+{
+	const struct prepare *p = &d->prepare;
+
+	add_all(ret, &d->before);
+	if (p->rule == PREPARE_TILES)
+		add_tiles(ret, d, made);
+	else
+		add_image(ret, d,
+			  p->rule == PREPARE_PATCHES ? made->rows * made->cols / (p->merge * p->merge)
+						     : d->image_tokens);
+	add_all(ret, &d->after);
+	return ids_failed(ret, e);
+}

@@ -1,0 +1,66 @@
+/*
+ * The document prompt: what stands before and after the image tokens of a page, as ids.
+ *
+ * Both the rule for pictures and the ids come from the processor's files, preprocessor_config.json and tokenizer.json,
+ * which an artifact holds as its checkpoint does.
+ */
+#ifndef DOCUMENT_DOCUMENT_H
+#define DOCUMENT_DOCUMENT_H
+
+#include "base/json.h"
+#include "picture/prepare.h"
+#include "tokenizer/tokenizer.h"
+
+/* PREPARE_TILES: what a processor puts around the image tokens of each tile, in place of `{image}`. */
+struct document_tile_text {
+	const char *begin;      /* before each tile, and at the end */
+	const char *place[3];   /* after it, around the numbers of row and column, from 1 on */
+	const char *whole;      /* the same of the tile that shows all of the picture */
+	const char *row, *last; /* after a row of tiles, and after the last one */
+};
+
+/* What a family's processor does. */
+struct document_spec {
+	enum prepare_rule rule;
+	const char *prompt;                     /* `{image}` stands for the image tokens */
+	const struct document_tile_text *tiles; /* with PREPARE_TILES; else NULL */
+	int64_t image_token;
+	int64_t image_tokens; /* of a picture or a tile; PREPARE_PATCHES has one for each merge x merge patches instead */
+};
+
+/* PREPARE_TILES: the ids around the image tokens of each tile. */
+struct document_tiles {
+	int64_t begin;  /* before each tile, and at the end */
+	int64_t *place; /* [side, side]: after it, by row and column */
+	int64_t side;
+	int64_t whole;        /* the same of the tile that shows all of the picture */
+	struct ids row, last; /* after a row of tiles, and after the last one */
+};
+
+/* As the member `page` of a manifest's `processing`; null: no rule. */
+json_t *document_spec_to_json(const struct document_spec *spec);
+
+/* PREPARE_NONE when the manifest has none. The strings are borrowed from `processing`, and the tiles are *ret_tiles. */
+int document_spec_from_json(const json_t *processing, struct document_spec *ret,
+			    struct document_tile_text *ret_tiles, struct err *e);
+
+struct document {
+	struct prepare prepare;
+	struct ids before, after; /* the image tokens */
+	int64_t image_token;
+	int64_t image_tokens; /* as in the spec */
+	struct document_tiles tiles;
+};
+
+/*
+ * Reads the processor's files in the folder `dir`, which messages call `name`. E_BAD_CHECKPOINT for one that is missing or
+ * damaged, or a token of the prompt that tokenizer.json does not have.
+ */
+int document_open(const char *dir, const char *name, const struct document_spec *spec, struct document **ret,
+		  struct err *e);
+void document_free(struct document **d);
+
+/* Adds the ids that stand for a picture. */
+int document_ids(const struct document *d, const struct prepared *made, struct ids *ret, struct err *e);
+
+#endif

@@ -1,0 +1,257 @@
+/*
+ * colconv-embed: embeds queries and pages by an artifact, and ranks the pages.
+ *
+ * Exit status 0, or that of base/errors.def. The last line on stderr then is "colconv-embed: REASON: words", REASON being a
+ * wire name.
+ */
+#include <getopt.h>
+
+#include "base/fs.h"
+#include "base/map.h"
+#include "base/str.h"
+#include "output.h"
+
+#include "config.h"
+
+struct args {
+	const char *dir;
+	struct item *items;
+	size_t n;
+	const char *output;
+	const char *runtime;
+	int threads;
+	bool rank;
+	bool progress;
+};
+
+enum opt {
+	OPT_QUERY = 1000,
+	OPT_IMAGE,
+	OPT_RANK,
+	OPT_OUTPUT,
+	OPT_RUNTIME,
+	OPT_THREADS,
+	OPT_PROGRESS,
+	OPT_HELP,
+	OPT_VERSION
+};
+
+static const struct option options[] = {
+	{"query", required_argument, NULL, OPT_QUERY},
+	{"image", required_argument, NULL, OPT_IMAGE},
+	{"rank", no_argument, NULL, OPT_RANK},
+	{"output", required_argument, NULL, OPT_OUTPUT},
+	{"runtime", required_argument, NULL, OPT_RUNTIME},
+	{"threads", required_argument, NULL, OPT_THREADS},
+	{"progress", no_argument, NULL, OPT_PROGRESS},
+	{"help", no_argument, NULL, OPT_HELP},
+	{"version", no_argument, NULL, OPT_VERSION},
+	{0},
+};
+
+static const char help[] =
+	"usage: colconv-embed ARTIFACT (--query TEXT | --image FILE)... [options]\n"
+	"Embeds queries and pages by an artifact of colconv. `colconvctl embed` and\n"
+	"`colconvctl rank` run it.\n"
+	"\n"
+	"  --query TEXT      a query\n"
+	"  --image FILE      a page: a PNG or JPEG picture\n"
+	"  --rank            give the pages of each query, best first, instead of embeddings\n"
+	"  --output FILE     write FILE.json or FILE.npy; else JSON on the standard output\n"
+	"  --threads N       threads of ONNX Runtime (as many as CPUs)\n"
+	"  --runtime FILE    ONNX Runtime's library; else $COLCONV_ORT_LIBRARY, else the one\n"
+	"                    installed with colconv, else the system's\n"
+	"  --progress        print a line 'item N TOTAL NAME' for each; needs --output\n"
+	"  --help, --version\n";
+
+static int
+item_add(struct args *a, bool page, struct err *e)
+{
+	const size_t len = strlen(optarg);
+
+	/* A query is checked where its words are at hand. */
+	if (page && !str_is_utf8(optarg, len))
+		return err_set(e, E_USAGE, "the name of the file given with --image is not UTF-8; rename it");
+	if (page && !fs_exists(optarg))
+		return err_set(e, E_USAGE, "there is no file '%s'", optarg);
+	a->items[a->n++] = (struct item){.page = page, .name = optarg};
+	return 0;
+}
+
+static int
+threads_parse(struct args *a, struct err *e)
+{
+	uint64_t n;
+	int r = str_to_u64(optarg, 1, 1024, "--threads", &n, e);
+
+	if (r == 0)
+		a->threads = (int)n;
+	return r;
+}
+
+static int
+option_take(struct args *a, int opt, char *const *argv, struct err *e)
+{
+	switch (opt) {
+	case OPT_QUERY:
+	case OPT_IMAGE:
+		return item_add(a, opt == OPT_IMAGE, e);
+	case OPT_RANK:
+		a->rank = true;
+		return 0;
+	case OPT_OUTPUT:
+		a->output = optarg;
+		return 0;
+	case OPT_RUNTIME:
+		a->runtime = optarg;
+		return 0;
+	case OPT_THREADS:
+		return threads_parse(a, e);
+	case OPT_PROGRESS:
+		a->progress = true;
+		return 0;
+	case OPT_HELP:
+		(void)fputs(help, stdout);
+		exit(0);
+	case OPT_VERSION:
+		(void)printf("colconv-embed %s\n", PACKAGE_VERSION);
+		exit(0);
+	case ':':
+		return err_set(e, E_USAGE, "option '%s' needs a value", argv[optind - 1]);
+	default:
+		return err_set(e, E_USAGE, "unknown option '%s'", argv[optind - 1]);
+	}
+}
+
+/* Both kinds are needed for a ranking. */
+static int
+items_check(const struct args *a, struct err *e)
+{
+	size_t i, pages = 0;
+
+	for (i = 0; i < a->n; i++)
+		pages += a->items[i].page;
+	if (a->n == 0)
+		return err_set(e, E_USAGE, "nothing to embed: give --query TEXT or --image FILE");
+	if (a->rank && (pages == 0 || pages == a->n))
+		return err_set(e, E_USAGE, "a ranking needs a query and a page");
+	return 0;
+}
+
+static int
+output_check(const struct args *a, struct err *e)
+{
+	if (!a->output)
+		return a->progress ? err_set(e, E_USAGE, "--progress needs --output") : 0;
+	if (!str_ends(a->output, ".json") && !str_ends(a->output, ".npy"))
+		return err_set(e, E_USAGE, "'%s': the output must end in .json or .npy", a->output);
+	if (a->rank && str_ends(a->output, ".npy"))
+		return err_set(e, E_USAGE, "a ranking is written as .json, not as '%s'", a->output);
+	return 0;
+}
+
+static int
+args_parse(struct args *a, int argc, char **argv, struct err *e)
+{
+	int opt, r;
+
+	a->items = calloc((size_t)argc, sizeof(*a->items));
+	if (!a->items)
+		return err_no_memory(e);
+	while ((opt = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+		r = option_take(a, opt, argv, e);
+		if (r < 0)
+			return r;
+	}
+	if (optind + 1 != argc)
+		return err_set(e, E_USAGE, "give one artifact; see --help");
+	a->dir = argv[optind];
+	r = items_check(a, e);
+	return r < 0 ? r : output_check(a, e);
+}
+
+/* All items of one kind, so that their graph is loaded once. */
+static int
+items_embed(const struct args *a, struct embedder *m, bool pages, size_t *done, struct err *e)
+{
+	struct item *i;
+	int r = 0;
+
+	for (i = a->items; r == 0 && i < a->items + a->n; i++) {
+		if (i->page != pages)
+			continue;
+		if (a->progress) {
+			(void)printf("item %zu %zu %s\n", ++*done, a->n, i->page ? i->name : "query");
+			(void)fflush(stdout);
+		}
+		r = i->page ? embedder_page(m, i->name, &i->v, e) : embedder_query(m, i->name, &i->v, e);
+	}
+	return r;
+}
+
+static int
+result_write(const struct args *a, const struct artifact *artifact, struct err *e)
+{
+	_cleanup_(buf_release) struct buf b = BUF_INIT;
+	int r;
+
+	if (a->rank)
+		r = output_ranking(artifact, a->items, a->n, &b, e);
+	else if (a->output && str_ends(a->output, ".npy"))
+		r = output_npy(artifact, a->items, a->n, &b, e);
+	else
+		r = output_json(artifact, a->items, a->n, &b, e);
+	if (r < 0)
+		return r;
+	return a->output ? fs_write_file(a->output, b.data, b.len, e)
+			 : fs_write_all(STDOUT_FILENO, b.data, b.len, "the standard output", e);
+}
+
+static int
+embed(const struct args *a, struct err *e)
+{
+	_cleanup_(artifact_release) struct artifact artifact = ARTIFACT_INIT;
+	_cleanup_(embedder_release) struct embedder m = EMBEDDER_INIT;
+	size_t done = 0;
+	int r;
+
+	r = artifact_open(&artifact, a->dir, e);
+	if (r == 0)
+		r = ort_open(a->runtime, e);
+	if (r < 0)
+		return r;
+	m.artifact = &artifact;
+	m.threads = a->threads;
+	r = items_embed(a, &m, /*pages=*/false, &done, e);
+	if (r == 0)
+		r = items_embed(a, &m, /*pages=*/true, &done, e);
+	return r < 0 ? r : result_write(a, &artifact, e);
+}
+
+/* The last line, which says the reason to whoever started us. */
+static void
+error_tell(const struct err *e)
+{
+	(void)fprintf(stderr, "colconv-embed: %s: %s\n", err_name(e->code), e->msg);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct args a = {.threads = (int)sysconf(_SC_NPROCESSORS_ONLN)};
+	struct err e = ERR_INIT;
+	size_t i;
+	int r;
+
+	map_catch(error_tell);
+	r = args_parse(&a, argc, argv, &e);
+	if (r == 0)
+		r = embed(&a, &e);
+	ort_close();
+	for (i = 0; i < a.n; i++)
+		embedding_release(&a.items[i].v);
+	free(a.items);
+	if (r < 0)
+		error_tell(&e);
+	return err_exit_status(r);
+}
