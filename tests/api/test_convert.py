@@ -36,7 +36,7 @@ def medium(tmp_path_factory):
     """Large enough for every stage to take a moment."""
     folder = tmp_path_factory.mktemp("medium") / "checkpoint"
     subprocess.run([BUILD / "tests/tools/mkcheckpoint", "--arch", "colqwen2", "--size", "tiny",
-                    "--set", "num_hidden_layers=40", "--set", "intermediate_size=2048", folder], check=True)
+                    "--set", "num_hidden_layers=20", "--set", "intermediate_size=2048", folder], check=True)
     return folder
 
 
@@ -124,7 +124,7 @@ def gone(pid):
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_daemon_is_killed(real, medium, stage):
-    job = submit(real, medium)
+    job = submit(real, medium, variants=["text"])
     events = Events(real, job, last=0)
     events.wait("stage", lambda s: s["stage"] == stage)
     children = workers(real)
@@ -141,7 +141,7 @@ def test_the_daemon_is_killed(real, medium, stage):
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_worker_is_killed(real, medium, stage):
-    job = submit(real, medium)
+    job = submit(real, medium, variants=["text"])
     events = Events(real, job, last=0)
     events.wait("stage", lambda s: s["stage"] == stage)
 

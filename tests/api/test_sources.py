@@ -165,8 +165,10 @@ def make_strange(checkpoint):
     path.write_text(json.dumps(config))
 
 
-@pytest.mark.parametrize("name", ["vocab.json", "merges.txt", "tokenizer.model", "chat_template.jinja", "preprocessor_config.json"])
-@pytest.mark.parametrize("link", ["absolute", "relative", "chain", "environ", "content"])
+@pytest.mark.parametrize("name, link", [
+    *(("vocab.json", link) for link in ("absolute", "relative", "chain", "environ", "content")),
+    ("merges.txt", "absolute"), ("tokenizer.model", "content"), ("chat_template.jinja", "content"), ("chat_template.jinja", "chain"),
+    ("preprocessor_config.json", "environ"), ("preprocessor_config.json", "content")])
 def test_secrets_stay_where_they_are(checkpoint, tmp_path, name, link):
     """Tried with a tokens file: nothing of it is in the folder, the messages or the log."""
     secret = tmp_path / "tokens"

@@ -3,6 +3,7 @@
 The rooms that make a graph are compiled once more by the other compiler (clang, or gcc where clang made this build),
 linked into a second worker with the rest of this build, and both convert the same tiny checkpoints.
 """
+import concurrent.futures
 import glob
 import hashlib
 import os
@@ -41,11 +42,14 @@ def second(tmp_path_factory):
     if any("-fsanitize" in flag for flag in flags):
         pytest.skip("sanitizers of two compilers do not mix")
     folder = tmp_path_factory.mktemp("second")
-    objects = []
-    for path in sorted(sum((glob.glob(f"{SOURCE}/daemon/{room}/*.c") for room in ROOMS), [])):
-        objects.append(str(folder / (path.replace("/", "_") + ".o")))
-        subprocess.run([compiler, *flags, "-Wno-error", "-w", "-O1", "-c", path, "-o", objects[-1]], check=True,
-                       cwd=BUILD)
+
+    def compiled(path):
+        target = str(folder / (path.replace("/", "_") + ".o"))
+        subprocess.run([compiler, *flags, "-Wno-error", "-w", "-O0", "-c", path, "-o", target], check=True, cwd=BUILD)
+        return target
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        objects = list(pool.map(compiled, sorted(sum((glob.glob(f"{SOURCE}/daemon/{room}/*.c") for room in ROOMS), []))))
     link = make_says("$(CXX) $(colconv_worker_OBJECTS)") + objects + \
         make_says("$(AM_LDFLAGS) $(LDFLAGS) $(colconv_worker_LDADD) $(LIBS)")
     subprocess.run([*link, "-o", str(folder / "colconv-worker")], check=True, cwd=BUILD)

@@ -16,7 +16,7 @@ import urllib.request
 
 CHROMIUM = shutil.which("chromium")
 DRIVER = shutil.which("chromedriver")
-LIMIT = 30  # s
+LIMIT = 100  # s: only a hang takes so long, on a busy machine too
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 OPTIONS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
            "--no-first-run", "--disable-dev-shm-usage", "--force-color-profile=srgb", "--hide-scrollbars"]

@@ -110,8 +110,7 @@ def test_views_fit_a_phone(browser, site, view):
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not there: ./bootstrap check fetches it")
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [1400, 360])
+@pytest.mark.parametrize("width, dark", [(1400, False), (360, True)], ids=["wide and light", "narrow and dark"])
 @pytest.mark.parametrize("view", VIEWS[:7])
 def test_axe_finds_nothing(browser, site, view, width, dark):
     browser.look(width, dark)
