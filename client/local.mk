@@ -12,7 +12,7 @@ libclient_a_SOURCES = \
 	client/show/remedy.c client/show/remedy.h \
 	client/show/table.c client/show/table.h \
 	client/show/text.c client/show/text.h \
-	client/cmd/cli.c client/cmd/cli.h client/cmd/commands.def \
+	client/cmd/cli.c client/cmd/cli.h client/cmd/commands.def client/cmd/synonyms.def \
 	client/cmd/fetch.c client/cmd/fetch.h \
 	client/cmd/follow.c client/cmd/follow.h \
 	client/cmd/guess.c client/cmd/guess.h \

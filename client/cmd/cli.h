@@ -62,7 +62,7 @@ const struct command *cli_command(const struct cli *c, const char *name);
 #define CLI_OPTIONS(c)                                                                                       \
 	{"json", 0, NULL, option_flag, &(c)->json, NULL, "print JSON"},                                      \
 	{"server", 0, "URL", option_str, &(c)->flags[SETTING_SERVER], NULL,                                  \
-	 "the daemon: http://HOST:PORT or unix:PATH (COLCONV_SERVER)"},                                      \
+	 "the daemon: HOST:PORT, a URL, or unix:PATH (COLCONV_SERVER)"},                                      \
 	{"token-file", 0, "FILE", option_str, &(c)->flags[SETTING_TOKEN_FILE], NULL,                         \
 	 "a file with the daemon's token (COLCONV_TOKEN_FILE)"},                                             \
 	{"help", 'h', NULL, option_flag, &(c)->help, NULL, "show this help"}, OPTION_END

@@ -18,20 +18,47 @@ static const struct command commands[] = {
 	{.name = NULL},
 };
 
-static int
-command_get(const struct cli *c, const char *name, const struct command **ret, struct err *e)
+static const struct {
+	const char *word;
+	command_fn *run;
+} synonyms[] = {
+#define SYNONYM(word, command) {#word, cmd_##command},
+#include "synonyms.def"
+#undef SYNONYM
+};
+
+/* The command that a mistyped name or a word of another program probably means; NULL: none is near. */
+static const char *
+command_guess(const char *name)
 {
 	struct guess g = {.typed = name, .len = strlen(name)};
 	const struct command *cmd;
+	command_fn *meant = NULL;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(synonyms); i++)
+		if (str_eq(synonyms[i].word, name))
+			meant = synonyms[i].run;
+	for (cmd = commands; cmd->name; cmd++) {
+		if (meant && cmd->run == meant)
+			return cmd->name;
+		if (cmd->run && cmd->help)
+			guess_try(&g, cmd->name);
+	}
+	return g.word;
+}
+
+static int
+command_get(const struct cli *c, const char *name, const struct command **ret, struct err *e)
+{
+	const char *meant;
 
 	*ret = cli_command(c, name);
 	if (*ret)
 		return 0;
-	for (cmd = c->commands; cmd->name; cmd++)
-		if (cmd->run && cmd->help)
-			guess_try(&g, cmd->name);
-	return g.word ? err_set(e, E_USAGE, "unknown command '%s'; did you mean '%s'?", name, g.word)
-		      : err_set(e, E_USAGE, "unknown command '%s'", name);
+	meant = command_guess(name);
+	return meant ? err_set(e, E_USAGE, "unknown command '%s'; did you mean '%s'?", name, meant)
+		     : err_set(e, E_USAGE, "unknown command '%s'", name);
 }
 
 static void

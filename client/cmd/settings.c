@@ -170,6 +170,18 @@ token_find(struct settings *s, struct err *e)
 
 /* ---- all ---- */
 
+static int
+server_set(struct setting *server, struct err *e)
+{
+	char *url = http_server_url(server->value, e);
+
+	if (!url)
+		return e->code;
+	free(server->value);
+	server->value = url;
+	return 0;
+}
+
 int
 settings_load(struct settings *s, const char *const flags[SETTING_MAX], struct err *e)
 {
@@ -190,6 +202,8 @@ settings_load(struct settings *s, const char *const flags[SETTING_MAX], struct e
 		r = setting_set(s, SETTING_SERVER, FROM_DEFAULT,
 				access(SOCKET_DEFAULT, W_OK) == 0 ? "unix:" SOCKET_DEFAULT : SERVER_DEFAULT,
 				e);
+	if (r == 0)
+		r = server_set(&s->rows[SETTING_SERVER], e);
 	return r < 0 ? r : token_find(s, e);
 }
 

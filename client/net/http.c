@@ -27,11 +27,26 @@ struct http_transfer {
 	struct exchange exchange;
 };
 
-static bool
-scheme_known(const char *server)
+char *
+http_server_url(const char *server, struct err *e)
 {
-	return str_starts(server, "unix:/") || str_starts(server, "http://") ||
-	       str_starts(server, "https://");
+	char *url;
+
+	if (str_starts(server, "unix:/") || str_starts(server, "http://") || str_starts(server, "https://"))
+		url = strdup(server);
+	else if (*server == '/')
+		url = str_printf("unix:%s", server);
+	else if (*server && !strstr(server, "://") && !str_starts(server, "unix:"))
+		url = str_printf("http://%s", server);
+	else {
+		(void)err_set(e, E_USAGE,
+			      "the server must be HOST:PORT, a URL http://HOST:PORT, or unix:/PATH, not '%s'",
+			      server);
+		return NULL;
+	}
+	if (!url)
+		(void)err_no_memory(e);
+	return url;
 }
 
 int
@@ -42,9 +57,6 @@ http_new(const char *server, const char *token, struct http **ret, struct err *e
 	bool local;
 	int r;
 
-	if (!scheme_known(server))
-		return err_set(e, E_USAGE, "the server must be http://HOST:PORT or unix:/PATH, not '%s'",
-			       server);
 	local = str_starts(server, "unix:");
 	h = calloc(1, sizeof(*h));
 	if (!h)

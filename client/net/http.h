@@ -1,7 +1,7 @@
 /*
  * Sends requests to the daemon, over the exchanges of daemon/net.
  *
- * A server is "http://HOST:PORT", "https://..." or "unix:PATH". An answer of 300 and above becomes an error
+ * A server is the URL "http://HOST:PORT", "https://..." or "unix:PATH". An answer of 300 and above becomes an error
  * with the words of its problem document (RFC 9457). E_UNREACHABLE when no answer arrives.
  *
  * http_perform() makes one request. For several at once: http_begin() each, then http_wait() until one has
@@ -27,7 +27,13 @@ struct http_request {
 	int64_t deadline_ms; /* of http_perform(), as loop_now_ms() counts; then E_TIMEOUT. 0: none */
 };
 
-/* `token` may be NULL. */
+/*
+ * The URL of a server as a person writes it: HOST:PORT means http, and an absolute path is a Unix socket. Returns a
+ * string to free, or NULL and sets E_USAGE.
+ */
+char *http_server_url(const char *server, struct err *e);
+
+/* `server` is a URL of http_server_url(); `token` may be NULL. */
 int http_new(const char *server, const char *token, struct http **ret, struct err *e);
 void http_free(struct http **h);
 

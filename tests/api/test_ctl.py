@@ -77,7 +77,8 @@ def test_help_lists_the_commands():
                                    "such file"),
     (["submit", "/", "--reference", "none"], "cannot find 'none': No such file or directory"),
     (["sbumit"], "unknown command 'sbumit'; did you mean 'submit'?"),
-    (["jobs"], "unknown command 'jobs';"),
+    (["jobs"], "unknown command 'jobs'; did you mean 'list'?"),
+    (["rm", "3"], "unknown command 'rm'; did you mean 'delete'?"),
     (["c"], "unknown command 'c';"),
     (["help", "artifact"], "did you mean 'artifacts'?"),
     (["list", "--labels=x"], "unknown option '--labels=x'; did you mean '--label'?"),
@@ -85,7 +86,7 @@ def test_help_lists_the_commands():
     (["submit", "--file", "/no/such/file"], "cannot open '/no/such/file'"),
     (["convert", "/"], "convert needs --output DIR"),
     (["convert", "/", "-o", "x", "--dtype", "fp8"], "dtype must be"),
-    (["list", "--server", "ftp://x"], "the server must be http://HOST:PORT or unix:/PATH, not 'ftp://x'"),
+    (["list", "--server", "ftp://x"], "the server must be HOST:PORT, a URL http://HOST:PORT, or unix:/PATH, not 'ftp://x'"),
     (["list", "--server", "unix:relative"], "the server must be"),
 ])
 def test_usage_errors(stub, tmp_path, args, words):
@@ -227,6 +228,8 @@ def test_settings_come_from_the_first_that_has_them(config, tmp_path):
     env = {**config.env, "COLCONV_SERVER": "http://127.0.0.1:2"}
     assert shown(**env)["server"] == {"value": "http://127.0.0.1:2", "from": "COLCONV_SERVER"}
     assert shown("--server", "http://127.0.0.1:3", **env)["server"] == {"value": "http://127.0.0.1:3", "from": "--server"}
+    assert shown("--server", "gpubox:8470")["server"]["value"] == "http://gpubox:8470"
+    assert shown("--server", "/run/x.sock")["server"]["value"] == "unix:/run/x.sock"
     assert shown(**{**env, "COLCONV_SERVER": ""})["server"]["from"] == str(path)
     home = tmp_path / "home" / ".config" / "colconv"
     home.mkdir(parents=True)
@@ -305,7 +308,7 @@ def test_a_token_in_the_clear_is_warned_of(server, warns):
 def test_a_token_that_is_missing(stub):
     stub.routes["GET", "/v1/jobs"] = lambda h: h.problem(401, "unauthorized", "this needs a token")
     r = ctl(stub, "list")
-    assert r.returncode == 4 and "this needs a token; give a token by COLCONV_TOKEN" in r.stderr
+    assert r.returncode == 4 and "this needs a token; give a token with COLCONV_TOKEN" in r.stderr
 
 
 def test_help_fits(stub):
