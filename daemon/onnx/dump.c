@@ -50,7 +50,7 @@ value_put(struct buf *b, const char *what, const Onnx__ValueInfoProto *v)
 	buf_puts(b, t && t->shape && t->shape->n_dim ? "]\n" : "\n");
 }
 
-/* The values of a small table that lies in the file. */
+/* Prints the values of a small table that is stored in the file. */
 static void
 raw_put(struct buf *b, const Onnx__TensorProto *t)
 {

@@ -2,7 +2,7 @@
 
 #include "base/str.h"
 
-/* The table of element types has ONNX's numbers; the schema's own are the authority. */
+/* Checks ONNX's numbers in the table of element types against the schema. */
 #define NUMBER_CHECK(sym, type)                                                            \
 	_Static_assert((int)ELEM_ONNX_##sym == (int)ONNX__TENSOR_PROTO__DATA_TYPE__##type, \
 		       "ONNX's number of " #sym)

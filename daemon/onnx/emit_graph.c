@@ -31,7 +31,7 @@ sine_name(struct emit *em, const struct ir_value *v)
 	return emit_take_str(em, "%s/signed", v->name);
 }
 
-/* sin * [-1, ..., -1, 1, ..., 1], where sin has just been made. */
+/* Multiplies a sine by [-1, ..., -1, 1, ..., 1] where it has just been computed. */
 static void
 sine_make(struct emit *em, const struct ir_value *v)
 {
@@ -45,7 +45,8 @@ sine_make(struct emit *em, const struct ir_value *v)
 		sign[i] = i < last->num / 2 ? -1 : 1;
 	if (!sign)
 		return;
-	back = emit_enter(em, em->nodes, v->name, em->job->options->half); /* as ROPE, which alone uses it */
+	back = emit_enter(em, em->nodes, v->name, em->job->options->half); /* like ROPE, the only op that
+                                                                            * uses it */
 	(void)emit_op(em, "signed", "Mul", emit_in(em, v), emit_table(em, NULL, ELEM_F32, 1, dims, sign));
 	emit_leave(em, back);
 }
@@ -56,7 +57,7 @@ emit_in_sine(struct emit *em, const struct ir_value *v)
 	return sine_name(em, v);
 }
 
-/* Signs the sines that are inputs or tables, which no node makes. */
+/* Does the same for sines that are inputs or tables, which no node computes. */
 static void
 sines_make_given(struct emit *em)
 {
@@ -255,7 +256,7 @@ result_name(struct emit *em, const struct ir_block *b, const struct ir_value *v,
 	return emit_op(em, suffix, "Identity", emit_in(em, v));
 }
 
-/* Removes the places that were reserved for casts and not used. */
+/* Closes the gaps that were reserved for casts and not used. */
 static void
 holes_close(struct emit_list *l)
 {
@@ -311,7 +312,7 @@ emit_branch(struct emit *em, const char *suffix, const struct ir_block *b)
 	onnx__graph_proto__init(&branch->proto);
 	back = emit_enter(em, &nodes, prefix, false);
 	block_lower(em, b);
-	(void)emit_enter(em, &nodes, prefix, false); /* each of its nodes had another value at hand */
+	(void)emit_enter(em, &nodes, prefix, false); /* each of its nodes changed the current value */
 	output = result_name(em, b, b->result, suffix);
 	graph_fill(em, &branch->proto, emit_name(em, suffix), &nodes, b->result, output,
 		   elem_onnx(b->result->elem));
@@ -359,7 +360,7 @@ output_name_get(const struct emit *em)
 	return name ? name : em->graph->output->name;
 }
 
-/* Whether the output already has the precision that was asked for. If not, a cast becomes the output. */
+/* Whether the output already has the requested precision. If not, a cast becomes the output. */
 static bool
 output_fits(const struct emit *em)
 {
@@ -403,7 +404,7 @@ list_append(struct emit *em, struct emit_list *to, const struct emit_list *from)
 		emit_list_add(em, to, from->at[i]);
 }
 
-/* The output of the graph, or of one without an output its inputs. */
+/* Lists the output of the graph; for a graph without an output, its inputs. */
 static void
 outputs_fill(struct emit *em, Onnx__GraphProto *g, struct emit_list *nodes, const char *output_name)
 {

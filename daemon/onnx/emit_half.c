@@ -1,6 +1,6 @@
 /*
- * Graphs that compute in float16: each float value has one precision, by the rules of graph/ops.def,
- * and a node that needs the other one gets a cast. A value is cast once, where it is made, so that
+ * Graphs that compute in float16. Each float value has one precision, by the rules of graph/ops.def, and a
+ * node that needs the other precision gets a cast. A value is cast once, where it is computed, so that
  * branches can use the cast too.
  */
 #include "emit_private.h"
@@ -41,7 +41,7 @@ emit_halves(struct emit *em)
 	size_t i;
 
 	for (i = 0; i < em->graph->n_value; i++) {
-		v = em->graph->value[i]; /* after those that it is made from */
+		v = em->graph->value[i]; /* after the values that it is computed from */
 		em->value[i].name = v->name;
 		em->value[i].half =
 			v->kind == IR_RESULT && v->elem == ELEM_F32 && emit_node_half(em, v->node);

@@ -1,5 +1,5 @@
 /*
- * The file around a graph. Weights inside it come last, so that they can be streamed:
+ * The file around a graph. Embedded weights come last, so that they can be streamed:
  *
  *	ModelProto   versions, metadata
  *	  GraphProto   nodes, inputs, outputs, constants       } packed by protobuf-c up to here
@@ -12,7 +12,7 @@
 #include "base/str.h"
 #include "config.h"
 
-#define FILE_LEN_MAX INT32_MAX /* protobuf reads no more */
+#define FILE_LEN_MAX INT32_MAX /* protobuf reads no longer files */
 
 /* Fields of messages and bytes: number << 3 | 2, then the length. */
 #define KEY_MODEL_GRAPH (7 << 3 | 2)
@@ -82,7 +82,7 @@ imports_fill(struct emit *em, Onnx__ModelProto *m)
 	m->opset_import = (Onnx__OperatorSetIdProto **)all.at;
 }
 
-/* Of all embedded tensors, as they will be in the graph. */
+/* The length of all embedded tensors within the graph message. */
 static uint64_t
 embedded_len(struct emit *em)
 {
@@ -138,11 +138,11 @@ pack(struct emit *em, const Onnx__ModelProto *m, const Onnx__GraphProto *g)
 	if (em->code)
 		return em->code;
 	if (file_len > FILE_LEN_MAX)
-		return err_set(
-			em->e, E_TOO_LARGE,
-			"the graph '%s' would be a file of %s with its weights inside, and a protobuf has "
-			"less than 2 GiB; put them beside it (layout single or sharded)",
-			em->graph->name, str_bytes(file_len, text, sizeof(text)));
+		return err_set(em->e, E_TOO_LARGE,
+			       "the graph '%s' with its weights inside would be a file of %s, but a protobuf "
+			       "must have "
+			       "less than 2 GiB; put them beside it (layout single or sharded)",
+			       em->graph->name, str_bytes(file_len, text, sizeof(text)));
 	p = buf_reserve(packed, model_len + KEY_LEN_MAX + own_len);
 	if (!p)
 		return buf_failed(packed, em->e);

@@ -50,7 +50,7 @@ file_add(struct extdata *x, struct err *e)
 	return 0;
 }
 
-/* At the end of the last file. */
+/* Adds a tensor at the end of the last file. */
 static int
 item_add(struct extdata *x, const struct weight *w, const struct extdata_form *form, size_t head_len,
 	 size_t pad, struct err *e)
@@ -107,8 +107,7 @@ extdata_add(struct extdata *x, const struct weight *w, const struct extdata_form
 		;
 	if (r == 0 && i == x->n) {
 		if (x->file_max && room > x->file_max)
-			return err_set(e, E_TOO_LARGE,
-				       "weight '%s' takes %s in one piece, and a shard has at most %s",
+			return err_set(e, E_TOO_LARGE, "weight '%s' needs %s, but a shard holds at most %s",
 				       w->name, str_bytes(room, need, sizeof(need)),
 				       str_bytes(x->file_max, max, sizeof(max)));
 		if (x->n_file == 0 || (x->file_max && room > x->file_max - x->file[x->n_file - 1]))

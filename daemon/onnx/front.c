@@ -33,14 +33,14 @@ front_input(void)
 	};
 }
 
-/* What the inputs of the graph are made of. */
+/* The parts from which the graph's inputs are made. */
 struct front {
 	const struct document *f;
 	struct front_size size;  /* of the resized picture */
 	const char *planes;      /* uint8 [3, height, width] */
-	const char *whole;       /* PREPARE_TILES: the same of the last tile */
+	const char *whole;       /* PREPARE_TILES: the same for the last tile */
 	const char *rows, *cols; /* PREPARE_PATCHES: tokens, PREPARE_TILES: tiles; int64 [1] */
-	const char *several;     /* PREPARE_TILES: 1 where there is more than one tile, else 0; int64 [1] */
+	const char *several;     /* PREPARE_TILES: 1 if there is more than one tile, else 0; int64 [1] */
 };
 
 static struct front_size
@@ -56,7 +56,10 @@ picture_size(struct emit *em)
 	return s;
 }
 
-/* uint8 [height, width, 3] as [3, height, width]: with colours apart, the copies that follow are of whole lines. */
+/*
+ * Makes [3, height, width] of uint8 [height, width, 3]. With separate colours, the copies that follow move
+ * whole lines.
+ */
 static const char *
 planes(struct emit *em, const char *name, const char *levels)
 {
@@ -80,7 +83,7 @@ normalised(struct emit *em, const struct prepare *p, const char *levels)
 	return emit_op(em, "normalised", "Div", x, emit_table(em, NULL, ELEM_F32, 3, dims, p->std));
 }
 
-/* Tokens along a side of that many pixels: int64 [1]. */
+/* Counts the tokens along a side of that many pixels: int64 [1]. */
 static const char *
 tokens(struct emit *em, const char *name, const char *pixels, int64_t side)
 {
@@ -91,7 +94,10 @@ tokens(struct emit *em, const char *name, const char *pixels, int64_t side)
 	return emit_op(em, "out", "Unsqueeze", x, emit_i64_list(em, 0));
 }
 
-/* Enlarged, then to whole tiles, and from there to the last tile, which shows all of it. */
+/*
+ * Enlarges the picture, resizes it to whole tiles, and from these makes the last tile, which shows the whole
+ * picture.
+ */
 static void
 tiles_make(struct emit *em, struct front *fr, struct front_size in)
 {
@@ -154,7 +160,10 @@ patches_cut(struct emit *em, const struct front *fr)
 	(void)emit_result(em, "Reshape", x, emit_i64_list(em, 1, -1, 3 * p->frames * s * s));
 }
 
-/* [3, rows, tile, cols, tile] to [rows*cols, 3, tile, tile]; the one tile of a small picture is the whole alone. */
+/*
+ * [3, rows, tile, cols, tile] to [rows*cols, 3, tile, tile]. A picture with a single tile has only the tile
+ * that shows it whole.
+ */
 static void
 tiles_cut(struct emit *em, const struct front *fr)
 {
@@ -190,7 +199,7 @@ pixel_values(struct emit *em, const struct front *fr)
 				  emit_i64_list(em, 0));
 }
 
-/* int64 [images, tiles, height, width]: tiles of pictures are full. */
+/* int64 [images, tiles, height, width]. Tiles of pictures have no padding, so all elements are 1. */
 static void
 pixel_attention_mask(struct emit *em, const struct front *fr)
 {
@@ -220,7 +229,7 @@ image_tokens(struct emit *em, const struct document *f, const char *n)
 	return emit_op(em, "image", "Expand", emit_i64_list(em, f->image_token), n);
 }
 
-/* begin, place, image tokens of each tile; [rows, cols * (2 + image tokens)] */
+/* Ids of the tiles: begin, place, image tokens; [rows, cols * (2 + image tokens)] */
 static const char *
 tile_ids(struct emit *em, const struct front *fr, const char *image)
 {
@@ -246,7 +255,9 @@ tile_ids(struct emit *em, const struct front *fr, const char *image)
 	return emit_op(em, "rows", "Reshape", x, size);
 }
 
-/* All tiles but the last, with the end of a row after each; none where there is one tile alone. */
+/*
+ * Ids of all tiles except the last, each row followed by its end id. Empty for a picture with a single tile.
+ */
 static const char *
 grid_ids(struct emit *em, const struct front *fr, const char *image)
 {
@@ -306,7 +317,7 @@ attention_mask(struct emit *em, const struct front *fr)
 static const struct {
 	const char *name;
 	void (*emit)(struct emit *em, const struct front *fr);
-	enum prepare_rule rule; /* of pictures that have it; PREPARE_NONE: of any */
+	enum prepare_rule rule; /* the rule of pictures that have this input; PREPARE_NONE: any */
 } makers[] = {
 	{"input_ids", input_ids, PREPARE_NONE},
 	{"attention_mask", attention_mask, PREPARE_NONE},

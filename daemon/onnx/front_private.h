@@ -1,4 +1,4 @@
-/* The parts of front.c. */
+/* Shared by the files front*.c. */
 #ifndef ONNX_FRONT_PRIVATE_H
 #define ONNX_FRONT_PRIVATE_H
 
@@ -16,10 +16,16 @@ void front_scope(struct emit *em, const char *name);
 const char *front_f64(struct emit *em, double x);
 const char *front_cast(struct emit *em, const char *suffix, const char *x, enum elem elem);
 
-/* The size that the processor gives a picture of that size, by float64 arithmetic in the processor's order. */
+/*
+ * The size to which the processor resizes a picture of that size: float64 arithmetic in the processor's
+ * order.
+ */
 struct front_size front_size_emit(struct emit *em, const struct prepare *p, struct front_size in);
 
-/* PREPARE_TILES: the size of the first resize, from which the second follows. */
+/*
+ * PREPARE_TILES: the size after the first resize, and the size after the second, which follows from the
+ * first.
+ */
 struct front_size front_size_enlarged(struct emit *em, const struct prepare *p, struct front_size in);
 struct front_size front_size_tiles(struct emit *em, const struct prepare *p, struct front_size enlarged);
 

@@ -4,7 +4,7 @@
 #include "base/str.h"
 #include "front_private.h"
 
-#define BLOCK 16 /* output samples that share the inputs of a matrix product */
+#define BLOCK 16 /* output samples that are computed together, by one matrix product */
 
 /* The filter at x, float64 of any shape; see resize.c. */
 static const char *
@@ -68,19 +68,19 @@ static const struct {
 	[RESIZE_LANCZOS] = {lanczos, 3},
 };
 
-/* One pass: a row of matrices, each of which makes BLOCK output samples from the few inputs that they need. */
+/* One pass: a list of matrices. Each computes BLOCK output samples from the few inputs that they need. */
 struct bands {
 	const char *index;   /* int64 [blocks, inputs of a block] */
-	const char *weights; /* float64 [blocks, BLOCK, inputs of a block]; those of an output sum to 1 */
+	const char *weights; /* float64 [blocks, BLOCK, inputs of a block]; the weights of an output sum to
+                              * 1 */
 };
 
-/* How the samples of one axis lie, float64. */
+/* The positions of the samples along one axis, float64. */
 struct axis {
 	const char *inputs, *scale;
-	const char *narrow; /* the filter's argument for a distance of one input */
-	const char
-		*centre; /* [blocks, BLOCK, 1], in inputs; the last output stands for those behind it too */
-	const char *begin, *end; /* likewise: the inputs below the filter */
+	const char *narrow; /* the filter's argument for a distance of one input sample */
+	const char *centre; /* [blocks, BLOCK, 1], in input samples; rows after the last output repeat it */
+	const char *begin, *end; /* likewise: the range of inputs that the filter covers */
 };
 
 /* The number of the first output of each block's rows: 0, 1, ... as float64 [blocks, BLOCK, 1] */
@@ -125,7 +125,10 @@ axis_make(struct emit *em, double lobes, const char *inputs, const char *outputs
 	return a;
 }
 
-/* The inputs of each block, float64 [blocks, 1, inputs of a block]; as many as the block that needs most has. */
+/*
+ * The inputs of each block, float64 [blocks, 1, inputs of a block]; every block has as many as the largest
+ * one needs.
+ */
 static const char *
 inputs_range(struct emit *em, const struct axis *a)
 {
@@ -191,7 +194,7 @@ i32(struct emit *em, int32_t x)
 	return emit_table(em, NULL, ELEM_I32, 0, NULL, &x);
 }
 
-/* What a weight of 1 becomes: the largest power of two with which all weights stay below RESIZE_WEIGHT_MAX. */
+/* The integer for a weight of 1: the largest power of two that keeps all weights below RESIZE_WEIGHT_MAX. */
 static const char *
 unit(struct emit *em, const char *w)
 {
@@ -208,7 +211,7 @@ unit(struct emit *em, const char *w)
 	return emit_op(em, "one", "Gather", powers(em, 0, RESIZE_BITS_MAX), x);
 }
 
-/* Sums of weights and grey levels, whole numbers within 32 bits: weights uint8 as they are counted from `zero` on. */
+/* Sums of weights times grey levels, exact in int32. The weights are uint8 and counted from `zero` on. */
 static const char *
 sums(struct emit *em, const char *name, const char *weights, int zero, const char *x)
 {
@@ -221,8 +224,8 @@ sums(struct emit *em, const char *name, const char *weights, int zero, const cha
 }
 
 /*
- * The weighted sums as int32 [blocks, BLOCK, others]. A weight has 16 bits and products of bytes are the fastest that
- * are exact, so that the upper and the lower byte of the weights are multiplied one by one.
+ * The weighted sums as int32 [blocks, BLOCK, others]. A weight has 16 bits, but products of bytes are the
+ * fastest exact ones, so the upper and the lower byte of the weights are multiplied separately.
  */
 static const char *
 products(struct emit *em, const char *w, const char *x)
@@ -258,7 +261,7 @@ pass(struct emit *em, const char *x, enum resize_filter filter, const char *inpu
 	x = products(em, w, x);
 	one = front_cast(em, "one.i32", one, ELEM_I32);
 	x = emit_op(em, "sums.half", "Add", x, emit_op(em, "half", "Div", one, i32(em, 2)));
-	x = emit_op(em, "levels", "Div", x, one); /* rounds negative ones up, to 0 at most */
+	x = emit_op(em, "levels", "Div", x, one); /* rounds toward zero, so negative sums become at most 0 */
 	x = emit_op(em, "clipped", "Clip", x, i32(em, 0), i32(em, 255));
 	x = front_cast(em, "levels.u8", x, ELEM_U8);
 	shape = emit_op(em, "shape", "Shape", x);
@@ -270,7 +273,10 @@ pass(struct emit *em, const char *x, enum resize_filter filter, const char *inpu
 	return emit_op(em, "out", "Slice", x, emit_i64_list(em, 0), shape);
 }
 
-/* [a, b, c] to [b, c, a]: a transposed matrix of bytes, which is fast, where the three axes of a picture are not. */
+/*
+ * [a, b, c] to [b, c, a], as the transpose of a byte matrix: much faster than a transpose of a picture's
+ * three axes.
+ */
 static const char *
 turned(struct emit *em, const char *suffix, const char *x)
 {

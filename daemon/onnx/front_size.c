@@ -2,7 +2,7 @@
 #include "front_private.h"
 #include "lower.h"
 
-/* A side in whole tokens that is near `x`: by Round, Floor or Ceil. */
+/* Rounds a side near `x` to whole tokens, by Round, Floor or Ceil. */
 static const char *
 whole(struct emit *em, const char *suffix, const char *type, const char *x, const char *f)
 {
@@ -16,7 +16,7 @@ whole(struct emit *em, const char *suffix, const char *type, const char *x, cons
 	return x;
 }
 
-/* What the two sides have in common. */
+/* Values that both sides need. */
 struct patches {
 	const char *f;            /* pixels a side of a token */
 	const char *over, *under; /* bool: the picture is too large, too small */
@@ -39,7 +39,10 @@ side(struct emit *em, const char *name, const struct patches *p, const char *x, 
 	return front_cast(em, "out", x, ELEM_I64);
 }
 
-/* Not (longer side / shorter side <= the limit), which is true for a picture without pixels too. */
+/*
+ * Computes not (longer side / shorter side <= limit). Written this way, it is also true for a picture without
+ * pixels.
+ */
 static const char *
 wrong_shape(struct emit *em, const char *h, const char *w)
 {
@@ -80,7 +83,7 @@ patches_size(struct emit *em, const struct prepare *p, struct front_size in)
 	return out;
 }
 
-/* The constant size, unless the picture has no pixels. */
+/* The constant size; fails for a picture without pixels. */
 static struct front_size
 fixed_size(struct emit *em, const struct prepare *p, struct front_size in)
 {
@@ -95,7 +98,9 @@ fixed_size(struct emit *em, const struct prepare *p, struct front_size in)
 	};
 }
 
-/* The shorter side that a longer one of `longest` has, float64, and whether the picture is wide. */
+/*
+ * The length of the shorter side when the longer one is `longest`, float64; and whether the picture is wide.
+ */
 static const char *
 shorter(struct emit *em, const struct prepare *p, struct front_size in, const char **wide)
 {

@@ -7,7 +7,7 @@
 #include "read.h"
 #include "tally.h"
 
-#define OPS_MAX 4096 /* kinds: tally_add() looks through them all */
+#define OPS_MAX 4096 /* different op types; a linear search is enough for these */
 
 struct inspect {
 	struct tally ops;
@@ -15,7 +15,7 @@ struct inspect {
 	json_t *data;   /* by name: {"count", "bytes", "end"} */
 };
 
-/* A string of the file made fit for JSON; it may be absent. */
+/* Makes a string of the file fit for JSON; it may be absent. */
 static json_t *
 text_json(const char *s)
 {
@@ -26,7 +26,7 @@ text_json(const char *s)
 	return copy ? json_string(copy) : NULL;
 }
 
-/* The row under a name, made when it is not there. NULL when memory ran out. */
+/* Returns the row with that name; adds it when missing. NULL when memory ran out. */
 static json_t *
 row_get(json_t *rows, const char *name)
 {
@@ -58,7 +58,7 @@ row_add(json_t *row, uint64_t bytes, struct err *e)
 	return 0;
 }
 
-/* The rows as a list, in the order of their first use. */
+/* Lists the rows in the order of their first use. */
 static json_t *
 rows_list(const json_t *rows)
 {
@@ -89,8 +89,9 @@ is_list(const char *s, size_t len)
 }
 
 /*
- * The part of a model that a weight belongs to: "lm.layers.3.mlp.up_proj.weight" is of "lm.03". What
- * is in no layer goes by its first two words: "lm.norm.weight" is of "lm.norm", "proj.bias" of "proj".
+ * The part of a model that a weight belongs to: "lm.layers.3.mlp.up_proj.weight" belongs to "lm.03". A
+ * weight outside the layers belongs to its first two words: "lm.norm.weight" to "lm.norm", "proj.bias" to
+ * "proj".
  */
 static void
 layer_name(const char *weight, char *ret, size_t len)
@@ -118,7 +119,7 @@ layer_name(const char *weight, char *ret, size_t len)
 
 /* ---- weights ---- */
 
-/* Bytes of an element; 0: not a type of whole bytes that we know. */
+/* Bytes of an element; 0: an unknown type, or one that is not made of whole bytes. */
 static unsigned int
 type_size(int32_t type)
 {
@@ -148,7 +149,7 @@ type_size(int32_t type)
 	}
 }
 
-/* False when the shape cannot be. */
+/* False when the shape is impossible. */
 static bool
 tensor_bytes(const Onnx__TensorProto *t, uint64_t *ret)
 {
@@ -161,7 +162,7 @@ tensor_bytes(const Onnx__TensorProto *t, uint64_t *ret)
 	return *ret <= INT64_MAX;
 }
 
-/* "weights/a.bin", and nothing that leads out of the model's folder. */
+/* Accepts "weights/a.bin", but nothing that leads out of the model's folder. */
 static bool
 location_ok(const char *s)
 {
@@ -226,13 +227,15 @@ external_add(struct inspect *x, const Onnx__TensorProto *t, uint64_t bytes, stru
 		return r;
 	if (!location_ok(p.location))
 		return err_set(e, E_BAD_ONNX,
-			       "weight '%s' lies in '%s', which is not a file below the model's folder",
+			       "weight '%s' is stored in '%s', which is not a file below the model's folder",
 			       tensor_name(t), p.location);
 	if (type_size(t->data_type) && p.len != bytes)
-		return err_set(e, E_BAD_ONNX, "weight '%s' has %" PRIu64 " bytes and its place %" PRIu64,
+		return err_set(e, E_BAD_ONNX,
+			       "weight '%s' needs %" PRIu64 " bytes, but the file gives it %" PRIu64,
 			       tensor_name(t), bytes, p.len);
 	if (p.len > INT64_MAX - p.offset)
-		return err_set(e, E_BAD_ONNX, "the place of weight '%s' is beyond any file", tensor_name(t));
+		return err_set(e, E_BAD_ONNX, "the offset of weight '%s' is larger than any file",
+			       tensor_name(t));
 	row = row_get(x->data, p.location);
 	r = row_add(row, p.len, e);
 	if (r < 0)
@@ -252,7 +255,7 @@ tensor_add(struct inspect *x, const Onnx__TensorProto *t, struct err *e)
 	int r;
 
 	if (!tensor_bytes(t, &bytes))
-		return err_set(e, E_BAD_ONNX, "the shape of weight '%s' cannot be", tensor_name(t));
+		return err_set(e, E_BAD_ONNX, "the shape of weight '%s' is impossible", tensor_name(t));
 	layer_name(tensor_name(t), layer, sizeof(layer));
 	r = row_add(row_get(x->layers, layer), bytes, e);
 	if (r == 0 && t->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL)
@@ -274,7 +277,7 @@ node_add(struct inspect *x, const Onnx__NodeProto *n, struct err *e)
 	if (!tally_add(&x->ops, n->op_type ? n->op_type : ""))
 		return err_no_memory(e);
 	if (x->ops.n > OPS_MAX)
-		return err_set(e, E_BAD_ONNX, "it has nodes of more than %d kinds", OPS_MAX);
+		return err_set(e, E_BAD_ONNX, "it has more than %d different op types", OPS_MAX);
 	for (i = 0; i < n->n_attribute && r == 0; i++) {
 		a = n->attribute[i];
 		if (a->t)

@@ -17,7 +17,7 @@ void lower_gather_rounded(struct emit *em, const struct ir_node *n, const struct
 /* int64 0, a scalar; the call fails when an element of the bool `wrong` is true. */
 const char *lower_fail(struct emit *em, const char *wrong);
 
-/* A lowering that is one ONNX node with the same inputs. */
+/* Lowers to a single ONNX node with the same inputs. */
 void lower_direct(struct emit *em, const struct ir_node *n, const char *type);
 
 #endif

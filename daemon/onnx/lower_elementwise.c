@@ -24,7 +24,7 @@ DIRECT(sin, "Sin")
 DIRECT(add, "Add")
 DIRECT(sub, "Sub")
 DIRECT(mul, "Mul")
-DIRECT(div, "Div") /* of int64 it truncates, which for operands >= 0 is rounding down */
+DIRECT(div, "Div") /* truncates int64, which rounds down for operands >= 0 */
 DIRECT(mod, "Mod")
 DIRECT(min, "Min")
 DIRECT(max, "Max")
@@ -42,7 +42,10 @@ lower_cast(struct emit *em, const struct ir_node *n)
 	emit_attr_elem(em, "to", n->attr.elem);
 }
 
-/* The activations are spelled as ONNX Runtime's fusions look for them, on the devices that have one. */
+/*
+ * The activations are written in the form that ONNX Runtime's fusions recognise, on the devices that have
+ * such a fusion.
+ */
 
 void
 lower_silu(struct emit *em, const struct ir_node *n)

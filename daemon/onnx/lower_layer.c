@@ -34,12 +34,12 @@ lower_gather(struct emit *em, const struct ir_node *n)
 	}
 	table = emit_in_stored(em, n->in[0]);
 	if (!table && n->in[0]->kind != IR_WEIGHT) {
-		lower_direct(em, n, "Gather"); /* its axis is 0 unless said otherwise */
+		lower_direct(em, n, "Gather"); /* the default axis is 0 */
 		return;
 	}
 	/*
-	 * quantize_dynamic() renames the result of a Gather from a weight, but not where a branch uses it:
-	 * a node behind it keeps the name.
+	 * quantize_dynamic() renames the result of a Gather from a weight, but not where a branch uses it.
+	 * With another node after the Gather, the name that the branch uses stays.
 	 */
 	if (!table) {
 		table = emit_in(em, n->in[0]);
@@ -47,12 +47,12 @@ lower_gather(struct emit *em, const struct ir_node *n)
 				  emit_op(em, "rows", "Gather", table, emit_in(em, n->in[1])));
 		return;
 	}
-	/* The rows are cast, not the table. */
+	/* Cast the selected rows, not the whole table. */
 	(void)emit_result(em, "Cast", emit_op(em, "rows", "Gather", table, emit_in(em, n->in[1])));
 	emit_attr_elem(em, "to", ELEM_F32);
 }
 
-/* Spelled as ONNX Runtime's fusion to SimplifiedLayerNormalization looks for it. */
+/* Written in the form that ONNX Runtime's fusion to SimplifiedLayerNormalization recognises. */
 void
 lower_rms_norm(struct emit *em, const struct ir_node *n)
 {
@@ -69,11 +69,13 @@ lower_rms_norm(struct emit *em, const struct ir_node *n)
 void
 lower_layer_norm(struct emit *em, const struct ir_node *n)
 {
-	lower_direct(em, n, "LayerNormalization"); /* its axis is -1 unless said otherwise */
+	lower_direct(em, n, "LayerNormalization"); /* the default axis is -1 */
 	emit_attr_float(em, "epsilon", n->attr.f);
 }
 
-/* x*cos + swapped(x)*sine: the halves change places, and the sign of the first is in the sine. */
+/*
+ * x*cos + swapped(x)*sine: the two halves are swapped, and the sine already has the sign of the first half.
+ */
 void
 lower_rope(struct emit *em, const struct ir_node *n)
 {
@@ -89,7 +91,7 @@ lower_rope(struct emit *em, const struct ir_node *n)
 			  emit_op(em, "by_sin", "Mul", swapped, emit_in_sine(em, n->in[2])));
 }
 
-/* The same numbers with another split between heads and tokens. */
+/* Reshapes: the same elements, divided differently between heads and tokens. */
 static const char *
 regroup(struct emit *em, const char *suffix, const char *x, int64_t heads)
 {
@@ -97,8 +99,8 @@ regroup(struct emit *em, const char *suffix, const char *x, int64_t heads)
 }
 
 /*
- * With fewer heads in k than in q, the heads that share a k are laid one after the other:
- * [b, h, s, d] as [b, kv, h/kv * s, d] is a matter of names, so k and v are never repeated.
+ * When k has fewer heads than q, the heads of q that share a head of k are joined along the tokens: [b, h,
+ * s, d] is reshaped to [b, kv, h/kv * s, d], which moves no data. So k and v are never repeated.
  */
 void
 lower_attention(struct emit *em, const struct ir_node *n)

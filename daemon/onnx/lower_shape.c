@@ -33,8 +33,8 @@ is_symbol(struct dim d)
 }
 
 /*
- * The target of a Reshape: 0 for a size that stays at its place, a constant as it is, and -1 for one
- * of the others, rather a product than a plain symbol. Returns how many others are left.
+ * Makes the target of a Reshape: 0 for a size that stays in its position, a number for a constant size, and
+ * -1 for one of the others, preferably a product. Returns the number of other sizes that are left.
  */
 static int
 target_make(const struct shape *from, const struct shape *to, int64_t *target)
@@ -143,7 +143,10 @@ lower_sum(struct emit *em, const struct ir_node *n)
 	emit_attr_int(em, "keepdims", 0);
 }
 
-/* One element more in front, one less at the end: as one Pad, ONNX Runtime 1.21 gets an axis of one element wrong. */
+/*
+ * Adds one element in front and removes one at the end. Not done with a single Pad: ONNX Runtime 1.21
+ * computes that wrongly for an axis with one element.
+ */
 void
 lower_shift(struct emit *em, const struct ir_node *n)
 {
@@ -157,7 +160,7 @@ lower_shift(struct emit *em, const struct ir_node *n)
 			  emit_i64_list(em, axis));
 }
 
-/* As a sum above 0, which is defined for an empty tensor too. */
+/* Computed as sum > 0, which also works for an empty tensor. */
 void
 lower_any(struct emit *em, const struct ir_node *n)
 {
@@ -171,11 +174,11 @@ lower_any(struct emit *em, const struct ir_node *n)
 }
 
 /*
- * x + 0, where the 0 is the sum of a Concat that succeeds only when nothing is wrong: it joins a column of one row
- * and one of 1 + wrong rows. Every runtime compares the two shapes, on every device and in every run,
- * and its error has the node's name. Other ways are not as sure: beyond its table a Gather on CUDA gives zeros, and
- * OpenVINO compares the target of a Reshape only when it is another than that of the last run, so
- * that it lets a call pass that failed the time before.
+ * Computes x + 0 in a way that fails when something is wrong. The 0 is the sum of a Concat that joins a
+ * column of one row and a column of 1 + wrong rows, so it succeeds only when nothing is wrong. Every
+ * runtime compares the two shapes, on every device and in every run, and its error has the node's name.
+ * Other ways are less reliable: on CUDA, a Gather beyond its table gives zeros; OpenVINO compares a
+ * Reshape's target only when it differs from the last run's, so a call can pass that failed before.
  */
 const char *
 lower_fail(struct emit *em, const char *wrong)

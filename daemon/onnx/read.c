@@ -30,7 +30,7 @@ skip(struct wire *w, uint64_t len)
 	return true;
 }
 
-/* The next field; *ret_body is empty unless it is a message, string or bytes. */
+/* Reads the next field; *ret_body is empty unless it is a message, string or bytes. */
 static bool
 field_get(struct wire *w, uint64_t *ret_number, struct wire *ret_body)
 {
@@ -57,11 +57,16 @@ field_get(struct wire *w, uint64_t *ret_number, struct wire *ret_body)
 	}
 }
 
-/* Whether branches nest at most `left` deep below a message whose way to the next graph is path[step...]. */
+/*
+ * Whether branches nest at most `left` deep below a message. path[step...] are the field numbers that lead
+ * from it to the next graph.
+ */
 static bool
 depth_ok(struct wire w, int step, int left)
 {
-	static const unsigned int path[] = {7, 1, 5, 6}; /* model, graph, node, attribute, graph again at 1 */
+	static const unsigned int path[] = {
+		7, 1, 5,
+		6}; /* model, graph, node, attribute; an attribute leads to the graph at index 1 again */
 	struct wire body;
 	uint64_t number;
 
@@ -110,9 +115,9 @@ onnx_read_open(const char *path, struct onnx_read *ret, struct err *e)
 		return err_set(e, E_BAD_ONNX, "'%s' is longer than the 2 GiB that an ONNX file may have",
 			       path);
 	if (!depth_ok((struct wire){ret->map.data, ret->map.data + len}, 0, BRANCH_DEPTH_MAX))
-		return err_set(e, E_BAD_ONNX, "'%s' is not an ONNX file, or its branches nest too deep",
+		return err_set(e, E_BAD_ONNX, "'%s' is not an ONNX file, or its branches are nested too deep",
 			       path);
-	ret->budget = (1u << 20) + 32 * len; /* a short node takes some ten times its bytes */
+	ret->budget = (1u << 20) + 32 * len; /* an unpacked short node takes about ten times its bytes */
 	ret->allocator = (ProtobufCAllocator){budget_alloc, budget_free, &ret->budget};
 	ret->model = onnx__model_proto__unpack(&ret->allocator, len, ret->map.data);
 	if (!ret->model || !ret->model->graph)

@@ -1,7 +1,7 @@
 /*
- * Opens an ONNX file that may come from anywhere. protobuf-c unpacks without a limit on
- * memory or depth, so both are set here: the allocator has a budget, and the nesting of
- * branches (model 7, graph 1, node 5, attribute 6, graph 1, ...) is walked beforehand.
+ * Opens an ONNX file, which may be hostile. protobuf-c unpacks without a limit on memory or depth, so both
+ * are set here: the allocator has a budget, and the nesting of branches (model 7, graph 1, node 5,
+ * attribute 6, graph 1, ...) is checked beforehand.
  */
 #ifndef ONNX_READ_H
 #define ONNX_READ_H
@@ -20,11 +20,11 @@ struct onnx_read {
 #define ONNX_READ_INIT { .model = NULL }
 /* clang-format on */
 
-/* To be closed after a failure too. */
+/* Close it after a failure too. */
 int onnx_read_open(const char *path, struct onnx_read *ret, struct err *e);
 void onnx_read_close(struct onnx_read *o);
 
-/* "FLOAT"; "unknown" for what we have no name for. */
+/* "FLOAT"; "unknown" for a type without a name here. */
 const char *onnx_type_name(int32_t type);
 
 #endif

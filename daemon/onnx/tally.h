@@ -1,4 +1,4 @@
-/* How many nodes of each type a graph has. */
+/* Counts the nodes of each type in a graph. */
 #ifndef ONNX_TALLY_H
 #define ONNX_TALLY_H
 

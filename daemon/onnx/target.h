@@ -1,8 +1,10 @@
 /*
- * What a graph is lowered for: the opsets that it may use, and the lowerings that differ from the default ones.
+ * A target of lowering: the opsets that a graph may use, and the lowerings that differ from the default
+ * ones.
  *
- * The default lowering of an op is lower_NAME() for its row of graph/ops.def. A target lists its own for some of
- * them; a node in another domain than ONNX's is marked by emit_domain(), and the domain must be imported.
+ * The default lowering of an op is lower_NAME() for its row of graph/ops.def. A target lists its own
+ * lowerings for some ops. A node in another domain than ONNX's is marked with emit_domain(), and that
+ * domain must be imported.
  */
 #ifndef ONNX_TARGET_H
 #define ONNX_TARGET_H

@@ -32,7 +32,7 @@ cases_release(struct cases *l)
 	*l = (struct cases)CASES_INIT;
 }
 
-/* "case-text-one.safetensors" -> "text-one", cleaned so that it fits in a line of progress. */
+/* Makes "text-one" of "case-text-one.safetensors", cleaned so that it fits in a progress line. */
 static char *
 name_from_path(const char *path)
 {
@@ -51,7 +51,7 @@ name_from_path(const char *path)
 	return copy;
 }
 
-/* A tensor that has to be there with this type and rank. */
+/* Gets a tensor, which must exist with this type and rank. */
 static int
 tensor_get(const struct st_file *f, const char *name, enum elem dtype, int rank, const struct st_tensor **ret,
 	   struct err *e)
@@ -69,8 +69,8 @@ tensor_get(const struct st_file *f, const char *name, enum elem dtype, int rank,
 }
 
 /*
- * What to compare with, by its name or by the other name of what it can be: the classes that give a vector for each
- * row call it embeddings too.
+ * Finds the expected embeddings. Classes that give one vector for each row also call their output
+ * embeddings, so `embeddings` may also be stored as `embedding`.
  */
 static const struct st_tensor *
 want_find(const struct st_file *f, const char *expect)
@@ -115,7 +115,7 @@ want_read(struct parity_case *c, const char *expect, struct err *e)
 	return 0;
 }
 
-/* The rows and tokens of a case without embeddings are those of its mask. */
+/* Takes the rows and tokens of a case without embeddings from its mask. */
 static int
 mask_sizes(struct parity_case *c, struct err *e)
 {
@@ -140,10 +140,11 @@ mask_read(struct parity_case *c, struct err *e)
 	if (r < 0)
 		return r;
 	if ((size_t)t->shape[0] != c->batch || (!c->one_each && (size_t)t->shape[1] != c->tokens))
-		return err_set(e, E_BAD_REFERENCE,
-			       "'%s': in.attention_mask is for %lld rows of %lld tokens, the embeddings for "
-			       "%zu of %zu",
-			       c->path, (long long)t->shape[0], (long long)t->shape[1], c->batch, c->tokens);
+		return err_set(
+			e, E_BAD_REFERENCE,
+			"'%s': in.attention_mask has %lld rows of %lld tokens, but the embeddings have "
+			"%zu of %zu",
+			c->path, (long long)t->shape[0], (long long)t->shape[1], c->batch, c->tokens);
 	c->valid = calloc((size_t)t->count, sizeof(*c->valid));
 	if (!c->valid)
 		return err_no_memory(e);
@@ -161,7 +162,7 @@ mask_read(struct parity_case *c, struct err *e)
 	return 0;
 }
 
-/* Tokens are whole numbers; whatever else is fed is of images. */
+/* Inputs about tokens are whole numbers; all other inputs belong to images. */
 static bool
 has_pixels(const struct st_file *f)
 {
@@ -176,7 +177,7 @@ has_pixels(const struct st_file *f)
 	return false;
 }
 
-/* Only a case with a picture may lack them. */
+/* Reads the expected embeddings. Only a case with a picture may lack them. */
 static int
 embeddings_read(struct parity_case *c, const char *expect, struct err *e)
 {
@@ -184,7 +185,7 @@ embeddings_read(struct parity_case *c, const char *expect, struct err *e)
 	return c->has_picture && !want_find(c->file, expect) ? mask_sizes(c, e) : want_read(c, expect, e);
 }
 
-/* *ret owns what it holds even when this fails. */
+/* On failure too, *ret owns what was allocated. */
 static int
 case_read(struct st_file *file_take, const char *expect, struct parity_case *ret, struct err *e)
 {

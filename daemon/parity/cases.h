@@ -1,21 +1,22 @@
 /*
- * Case files: a model's inputs and the embeddings that the original gives for them.
+ * Case files: inputs of a model, and the embeddings that the original model gives for them.
  *
- * A case is a safetensors file that holds
+ * A case is a safetensors file with these tensors:
  *
  *	in.NAME             an input of the model
- *	in.attention_mask   I64 [batch, tokens] of 0 and 1; always there
- *	out.embeddings      F32 [batch, tokens, dim], or [batch, dim] of models that give a vector for each row, which
- *	                    then counts as one token; or out.embedding; another name can be asked for
+ *	in.attention_mask   I64 [batch, tokens] of 0 and 1; required
+ *	out.embeddings      F32 [batch, tokens, dim]; or [batch, dim] for models with one vector per row, which
+ *	                    then counts as one token. May also be called out.embedding; a caller can ask for
+ *	                    another name
  *
- * A case of a graph that takes a picture also holds
+ * A case for a graph that takes a picture also has
  *
  *	in.image            U8 [height, width, 3]
- *	in.grey_level       F32 [1]: by how much pixel_values changes with a grey level
+ *	in.grey_level       F32 [1]: how much pixel_values changes when a sample changes by one grey level
  *
- * and then out.embeddings may be missing: such a case is for the graph preprocess alone, whose outputs are compared with
- * the inputs of their names. Other tensors are ignored. All cases of a list have the same dim, so that any can be
- * scored against any other.
+ * and may lack out.embeddings. Such a case is only for the graph preprocess: its outputs are compared with
+ * the inputs of the same names. Other tensors are ignored. All cases in a list have the same dim, so that
+ * each can be scored against each other.
  */
 #ifndef PARITY_CASES_H
 #define PARITY_CASES_H
@@ -33,8 +34,8 @@ struct parity_case {
 	size_t batch;
 	size_t tokens; /* 1 when one_each */
 	size_t dim;
-	bool one_each;    /* a vector for each row, not for each token; valid where a token of the row is */
-	bool has_picture; /* in.image is there */
+	bool one_each;    /* one vector per row, not per token; valid if any token of the row is */
+	bool has_picture; /* the case has in.image */
 	bool has_pixels;  /* an input holds pixels: its elements are not whole numbers, or they are bytes */
 };
 
@@ -52,10 +53,10 @@ void cases_release(struct cases *l);
 /* `expect` names the output to compare with, usually "embeddings". */
 int cases_add_file(struct cases *l, const char *path, const char *expect, struct err *e);
 
-/* The same of an open file, which is the case's from here on; `path` names it. */
+/* The same for an open file, whose descriptor the case owns from now on; `path` names it. */
 int cases_add_fd_take(struct cases *l, int fd, const char *path, const char *expect, struct err *e);
 
-/* Every case-*.safetensors of a folder, in the order of their names. One at least. */
+/* Adds every case-*.safetensors of a folder, sorted by name. There must be at least one. */
 int cases_add_dir(struct cases *l, const char *dir, const char *expect, struct err *e);
 
 /* The input in.NAME, or NULL. */

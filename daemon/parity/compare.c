@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-/* From 10^-x on. */
+/* Edges from 10^-x on. */
 #define DECADE(x) 1e-##x, 2e-##x, 5e-##x
 
 const double compare_edges[COMPARE_EDGES] = {
@@ -11,7 +11,7 @@ const double compare_edges[COMPARE_EDGES] = {
 	DECADE(4),  DECADE(3),  DECADE(2),  DECADE(1),  DECADE(0),  10,
 };
 
-/* Sums of one token's vectors, or of all of them. */
+/* Sums over the vectors of one token, or of all tokens. */
 struct sums {
 	double diff_abs;
 	double diff2;
@@ -114,7 +114,7 @@ compare_judge(const struct compare *c, const struct limits *l, struct err *e)
 static double
 dot(const float *a, const float *b, size_t n)
 {
-	double s[4] = {0}; /* four sums that do not wait for each other */
+	double s[4] = {0}; /* four independent sums, which the CPU can compute in parallel */
 	size_t i, k;
 
 	for (i = 0; i + 4 <= n; i += 4)
@@ -149,7 +149,10 @@ compare_maxsim(const float *q, const bool *q_valid, size_t q_tokens, const float
 	return score;
 }
 
-/* Pairs of documents that the original's scores (want) tell apart and got's put the other way round. */
+/*
+ * Counts the pairs of documents that the original's scores (want) separate and got's scores order the other
+ * way round.
+ */
 static size_t
 swaps_count(const double *want, const double *got, size_t n)
 {

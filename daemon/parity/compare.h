@@ -1,21 +1,21 @@
 /*
- * How far the embeddings of an ONNX graph are from the original's.
+ * Measures the difference between an ONNX graph's embeddings and the original's.
  *
- * With w the original's elements (want), g the graph's (got), both [batch, tokens, dim]:
+ * With w the original's elements (want) and g the graph's (got), both [batch, tokens, dim]:
  *
- *	max_abs     max |g - w|                    over every element, those of masked tokens too
+ *	max_abs     max |g - w|                    over all elements, masked tokens included
  *	mean_abs    sum |g - w| / elements         likewise
  *	rel_l2      ||g - w|| / ||w||              likewise; ||g - w|| when w is all zeros
- *	cosine      <g, w> / (||g|| ||w||)         per unmasked token: the smallest and the mean;
+ *	cosine      <g, w> / (||g|| ||w||)         for each unmasked token: the minimum and the mean;
  *	                                           1 when both vectors are zero, 0 when one is
  *
- * Both are also counted in bins of a log scale: 1 - cosine of each unmasked token, and
- * |g - w| of each element. Bin i counts edges[i - 1] <= x < edges[i]; the first bin counts values
- * below all edges, zero included, the last bin values above. The edges are 1, 2 and 5 in each decade,
- * so that a round limit is an edge.
+ * Two histograms have logarithmic bins: 1 - cosine of each unmasked token, and |g - w| of each element. Bin
+ * i counts edges[i - 1] <= x < edges[i]; the first bin counts values below all edges, including zero, and
+ * the last bin counts values above. The edges are 1, 2 and 5 in each decade, so that a round limit is an
+ * edge.
  *
- * An element of g that is NaN or infinite is counted in not_finite and stands as 0 in the
- * other figures, which so stay numbers; one such element fails the case. w is finite.
+ * NaN and infinite elements of g are counted in not_finite, and count as 0 in the other figures, which
+ * therefore stay finite. One such element fails the case. w is always finite.
  *
  * MaxSim, over unmasked tokens only:
  *
@@ -26,7 +26,7 @@
 
 #include "base/err.h"
 
-/* Documents whose scores by the original are this close are a tie: either may come first. */
+/* Documents whose original scores are this close are a tie: either may rank first. */
 #define RANKING_TIE 1e-4
 
 struct limits {
@@ -39,7 +39,7 @@ struct limits {
 
 extern const double compare_edges[COMPARE_EDGES]; /* 1e-16, 2e-16, 5e-16, ... 10 */
 
-/* What fp32 graphs reach; the default. */
+/* Reachable with fp32 graphs; the default. */
 /* clang-format off */
 #define LIMITS_FP32 { .max_abs = 1e-4, .min_cosine = 0.99999 }
 /* clang-format on */
@@ -74,7 +74,7 @@ struct ranking {
 	size_t queries;
 	size_t documents;
 	double max_score_change; /* max |score by got - score by want| over all pairs */
-	size_t swapped; /* pairs of documents, no tie, that some query now puts the other way round */
+	size_t swapped; /* pairs of documents, without ties, that some query now ranks the other way round */
 	double *want;   /* [queries, documents]: the scores */
 	double *got;    /* likewise */
 };
@@ -84,7 +84,7 @@ void ranking_release(struct ranking *r);
 double compare_maxsim(const float *q, const bool *q_valid, size_t q_tokens, const float *d,
 		      const bool *d_valid, size_t d_tokens, size_t dim);
 
-/* *ret is the caller's to release. */
+/* The caller releases *ret. */
 int compare_ranking(const struct row *queries, size_t nq, const struct row *docs, size_t nd, size_t dim,
 		    struct ranking *ret, struct err *e);
 

@@ -1,8 +1,8 @@
 /*
  * colconv-parity: runs ONNX graphs on cases and compares their embeddings with the original's.
  *
- * Exit status 0 when all are within the limits, 10 when not, else that of base/errors.def.
- * The last line on stderr then is "colconv-parity: REASON: words", REASON being a wire name.
+ * Exit status: 0 when all runs are within the limits, 10 when some are not, else that of base/errors.def.
+ * On failure the last line on stderr is "colconv-parity: REASON: MESSAGE"; REASON is a wire name.
  */
 #include <getopt.h>
 #include <math.h>
@@ -14,7 +14,7 @@
 
 #include "config.h"
 
-/* --cases, --case or --case-fd */
+/* An option --cases, --case or --case-fd. */
 struct source {
 	const char *path;
 	bool is_dir;
@@ -32,7 +32,7 @@ struct args {
 	int threads;
 	bool json;
 	bool progress;
-	bool probe; /* only say which runtime there is */
+	bool probe; /* only print the version of the runtime */
 };
 
 enum opt {
@@ -115,7 +115,7 @@ model_parse(struct args *a, char *s, struct err *e)
 	return 0;
 }
 
-/* "7:/models/case-text.safetensors" */
+/* Parses "7:/models/case-text.safetensors". */
 static int
 case_fd_parse(struct args *a, char *s, struct err *e)
 {
@@ -244,7 +244,7 @@ cases_load(const struct args *a, struct cases *l, struct err *e)
 	return 0;
 }
 
-/* One graph is loaded at a time. */
+/* Runs the cases of one graph. Only one graph is loaded at a time. */
 static int
 variant_run(const struct args *a, enum variant v, struct report *report, struct err *e)
 {
@@ -319,7 +319,7 @@ parity(const struct args *a, struct err *e)
 	return r < 0 ? r : report_verdict(&report, e);
 }
 
-/* The last line, which says the reason to whoever started us. */
+/* Prints the last line, from which the calling program reads the reason. */
 static void
 error_tell(const struct err *e)
 {

@@ -18,7 +18,7 @@ struct ort_session {
 };
 
 #ifdef __SANITIZE_ADDRESS__
-/* The runtime loses a few bytes of a graph; that is not ours to report. */
+/* The runtime leaks a few bytes of a graph. Do not report these leaks. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_options(void);
 
@@ -74,7 +74,7 @@ valuep(struct OrtValue **v)
 		api.ReleaseValue(*v);
 }
 
-/* A status of the runtime as an error of ours. Takes the status. */
+/* Turns a status of the runtime into our error. Takes the status. */
 static int
 status_to_err(struct OrtStatus *st, int code, const char *what, struct err *e)
 {
@@ -85,7 +85,7 @@ status_to_err(struct OrtStatus *st, int code, const char *what, struct err *e)
 	return code;
 }
 
-/* Loads one candidate; when that fails, adds why to `tried`. */
+/* Loads one candidate; on failure adds the reason to `tried`. */
 static bool
 library_load(const char *path, struct buf *tried)
 {
@@ -116,10 +116,10 @@ library_load(const char *path, struct buf *tried)
 #define ORT_CALL(type, name, index, ...) memcpy(&api.name, &table[index], sizeof(api.name));
 #include "ort_api.def"
 #undef ORT_CALL
-	return true; /* and stays loaded: its threads and exit handlers do not survive being unloaded */
+	return true; /* Never unload it: its threads and exit handlers would crash. */
 }
 
-/* Tries the places in order. */
+/* Tries the candidates in order. */
 static int
 library_find(const char *path, struct err *e)
 {
@@ -154,7 +154,7 @@ ort_open(const char *path, struct err *e)
 	r = library_find(path, e);
 	if (r < 0)
 		return r;
-	/* What goes wrong comes back as a status: the runtime need not write it to stderr too. */
+	/* Errors come back as a status, so the runtime need not write them to stderr too. */
 	st = api.CreateEnv(ORT_ABI_LOG_FATAL, "colconv", &env) ?: api.DisableTelemetryEvents(env);
 	return status_to_err(st, E_NO_RUNTIME, "ONNX Runtime", e);
 }
@@ -173,7 +173,7 @@ ort_version(void)
 	return base->get_version();
 }
 
-/* Type, rank and dims of a tensor. Ranks beyond ours are refused. */
+/* Reads type, rank and dims of a tensor. Refuses ranks above our maximum. */
 static int
 shape_read(const struct OrtTensorTypeAndShapeInfo *info, const char *path, const char *name,
 	   enum elem *ret_type, int *ret_rank, int64_t *ret_shape, struct err *e)
@@ -201,13 +201,16 @@ name_dup(char *name, struct OrtAllocator *alloc, char **ret, struct err *e)
 	return *ret ? 0 : err_no_memory(e);
 }
 
-/* The i-th input; behind the `required` ones come those that a call may leave out, which ONNX Runtime lists apart. */
+/*
+ * Reads the i-th input. Inputs that a call may leave out come after the `required` ones; ONNX Runtime lists
+ * them separately.
+ */
 static int
 input_read(struct ort_session *s, size_t i, size_t required, struct OrtAllocator *alloc, struct err *e)
 {
 	const bool optional = i >= required;
 	_cleanup_(type_infop) struct OrtTypeInfo *type = NULL;
-	const struct OrtTensorTypeAndShapeInfo *info = NULL; /* within type */
+	const struct OrtTensorTypeAndShapeInfo *info = NULL; /* owned by type */
 	struct ort_input *in = &s->inputs[i];
 	struct OrtStatus *st;
 	char *name;
@@ -235,7 +238,7 @@ input_read(struct ort_session *s, size_t i, size_t required, struct OrtAllocator
 static int
 signature_read(struct ort_session *s, struct err *e)
 {
-	struct OrtAllocator *alloc; /* the runtime's own, not to be freed */
+	struct OrtAllocator *alloc; /* belongs to the runtime; do not free it */
 	size_t i, required, optional, inputs, outputs;
 	struct OrtStatus *st;
 	char *name;
@@ -284,9 +287,9 @@ ort_session_new(const char *path, int threads, struct ort_session **ret, struct 
 	if (!s || !(s->path = strdup(path)))
 		return err_no_memory(e);
 	/*
-	 * Weights in external data are mapped from the file. Packing would copy every matrix into
-	 * anonymous memory (for 1 GiB of weights 1,035 MiB at the peak, without it 11) and a few
-	 * runs are no faster for it.
+	 * Do not pack matrices: weights in external data are mapped from the file, and packing would copy
+	 * each of them into anonymous memory (peak 1,035 MiB for 1 GiB of weights, 11 MiB without packing).
+	 * A few runs are not faster with it.
 	 */
 	st = api.CreateSessionOptions(&options)
 		?: api.SetSessionGraphOptimizationLevel(options, ORT_ABI_OPTIMIZE_ALL)

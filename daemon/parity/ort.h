@@ -3,8 +3,8 @@
  *
  *	ort_open ; ort_session_new ; ort_run ... ; ort_session_free ; ort_close
  *
- * The runtime is loaded once per process and has no object of its own. What a graph holds may be hostile; what the runtime says about it is
- * E_BAD_ONNX with the runtime's own words.
+ * The runtime is loaded once per process, so it has no object of its own. A graph may be hostile: whatever
+ * the runtime reports about it becomes E_BAD_ONNX with the runtime's message.
  */
 #ifndef PARITY_ORT_H
 #define PARITY_ORT_H
@@ -17,7 +17,7 @@
 /* What a graph declares for an input. */
 struct ort_input {
 	char *name;
-	enum elem type; /* ELEM_MAX: none of ours */
+	enum elem type; /* ELEM_MAX: a type that we do not support */
 	int rank;
 	int64_t shape[ORT_RANK_MAX]; /* -1: any */
 };
@@ -33,9 +33,9 @@ struct ort_tensor {
 struct ort_session; /* a loaded graph */
 
 /*
- * Loads the library: `path`, else what COLCONV_ORT_LIBRARY names, else the first that loads of
- * runtime/ beside this program, ../lib/colconv/ from there, and the system's. E_NO_RUNTIME
- * lists every place that was tried.
+ * Loads the library: `path`, else the one in COLCONV_ORT_LIBRARY, else the first that loads from runtime/
+ * beside this program, from ../lib/colconv/ relative to it, or from the system. E_NO_RUNTIME lists every
+ * place that was tried.
  */
 int ort_open(const char *path, struct err *e);
 void ort_close(void);          /* after the last session was freed */
@@ -47,12 +47,12 @@ size_t ort_input_count(const struct ort_session *s);
 const struct ort_input *ort_input_get(const struct ort_session *s, size_t i);
 
 /*
- * `in` has a tensor for every input, in their order. *ret becomes the graph's first output,
- * as float32 if it is float16; the caller releases it.
+ * `in` has a tensor for every input, in their order. *ret is the graph's first output, converted from
+ * float16 to float32 if necessary; the caller releases it.
  */
 int ort_run(struct ort_session *s, const struct ort_tensor *in, struct ort_tensor *ret, struct err *e);
 
-/* The same with every output: `ret` has room for ort_output_count(), and whole numbers stay int64. */
+/* The same for all outputs: `ret` has room for ort_output_count() tensors. Whole numbers stay int64. */
 size_t ort_output_count(const struct ort_session *s);
 const char *ort_output_name(const struct ort_session *s, size_t i);
 int ort_run_all(struct ort_session *s, const struct ort_tensor *in, struct ort_tensor *ret, struct err *e);

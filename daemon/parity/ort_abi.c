@@ -1,6 +1,6 @@
 /*
- * Where the vendor's header is installed (Debian: libonnxruntime-dev), checks at compile time
- * what ort_abi.h and ort_api.def take to be fixed.
+ * If the vendor's header is installed (Debian: libonnxruntime-dev), checks at compile time that it agrees
+ * with ort_abi.h and ort_api.def.
  */
 #include "ort.h"
 #include "ort_abi.h"

@@ -1,13 +1,13 @@
 /*
- * The part of ONNX Runtime's C ABI that ort.c uses. Opaque types have the vendor's names;
- * ort_abi.c compares the rest with the vendor's header where that is installed.
+ * The part of ONNX Runtime's C ABI that ort.c uses. Opaque types have the vendor's names; ort_abi.c
+ * compares the rest with the vendor's header if that is installed.
  */
 #ifndef PARITY_ORT_ABI_H
 #define PARITY_ORT_ABI_H
 
 #include "base/util.h"
 
-/* The oldest API that holds all we call and that we try: ONNX Runtime 1.17. */
+/* The oldest API version that we test and that has all functions we call: ONNX Runtime 1.17. */
 #define ORT_ABI_VERSION 17
 
 enum {
@@ -28,9 +28,10 @@ struct OrtTensorTypeAndShapeInfo;
 struct OrtTypeInfo;
 struct OrtValue;
 
-/* What the library's one symbol, OrtGetApiBase, returns. */
+/* Returned by OrtGetApiBase, the only symbol of the library. */
 struct ort_abi_base {
-	const void *const *(*get_api)(uint32_t version); /* NULL when it does not have that version */
+	const void *const *(*get_api)(uint32_t version); /* NULL when the library does not have that
+                                                          * version */
 	const char *(*get_version)(void);
 };
 

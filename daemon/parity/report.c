@@ -4,7 +4,7 @@
 
 #include "base/str.h"
 
-/* Rows of each side that are scored; more would add time and no doubt. */
+/* Rows to score on each side. More rows would take longer and not change the verdict. */
 #define RANKING_ROWS_MAX 32
 
 struct rows {
@@ -68,7 +68,10 @@ rows_add(struct rows *l, const struct run *r)
 		};
 }
 
-/* The rows that a graph embedded, of cases with pixels or of those without (each once, however filled). */
+/*
+ * Collects the rows that a graph embedded, either of cases with pixels or of cases without, each once,
+ * however its images were filled.
+ */
 static void
 rows_collect(const struct report *r, enum variant v, bool pixels, struct rows *ret)
 {
@@ -155,7 +158,7 @@ report_verdict(const struct report *r, struct err *e)
 		       failed, r->run_count, first->c->name, variant_name(first->variant), first->why.msg);
 }
 
-/* Over all runs that gave embeddings to compare; both 0 when no run gave anything. */
+/* The worst figures of all runs with embeddings to compare; both 0 when there are none. */
 static void
 worst_get(const struct report *r, double *ret_max_abs, double *ret_min_cosine)
 {
@@ -175,7 +178,7 @@ worst_get(const struct report *r, double *ret_max_abs, double *ret_min_cosine)
 	*ret_min_cosine = any ? min_cosine : 0;
 }
 
-/* Adds a member that json_pack made; NULL is memory that ran out. */
+/* Adds a member that json_pack made; NULL means that memory ran out. */
 static int
 member_add(json_t *obj, json_t *more)
 {
@@ -213,7 +216,7 @@ counts_to_json(const size_t counts[COMPARE_BINS])
 	return j;
 }
 
-/* A row a query. */
+/* One row per query. */
 static json_t *
 scores_to_json(const double *scores, const struct ranking *r)
 {
@@ -228,7 +231,7 @@ scores_to_json(const double *scores, const struct ranking *r)
 	return j;
 }
 
-/* JSON is UTF-8; a path or the runtime's words may not be. */
+/* JSON must be UTF-8; a path or a message of the runtime may not be. */
 static json_t *
 text_to_json(const char *s)
 {

@@ -1,5 +1,5 @@
 /*
- * What all runs together say: parity.json, and the same as a table for a person.
+ * The summary of all runs: parity.json, and the same as a table for people.
  *
  *	{"format": "colconv-parity/1",
  *	 "onnxruntime": "1.30.0",
@@ -15,10 +15,11 @@
  *	 "worst": {"max_abs", "min_cosine"},
  *	 "passed": true}
  *
- * `samples`, `differing` and `max_levels` (in grey levels) are those of preprocess. A case is there once for every graph that ran it. `pixels` is there when a text case was
- * filled up with "zeros" or "none"; the figures are left out when there was nothing to
- * compare, and `message` then says why. The counts are those of compare.h's bins, one more
- * than there are edges. A ranking has the scores of both, a row a query. A ranking that changed fails nothing by itself.
+ * A case is listed once for every graph that ran it. `samples`, `differing` and `max_levels` (in grey
+ * levels) are figures of preprocess. `pixels` is "zeros" or "none" when a text case ran with blank images
+ * or without images. The figures are missing when there was nothing to compare; `message` then says why.
+ * The counts are those of compare.h's bins, one more than the edges. A ranking has the scores of both
+ * models, one row per query. A changed ranking alone does not fail the check.
  */
 #ifndef PARITY_REPORT_H
 #define PARITY_REPORT_H
@@ -28,7 +29,7 @@
 #include "run.h"
 
 struct report_ranking {
-	enum variant queries; /* the graphs that embedded them */
+	enum variant queries; /* the graphs that embedded the queries and the documents */
 	enum variant documents;
 	struct ranking r;
 };
@@ -45,21 +46,20 @@ struct report {
 void report_release(struct report *r);
 
 /*
- * The runs to be made: every case on every graph that takes it, graph by graph. models[v] is
- * NULL for a graph that is not given; one that no case fits is refused.
+ * Plans the runs: every case on every graph that takes it, graph by graph. models[v] is NULL for a graph
+ * that is not given. A graph without a fitting case is an error.
  */
 int report_plan(struct report *r, const struct cases *l, const char *const models[VARIANT_MAX],
 		struct err *e);
 
 /*
- * Scores queries against documents, once for every graph that embeds queries: the text
- * cases' rows against the image cases' rows, by the same graph if it embeds images, else by
- * the image graph; with no images, against the rows of the longest text case. Runs that gave
- * nothing to compare are left out.
+ * Scores queries against documents, once for every graph that embeds queries. Queries are the rows of text
+ * cases. Documents are the rows of image cases, embedded by the same graph if it takes images, else by the
+ * image graph; without image cases, the rows of the longest text case. Runs without results are left out.
  */
 int report_rank(struct report *r, struct err *e);
 
-/* 0, or E_PARITY with the first case that is not within the limits and how many are not. */
+/* Returns 0, or E_PARITY with the number of failed runs and the first failed case. */
 int report_verdict(const struct report *r, struct err *e);
 
 int report_to_json(const struct report *r, json_t **ret, struct err *e);

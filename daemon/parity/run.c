@@ -6,10 +6,10 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-/* A symbolic dim of a blank image's tensor: patches of the smallest one, 2 x 2. */
+/* Size of a symbolic dim in a blank image's tensor: the patches of the smallest image, 2 x 2. */
 #define BLANK_DIM 4
 
-/* Elements of blank images: a graph may declare any dims. */
+/* Limit for elements of blank images, because a graph may declare any dims. */
 #define BLANK_COUNT_MAX ((size_t)1 << 28)
 
 const char *
@@ -44,8 +44,7 @@ feed_free(struct ort_tensor *feed, size_t count)
 
 _Static_assert((int)ORT_RANK_MAX == (int)TENSOR_RANK_MAX, "a case's shape fits");
 
-/* The dims are the runtime's to check: a graph that has baked them in fails the case, it does not end the
- * program. */
+/* The runtime checks the dims. So a graph with baked-in sizes fails its case, and the program continues. */
 static int
 feed_from_case(const struct parity_case *c, const struct st_tensor *t, const struct ort_input *in,
 	       struct ort_tensor *ret, struct err *e)
@@ -65,7 +64,10 @@ feed_from_case(const struct parity_case *c, const struct st_tensor *t, const str
 	return 0;
 }
 
-/* Blank images for a text case, one a row, or none. Whole numbers are their grids: 1 x 2 x 2 patches. */
+/*
+ * Makes blank images for a text case, one per row, or no images. Whole numbers are image grids: 1 x 2 x 2
+ * patches.
+ */
 static int
 feed_blank(const struct run *r, const struct ort_input *in, struct ort_tensor *ret, struct err *e)
 {
@@ -98,9 +100,9 @@ feed_blank(const struct run *r, const struct ort_input *in, struct ort_tensor *r
 }
 
 /*
- * An input that a text case may leave out. Inputs about tokens are whole numbers [batch, tokens]; those about images
- * are other numbers, or a fixed count of whole numbers for each image, such as its height and width. No name is
- * compared, so that a graph of any origin can be checked.
+ * Whether a text case may leave out this input. Inputs about tokens are whole numbers [batch, tokens].
+ * Inputs about images are other numbers, or a fixed count of whole numbers for each image, such as its
+ * height and width. Names are not compared, so that graphs from any exporter can be checked.
  */
 static bool
 is_image_input(const struct ort_input *in)
@@ -114,9 +116,8 @@ feed_fill(const struct run *r, const struct ort_input *in, struct ort_tensor *re
 	const struct st_tensor *t = case_input_find(r->c, in->name);
 
 	if (in->type != ELEM_F32 && in->type != ELEM_I64 && in->type != ELEM_U8)
-		return err_set(e, E_BAD_ONNX,
-			       "input '%s' of the %s graph is neither float32, int64 nor uint8", in->name,
-			       variant_name(r->variant));
+		return err_set(e, E_BAD_ONNX, "input '%s' of the %s graph is not float32, int64 or uint8",
+			       in->name, variant_name(r->variant));
 	if (t)
 		return feed_from_case(r->c, t, in, ret, e);
 	if (r->pixels != PIXELS_CASE && is_image_input(in))
@@ -180,7 +181,7 @@ seconds_now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* Runs and compares; an error here is the graph's, or memory. */
+/* Runs and compares. An error here is the graph's fault, or memory ran out. */
 static int
 run_compare(struct run *r, struct ort_session *s, const struct ort_tensor *feed, const struct limits *l,
 	    struct err *e)
@@ -201,7 +202,7 @@ run_compare(struct run *r, struct ort_session *s, const struct ort_tensor *feed,
 	return compare_judge(&r->cmp, l, e);
 }
 
-/* Adds the samples of a float32 output; a grey level changes it by `level`. */
+/* Counts the samples of a float32 output that differ; one grey level changes the output by `level`. */
 static void
 levels_add(struct levels *l, const float *got, const unsigned char *want, size_t count, float level)
 {
@@ -232,7 +233,7 @@ output_compare(struct run *r, const char *name, const struct ort_tensor *got, fl
 	if (got->type == ELEM_F32)
 		levels_add(&r->levels, got->data, want->data, got->len / sizeof(float), level);
 	else if (memcmp(want->data, got->data, got->len) != 0)
-		return err_set(e, E_PARITY, "the output '%s' is not equal to in.%s", name, name);
+		return err_set(e, E_PARITY, "the output '%s' differs from in.%s", name, name);
 	return 0;
 }
 
@@ -245,7 +246,7 @@ levels_judge(const struct levels *l, struct err *e)
 		       l->samples, l->max);
 }
 
-/* An error here is the graph's, or memory. */
+/* An error here is the graph's fault, or memory ran out. */
 static int
 run_preprocess(struct run *r, struct ort_session *s, const struct ort_tensor *feed, struct err *e)
 {

@@ -647,7 +647,7 @@ test_shard_too_small(void **state)
 	assert_int_equal(extdata_new(ONNX_DATA_FILE, 36863, &x, &e), 0);
 	assert_int_equal(extdata_add(x, weight_get("prime"), &as_is, &place, &e), E_TOO_LARGE);
 	assert_error(&e, E_TOO_LARGE,
-		     "weight 'prime' takes 36.9 kB in one piece, and a shard has at most 36.9 kB");
+		     "weight 'prime' needs 36.9 kB, but a shard holds at most 36.9 kB");
 	extdata_free(&x);
 }
 
@@ -784,7 +784,7 @@ test_file_size_limit(void **state)
 	small.rlim_cur = 1 << 20;
 	(void)signal(SIGXFSZ, SIG_IGN);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-	fail_check(E_NO_SPACE, "cannot take 27.7 MB for '");
+	fail_check(E_NO_SPACE, "cannot allocate 27.7 MB for '");
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
 }
 
@@ -804,7 +804,7 @@ test_disk_too_small(void **state)
 	assert_int_equal(extdata_new(ONNX_DATA_FILE, 0, &x, &e), 0);
 	assert_int_equal(extdata_add(x, &w, &as_is, &place, &e), 0);
 	assert_int_equal(extdata_write(x, 0, path, NULL, NULL, sha256, &e), E_NO_SPACE);
-	assert_error(&e, E_NO_SPACE, "the weights need 4504 TB and '");
+	assert_error(&e, E_NO_SPACE, "the weights need 4504 TB, but '");
 	assert_false(fs_exists(path));
 	extdata_free(&x);
 }

@@ -137,21 +137,21 @@ test_ranges(void **state)
 
 	(void)state;
 	one_init(&o, "w", "0", "20");
-	refused(&o, "has 24 bytes and its place 20");
+	refused(&o, "needs 24 bytes, but the file gives it 20");
 	one_init(&o, "w", "-1", "24");
 	refused(&o, "is not a number");
 	one_init(&o, "w", "0", "99999999999999999999");
 	refused(&o, "is not a number");
 	one_init(&o, "w", "9223372036854775807", "24");
-	refused(&o, "beyond any file");
+	refused(&o, "is larger than any file");
 	one_init(&o, "w", "0", "24");
 	o.dims[0] = -2;
-	refused(&o, "the shape of weight 'lm.layers.3.w' cannot be");
+	refused(&o, "the shape of weight 'lm.layers.3.w' is impossible");
 	o.dims[0] = o.dims[1] = INT64_MAX;
-	refused(&o, "cannot be");
+	refused(&o, "is impossible");
 	o.dims[0] = 0;
 	o.dims[1] = 3;
-	refused(&o, "has 0 bytes and its place 24");
+	refused(&o, "needs 0 bytes, but the file gives it 24");
 }
 
 static void

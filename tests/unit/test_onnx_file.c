@@ -248,7 +248,7 @@ test_embedded_too_large(void **state)
 	n->in[2]->weight = &v;
 	assert_int_equal(onnx_export_new(dir, &(struct onnx_options){.embed = true}, &j, &e), 0);
 	assert_int_equal(onnx_export_add(j, g, "text.onnx", &e), E_TOO_LARGE);
-	assert_error(&e, E_TOO_LARGE, "the graph 'text' would be a file of 2.15 GB with its weights inside");
+	assert_error(&e, E_TOO_LARGE, "the graph 'text' with its weights inside would be a file of 2.15 GB");
 	onnx_export_free(&j);
 	graph_free(&g);
 }
@@ -335,9 +335,9 @@ test_nesting(void **state)
 	file_put(b.data, b.len);
 	assert_int_equal(onnx_dump(path, &text, &e), 0);
 	nested_make(&b, 17);
-	dump_refused(b.data, b.len, "its branches nest too deep");
+	dump_refused(b.data, b.len, "its branches are nested too deep");
 	nested_make(&b, 3000);
-	dump_refused(b.data, b.len, "its branches nest too deep");
+	dump_refused(b.data, b.len, "its branches are nested too deep");
 	buf_release(&b);
 	buf_release(&text);
 }
