@@ -14,7 +14,7 @@ fact(const json_t *j, const char *key)
 	return s ? s : "";
 }
 
-/* A name from outside on one line, without a control character. */
+/* Prints a name from outside on one line, without control characters. */
 static void
 name_put(struct buf *b, const char *s)
 {
@@ -25,9 +25,9 @@ name_put(struct buf *b, const char *s)
 	buf_puts(b, copy ? copy : "");
 }
 
-/* ---- the head, in YAML ---- */
+/* ---- the YAML head ---- */
 
-/* What the adapter's card declares comes first: its author chose it for the whole. */
+/* The licence in the adapter's card comes first: its author chose it for adapter and base together. */
 static const char *
 licence_of(const json_t *source)
 {
@@ -134,7 +134,7 @@ number(const json_t *j, const char *key)
 	return json_number_value(json_object_get(j, key));
 }
 
-/* All cases of a graph as one row. */
+/* Prints all cases of a graph as one row. */
 static void
 graph_row_put(struct buf *b, const json_t *cases, const char *graph)
 {
@@ -165,12 +165,12 @@ parity_put(struct buf *b, const struct conversion *c, const json_t *facts)
 
 	buf_puts(b, "\n## Parity\n\n");
 	if (!c->parity) {
-		buf_puts(b, "Not checked: the job asked for none.\n");
+		buf_puts(b, "Not checked: the job turned the parity check off.\n");
 		return;
 	}
 	buf_printf(
 		b,
-		"ONNX Runtime %s against the checkpoint computed by libtorch %s, on inputs whose shapes "
+		"ONNX Runtime %s compared with libtorch %s running the checkpoint, on inputs whose shapes "
 		"the export never saw. The limits were a difference of %.1e for an element and a cosine "
 		"of %.7f for a vector.\n\n"
 		"| graph | cases | vectors | largest difference | smallest cosine |\n|---|---|---|---|---|\n",
@@ -191,7 +191,7 @@ prompt_put(struct buf *b, const char *what, const char *text)
 	buf_puts(b, "\n\n");
 }
 
-/* A cell of a table, where a bar has a backslash before it, in code too. */
+/* Prints a table cell. A '|' needs a backslash before it, even inside code. */
 static void
 cell_put(struct buf *b, const char *text)
 {
@@ -223,7 +223,7 @@ prompts_put(struct buf *b, const json_t *facts)
 		fact(own, "library"), fact(own, "versions"), fact(processing, "padding_side"));
 	prompt_put(b, "Query", fact(own, "query"));
 	prompt_put(b, "Page", fact(own, "document"));
-	buf_puts(b, "What the libraries' processors add, for a model that was trained with another one:\n\n"
+	buf_puts(b, "What other libraries' processors add, for a model that was trained with one of them:\n\n"
 		    "| library | versions | query | page |\n|---|---|---|---|\n");
 	json_array_foreach(json_object_get(processing, "prompts"), i, row) {
 		buf_printf(b, "| %s | %s |", fact(row, "library"), fact(row, "versions"));

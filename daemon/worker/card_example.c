@@ -11,7 +11,10 @@ static const char head[] =
 	"import numpy\n"
 	"import onnxruntime\n";
 
-/* ONNX Runtime lists the inputs that have no default; what a call with text alone does not give is empty. */
+/*
+ * ONNX Runtime lists the inputs that have no default. Inputs that a call with text does not use get an empty
+ * tensor.
+ */
 static const char run[] = "\n"
 			  "folder = sys.argv[1] if len(sys.argv) > 1 else \".\"\n"
 			  "types = {\"tensor(float)\": \"float32\", \"tensor(int64)\": \"int64\"}\n"
@@ -83,7 +86,7 @@ graph_file(const json_t *facts, enum variant v)
 	return json_string_value(json_object_get(g, "file"));
 }
 
-/* The smallest graph that takes rows with images, or rows without. NULL: the artifact has none. */
+/* Finds the smallest graph that takes rows with images, or rows without. NULL: the artifact has none. */
 static const char *
 graph_for(const json_t *facts, bool images)
 {

@@ -1,6 +1,6 @@
 /*
- * The card's example: a Python program that embeds queries, and pages where the artifact can take them, and prints their
- * scores. It stands in the card as a block that begins with "```python".
+ * The example in the card: a Python program that embeds a query and, where the artifact can take them,
+ * pages, and prints their scores. In the card it is a block that begins with "```python".
  */
 #ifndef WORKER_CARD_EXAMPLE_H
 #define WORKER_CARD_EXAMPLE_H

@@ -1,13 +1,13 @@
 /*
- * Case files: the inputs of a parity case and what libtorch computed for them, as safetensors that hold
- * `in.NAME` for each input and `out.NAME` for the output. colconv-parity reads them.
+ * Writes case files: the inputs of a parity case and libtorch's results for them, as a safetensors file
+ * with `in.NAME` for each input and `out.NAME` for the output. colconv-parity reads them.
  */
 #ifndef WORKER_CASES_H
 #define WORKER_CASES_H
 
 #include "model/feeds.h"
 
-/* `out` may be NULL: a case of inputs alone. */
+/* `out` may be NULL: a case that has only inputs. */
 int case_write(const char *path, const struct feeds *in, const struct feed *out, struct err *e);
 
 #endif

@@ -10,7 +10,10 @@
 #include "base/fs.h"
 #include "base/str.h"
 
-/* The rights of the first version, and those that came later. The headers may be older than the kernel. */
+/*
+ * Access rights of Landlock's first version, and those added later. The system's headers may be older than
+ * the kernel.
+ */
 #define RIGHTS_FIRST ((1ULL << 13) - 1)
 #define RIGHT_REFER (1ULL << 13)    /* version 2 */
 #define RIGHT_TRUNCATE (1ULL << 14) /* version 3 */
@@ -18,13 +21,13 @@
 	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_FILE | \
 	 RIGHT_TRUNCATE)
 
-/* Deeper than a path of PATH_MAX bytes can be. */
+/* No path of PATH_MAX bytes can be deeper. */
 #define DEPTH_MAX 2048
 
 struct walk {
 	int ruleset;
 	uint64_t rights;
-	char **closed; /* without links */
+	char **closed; /* absolute, with links resolved */
 	size_t n;
 };
 
@@ -38,7 +41,7 @@ walk_release(struct walk *w)
 		(void)close(w->ruleset);
 }
 
-/* Allows everything in and below `path`. What is a link, or went away meanwhile, needs no rule. */
+/* Allows `path` and everything below it. A link, or a path that disappeared meanwhile, needs no rule. */
 static int
 allow(const struct walk *w, const char *path, struct err *e)
 {
@@ -78,7 +81,7 @@ place_of(const struct walk *w, const char *path)
 	return p;
 }
 
-/* Allows the entries of a folder that has closed paths in it, but for these. */
+/* Allows the entries of a folder that contains closed paths, except those paths. */
 static int
 allow_beside(const struct walk *w, const char *dir, unsigned depth, struct err *e)
 {
@@ -108,7 +111,7 @@ allow_beside(const struct walk *w, const char *dir, unsigned depth, struct err *
 	return r;
 }
 
-/* The path without links. Its last part need not exist yet; NULL when the folder does not. */
+/* Resolves links. The last component need not exist yet; NULL when its folder does not exist. */
 static char *
 path_real(const char *path)
 {

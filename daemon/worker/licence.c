@@ -4,7 +4,7 @@
 
 #define CARD_LEN_MAX (4u << 20)
 
-/* The line behind this one; NULL: there is none. */
+/* Returns the next line; NULL at the end. */
 static const char *
 line_next(const char *p)
 {
@@ -58,6 +58,7 @@ licence_read(struct folder *f, char ret[LICENCE_ID_LEN], struct err *e)
 	r = folder_read(f, HUB_CARD_FILE, CARD_LEN_MAX, E_BAD_CHECKPOINT, &card, &len, &why);
 	if (r == 0)
 		licence_find(card, ret);
-	/* A card that cannot be read, or that is too long, declares nothing; one that leads out of the folder is refused. */
+	/* A card that is unreadable or too long counts as one without a licence. A card that leads out of
+	 * the folder is an error. */
 	return r == 0 || r == E_BAD_CHECKPOINT ? 0 : err_set(e, r, "%s", why.msg);
 }

@@ -8,12 +8,13 @@
 #define LICENCE_ID_LEN 64 /* with its NUL */
 
 /*
- * The identifier in that folder's card; "" where there is no card or it declares none. The card is text from outside:
- * only an identifier of letters, digits and "-._+" is taken from it. E_NOT_ALLOWED, E_SOURCE_CHANGED as folder_read().
+ * Finds the licence identifier in the folder's card; "" without a card or without a licence in it. The card
+ * is text from outside, so only letters, digits and "-._+" are accepted. E_NOT_ALLOWED and E_SOURCE_CHANGED
+ * as folder_read().
  */
 int licence_read(struct folder *f, char ret[LICENCE_ID_LEN], struct err *e);
 
-/* The same of a card's text. */
+/* The same for the text of a card. */
 void licence_find(const char *card, char ret[LICENCE_ID_LEN]);
 
 #endif

@@ -110,7 +110,10 @@ descriptors_raise(void)
 	}
 }
 
-/* Best effort: a kernel without Landlock converts all the same, and the job's log says so. */
+/*
+ * Confines the worker if possible. Without Landlock the conversion runs unconfined, and the job's log says
+ * so.
+ */
 static void
 job_confine(const Colconv__Job *job)
 {
@@ -139,7 +142,7 @@ job_run(struct err *e)
 	log_set_numbered();
 	r = job_read(&job, e);
 	if (r == 0)
-		job_confine(job); /* before there are other threads */
+		job_confine(job); /* before other threads start */
 	if (r == 0)
 		r = report_new(job->nonce, &c.report, e);
 	if (r == 0) {

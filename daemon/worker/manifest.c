@@ -22,7 +22,7 @@ file_add(json_t *files, const char *name, uint64_t size, const char *sha256, str
 	return 0;
 }
 
-/* A file that lies in the job's folder already. */
+/* Adds a file that is already in the job's folder. */
 static int
 file_hash(const struct conversion *c, json_t *files, const char *name, struct err *e)
 {
@@ -73,7 +73,7 @@ io_add(json_t *list, const struct ir_value *v, const char *name, const char *typ
 		json_pack("{s:s, s:s}", "type", type, "shape", shape_str(&v->shape, shape, sizeof(shape))));
 }
 
-/* What the graph's nodes read. */
+/* Lists the inputs that the graph uses. */
 static json_t *
 values_list(const struct ir_graph *g)
 {
@@ -112,7 +112,7 @@ outputs_list(const struct conversion *c, const struct ir_graph *g)
 		list, io_add(list, g->output, conversion_output(c), profile->output_half ? "f16" : "f32"));
 }
 
-/* The graph of a variant in what was exported; NULL: it was not asked for. */
+/* The exported graph of a variant; NULL: the job did not ask for it. */
 static const struct onnx_graph_info *
 graph_info(const struct conversion *c, int v)
 {
@@ -137,7 +137,7 @@ graph_to_json(const struct conversion *c, int v, const struct onnx_graph_info *i
 			 inputs_list(c->graph[v], (enum variant)v), "outputs", outputs_list(c, c->graph[v]));
 }
 
-/* What a model package calls a component: one variant each, which runs on the CPU. */
+/* A component of the model package: it has a single variant, which runs on the CPU. */
 static json_t *
 component_to_json(const struct conversion *c, const struct onnx_graph_info *info)
 {
@@ -174,7 +174,7 @@ components_list(const struct conversion *c)
 	return json_whole(list, failed);
 }
 
-/* A source and its files of weights, from the one to before the other. */
+/* Adds the files from index `from` up to but excluding `to` to their source. */
 static json_t *
 source_part(const struct conversion *c, json_t *source, size_t from, size_t to)
 {
@@ -201,7 +201,7 @@ licensed(json_t *source, const char *licence)
 			  licence[0] ? json_object_set_new(source, "license", json_string(licence)) : 0);
 }
 
-/* The adapter's own file is the last. */
+/* The adapter's own file is the last one. */
 static json_t *
 source_list(const struct conversion *c)
 {
@@ -254,7 +254,7 @@ versions_list(const struct conversion *c)
 			 "onnxruntime", runtime ? json_string_value(runtime) : NULL);
 }
 
-/* Where each side of the comparison computed; null: parity was not checked. */
+/* The devices that computed the two sides of the comparison; null: parity was not checked. */
 static json_t *
 devices_list(const struct conversion *c)
 {
@@ -263,7 +263,7 @@ devices_list(const struct conversion *c)
 			 : json_null();
 }
 
-/* The length of a vector: the output's last axis. */
+/* The length of an embedding: the last axis of the output. */
 static json_int_t
 dim_of(const struct conversion *c)
 {
@@ -274,7 +274,7 @@ dim_of(const struct conversion *c)
 	return c->graph[v]->output->shape.dim[c->graph[v]->output->shape.rank - 1].num;
 }
 
-/* All but the files, of which the card is one that is made from the rest. Takes `processing`. */
+/* All facts except the files: one of these is the card, which is made from the facts. Takes `processing`. */
 static json_t *
 facts_make(const struct conversion *c, json_t *processing)
 {
@@ -288,7 +288,7 @@ facts_make(const struct conversion *c, json_t *processing)
 			 "rounding", rounded_to_json(c), "parity", parity_short(c), "warnings", c->warnings);
 }
 
-/* The last word of the source: "colqwen2-v1.0" of vidore/colqwen2-v1.0. */
+/* The last component of the source: "colqwen2-v1.0" for vidore/colqwen2-v1.0. */
 static const char *
 package_name(const struct conversion *c)
 {

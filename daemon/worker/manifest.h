@@ -1,17 +1,18 @@
 /*
- * manifest.json, the last file of an artifact: a model package of ONNX Runtime, and in it our facts. They say where the artifact came from,
- * what was asked for, what the graphs take and give, how to feed them, versions and devices, the parity in short, the
- * warnings, and every other file with its size and SHA-256.
+ * Writes manifest.json, the last file of an artifact: an ONNX Runtime model package that contains our
+ * facts. They say where the artifact came from, the job's options, the inputs and outputs of the graphs and
+ * how to feed them, versions and devices, a summary of the parity report, the warnings, and the size and
+ * SHA-256 of every other file.
  */
 #ifndef WORKER_MANIFEST_H
 #define WORKER_MANIFEST_H
 
 #include "stages.h"
 
-/* Writes README.md, the card, first: the manifest lists it. */
+/* First writes README.md, the card, because the manifest lists it. */
 int manifest_write(struct conversion *c, struct err *e);
 
-/* Elements of all distinct weights that the graphs use. */
+/* Counts the elements of all different weights that the graphs use. */
 uint64_t conversion_parameters(const struct conversion *c);
 
 #endif

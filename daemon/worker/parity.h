@@ -7,7 +7,10 @@
 /* Checks that colconv-parity and ONNX Runtime can be used. */
 int parity_probe(struct err *e);
 
-/* E_PARITY names the worst case. Sets c->parity, and leaves parity.json in the job's folder either way. */
+/*
+ * E_PARITY names the worst case. Sets c->parity, and keeps parity.json in the job's folder whether the check
+ * passed or failed.
+ */
 int parity_run(struct conversion *c, struct err *e);
 
 #endif

@@ -4,13 +4,13 @@
 
 #include "base/rng.h"
 
-#define PIXELS_MAX 4000000 /* of the largest picture: a case holds its pixels as float32 too */
+#define PIXELS_MAX 4000000 /* in the largest picture: a case also holds its pixels as float32 */
 
 static const struct {
 	const char *name;
-	int64_t height, width; /* 0: half as much again as the processor keeps */
+	int64_t height, width; /* 0: 1.5 times the largest size that the processor keeps */
 } rows[] = {
-	{"picture-dot", 5, 7},     /* below the least size */
+	{"picture-dot", 5, 7},     /* below the minimum size */
 	{"picture-wide", 13, 171}, /* extreme shapes */
 	{"picture-tall", 190, 11}, {"picture-page", 331, 257}, {"picture-large", 0, 0},
 };
@@ -32,7 +32,7 @@ pictures_name(size_t i)
 bool
 pictures_embedded(size_t i, const struct prepare *p)
 {
-	/* With one size all pictures cost as much. */
+	/* With a fixed size all pictures take equally long. */
 	return p->rule == PREPARE_PATCHES ? i != LARGE : i == PAGE;
 }
 
@@ -48,7 +48,7 @@ size_get(size_t i, const struct prepare *p, int64_t *ret_height, int64_t *ret_wi
 	*ret_width = rows[i].width ? rows[i].width : (int64_t)sqrt(pixels * 3 / 4) + 1;
 }
 
-/* The upper half is noise, which shows each wrong weight; the lower half is white with dots, as pages are. */
+/* The upper half is noise, which reveals any wrong weight; the lower half is white with dots, like a page. */
 int
 pictures_make(size_t i, const struct prepare *p, uint64_t seed, struct picture *ret, struct err *e)
 {

@@ -1,4 +1,4 @@
-/* The pictures that the graphs preprocess and page are checked with, made from a seed. */
+/* The test pictures for the graphs preprocess and page, generated from a seed. */
 #ifndef WORKER_PICTURES_H
 #define WORKER_PICTURES_H
 
@@ -7,7 +7,10 @@
 size_t pictures_count(void);
 const char *pictures_name(size_t i);
 
-/* Whether the case also has embeddings: a large picture costs minutes, and says nothing that a small one does not. */
+/*
+ * Whether the case also has embeddings: a large picture takes minutes and tests nothing more than a small
+ * one.
+ */
 bool pictures_embedded(size_t i, const struct prepare *p);
 
 int pictures_make(size_t i, const struct prepare *p, uint64_t seed, struct picture *ret, struct err *e);

@@ -20,7 +20,7 @@ prompts_refuse(const struct conversion *c, struct err *e)
 			   p->versions);
 	r = buf_failed(&rows, e);
 	return r < 0 ? r
-		     : err_set(e, E_BAD_REQUEST, "%s has no prompts of '%s'; it has those of %s",
+		     : err_set(e, E_BAD_REQUEST, "%s has no prompts of '%s', only those of %s",
 			       c->model->arch->title, c->spec.prompts, rows.data ? rows.data : "no library");
 }
 
@@ -80,7 +80,7 @@ prompts_to_json(const struct conversion *c)
 	return json_whole(all, failed);
 }
 
-/* An id of -1 is a token that the family does not have: null. */
+/* An id of -1, a token that the family does not have, becomes null. */
 static json_t *
 tokens_to_json(const struct conversion *c)
 {
@@ -106,8 +106,8 @@ tokens_to_json(const struct conversion *c)
 }
 
 /*
- * A file of the processor that was copied into the artifact. *ret stays NULL where the checkpoint has none, or one that
- * no processor could read either.
+ * Reads a processor file that was copied into the artifact. *ret stays NULL if the checkpoint has no such
+ * file, or one that no processor could read either.
  */
 static int
 copy_read(const struct conversion *c, const char *name, json_t **ret, struct err *e)
@@ -133,8 +133,8 @@ padding_side(const struct conversion *c, const json_t *tokenizer)
 }
 
 /*
- * What preprocessor_config.json says of resizing and normalising, by its own keys: `resample` is Pillow's number of the
- * filter (1 Lanczos, 3 bicubic). null where the checkpoint has no such file.
+ * The settings for resizing and normalising in preprocessor_config.json, under the same keys: `resample` is
+ * Pillow's number of the filter (1 Lanczos, 3 bicubic). null if the checkpoint has no such file.
  */
 static json_t *
 pictures_to_json(const json_t *from)

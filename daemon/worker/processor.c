@@ -7,7 +7,7 @@
 
 typedef int check_fn(const char *bytes, size_t len, const char *path, struct err *e);
 
-/* What is seen of each member of the top object: its key, before its value is skipped. */
+/* Called for each member of the top object with its key; the value is skipped afterwards. */
 typedef int member_fn(void *arg, const char *key, int value, struct err *e);
 
 static int
@@ -37,7 +37,7 @@ object_check(const char *bytes, size_t len, const char *path, struct err *e)
 	return object_scan(bytes, len, path, NULL, NULL, e);
 }
 
-/* A member of the top object that must be there. */
+/* A required member of the top object. */
 struct wanted {
 	const char *key;
 	bool found;
@@ -87,7 +87,7 @@ id_see(void *arg, const char *key, int value, struct err *e)
 		       : err_set(e, E_BAD_CHECKPOINT, "%s must have a number for each token", (char *)arg);
 }
 
-/* {"the": 42}: the id of each token. */
+/* Checks {"the": 42}: the id of each token. */
 static int
 vocabulary_check(const char *bytes, size_t len, const char *path, struct err *e)
 {
@@ -102,7 +102,7 @@ text_check(const char *bytes, size_t len, const char *path, struct err *e)
 	return err_set(e, E_BAD_CHECKPOINT, "%s is not text in UTF-8", path);
 }
 
-/* "Ġ t": two parts of a token with one space between. */
+/* Accepts "Ġ t": two parts of a token, separated by one space. */
 static bool
 is_merge(const char *line, size_t len)
 {
@@ -143,7 +143,7 @@ template_check(const char *bytes, size_t len, const char *path, struct err *e)
 	return r;
 }
 
-/* The words of a licence: whoever grants rights calls them so, or claims the copyright. */
+/* Whether the text looks like a licence: it mentions a license or a copyright. */
 static int
 licence_check(const char *bytes, size_t len, const char *path, struct err *e)
 {
@@ -152,11 +152,11 @@ licence_check(const char *bytes, size_t len, const char *path, struct err *e)
 	if (r == 0 && !strcasestr(bytes, "license") && !strcasestr(bytes, "licence") &&
 	    !strcasestr(bytes, "copyright"))
 		r = err_set(e, E_BAD_CHECKPOINT,
-			    "%s is not a licence: it speaks of no license and no copyright", path);
+			    "%s is not a licence: it mentions neither a license nor a copyright", path);
 	return r;
 }
 
-/* A varint of protobuf; false at the end or where it is too long. */
+/* Reads a protobuf varint; false at the end or when it is too long. */
 static bool
 varint_take(const unsigned char **p, const unsigned char *end, uint64_t *ret)
 {
@@ -172,11 +172,11 @@ varint_take(const unsigned char **p, const unsigned char *end, uint64_t *ret)
 }
 
 /*
- * SentencePiece's ModelProto: nothing but messages, whose fields are
+ * Checks SentencePiece's ModelProto. It consists of messages only, whose fields are
  *
  *	1 pieces (repeated), 2 trainer_spec, 3 normalizer_spec, 4 self_test_data, 5 denormalizer_spec
  *
- * and a piece begins with its text (field 1, a string).
+ * and each piece begins with its text (field 1, a string).
  */
 static int
 sentencepiece_check(const char *bytes, size_t len, const char *path, struct err *e)
@@ -189,12 +189,11 @@ sentencepiece_check(const char *bytes, size_t len, const char *path, struct err 
 		if (!varint_take(&p, end, &tag) || (tag & 7) != WIRE_BYTES || tag >> 3 < FIELD_PIECE ||
 		    tag >> 3 > FIELD_MAX || !varint_take(&p, end, &n) || n > (uint64_t)(end - p) ||
 		    (tag >> 3 == FIELD_PIECE && (n < 2 || p[0] != (FIELD_PIECE << 3 | WIRE_BYTES))))
-			return err_set(e, E_BAD_CHECKPOINT, "%s is not a model of SentencePiece", path);
+			return err_set(e, E_BAD_CHECKPOINT, "%s is not a SentencePiece model", path);
 		pieces += tag >> 3 == FIELD_PIECE;
 		p += n;
 	}
-	return pieces ? 0
-		      : err_set(e, E_BAD_CHECKPOINT, "%s is a model of SentencePiece without pieces", path);
+	return pieces ? 0 : err_set(e, E_BAD_CHECKPOINT, "%s is a SentencePiece model without pieces", path);
 }
 
 #define OBJECT object_check
@@ -257,7 +256,7 @@ file_take(struct processor *p, const struct kind *k, struct folder *from, const 
 	return 0;
 }
 
-/* The folder to take a file from; NULL: neither has it. */
+/* The folder that a file is copied from; NULL: neither folder has it. */
 static struct folder *
 folder_for(const struct checkpoint *c, const char *name)
 {

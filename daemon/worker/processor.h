@@ -1,8 +1,8 @@
 /*
- * The files of a processor and a tokenizer, which an artifact takes along as they are.
+ * Copies the files of a processor and a tokenizer into the artifact.
  *
- * They are taken once, at the start, and must be what their names say: whatever a caller manages to
- * put behind the name vocab.json, an artifact does not hand out a password file.
+ * They are copied once, at the start, and each must look like what its name says: even if a caller puts a
+ * password file under the name vocab.json, it does not get into an artifact.
  */
 #ifndef WORKER_PROCESSOR_H
 #define WORKER_PROCESSOR_H
@@ -24,12 +24,14 @@ struct processor {
 };
 
 /*
- * Copies them to the folder `out_dir`. An adapter's own come before its base's, except for
- * config.json. E_BAD_CHECKPOINT for one that cannot be read or is not what it should be.
+ * Copies the files to the folder `out_dir`. An adapter's own files replace its base's, except config.json.
+ * E_BAD_CHECKPOINT for a file that cannot be read or is not what its name says.
  */
 int processor_take(struct processor *p, const struct checkpoint *c, const char *out_dir, struct err *e);
 
-/* The bytes are such as a file of that name holds; `path` is for the message, which quotes none of them. */
+/*
+ * Checks that the bytes look like a file with that name. `path` is for the message, which quotes no content.
+ */
 int processor_check(const char *name, const char *bytes, size_t len, const char *path, struct err *e);
 
 #endif

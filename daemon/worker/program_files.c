@@ -5,7 +5,7 @@
 
 /* ---- transformers: export.json, schema 1 ---- */
 
-/* The class that config.json names, or the family's own. */
+/* The class in config.json, or else the family's own. */
 static const char *
 class_of(const struct conversion *c)
 {
@@ -15,14 +15,14 @@ class_of(const struct conversion *c)
 	return class ? class : c->model->classes[0];
 }
 
-/* One member of a tree of torch's pytree: {"type", "context", "children_spec"}. Takes `children`. */
+/* One node of torch's pytree: {"type", "context", "children_spec"}. Takes `children`. */
 static json_t *
 tree_node(const char *type, const char *context, json_t *children)
 {
 	return json_pack("{s:s?, s:s?, s:o}", "type", type, "context", context, "children_spec", children);
 }
 
-/* A node whose children are `n` leaves with the names of the list `names`. */
+/* A node with `n` leaves as children, named by the list `names`. */
 static json_t *
 tree_named(const char *type, const json_t *names)
 {
@@ -37,7 +37,7 @@ tree_named(const char *type, const json_t *names)
 	return leaves ? tree_node(type, context, leaves) : NULL;
 }
 
-/* The text that torch writes: version 1 of the format, then the tree. Takes `tree`. */
+/* The text that torch writes: the format's version (1), then the tree. Takes `tree`. */
 static json_t *
 tree_text(json_t *tree)
 {
@@ -47,7 +47,7 @@ tree_text(json_t *tree)
 	return text ? json_string(text) : NULL;
 }
 
-/* A call without positional arguments. */
+/* Describes a call without positional arguments. */
 static json_t *
 in_spec(const json_t *names)
 {
@@ -58,8 +58,8 @@ in_spec(const json_t *names)
 }
 
 /*
- * What the class returns. transformers' own retrievers have an output class each, beside the class itself; for others it
- * is a dict.
+ * Describes what the class returns. The retrievers in transformers itself have their own output class;
+ * others return a dict.
  */
 static json_t *
 out_spec(const struct conversion *c)
@@ -137,7 +137,7 @@ mask_make(const struct conversion *c _unused_)
 	return json_pack("{s:[]}", "skiplist_words");
 }
 
-/* The task under which the package knows models that project, normalise and mask by themselves. */
+/* The task under which the package knows models that project, normalise and mask their output themselves. */
 static json_t *
 transformer_make(const struct conversion *c)
 {
@@ -149,7 +149,7 @@ transformer_make(const struct conversion *c)
 			 "token_embeddings");
 }
 
-/* The processor puts the prompts around the text, so the package must add none. */
+/* The processor already puts the prompts around the text, so the package must not add any. */
 static json_t *
 encoder_make(const struct conversion *c _unused_)
 {

@@ -1,10 +1,10 @@
-/* The stage `reference`: every case of the graphs at hand, computed by libtorch in float32. */
+/* The stage `reference`: computes every case of the job's graphs with libtorch in float32. */
 #ifndef WORKER_REFERENCE_H
 #define WORKER_REFERENCE_H
 
 #include "stages.h"
 
-/* Writes case-NAME.safetensors files to c->case_dir, which it makes. */
+/* Makes the folder c->case_dir and writes case-NAME.safetensors files into it. */
 int reference_run(struct conversion *c, struct err *e);
 
 #endif

@@ -16,12 +16,12 @@
 
 struct report {
 	pthread_t thread;
-	pthread_mutex_t lock; /* all below */
+	pthread_mutex_t lock; /* protects all members below */
 	pthread_cond_t wake;
 	bool stop;
 	pid_t child;
-	uint64_t child_work; /* as of the last look */
-	bool alive;          /* something was done since the last message */
+	uint64_t child_work; /* at the last check */
+	bool alive;          /* some work was done since the last message */
 	struct {
 		const char *name;
 		double seconds;
@@ -43,7 +43,7 @@ seconds_since(const struct timespec *t)
 	return (double)(now.tv_sec - t->tv_sec) + (double)(now.tv_nsec - t->tv_nsec) / 1e9;
 }
 
-/* RssAnon of a process in bytes, 0 when it cannot be told. */
+/* RssAnon of a process in bytes; 0 when it cannot be read. */
 static uint64_t
 anon_bytes(pid_t pid)
 {
@@ -64,7 +64,7 @@ anon_bytes(pid_t pid)
 	return kib * 1024;
 }
 
-/* Locked. Nobody to hear us: there is nothing left to do, and whoever started us sees that we ended. */
+/* Call with the lock held. When nobody reads our messages, exit: the parent sees that we ended. */
 static void
 send(struct report *r, Colconv__FromWorker__BodyCase which, void *body)
 {
@@ -82,7 +82,10 @@ send(struct report *r, Colconv__FromWorker__BodyCase which, void *body)
 	r->alive = false;
 }
 
-/* A number that grows while a process works: the ticks of its CPU time and the pages that it read. 0: none to tell. */
+/*
+ * A number that grows while a process works: the ticks of its CPU time plus the pages that it read. 0: not
+ * available.
+ */
 static uint64_t
 work_done(pid_t pid)
 {
@@ -95,7 +98,8 @@ work_done(pid_t pid)
 	f = fopen(path, "re");
 	if (!f)
 		return 0;
-	p = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL; /* the name before may hold anything */
+	p = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL; /* the name in parentheses may
+                                                                       * contain anything */
 	(void)fclose(f);
 	if (!p || sscanf(p, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %llu %*u %llu %llu", &majflt, &utime,
 			 &stime) != 3)
@@ -104,8 +108,8 @@ work_done(pid_t pid)
 }
 
 /*
- * Locked. Did the work give a sign of life? ours by its pulses, a child's by what it used: it runs
- * another's library, which cannot be cut into pieces.
+ * Call with the lock held. Whether the work made progress: our own work shows it by pulses, a child's work
+ * by its CPU time, because the library that it runs cannot send pulses.
  */
 static bool
 work_felt(struct report *r)
@@ -117,7 +121,7 @@ work_felt(struct report *r)
 	return pulse_felt() || moved;
 }
 
-/* Locked. */
+/* Call with the lock held. */
 static void
 sample(struct report *r)
 {
@@ -199,7 +203,7 @@ report_free(struct report **r)
 	*r = NULL;
 }
 
-/* Locked. */
+/* Call with the lock held. */
 static void
 stage_end(struct report *r)
 {
@@ -251,7 +255,7 @@ report_child(struct report *r, pid_t pid)
 	(void)pthread_mutex_unlock(&r->lock);
 }
 
-/* Locked. */
+/* Call with the lock held. */
 static void
 usage_fill(struct report *r)
 {

@@ -16,13 +16,13 @@ struct sources {
 	const struct checkpoint *checkpoint;
 	struct processor processor;
 	char *const *reference;
-	size_t n_reference;     /* of those that are open */
+	size_t n_reference;     /* those that are open */
 	struct folder **folder; /* of each */
 	int *fd;                /* of each */
 	pthread_t thread;
 	bool running;
 	atomic_bool stop;
-	struct err err; /* of the thread; ours once it is joined */
+	struct err err; /* the thread's error; read it only after the join */
 	char (*sha256)[SHA256_HEX_LEN + 1];
 };
 
@@ -187,7 +187,7 @@ hash_main(void *arg)
 	size_t i;
 	int r = 0;
 
-	(void)setpriority(PRIO_PROCESS, 0, NICE); /* of this thread alone */
+	(void)setpriority(PRIO_PROCESS, 0, NICE); /* for this thread only */
 	for (i = 0; r == 0 && i < checkpoint_file_count(s->checkpoint) && !s->stop; i++)
 		r = weights_hash(s, i, &s->err);
 	return NULL;

@@ -30,7 +30,7 @@ const int *sources_reference_fds(const struct sources *s);        /* one for eac
 int sources_hash_begin(struct sources *s, struct err *e);
 int sources_hash_wait(struct sources *s, struct err *e); /* until all weights are hashed */
 
-/* Of checkpoint_file(c, i), once sources_hash_wait() has succeeded. */
+/* The SHA-256 of checkpoint_file(c, i). Call it after sources_hash_wait() has succeeded. */
 const char *sources_sha256(const struct sources *s, size_t i);
 
 #endif

@@ -74,7 +74,7 @@ conversion_resolve(struct conversion *c, const char *dir, const struct checkpoin
 	return model_config_read(c->model, c->spelling, c->checkpoint, c->config, e);
 }
 
-/* The graph of nothing but the inputs of the graph for images. */
+/* Traces a graph that contains only the inputs of the image graph. */
 static int
 inputs_trace(const struct conversion *c, struct ir_graph **ret, struct err *e)
 {
@@ -202,8 +202,8 @@ base_repo_find(struct conversion *c, const char **ret, struct err *e)
 	}
 	/* For a folder of this machine checkpoint_open() reports a missing base. */
 	return fetched ? err_set(e, E_BAD_CHECKPOINT,
-				 "the adapter '%s' does not name a repository of the Hub as its base, and "
-				 "a repository may not choose a folder of this machine: give the base with "
+				 "the adapter '%s' does not name a Hub repository as its base, and "
+				 "a repository may not choose a folder on this machine: give the base with "
 				 "--base DIR",
 				 c->spec.model)
 		       : 0;
@@ -228,7 +228,7 @@ base_open(struct conversion *c, struct err *e)
 		     : 0;
 }
 
-/* An adapter's own card and that of its base; without an adapter the model's is the first. */
+/* Reads the licences in the adapter's card and its base's; without an adapter, the model's is the first. */
 static int
 licences_read(struct conversion *c, struct err *e)
 {
@@ -255,7 +255,7 @@ resolve(struct conversion *c, struct err *e)
 		r = readable_set(c, e);
 	if (r == 0)
 		r = base_open(c, e);
-	source_token_forget(); /* the Hub is not asked any more; colconv-parity must not get the token */
+	source_token_forget(); /* the Hub is not needed any more, and colconv-parity must not get the token */
 	if (r == 0)
 		r = readable_set(c, e);
 	if (r == 0) {

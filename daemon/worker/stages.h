@@ -33,7 +33,8 @@ struct conversion {
 	const struct model_spelling *spelling; /* of its config.json */
 	void *config;                          /* of the model */
 	const struct model_prompt *prompt;   /* the one that the manifest names; NULL: the family has none */
-	char licence[2][LICENCE_ID_LEN];     /* of the model's card and of the base's; "": it declares none */
+	char licence[2][LICENCE_ID_LEN];     /* from the card of the model and of its base; "": no licence
+                                              * there */
 	struct ir_graph *graph[VARIANT_MAX]; /* NULL: not requested */
 	const char *folder;                  /* of the graphs, within out_dir: "onnx"; "": out_dir itself */
 	char graph_file[VARIANT_MAX][GRAPH_FILE_LEN]; /* in that folder */
@@ -53,7 +54,10 @@ void conversion_release(struct conversion *c);
 /* Sets folder and graph_file, once the job's options are known. */
 void conversion_names_set(struct conversion *c);
 
-/* Names within the artifact, on the heap: "onnx/model.onnx" for a file in the folder of the graphs. NULL: no memory. */
+/*
+ * Names within the artifact, on the heap: "onnx/model.onnx" for a file in the folder of the graphs. NULL:
+ * memory ran out.
+ */
 char *conversion_artifact_name(const struct conversion *c, const char *file);
 char *conversion_path(const struct conversion *c, const char *file); /* the same as a path */
 
@@ -63,7 +67,7 @@ const char *conversion_output(const struct conversion *c); /* name of each graph
 int conversion_resolve(struct conversion *c, const char *dir, const struct checkpoint_choice *choice,
 		       struct err *e);
 
-/* The graph of one variant, the caller's. */
+/* Traces the graph of one variant. The caller owns *ret. */
 int conversion_trace(const struct conversion *c, enum variant v, struct ir_graph **ret, struct err *e);
 
 #endif

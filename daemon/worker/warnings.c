@@ -12,7 +12,7 @@
 enum use {
 	UNUSED,
 	USED,
-	CHECKED /* used, and its numbers were looked at */
+	CHECKED /* used, and its elements were checked */
 };
 
 /* First components of the names of used weights: "lm" of "lm.norm.weight". */
@@ -28,7 +28,7 @@ struct survey {
 	bool images; /* some graph sees images, so that all parts are needed */
 };
 
-/* The first of a number of names, in quotes. */
+/* The first few of many names, in quotes. */
 struct names {
 	char text[TEXT_MAX];
 	size_t len, shown, count;
@@ -165,7 +165,10 @@ norms_survey(struct survey *s, const struct ir_graph *g, struct names *zero, str
 	return r;
 }
 
-/* Length of a name up to the number of its layer, and that number: "lm.layers.27.mlp..." is 10, 27. False: no layer. */
+/*
+ * Splits a name before the number of its layer: "lm.layers.27.mlp..." gives the length 10 and the number 27.
+ * False: it has no layer.
+ */
 static bool
 layer_of(const char *name, size_t *ret_len, uint64_t *ret)
 {
@@ -183,7 +186,7 @@ layer_of(const char *name, size_t *ret_len, uint64_t *ret)
 	return false;
 }
 
-/* How many layers with this beginning of their names the graphs use. */
+/* How many layers whose names begin like this the graphs use. */
 static uint64_t
 layers_used(const struct survey *s, const char *name, size_t len)
 {
@@ -227,7 +230,7 @@ unused_survey(struct survey *s, struct err *e)
 		}
 		names_add(layers && layer >= layers ? &beyond : &unknown, w->tensor->name);
 	}
-	r = names_tell(s, &beyond, "tensors of more layers than config.json counts are ignored", e);
+	r = names_tell(s, &beyond, "tensors of layers beyond the number in config.json are ignored", e);
 	return r < 0 ? r : names_tell(s, &unknown, "tensors that the model does not know are ignored", e);
 }
 

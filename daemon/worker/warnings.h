@@ -1,6 +1,6 @@
 /*
- * Notes about a checkpoint that is strange and still converts. They go to the log, and into the manifest under
- * "warnings".
+ * Warnings about a checkpoint that is unusual but can be converted. They go to the log, and into the
+ * manifest under "warnings".
  */
 #ifndef WORKER_WARNINGS_H
 #define WORKER_WARNINGS_H
@@ -9,7 +9,7 @@
 
 #define WARNINGS_MAX 32
 
-/* Logs a warning and keeps it for the manifest, which has room for WARNINGS_MAX. */
+/* Logs a warning and keeps it for the manifest, which holds up to WARNINGS_MAX. */
 int warnings_add(struct conversion *c, struct err *e, const char *fmt, ...) _printf_(3, 4);
 
 /*

@@ -171,7 +171,7 @@ def test_a_job_chooses_its_prompts(tmp_path, prompts, library, versions, prefix)
 
 
 @pytest.mark.parametrize("prompts, words", [
-    ("pylate", "ColQwen2 has no prompts of 'pylate'; it has those of transformers (5.16 and newer)"),
+    ("pylate", "ColQwen2 has no prompts of 'pylate', only those of transformers (5.16 and newer)"),
     ("colpali-engine@0.3.3", "colpali-engine (0.3.4 to 0.3.10)"),
     ("colpali-engine@", "LIBRARY or LIBRARY@VERSION"),
     ("colpali-engine@0..3", "LIBRARY or LIBRARY@VERSION"),

@@ -203,7 +203,7 @@ def test_an_adapter_of_the_hub_chooses_no_folder_of_this_host(hub, box, base):
     done = box.convert()
 
     assert done.returncode == 5
-    assert "(bad_checkpoint)" in done.stderr and "does not name a repository of the Hub as its base" in done.stderr
+    assert "(bad_checkpoint)" in done.stderr and "does not name a Hub repository as its base" in done.stderr
 
 
 def test_a_base_that_cannot_be_fetched_is_called_the_base(hub, box, tmp_path):

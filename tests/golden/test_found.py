@@ -131,7 +131,7 @@ def more_layers(t):
 @pytest.mark.parametrize("change, words", [
     pytest.param(lambda t: {**t, "extra.weight": ("F32", [1], bytes(4)), "vlm.visual.head.bias": ("BF16", [1], bytes(2))},
                  ["tensors that the model does not know are ignored: 'extra.weight', 'vlm.visual.head.bias'"], id="unknown"),
-    pytest.param(more_layers, ["tensors of more layers than config.json counts are ignored: 'vlm.language_model.layers.7.",
+    pytest.param(more_layers, ["tensors of layers beyond the number in config.json are ignored: 'vlm.language_model.layers.7.",
                                "and 4 others"], id="layers"),
     pytest.param(lambda t: {**t, NORM: ("F32", t[NORM][1], bytes(len(t[NORM][2])))},
                  ["norms whose weight is all zero: '" + NORM + "'"], id="zero-norm"),
