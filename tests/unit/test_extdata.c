@@ -646,8 +646,7 @@ test_shard_too_small(void **state)
 	(void)state;
 	assert_int_equal(extdata_new(ONNX_DATA_FILE, 36863, &x, &e), 0);
 	assert_int_equal(extdata_add(x, weight_get("prime"), &as_is, &place, &e), E_TOO_LARGE);
-	assert_error(&e, E_TOO_LARGE,
-		     "weight 'prime' needs 36.9 kB, but a shard holds at most 36.9 kB");
+	assert_error(&e, E_TOO_LARGE, "weight 'prime' needs 36.9 kB, but a shard holds at most 36.9 kB");
 	extdata_free(&x);
 }
 
