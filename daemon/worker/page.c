@@ -27,7 +27,7 @@ page_document_spec(const struct conversion *c)
 	};
 }
 
-/* What the processor makes must be what the model takes, for a processor of another model gives wrong embeddings. */
+/* The pixels must have the form that the model takes: another model's processor would give wrong embeddings. */
 static int
 rule_check(const struct conversion *c, const struct prepare *p, struct err *e)
 {

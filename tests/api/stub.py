@@ -62,7 +62,7 @@ PURGED = {"artifacts": [3, 4], "jobs": [1], "bytes": 12345678901, "dry_run": Fal
 MODELS = {
     "models": [{"architecture": "colqwen2", "name": "ColQwen2", "variants": ["text", "image", "unified"]}],
     "options": {"dtype": ["fp32", "fp16"], "layout": ["single", "sharded", "embedded"]},
-    "fields": [{"name": "dtype", "help": "numbers to compute in", "words": ["fp32", "fp16"]}],
+    "fields": [{"name": "dtype", "help": "type of the numbers that the graphs compute with", "words": ["fp32", "fp16"]}],
 }
 RUNNERS = [
     {"name": "local", "slots": 2, "busy": 1, "command": [], "environment": [], "jobs": [42]},

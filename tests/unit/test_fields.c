@@ -275,11 +275,11 @@ test_help(void **state)
 		enum spec_field_id id;
 		const char *want;
 	} rows[] = {
-		{SPEC_FIELD_DTYPE, "numbers to compute in: fp32, fp16 (fp32)"},
+		{SPEC_FIELD_DTYPE, "type of the numbers that the graphs compute with: fp32, fp16 (fp32)"},
 		{SPEC_FIELD_VARIANTS, "graphs to make: text, image, unified, preprocess, page (text,image)"},
 		{SPEC_FIELD_ATTEMPTS,
-		 "how often to try a job that fails for a reason that may pass; from 1 to 10 (3)"},
-		{SPEC_FIELD_SEED, "parity: seed of the cases that are made (1)"},
+		 "maximum number of attempts; only failures that may be temporary are retried; from 1 to 10 (3)"},
+		{SPEC_FIELD_SEED, "parity: seed for the generated cases (1)"},
 		{SPEC_FIELD_PARITY, "do not compare embeddings with the original's before publishing"},
 	};
 	size_t i;
