@@ -4,7 +4,9 @@
 #include "base/str.h"
 
 #define CONFIG_FILE "preprocessor_config.json"
-#define CONFIG_FILE_NEW "processor_config.json" /* transformers 5: the same as its member `image_processor` */
+#define CONFIG_FILE_NEW \
+	"processor_config.json" /* transformers 5 has the same settings in its member
+                                                 * `image_processor` */
 #define CONFIG_LEN_MAX (8 << 20)
 #define TOKENIZER_FILE "tokenizer.json"
 #define IMAGE_MARK "{image}"
@@ -65,7 +67,10 @@ token_get(const struct tokenizer *t, const char *content, int64_t *ret, struct e
 				   TOKENIZER_FILE " has no token '%s', which the prompt needs", content);
 }
 
-/* Every <name> of the prompt must be a token: an unknown one would silently become letters. */
+/*
+ * Every <name> in the prompt must be a token: an unknown one would be encoded as plain letters, without an
+ * error.
+ */
 static int
 marks_check(const struct tokenizer *t, const char *text, struct err *e)
 {

@@ -15,7 +15,7 @@
 struct document_tile_text {
 	const char *begin;      /* before each tile, and at the end */
 	const char *place[3];   /* after it, around the numbers of row and column, from 1 on */
-	const char *whole;      /* the same of the tile that shows all of the picture */
+	const char *whole;      /* the id of the tile that shows the whole picture, instead of `place` */
 	const char *row, *last; /* after a row of tiles, and after the last one */
 };
 
@@ -25,7 +25,8 @@ struct document_spec {
 	const char *prompt;                     /* `{image}` stands for the image tokens */
 	const struct document_tile_text *tiles; /* with PREPARE_TILES; else NULL */
 	int64_t image_token;
-	int64_t image_tokens; /* of a picture or a tile; PREPARE_PATCHES has one for each merge x merge patches instead */
+	int64_t image_tokens; /* per picture or tile; PREPARE_PATCHES instead has one for each merge x
+                               * merge patches */
 };
 
 /* PREPARE_TILES: the ids around the image tokens of each tile. */
@@ -33,7 +34,7 @@ struct document_tiles {
 	int64_t begin;  /* before each tile, and at the end */
 	int64_t *place; /* [side, side]: after it, by row and column */
 	int64_t side;
-	int64_t whole;        /* the same of the tile that shows all of the picture */
+	int64_t whole;        /* the id of the tile that shows the whole picture, instead of `place` */
 	struct ids row, last; /* after a row of tiles, and after the last one */
 };
 

@@ -86,7 +86,7 @@ pixels_make(const struct document *d, const struct prepared *made, struct docume
 	if (rule == PREPARE_PATCHES && (more = add(in, "image_grid_thw", ELEM_I64, 2, grid_dim)))
 		memcpy(more, grid, sizeof(grid));
 	if (rule == PREPARE_TILES && (more = add(in, "pixel_attention_mask", ELEM_I64, 4, mask_dim)))
-		fill(more, in->input[in->n - 1].len, 1); /* tiles of pictures are full */
+		fill(more, in->input[in->n - 1].len, 1); /* tiles of pictures have no padding */
 	return more ? 0 : err_no_memory(e);
 }
 

@@ -228,7 +228,7 @@ embed(const struct args *a, struct err *e)
 	return r < 0 ? r : result_write(a, &artifact, e);
 }
 
-/* The last line, which says the reason to whoever started us. */
+/* Prints the last line, from which the calling program reads the reason. */
 static void
 error_tell(const struct err *e)
 {

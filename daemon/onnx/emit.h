@@ -1,11 +1,11 @@
 /*
- * One ONNX graph in the making: what the lowerings use.
+ * Builds one ONNX graph; the lowerings use it.
  *
- * ONNX values are known by their names, which belong to the graph. The value of an ir node has
- * the ir value's name; helpers on the way to it are "NAME/suffix", and an ONNX node is named
- * like its first output. emit_op() adds a helper, emit_result() the last node of a lowering;
- * attributes go to the node added last. The first failure is remembered and all calls after
- * it do nothing: write straight code.
+ * ONNX values are known by their names, which belong to the graph. The value of an IR node has the IR
+ * value's name; intermediate values are "NAME/suffix", and an ONNX node has the name of its first output.
+ * emit_op() adds an intermediate node, emit_result() the last node of a lowering; attributes go to the node
+ * added last. The first failure is remembered and all later calls do nothing, so lowerings need no error
+ * checks.
  */
 #ifndef ONNX_EMIT_H
 #define ONNX_EMIT_H
@@ -17,14 +17,15 @@
 struct emit;
 struct emit_branch;
 
-/* The lowering of a whole graph; what it returns in `packed` is the file, or how it begins when weights follow. */
+/* The lowering of a whole graph. `packed` receives the file, or its beginning when weights follow. */
 struct emit_job {
 	const struct ir_graph
 		*graph; /* without an output: its inputs, which `front` makes, are the outputs */
 	const struct document *front; /* front.h; NULL: the graph takes its own inputs */
 	const struct onnx_options *options;
-	struct extdata *data;    /* gets the weights that are not there yet; with options->embed it is this
-				  * graph's own and becomes the file, and `packed` must outlive it */
+	struct extdata *data;    /* receives the weights that it does not have yet. With options->embed it
+                                  * belongs to this graph and becomes the file, and `packed` must outlive
+                                  * it */
 	const char *const *meta; /* key, value, key, value, ... NULL */
 	struct buf packed;
 	struct tally tally;
@@ -44,7 +45,8 @@ const char *emit_node(struct emit *em, const char *suffix_node, const char *suff
 		      const char *const *in, size_t n_in);
 const char *emit_output(struct emit *em, const char *suffix); /* one more output of the node added last */
 
-void emit_domain(struct emit *em, const char *domain); /* of the node added last; else it is ONNX's */
+void emit_domain(struct emit *em, const char *domain); /* for the node added last; the default is ONNX's
+                                                        * domain */
 
 void emit_attr_int(struct emit *em, const char *name, int64_t i);
 void emit_attr_ints(struct emit *em, const char *name, size_t n, const int64_t *i);
@@ -52,16 +54,18 @@ void emit_attr_float(struct emit *em, const char *name, double f);
 void emit_attr_elem(struct emit *em, const char *name, enum elem elem); /* the ONNX number of the type */
 void emit_attr_branch(struct emit *em, const char *name, struct emit_branch *b);
 
-/* The nodes of a block, to be given to emit_attr_branch(). */
+/* Emits the nodes of a block, for emit_attr_branch(). */
 struct emit_branch *emit_branch(struct emit *em, const char *suffix, const struct ir_block *b);
 
 /*
- * An input of a lowering, in the precision of its node. Weights and tables become initializers of
- * the graph when they are first used.
+ * Returns an input of a lowering, in the precision of its node. Weights and tables become initializers of
+ * the graph at their first use.
  */
 const char *emit_in(struct emit *em, const struct ir_value *v);
 
-/* The same before the cast, for a weight that is stored in another type than it is computed with; else NULL. */
+/*
+ * For a weight that is stored in another type than it is computed with: the same before the cast. Else NULL.
+ */
 const char *emit_in_stored(struct emit *em, const struct ir_value *v);
 
 struct rounding_input; /* rounding.h */
@@ -80,10 +84,13 @@ bool emit_in_rounded(struct emit *em, const struct ir_value *v, struct emit_roun
 /* A shape at run time, int64 [rank], of which no size is looked up more than once. */
 const char *emit_shape(struct emit *em, const struct shape *s);
 
-/* A matrix, transposed; weights are stored so. */
+/* Returns a matrix, transposed. Weights are stored transposed. */
 const char *emit_in_transposed(struct emit *em, const struct ir_value *v);
 
-/* sin of a ROPE with its first half negated; made once where sin itself is made. */
+/*
+ * Returns the sine of a ROPE with its first half negated. It is computed once, where the sine itself is
+ * computed.
+ */
 const char *emit_in_sine(struct emit *em, const struct ir_value *v);
 
 /*
@@ -93,7 +100,7 @@ const char *emit_in_sine(struct emit *em, const struct ir_value *v);
 const char *emit_island(struct emit *em, const char *x);
 const char *emit_island_end(struct emit *em, const char *x);
 
-/* A table within the file; `name` NULL: "const.N". Equal tables are one. */
+/* Adds a table inside the file. `name` NULL: "const.N". Equal tables are stored once. */
 const char *emit_table(struct emit *em, const char *name, enum elem elem, size_t n_dims, const int64_t *dims,
 		       const void *data);
 

@@ -1,4 +1,4 @@
-/* Initializers: constants within the file, weights by their place in the data file. */
+/* Initializers: constants inside the file, and weights as references to the data file. */
 #include "emit_private.h"
 
 #include <inttypes.h>
@@ -165,7 +165,7 @@ embedded_add(struct emit *em, Onnx__TensorProto *t, const struct weight *w, cons
 	emit_list_add(em, &em->embedded, m);
 }
 
-/* The sizes of a shape without symbols. */
+/* Gets the sizes of a shape without symbols. */
 static size_t
 dims_get(struct emit *em, const struct ir_value *v, int64_t dims[IR_RANK_MAX])
 {
@@ -183,7 +183,8 @@ dims_get(struct emit *em, const struct ir_value *v, int64_t dims[IR_RANK_MAX])
 static const struct store {
 	enum elem elem;
 	const char *suffix;
-	bool matrices; /* of weights as they are: vectors are too short to be worth a cast, and 1 + w has other bits */
+	bool matrices; /* only for unchanged matrices: vectors are too short to be worth a cast, and 1 + w
+                        * would be rounded differently */
 } stores[] = {
 #define STORE(sym, name, elem, suffix, matrices) {ELEM_##elem, suffix, matrices},
 #include "stores.def"
@@ -201,7 +202,7 @@ rounded_get(const struct emit *em, const struct ir_value *v)
 	return r && v->kind == IR_WEIGHT ? rounding_find(r, v->weight) : NULL;
 }
 
-/* How a weight is stored for the node at hand. */
+/* How a weight is stored for the current node. */
 static const struct store *
 store_get(const struct emit *em, const struct ir_value *v)
 {
@@ -213,7 +214,7 @@ store_get(const struct emit *em, const struct ir_value *v)
 	return s->matrices && (v->shape.rank < 2 || v->transform != IR_AS_IS) ? &stores[STORE_SAME] : s;
 }
 
-/* Whether the node at hand computes with another type than the weight is stored in. */
+/* Whether the current node computes with another type than the weight is stored in. */
 static bool
 store_casts(const struct emit *em, const struct store *s)
 {
@@ -236,7 +237,7 @@ tensor_store(struct emit *em, const char *name, const struct weight *w, const st
 	em->job->weight_bytes += extdata_form_len(w, form);
 }
 
-/* The name of the initializer, made when it is not there. */
+/* Returns the name of the initializer; makes it when it is missing. */
 static const char *
 weight_store(struct emit *em, const struct ir_value *v, bool transposed)
 {
@@ -251,9 +252,9 @@ weight_store(struct emit *em, const struct ir_value *v, bool transposed)
 	if (*name)
 		return *name;
 	if (tensor_count(n_dims, dims) != (size_t)v->weight->tensor->count) {
-		em->code =
-			err_set(em->e, E_INTERNAL, "'%s' has %" PRId64 " elements, which its shape does not",
-				v->name, v->weight->tensor->count);
+		em->code = err_set(em->e, E_INTERNAL,
+				   "'%s' has %" PRId64 " elements, but its shape has another number", v->name,
+				   v->weight->tensor->count);
 		return "";
 	}
 	if (transposed) {
@@ -342,7 +343,7 @@ emit_in_rounded(struct emit *em, const struct ir_value *v, struct emit_rounded *
 	return true;
 }
 
-/* Cast where it is used: what only one branch needs is cast in that branch. */
+/* Adds the cast where the weight is used: a weight that only one branch needs is cast in that branch. */
 static const char *
 weight_get(struct emit *em, const struct ir_value *v, bool transposed)
 {
@@ -355,7 +356,7 @@ weight_get(struct emit *em, const struct ir_value *v, bool transposed)
 	return name;
 }
 
-/* As an initializer named like the value. */
+/* Makes an initializer with the name of the value. */
 static const char *
 table_get(struct emit *em, const struct ir_value *v)
 {

@@ -1,4 +1,4 @@
-/* The inside of struct emit, for the files emit*.c that build it. */
+/* The members of struct emit, for the files emit*.c. */
 #ifndef ONNX_EMIT_PRIVATE_H
 #define ONNX_EMIT_PRIVATE_H
 
@@ -7,27 +7,28 @@
 #include "proto/onnx.pb-c.h"
 #include "target.h"
 
-#define STR(s) ((char *)(uintptr_t)(s)) /* protobuf-c's structs are not const; packing changes nothing */
+#define STR(s) ((char *)(uintptr_t)(s)) /* protobuf-c's structs lack const; packing does not change them */
 
 struct emit_list {
 	void **at;
 	size_t n, cap;
 };
 
-/* ONNX names of an ir value; NULL until asked for. */
+/* ONNX names of an IR value; NULL until needed. */
 struct known_value {
-	const char *name;         /* not of weights and tables */
-	const char *stored[2][2]; /* of these: the initializer, float32 or float16, as it is or transposed */
+	const char *name;            /* not used for weights and tables */
+	const char *stored[2][2];    /* only for these: the initializer, float32 or float16, plain or
+                                   * transposed */
 	const char *rounded, *scale; /* of a weight in 8 bits: the initializers */
 	bool half;                   /* it is float16 ... */
 	const char *other;           /* ... and this is its name as float32, or the other way round */
 	struct emit_list
-		*nodes; /* where the cast to `other` has its place, just after the value; NULL: an input */
+		*nodes; /* position of the cast to `other`, directly after the value; NULL: an input */
 	size_t cast_at;
-	bool is_sine; /* some ROPE takes it as its sine */
+	bool is_sine; /* a ROPE uses it as its sine */
 };
 
-/* A weight that is written inside the file, after everything else of the graph. */
+/* A weight that is written inside the file, after the rest of the graph. */
 struct embedded {
 	const struct weight *weight;
 	struct extdata_form form;
@@ -53,10 +54,10 @@ struct emit {
 	struct err *e;
 	int code; /* the first failure, or 0 */
 
-	const char *prefix;            /* name of the value at hand */
+	const char *prefix;            /* name of the current value */
 	bool half;                     /* its node computes in float16 */
 	bool island;                   /* between emit_island() and emit_island_end() */
-	struct emit_list *nodes;       /* where nodes go: the prelude, the graph, or a branch */
+	struct emit_list *nodes;       /* where new nodes go: the prelude, the graph, or a branch */
 	struct emit_list prelude;      /* nodes that use only inputs and initializers; they come first */
 	Onnx__NodeProto *last;         /* gets the attributes */
 	struct emit_list initializers; /* Onnx__TensorProto */
@@ -72,7 +73,8 @@ struct emit_branch {
 };
 
 /*
- * Work on another value or at another place for a while: emit_enter() returns what emit_leave() goes back to.
+ * Works on another value or in another place for a while: emit_enter() returns the place to which
+ * emit_leave() returns.
  *
  *	const struct emit_place back = emit_enter(em, &em->prelude, "dim.batch", false);
  *	...
@@ -95,23 +97,23 @@ void emit_no_memory(struct emit *em);
 
 void emit_list_add(struct emit *em, struct emit_list *l, void *p);
 
-/* The name at hand with "/suffix", or without when that is empty. */
+/* The current name with "/suffix", or the name alone when the suffix is empty. */
 const char *emit_name(struct emit *em, const char *suffix);
 
-/* An input of images gets a value for calls that leave it out: no images. Other inputs stay as they are. */
+/* Gives an input of images a default for calls that leave it out: no images. Other inputs are unchanged. */
 void emit_default_none(struct emit *em, const struct ir_value *v);
 
 /* What was made for an input, whichever of its weights came first; NULL after a failure. */
 struct known_input *emit_known_input(struct emit *em, const struct rounding_input *in);
 
-/* Which values are float16, and what all are called. */
+/* Decides which values are float16, and names all values. */
 void emit_halves(struct emit *em);
 bool emit_node_half(const struct emit *em, const struct ir_node *n);
 
-/* Keeps a place after the value for the cast that emit_cast_known() may put there. */
+/* Reserves the position after the value for a cast that emit_cast_known() may add. */
 void emit_cast_reserve(struct emit *em, const struct ir_value *v);
 
-/* The value in the other of the two precisions. */
+/* Returns the value in the other precision. */
 const char *emit_cast_known(struct emit *em, const struct ir_value *v);
 
 /* Packs the file: versions, metadata, the graph, and the weights that are embedded in it. */

@@ -8,7 +8,7 @@
 
 struct graph {
 	struct emit_job emit;
-	struct extdata *own; /* its weights, inside its file or in one beside it; NULL: they are shared */
+	struct extdata *own; /* its weights, inside its file or in a file beside it; NULL: shared weights */
 	char *name, *file;
 	struct onnx_graph_info info;
 };
@@ -17,12 +17,12 @@ struct onnx_export {
 	char *dir;
 	struct onnx_options options;
 	const struct document *front; /* of the graph added next */
-	struct extdata *data;         /* the weights beside the graphs */
+	struct extdata *data;         /* weights in files beside the graphs */
 	char *meta[2 * META_MAX + 1]; /* key, value, ..., NULL */
 	size_t n_meta;
 	struct graph *graph;
 	size_t n_graph;
-	struct onnx_file *file; /* those of weights, and one for each graph */
+	struct onnx_file *file; /* the files of weights, and one file for each graph */
 	size_t n_file;
 };
 
@@ -205,7 +205,7 @@ graph_write(struct onnx_export *ex, const struct graph *g, struct err *e)
 	return 0;
 }
 
-/* Files that hold weights alone. */
+/* Writes the files that hold only weights. */
 static int
 weights_write(struct onnx_export *ex, const struct extdata *x, struct sum *s, struct err *e)
 {

@@ -1,14 +1,14 @@
 /*
- * A pipeline in pieces of at most PIECE_LEN bytes, which lie one after the other in the file:
- * converters take the next piece, convert it into a slot and write it; the calling thread
- * hashes the slots in order and frees them.
+ * Writes a file through a pipeline of pieces of at most PIECE_LEN bytes, in file order. Converters take the
+ * next piece, convert it into a slot and write it; the calling thread hashes the slots in order and frees
+ * them.
  *
  *	mapped checkpoint -> converter -> slot -> pwrite
  *	                  -> converter -> slot -> pwrite
  *	                                   `-> hash, in order
  *
- * Behind it, windows of the file are waited for and dropped from the page cache, so that a
- * large model neither piles up dirty pages nor evicts everything else.
+ * Behind the pipeline, windows of the file are waited for and dropped from the page cache, so that a large
+ * model neither piles up dirty pages nor evicts everything else.
  */
 #include "extdata.h"
 
@@ -24,17 +24,18 @@
 
 #define PIECE_LEN (8u << 20)
 #define SLOT_LEN \
-	(EXTDATA_HEAD_MAX + PIECE_LEN + EXTDATA_ALIGN) /* room for the bytes before and after a tensor too */
+	(EXTDATA_HEAD_MAX + PIECE_LEN + EXTDATA_ALIGN) /* includes room for the bytes before and after a
+                                                        * tensor */
 #define WINDOW_LEN (32u << 20)
-#define CONVERTERS 2 /* together they outrun the one hash */
+#define CONVERTERS 2 /* two are faster than the one hash */
 #define SLOTS 4
 
 struct piece {
 	const struct extdata_item *item;
 	size_t first, n; /* elements of the item, in stored order */
 	uint64_t offset; /* in the file, of the bytes before the item's first piece */
-	size_t head_len; /* of these; 0 for other pieces */
-	size_t len;      /* with them, and the padding after the item's last piece */
+	size_t head_len; /* length of these bytes; 0 for other pieces */
+	size_t len;      /* length including them and the padding after the item's last piece */
 	bool last;       /* of its item */
 };
 
@@ -49,7 +50,7 @@ struct writer {
 	uint64_t len; /* of the file */
 	const char *path;
 	int fd;
-	uint64_t settled; /* bytes known to be on the disk; of the hashing thread alone */
+	uint64_t settled; /* bytes known to be on the disk; used by the hashing thread only */
 
 	pthread_mutex_t lock; /* of all below */
 	pthread_cond_t changed;
@@ -57,7 +58,7 @@ struct writer {
 	size_t end_item;              /* the file's items end before it */
 	size_t taken, hashed;         /* pieces */
 	struct slot slot[SLOTS];      /* piece i is in slot i % SLOTS */
-	struct err err;               /* the first failure; all stop then */
+	struct err err;               /* the first failure, after which all threads stop */
 };
 
 /* Bytes of an element on its way through the slot. */
@@ -67,7 +68,9 @@ read_size(const struct extdata_form *f)
 	return elem_size(f->rounded ? ELEM_F32 : f->dtype);
 }
 
-/* With the lock held. A piece of a transposed item is whole stored rows, or part of one. */
+/*
+ * Call with the lock held. A piece of a transposed item is several whole stored rows, or a part of one row.
+ */
 static bool
 piece_take(struct writer *w, struct piece *ret)
 {
@@ -190,7 +193,7 @@ bytes_write(const struct writer *w, const void *data, size_t len, uint64_t offse
 			return err_errno(e, E_IO, errno, "cannot write '%s'", w->path);
 		done += (size_t)k;
 	}
-	/* Starts the disk; settle() waits for it, and reports what goes wrong. */
+	/* Starts the disk write; settle() waits for it and reports errors. */
 	(void)sync_file_range(w->fd, (off_t)offset, (off_t)len, SYNC_FILE_RANGE_WRITE);
 	return 0;
 }
@@ -222,8 +225,7 @@ converter_main(void *arg)
 	return NULL;
 }
 
-/* Waits for the disk to have written a window that lies one window behind `end`, and lets the page cache
- * forget it. */
+/* Waits until the disk has written the window before the one at `end`, and drops it from the page cache. */
 static int
 settle(struct writer *w, uint64_t end, struct err *e)
 {
@@ -239,7 +241,7 @@ settle(struct writer *w, uint64_t end, struct err *e)
 	return 0;
 }
 
-/* The next piece in order, once a converter has written it; NULL when one has failed. */
+/* Waits for the next piece in order; NULL when a converter has failed. */
 static struct slot *
 slot_wait(struct writer *w, struct err *e)
 {
@@ -338,8 +340,8 @@ write_all(struct writer *w, onnx_progress_fn progress, void *userdata, char ret[
 }
 
 /*
- * All of the file's blocks before its first byte, so that a full disk is noticed at once. `need_len`
- * counts the files that come after it too.
+ * Allocates all blocks of the file before its first byte is written, so that a full disk is noticed at
+ * once. `need_len` includes the files that follow.
  */
 static int
 space_take(int fd, const char *path, uint64_t len, uint64_t need_len, struct err *e)
@@ -352,14 +354,15 @@ space_take(int fd, const char *path, uint64_t len, uint64_t need_len, struct err
 	if (r < 0)
 		return r;
 	if (free_len < need_len)
-		return err_set(e, E_NO_SPACE, "the weights need %s and '%s' has %s free",
+		return err_set(e, E_NO_SPACE, "the weights need %s, but '%s' has only %s free",
 			       str_bytes(need_len, need, sizeof(need)), path,
 			       str_bytes(free_len, have, sizeof(have)));
 	if (len == 0 || fallocate(fd, 0, 0, (off_t)len) == 0)
 		return 0;
 	if (errno == EOPNOTSUPP && ftruncate(fd, (off_t)len) == 0)
 		return 0;
-	return err_errno(e, E_IO, errno, "cannot take %s for '%s'", str_bytes(len, need, sizeof(need)), path);
+	return err_errno(e, E_IO, errno, "cannot allocate %s for '%s'", str_bytes(len, need, sizeof(need)),
+			 path);
 }
 
 int
@@ -379,7 +382,8 @@ extdata_write(const struct extdata *x, size_t file, const char *path, onnx_progr
 	size_t i;
 	int r;
 
-	/* A new file, never one that has another name too: readers refuse external data with two links. */
+	/* Always make a new file: an existing one could have a second hard link, and readers refuse
+	 * external data with two links. */
 	if (unlink(path) < 0 && errno != ENOENT)
 		return err_errno(e, E_IO, errno, "cannot replace '%s'", path);
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);

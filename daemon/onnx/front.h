@@ -1,13 +1,14 @@
 /*
- * What comes before a graph so that it takes a picture: nodes that make the graph's inputs from its pixels.
+ * Nodes that come before a graph so that it takes a picture: they make the graph's inputs from its pixels.
  *
  *	image uint8 [height, width, 3] -> input_ids, attention_mask, pixel_values,
  *	                                  image_grid_thw (of patches), pixel_attention_mask (of tiles)
  *
- * Resizing and normalising are those of picture/prepare.h, bit for bit: sums of whole weights and grey levels in float64
- * are exact, whatever their order. The graph makes the weights from the two sizes, so that a picture may have any; in each
- * pass some neighbouring samples are one matrix product with the band of inputs that they need. A picture without pixels or of a shape that the processor refuses makes the call
- * fail.
+ * Resizing and normalising give the same bits as picture/prepare.h, because float64 sums of integer weights
+ * and grey levels are exact in any order. The graph computes the resize weights from the two sizes, so a
+ * picture may have any size. In each pass, several neighbouring output samples are one matrix product with
+ * the band of inputs that they need. A picture without pixels, or with a shape that the processor refuses,
+ * makes the call fail.
  */
 #ifndef ONNX_FRONT_H
 #define ONNX_FRONT_H
@@ -22,7 +23,7 @@ struct ir_value front_input(void);
 
 struct emit;
 
-/* Makes the inputs of em's graph. E_EXPORT for one that no picture gives. */
+/* Makes the inputs of em's graph. E_EXPORT for an input that cannot be made from a picture. */
 void front_emit(struct emit *em, const struct document *f);
 
 #endif

@@ -69,7 +69,7 @@ ids_check(const struct conversion *c, const struct ids *ids, struct err *e)
 	return 0;
 }
 
-/* The tokens around an image must be those that config.json names. */
+/* The tokens around an image must be the ones in config.json. */
 static int
 around_check(const struct conversion *c, const struct document *d, struct err *e)
 {

@@ -1,6 +1,6 @@
 /*
- * What the graphs that take a picture need beside the checkpoint's weights: the processor's rule for pictures, and the ids of
- * the document prompt. Both come from the files that the artifact takes along.
+ * Data for the graphs that take a picture, besides the weights: the processor's rule for pictures, and the
+ * ids of the document prompt. Both come from the files that are copied into the artifact.
  */
 #ifndef WORKER_PAGE_H
 #define WORKER_PAGE_H
@@ -12,8 +12,8 @@
 struct document_spec page_document_spec(const struct conversion *c);
 
 /*
- * Reads them where the job asks for such a graph; *ret stays NULL where it does not. E_BAD_CHECKPOINT names the file that
- * is missing or does not fit the model.
+ * Reads these data if the job asks for such a graph; otherwise *ret stays NULL. E_BAD_CHECKPOINT names a
+ * file that is missing or does not fit the model.
  */
 int page_open(const struct conversion *c, struct document **ret, struct err *e);
 

@@ -9,7 +9,7 @@
 #include "rounded.h"
 #include "trace/eval.h"
 
-/* The longest time for one node, which may be a matrix product on an old and busy machine. */
+/* Maximum time for one node, which may be a matrix product on an old, busy machine. */
 #define NODE_SECONDS 900
 
 /* Progress over all cases: nodes done of all nodes of all cases. */
@@ -53,18 +53,19 @@ node_done(void *arg, size_t done, size_t total, const struct ir_node *n)
 	(void)total;
 	(void)snprintf(detail, sizeof(detail), "case %s: %s", p->name, n->name);
 	report_progress(p->report, p->before + done, p->total, "nodes", detail);
-	pulse_allow(NODE_SECONDS); /* for the next one */
+	pulse_allow(NODE_SECONDS); /* for the next node */
 	return value_observe(p, n->out, &p->why);
 }
 
 /*
- * What the embeddings of a case are is for the plain graph of its kind to say, for rows with
- * images or without, also where only the unified graph is exported: that one is to be proven.
+ * The embeddings of a case are always computed with the plain graph of its kind: text for rows without
+ * images, image for rows with images. This holds also when only the unified graph is exported, because that
+ * is the graph to be checked.
  */
 struct reference {
 	struct conversion *c;
 	struct progress progress;
-	struct ir_graph *own[VARIANT_MAX]; /* traced for this stage alone */
+	struct ir_graph *own[VARIANT_MAX]; /* traced only for this stage */
 };
 
 static void
@@ -160,7 +161,7 @@ case_run(struct reference *ref, const struct plan *plan, const struct ir_graph *
 	return r < 0 ? err_context(e, "case '%s'", plan->name) : 0;
 }
 
-/* Whether the case of a picture has embeddings to compare. */
+/* Whether a picture's case has embeddings to compare. */
 static bool
 picture_embedded(const struct conversion *c, size_t i)
 {

@@ -130,7 +130,7 @@ init_progress(void *arg, uint64_t done, uint64_t total, const char *name)
 	struct conversion *c = arg;
 
 	report_progress(c->report, done, total, "weights", name);
-	pulse_allow(done < total ? FACTORS_SECONDS : 0); /* for the next one */
+	pulse_allow(done < total ? FACTORS_SECONDS : 0); /* for the next node */
 }
 
 static void
