@@ -4,9 +4,7 @@
 #include "base/str.h"
 
 #define CONFIG_FILE "preprocessor_config.json"
-#define CONFIG_FILE_NEW \
-	"processor_config.json" /* transformers 5 has the same settings in its member
-                                                 * `image_processor` */
+#define CONFIG_FILE_NEW "processor_config.json" /* transformers 5: same keys, in `image_processor` */
 #define CONFIG_LEN_MAX (8 << 20)
 #define TOKENIZER_FILE "tokenizer.json"
 #define IMAGE_MARK "{image}"
