@@ -277,8 +277,8 @@ test_help(void **state)
 	} rows[] = {
 		{SPEC_FIELD_DTYPE, "type of the numbers that the graphs compute with: fp32, fp16 (fp32)"},
 		{SPEC_FIELD_VARIANTS, "graphs to make: text, image, unified, preprocess, page (text,image)"},
-		{SPEC_FIELD_ATTEMPTS,
-		 "maximum number of attempts; only failures that may be temporary are retried; from 1 to 10 (3)"},
+		{SPEC_FIELD_ATTEMPTS, "maximum number of attempts; only failures that may be temporary are "
+				      "retried; from 1 to 10 (3)"},
 		{SPEC_FIELD_SEED, "parity: seed for the generated cases (1)"},
 		{SPEC_FIELD_PARITY, "do not compare embeddings with the original's before publishing"},
 	};
