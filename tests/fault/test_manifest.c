@@ -73,8 +73,7 @@ manifest_make(struct conversion *c, unsigned fail_at, struct err *e)
 	return r;
 }
 
-static void
-test_no_allocation_is_missed(void **state)
+TEST_WITH(test_no_allocation_is_missed, tmpdir_setup, tmpdir_teardown)
 {
 	_cleanup_free_ char *path = fs_join(*state, MANIFEST_FILE), *whole = NULL;
 	Colconv__Job job = COLCONV__JOB__INIT;
@@ -112,10 +111,6 @@ test_no_allocation_is_missed(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_no_allocation_is_missed, tmpdir_setup, tmpdir_teardown),
-	};
-
 	json_set_alloc_funcs(faulty_malloc, free);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return tests_run("manifest", NULL, NULL);
 }

@@ -304,24 +304,18 @@ every_call(enum mode mode)
 		(void)one_run(mode, at);
 }
 
-static void
-test_error(void **state)
+TEST(test_error)
 {
-	(void)state;
 	every_call(MODE_ERROR);
 }
 
-static void
-test_full(void **state)
+TEST(test_full)
 {
-	(void)state;
 	every_call(MODE_FULL);
 }
 
-static void
-test_kill(void **state)
+TEST(test_kill)
 {
-	(void)state;
 	every_call(MODE_KILL);
 }
 
@@ -376,14 +370,12 @@ one_migration(enum mode mode, int at)
 	return fault.calls;
 }
 
-static void
-test_migration(void **state)
+TEST(test_migration)
 {
 	static const enum mode modes[] = {MODE_ERROR, MODE_FULL, MODE_KILL};
 	int n = one_migration(MODE_COUNT, 0), at;
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(modes); i++)
 		for (at = 1; at <= n; at++)
 			(void)one_migration(modes[i], at);
@@ -393,14 +385,12 @@ test_migration(void **state)
  * A batch that outgrows SQLite's cache writes before its commit. On a full disk it is lost there
  * and then, and its later calls must not become transactions of their own.
  */
-static void
-test_lost_batch(void **state)
+TEST_WITH(test_lost_batch, queue_setup, queue_teardown)
 {
 	char model[SPEC_PATH_MAX + 1];
 	int64_t n[JOB_STATE_MAX];
 	int i, added = 0;
 
-	(void)state;
 	memset(model, 'm', sizeof(model));
 	model[0] = '/';
 	model[sizeof(model) - 1] = '\0';
@@ -426,12 +416,10 @@ test_lost_batch(void **state)
 }
 
 /* After a failed fsync nobody knows what the disk has: only a new start may go on. */
-static void
-test_broken(void **state)
+TEST_WITH(test_broken, queue_setup, queue_teardown)
 {
 	int64_t id;
 
-	(void)state;
 	fault.mode = MODE_ERROR;
 	fault.calls = 0;
 	fault.at = 3; /* two writes of the log, then its fsync */
@@ -452,17 +440,8 @@ test_broken(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_error),
-		cmocka_unit_test(test_full),
-		cmocka_unit_test(test_kill),
-		cmocka_unit_test(test_migration),
-		cmocka_unit_test_setup_teardown(test_lost_batch, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_broken, queue_setup, queue_teardown),
-	};
-
 	told = mmap(NULL, sizeof(*told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (told == MAP_FAILED)
 		return 1;
-	return cmocka_run_group_tests_name("queue faults", tests, NULL, NULL);
+	return tests_run("queue faults", NULL, NULL);
 }

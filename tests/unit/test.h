@@ -6,10 +6,45 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
 #include "base/err.h"
+
+/*
+ * TEST(test_what) { ... } defines a test, and TEST_WITH one with a setup and a teardown of its own. tests_run() runs
+ * all of a program in the order of their definitions: before main(), each has added itself to the list here.
+ */
+static struct CMUnitTest tests_defined[64];
+static size_t tests_count;
+
+static inline void
+test_define(struct CMUnitTest test)
+{
+	if (tests_count == sizeof(tests_defined) / sizeof(tests_defined[0]))
+		abort();
+	tests_defined[tests_count++] = test;
+}
+
+/* The exit status of the program: how many tests failed. */
+static inline int
+tests_run(const char *name, CMFixtureFunction setup, CMFixtureFunction teardown)
+{
+	return _cmocka_run_group_tests(name, tests_defined, tests_count, setup, teardown);
+}
+
+/* clang-format off */
+#define TEST_WITH(name, setup, teardown)                                                                     \
+	static void name(void **state);                                                                      \
+	__attribute__((constructor)) static void name##_define(void)                                         \
+	{                                                                                                    \
+		test_define((struct CMUnitTest){#name, name, setup, teardown, NULL});                        \
+	}                                                                                                    \
+	static void name(void **state __attribute__((unused)))
+
+#define TEST(name) TEST_WITH(name, NULL, NULL)
+/* clang-format on */
 
 /* The call failed with this code and its sentence holds these words. */
 /* clang-format off */

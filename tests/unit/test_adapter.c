@@ -244,8 +244,7 @@ assert_q(const struct checkpoint *c, size_t rank, double scale, bool dora)
 
 static const struct row q_rows[] = {ADAPTER_OF(Q, 37, Q_IN, Q_OUT), {NULL}};
 
-static void
-test_plain(void **state)
+TEST(test_plain)
 {
 	struct checkpoint *c = open_made(state, CONFIG(", \"r\": 37, \"lora_alpha\": 18.5"), q_rows);
 
@@ -256,8 +255,7 @@ test_plain(void **state)
 	checkpoint_free(&c);
 }
 
-static void
-test_rslora(void **state)
+TEST(test_rslora)
 {
 	struct checkpoint *c = open_made(state,
 					 CONFIG(", \"r\": 37, \"lora_alpha\": 2, \"use_rslora\": true, "
@@ -268,8 +266,7 @@ test_rslora(void **state)
 	checkpoint_free(&c);
 }
 
-static void
-test_dora(void **state)
+TEST(test_dora)
 {
 	struct checkpoint *c = open_made(
 		state, CONFIG(", \"use_dora\": true"),
@@ -280,8 +277,7 @@ test_dora(void **state)
 }
 
 /* Patterns: the first that matches the whole path, or its end after a dot. */
-static void
-test_patterns(void **state)
+TEST(test_patterns)
 {
 	static const struct {
 		const char *patterns;
@@ -313,8 +309,7 @@ test_patterns(void **state)
 	}
 }
 
-static void
-test_embedding(void **state)
+TEST(test_embedding)
 {
 	struct checkpoint *c = open_made(state, CONFIG(", \"r\": 34"),
 					 ROWS({BM E ".lora_embedding_A", 2, {34, E_WORDS}, ELEM_F32},
@@ -343,8 +338,7 @@ test_embedding(void **state)
 		BM C ".lora_B.weight", 5, {C_OUT, rank, 1, 1, 1}, ELEM_F32 \
 	}
 
-static void
-test_kernel(void **state)
+TEST(test_kernel)
 {
 	struct checkpoint *c =
 		open_made(state, CONFIG(", \"r\": 33, \"lora_alpha\": 66"), ROWS(KERNEL_OF(33)));
@@ -378,8 +372,7 @@ assert_tokens(void **state, const char *config, const char *tensor, const int *t
 
 #define TOKENS BM E ".token_adapter.trainable_tokens_delta"
 
-static void
-test_tokens(void **state)
+TEST(test_tokens)
 {
 	assert_tokens(state, CONFIG(", \"trainable_token_indices\": [144, 0, 37]"), TOKENS,
 		      (int[]){144, 0, 37}, 3);
@@ -423,8 +416,7 @@ progress_count(void *arg, uint64_t done, uint64_t total, const char *name)
 }
 
 /* An init that changes the base when the adapter is loaded: PiSSA whatever the scale is, OLoRA with it. */
-static void
-test_init(void **state)
+TEST(test_init)
 {
 	static const struct {
 		const char *name;
@@ -463,8 +455,7 @@ test_init(void **state)
 }
 
 /* These leave the base alone when the adapter is loaded. */
-static void
-test_init_plain(void **state)
+TEST(test_init_plain)
 {
 	static const char *const values[] = {"true",           "false",   "null",     "\"gaussian\"",
 					     "\"orthogonal\"", "\"eva\"", "\"MiCA\"", "\"lora_ga\""};
@@ -480,8 +471,7 @@ test_init_plain(void **state)
 	}
 }
 
-static void
-test_replaced(void **state)
+TEST(test_replaced)
 {
 	struct checkpoint *c = open_made(
 		state, CONFIG(", \"bias\": \"lora_only\", \"modules_to_save\": [\"" P "\"]"),
@@ -499,8 +489,7 @@ test_replaced(void **state)
 }
 
 /* Both spellings of the adapter's name, and a bias that is added to. */
-static void
-test_bias(void **state)
+TEST(test_bias)
 {
 	struct checkpoint *c = open_made(state, CONFIG(", \"lora_bias\": true"),
 					 ROWS({BM Q ".lora_A.default.weight", 2, {8, Q_IN}, ELEM_F32},
@@ -517,8 +506,7 @@ test_bias(void **state)
 }
 
 /* A projection that only the adapter has. */
-static void
-test_own_projection(void **state)
+TEST(test_own_projection)
 {
 	_cleanup_free_ char *dir =
 		folders_make(state, ROWS({K ".weight", 2, {3, 4}, ELEM_F32}), CONFIG(""),
@@ -545,8 +533,7 @@ assert_refused(const char *dir, const char *base, int code, const char *words)
 }
 
 /* Where the base is looked for. */
-static void
-test_base(void **state)
+TEST(test_base)
 {
 	_cleanup_free_ char *dir = folders_make(state, base_rows, CONFIG(", \"r\": 37"), q_rows);
 	_cleanup_free_ char *base = fs_join(*state, "base"), *config = NULL, *inner = fs_join(dir, "base");
@@ -639,8 +626,7 @@ static const struct {
 	{CONFIG(", \"megatron_config\": {\"a\": 3}"), E_UNSUPPORTED_MODEL, "megatron_config"},
 };
 
-static void
-test_bad_config(void **state)
+TEST(test_bad_config)
 {
 	_cleanup_free_ char *dir = folders_make(state, base_rows, CONFIG(""), q_rows);
 	size_t i;
@@ -811,8 +797,7 @@ static const struct {
 	 "changes the weight 'lm.layers.0.self_attn.k_proj.bias'"},
 };
 
-static void
-test_bad_tensors(void **state)
+TEST(test_bad_tensors)
 {
 	size_t i;
 
@@ -824,8 +809,7 @@ test_bad_tensors(void **state)
 	}
 }
 
-static void
-test_bare_base(void **state)
+TEST(test_bare_base)
 {
 	_cleanup_free_ char *dir = folders_make(state, ROWS({K ".weight", 2, {3, 4}, ELEM_F32}), CONFIG(""),
 						ROWS(ADAPTER_OF(P, 8, 5, 6)));
@@ -835,8 +819,7 @@ test_bare_base(void **state)
 }
 
 /* A quantized base has matrices of integers, to which nothing can be added. */
-static void
-test_integer_base(void **state)
+TEST(test_integer_base)
 {
 	_cleanup_free_ char *dir = folders_make(state, ROWS({K ".weight", 2, {3, 4}, ELEM_I8}),
 						CONFIG(", \"init_lora_weights\": \"pissa\", \"r\": 2"),
@@ -845,8 +828,7 @@ test_integer_base(void **state)
 	assert_refused(dir, NULL, E_UNSUPPORTED_MODEL, "tensor '" K ".weight' of the base is of dtype I8");
 }
 
-static void
-test_no_weights(void **state)
+TEST(test_no_weights)
 {
 	_cleanup_free_ char *dir = folders_make(state, base_rows, CONFIG(""), NULL);
 
@@ -858,17 +840,5 @@ test_no_weights(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plain),       cmocka_unit_test(test_rslora),
-		cmocka_unit_test(test_dora),        cmocka_unit_test(test_patterns),
-		cmocka_unit_test(test_embedding),   cmocka_unit_test(test_replaced),
-		cmocka_unit_test(test_bias),        cmocka_unit_test(test_own_projection),
-		cmocka_unit_test(test_base),        cmocka_unit_test(test_bad_config),
-		cmocka_unit_test(test_bad_tensors), cmocka_unit_test(test_bare_base),
-		cmocka_unit_test(test_no_weights),  cmocka_unit_test(test_kernel),
-		cmocka_unit_test(test_tokens),      cmocka_unit_test(test_init),
-		cmocka_unit_test(test_init_plain),  cmocka_unit_test(test_integer_base),
-	};
-
-	return cmocka_run_group_tests_name("adapter", tests, tmpdir_setup, tmpdir_teardown);
+	return tests_run("adapter", tmpdir_setup, tmpdir_teardown);
 }

@@ -68,8 +68,7 @@ assert_refused(void **state, const char *dir, const char *base, enum adapter_use
 static const char *const weight_names[] = {"m/a/model.safetensors", "m/a/model.safetensors.index.json"};
 
 /* The table of adapter_find.h, row by row. */
-static void
-test_model(void **state)
+TEST(test_model)
 {
 	size_t i;
 
@@ -82,8 +81,7 @@ test_model(void **state)
 	}
 }
 
-static void
-test_adapter(void **state)
+TEST(test_adapter)
 {
 	files_make(state, (const char *const[]){"m/b/config.json", NULL});
 	adapter_make(state, "m/a", "b");
@@ -93,8 +91,7 @@ test_adapter(void **state)
 	assert_refused(state, "m/a", NULL, ADAPTER_IGNORE, "holds an adapter and nothing else");
 }
 
-static void
-test_both(void **state)
+TEST(test_both)
 {
 	size_t i;
 
@@ -111,8 +108,7 @@ test_both(void **state)
 	}
 }
 
-static void
-test_subfolder(void **state)
+TEST(test_subfolder)
 {
 	files_make(state, (const char *const[]){"m/a/README.md", "m/a/empty/x", "m/b/config.json", NULL});
 	adapter_make(state, "m/a/last", "owner/b");
@@ -128,8 +124,7 @@ test_subfolder(void **state)
 }
 
 /* What the adapter calls its base, and where that lies. */
-static void
-test_base(void **state)
+TEST(test_base)
 {
 	static const struct {
 		const char *name, *file, *want;
@@ -162,10 +157,5 @@ test_base(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_model),     cmocka_unit_test(test_adapter), cmocka_unit_test(test_both),
-		cmocka_unit_test(test_subfolder), cmocka_unit_test(test_base),
-	};
-
-	return cmocka_run_group_tests_name("adapter_find", tests, tmpdir_setup, tmpdir_teardown);
+	return tests_run("adapter_find", tmpdir_setup, tmpdir_teardown);
 }

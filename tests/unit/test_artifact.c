@@ -69,13 +69,11 @@ assert_text(int fd, uint64_t size, const char *want)
 	(void)close(fd);
 }
 
-static void
-test_publish(void **state)
+TEST_WITH(test_publish, setup, teardown)
 {
 	uint64_t size = 0;
 	int fd = -1;
 
-	(void)state;
 	fill();
 	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), 0);
 	assert_false(has("staging/7.2"));
@@ -98,13 +96,11 @@ test_publish(void **state)
 }
 
 /* What a publication that failed after its rename has left. */
-static void
-test_publish_over(void **state)
+TEST_WITH(test_publish_over, setup, teardown)
 {
 	uint64_t size;
 	int fd;
 
-	(void)state;
 	fill();
 	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), 0);
 	freep(&staging);
@@ -131,14 +127,12 @@ assert_refused(const char *manifest, const char *words)
 	assert_false(has("artifacts/7"));
 }
 
-static void
-test_refused(void **state)
+TEST_WITH(test_refused, setup, teardown)
 {
 	_cleanup_free_ char *path = fs_join(staging, "text.onnx"), *other = fs_join(staging, "other"),
 			    *outside = fs_join(top, "outside");
 	const char *good = MANIFEST(FILE_ROW("text.onnx", "3"));
 
-	(void)state;
 	put("text.onnx", "abc");
 	assert_refused("{", "manifest.json");
 	assert_refused("{}", "files is missing");
@@ -169,12 +163,10 @@ test_refused(void **state)
 }
 
 /* The manifest itself must be a plain file, too. */
-static void
-test_manifest_link(void **state)
+TEST_WITH(test_manifest_link, setup, teardown)
 {
 	_cleanup_free_ char *manifest = fs_join(staging, "manifest.json"), *outside = fs_join(top, "m");
 
-	(void)state;
 	fill();
 	assert_int_equal(rename(manifest, outside), 0);
 	assert_int_equal(symlink("../../m", manifest), 0);
@@ -185,8 +177,7 @@ test_manifest_link(void **state)
 	assert_error(&err, E_MISMATCH, "no file 'manifest.json'");
 }
 
-static void
-test_open_refused(void **state)
+TEST_WITH(test_open_refused, setup, teardown)
 {
 	static const char *const names[] = {"",     ".",    "..",     "../7/text.onnx", "a/b",
 					    "link", "fifo", "folder", "hard",           "no"};
@@ -197,7 +188,6 @@ test_open_refused(void **state)
 	size_t i;
 	int fd;
 
-	(void)state;
 	fill();
 	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), 0);
 	assert_int_equal(symlink("text.onnx", a), 0);
@@ -211,13 +201,11 @@ test_open_refused(void **state)
 	assert_error(&err, E_NOT_FOUND, "there is no file 'text.onnx'");
 }
 
-static void
-test_report(void **state)
+TEST_WITH(test_report, setup, teardown)
 {
 	uint64_t size;
 	int fd;
 
-	(void)state;
 	assert_int_equal(artifact_keep_report(top, 7, 2, &err), E_NOT_FOUND);
 	err_clear(&err);
 	assert_int_equal(artifact_open_report(top, 7, &fd, &size, &err), E_NOT_FOUND);
@@ -231,10 +219,8 @@ test_report(void **state)
 	assert_text(fd, size, "{}\n");
 }
 
-static void
-test_stage_empties(void **state)
+TEST_WITH(test_stage_empties, setup, teardown)
 {
-	(void)state;
 	fill();
 	freep(&staging);
 	assert_int_equal(artifact_stage(top, 7, 2, &staging, &err), 0);
@@ -262,13 +248,11 @@ steps(void)
 	return n;
 }
 
-static void
-test_trash(void **state)
+TEST_WITH(test_trash, setup, teardown)
 {
 	uint64_t size;
 	int fd;
 
-	(void)state;
 	fill();
 	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), 0);
 	big("artifacts/7/text.onnx");
@@ -289,14 +273,12 @@ test_trash(void **state)
 }
 
 /* Files in a folder of an artifact: they are listed, opened and removed, and strangers beside them are refused. */
-static void
-test_folder(void **state)
+TEST_WITH(test_folder, setup, teardown)
 {
 	_cleanup_free_ char *sub = NULL, *outside = NULL;
 	uint64_t size;
 	int fd;
 
-	(void)state;
 	fill();
 	sub = fs_join(staging, "onnx");
 	outside = fs_join(top, "outside");
@@ -321,12 +303,10 @@ test_folder(void **state)
 	err_clear(&err);
 }
 
-static void
-test_folder_strangers(void **state)
+TEST_WITH(test_folder_strangers, setup, teardown)
 {
 	_cleanup_free_ char *sub = NULL;
 
-	(void)state;
 	fill();
 	sub = fs_join(staging, "onnx");
 	assert_int_equal(mkdir(sub, 0700), 0);
@@ -340,12 +320,10 @@ test_folder_strangers(void **state)
 }
 
 /* The same number twice, as recovery may have it. */
-static void
-test_trash_twice(void **state)
+TEST_WITH(test_trash_twice, setup, teardown)
 {
 	_cleanup_free_ char *again = fs_join(top, "artifacts/7");
 
-	(void)state;
 	fill();
 	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), 0);
 	assert_int_equal(artifact_trash(top, 7, &err), 0);
@@ -357,14 +335,12 @@ test_trash_twice(void **state)
 }
 
 /* A download that began before goes on to its end, and the rest goes meanwhile. */
-static void
-test_trash_read(void **state)
+TEST_WITH(test_trash_read, setup, teardown)
 {
 	char buf[8];
 	uint64_t size;
 	int fd;
 
-	(void)state;
 	fill();
 	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), 0);
 	big("artifacts/7/text.onnx");
@@ -382,15 +358,13 @@ test_trash_read(void **state)
 }
 
 /* What an artifact never has, but somebody may have put there: nothing outside is touched. */
-static void
-test_trash_strange(void **state)
+TEST_WITH(test_trash_strange, setup, teardown)
 {
 	_cleanup_free_ char *dir = fs_join(top, "trash/x"), *sub = fs_join(top, "trash/x/sub"),
 			    *link_dir = fs_join(top, "trash/x/dir"), *fifo = fs_join(top, "trash/x/sub/fifo"),
 			    *hard = fs_join(top, "trash/x/hard"), *outside = fs_join(top, "outside");
 	struct stat st;
 
-	(void)state;
 	assert_int_equal(mkdir(dir, 0700), 0);
 	assert_int_equal(mkdir(sub, 0700), 0);
 	assert_int_equal(mkfifo(fifo, 0600), 0);
@@ -408,21 +382,5 @@ test_trash_strange(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_publish, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_publish_over, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_manifest_link, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_open_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_report, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_stage_empties, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_trash, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_folder, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_folder_strangers, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_trash_twice, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_trash_read, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_trash_strange, setup, teardown),
-	};
-
-	return cmocka_run_group_tests_name("artifact", tests, NULL, NULL);
+	return tests_run("artifact", NULL, NULL);
 }

@@ -30,13 +30,11 @@ bar_setup(struct bar *b, FILE **out)
 	bar_stage(b, "export", 1000);
 }
 
-static void
-test_format(void **state)
+TEST(test_format)
 {
 	struct bar b;
 	FILE *out;
 
-	(void)state;
 	bar_setup(&b, &out);
 	assert_string_equal(line(&b, 80), "export     ");
 	bar_progress(&b, 0, 4000000000, "bytes", "lm.03.mlp", 1000);
@@ -55,13 +53,11 @@ test_format(void **state)
 	(void)fclose(out);
 }
 
-static void
-test_units_other_than_bytes(void **state)
+TEST(test_units_other_than_bytes)
 {
 	struct bar b;
 	FILE *out;
 
-	(void)state;
 	bar_setup(&b, &out);
 	bar_progress(&b, 10, 0, "nodes", "", 1000);
 	bar_progress(&b, 30, 0, "nodes", "", 2000);
@@ -72,8 +68,7 @@ test_units_other_than_bytes(void **state)
 }
 
 /* 145 MB/s in pieces of 64 KiB: two or three within each millisecond. */
-static void
-test_rate_of_many_pieces_a_millisecond(void **state)
+TEST(test_rate_of_many_pieces_a_millisecond)
 {
 	const double speed = 145e6;
 	const uint64_t piece = 65536, total = 1000 * piece * 10;
@@ -81,7 +76,6 @@ test_rate_of_many_pieces_a_millisecond(void **state)
 	FILE *out;
 	uint64_t done;
 
-	(void)state;
 	bar_setup(&b, &out);
 	for (done = 0; done < total / 2; done += piece)
 		bar_progress(&b, done, total, "bytes", "", 1000 + (int64_t)((double)done / speed * 1000));
@@ -90,13 +84,11 @@ test_rate_of_many_pieces_a_millisecond(void **state)
 	(void)fclose(out);
 }
 
-static void
-test_rate_survives_odd_progress(void **state)
+TEST(test_rate_survives_odd_progress)
 {
 	struct bar b;
 	FILE *out;
 
-	(void)state;
 	bar_setup(&b, &out);
 	bar_progress(&b, 100, 1000, "bytes", "", 1000);
 	bar_progress(&b, 200, 1000, "bytes", "", 1000); /* at the same instant */
@@ -112,13 +104,11 @@ test_rate_survives_odd_progress(void **state)
 	(void)fclose(out);
 }
 
-static void
-test_foreign_text_is_harmless(void **state)
+TEST(test_foreign_text_is_harmless)
 {
 	struct bar b;
 	FILE *out;
 
-	(void)state;
 	bar_setup(&b, &out);
 	bar_stage(&b, "\033[2Jx", 1000);
 	bar_progress(&b, 1, 2, "by\ntes", "\302\233d\342\200\256", 1000);
@@ -133,15 +123,13 @@ test_foreign_text_is_harmless(void **state)
 	(void)fclose(out);
 }
 
-static void
-test_lines_without_a_terminal(void **state)
+TEST(test_lines_without_a_terminal)
 {
 	char got[256];
 	struct bar b;
 	FILE *out;
 	size_t n;
 
-	(void)state;
 	bar_setup(&b, &out);
 	bar_progress(&b, 1, 2, "bytes", "x", 1100);
 	bar_note(&b, "words %d", 3);
@@ -157,14 +145,5 @@ test_lines_without_a_terminal(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_format),
-		cmocka_unit_test(test_units_other_than_bytes),
-		cmocka_unit_test(test_rate_of_many_pieces_a_millisecond),
-		cmocka_unit_test(test_rate_survives_odd_progress),
-		cmocka_unit_test(test_foreign_text_is_harmless),
-		cmocka_unit_test(test_lines_without_a_terminal),
-	};
-
-	return cmocka_run_group_tests_name("bar", tests, NULL, NULL);
+	return tests_run("bar", NULL, NULL);
 }

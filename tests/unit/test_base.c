@@ -9,8 +9,7 @@
 #include "base/json.h"
 #include "base/str.h"
 
-static void
-test_numbers_are_decimal(void **state)
+TEST(test_numbers_are_decimal)
 {
 	static const char *const bad[] = {"",    " 1",  "1 ", "+1",  "-1",  "0x10", "1x",    "0x1p3",
 					  "inf", "nan", "1e", "1e+", "--1", "1,5",  "1e999", "1 e3"};
@@ -19,7 +18,6 @@ test_numbers_are_decimal(void **state)
 	double v;
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(bad); i++) {
 		assert_int_equal(str_to_double(bad[i], 0, INFINITY, "x", &v, NULL), E_USAGE);
 		assert_int_equal(str_to_u64(bad[i], 0, UINT64_MAX, "x", &n, NULL), E_USAGE);
@@ -44,13 +42,11 @@ test_numbers_are_decimal(void **state)
 	assert_int_equal(n, 10);
 }
 
-static void
-test_bytes_from_str(void **state)
+TEST(test_bytes_from_str)
 {
 	struct err e = ERR_INIT;
 	uint64_t n = 0;
 
-	(void)state;
 	assert_int_equal(str_to_bytes("2GB", "size", &n, &e), 0);
 	assert_true(n == 2000000000);
 	assert_int_equal(str_to_bytes("1.5KiB", "size", &n, &e), 0);
@@ -59,13 +55,11 @@ test_bytes_from_str(void **state)
 	assert_error(&e, E_USAGE, "size must be a size such as 500MB");
 }
 
-static void
-test_messages_are_utf8(void **state)
+TEST(test_messages_are_utf8)
 {
 	char word[1200];
 	struct err e = ERR_INIT;
 
-	(void)state;
 	(void)err_set(&e, E_IO, "a\xff\n\xc3\xbc\xe2\x82 b");
 	assert_string_equal(e.msg, "a??\xc3\xbc?? b");
 	memset(word, 'w', sizeof(word));
@@ -78,8 +72,7 @@ test_messages_are_utf8(void **state)
 	assert_true(str_is_utf8(e.msg, strlen(e.msg)));
 }
 
-static void
-test_children_get_three_descriptors(void **state)
+TEST(test_children_get_three_descriptors)
 {
 	char script[] = "! test -e /proc/self/fd/$0", number[12];
 	char *const argv[] = {"sh", "-c", script, number, NULL};
@@ -88,7 +81,6 @@ test_children_get_three_descriptors(void **state)
 	struct err e = ERR_INIT;
 	int fd = open("/dev/null", O_RDONLY), status;
 
-	(void)state;
 	assert_true(fd > 2);
 	(void)snprintf(number, sizeof(number), "%d", fd);
 	assert_int_equal(proc_spawn(&spec, &p, &e), 0);
@@ -109,8 +101,7 @@ assert_real(double v, const char *want)
 }
 
 /* The first and the last of each range that is not shown, and their neighbours that are. */
-static void
-test_times(void **state)
+TEST(test_times)
 {
 	static const struct {
 		int64_t ms;
@@ -127,13 +118,11 @@ test_times(void **state)
 	char text[32];
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(rows); i++)
 		assert_string_equal(str_time(rows[i].ms, text, sizeof(text)), rows[i].text);
 }
 
-static void
-test_visible_text(void **state)
+TEST(test_visible_text)
 {
 	static const struct {
 		const char *text, *clean; /* `clean` NULL: the text is visible */
@@ -171,7 +160,6 @@ test_visible_text(void **state)
 	char text[64];
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(cases); i++) {
 		(void)snprintf(text, sizeof(text), "%s", cases[i].text);
 		assert_int_equal(str_is_visible(text, strlen(text)), !cases[i].clean);
@@ -185,12 +173,10 @@ test_visible_text(void **state)
 	assert_string_equal(text, "a\n?[0mb?\n");
 }
 
-static void
-test_json_is_printed(void **state)
+TEST(test_json_is_printed)
 {
 	struct buf b = BUF_INIT;
 
-	(void)state;
 	json_print_str(&b, "\x01\n\"\\/\x7f\u00fc");
 	assert_string_equal(b.data, "\"\\u0001\\u000a\\\"\\\\/\x7f\u00fc\"");
 	buf_clear(&b);
@@ -206,13 +192,11 @@ test_json_is_printed(void **state)
 }
 
 /* A text that just fits, one that does not, and one after it. */
-static void
-test_buf_grows(void **state)
+TEST(test_buf_grows)
 {
 	char text[400];
 	size_t len;
 
-	(void)state;
 	for (len = 1; len < sizeof(text); len++) {
 		struct buf b = BUF_INIT;
 
@@ -227,12 +211,10 @@ test_buf_grows(void **state)
 }
 
 /* Each name and number leads back to its row, and no two rows share one. */
-static void
-test_elements(void **state)
+TEST(test_elements)
 {
 	int i;
 
-	(void)state;
 	for (i = 0; i < ELEM_MAX; i++) {
 		const enum elem t = (enum elem)i;
 
@@ -255,17 +237,5 @@ test_elements(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_numbers_are_decimal),
-		cmocka_unit_test(test_bytes_from_str),
-		cmocka_unit_test(test_times),
-		cmocka_unit_test(test_messages_are_utf8),
-		cmocka_unit_test(test_visible_text),
-		cmocka_unit_test(test_children_get_three_descriptors),
-		cmocka_unit_test(test_json_is_printed),
-		cmocka_unit_test(test_buf_grows),
-		cmocka_unit_test(test_elements),
-	};
-
-	return cmocka_run_group_tests_name("base", tests, NULL, NULL);
+	return tests_run("base", NULL, NULL);
 }

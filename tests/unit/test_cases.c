@@ -26,8 +26,7 @@ write_case(const char *name, const struct case_tensor *t, size_t count)
 	return path;
 }
 
-static void
-test_good(void **state)
+TEST(test_good)
 {
 	const struct case_tensor t[] = {MASK, EMBEDDINGS,
 					CASE_TENSOR("in.pixel_values", "F32", "[1]", pixels),
@@ -38,7 +37,6 @@ test_good(void **state)
 	struct err e = ERR_INIT;
 	struct parity_case *c;
 
-	(void)state;
 	(void)cases_add_file(&l, path, "embeddings", &e);
 	(void)cases_add_file(&l, other, "embeddings", &e);
 	assert_no_error(&e);
@@ -55,15 +53,13 @@ test_good(void **state)
 	assert_false(l.items[1].has_pixels);
 }
 
-static void
-test_expect(void **state)
+TEST(test_expect)
 {
 	const struct case_tensor t[] = {MASK, CASE_TENSOR("out.other", "F32", "[2, 3, 2]", embeddings)};
 	_cleanup_free_ char *path = write_case("expect", t, ARRAY_LEN(t));
 	_cleanup_(cases_release) struct cases l = CASES_INIT;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	(void)cases_add_file(&l, path, "other", &e);
 	assert_no_error(&e);
 	assert_int_equal(cases_add_file(&l, path, "embeddings", &e), E_BAD_REFERENCE);
@@ -72,8 +68,7 @@ test_expect(void **state)
 }
 
 /* A vector for each row, which counts where one of the row's tokens does. Either name is good for it. */
-static void
-test_one_each(void **state)
+TEST(test_one_each)
 {
 	static const int64_t none_in_second[] = {1, 0, 1, 0, 0, 0};
 	static const char *const names[] = {"embedding", "embeddings"};
@@ -81,7 +76,6 @@ test_one_each(void **state)
 	struct err e = ERR_INIT;
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(names); i++) {
 		const struct case_tensor t[] = {
 			CASE_TENSOR("in.attention_mask", "I64", "[2, 3]", none_in_second),
@@ -98,8 +92,7 @@ test_one_each(void **state)
 }
 
 /* Files that are refused, and what is said of them. */
-static void
-test_refused(void **state)
+TEST(test_refused)
 {
 	static const float nan_values[] = {1, 2, 3, 4, 0, NAN, 0, 0, 5, 6, 7, 8};
 	static const int64_t twos[] = {1, 1, 2, 0, 1, 1};
@@ -132,7 +125,6 @@ test_refused(void **state)
 	_cleanup_(cases_release) struct cases l = CASES_INIT;
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		_cleanup_free_ char *path = write_case("refused", rows[i].t, ARRAY_LEN(rows[i].t));
 		struct err e = ERR_INIT;
@@ -144,13 +136,11 @@ test_refused(void **state)
 	assert_int_equal(l.count, 0);
 }
 
-static void
-test_no_file(void **state)
+TEST(test_no_file)
 {
 	_cleanup_(cases_release) struct cases l = CASES_INIT;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(cases_add_file(&l, "/nonexistent/x", "embeddings", &e), E_BAD_REFERENCE);
 	assert_error(&e, E_BAD_REFERENCE, "/nonexistent/x");
 	err_clear(&e);
@@ -158,8 +148,7 @@ test_no_file(void **state)
 	assert_error(&e, E_BAD_REFERENCE, "cannot read the folder '/nonexistent'");
 }
 
-static void
-test_other_dim(void **state)
+TEST(test_other_dim)
 {
 	const struct case_tensor a[] = {MASK, EMBEDDINGS};
 	const struct case_tensor b[] = {
@@ -168,22 +157,19 @@ test_other_dim(void **state)
 	_cleanup_(cases_release) struct cases l = CASES_INIT;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	(void)cases_add_file(&l, pa, "embeddings", &e);
 	assert_no_error(&e);
 	assert_int_equal(cases_add_file(&l, pb, "embeddings", &e), E_BAD_REFERENCE);
 	assert_error(&e, E_BAD_REFERENCE, "has embeddings of 1 elements");
 }
 
-static void
-test_dir(void **state)
+TEST(test_dir)
 {
 	const struct case_tensor t[] = {MASK, EMBEDDINGS};
 	_cleanup_free_ char *sub = fs_join(dir, "sub");
 	_cleanup_(cases_release) struct cases l = CASES_INIT;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	(void)fs_mkdir(sub, 0755, &e);
 	assert_int_equal(cases_add_dir(&l, sub, "embeddings", &e), E_BAD_REFERENCE);
 	assert_error(&e, E_BAD_REFERENCE, "holds no case-*.safetensors");
@@ -218,12 +204,5 @@ teardown(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),     cmocka_unit_test(test_expect),
-		cmocka_unit_test(test_one_each), cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_no_file),  cmocka_unit_test(test_other_dim),
-		cmocka_unit_test(test_dir),
-	};
-
-	return cmocka_run_group_tests_name("cases", tests, setup, teardown);
+	return tests_run("cases", setup, teardown);
 }

@@ -42,8 +42,7 @@ assert_file(const char *leaf, const char *name, const char *want)
 	assert_string_equal(text, want);
 }
 
-static void
-test_limit(void **state)
+TEST_WITH(test_limit, tmpdir_setup, tmpdir_teardown)
 {
 	const struct cgroup c = {.dir = *state, .memory = true};
 	_cleanup_free_ char *leaf = NULL, *added = NULL;
@@ -56,8 +55,7 @@ test_limit(void **state)
 	assert_file(leaf, "memory.oom.group", "1\n"); /* a group's file is not shortened by a write */
 }
 
-static void
-test_oom_kills(void **state)
+TEST_WITH(test_oom_kills, tmpdir_setup, tmpdir_teardown)
 {
 	_cleanup_free_ char *leaf = NULL;
 
@@ -68,8 +66,7 @@ test_oom_kills(void **state)
 	assert_true(cgroup_oom_kills(leaf) == 3);
 }
 
-static void
-test_no_controller(void **state)
+TEST_WITH(test_no_controller, tmpdir_setup, tmpdir_teardown)
 {
 	const struct cgroup c = {.dir = *state, .memory = true}, none = {.dir = NULL};
 	_cleanup_free_ char *leaf = NULL, *path = str_printf("%s/attempt-other", (char *)*state);
@@ -100,8 +97,7 @@ on_ended(void *arg, const struct child_end *end)
 }
 
 /* A worker that is killed, in a group that says why. */
-static void
-test_words_of_the_limit(void **state)
+TEST_WITH(test_words_of_the_limit, tmpdir_setup, tmpdir_teardown)
 {
 	static const struct child_ops ops = {.log = on_log, .ended = on_ended};
 	char nonce[] = NONCE, sh[] = "/bin/sh", minus_c[] = "-c", kill[] = "echo too much >&2; kill -9 $$";
@@ -137,8 +133,7 @@ test_words_of_the_limit(void **state)
 }
 
 /* The group of a worker that cannot be started does not stay. */
-static void
-test_no_worker_no_group(void **state)
+TEST_WITH(test_no_worker_no_group, tmpdir_setup, tmpdir_teardown)
 {
 	static const struct child_ops ops = {.log = on_log, .ended = on_ended};
 	char nonce[] = "beef";
@@ -160,15 +155,7 @@ test_no_worker_no_group(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_limit, tmpdir_setup, tmpdir_teardown),
-		cmocka_unit_test_setup_teardown(test_oom_kills, tmpdir_setup, tmpdir_teardown),
-		cmocka_unit_test_setup_teardown(test_no_controller, tmpdir_setup, tmpdir_teardown),
-		cmocka_unit_test_setup_teardown(test_words_of_the_limit, tmpdir_setup, tmpdir_teardown),
-		cmocka_unit_test_setup_teardown(test_no_worker_no_group, tmpdir_setup, tmpdir_teardown),
-	};
-
 	(void)signal(SIGPIPE,
 		     SIG_IGN); /* as the daemon does: the worker may be gone before it reads its job */
-	return cmocka_run_group_tests_name("cgroup", tests, NULL, NULL);
+	return tests_run("cgroup", NULL, NULL);
 }

@@ -56,8 +56,7 @@ assert_refused(const char *dir, int code, const char *words)
 	assert_error(&e, code, words);
 }
 
-static void
-test_one_file(void **state)
+TEST(test_one_file)
 {
 	_cleanup_free_ char *dir = folder(state, "one");
 	struct checkpoint *c = NULL;
@@ -88,8 +87,7 @@ test_one_file(void **state)
 	checkpoint_free(&c);
 }
 
-static void
-test_rename(void **state)
+TEST(test_rename)
 {
 	static const struct name_rule rules[] = {{"linear.", "proj."}, {"other", NULL}, {0}};
 	static const struct name_rule clash[] = {{"proj.", "lm.norm."}, {0}};
@@ -110,8 +108,7 @@ test_rename(void **state)
 	checkpoint_free(&c);
 }
 
-static void
-test_require(void **state)
+TEST(test_require)
 {
 	_cleanup_free_ char *dir = folder(state, "require");
 	struct checkpoint *c = NULL;
@@ -139,8 +136,7 @@ test_require(void **state)
 	checkpoint_free(&c);
 }
 
-static void
-test_folder(void **state)
+TEST(test_folder)
 {
 	_cleanup_free_ char *dir = folder(state, "folder"), *none = fs_join(*state, "none");
 	_cleanup_free_ char *config = fs_join(dir, "config.json");
@@ -161,8 +157,7 @@ test_folder(void **state)
 	assert_refused(dir, E_BAD_CHECKPOINT, "not a regular file");
 }
 
-static void
-test_no_weights(void **state)
+TEST(test_no_weights)
 {
 	static const char *const pickles[] = {"model.ckpt", "model.pth", "model.pt", "a.bin"};
 	_cleanup_free_ char *dir = folder(state, "pickled");
@@ -183,8 +178,7 @@ test_no_weights(void **state)
 	assert_refused(dir, E_BAD_CHECKPOINT, "model.safetensors': it has 1 bytes");
 }
 
-static void
-test_weights(void **state)
+TEST(test_weights)
 {
 	_cleanup_free_ char *dir = folder(state, "weights");
 
@@ -211,8 +205,7 @@ assert_unusable(const char *dir, const char *name, int code, const char *words)
 }
 
 /* Tensors that are not numbers of floating point matter only where the model needs them. */
-static void
-test_dtypes(void **state)
+TEST(test_dtypes)
 {
 	_cleanup_free_ char *dir = folder(state, "dtypes");
 	struct checkpoint *c = NULL;
@@ -233,8 +226,7 @@ test_dtypes(void **state)
 }
 
 /* Errors say the names that the files have or would have. */
-static void
-test_missing(void **state)
+TEST(test_missing)
 {
 	_cleanup_free_ char *dir = folder(state, "missing");
 
@@ -255,8 +247,7 @@ test_missing(void **state)
 }
 
 /* Weights that ZeRO-3 did not gather have the shape (0). */
-static void
-test_empty(void **state)
+TEST(test_empty)
 {
 	_cleanup_free_ char *dir = folder(state, "empty"), *path = fs_join(dir, "model.safetensors");
 	struct err e = ERR_INIT;
@@ -273,8 +264,7 @@ test_empty(void **state)
 			"is empty, as DeepSpeed's ZeRO-3 leaves weights that were not gathered");
 }
 
-static void
-test_unmerged(void **state)
+TEST(test_unmerged)
 {
 	static const char *const names[] = {"base_model.model.visual.x.base_layer.weight",
 					    "base_model.model.visual.x.lora_A.default.weight",
@@ -290,8 +280,7 @@ test_unmerged(void **state)
 	}
 }
 
-static void
-test_quantized(void **state)
+TEST(test_quantized)
 {
 	static const struct {
 		const char *config, *method;
@@ -328,8 +317,7 @@ test_quantized(void **state)
 }
 
 /* What a clone without git-lfs, or a proxy, leaves under any of the names. */
-static void
-test_strangers(void **state)
+TEST(test_strangers)
 {
 	static const char pointer[] = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n";
 	_cleanup_free_ char *dir = folder(state, "strangers"), *weights = fs_join(dir, "model.safetensors");
@@ -348,8 +336,7 @@ test_strangers(void **state)
 }
 
 /* A slash at the end of a folder's name changes nothing. */
-static void
-test_slash(void **state)
+TEST(test_slash)
 {
 	_cleanup_free_ char *dir = folder(state, "slash"), *slash = str_printf("%s//", dir);
 	struct checkpoint *c = NULL;
@@ -364,8 +351,7 @@ test_slash(void **state)
 }
 
 /* What no path reads may be of any dtype. */
-static void
-test_ignored(void **state)
+TEST(test_ignored)
 {
 	_cleanup_free_ char *dir = folder(state, "ignored");
 	struct checkpoint *c = NULL;
@@ -391,8 +377,7 @@ put_map(const char *dir, const char *map)
 	put(dir, "model.safetensors.index.json", text);
 }
 
-static void
-test_shards(void **state)
+TEST(test_shards)
 {
 	_cleanup_free_ char *dir = folder(state, "shards");
 	struct checkpoint *c = NULL;
@@ -412,8 +397,7 @@ test_shards(void **state)
 	checkpoint_free(&c);
 }
 
-static void
-test_index(void **state)
+TEST(test_index)
 {
 	static const struct {
 		const char *index, *error;
@@ -455,8 +439,7 @@ test_index(void **state)
 }
 
 /* A tensor that the index names and no shard has is missed only by a model that needs it. */
-static void
-test_lost(void **state)
+TEST(test_lost)
 {
 	_cleanup_free_ char *dir = folder(state, "lost");
 	struct checkpoint *c = NULL;
@@ -478,8 +461,7 @@ test_lost(void **state)
 			"', where model.safetensors.index.json says it is");
 }
 
-static void
-test_too_many_shards(void **state)
+TEST(test_too_many_shards)
 {
 	_cleanup_free_ char *dir = folder(state, "many"), *map = NULL;
 	json_auto_t *j = json_object();
@@ -499,17 +481,5 @@ test_too_many_shards(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_one_file),        cmocka_unit_test(test_require),
-		cmocka_unit_test(test_folder),          cmocka_unit_test(test_no_weights),
-		cmocka_unit_test(test_weights),         cmocka_unit_test(test_ignored),
-		cmocka_unit_test(test_shards),          cmocka_unit_test(test_index),
-		cmocka_unit_test(test_too_many_shards), cmocka_unit_test(test_lost),
-		cmocka_unit_test(test_slash),           cmocka_unit_test(test_strangers),
-		cmocka_unit_test(test_quantized),       cmocka_unit_test(test_unmerged),
-		cmocka_unit_test(test_empty),           cmocka_unit_test(test_missing),
-		cmocka_unit_test(test_dtypes),          cmocka_unit_test(test_rename),
-	};
-
-	return cmocka_run_group_tests_name("checkpoint", tests, tmpdir_setup, tmpdir_teardown);
+	return tests_run("checkpoint", tmpdir_setup, tmpdir_teardown);
 }

@@ -19,13 +19,11 @@ compared(const float *got, const bool *valid)
 	return c;
 }
 
-static void
-test_identical(void **state)
+TEST(test_identical)
 {
 	struct compare c = compared(want, all);
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(c.tokens, 3);
 	assert_int_equal(c.not_finite, 0);
 	assert_true(c.max_abs == 0 && c.mean_abs == 0 && c.rel_l2 == 0);
@@ -33,14 +31,12 @@ test_identical(void **state)
 	assert_int_equal(compare_judge(&c, &limits, &e), 0);
 }
 
-static void
-test_flipped_element(void **state)
+TEST(test_flipped_element)
 {
 	const float got[] = {3, 4, -1, 0, 0, 0};
 	struct compare c = compared(got, all);
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_near(c.max_abs, 2, 0);
 	assert_near(c.mean_abs, 2.0 / 6, 1e-15);
 	assert_near(c.rel_l2, 2 / sqrt(26), 1e-15);
@@ -51,15 +47,13 @@ test_flipped_element(void **state)
 }
 
 /* A longer vector has a cosine of 1; a wrong direction within max abs is still told. */
-static void
-test_direction(void **state)
+TEST(test_direction)
 {
 	const struct limits loose = {.max_abs = 10, .min_cosine = 0.9};
 	const float longer[] = {6, 8, 1, 0, 0, 0}, turned[] = {3, 4, 0, 1, 0, 0};
 	struct compare c = compared(longer, all);
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_near(c.min_cosine, 1, 1e-15);
 	assert_int_equal(compare_judge(&c, &loose, &e), 0);
 	c = compared(turned, all);
@@ -69,13 +63,11 @@ test_direction(void **state)
 }
 
 /* One vector of zeros where the other has none. */
-static void
-test_zero_vector(void **state)
+TEST(test_zero_vector)
 {
 	const float got[] = {0, 0, 1, 0, 0, 0}, got2[] = {3, 4, 1, 0, 0, 1e-9f};
 	struct compare c = compared(got, all);
 
-	(void)state;
 	assert_near(c.min_cosine, 0, 0);
 	c = compared(got2, all);
 	assert_near(c.min_cosine, 0, 0);
@@ -85,14 +77,12 @@ test_zero_vector(void **state)
 	assert_near(c.rel_l2, 5, 0);
 }
 
-static void
-test_mask(void **state)
+TEST(test_mask)
 {
 	const bool valid[] = {true, true, false}, none[] = {false, false, false};
 	const float got[] = {3, 4, 1, 0, 0, 0.5f};
 	struct compare c = compared(got, valid);
 
-	(void)state;
 	assert_int_equal(c.tokens, 2);
 	assert_near(c.max_abs, 0.5, 0); /* masked tokens must be zero in both */
 	assert_near(c.min_cosine, 1, 0);
@@ -102,14 +92,12 @@ test_mask(void **state)
 	assert_near(c.mean_cosine, 1, 0);
 }
 
-static void
-test_not_finite(void **state)
+TEST(test_not_finite)
 {
 	const float got[] = {NAN, 4, 1, INFINITY, 0, -INFINITY};
 	struct compare c = compared(got, all);
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(c.not_finite, 3);
 	assert_near(c.max_abs, 3, 0);
 	assert_near(c.min_cosine, 0.8, 1e-15);
@@ -139,12 +127,10 @@ bin_of(double x)
 	return i;
 }
 
-static void
-test_edges(void **state)
+TEST(test_edges)
 {
 	size_t i;
 
-	(void)state;
 	assert_true(compare_edges[0] == 1e-16 && compare_edges[COMPARE_EDGES - 1] == 10);
 	for (i = 1; i < COMPARE_EDGES; i++)
 		assert_true(compare_edges[i] > compare_edges[i - 1]);
@@ -152,14 +138,12 @@ test_edges(void **state)
 	assert_true(compare_edges[bin_of(1e-4) - 1] == 1e-4 && compare_edges[bin_of(5e-2) - 1] == 5e-2);
 }
 
-static void
-test_counts(void **state)
+TEST(test_counts)
 {
 	const bool valid[] = {true, true, false};
 	const float got[] = {3, 4, 0, 1, 20, 0.25f};
 	struct compare c = compared(got, valid);
 
-	(void)state;
 	assert_int_equal(total(c.abs_counts), 6);     /* every element */
 	assert_int_equal(c.abs_counts[0], 2);         /* what is equal is below all edges */
 	assert_int_equal(c.abs_counts[bin_of(1)], 2); /* an edge belongs to the bin above it */
@@ -170,8 +154,7 @@ test_counts(void **state)
 	assert_int_equal(c.cosine_counts[bin_of(1)], 1);
 }
 
-static void
-test_maxsim(void **state)
+TEST(test_maxsim)
 {
 	/* dim 5, so that the sum has a rest beyond its blocks of four */
 	const float q[] = {1, 0, 0, 0, 2, 0, 1, 0, 0, 0, 9, 9, 9, 9, 9};
@@ -179,7 +162,6 @@ test_maxsim(void **state)
 	const bool valid[] = {true, true, false}, first[] = {true, false, false},
 		   none[] = {false, false, false};
 
-	(void)state;
 	assert_near(compare_maxsim(q, valid, 3, d, valid, 3, 5), 3 + 0, 0);
 	/* Valid rows only: no masked row of zeros lifts a negative similarity to 0. */
 	assert_near(compare_maxsim(q + 5, first, 1, d + 5, first, 1, 5), -1, 0);
@@ -203,8 +185,7 @@ ranking_of(const float *docs_want, const float *docs_got, size_t nd, struct rank
 	assert_int_equal(compare_ranking(&q, 1, d, nd, 2, ret, &e), 0);
 }
 
-static void
-test_ranking(void **state)
+TEST(test_ranking)
 {
 	const float docs[] = {0.5f, 0, 0.25f, 0, 0.125f, 0};
 	const float close[] = {0.5f, 0, 0.375f, 0, 0.125f, 0};
@@ -212,7 +193,6 @@ test_ranking(void **state)
 	const float tie[] = {0.5f, 0, 0.50001f, 0}, tie_swapped[] = {0.50001f, 0, 0.5f, 0};
 	struct ranking r;
 
-	(void)state;
 	ranking_of(docs, docs, 3, &r);
 	assert_int_equal(r.queries, 1);
 	assert_int_equal(r.documents, 3);
@@ -239,13 +219,5 @@ test_ranking(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_identical), cmocka_unit_test(test_flipped_element),
-		cmocka_unit_test(test_direction), cmocka_unit_test(test_zero_vector),
-		cmocka_unit_test(test_mask),      cmocka_unit_test(test_not_finite),
-		cmocka_unit_test(test_edges),     cmocka_unit_test(test_counts),
-		cmocka_unit_test(test_maxsim),    cmocka_unit_test(test_ranking),
-	};
-
-	return cmocka_run_group_tests_name("compare", tests, NULL, NULL);
+	return tests_run("compare", NULL, NULL);
 }

@@ -38,12 +38,10 @@ load(const char *text, char *a, char *b, struct err *e)
 	return conf_load(a ? b ? 5 : 4 : 3, argv, &conf, &action, e);
 }
 
-static void
-test_defaults(void **state)
+TEST_WITH(test_defaults, setup, teardown)
 {
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(load("", NULL, NULL, &e), 0);
 	assert_string_equal(conf.state, "/var/lib/colconv");
 	assert_int_equal(conf.listen.n, 0);
@@ -51,12 +49,10 @@ test_defaults(void **state)
 	assert_int_equal(conf.worker_silence, 120);
 }
 
-static void
-test_file(void **state)
+TEST_WITH(test_file, setup, teardown)
 {
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(load("# words\n\n job_timeout = 3 \nlisten=unix:/a\nlisten = [::1]:0\r\nrunner = a "
 			      "1 X=1 srun -n 1",
 			      NULL, NULL, &e),
@@ -67,36 +63,30 @@ test_file(void **state)
 	assert_string_equal(conf.runner.v[0], "a 1 X=1 srun -n 1");
 }
 
-static void
-test_option_wins(void **state)
+TEST_WITH(test_option_wins, setup, teardown)
 {
 	char option[] = "--listen=unix:/b";
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(load("listen = unix:/a\nlisten = unix:/c\n", option, NULL, &e), 0);
 	assert_int_equal(conf.listen.n, 1);
 	assert_string_equal(conf.listen.v[0], "unix:/b");
 }
 
-static void
-test_option_with_dashes(void **state)
+TEST_WITH(test_option_with_dashes, setup, teardown)
 {
 	char option[] = "--worker-silence", value[] = "7";
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(load("", option, value, &e), 0);
 	assert_int_equal(conf.worker_silence, 7);
 }
 
-static void
-test_context_says_where(void **state)
+TEST_WITH(test_context_says_where, setup, teardown)
 {
 	char option[] = "--slots=2";
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(load("listen = unix:/a\n\nlisten = unix:/b\nslots = 1\n", option, NULL, &e), 0);
 	(void)err_set(&e, E_BAD_CONFIG, "odd");
 	assert_int_equal(conf_context(&conf, &conf.listen, 1, &e), E_BAD_CONFIG);
@@ -122,13 +112,11 @@ note(const char *name, bool taken)
 		       taken ? "" : "!");
 }
 
-static void
-test_take(void **state)
+TEST_WITH(test_take, setup, teardown)
 {
 	struct conf old;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	changes[0] = '\0';
 	assert_int_equal(load("roots = /a\nslots = 1\nworker = /w\nstate = /s\n", NULL, NULL, &e), 0);
 	old = conf;
@@ -148,13 +136,11 @@ test_take(void **state)
 	conf_release(&old);
 }
 
-static void
-test_json_has_no_secrets(void **state)
+TEST_WITH(test_json_has_no_secrets, setup, teardown)
 {
 	struct err e = ERR_INIT;
 	json_auto_t *j = NULL;
 
-	(void)state;
 	assert_int_equal(load("body_max = 3000\nrunner = a 1 HF_TOKEN=hf_secret X=  srun --gres=gpu:1\n",
 			      NULL, NULL, &e),
 			 0);
@@ -165,8 +151,7 @@ test_json_has_no_secrets(void **state)
 			    "a 1 HF_TOKEN=... X=...  srun --gres=gpu:1");
 }
 
-static void
-test_refusals(void **state)
+TEST_WITH(test_refusals, setup, teardown)
 {
 	static const struct {
 		const char *text;
@@ -187,7 +172,6 @@ test_refusals(void **state)
 	};
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(cases); i++) {
 		struct err e = ERR_INIT;
 		char *option = cases[i].option ? strdup(cases[i].option) : NULL;
@@ -202,16 +186,5 @@ test_refusals(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_defaults, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_file, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_option_wins, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_option_with_dashes, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_context_says_where, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_take, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_json_has_no_secrets, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
-	};
-
-	return cmocka_run_group_tests_name("conf", tests, NULL, NULL);
+	return tests_run("conf", NULL, NULL);
 }

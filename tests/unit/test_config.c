@@ -47,12 +47,10 @@ static const char paligemma[] = EXPAND({"model_type": "colpali", "embedding_dim"
 		"num_attention_heads": 3, "intermediate_size": 100, "image_size": 90, "patch_size": 14}}});
 /* clang-format on */
 
-static void
-test_qwen2vl(void **state)
+TEST(test_qwen2vl)
 {
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(qwen); i++) {
 		json_auto_t *j = load(qwen[i]);
 		struct qwen2vl_config c;
@@ -87,8 +85,7 @@ test_qwen2vl(void **state)
 	}
 }
 
-static void
-test_qwen2vl_defaults(void **state)
+TEST(test_qwen2vl_defaults)
 {
 	static const char *const gone[] = {"rms_norm_eps", "num_key_value_heads", "rope_theta", "hidden_act"};
 	json_auto_t *j = load(qwen[3]);
@@ -96,7 +93,6 @@ test_qwen2vl_defaults(void **state)
 	struct err e = ERR_INIT;
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(gone); i++)
 		edit(j, gone[i], "");
 	edit(j, "vision_config", "{\"hidden_size\": 96}");
@@ -181,15 +177,13 @@ static const struct refusal qwen_refusals[] = {
 	{"vlm_config.image_token_id", "-1", E_BAD_CHECKPOINT, "vlm_config.image_token_id must be from 0"},
 };
 
-static void
-test_qwen2_5vl(void **state)
+TEST(test_qwen2_5vl)
 {
 	json_auto_t *j = load(qwen2_5);
 	struct qwen2vl_config c;
 	struct err e = ERR_INIT;
 	int i;
 
-	(void)state;
 	(void)qwen2vl_config_read(j, QWEN2_5_VL, &c, &e);
 	assert_no_error(&e);
 	assert_int_equal(c.vision.embed_dim, 48);
@@ -200,14 +194,12 @@ test_qwen2_5vl(void **state)
 	assert_true(c.text.qkv_bias && !c.text.o_bias && !c.text.qk_norm && !c.text.mrope_interleaved);
 }
 
-static void
-test_qwen3vl(void **state)
+TEST(test_qwen3vl)
 {
 	json_auto_t *j = load(qwen3);
 	struct qwen2vl_config c;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	edit(j, "text_config.hidden_size", "100");
 	edit(j, "text_config.rms_norm_eps", "");
 	edit(j, "vision_config.out_hidden_size", "100");
@@ -280,18 +272,15 @@ refusals_check(const struct refusal *rows, size_t n, const char *config, enum qw
 	}
 }
 
-static void
-test_qwen_refusals(void **state)
+TEST(test_qwen_refusals)
 {
-	(void)state;
 	refusals_check(qwen_refusals, ARRAY_LEN(qwen_refusals), qwen[0], QWEN2_VL);
 	refusals_check(qwen2_5_refusals, ARRAY_LEN(qwen2_5_refusals), qwen2_5, QWEN2_5_VL);
 	refusals_check(qwen3_refusals, ARRAY_LEN(qwen3_refusals), qwen3, QWEN3_VL);
 }
 
 /* What ColQwen3's publishers say beside the backbone. */
-static void
-test_colqwen3(void **state)
+TEST(test_colqwen3)
 {
 	static const struct {
 		const char *type, *key, *value;
@@ -310,7 +299,6 @@ test_colqwen3(void **state)
 	};
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct model_spelling as = {.type = rows[i].type};
 		json_auto_t *j = load(qwen3);
@@ -331,29 +319,25 @@ test_colqwen3(void **state)
 	}
 }
 
-static void
-test_qwen2vl_window(void **state)
+TEST(test_qwen2vl_window)
 {
 	json_auto_t *j = load(qwen[3]);
 	struct qwen2vl_config c;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	edit(j, "use_sliding_window", "true");
 	edit(j, "max_window_layers", "3");
 	assert_int_equal(qwen2vl_config_read(j, QWEN2_VL, &c, &e), E_UNSUPPORTED_MODEL);
 	assert_error(&e, E_UNSUPPORTED_MODEL, "config.json: use_sliding_window is not supported");
 }
 
-static void
-test_paligemma(void **state)
+TEST(test_paligemma)
 {
 	json_auto_t *j = load(paligemma);
 	json_t *engine = json_object_get(j, "vlm_config");
 	struct paligemma_config c;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	(void)config_read(j, NULL, NULL, &c, &e);
 	assert_no_error(&e);
 	assert_int_equal(c.gemma.head.dim, 96);
@@ -420,12 +404,10 @@ static const struct refusal paligemma_refusals[] = {
 	{V "layer_norm_eps", "2", E_BAD_CHECKPOINT, V "layer_norm_eps must be above 0 and at most 1"},
 };
 
-static void
-test_paligemma_refusals(void **state)
+TEST(test_paligemma_refusals)
 {
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(paligemma_refusals); i++) {
 		const struct refusal *x = &paligemma_refusals[i];
 		json_auto_t *j = load(paligemma);
@@ -441,17 +423,5 @@ test_paligemma_refusals(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_qwen2vl),
-		cmocka_unit_test(test_qwen2vl_defaults),
-		cmocka_unit_test(test_qwen_refusals),
-		cmocka_unit_test(test_qwen2_5vl),
-		cmocka_unit_test(test_qwen3vl),
-		cmocka_unit_test(test_colqwen3),
-		cmocka_unit_test(test_qwen2vl_window),
-		cmocka_unit_test(test_paligemma),
-		cmocka_unit_test(test_paligemma_refusals),
-	};
-
-	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+	return tests_run("config", NULL, NULL);
 }

@@ -24,14 +24,12 @@ static const char sparse[] = EXPAND({"model_type": "gemma3", "text_config": {
 		"intermediate_size": 4304, "image_size": 896, "patch_size": 14}});
 /* clang-format on */
 
-static void
-test_full(void **state)
+TEST(test_full)
 {
 	json_auto_t *j = load(gemma3);
 	struct gemma3_config c;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	(void)config_read(j, NULL, NULL, &c, &e);
 	assert_no_error(&e);
 	assert_int_equal(c.gemma.text.hidden_size, 80);
@@ -57,15 +55,13 @@ test_full(void **state)
 	assert_int_equal(c.gemma.head.dim, 0);
 }
 
-static void
-test_sparse(void **state)
+TEST(test_sparse)
 {
 	json_auto_t *j = load(sparse);
 	struct gemma3_config c;
 	struct err e = ERR_INIT;
 	int64_t il;
 
-	(void)state;
 	(void)config_read(j, NULL, NULL, &c, &e);
 	assert_no_error(&e);
 	assert_int_equal(c.gemma.text.num_attention_heads, 8);
@@ -149,12 +145,10 @@ static const struct refusal refusals[] = {
 	{V "patch_size", "0", E_BAD_CHECKPOINT, V "patch_size must be from 1"},
 };
 
-static void
-test_refusals(void **state)
+TEST(test_refusals)
 {
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(refusals); i++) {
 		json_auto_t *j = load(gemma3);
 		struct gemma3_config c;
@@ -169,11 +163,5 @@ test_refusals(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_full),
-		cmocka_unit_test(test_sparse),
-		cmocka_unit_test(test_refusals),
-	};
-
-	return cmocka_run_group_tests_name("config_gemma3", tests, NULL, NULL);
+	return tests_run("config_gemma3", NULL, NULL);
 }

@@ -21,14 +21,12 @@ static const char modernvbert[] = JSON({"model_type": "colmodernvbert", "embeddi
 		"patch_size": 16}}});
 /* clang-format on */
 
-static void
-test_idefics3(void **state)
+TEST(test_idefics3)
 {
 	json_auto_t *j = load(idefics3);
 	struct idefics3_config c;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	(void)config_read(j, NULL, NULL, &c, &e);
 	assert_no_error(&e);
 	assert_int_equal(c.text.head_dim, 16);
@@ -131,12 +129,10 @@ refused(const struct model *m, const char *text, const struct refusal *x)
 	assert_error(&e, x->code, x->error);
 }
 
-static void
-test_refusals(void **state)
+TEST(test_refusals)
 {
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(idefics3_refusals); i++)
 		refused(&model_colidefics3, idefics3, &idefics3_refusals[i]);
 	for (i = 0; i < ARRAY_LEN(modernvbert_refusals); i++)
@@ -144,8 +140,7 @@ test_refusals(void **state)
 }
 
 /* A config that names the model whose config has the thetas: no theta is guessed. */
-static void
-test_thetas_are_not_guessed(void **state)
+TEST(test_thetas_are_not_guessed)
 {
 	const struct refusal unknown = {"vlm_config.text_config.text_model_name",
 					"\"jhu-clsp/ettin-encoder-150m\"", E_BAD_CHECKPOINT,
@@ -155,7 +150,6 @@ test_thetas_are_not_guessed(void **state)
 	json_auto_t *j = load(modernvbert);
 	_cleanup_free_ char *text = NULL;
 
-	(void)state;
 	edit(j, "vlm_config.text_config.local_rope_theta", "");
 	text = json_dumps(j, 0);
 	refused(&model_colmodernvbert, text, &unknown);
@@ -164,11 +158,5 @@ test_thetas_are_not_guessed(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_idefics3),
-		cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_thetas_are_not_guessed),
-	};
-
-	return cmocka_run_group_tests_name("config_tiles", tests, NULL, NULL);
+	return tests_run("config_tiles", NULL, NULL);
 }

@@ -81,8 +81,7 @@ confined(void)
 	_exit(0);
 }
 
-static void
-test_closed_paths(void **state)
+TEST_WITH(test_closed_paths, tmpdir_setup, tmpdir_teardown)
 {
 	char *closed[] = {NULL, NULL, NULL, NULL, NULL};
 	const char *open[] = {NULL};
@@ -130,12 +129,10 @@ test_closed_paths(void **state)
 	assert_int_equal(status, 0);
 }
 
-static void
-test_nothing_closed_is_nothing_confined(void **state)
+TEST(test_nothing_closed_is_nothing_confined)
 {
 	const struct confine_spec spec = {.closed = NULL};
 
-	(void)state;
 	assert_int_equal(confine(&spec, NULL), 0);
 	assert_int_equal(try_open("/etc/passwd", O_RDONLY), 0);
 }
@@ -143,10 +140,5 @@ test_nothing_closed_is_nothing_confined(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_closed_paths, tmpdir_setup, tmpdir_teardown),
-		cmocka_unit_test(test_nothing_closed_is_nothing_confined),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return tests_run("confine", NULL, NULL);
 }

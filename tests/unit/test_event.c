@@ -33,12 +33,10 @@ add(int64_t job, const char *name, const char *key, const char *value)
 
 #define QUEUED(job) "{\"job\":" job ",\"state\":\"queued\",\"attempt\":0,\"reason\":null,\"message\":null}; "
 
-static void
-test_lists(void **state)
+TEST_WITH(test_lists, queue_setup, queue_teardown)
 {
 	int64_t a = queue_add(), b = queue_add(), n;
 
-	(void)state;
 	assert_int_equal(add(a, EVENT_LOG, "line", "one"), 0);
 	assert_int_equal(add(b, EVENT_STAGE, "stage", "trace"), 0);
 	assert_int_equal(add(a, EVENT_LOG, "line", "tw\xc3\xb6\n"), 0);
@@ -59,12 +57,10 @@ test_lists(void **state)
 }
 
 /* Neither what was undone nor what was deleted gives its number away again. */
-static void
-test_newest(void **state)
+TEST_WITH(test_newest, queue_setup, queue_teardown)
 {
 	int64_t id, n;
 
-	(void)state;
 	assert_int_equal(event_newest(store, &n, &err), 0);
 	assert_int_equal(n, 0);
 	id = queue_add();
@@ -79,34 +75,28 @@ test_newest(void **state)
 	assert_events(EVENTS_ALL, 0, 0, 9, "4 state " QUEUED("2"));
 }
 
-static void
-test_batch_undone(void **state)
+TEST_WITH(test_batch_undone, queue_setup, queue_teardown)
 {
-	(void)state;
 	assert_int_equal(store_begin(store, &err), 0);
 	(void)queue_add();
 	store_rollback(store);
 	assert_events(EVENTS_ALL, 0, 0, 9, "");
 }
 
-static void
-test_of_no_job(void **state)
+TEST_WITH(test_of_no_job, queue_setup, queue_teardown)
 {
-	(void)state;
 	assert_true(add(7, EVENT_LOG, "line", "x") < 0);
 	err_clear(&err);
 	assert_events(EVENTS_ALL, 0, 0, 9, "");
 }
 
 /* A claim, a failure that is retried, and the end: each as the row says. */
-static void
-test_states(void **state)
+TEST_WITH(test_states, queue_setup, queue_teardown)
 {
 	const struct err why = {.code = E_WORKER_CRASHED, .msg = "signal 9"};
 	struct job job = {.id = 0};
 	int64_t id = queue_add();
 
-	(void)state;
 	assert_int_equal(job_claim(store, T0, &job, &err), 1);
 	assert_int_equal(job_fail(store, id, job.nonce, T0, &why, NULL, 0, &err), 0);
 	assert_int_equal(job_cancel(store, id, T0, &(enum job_state){JOB_QUEUED}, &err), 0);
@@ -122,12 +112,10 @@ test_states(void **state)
 		"was cancelled\"}; ");
 }
 
-static void
-test_log(void **state)
+TEST_WITH(test_log, queue_setup, queue_teardown)
 {
 	int64_t id = queue_add(), other = queue_add(), n;
 
-	(void)state;
 	assert_int_equal(event_log_size(store, id, &n, &err), 0);
 	assert_int_equal(n, 0);
 	assert_int_equal(event_log_tail(store, id, 5, &n, &err), 0);
@@ -150,10 +138,8 @@ refuse(const struct event *ev, void *arg, struct err *e)
 	return err_set(e, E_BUSY, "event %" PRId64, ev->id);
 }
 
-static void
-test_a_listing_ends_at_an_error(void **state)
+TEST_WITH(test_a_listing_ends_at_an_error, queue_setup, queue_teardown)
 {
-	(void)state;
 	(void)queue_add();
 	assert_int_equal(event_list(store, EVENTS_ALL, 0, 0, 9, refuse, NULL, &err), E_BUSY);
 	assert_error(&err, E_BUSY, "event 1");
@@ -165,13 +151,11 @@ to_json(const struct event *ev, void *arg, struct err *e)
 	return event_to_json(ev, arg, e);
 }
 
-static void
-test_to_json(void **state)
+TEST_WITH(test_to_json, queue_setup, queue_teardown)
 {
 	json_t *j = NULL;
 	char *text;
 
-	(void)state;
 	(void)queue_add();
 	assert_int_equal(event_list(store, EVENTS_ALL, 0, 0, 1, to_json, &j, &err), 0);
 	text = json_dumps(j, JSON_COMPACT);
@@ -185,16 +169,5 @@ test_to_json(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_lists, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_newest, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_batch_undone, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_of_no_job, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_states, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_log, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_a_listing_ends_at_an_error, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_to_json, queue_setup, queue_teardown),
-	};
-
-	return cmocka_run_group_tests_name("event", tests, NULL, NULL);
+	return tests_run("event", NULL, NULL);
 }

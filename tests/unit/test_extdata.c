@@ -51,14 +51,12 @@ f16_reference(uint16_t h)
 	return sign | bits_of(ldexpf((float)(1024 + mantissa), exponent - 25));
 }
 
-static void
-test_every_half(void **state)
+TEST(test_every_half)
 {
 	unsigned char *src = malloc(2 * 65536 + 1);
 	float *dst = malloc(65536 * sizeof(*dst));
 	uint32_t i;
 
-	(void)state;
 	for (i = 0; i < 65536; i++)
 		memcpy(src + 1 + 2 * i, &(uint16_t){(uint16_t)i}, 2);
 	convert(ELEM_BF16, ELEM_F32, src + 1, 65536, dst);
@@ -71,8 +69,7 @@ test_every_half(void **state)
 	free(dst);
 }
 
-static void
-test_wide_floats(void **state)
+TEST(test_wide_floats)
 {
 	static const double in[] = {0, -0.0, 1.0 / 3, 1e300, -1e-300, INFINITY, NAN, 0x1p-149, 0x1.000001p0};
 	unsigned char src[sizeof(in) + 3];
@@ -80,7 +77,6 @@ test_wide_floats(void **state)
 	const float third = 1.0f / 3;
 	size_t i;
 
-	(void)state;
 	memcpy(src + 3, in, sizeof(in));
 	convert(ELEM_F64, ELEM_F32, src + 3, ARRAY_LEN(in), dst);
 	for (i = 0; i < ARRAY_LEN(in); i++)
@@ -114,14 +110,12 @@ f16_nearest(float f)
 }
 
 /* Around every half: itself, half way to the next, and a little beside that. */
-static void
-test_to_half(void **state)
+TEST(test_to_half)
 {
 	static const float beyond[] = {65519.996f, 65520.0f, 65536.0f, 1e30f, 0x1p-149f, 1e-30f, 0x1.8p-25f};
 	float in[4];
 	uint16_t out[4], k, i;
 
-	(void)state;
 	for (i = 0; i < 0x7bff; i++) {
 		in[0] = float_of(f16_reference(i));
 		in[1] = -(in[0] + (float_of(f16_reference((uint16_t)(i + 1))) - in[0]) / 2);
@@ -148,8 +142,7 @@ test_to_half(void **state)
 	assert_int_equal(convert_count_bad(ELEM_F16, out, 4), 3);
 }
 
-static void
-test_to_bf16(void **state)
+TEST(test_to_bf16)
 {
 	static const struct {
 		uint32_t in;
@@ -163,7 +156,6 @@ test_to_bf16(void **state)
 	uint16_t out;
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		convert(ELEM_F32, ELEM_BF16, (const unsigned char *)&rows[i].in, 1, &out);
 		assert_int_equal(out, rows[i].out);
@@ -354,8 +346,7 @@ progress(void *userdata, uint64_t done, uint64_t total, const char *name)
 	s->total = total;
 }
 
-static void
-test_write(void **state)
+TEST(test_write)
 {
 	const struct extdata_form as_is = {.rows = 0}, plus_one = {.transform = IR_PLUS_ONE};
 	char sha256[SHA256_HEX_LEN + 1], sha256_again[SHA256_HEX_LEN + 1];
@@ -368,7 +359,6 @@ test_write(void **state)
 	struct map map;
 	size_t i, n = 0;
 
-	(void)state;
 	assert_int_equal(extdata_new(ONNX_DATA_FILE, 0, &x, &e), 0);
 	for (i = 1; i < ARRAY_LEN(tensors); i++) {
 		name[n] = tensors[i].name;
@@ -398,8 +388,7 @@ test_write(void **state)
 }
 
 /* Each tensor as each type of 16 bits, transposed and not. */
-static void
-test_write_narrow(void **state)
+TEST(test_write_narrow)
 {
 	static const enum elem dtypes[] = {ELEM_F16, ELEM_BF16};
 	struct extdata_place place[2 * ARRAY_LEN(tensors)];
@@ -409,7 +398,6 @@ test_write_narrow(void **state)
 	struct map map;
 	size_t d, i;
 
-	(void)state;
 	for (d = 0; d < ARRAY_LEN(dtypes); d++) {
 		struct err e = ERR_INIT;
 
@@ -432,8 +420,7 @@ test_write_narrow(void **state)
 	}
 }
 
-static void
-test_too_large_for_its_type(void **state)
+TEST(test_too_large_for_its_type)
 {
 	static const uint16_t numbers[] = {0x4280, 0x4780, 0xc780}; /* 64, 65536, -65536 in bf16 */
 	struct st_tensor t = {.name = "big",
@@ -448,7 +435,6 @@ test_too_large_for_its_type(void **state)
 	struct extdata *x = NULL;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(extdata_new(ONNX_DATA_FILE, 0, &x, &e), 0);
 	assert_int_equal(extdata_add(x, &w, &half, &place, &e), 0);
 	assert_int_equal(extdata_write(x, 0, path, NULL, NULL, sha256, &e), E_UNSUPPORTED_MODEL);
@@ -459,8 +445,7 @@ test_too_large_for_its_type(void **state)
 }
 
 /* Wherever the element lies: at an end of a block of the vectors, of a piece, of the tensor; in any form. */
-static void
-test_bad_elements_are_refused(void **state)
+TEST(test_bad_elements_are_refused)
 {
 	static const struct {
 		const char *name;
@@ -485,7 +470,6 @@ test_bad_elements_are_refused(void **state)
 	struct extdata_place place;
 	size_t i, k, f;
 
-	(void)state;
 	for (i = 0; i < 3 * ARRAY_LEN(rows); i++) {
 		const struct weight *from = weight_get(rows[i % ARRAY_LEN(rows)].name);
 		const size_t size = elem_size(from->tensor->dtype), r = i % ARRAY_LEN(rows);
@@ -515,8 +499,7 @@ test_bad_elements_are_refused(void **state)
 }
 
 /* 1e39 is a number of float64 and none of float32. */
-static void
-test_too_large_for_float32(void **state)
+TEST(test_too_large_for_float32)
 {
 	const double numbers[] = {1e39, 1};
 	struct st_tensor t = {.name = "wide",
@@ -531,7 +514,6 @@ test_too_large_for_float32(void **state)
 	struct extdata *x = NULL;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(extdata_new(ONNX_DATA_FILE, 0, &x, &e), 0);
 	assert_int_equal(extdata_add(x, &w, &as_is, &place, &e), 0);
 	assert_int_equal(extdata_write(x, 0, path, NULL, NULL, sha256, &e), E_UNSUPPORTED_MODEL);
@@ -539,15 +521,13 @@ test_too_large_for_float32(void **state)
 	extdata_free(&x);
 }
 
-static void
-test_stored_once(void **state)
+TEST(test_stored_once)
 {
 	struct extdata_form t = transposed(weight_get("odd"));
 	struct extdata_place first, second, other;
 	struct extdata *x = NULL;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(extdata_new(ONNX_DATA_FILE, 0, &x, &e), 0);
 	first = add(x, "odd", t);
 	other = add(x, "odd", (struct extdata_form){.transform = IR_PLUS_ONE});
@@ -558,15 +538,13 @@ test_stored_once(void **state)
 	extdata_free(&x);
 }
 
-static void
-test_dtype_refused(void **state)
+TEST(test_dtype_refused)
 {
 	const struct extdata_form as_is = {.rows = 0};
 	struct extdata_place place;
 	struct extdata *x = NULL;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(extdata_new(ONNX_DATA_FILE, 0, &x, &e), 0);
 	assert_int_equal(extdata_add(x, weight_get("byte"), &as_is, &place, &e), E_EXPORT);
 	assert_error(&e, E_EXPORT, "weight 'byte' is of dtype U8");
@@ -574,8 +552,7 @@ test_dtype_refused(void **state)
 }
 
 /* "prime" takes 36,864 bytes with its padding, "odd" and "one" 4,096 each. */
-static void
-test_shards(void **state)
+TEST(test_shards)
 {
 	static const struct {
 		uint64_t max;
@@ -590,7 +567,6 @@ test_shards(void **state)
 	struct map map;
 	size_t i, k;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		static const char *const names[] = {"prime", "odd", "one"};
 		struct extdata *x = NULL;
@@ -618,14 +594,12 @@ test_shards(void **state)
 }
 
 /* The first file of weights has the name that it was given, the others a number behind it. */
-static void
-test_file_names(void **state)
+TEST(test_file_names)
 {
 	char name[EXTDATA_NAME_LEN];
 	struct extdata *x = NULL;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(extdata_new(ONNX_DATA_FILE, 0, &x, &e), 0);
 	assert_string_equal(extdata_file_name(x, 0, name), "model.onnx_data");
 	assert_string_equal(extdata_file_name(x, 12, name), "model.onnx_data_12");
@@ -635,23 +609,20 @@ test_file_names(void **state)
 	extdata_free(&x);
 }
 
-static void
-test_shard_too_small(void **state)
+TEST(test_shard_too_small)
 {
 	const struct extdata_form as_is = {.rows = 0};
 	struct extdata_place place;
 	struct extdata *x = NULL;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(extdata_new(ONNX_DATA_FILE, 36863, &x, &e), 0);
 	assert_int_equal(extdata_add(x, weight_get("prime"), &as_is, &place, &e), E_TOO_LARGE);
 	assert_error(&e, E_TOO_LARGE, "weight 'prime' needs 36.9 kB, but a shard holds at most 36.9 kB");
 	extdata_free(&x);
 }
 
-static void
-test_embedded(void **state)
+TEST(test_embedded)
 {
 	const struct extdata_form form[] = {
 		transposed(weight_get("odd")), {.rows = 0}, transposed(weight_get("big"))};
@@ -662,7 +633,6 @@ test_embedded(void **state)
 	struct map map;
 	size_t i;
 
-	(void)state;
 	assert_int_equal(extdata_new(ONNX_DATA_FILE, 0, &x, &e), 0);
 	assert_int_equal(extdata_embed(x, "begin", 5, &e), 0);
 	for (i = 0; i < 3; i++)
@@ -684,15 +654,13 @@ test_embedded(void **state)
 }
 
 /* A file of that name with another link stays as it is under the other name. */
-static void
-test_links_are_not_written_through(void **state)
+TEST(test_links_are_not_written_through)
 {
 	char other[128], sha256[SHA256_HEX_LEN + 1];
 	struct extdata *x = NULL;
 	struct err e = ERR_INIT;
 	struct stat st;
 
-	(void)state;
 	(void)snprintf(other, sizeof(other), "%s/other", dir);
 	assert_int_equal(fs_write_file(path, "old", 3, &e), 0);
 	assert_int_equal(link(path, other), 0);
@@ -750,12 +718,10 @@ fail_check(int want_code, const char *words)
 	extdata_free(&x);
 }
 
-static void
-test_write_fails(void **state)
+TEST(test_write_fails)
 {
 	int after;
 
-	(void)state;
 	for (after = 0; after < 4; after++) {
 		write_errnum = after % 2 ? EIO : ENOSPC;
 		write_after = after;
@@ -764,20 +730,17 @@ test_write_fails(void **state)
 	write_errnum = 0;
 }
 
-static void
-test_write_is_short(void **state)
+TEST(test_write_is_short)
 {
 	write_short = true;
 	test_write(state);
 	write_short = false;
 }
 
-static void
-test_file_size_limit(void **state)
+TEST(test_file_size_limit)
 {
 	struct rlimit old, small;
 
-	(void)state;
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
 	small = old;
 	small.rlim_cur = 1 << 20;
@@ -788,8 +751,7 @@ test_file_size_limit(void **state)
 }
 
 /* No disk has room for a tensor of this size; nothing of it is read. */
-static void
-test_disk_too_small(void **state)
+TEST(test_disk_too_small)
 {
 	struct st_tensor t = {.name = "huge", .dtype = ELEM_BF16, .rank = 1, .count = INT64_C(1) << 50};
 	struct weight w = {"huge", &t, ckpt};
@@ -799,7 +761,6 @@ test_disk_too_small(void **state)
 	struct extdata *x = NULL;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(extdata_new(ONNX_DATA_FILE, 0, &x, &e), 0);
 	assert_int_equal(extdata_add(x, &w, &as_is, &place, &e), 0);
 	assert_int_equal(extdata_write(x, 0, path, NULL, NULL, sha256, &e), E_NO_SPACE);
@@ -808,14 +769,12 @@ test_disk_too_small(void **state)
 	extdata_free(&x);
 }
 
-static void
-test_no_folder(void **state)
+TEST(test_no_folder)
 {
 	char sha256[SHA256_HEX_LEN + 1];
 	struct extdata *x = NULL;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(extdata_new(ONNX_DATA_FILE, 0, &x, &e), 0);
 	(void)add(x, "one", (struct extdata_form){.rows = 0});
 	assert_int_equal(extdata_write(x, 0, "no-such-folder/data", NULL, NULL, sha256, &e), E_IO);
@@ -826,29 +785,5 @@ test_no_folder(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_half),
-		cmocka_unit_test(test_wide_floats),
-		cmocka_unit_test(test_to_half),
-		cmocka_unit_test(test_to_bf16),
-		cmocka_unit_test(test_write),
-		cmocka_unit_test(test_bad_elements_are_refused),
-		cmocka_unit_test(test_too_large_for_float32),
-		cmocka_unit_test(test_stored_once),
-		cmocka_unit_test(test_dtype_refused),
-		cmocka_unit_test(test_links_are_not_written_through),
-		cmocka_unit_test(test_write_fails),
-		cmocka_unit_test(test_write_is_short),
-		cmocka_unit_test(test_file_size_limit),
-		cmocka_unit_test(test_disk_too_small),
-		cmocka_unit_test(test_no_folder),
-		cmocka_unit_test(test_shards),
-		cmocka_unit_test(test_file_names),
-		cmocka_unit_test(test_shard_too_small),
-		cmocka_unit_test(test_embedded),
-		cmocka_unit_test(test_write_narrow),
-		cmocka_unit_test(test_too_large_for_its_type),
-	};
-
-	return cmocka_run_group_tests_name("extdata", tests, setup, teardown);
+	return tests_run("extdata", setup, teardown);
 }

@@ -196,14 +196,12 @@ members_check(const json_t *properties, enum spec_field_id parent)
 			fail_msg("openapi.json has a field '%s' without a row", key);
 }
 
-static void
-test_request_schema(void **state)
+TEST(test_request_schema)
 {
 	json_auto_t *doc = json_of("proto/openapi.json");
 	const json_t *properties = member(doc, "components/schemas/JobRequest/properties");
 	const struct spec_field *f;
 
-	(void)state;
 	members_check(properties, SPEC_FIELD_JOB);
 	for (f = spec_fields; f < spec_fields + SPEC_FIELD_MAX; f++) {
 		const json_t *schema = schema_of(properties, f);
@@ -217,8 +215,7 @@ test_request_schema(void **state)
 }
 
 /* Its list may be shorter: the options in a manifest are printed from the rows. */
-static void
-test_manifest_schema(void **state)
+TEST(test_manifest_schema)
 {
 	json_auto_t *doc = json_of("proto/manifest.schema.json");
 	const json_t *properties =
@@ -227,7 +224,6 @@ test_manifest_schema(void **state)
 	const char *key;
 	json_t *v;
 
-	(void)state;
 	json_object_foreach((json_t *)(uintptr_t)properties, key, v) {
 		f = spec_field_find(key, SPEC_FIELD_JOB);
 		if (!f || f->use != SPEC_USE_ARTIFACT)
@@ -249,13 +245,11 @@ roff_of(const char *option)
 }
 
 /* The manuals have a sentence on each. */
-static void
-test_manuals(void **state)
+TEST(test_manuals)
 {
 	_cleanup_free_ char *api = text_of("proto/api.md"), *ctl = text_of("client/colconvctl.1");
 	const struct spec_field *f;
 
-	(void)state;
 	for (f = spec_fields; f < spec_fields + SPEC_FIELD_MAX; f++) {
 		_cleanup_free_ char *key = str_printf("\"%s\":", f->key);
 		_cleanup_free_ char *option = f->option ? roff_of(f->option) : NULL;
@@ -268,8 +262,7 @@ test_manuals(void **state)
 	}
 }
 
-static void
-test_help(void **state)
+TEST(test_help)
 {
 	static const struct {
 		enum spec_field_id id;
@@ -284,7 +277,6 @@ test_help(void **state)
 	};
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		_cleanup_(buf_release) struct buf b = BUF_INIT;
 
@@ -296,12 +288,5 @@ test_help(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_request_schema),
-		cmocka_unit_test(test_manifest_schema),
-		cmocka_unit_test(test_manuals),
-		cmocka_unit_test(test_help),
-	};
-
-	return cmocka_run_group_tests_name("fields", tests, NULL, NULL);
+	return tests_run("fields", NULL, NULL);
 }

@@ -64,8 +64,7 @@ read_fails(struct folder *f, const char *name, int code, const char *words)
 	assert_null(text);
 }
 
-static void
-test_read(void **state)
+TEST(test_read)
 {
 	struct folder *f;
 
@@ -89,8 +88,7 @@ test_read(void **state)
 	folder_free(&f);
 }
 
-static void
-test_not_a_folder(void **state)
+TEST(test_not_a_folder)
 {
 	struct folder *f = NULL;
 	struct err e = ERR_INIT;
@@ -105,8 +103,7 @@ test_not_a_folder(void **state)
 	assert_null(f);
 }
 
-static void
-test_links_that_lead_out(void **state)
+TEST(test_links_that_lead_out)
 {
 	static const char *const targets[] = {"../secret", "/etc/passwd", "/proc/self/environ",
 					      "sub/../../secret"};
@@ -126,8 +123,7 @@ test_links_that_lead_out(void **state)
 	folder_free(&f);
 }
 
-static void
-test_a_fifo_does_not_hang(void **state)
+TEST(test_a_fifo_does_not_hang)
 {
 	struct folder *f;
 
@@ -138,8 +134,7 @@ test_a_fifo_does_not_hang(void **state)
 	folder_free(&f);
 }
 
-static void
-test_roots(void **state)
+TEST(test_roots)
 {
 	_cleanup_free_ char *first = fs_join(*state, "root"), *second = fs_join(*state, "second");
 	const char *const root[] = {first, second};
@@ -166,8 +161,7 @@ test_roots(void **state)
 }
 
 /* A snapshot of the Hub's cache reads the blobs of its own repository, and of no other. */
-static void
-test_a_snapshot(void **state)
+TEST(test_a_snapshot)
 {
 	struct folder *f;
 
@@ -248,8 +242,7 @@ do_chmod(const char *path)
 	assert_int_equal(chmod(path, 0400), 0);
 }
 
-static void
-test_changes(void **state)
+TEST(test_changes)
 {
 	static const struct {
 		void (*change)(const char *path);
@@ -287,8 +280,7 @@ test_changes(void **state)
 }
 
 /* Somebody who may link but not read a file must not get it read by us. */
-static void
-test_a_hard_link_to_a_file_of_another_owner(void **state)
+TEST(test_a_hard_link_to_a_file_of_another_owner)
 {
 	struct folder *f;
 
@@ -309,16 +301,5 @@ test_a_hard_link_to_a_file_of_another_owner(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_read),
-		cmocka_unit_test(test_not_a_folder),
-		cmocka_unit_test(test_links_that_lead_out),
-		cmocka_unit_test(test_a_fifo_does_not_hang),
-		cmocka_unit_test(test_roots),
-		cmocka_unit_test(test_a_snapshot),
-		cmocka_unit_test(test_changes),
-		cmocka_unit_test(test_a_hard_link_to_a_file_of_another_owner),
-	};
-
-	return cmocka_run_group_tests(tests, tmpdir_setup, tmpdir_teardown);
+	return tests_run("folder", tmpdir_setup, tmpdir_teardown);
 }

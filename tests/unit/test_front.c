@@ -261,16 +261,13 @@ static const struct prepare qwen = {.rule = PREPARE_PATCHES,
 				    .pixels_min = 3136,
 				    .pixels_max = 50176};
 
-static void
-test_patches(void **state)
+TEST(test_patches)
 {
-	(void)state;
 	rule_check(&qwen);
 }
 
 /* Other patches and filter; a minimum that most pictures are below. */
-static void
-test_patches_lanczos(void **state)
+TEST(test_patches_lanczos)
 {
 	const struct prepare p = {.rule = PREPARE_PATCHES,
 				  .filter = RESIZE_LANCZOS,
@@ -281,12 +278,10 @@ test_patches_lanczos(void **state)
 				  .pixels_min = 30000,
 				  .pixels_max = 40000};
 
-	(void)state;
 	rule_check(&p);
 }
 
-static void
-test_fixed(void **state)
+TEST(test_fixed)
 {
 	const struct prepare p = {.rule = PREPARE_FIXED,
 				  .mean = {127.5F, 127.5F, 127.5F},
@@ -294,12 +289,10 @@ test_fixed(void **state)
 				  .height = 56,
 				  .width = 84};
 
-	(void)state;
 	rule_check(&p);
 }
 
-static void
-test_tiles(void **state)
+TEST(test_tiles)
 {
 	const struct prepare p = {.rule = PREPARE_TILES,
 				  .filter = RESIZE_LANCZOS,
@@ -308,23 +301,19 @@ test_tiles(void **state)
 				  .longest = SIDE * TILE,
 				  .tile = TILE};
 
-	(void)state;
 	rule_check(&p);
 }
 
-static void
-test_one_tile(void **state)
+TEST(test_one_tile)
 {
 	const struct prepare p = {
 		.rule = PREPARE_TILES, .filter = RESIZE_BICUBIC, CLIP, .longest = TILE, .tile = TILE};
 
-	(void)state;
 	rule_check(&p);
 }
 
 /* A picture of a refused shape and one without pixels. */
-static void
-test_refused(void **state)
+TEST(test_refused)
 {
 	static const int64_t refused[][2] = {{1, 201}, {402, 2}, {0, 5}, {5, 0}, {0, 0}};
 	const struct prepare fixed = {.rule = PREPARE_FIXED, CLIP, .height = 56, .width = 56};
@@ -333,7 +322,6 @@ test_refused(void **state)
 	struct ort_tensor out[4];
 	size_t i;
 
-	(void)state;
 	if (!have_runtime)
 		skip();
 	s = session_make(&qwen);
@@ -374,11 +362,5 @@ teardown(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_patches),  cmocka_unit_test(test_patches_lanczos),
-		cmocka_unit_test(test_fixed),    cmocka_unit_test(test_tiles),
-		cmocka_unit_test(test_one_tile), cmocka_unit_test(test_refused),
-	};
-
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return tests_run("front", setup, teardown);
 }

@@ -15,14 +15,12 @@ k(int64_t n)
 	return dim_const(n);
 }
 
-static void
-test_dims(void **state)
+TEST(test_dims)
 {
 	struct dim d = dim_mul(dim_div(sym(SYM_PATCHES), 4), sym(SYM_IMAGES));
 	struct sizes s = {{0}};
 	char text[128];
 
-	(void)state;
 	s.of[SYM_PATCHES] = 24;
 	s.of[SYM_IMAGES] = 5;
 	assert_int_equal(dim_eval(d, &s), 30);
@@ -36,13 +34,11 @@ test_dims(void **state)
 	assert_int_equal(dim_eval(d, &s), -1);
 }
 
-static void
-test_shape_text(void **state)
+TEST(test_shape_text)
 {
 	struct shape s = shape_of(3, sym(SYM_BATCH), dim_mul(k(2), sym(SYM_SEQUENCE)), k(64));
 	char text[128];
 
-	(void)state;
 	assert_string_equal(shape_str(&s, text, sizeof(text)), "[batch, 2*sequence, 64]");
 	assert_true(dim_eq(shape_count(&s), dim_mul(dim_mul(sym(SYM_BATCH), sym(SYM_SEQUENCE)), k(128))));
 }
@@ -91,8 +87,7 @@ infer_test(const struct infer_case *c)
 		fail_msg("%s: '%s' instead of '%s'", ir_op_info(c->op)->name, got, c->want);
 }
 
-static void
-test_infer(void **state)
+TEST(test_infer)
 {
 	/* clang-format off */
 	const struct infer_case cases[] = {
@@ -135,7 +130,6 @@ test_infer(void **state)
 	/* clang-format on */
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(cases); i++)
 		infer_test(&cases[i]);
 }
@@ -163,14 +157,12 @@ tiny_make(struct tiny *t)
 	t->g->output = t->y;
 }
 
-static void
-test_check(void **state)
+TEST(test_check)
 {
 	const struct shape strange = shape_of(1, sym(SYM_IMAGES));
 	struct err e = ERR_INIT;
 	struct tiny t;
 
-	(void)state;
 	tiny_make(&t);
 	assert_int_equal(graph_check(t.g, &e), 0);
 	t.y->name = "x";
@@ -194,13 +186,11 @@ test_check(void **state)
 	graph_free(&t.g);
 }
 
-static void
-test_dump(void **state)
+TEST(test_dump)
 {
 	struct buf b = BUF_INIT;
 	struct tiny t;
 
-	(void)state;
 	tiny_make(&t);
 	graph_dump(t.g, &b);
 	assert_string_equal(b.data, "graph tiny\n"
@@ -214,10 +204,5 @@ test_dump(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_dims),  cmocka_unit_test(test_shape_text), cmocka_unit_test(test_infer),
-		cmocka_unit_test(test_check), cmocka_unit_test(test_dump),
-	};
-
-	return cmocka_run_group_tests_name("graph", tests, NULL, NULL);
+	return tests_run("graph", NULL, NULL);
 }

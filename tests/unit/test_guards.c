@@ -323,8 +323,7 @@ patterns_run(const struct shape_of_batch *s, enum variant v, bool arange)
 	assert_true(accepted > 0);
 }
 
-static void
-test_every_pattern(void **state)
+TEST(test_every_pattern)
 {
 	static const struct shape_of_batch shapes[] = {
 		{COLQWEN2, 2, 5, 1, 2, {0, 1}, false},    {COLQWEN2, 3, 3, 1, 2, {2, 1}, true},
@@ -335,7 +334,6 @@ test_every_pattern(void **state)
 	bool arange;
 	size_t i;
 
-	(void)state;
 	if (skipped)
 		skip();
 	for (i = 0; i < ARRAY_LEN(shapes); i++) {
@@ -350,8 +348,7 @@ test_every_pattern(void **state)
 }
 
 /* Two pages of ColPali whose numbers of image tokens are near those of one image and of two. */
-static void
-test_counts(void **state)
+TEST(test_counts)
 {
 	static const int counts[] = {0, 1, 15, 16, 17, 31, 32, 33};
 	enum variant v;
@@ -359,7 +356,6 @@ test_counts(void **state)
 	size_t i, k;
 	int n, at;
 
-	(void)state;
 	if (skipped)
 		skip();
 	for (v = VARIANT_IMAGE; v <= VARIANT_UNIFIED; v++)
@@ -402,8 +398,7 @@ masked_ids_set(struct batch *b, int64_t id)
 			b->ids[i] = id;
 }
 
-static void
-test_masked_ids(void **state)
+TEST(test_masked_ids)
 {
 	const int64_t ids[] = {-1, -100, 0, 301, 320, 1 << 20, INT64_MIN, INT64_MAX};
 	struct batch b;
@@ -411,7 +406,6 @@ test_masked_ids(void **state)
 	int f, left;
 	size_t i;
 
-	(void)state;
 	if (skipped)
 		skip();
 	for (f = 0; f < FAMILY_MAX; f++)
@@ -431,14 +425,12 @@ test_masked_ids(void **state)
 }
 
 /* A row that only fills the batch up, masked altogether, with an image as any: the originals take that. */
-static void
-test_masked_row_with_an_image(void **state)
+TEST(test_masked_row_with_an_image)
 {
 	struct batch b;
 	enum variant v;
 	int f, masked, i;
 
-	(void)state;
 	if (skipped)
 		skip();
 	for (f = 0; f < FAMILY_MAX; f++)
@@ -454,8 +446,7 @@ test_masked_row_with_an_image(void **state)
 			}
 }
 
-static void
-test_padded_patches(void **state)
+TEST(test_padded_patches)
 {
 	const float padding[] = {0, NAN, INFINITY, -INFINITY, 3e38f, -3e38f};
 	struct batch b;
@@ -463,7 +454,6 @@ test_padded_patches(void **state)
 	size_t i;
 	int f;
 
-	(void)state;
 	if (skipped)
 		skip();
 	for (f = 0; f < COLPALI; f++)
@@ -479,8 +469,7 @@ test_padded_patches(void **state)
 
 /* ---- inputs that are wrong by themselves ---- */
 
-static void
-test_ids_out_of_range(void **state)
+TEST(test_ids_out_of_range)
 {
 	static const char *const names[] = {"ids_must_be_in_the_vocabulary", NULL};
 	const int64_t ids[] = {-1, -320, -321, 320, 1 << 20, INT64_MIN, INT64_MAX};
@@ -489,7 +478,6 @@ test_ids_out_of_range(void **state)
 	size_t i;
 	int f;
 
-	(void)state;
 	if (skipped)
 		skip();
 	for (f = 0; f < FAMILY_MAX; f++)
@@ -502,8 +490,7 @@ test_ids_out_of_range(void **state)
 			}
 }
 
-static void
-test_grids(void **state)
+TEST(test_grids)
 {
 	static const char *const names[] = {"image_grid_thw_must_fit_pixel_values", NULL};
 	static const struct {
@@ -521,7 +508,6 @@ test_grids(void **state)
 	enum variant v;
 	size_t i;
 
-	(void)state;
 	if (skipped)
 		skip();
 	for (i = 0; i < ARRAY_LEN(grids); i++)
@@ -536,14 +522,12 @@ test_grids(void **state)
 		}
 }
 
-static void
-test_tokens_without_images(void **state)
+TEST(test_tokens_without_images)
 {
 	struct batch b;
 	enum variant v;
 	int f;
 
-	(void)state;
 	if (skipped)
 		skip();
 	for (f = 0; f < FAMILY_MAX; f++)
@@ -623,12 +607,5 @@ teardown(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_pattern),  cmocka_unit_test(test_counts),
-		cmocka_unit_test(test_masked_ids),     cmocka_unit_test(test_masked_row_with_an_image),
-		cmocka_unit_test(test_padded_patches), cmocka_unit_test(test_ids_out_of_range),
-		cmocka_unit_test(test_grids),          cmocka_unit_test(test_tokens_without_images),
-	};
-
-	return cmocka_run_group_tests_name("guards", tests, setup, teardown);
+	return tests_run("guards", setup, teardown);
 }

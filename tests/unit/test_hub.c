@@ -15,8 +15,7 @@
 #define A96 A32 A32 A32
 #define COMMIT "0123456789abcdef0123456789abcdef01234567"
 
-static void
-test_ids(void **state)
+TEST(test_ids)
 {
 	static const char *const good[] = {
 		"vidore/colqwen2-v1.0-hf", "a/b", "_a/b_", "a.b-c_d/e.f-g_h", A96 "/" A96,
@@ -29,7 +28,6 @@ test_ids(void **state)
 	};
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(good); i++)
 		assert_true(repo_id_ok(good[i]));
 	for (i = 0; i < ARRAY_LEN(bad); i++)
@@ -37,8 +35,7 @@ test_ids(void **state)
 			fail_msg("'%s' passes for an id", bad[i]);
 }
 
-static void
-test_revisions(void **state)
+TEST(test_revisions)
 {
 	static const char *const good[] = {"main", "v1.0", "refs/pr/1", "a-b_c", "-", A96 A32, COMMIT};
 	static const char *const bad[] = {
@@ -47,7 +44,6 @@ test_revisions(void **state)
 	};
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(good); i++)
 		assert_true(repo_revision_ok(good[i]));
 	for (i = 0; i < ARRAY_LEN(bad); i++)
@@ -83,12 +79,10 @@ matches(const char *etag, uint64_t size, const char *content)
 	return same;
 }
 
-static void
-test_digests(void **state)
+TEST(test_digests)
 {
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(hashes); i++) {
 		assert_true(digest_etag_ok(hashes[i].git) && digest_etag_ok(hashes[i].sha256));
 		assert_true(matches(hashes[i].git, strlen(hashes[i].content), hashes[i].content));
@@ -117,8 +111,7 @@ sockaddr_make(const char *text, struct sockaddr_storage *ret)
 		fail_msg("'%s' is no address", text);
 }
 
-static void
-test_addresses(void **state)
+TEST(test_addresses)
 {
 	static const char *const public[] = {
 		"1.1.1.1",          "9.255.255.255",   "11.0.0.0",        "100.63.255.255",  "100.128.0.0",
@@ -164,7 +157,6 @@ test_addresses(void **state)
 	struct sockaddr_storage a;
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(public); i++) {
 		sockaddr_make(public[i], &a);
 		if (!address_is_public((struct sockaddr *)&a) || address_is_private_literal(public[i]))
@@ -180,12 +172,10 @@ test_addresses(void **state)
 	assert_false(address_is_public((struct sockaddr *)&a));
 }
 
-static void
-test_proxies(void **state)
+TEST(test_proxies)
 {
 	struct sockaddr_storage a;
 
-	(void)state;
 	sockaddr_make("10.0.0.7", &a);
 	((struct sockaddr_in *)&a)->sin_port = htons(3128);
 	assert_true(address_is_of_proxy((struct sockaddr *)&a, "http://10.0.0.7:3128"));
@@ -197,8 +187,7 @@ test_proxies(void **state)
 	assert_false(address_is_of_proxy((struct sockaddr *)&a, "://"));
 }
 
-static void
-test_endpoints(void **state)
+TEST(test_endpoints)
 {
 	static const char *const good[] = {"https://huggingface.co", "http://127.0.0.1:8080",
 					   "https://a.b/mirror/hf", "https://[::1]"};
@@ -206,7 +195,6 @@ test_endpoints(void **state)
 					  "https://", "https://user:w@a.b", "https://a?b", "https://a#b"};
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(good); i++)
 		assert_true(url_is_endpoint(good[i]));
 	for (i = 0; i < ARRAY_LEN(bad); i++)
@@ -236,12 +224,10 @@ static const struct {
 	{"http://[::1/", NULL},
 };
 
-static void
-test_redirects(void **state)
+TEST(test_redirects)
 {
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(redirects); i++) {
 		struct err e = ERR_INIT;
 		char *url = NULL;
@@ -282,8 +268,7 @@ find(const char *text, const char *name, struct hub_file *ret, struct err *e)
 	return r;
 }
 
-static void
-test_listing(void **state)
+TEST(test_listing)
 {
 	static const char *const bad[] = {
 		"",
@@ -305,7 +290,6 @@ test_listing(void **state)
 	struct err ok = ERR_INIT;
 	size_t i;
 
-	(void)state;
 	assert_int_equal(find(LISTING("1, {\"rfilename\": \"f\", \"size\": 134, " LFS_OK "}"), "f", &f, &ok),
 			 1);
 	assert_int_equal(f.size, 7);
@@ -320,13 +304,11 @@ test_listing(void **state)
 	}
 }
 
-static void
-test_environment(void **state)
+TEST(test_environment)
 {
 	struct hub_env env;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	(void)setenv("HF_ENDPOINT", "http://Mirror.lan/hf//", 1);
 	(void)setenv("HF_HOME", "/h", 1);
 	(void)setenv("HF_TOKEN", " hf_x\n", 1);
@@ -361,13 +343,5 @@ test_environment(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ids),         cmocka_unit_test(test_revisions),
-		cmocka_unit_test(test_digests),     cmocka_unit_test(test_addresses),
-		cmocka_unit_test(test_proxies),     cmocka_unit_test(test_endpoints),
-		cmocka_unit_test(test_redirects),   cmocka_unit_test(test_listing),
-		cmocka_unit_test(test_environment),
-	};
-
-	return cmocka_run_group_tests_name("hub", tests, NULL, NULL);
+	return tests_run("hub", NULL, NULL);
 }

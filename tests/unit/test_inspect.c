@@ -104,8 +104,7 @@ taken(const struct one *o)
 	return doc;
 }
 
-static void
-test_places(void **state)
+TEST(test_places)
 {
 	static const char *const bad[] = {"",     "/etc/passwd", "..",   "../w", "a/../w",
 					  "a/..", "./w",         "a//w", "a/"};
@@ -115,7 +114,6 @@ test_places(void **state)
 	json_t *doc;
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(bad); i++) {
 		one_init(&o, bad[i], "0", "24");
 		refused(&o, "not a file below the model's folder");
@@ -130,12 +128,10 @@ test_places(void **state)
 	}
 }
 
-static void
-test_ranges(void **state)
+TEST(test_ranges)
 {
 	struct one o;
 
-	(void)state;
 	one_init(&o, "w", "0", "20");
 	refused(&o, "needs 24 bytes, but the file gives it 20");
 	one_init(&o, "w", "-1", "24");
@@ -154,13 +150,11 @@ test_ranges(void **state)
 	refused(&o, "needs 0 bytes, but the file gives it 24");
 }
 
-static void
-test_sum_of_weights(void **state)
+TEST(test_sum_of_weights)
 {
 	Onnx__TensorProto *three[3];
 	struct one o;
 
-	(void)state;
 	one_init(&o, "w", "0", "0");
 	o.tensor.data_location = ONNX__TENSOR_PROTO__DATA_LOCATION__DEFAULT;
 	o.dims[0] = INT64_MAX / 4;
@@ -171,8 +165,7 @@ test_sum_of_weights(void **state)
 	refused(&o, "longer than a file can be");
 }
 
-static void
-test_layers(void **state)
+TEST(test_layers)
 {
 	static const char *const names[][2] = {
 		{"lm.layers.3.mlp.up_proj.weight.T", "lm.03"},
@@ -194,7 +187,6 @@ test_layers(void **state)
 	json_t *doc;
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(names); i++) {
 		one_init(&o, "w", "0", "24");
 		(void)snprintf(o.name, sizeof(o.name), "%s", names[i][0]);
@@ -207,15 +199,13 @@ test_layers(void **state)
 }
 
 /* A weight of a branch's branch counts, and so does its place. */
-static void
-test_branches(void **state)
+TEST(test_branches)
 {
 	Onnx__AttributeProto attribute = ONNX__ATTRIBUTE_PROTO__INIT, *attribute_ptr = &attribute;
 	Onnx__NodeProto node = ONNX__NODE_PROTO__INIT, *node_ptr = &node;
 	Onnx__GraphProto outer = ONNX__GRAPH_PROTO__INIT;
 	struct one o;
 
-	(void)state;
 	one_init(&o, "../w", "0", "24");
 	attribute.g = &o.graph;
 	node.n_attribute = 1;
@@ -229,8 +219,7 @@ test_branches(void **state)
 	refused(&o, "not a file below");
 }
 
-static void
-test_many_kinds(void **state)
+TEST(test_many_kinds)
 {
 	enum { N = 4097 };
 	static Onnx__NodeProto node[N], *ptr[N];
@@ -238,7 +227,6 @@ test_many_kinds(void **state)
 	struct one o;
 	int i;
 
-	(void)state;
 	one_init(&o, "w", "0", "24");
 	for (i = 0; i < N; i++) {
 		onnx__node_proto__init(&node[i]);
@@ -256,11 +244,5 @@ test_many_kinds(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_places),         cmocka_unit_test(test_ranges),
-		cmocka_unit_test(test_sum_of_weights), cmocka_unit_test(test_layers),
-		cmocka_unit_test(test_branches),       cmocka_unit_test(test_many_kinds),
-	};
-
-	return cmocka_run_group_tests_name("inspect", tests, setup, teardown);
+	return tests_run("inspect", setup, teardown);
 }

@@ -29,12 +29,10 @@ job_in(enum job_state state, struct job *ret)
 }
 
 /* Every pair of state and event: as the table says, or refused and nothing changed. */
-static void
-test_pairs(void **state)
+TEST_WITH(test_pairs, queue_setup, queue_teardown)
 {
 	unsigned from, ev;
 
-	(void)state;
 	for (from = 0; from < JOB_STATE_MAX; from++)
 		for (ev = 0; ev < JOB_EVENT_MAX; ev++) {
 			struct job before = {.id = 0}, after = {.id = 0};
@@ -68,8 +66,7 @@ test_pairs(void **state)
 		}
 }
 
-static void
-test_nonce(void **state)
+TEST_WITH(test_nonce, queue_setup, queue_teardown)
 {
 	const struct err why = {.code = E_TRACE, .msg = "no"};
 	struct job job = {.id = 0}, again = {.id = 0};
@@ -77,7 +74,6 @@ test_nonce(void **state)
 	json_auto_t *result = queue_result();
 	int64_t id;
 
-	(void)state;
 	id = job_in(JOB_RUNNING, &job);
 	assert_int_equal(strlen(job.nonce), JOB_NONCE_LEN);
 	assert_int_equal(strspn(job.nonce, "0123456789abcdef"), JOB_NONCE_LEN);
@@ -111,13 +107,11 @@ fail_once(int64_t id, int64_t now, int code)
 	job_release(&job);
 }
 
-static void
-test_retries(void **state)
+TEST_WITH(test_retries, queue_setup, queue_teardown)
 {
 	struct job job = {.id = 0};
 	int64_t id = queue_add(), due = -1;
 
-	(void)state;
 	fail_once(id, T0, E_WORKER_CRASHED);
 	assert_int_equal(store_job_get(store, id, &job, &err), 0);
 	assert_int_equal(job.state, JOB_QUEUED);
@@ -143,15 +137,13 @@ test_retries(void **state)
 	assert_string_equal(queue_state(id), "failed");
 }
 
-static void
-test_restarts_cost_no_attempt(void **state)
+TEST_WITH(test_restarts_cost_no_attempt, queue_setup, queue_teardown)
 {
 	struct job_change c = {.now = T0};
 	struct job job = {.id = 0};
 	int64_t id = queue_add();
 	int i;
 
-	(void)state;
 	for (i = 1; i <= 10; i++) {
 		assert_int_equal(job_claim(store, T0, &job, &err), 1);
 		assert_int_equal(job.attempt, i);
@@ -166,13 +158,11 @@ test_restarts_cost_no_attempt(void **state)
 	assert_string_equal(queue_state(id), "failed");
 }
 
-static void
-test_clock_that_went_back(void **state)
+TEST_WITH(test_clock_that_went_back, queue_setup, queue_teardown)
 {
 	struct job job = {.id = 0};
 	int64_t id = queue_add(), due;
 
-	(void)state;
 	fail_once(id, T0, E_IO);
 	assert_int_equal(job_claim(store, T0 + 1999, &job, &err), 0);
 	assert_int_equal(job_claim(store, T0 - 590000, &job, &err), 0);
@@ -184,14 +174,12 @@ test_clock_that_went_back(void **state)
 	job_release(&job);
 }
 
-static void
-test_handed_back(void **state)
+TEST_WITH(test_handed_back, queue_setup, queue_teardown)
 {
 	struct job job = {.id = 0};
 	enum job_state now;
 	int64_t id = queue_add();
 
-	(void)state;
 	assert_int_equal(job_claim(store, T0, &job, &err), 1);
 	assert_int_equal(job_hand_back(store, id, "another", T0, &err), E_CONFLICT);
 	err_clear(&err);
@@ -223,13 +211,11 @@ add_with(json_t *take)
 	return id;
 }
 
-static void
-test_attempts_of_a_job(void **state)
+TEST_WITH(test_attempts_of_a_job, queue_setup, queue_teardown)
 {
 	int64_t id, due = 0, now = T0, pause = 2000;
 	int i;
 
-	(void)state;
 	id = add_with(json_pack("{s:s, s:i}", "model", "/m", "attempts", 1));
 	fail_once(id, T0, E_IO);
 	assert_string_equal(queue_state(id), "failed");
@@ -269,12 +255,10 @@ assert_ahead(int64_t id, int64_t want)
 	job_release(&job);
 }
 
-static void
-test_priorities(void **state)
+TEST_WITH(test_priorities, queue_setup, queue_teardown)
 {
 	int64_t low, a, high, b;
 
-	(void)state;
 	low = add_with(json_pack("{s:s, s:i}", "model", "/m", "priority", -100));
 	a = queue_add();
 	high = add_with(json_pack("{s:s, s:i}", "model", "/m", "priority", 100));
@@ -291,13 +275,11 @@ test_priorities(void **state)
 	assert_claims(T0 + 2000, 0);
 }
 
-static void
-test_ahead_is_bounded(void **state)
+TEST_WITH(test_ahead_is_bounded, queue_setup, queue_teardown)
 {
 	int64_t id = 0;
 	int i;
 
-	(void)state;
 	assert_int_equal(store_begin(store, &err), 0);
 	for (i = 0; i <= STORE_AHEAD_MAX; i++)
 		id = queue_add();
@@ -306,14 +288,12 @@ test_ahead_is_bounded(void **state)
 	assert_int_equal(store_commit(store, &err), 0);
 }
 
-static void
-test_retry_on_request(void **state)
+TEST_WITH(test_retry_on_request, queue_setup, queue_teardown)
 {
 	struct job job = {.id = 0};
 	int64_t id = add_with(json_pack("{s:s, s:i}", "model", "/m", "attempts", 2));
 	enum job_state now;
 
-	(void)state;
 	fail_once(id, T0, E_BAD_CHECKPOINT);
 	assert_int_equal(job_retry(store, id, T0 + 5, &err), 0);
 	assert_int_equal(store_job_get(store, id, &job, &err), 0);
@@ -348,15 +328,13 @@ test_retry_on_request(void **state)
 	assert_int_equal(job_retry(store, 99, T0, &err), E_NOT_FOUND);
 }
 
-static void
-test_cancel(void **state)
+TEST_WITH(test_cancel, queue_setup, queue_teardown)
 {
 	const struct err why = {.code = E_WORKER_CRASHED, .msg = "killed"};
 	struct job job = {.id = 0};
 	enum job_state now;
 	int64_t id = queue_add();
 
-	(void)state;
 	assert_int_equal(job_cancel(store, id, T0, &now, &err), 0);
 	assert_int_equal(now, JOB_CANCELLED);
 	assert_int_equal(job_claim(store, T0, &job, &err), 0);
@@ -392,8 +370,7 @@ assert_member(json_t *j, const char *key, const char *want)
 	free(text);
 }
 
-static void
-test_json(void **state)
+TEST_WITH(test_json, queue_setup, queue_teardown)
 {
 	const struct job_stage stage = {
 		.name = (char *)(uintptr_t) "trace", .seconds = 0.5, .peak_anon_bytes = 9};
@@ -402,7 +379,6 @@ test_json(void **state)
 	struct job job = {.id = 0};
 	json_t *j;
 
-	(void)state;
 	(void)queue_add();
 	assert_int_equal(job_claim(store, T0, &job, &err), 1);
 	j = job_json(&job);
@@ -433,15 +409,13 @@ test_json(void **state)
 	job_release(&job);
 }
 
-static void
-test_moment(void **state)
+TEST_WITH(test_moment, queue_setup, queue_teardown)
 {
 	const struct job_moment now = {.stage = "export", .progress = "{\"done\":1}", .ahead = 7};
 	struct buf b = BUF_INIT;
 	struct job job = {.id = 0};
 	json_t *j;
 
-	(void)state;
 	(void)queue_add_model("/srv/\"a\\b\" \u00fc/%s");
 	assert_int_equal(store_job_get(store, 1, &job, &err), 0);
 	job_print(&job, &now, &b);
@@ -459,21 +433,5 @@ test_moment(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_pairs, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_moment, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_nonce, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_retries, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_restarts_cost_no_attempt, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_clock_that_went_back, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_handed_back, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_attempts_of_a_job, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_priorities, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_ahead_is_bounded, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_retry_on_request, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_cancel, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_json, queue_setup, queue_teardown),
-	};
-
-	return cmocka_run_group_tests_name("job", tests, NULL, NULL);
+	return tests_run("job", NULL, NULL);
 }

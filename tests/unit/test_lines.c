@@ -35,10 +35,8 @@ add(const char *text, int64_t now_ms)
 	lines_add(&l, text, strlen(text), now_ms, take, NULL);
 }
 
-static void
-test_lines_from_pieces(void **state)
+TEST_WITH(test_lines_from_pieces, setup, teardown)
 {
-	(void)state;
 	add("one\n\ntw", 0);
 	add("o\nthree", 0);
 	assert_string_equal(got.data, "one|two|");
@@ -46,32 +44,26 @@ test_lines_from_pieces(void **state)
 	assert_string_equal(got.data, "one|two|three|");
 }
 
-static void
-test_unclean_bytes(void **state)
+TEST_WITH(test_unclean_bytes, setup, teardown)
 {
-	(void)state;
 	add("\033[31mred\n\xc3\xa9t\xc3\xa9\n\xff\xc3\n", 0);
 	assert_string_equal(got.data, "?[31mred|\xc3\xa9t\xc3\xa9|\?\?|");
 }
 
-static void
-test_long_line_is_cut(void **state)
+TEST_WITH(test_long_line_is_cut, setup, teardown)
 {
 	char text[5000];
 
-	(void)state;
 	memset(text, 'x', sizeof(text));
 	lines_add(&l, text, sizeof(text), 0, take, NULL);
 	add("\nnext\n", 0);
 	assert_int_equal(got.len, LINES_LEN_MAX + 1 + strlen("next|"));
 }
 
-static void
-test_flood_is_dropped(void **state)
+TEST_WITH(test_flood_is_dropped, setup, teardown)
 {
 	unsigned i;
 
-	(void)state;
 	for (i = 0; i < LINES_PER_SECOND + 7; i++)
 		add("x\n", 5000);
 	assert_int_equal(got.len, LINES_PER_SECOND * 2);
@@ -83,12 +75,5 @@ test_flood_is_dropped(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_lines_from_pieces, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_unclean_bytes, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_long_line_is_cut, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_flood_is_dropped, setup, teardown),
-	};
-
-	return cmocka_run_group_tests_name("lines", tests, NULL, NULL);
+	return tests_run("lines", NULL, NULL);
 }

@@ -45,13 +45,11 @@ list(const struct list_filter *f, int64_t cursor, int limit, const char *want)
 #define ALL (&(struct list_filter){.model = NULL})
 #define FILTER(...) (&(struct list_filter){__VA_ARGS__})
 
-static void
-test_pages(void **state)
+TEST_WITH(test_pages, queue_setup, queue_teardown)
 {
 	enum job_state now;
 	int i;
 
-	(void)state;
 	for (i = 1; i <= 7; i++)
 		assert_true(queue_add() == i);
 	assert_int_equal(job_cancel(store, 3, T0, &now, &err), 0);
@@ -69,13 +67,11 @@ test_pages(void **state)
 	assert_int_equal(list(FILTER(.states[JOB_DONE] = true), INT64_MAX, 50, ""), 0);
 }
 
-static void
-test_filters(void **state)
+TEST_WITH(test_filters, queue_setup, queue_teardown)
 {
 	const struct err why = {.code = E_TRACE, .msg = "no"};
 	struct job job = {.id = 0};
 
-	(void)state;
 	(void)add("/a", "team=x env=prod", "ci");
 	(void)add("/b", "team=x", "");
 	(void)add("/a", "team=y env=prod", "ci");
@@ -108,14 +104,12 @@ test_filters(void **state)
 }
 
 /* Few of many: a call ends after so many rows, and the cursor says where; all pages together have them all. */
-static void
-test_looks_are_bounded(void **state)
+TEST_WITH(test_looks_are_bounded, queue_setup, queue_teardown)
 {
 	int64_t cursor, pages;
 	char found[64] = "";
 	int i;
 
-	(void)state;
 	assert_int_equal(store_begin(store, &err), 0);
 	(void)add("/rare", "", "");
 	for (i = 0; i < 6000; i++)
@@ -139,12 +133,10 @@ stop(const struct job *job, void *arg, struct err *e)
 	return err_set(e, E_BUSY, "enough");
 }
 
-static void
-test_callee_ends_it(void **state)
+TEST_WITH(test_callee_ends_it, queue_setup, queue_teardown)
 {
 	int64_t last = 0, next = -1;
 
-	(void)state;
 	(void)queue_add();
 	(void)queue_add();
 	assert_int_equal(list_jobs(store, ALL, INT64_MAX, 9, stop, &last, &next, &err), E_BUSY);
@@ -155,12 +147,5 @@ test_callee_ends_it(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_pages, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_filters, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_looks_are_bounded, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_callee_ends_it, queue_setup, queue_teardown),
-	};
-
-	return cmocka_run_group_tests_name("list", tests, NULL, NULL);
+	return tests_run("list", NULL, NULL);
 }

@@ -2,8 +2,7 @@
 
 #include "http/core/listen.h"
 
-static void
-test_addresses(void **state)
+TEST(test_addresses)
 {
 	static const struct {
 		const char *address;
@@ -35,7 +34,6 @@ test_addresses(void **state)
 	};
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(addresses); i++) {
 		bool public = !addresses[i].public;
 
@@ -54,9 +52,5 @@ test_addresses(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_addresses),
-	};
-
-	return cmocka_run_group_tests_name("listen", tests, NULL, NULL);
+	return tests_run("listen", NULL, NULL);
 }

@@ -47,12 +47,10 @@ stop_other(void *arg)
 	loop_timer_stop(&f.timers[2]);
 }
 
-static void
-test_timers_in_order_of_time(void **state)
+TEST_WITH(test_timers_in_order_of_time, setup, teardown)
 {
 	char a[] = "a", b[] = "b", c[] = "c", d[] = "d";
 
-	(void)state;
 	f.timers[0] = (struct loop_timer){.fn = stop, .arg = d};
 	f.timers[1] = (struct loop_timer){.fn = stop_other, .arg = b};
 	f.timers[2] = (struct loop_timer){.fn = note, .arg = c}; /* due with b, which stops it */
@@ -77,14 +75,12 @@ unwatch_both(void *arg, uint32_t events)
 }
 
 /* Both ends are ready in one turn; the first to be called stops the other. */
-static void
-test_unwatched_is_not_called(void **state)
+TEST_WITH(test_unwatched_is_not_called, setup, teardown)
 {
 	char a[] = "a";
 	int p[2];
 	int i;
 
-	(void)state;
 	assert_int_equal(pipe(p), 0);
 	(void)close(p[1]);
 	for (i = 0; i < 2; i++) {
@@ -97,13 +93,11 @@ test_unwatched_is_not_called(void **state)
 	(void)close(f.fds[1].fd);
 }
 
-static void
-test_watch_of_a_closed_descriptor_fails(void **state)
+TEST_WITH(test_watch_of_a_closed_descriptor_fails, setup, teardown)
 {
 	struct loop_fd w = {.fd = 9999};
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(loop_fd_watch(f.loop, &w, EPOLLIN, &e), E_IO);
 	assert_error(&e, E_IO, "cannot watch descriptor 9999");
 }
@@ -111,11 +105,5 @@ test_watch_of_a_closed_descriptor_fails(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_timers_in_order_of_time, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_unwatched_is_not_called, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_watch_of_a_closed_descriptor_fails, setup, teardown),
-	};
-
-	return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
+	return tests_run("loop", NULL, NULL);
 }

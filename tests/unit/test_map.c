@@ -22,8 +22,7 @@ file_make(const char *dir, const char *name, size_t len)
 	tmpdir_write(dir, name, bytes, len);
 }
 
-static void
-test_open(void **state)
+TEST(test_open)
 {
 	_cleanup_free_ char *path = fs_join(*state, "open");
 	struct map m = {.data = NULL};
@@ -42,8 +41,7 @@ test_open(void **state)
 }
 
 /* The bytes stay those of the file that was opened, whatever takes its name. */
-static void
-test_another_file_takes_the_name(void **state)
+TEST(test_another_file_takes_the_name)
 {
 	_cleanup_free_ char *path = fs_join(*state, "name"), *other = fs_join(*state, "other");
 	struct map m = {.data = NULL};
@@ -59,8 +57,7 @@ test_another_file_takes_the_name(void **state)
 	map_close(&m);
 }
 
-static void
-test_an_empty_file(void **state)
+TEST(test_an_empty_file)
 {
 	_cleanup_free_ char *path = fs_join(*state, "empty");
 	struct map m = {.data = NULL};
@@ -72,8 +69,7 @@ test_an_empty_file(void **state)
 	map_close(&m);
 }
 
-static void
-test_not_a_file(void **state)
+TEST(test_not_a_file)
 {
 	_cleanup_free_ char *missing = fs_join(*state, "missing");
 	struct map m = {.data = NULL};
@@ -87,8 +83,7 @@ test_not_a_file(void **state)
 }
 
 /* The descriptor belongs to the map even when mapping fails. */
-static void
-test_a_failure_closes_the_descriptor(void **state)
+TEST(test_a_failure_closes_the_descriptor)
 {
 	_cleanup_free_ char *path = fs_join(*state, "write-only");
 	const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -127,8 +122,7 @@ read_in_child(const volatile unsigned char *at)
 	return status;
 }
 
-static void
-test_a_file_that_is_cut(void **state)
+TEST(test_a_file_that_is_cut)
 {
 	_cleanup_free_ char *path = fs_join(*state, "cut"), *other = fs_join(*state, "whole");
 	_cleanup_free_ char *message = fs_join(*state, "message"), *said = NULL;
@@ -156,8 +150,7 @@ test_a_file_that_is_cut(void **state)
 }
 
 /* A mapping that was closed, or is not ours, ends the process by the signal, as a mistake of ours must. */
-static void
-test_a_mapping_of_others(void **state)
+TEST(test_a_mapping_of_others)
 {
 	_cleanup_free_ char *path = fs_join(*state, "others"), *message = fs_join(*state, "nothing-said");
 	struct map m = {.data = NULL};
@@ -181,15 +174,5 @@ test_a_mapping_of_others(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_open),
-		cmocka_unit_test(test_another_file_takes_the_name),
-		cmocka_unit_test(test_an_empty_file),
-		cmocka_unit_test(test_not_a_file),
-		cmocka_unit_test(test_a_failure_closes_the_descriptor),
-		cmocka_unit_test(test_a_file_that_is_cut),
-		cmocka_unit_test(test_a_mapping_of_others),
-	};
-
-	return cmocka_run_group_tests(tests, tmpdir_setup, tmpdir_teardown);
+	return tests_run("map", tmpdir_setup, tmpdir_teardown);
 }

@@ -18,8 +18,7 @@ load(const char *text)
 	return j;
 }
 
-static void
-test_find(void **state)
+TEST(test_find)
 {
 	static const struct {
 		const char *config, *family;
@@ -72,7 +71,6 @@ test_find(void **state)
 	};
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		json_auto_t *j = load(rows[i].config);
 		const struct model_spelling *as = NULL;
@@ -88,8 +86,7 @@ test_find(void **state)
 }
 
 /* The class alone says that a checkpoint gives one vector for each row, and how it pools. */
-static void
-test_find_single_vector(void **state)
+TEST(test_find_single_vector)
 {
 	static const struct {
 		const char *config, *family;
@@ -114,7 +111,6 @@ test_find_single_vector(void **state)
 	struct err e = ERR_INIT;
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		json_auto_t *j = load(rows[i].config);
 
@@ -126,8 +122,7 @@ test_find_single_vector(void **state)
 	}
 }
 
-static void
-test_not_supported(void **state)
+TEST(test_not_supported)
 {
 	static const struct {
 		const char *config, *error;
@@ -197,7 +192,6 @@ test_not_supported(void **state)
 	};
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		json_auto_t *j = load(rows[i].config);
 		const struct model_spelling *as;
@@ -210,8 +204,7 @@ test_not_supported(void **state)
 }
 
 /* Each row of the table has what the rest of the tree takes from it. */
-static void
-test_rows(void **state)
+TEST(test_rows)
 {
 	const struct model *const all[] = {
 #define ARCHITECTURE(family, ...) &model_##family,
@@ -222,7 +215,6 @@ test_rows(void **state)
 	bool known[LIBRARY_MAX];
 	size_t i, k;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(all); i++) {
 		const struct model *m = all[i];
 
@@ -245,8 +237,7 @@ test_rows(void **state)
 }
 
 /* Each id that is not special is drawn, and no other: also where all but one are special. */
-static void
-test_words(void **state)
+TEST(test_words)
 {
 	static const struct {
 		struct model_tokens t;
@@ -263,7 +254,6 @@ test_words(void **state)
 	size_t i;
 	int k;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		const struct model_tokens *t = &rows[i].t;
 		bool seen[9] = {false};
@@ -284,8 +274,7 @@ test_words(void **state)
 }
 
 /* Such a checkpoint once kept the worker busy for ever. */
-static void
-test_special_tokens_only(void **state)
+TEST(test_special_tokens_only)
 {
 	static const char config[] =
 		"{\"model_type\": \"qwen2_vl\", \"image_token_id\": 0, \"vocab_size\": 1, \"hidden_size\": 8,"
@@ -355,8 +344,7 @@ twice(struct trace *t, struct ir_value *x, int il, const void *arg)
 	return il == 0 ? tr_name(t, tr_add(t, x, x), "twice") : x;
 }
 
-static void
-test_decoder(void **state)
+TEST(test_decoder)
 {
 	static const bool sliding[] = {false, true};
 	const struct decoder plain = {
@@ -364,7 +352,6 @@ test_decoder(void **state)
 	_cleanup_(buf_release) struct buf a = BUF_INIT, b = BUF_INIT;
 	struct decoder d = plain;
 
-	(void)state;
 	decoder_dump(&plain, 6, &a);
 	assert_non_null(strstr(
 		a.data, "lm.00.attn.q = linear(lm.00.attn.norm, lm.layers.0.self_attn.q_proj.weight)"));
@@ -411,8 +398,7 @@ test_decoder(void **state)
 }
 
 /* Tables of one name are one constant only where their numbers are the same. */
-static void
-test_constants(void **state)
+TEST(test_constants)
 {
 	static const float a[] = {1, 2}, b[] = {1, 3};
 	const struct sizes sizes = {.of = {[SYM_BATCH] = 2}};
@@ -420,7 +406,6 @@ test_constants(void **state)
 	struct ir_value *first, *other;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	(void)trace_new("constants", /*ck=*/NULL, &sizes, &t, &e);
 	first = tr_table(t, "table", shape_of(1, n(2)), a);
 	other = tr_table(t, "table", shape_of(1, n(2)), b);
@@ -438,12 +423,5 @@ test_constants(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_find),          cmocka_unit_test(test_find_single_vector),
-		cmocka_unit_test(test_not_supported), cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_words),         cmocka_unit_test(test_special_tokens_only),
-		cmocka_unit_test(test_decoder),       cmocka_unit_test(test_constants),
-	};
-
-	return cmocka_run_group_tests_name("model", tests, tmpdir_setup, tmpdir_teardown);
+	return tests_run("model", tmpdir_setup, tmpdir_teardown);
 }

@@ -99,13 +99,11 @@ static const char *const rows[][2] = {
 	{"", ""},
 };
 
-static void
-test_spellings(void **state)
+TEST(test_spellings)
 {
 	char got[NAME_LEN_MAX];
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		assert_int_equal(name_canonical(rows[i][0], got, NULL), rows[i][1] != NULL);
 		if (rows[i][1])
@@ -114,13 +112,11 @@ test_spellings(void **state)
 }
 
 /* "layers." grows by three bytes. */
-static void
-test_too_long(void **state)
+TEST(test_too_long)
 {
 	char name[NAME_LEN_MAX], got[NAME_LEN_MAX];
 	struct err e = ERR_INIT;
 
-	(void)state;
 	memset(name, 'n', sizeof(name));
 	memcpy(name, "layers.", 7);
 	name[NAME_LEN_MAX - 4] = '\0';
@@ -133,12 +129,10 @@ test_too_long(void **state)
 }
 
 /* How names are said to people who see only the files. */
-static void
-test_wrapped(void **state)
+TEST(test_wrapped)
 {
 	char name[NAME_LEN_MAX];
 
-	(void)state;
 	assert_true(name_is_wrapped("student.custom_text_proj.weight", "proj.weight"));
 	assert_true(name_is_wrapped("a.b.embedding_proj_layer.bias", "proj.bias"));
 	assert_true(name_is_wrapped("x.model.layers.0.mlp.up_proj.weight", "lm.layers.0.mlp.up_proj.weight"));
@@ -156,8 +150,7 @@ test_wrapped(void **state)
 }
 
 /* The first rule that fits counts, at the beginning of a name only. */
-static void
-test_rules(void **state)
+TEST(test_rules)
 {
 	static const struct name_rule rules[] = {
 		{"linear.", "proj."}, {"vis.head.", NULL}, {"vis.", "eye."}, {0}};
@@ -171,7 +164,6 @@ test_rules(void **state)
 	char got[NAME_LEN_MAX];
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(spelled); i++) {
 		assert_int_equal(name_rules_apply(rules, spelled[i][0], got, NULL), spelled[i][1] != NULL);
 		if (spelled[i][1])
@@ -182,12 +174,5 @@ test_rules(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_wrapped),
-		cmocka_unit_test(test_spellings),
-		cmocka_unit_test(test_too_long),
-		cmocka_unit_test(test_rules),
-	};
-
-	return cmocka_run_group_tests_name("names", tests, NULL, NULL);
+	return tests_run("names", NULL, NULL);
 }

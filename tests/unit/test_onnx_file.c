@@ -130,8 +130,7 @@ static const char want_text[] =
 	"       1 Add\n"
 	"       1 MatMul\n";
 
-static void
-test_job(void **state)
+TEST(test_job)
 {
 	_cleanup_free_ char *text = fs_join(dir, "text.onnx");
 	static const char *const names[] = {"text", "image"};
@@ -143,7 +142,6 @@ test_job(void **state)
 	struct ir_graph *g;
 	size_t i;
 
-	(void)state;
 	assert_int_equal(onnx_export_new(dir, &(struct onnx_options){.shard_max = 0}, &j, &e), 0);
 	assert_int_equal(onnx_export_meta(j, "architecture", "test", &e), 0);
 	for (i = 0; i < ARRAY_LEN(names); i++) {
@@ -188,8 +186,7 @@ static const char want_embedded[] = "graph text    ir 8, made by colconv %s\n"
 				    "       1 MatMul\n";
 
 /* Each graph has the weights inside. */
-static void
-test_embedded(void **state)
+TEST(test_embedded)
 {
 	_cleanup_free_ char *text = fs_join(dir, "text.onnx");
 	static const char *const names[] = {"text", "image"};
@@ -201,7 +198,6 @@ test_embedded(void **state)
 	struct ir_graph *g;
 	size_t i;
 
-	(void)state;
 	assert_int_equal(onnx_export_new(dir, &(struct onnx_options){.embed = true}, &j, &e), 0);
 	for (i = 0; i < ARRAY_LEN(names); i++) {
 		g = graph_make(names[i]);
@@ -225,8 +221,7 @@ test_embedded(void **state)
 }
 
 /* Nothing of the weight is read to see that a protobuf has no room for it. */
-static void
-test_embedded_too_large(void **state)
+TEST(test_embedded_too_large)
 {
 	struct st_tensor huge = {.name = "huge", .dtype = ELEM_BF16, .rank = 2, .count = INT64_C(1) << 29};
 	struct weight w = {"huge", &huge, ckpt};
@@ -240,7 +235,6 @@ test_embedded_too_large(void **state)
 	struct onnx_export *j = NULL;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	n->in[0]->shape = x;
 	n->in[1]->shape = shape;
 	n->in[1]->weight = &w;
@@ -253,14 +247,12 @@ test_embedded_too_large(void **state)
 	graph_free(&g);
 }
 
-static void
-test_job_without_folder(void **state)
+TEST(test_job_without_folder)
 {
 	struct ir_graph *g = graph_make("text");
 	struct onnx_export *j = NULL;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(onnx_export_new("no-such-folder", &(struct onnx_options){.shard_max = 0}, &j, &e),
 			 0);
 	assert_int_equal(onnx_export_add(j, g, "text.onnx", &e), 0);
@@ -324,13 +316,11 @@ nested_make(struct buf *b, int depth)
 	wrap(b, 7);
 }
 
-static void
-test_nesting(void **state)
+TEST(test_nesting)
 {
 	struct buf b = BUF_INIT, text = BUF_INIT;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	nested_make(&b, 16);
 	file_put(b.data, b.len);
 	assert_int_equal(onnx_dump(path, &text, &e), 0);
@@ -342,8 +332,7 @@ test_nesting(void **state)
 	buf_release(&text);
 }
 
-static void
-test_damaged_files(void **state)
+TEST(test_damaged_files)
 {
 	static const unsigned char many[] = {0x0a, 0};
 	_cleanup_free_ char *data = NULL;
@@ -353,7 +342,6 @@ test_damaged_files(void **state)
 	struct err e = ERR_INIT;
 	size_t len, i;
 
-	(void)state;
 	assert_int_equal(onnx_export_new(dir, &(struct onnx_options){.shard_max = 0}, &j, &e), 0);
 	assert_int_equal(onnx_export_add(j, g, "good.onnx", &e), 0);
 	assert_int_equal(onnx_export_write(j, NULL, NULL, &e), 0);
@@ -387,13 +375,11 @@ test_damaged_files(void **state)
 	graph_free(&g);
 }
 
-static void
-test_text_is_harmless(void **state)
+TEST(test_text_is_harmless)
 {
 	struct buf b = BUF_INIT, text = BUF_INIT;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	buf_puts(&b, "a\x1b[2Jb");
 	wrap(&b, 2);
 	wrap(&b, 7);
@@ -407,15 +393,5 @@ test_text_is_harmless(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_job),
-		cmocka_unit_test(test_embedded),
-		cmocka_unit_test(test_embedded_too_large),
-		cmocka_unit_test(test_job_without_folder),
-		cmocka_unit_test(test_nesting),
-		cmocka_unit_test(test_damaged_files),
-		cmocka_unit_test(test_text_is_harmless),
-	};
-
-	return cmocka_run_group_tests_name("onnx_file", tests, setup, teardown);
+	return tests_run("onnx_file", setup, teardown);
 }

@@ -522,15 +522,13 @@ row_lower(const struct row *row, int64_t n, struct made *m)
 	assert_no_error(&m->e);
 }
 
-static void
-test_every_op(void **state)
+TEST(test_every_op)
 {
 	bool seen[OP_COUNT] = {false};
 	struct buf types = BUF_INIT;
 	struct made m;
 	size_t i, k;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(rows); i++)
 		for (k = 0; k < ARRAY_LEN(sizes); k++) {
 			row_lower(&rows[i], sizes[k], &m);
@@ -588,13 +586,11 @@ reshape_case(struct shape from, struct shape to, const char *want, size_t want_n
 	buf_release(&got);
 }
 
-static void
-test_reshape(void **state)
+TEST(test_reshape)
 {
 	struct dim n = dim_const(12), d = dim_const(7), one = dim_const(1), nd = dim_const(84);
 	struct dim units = dim_div(PATCHES, 4), all_units = dim_mul(IMAGES, units);
 
-	(void)state;
 	reshape_case(shape_of(3, BATCH, SEQUENCE, nd), shape_of(4, BATCH, SEQUENCE, n, d), "Reshape 0 0 12 7",
 		     1);
 	reshape_case(shape_of(4, BATCH, SEQUENCE, n, d), shape_of(3, BATCH, SEQUENCE, nd), "Reshape 0 0 84",
@@ -614,13 +610,11 @@ test_reshape(void **state)
 }
 
 /* [batch*sequence, n] to [batch, sequence, n], where another input has the sizes. */
-static void
-test_sizes_of_other_inputs(void **state)
+TEST(test_sizes_of_other_inputs)
 {
 	struct ir_value *x, *y;
 	struct made m;
 
-	(void)state;
 	made_new(&m, 7);
 	x = input3(&m, ELEM_F32);
 	y = node(&m, OP_RESHAPE, ATTR(.shape = shape_of(2, dim_mul(BATCH, SEQUENCE), size(&m))), x);
@@ -634,12 +628,10 @@ test_sizes_of_other_inputs(void **state)
 	made_release(&m);
 }
 
-static void
-test_size_that_no_input_has(void **state)
+TEST(test_size_that_no_input_has)
 {
 	struct made m;
 
-	(void)state;
 	made_new(&m, 7);
 	(void)input(&m, ELEM_F32, shape_of(2, dim_mul(BATCH, SEQUENCE), size(&m)));
 	m.g->output =
@@ -649,14 +641,12 @@ test_size_that_no_input_has(void **state)
 	made_release(&m);
 }
 
-static void
-test_products_of_sizes(void **state)
+TEST(test_products_of_sizes)
 {
 	struct shape s = shape_of(1, dim_mul(dim_const(3), dim_div(dim_mul(IMAGES, PATCHES), 4)));
 	struct buf types = BUF_INIT;
 	struct made m;
 
-	(void)state;
 	made_new(&m, 7);
 	(void)input(&m, ELEM_F32, shape_of(2, IMAGES, PATCHES));
 	m.g->output = node_to(&m, &m.g->block, OP_IOTA, &(struct ir_attr){.shape = s}, 0, NULL);
@@ -682,14 +672,12 @@ count_of(const struct made *m, const char *type)
 	return 0;
 }
 
-static void
-test_sine_is_signed_once(void **state)
+TEST(test_sine_is_signed_once)
 {
 	struct ir_value *cosine, *sine, *x;
 	static const float table[4] = {0, 1, 2, 3};
 	struct made m;
 
-	(void)state;
 	made_new(&m, 4);
 	x = input3(&m, ELEM_F32);
 	sine = value_add(&m, IR_CONST, ELEM_F32, shape_of(1, dim_const(4)));
@@ -733,8 +721,7 @@ external_get(const Onnx__TensorProto *t, const char *key)
 }
 
 /* A weight that two branches use is an initializer of the graph around them. */
-static void
-test_weights(void **state)
+TEST(test_weights)
 {
 	struct ir_attr attr = {.f = 0};
 	const Onnx__TensorProto *t;
@@ -744,7 +731,6 @@ test_weights(void **state)
 	struct weight weight[2];
 	struct made m;
 
-	(void)state;
 	weight_make(&weight[0], &tensor[0], 35);
 	weight_make(&weight[1], &tensor[1], 5);
 	made_new(&m, 7);
@@ -779,8 +765,7 @@ test_weights(void **state)
 	extdata_free(&data);
 }
 
-static void
-test_weight_of_another_size(void **state)
+TEST(test_weight_of_another_size)
 {
 	struct extdata *data = NULL;
 	struct st_tensor tensor;
@@ -788,7 +773,6 @@ test_weight_of_another_size(void **state)
 	struct ir_value *x;
 	struct made m;
 
-	(void)state;
 	weight_make(&weight, &tensor, 34);
 	made_new(&m, 7);
 	assert_int_equal(extdata_new(ONNX_DATA_FILE, 0, &data, &m.e), 0);
@@ -809,8 +793,7 @@ lower_silu_elsewhere(struct emit *em, const struct ir_node *n)
 }
 
 /* A target changes the ops that it lists, and says which opsets its files need. */
-static void
-test_target(void **state)
+TEST(test_target)
 {
 	static const struct target_import imports[] = {{"", 18}, {"test.domain", 3}, {0}};
 	static const struct target_override overrides[] = {{OP_SILU, lower_silu_elsewhere}, {0}};
@@ -820,7 +803,6 @@ test_target(void **state)
 	struct buf types = BUF_INIT;
 	struct made m;
 
-	(void)state;
 	made_new(&m, 7);
 	m.g->output = node(&m, OP_COS, NONE, node(&m, OP_SILU, NONE, input3(&m, ELEM_F32)));
 	(void)made_lower_with(&m, &options, NULL);
@@ -842,17 +824,5 @@ test_target(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_op),
-		cmocka_unit_test(test_reshape),
-		cmocka_unit_test(test_sizes_of_other_inputs),
-		cmocka_unit_test(test_size_that_no_input_has),
-		cmocka_unit_test(test_products_of_sizes),
-		cmocka_unit_test(test_sine_is_signed_once),
-		cmocka_unit_test(test_weights),
-		cmocka_unit_test(test_weight_of_another_size),
-		cmocka_unit_test(test_target),
-	};
-
-	return cmocka_run_group_tests_name("onnx_lower", tests, NULL, NULL);
+	return tests_run("onnx_lower", NULL, NULL);
 }

@@ -517,12 +517,10 @@ check_fails_run(const struct form *f, int64_t batch, int64_t sequence)
 	inputs_free(in, n_in);
 }
 
-static void
-test_check_fails(void **state)
+TEST(test_check_fails)
 {
 	size_t i, k;
 
-	(void)state;
 	if (!ck)
 		skip();
 	for (i = 0; i < ARRAY_LEN(forms); i++)
@@ -603,15 +601,13 @@ teardown(void **state)
 }
 
 /* A type without a row in libtorch is an error that names it, on each device. */
-static void
-test_unknown_element(void **state)
+TEST(test_unknown_element)
 {
 	const struct tt_shape shape = {.rank = 1, .dim = {2}};
 	const unsigned char bytes[16] = {0};
 	struct tt *t = NULL;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(tt_over(ELEM_F8_E4M3, &shape, bytes, TT_CPU, &t, &e), E_TRACE);
 	assert_error(&e, E_TRACE, "F8_E4M3");
 	assert_int_equal(tt_over(ELEM_U16, &shape, NULL, TT_META, &t, NULL), E_TRACE);
@@ -620,8 +616,7 @@ test_unknown_element(void **state)
 	tt_free(&t);
 }
 
-static void
-test_ops_or_skip(void **state)
+TEST(test_ops_or_skip)
 {
 	if (!ck)
 		skip();
@@ -631,11 +626,5 @@ test_ops_or_skip(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_unknown_element),
-		cmocka_unit_test(test_ops_or_skip),
-		cmocka_unit_test(test_check_fails),
-	};
-
-	return cmocka_run_group_tests_name("ops", tests, setup, teardown);
+	return tests_run("ops", setup, teardown);
 }

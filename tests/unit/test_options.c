@@ -48,13 +48,11 @@ static const struct {
 	{{"a", "-", "--", "b"}, OPTION_MIXED, false, NULL, 0, "a - b"},
 };
 
-static void
-test_good(void **state)
+TEST(test_good)
 {
 	size_t i;
 	int k;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(good); i++) {
 		struct got g = {.flag = false};
 		struct err e = ERR_INIT;
@@ -93,12 +91,10 @@ static const struct {
 	{{"--number", "9223372036854775808"}, "--number must be from 0"},
 };
 
-static void
-test_bad(void **state)
+TEST(test_bad)
 {
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(bad); i++) {
 		struct got g = {.flag = false};
 		struct err e = ERR_INIT;
@@ -158,12 +154,10 @@ static const struct {
 	{{"--dtype", "\xff"}, NULL, "dtype must be UTF-8"},
 };
 
-static void
-test_job_options(void **state)
+TEST(test_job_options)
 {
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(jobs); i++) {
 		json_t *spec = json_object(), *want = NULL;
 		struct err e = ERR_INIT;
@@ -184,13 +178,11 @@ test_job_options(void **state)
 	}
 }
 
-static void
-test_paths_become_absolute(void **state)
+TEST(test_paths_become_absolute)
 {
 	struct err e = ERR_INIT;
 	json_t *spec = json_pack("{s:s, s:[s, s, i]}", "model", "/", "reference", ".", "/no/such/file", 3);
 
-	(void)state;
 	assert_int_equal(job_paths_resolve(spec, &e), 0);
 	assert_int_equal(json_string_value(json_array_get(json_object_get(spec, "reference"), 0))[0], '/');
 	assert_string_equal(json_string_value(json_array_get(json_object_get(spec, "reference"), 1)),
@@ -204,12 +196,5 @@ test_paths_become_absolute(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),
-		cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_job_options),
-		cmocka_unit_test(test_paths_become_absolute),
-	};
-
-	return cmocka_run_group_tests_name("options", tests, NULL, NULL);
+	return tests_run("options", NULL, NULL);
 }

@@ -183,15 +183,13 @@ need_runtime(void)
 		skip();
 }
 
-static void
-test_text(void **state)
+TEST(test_text)
 {
 	const struct case_tensor good[] = {IDS, MASK, WANT(right)}, bad[] = {IDS, MASK, WANT(wrong)};
 	_cleanup_free_ char *graph = NULL;
 	struct err e = ERR_INIT;
 	struct run r;
 
-	(void)state;
 	need_runtime();
 	graph = graph_write("text.onnx", /*pixel_dim=*/0, ONNX_FLOAT);
 	(void)run_once(graph, VARIANT_TEXT, PIXELS_CASE, good, 3, &r, &e);
@@ -205,8 +203,7 @@ test_text(void **state)
 }
 
 /* The unified graph: with the case's pixels, with blank ones and with none. */
-static void
-test_unified(void **state)
+TEST(test_unified)
 {
 	static const float shifted[] = {8, 9, 6, 11, 12, 13};
 	static const int64_t grid[] = {1, 2, 2};
@@ -218,7 +215,6 @@ test_unified(void **state)
 	struct err e = ERR_INIT;
 	struct run r;
 
-	(void)state;
 	need_runtime();
 	graph = graph_write("unified.onnx", /*pixel_dim=*/3, ONNX_FLOAT);
 	(void)run_once(graph, VARIANT_UNIFIED, PIXELS_CASE, image, 5, &r, &e);
@@ -238,8 +234,7 @@ test_unified(void **state)
 }
 
 /* Outcomes that fail the case, not the program. */
-static void
-test_graph_at_fault(void **state)
+TEST(test_graph_at_fault)
 {
 	const struct case_tensor wide[] = {
 		IDS, MASK, {"out.embeddings", "F32", "[2, 3, 2]", (float[12]){0}, 48}};
@@ -249,7 +244,6 @@ test_graph_at_fault(void **state)
 	struct err e = ERR_INIT;
 	struct run r;
 
-	(void)state;
 	need_runtime();
 	graph = graph_write("text.onnx", /*pixel_dim=*/0, ONNX_FLOAT);
 	(void)run_once(graph, VARIANT_TEXT, PIXELS_CASE, wide, 3, &r, &e);
@@ -265,8 +259,7 @@ test_graph_at_fault(void **state)
 	assert_error(&r.why, E_BAD_ONNX, "output 'embeddings' is neither float32 nor float16");
 }
 
-static void
-test_case_at_fault(void **state)
+TEST(test_case_at_fault)
 {
 	static const float ids[6] = {1};
 	const struct case_tensor type[] = {CASE_TENSOR("in.input_ids", "F32", "[2, 3]", ids), MASK,
@@ -276,7 +269,6 @@ test_case_at_fault(void **state)
 	struct err e = ERR_INIT;
 	struct run r;
 
-	(void)state;
 	need_runtime();
 	graph = graph_write("text.onnx", /*pixel_dim=*/0, ONNX_FLOAT);
 	assert_int_equal(run_once(graph, VARIANT_TEXT, PIXELS_CASE, type, 3, &r, &e), E_BAD_REFERENCE);
@@ -286,15 +278,13 @@ test_case_at_fault(void **state)
 	assert_error(&e, E_BAD_REFERENCE, "has no 'in.input_ids', an input of the text graph");
 }
 
-static void
-test_bad_model(void **state)
+TEST(test_bad_model)
 {
 	_cleanup_(ort_session_free) struct ort_session *s = NULL;
 	_cleanup_free_ char *junk = NULL, *none = NULL, *op = NULL;
 	struct buf g = BUF_INIT;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	need_runtime();
 	junk = fs_join(dir, "junk.onnx");
 	none = fs_join(dir, "none.onnx");
@@ -314,13 +304,11 @@ test_bad_model(void **state)
 	assert_null(s);
 }
 
-static void
-test_no_runtime(void **state)
+TEST(test_no_runtime)
 {
 	_cleanup_free_ char *junk = fs_join(dir, "junk.so");
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(ort_open("/nonexistent/libonnxruntime.so", &e), E_NO_RUNTIME);
 	assert_error(&e, E_NO_RUNTIME, "tried /nonexistent/libonnxruntime.so: cannot open");
 	err_clear(&e);
@@ -363,11 +351,5 @@ teardown(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_text),           cmocka_unit_test(test_unified),
-		cmocka_unit_test(test_graph_at_fault), cmocka_unit_test(test_case_at_fault),
-		cmocka_unit_test(test_bad_model),      cmocka_unit_test(test_no_runtime),
-	};
-
-	return cmocka_run_group_tests_name("ort", tests, setup, teardown);
+	return tests_run("ort", setup, teardown);
 }

@@ -98,12 +98,10 @@ static const struct {
 	{"}]", "}]", 1},
 };
 
-static void
-test_match(void **state)
+TEST(test_match)
 {
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(cases); i++)
 		if (match(cases[i].pattern, cases[i].text) != cases[i].want)
 			fail_msg("'%s' on '%s' is not %d", cases[i].pattern, cases[i].text, cases[i].want);
@@ -121,8 +119,7 @@ assert_refused(const char *pattern, int code, const char *words)
 	assert_error(&e, code, words);
 }
 
-static void
-test_refused(void **state)
+TEST(test_refused)
 {
 	static const struct {
 		const char *pattern;
@@ -163,7 +160,6 @@ test_refused(void **state)
 	};
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(bad); i++)
 		assert_refused(bad[i].pattern, bad[i].code, bad[i].words);
 }
@@ -179,14 +175,12 @@ times(const char *s, size_t n)
 	return buf_take(&b);
 }
 
-static void
-test_limits(void **state)
+TEST(test_limits)
 {
 	_cleanup_free_ char *open = times("(", 101), *close = times(")", 101);
 	_cleanup_free_ char *deep = str_printf("%s%s", open, close);
 	_cleanup_free_ char *longest = times("a", PATTERN_LEN_MAX), *longer = times("a", PATTERN_LEN_MAX + 1);
 
-	(void)state;
 	assert_refused(deep, E_UNSUPPORTED_MODEL, "groups nested more than 100 deep");
 	assert_refused(longer, E_BAD_CHECKPOINT, "longer than 4096 bytes");
 	assert_int_equal(match(longest, longest), 1);
@@ -194,15 +188,13 @@ test_limits(void **state)
 }
 
 /* Patterns that take a backtracking matcher longer than a life take these steps. */
-static void
-test_hostile(void **state)
+TEST(test_hostile)
 {
 	static const char *const units[] = {"(.*)*",      "(a|a)*",   "(a*)*",          "(.*a){9}",
 					    "(?=(a*)*b)", "(a?){50}", "((a|b)*(b|a)*)*"};
 	_cleanup_free_ char *text = times("a", 500);
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(units); i++) {
 		_cleanup_free_ char *many = times(units[i], strstr(units[i], "?=") ? 60 : 102),
 				    *pattern = str_printf("%sb$", many);
@@ -222,14 +214,12 @@ test_hostile(void **state)
 	}
 }
 
-static void
-test_text(void **state)
+TEST(test_text)
 {
 	struct pattern *p = NULL;
 	struct err e = ERR_INIT;
 	uint64_t budget = BUDGET;
 
-	(void)state;
 	assert_int_equal(pattern_new(".*", &p, &e), 0);
 	assert_int_equal(pattern_match(p, "caf\xc3\xa9", &budget, &e), E_BAD_CHECKPOINT);
 	assert_error(&e, E_BAD_CHECKPOINT, "non-ASCII characters");
@@ -239,10 +229,5 @@ test_text(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_match),   cmocka_unit_test(test_refused), cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_hostile), cmocka_unit_test(test_text),
-	};
-
-	return cmocka_run_group_tests_name("pattern", tests, NULL, NULL);
+	return tests_run("pattern", NULL, NULL);
 }

@@ -109,14 +109,12 @@ is_kind(const struct dirent *d)
 	return d->d_name[0] != '.' && !str_eq(d->d_name, "base");
 }
 
-static void
-test_kinds(void **state)
+TEST(test_kinds)
 {
 	_cleanup_free_ char *dir = golden("");
 	struct dirent **kinds = NULL;
 	int i, n = scandir(dir, &kinds, is_kind, alphasort);
 
-	(void)state;
 	assert_true(n >= 31);
 	for (i = 0; i < n; i++) {
 		kind_compare(kinds[i]->d_name);
@@ -155,8 +153,7 @@ factors(enum weight_init init, const float *w, float product[N * N], struct err 
 	return r;
 }
 
-static void
-test_factors(void **state)
+TEST(test_factors)
 {
 	const float values[N] = {3, 5, 0, 0.5f, 4, 1}, kept[N] = {0, 5, 0, 0, 4, 0},
 		    equal[N] = {5, 1, 4, 1, 4, 4};
@@ -164,7 +161,6 @@ test_factors(void **state)
 	struct err e = ERR_INIT;
 	size_t i;
 
-	(void)state;
 	diagonal(values, w);
 	diagonal(kept, want);
 	assert_int_equal(factors(WEIGHT_INIT_PISSA, w, product, &e), 0);
@@ -190,7 +186,5 @@ test_factors(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds), cmocka_unit_test(test_factors)};
-
-	return cmocka_run_group_tests_name("peft", tests, NULL, NULL);
+	return tests_run("peft", NULL, NULL);
 }

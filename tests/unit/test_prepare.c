@@ -148,8 +148,7 @@ is_case(const struct dirent *d)
 	return str_starts(d->d_name, "case-");
 }
 
-static void
-test_originals(void **state)
+TEST(test_originals)
 {
 	struct dirent **names;
 	struct prepare p;
@@ -157,7 +156,6 @@ test_originals(void **state)
 	int i, n, made = 0;
 	size_t k;
 
-	(void)state;
 	for (k = 0; k < ARRAY_LEN(processors); k++) {
 		_cleanup_free_ char *dir = processor_dir(processors[k].folder);
 		json_auto_t *j = config_of(dir);
@@ -178,8 +176,7 @@ test_originals(void **state)
 	assert_true(made >= 34);
 }
 
-static void
-test_sizes(void **state)
+TEST(test_sizes)
 {
 	static const struct {
 		int64_t h, w, want_h, want_w;
@@ -196,7 +193,6 @@ test_sizes(void **state)
 	int64_t h, w;
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		(void)prepare_size(&p, rows[i].h, rows[i].w, &h, &w, &e);
 		assert_no_error(&e);
@@ -209,8 +205,7 @@ test_sizes(void **state)
 }
 
 /* What a file may not say. */
-static void
-test_refused(void **state)
+TEST(test_refused)
 {
 	static const struct {
 		enum prepare_rule rule;
@@ -251,7 +246,6 @@ test_refused(void **state)
 	size_t i;
 	char *q;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		_cleanup_free_ char *text = strdup(rows[i].text);
 		json_auto_t *j = NULL;
@@ -268,11 +262,5 @@ test_refused(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_originals),
-		cmocka_unit_test(test_sizes),
-		cmocka_unit_test(test_refused),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return tests_run("prepare", NULL, NULL);
 }

@@ -4,10 +4,8 @@
 
 #include "base/pulse.h"
 
-static void
-test_a_pulse_is_felt_once(void **state)
+TEST(test_a_pulse_is_felt_once)
 {
-	(void)state;
 	(void)pulse_felt(); /* forget earlier pulses */
 	assert_false(pulse_felt());
 	pulse();
@@ -24,22 +22,18 @@ work(void *arg)
 	return NULL;
 }
 
-static void
-test_a_pulse_of_another_thread_is_felt(void **state)
+TEST(test_a_pulse_of_another_thread_is_felt)
 {
 	pthread_t thread;
 
-	(void)state;
 	(void)pulse_felt();
 	assert_int_equal(pthread_create(&thread, NULL, work, NULL), 0);
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	assert_true(pulse_felt());
 }
 
-static void
-test_allowed_time_counts_as_alive_until_it_is_over(void **state)
+TEST(test_allowed_time_counts_as_alive_until_it_is_over)
 {
-	(void)state;
 	pulse_allow(1000);
 	assert_true(pulse_felt());
 	assert_true(pulse_felt());
@@ -48,10 +42,8 @@ test_allowed_time_counts_as_alive_until_it_is_over(void **state)
 	assert_false(pulse_felt());
 }
 
-static void
-test_allowed_time_passes(void **state)
+TEST(test_allowed_time_passes)
 {
-	(void)state;
 	pulse_allow(1);
 	(void)pulse_felt();
 	while (pulse_felt())
@@ -62,12 +54,5 @@ test_allowed_time_passes(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_pulse_is_felt_once),
-		cmocka_unit_test(test_a_pulse_of_another_thread_is_felt),
-		cmocka_unit_test(test_allowed_time_counts_as_alive_until_it_is_over),
-		cmocka_unit_test(test_allowed_time_passes),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return tests_run("pulse", NULL, NULL);
 }

@@ -35,8 +35,7 @@ nearest(double x, double scale)
 	return best;
 }
 
-static void
-test_ties_go_to_the_even_number(void **state)
+TEST(test_ties_go_to_the_even_number)
 {
 	static const float x[] = {0.5f,   1.5f,   2.5f,    -0.5f,       -1.5f, -2.5f,
 				  126.5f, 127.5f, -127.5f, 0.49999997f, -0.0f};
@@ -45,7 +44,6 @@ test_ties_go_to_the_even_number(void **state)
 	int8_t got[ARRAY_LEN(x)];
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(x); i++)
 		ones[i] = 1;
 	quantize_all(x, 1, ARRAY_LEN(x), got);
@@ -58,8 +56,7 @@ test_ties_go_to_the_even_number(void **state)
 }
 
 /* Rows of every length around the width of the vectors, with and without factors. */
-static void
-test_rows(void **state)
+TEST(test_rows)
 {
 	struct rng rng = {5};
 	float w[700], smooth[700], scale;
@@ -67,7 +64,6 @@ test_rows(void **state)
 	size_t n, k;
 	int lone;
 
-	(void)state;
 	for (n = 1; n <= ARRAY_LEN(w); n += n < 70 ? 1 : 63)
 		for (lone = 0; lone < 2; lone++) {
 			double most = 0;
@@ -97,14 +93,12 @@ test_rows(void **state)
 		}
 }
 
-static void
-test_extremes(void **state)
+TEST(test_extremes)
 {
 	float w[40] = {0};
 	int8_t q[40];
 	size_t k;
 
-	(void)state;
 	/* Zeros have a scale that divides. */
 	assert_true(quantize_scale(w, NULL, 40, true) > 0);
 	quantize_all(w, quantize_scale(w, NULL, 40, true), 40, q);
@@ -314,13 +308,11 @@ file_check(const struct rounding *r)
 	extdata_free(&x);
 }
 
-static void
-test_file(void **state)
+TEST(test_file)
 {
 	struct ir_graph *g = graph_make(&matrix);
 	struct rounding *r = plan_make(g, NULL, 0);
 
-	(void)state;
 	assert_int_equal(rounding_count(r), 3);
 	assert_null(rounding_find(r, &matrix)->input->smooth);
 	file_check(r);
@@ -369,8 +361,7 @@ error_measure(const struct rounded *m, const float *x, size_t tokens)
 	return sqrt(wrong / right);
 }
 
-static void
-test_smoothing(void **state)
+TEST(test_smoothing)
 {
 	struct ir_graph *g = graph_make(&matrix);
 	float *x = outliers_make(3);
@@ -380,7 +371,6 @@ test_smoothing(void **state)
 	double measured;
 	size_t k;
 
-	(void)state;
 	assert_non_null(smooth);
 	assert_ptr_equal(m->input, rounding_find(r, &second)->input);
 	for (k = 0; k < IN; k++) {
@@ -397,14 +387,12 @@ test_smoothing(void **state)
 	graph_free(&g);
 }
 
-static void
-test_keeps_the_largest_errors(void **state)
+TEST(test_keeps_the_largest_errors)
 {
 	struct ir_graph *g = graph_make(&matrix);
 	float *x = outliers_make(3);
 	struct rounding *r = plan_make(g, x, 3);
 
-	(void)state;
 	assert_int_equal(rounding_keep_more(r, 0), 0);
 	assert_int_equal(rounding_keep_more(r, 1e-9), 1);
 	assert_true(rounding_find(r, &matrix)->kept ==
@@ -416,14 +404,12 @@ test_keeps_the_largest_errors(void **state)
 	graph_free(&g);
 }
 
-static void
-test_a_weight_that_is_not_finite(void **state)
+TEST(test_a_weight_that_is_not_finite)
 {
 	struct ir_graph *g = graph_make(&broken);
 	struct rounding *r = NULL;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	(void)rounding_new(any, &r, &e);
 	(void)rounding_add_graph(r, g, &e);
 	assert_int_equal(rounding_fit(r, NULL, NULL, &e), E_BAD_CHECKPOINT);
@@ -435,15 +421,5 @@ test_a_weight_that_is_not_finite(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ties_go_to_the_even_number),
-		cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_extremes),
-		cmocka_unit_test(test_file),
-		cmocka_unit_test(test_smoothing),
-		cmocka_unit_test(test_keeps_the_largest_errors),
-		cmocka_unit_test(test_a_weight_that_is_not_finite),
-	};
-
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return tests_run("quantize", setup, teardown);
 }

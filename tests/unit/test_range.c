@@ -2,8 +2,7 @@
 
 #include "http/core/range.h"
 
-static void
-test_ranges(void **state)
+TEST(test_ranges)
 {
 	static const struct {
 		const char *header;
@@ -48,7 +47,6 @@ test_ranges(void **state)
 	};
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(cases); i++) {
 		uint64_t first = 0, len = 0;
 		enum range got = range_parse(cases[i].header, cases[i].size, &first, &len);
@@ -62,9 +60,5 @@ test_ranges(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ranges),
-	};
-
-	return cmocka_run_group_tests_name("range", tests, NULL, NULL);
+	return tests_run("range", NULL, NULL);
 }

@@ -88,34 +88,28 @@ assert_queued_again(int64_t id)
 	job_release(&job);
 }
 
-static void
-test_nothing(void **state)
+TEST_WITH(test_nothing, queue_setup, queue_teardown)
 {
-	(void)state;
 	(void)queue_add();
 	recover_twice((struct recover_report){.finished = 0});
 	assert_string_equal(queue_state(1), "queued");
 }
 
-static void
-test_before_staging(void **state)
+TEST_WITH(test_before_staging, queue_setup, queue_teardown)
 {
 	struct job job = {.id = 0};
 	int64_t id = running(&job);
 
-	(void)state;
 	recover_twice((struct recover_report){.requeued = 1});
 	assert_queued_again(id);
 	job_release(&job);
 }
 
-static void
-test_while_the_worker_writes(void **state)
+TEST_WITH(test_while_the_worker_writes, queue_setup, queue_teardown)
 {
 	struct job job = {.id = 0};
 	int64_t id = running(&job);
 
-	(void)state;
 	assert_int_equal(worker_fill(id, 1), 0); /* whole, but nobody said so */
 	recover_twice((struct recover_report){.requeued = 1, .staging_removed = 1});
 	assert_false(state_has("staging/%" PRId64 ".1", id));
@@ -123,13 +117,11 @@ test_while_the_worker_writes(void **state)
 	job_release(&job);
 }
 
-static void
-test_before_the_rename(void **state)
+TEST_WITH(test_before_the_rename, queue_setup, queue_teardown)
 {
 	struct job job = {.id = 0};
 	int64_t id = running(&job);
 
-	(void)state;
 	result_kept(&job);
 	assert_int_equal(worker_fill(id, 1), 0);
 	recover_twice((struct recover_report){.finished = 1});
@@ -137,14 +129,12 @@ test_before_the_rename(void **state)
 	job_release(&job);
 }
 
-static void
-test_after_the_rename(void **state)
+TEST_WITH(test_after_the_rename, queue_setup, queue_teardown)
 {
 	struct artifact_list files = ARTIFACT_LIST_INIT;
 	struct job job = {.id = 0};
 	int64_t id = running(&job);
 
-	(void)state;
 	result_kept(&job);
 	assert_int_equal(worker_fill(id, 1), 0);
 	assert_int_equal(artifact_publish(state_dir, id, 1, &files, &err), 0);
@@ -154,15 +144,13 @@ test_after_the_rename(void **state)
 	job_release(&job);
 }
 
-static void
-test_after_the_end(void **state)
+TEST_WITH(test_after_the_end, queue_setup, queue_teardown)
 {
 	const struct job_stage stage = {.name = (char *)(uintptr_t) "export", .seconds = 3};
 	struct job job = {.id = 0};
 	int64_t id = running(&job);
 	json_t *result = queue_result();
 
-	(void)state;
 	assert_int_equal(worker_fill(id, 1), 0);
 	assert_int_equal(publish_job(store, state_dir, id, job.nonce, T0, result, &stage, 1, &err), 0);
 	recover_twice((struct recover_report){.finished = 0});
@@ -172,27 +160,23 @@ test_after_the_end(void **state)
 }
 
 /* The files of a kept result are gone, or not what they were. */
-static void
-test_result_without_files(void **state)
+TEST_WITH(test_result_without_files, queue_setup, queue_teardown)
 {
 	struct job job = {.id = 0};
 	int64_t id = running(&job);
 
-	(void)state;
 	result_kept(&job);
 	recover_twice((struct recover_report){.requeued = 1});
 	assert_queued_again(id);
 	job_release(&job);
 }
 
-static void
-test_result_with_torn_files(void **state)
+TEST_WITH(test_result_with_torn_files, queue_setup, queue_teardown)
 {
 	struct job job = {.id = 0};
 	int64_t id = running(&job);
 	_cleanup_free_ char *dir = NULL;
 
-	(void)state;
 	result_kept(&job);
 	assert_int_equal(worker_fill(id, 1), 0);
 	dir = str_printf("%s/staging/%" PRId64 ".1", state_dir, id);
@@ -203,15 +187,13 @@ test_result_with_torn_files(void **state)
 }
 
 /* A publication that failed after its rename, then the attempt counted as failed. */
-static void
-test_artifact_of_a_failed_attempt(void **state)
+TEST_WITH(test_artifact_of_a_failed_attempt, queue_setup, queue_teardown)
 {
 	const struct err why = {.code = E_NO_SPACE, .msg = "full"};
 	struct artifact_list files = ARTIFACT_LIST_INIT;
 	struct job job = {.id = 0};
 	int64_t id = running(&job);
 
-	(void)state;
 	result_kept(&job);
 	assert_int_equal(worker_fill(id, 1), 0);
 	assert_int_equal(artifact_publish(state_dir, id, 1, &files, &err), 0);
@@ -223,14 +205,12 @@ test_artifact_of_a_failed_attempt(void **state)
 	job_release(&job);
 }
 
-static void
-test_cancel_was_asked_for(void **state)
+TEST_WITH(test_cancel_was_asked_for, queue_setup, queue_teardown)
 {
 	struct job job = {.id = 0};
 	int64_t id = running(&job);
 	enum job_state now;
 
-	(void)state;
 	assert_int_equal(job_cancel(store, id, T0, &now, &err), 0);
 	assert_int_equal(worker_fill(id, 1), 0);
 	recover_twice((struct recover_report){.cancelled = 1, .staging_removed = 1});
@@ -239,14 +219,12 @@ test_cancel_was_asked_for(void **state)
 }
 
 /* Whoever lost the database keeps the artifacts, and new jobs with their ids do not meet them. */
-static void
-test_artifacts_without_jobs(void **state)
+TEST_WITH(test_artifacts_without_jobs, queue_setup, queue_teardown)
 {
 	_cleanup_free_ char *a = str_printf("%s/artifacts/3", state_dir),
 			    *b = str_printf("%s/artifacts/03", state_dir),
 			    *c = str_printf("%s/lost/3.1", state_dir);
 
-	(void)state;
 	assert_int_equal(fs_mkdir(a, 0700, &err), 0);
 	assert_int_equal(fs_mkdir(b, 0700, &err), 0);
 	assert_int_equal(fs_mkdir(c, 0700, &err), 0);
@@ -256,13 +234,11 @@ test_artifacts_without_jobs(void **state)
 	assert_false(state_has("artifacts/3"));
 }
 
-static void
-test_many(void **state)
+TEST_WITH(test_many, queue_setup, queue_teardown)
 {
 	struct job job = {.id = 0};
 	int i;
 
-	(void)state;
 	for (i = 0; i < 20; i++) {
 		(void)running(&job);
 		job_release(&job);
@@ -271,13 +247,11 @@ test_many(void **state)
 }
 
 /* Not by a job's attempts, which a restart does not use up, but by a count of their own. */
-static void
-test_too_many_deaths(void **state)
+TEST_WITH(test_too_many_deaths, queue_setup, queue_teardown)
 {
 	struct job job = {.id = 0};
 	int64_t id = running(&job);
 
-	(void)state;
 	assert_int_equal(recover_run(store, state_dir, /*deaths_max=*/2, T0, &report, &err), 0);
 	assert_int_equal(report.requeued, 1);
 	job_release(&job);
@@ -294,13 +268,11 @@ test_too_many_deaths(void **state)
 }
 
 /* A result does not save a job under which the daemon dies again and again: publishing may be what kills it. */
-static void
-test_too_many_deaths_while_publishing(void **state)
+TEST_WITH(test_too_many_deaths_while_publishing, queue_setup, queue_teardown)
 {
 	struct job job = {.id = 0};
 	int64_t id = running(&job);
 
-	(void)state;
 	result_kept(&job);
 	assert_int_equal(worker_fill(id, 1), 0);
 	job_release(&job);
@@ -314,24 +286,5 @@ test_too_many_deaths_while_publishing(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_nothing, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_before_staging, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_while_the_worker_writes, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_before_the_rename, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_after_the_rename, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_after_the_end, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_result_without_files, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_result_with_torn_files, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_artifact_of_a_failed_attempt, queue_setup,
-						queue_teardown),
-		cmocka_unit_test_setup_teardown(test_cancel_was_asked_for, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_artifacts_without_jobs, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_many, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_too_many_deaths, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_too_many_deaths_while_publishing, queue_setup,
-						queue_teardown),
-	};
-
-	return cmocka_run_group_tests_name("recover", tests, NULL, NULL);
+	return tests_run("recover", NULL, NULL);
 }

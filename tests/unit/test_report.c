@@ -52,12 +52,10 @@ report_make(struct report *r, const struct cases *l, const char *const models[VA
 		run_fill(&r->runs[i]);
 }
 
-static void
-test_plan(void **state)
+TEST(test_plan)
 {
 	_cleanup_(report_release) struct report p, u;
 
-	(void)state;
 	report_make(&p, &all, pair);
 	assert_int_equal(p.run_count, 3);
 	assert_true(p.runs[1].variant == VARIANT_TEXT && p.runs[1].c == &items[1] &&
@@ -70,24 +68,20 @@ test_plan(void **state)
 	assert_true(u.runs[4].c == &items[2] && u.runs[4].pixels == PIXELS_CASE);
 }
 
-static void
-test_plan_refused(void **state)
+TEST(test_plan_refused)
 {
 	_cleanup_(report_release) struct report r = {0};
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(report_plan(&r, &texts, pair, &e), E_BAD_REFERENCE);
 	assert_error(&e, E_BAD_REFERENCE, "no case is for the image graph");
 }
 
-static void
-test_ranking(void **state)
+TEST(test_ranking)
 {
 	_cleanup_(report_release) struct report p, u, t;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	report_make(&p, &all, pair);
 	assert_int_equal(report_rank(&p, &e), 0);
 	assert_int_equal(p.ranking_count, 1);
@@ -111,13 +105,11 @@ test_ranking(void **state)
 	assert_int_equal(t.rankings[0].r.documents, 2);
 }
 
-static void
-test_verdict(void **state)
+TEST(test_verdict)
 {
 	_cleanup_(report_release) struct report r;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	report_make(&r, &all, pair);
 	assert_int_equal(report_verdict(&r, &e), 0);
 	(void)err_set(&r.runs[1].why, E_PARITY, "max abs 1 is above 0.1");
@@ -126,15 +118,13 @@ test_verdict(void **state)
 		     "1 of 3 runs failed, the first being case 'long' on the text graph: max abs 1");
 }
 
-static void
-test_json(void **state)
+TEST(test_json)
 {
 	_cleanup_(report_release) struct report r;
 	json_auto_t *j = NULL;
 	struct err e = ERR_INIT;
 	const json_t *c, *scores;
 
-	(void)state;
 	report_make(&r, &all, unified);
 	assert_int_equal(report_rank(&r, &e), 0);
 	r.runs[1].cmp.max_abs = 0.5;
@@ -175,8 +165,7 @@ test_json(void **state)
 	assert_null(json_object_get(c, "pixels"));
 }
 
-static void
-test_print(void **state)
+TEST(test_print)
 {
 	_cleanup_(report_release) struct report r;
 	_cleanup_free_ char *out = NULL;
@@ -184,7 +173,6 @@ test_print(void **state)
 	size_t len;
 	FILE *f;
 
-	(void)state;
 	report_make(&r, &all, unified);
 	assert_int_equal(report_rank(&r, &e), 0);
 	run_release(&r.runs[4]);
@@ -202,11 +190,5 @@ test_print(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plan),    cmocka_unit_test(test_plan_refused),
-		cmocka_unit_test(test_ranking), cmocka_unit_test(test_verdict),
-		cmocka_unit_test(test_json),    cmocka_unit_test(test_print),
-	};
-
-	return cmocka_run_group_tests_name("report", tests, NULL, NULL);
+	return tests_run("report", NULL, NULL);
 }

@@ -74,13 +74,11 @@ assert_stored(int64_t artifacts)
 	assert_int_equal(stored.bytes, artifacts * BYTES);
 }
 
-static void
-test_limits(void **state)
+TEST_WITH(test_limits, queue_setup, teardown)
 {
 	struct retention keep = RETENTION_INIT;
 	int i;
 
-	(void)state;
 	for (i = 0; i < 5; i++)
 		(void)done(i);
 	assert_stored(5);
@@ -124,12 +122,10 @@ test_limits(void **state)
 }
 
 /* The oldest is what was published first, whatever its number. */
-static void
-test_order(void **state)
+TEST_WITH(test_order, queue_setup, teardown)
 {
 	struct retention keep = RETENTION_INIT;
 
-	(void)state;
 	(void)done(2);
 	(void)done(0);
 	(void)done(1);
@@ -138,13 +134,11 @@ test_order(void **state)
 	assert_ids(&what.artifacts, 3, 2, 3, 1);
 }
 
-static void
-test_jobs(void **state)
+TEST_WITH(test_jobs, queue_setup, teardown)
 {
 	struct retention keep = RETENTION_INIT;
 	struct job running = {.id = 0};
 
-	(void)state;
 	(void)done(0); /* 1 */
 	(void)cancelled();
 	(void)queue_add(); /* 3 */
@@ -174,8 +168,7 @@ test_jobs(void **state)
 	assert_int_equal(what.jobs.n + what.artifacts.n, 0);
 }
 
-static void
-test_artifact(void **state)
+TEST_WITH(test_artifact, queue_setup, teardown)
 {
 	struct artifact_list files = ARTIFACT_LIST_INIT;
 	struct job job = {.id = 0};
@@ -183,7 +176,6 @@ test_artifact(void **state)
 	uint64_t size;
 	int fd;
 
-	(void)state;
 	assert_int_equal(retention_select_artifact(store, 99, &what, &err), E_NOT_FOUND);
 	err_clear(&err);
 	assert_int_equal(retention_select_artifact(store, other, &what, &err), E_CONFLICT);
@@ -208,14 +200,12 @@ test_artifact(void **state)
 	assert_int_equal(what.artifacts.n, 0);
 }
 
-static void
-test_job(void **state)
+TEST_WITH(test_job, queue_setup, teardown)
 {
 	const struct err why = {.code = E_PARITY, .msg = "far"};
 	struct job job = {.id = 0};
 	int64_t id, queued;
 
-	(void)state;
 	id = queue_add();
 	assert_int_equal(job_claim(store, T0, &job, &err), 1);
 	assert_int_equal(retention_select_job(store, id, &what, &err), E_CONFLICT);
@@ -279,35 +269,29 @@ stop_after_step_1(int64_t id, bool job)
 	assert_int_equal(fs_remove(trash, &err), 0);
 }
 
-static void
-test_crash_after_step_1(void **state)
+TEST_WITH(test_crash_after_step_1, queue_setup, teardown)
 {
 	int64_t id = done(0);
 
-	(void)state;
 	stop_after_step_1(id, /*job=*/false);
 	restart(1);
 	assert_string_equal(queue_state(id), "done");
 }
 
-static void
-test_crash_after_step_1_of_a_job(void **state)
+TEST_WITH(test_crash_after_step_1_of_a_job, queue_setup, teardown)
 {
 	int64_t id = done(0);
 
-	(void)state;
 	stop_after_step_1(id, /*job=*/true);
 	restart(1);
 	assert_string_equal(queue_state(id), "done"); /* nobody was told that it went */
 }
 
 /* No restart, but the same request again. */
-static void
-test_again_after_step_1(void **state)
+TEST_WITH(test_again_after_step_1, queue_setup, teardown)
 {
 	int64_t id = done(0);
 
-	(void)state;
 	stop_after_step_1(id, /*job=*/true);
 	assert_int_equal(artifact_init(state_dir, &err), 0);
 	removal_release(&what);
@@ -318,12 +302,10 @@ test_again_after_step_1(void **state)
 	restart(0);
 }
 
-static void
-test_crash_after_step_2(void **state)
+TEST_WITH(test_crash_after_step_2, queue_setup, teardown)
 {
 	int64_t id = done(0);
 
-	(void)state;
 	assert_int_equal(retention_select_artifact(store, id, &what, &err), 0);
 	assert_int_equal(removal_run(store, state_dir, &what, T0, &err), 0);
 	assert_true(state_has("trash/1.1"));
@@ -331,12 +313,10 @@ test_crash_after_step_2(void **state)
 	assert_string_equal(queue_state(id), "done");
 }
 
-static void
-test_crash_after_step_3(void **state)
+TEST_WITH(test_crash_after_step_3, queue_setup, teardown)
 {
 	int64_t id = done(0);
 
-	(void)state;
 	assert_int_equal(retention_select_job(store, id, &what, &err), 0);
 	assert_int_equal(removal_run(store, state_dir, &what, T0, &err), 0);
 	restart(0);
@@ -356,14 +336,12 @@ note(const struct stored_artifact *a, void *arg, struct err *e)
 	return 0;
 }
 
-static void
-test_list(void **state)
+TEST_WITH(test_list, queue_setup, teardown)
 {
 	int64_t ids[8];
 	struct removal_ids l = {.ids = ids};
 	int i;
 
-	(void)state;
 	for (i = 0; i < 4; i++)
 		(void)done(i);
 	assert_int_equal(retention_select_artifact(store, 3, &what, &err), 0);
@@ -378,19 +356,5 @@ test_list(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_limits, queue_setup, teardown),
-		cmocka_unit_test_setup_teardown(test_order, queue_setup, teardown),
-		cmocka_unit_test_setup_teardown(test_jobs, queue_setup, teardown),
-		cmocka_unit_test_setup_teardown(test_artifact, queue_setup, teardown),
-		cmocka_unit_test_setup_teardown(test_job, queue_setup, teardown),
-		cmocka_unit_test_setup_teardown(test_crash_after_step_1, queue_setup, teardown),
-		cmocka_unit_test_setup_teardown(test_crash_after_step_1_of_a_job, queue_setup, teardown),
-		cmocka_unit_test_setup_teardown(test_again_after_step_1, queue_setup, teardown),
-		cmocka_unit_test_setup_teardown(test_crash_after_step_2, queue_setup, teardown),
-		cmocka_unit_test_setup_teardown(test_crash_after_step_3, queue_setup, teardown),
-		cmocka_unit_test_setup_teardown(test_list, queue_setup, teardown),
-	};
-
-	return cmocka_run_group_tests_name("retention", tests, NULL, NULL);
+	return tests_run("retention", NULL, NULL);
 }

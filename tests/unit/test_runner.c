@@ -21,13 +21,11 @@ teardown(void **state)
 	return 0;
 }
 
-static void
-test_line_of_the_configuration(void **state)
+TEST_WITH(test_line_of_the_configuration, setup, teardown)
 {
 	const struct runner *r;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(runners_add(&rs, "slurm 4  A=1 B= srun --gres=gpu:1", &e), 0);
 	assert_no_error(&e);
 	r = &rs.rows[0];
@@ -41,8 +39,7 @@ test_line_of_the_configuration(void **state)
 	assert_null(r->prefix[2]);
 }
 
-static void
-test_bad_lines(void **state)
+TEST_WITH(test_bad_lines, setup, teardown)
 {
 	static const struct {
 		const char *line;
@@ -58,7 +55,6 @@ test_bad_lines(void **state)
 	};
 	size_t i;
 
-	(void)state;
 	assert_int_equal(runners_add(&rs, "taken 1", NULL), 0);
 	for (i = 0; i < ARRAY_LEN(cases); i++) {
 		struct err e = ERR_INIT;
@@ -69,13 +65,11 @@ test_bad_lines(void **state)
 	assert_int_equal(rs.n, 1);
 }
 
-static void
-test_slots(void **state)
+TEST_WITH(test_slots, setup, teardown)
 {
 	struct run runs[3] = {{.job = 1}, {.job = 2}, {.job = 3}};
 	int i;
 
-	(void)state;
 	assert_int_equal(runners_add(&rs, "a 1", NULL), 0);
 	assert_int_equal(runners_add(&rs, "b 2", NULL), 0);
 	for (i = 0; i < 3; i++)
@@ -88,14 +82,12 @@ test_slots(void **state)
 }
 
 /* Runs on a, b and c; b goes, c grows, d comes. */
-static void
-test_replaced_while_there_are_runs(void **state)
+TEST_WITH(test_replaced_while_there_are_runs, setup, teardown)
 {
 	struct run runs[4] = {{.job = 1}, {.job = 2}, {.job = 3}, {.job = 4}};
 	struct runners next;
 	int i;
 
-	(void)state;
 	runners_init(&next);
 	assert_int_equal(runners_add(&rs, "a 1", NULL), 0);
 	assert_int_equal(runners_add(&rs, "b 2 X=1", NULL), 0);
@@ -127,13 +119,11 @@ test_replaced_while_there_are_runs(void **state)
 }
 
 /* Its last run ends before that of one that began to drain after it. */
-static void
-test_drained_before_another(void **state)
+TEST_WITH(test_drained_before_another, setup, teardown)
 {
 	struct run runs[2] = {{.job = 1}, {.job = 2}};
 	struct runners next;
 
-	(void)state;
 	runners_init(&next);
 	assert_int_equal(runners_add(&rs, "a 1", NULL), 0);
 	assert_int_equal(runners_add(&rs, "b 1", NULL), 0);
@@ -155,14 +145,12 @@ test_drained_before_another(void **state)
 	assert_int_equal(rs.rows[0].slots, 3);
 }
 
-static void
-test_worker_words_are_cut_between_characters(void **state)
+TEST(test_worker_words_are_cut_between_characters)
 {
 	Colconv__Stage stage = COLCONV__STAGE__INIT;
 	struct run run = {.progress = {.done = 1}};
 	char name[64];
 
-	(void)state;
 	memset(name, 'x', sizeof(name));
 	memcpy(name + 30, "\xc3\xa9", 3);
 	stage.name = name;
@@ -174,14 +162,5 @@ test_worker_words_are_cut_between_characters(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_line_of_the_configuration, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_bad_lines, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_slots, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_replaced_while_there_are_runs, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_drained_before_another, setup, teardown),
-		cmocka_unit_test(test_worker_words_are_cut_between_characters),
-	};
-
-	return cmocka_run_group_tests_name("runner", tests, NULL, NULL);
+	return tests_run("runner", NULL, NULL);
 }

@@ -143,8 +143,7 @@ static const struct {
 	{"{\"a\": {" F32_2 "[0, 8]}, \"a\": {" F32_2 "[0, 8]}}", 8, "header"},
 };
 
-static void
-test_rows(void **state)
+TEST(test_rows)
 {
 	struct st_file *f = NULL;
 	size_t i;
@@ -169,8 +168,7 @@ test_rows(void **state)
 	}
 }
 
-static void
-test_dtypes(void **state)
+TEST(test_dtypes)
 {
 	enum elem d;
 
@@ -190,8 +188,7 @@ test_dtypes(void **state)
 	}
 }
 
-static void
-test_length(void **state)
+TEST(test_length)
 {
 	static const struct {
 		const char *bytes;
@@ -219,8 +216,7 @@ test_length(void **state)
 }
 
 /* What lies under the name of a safetensors file when a download went wrong. */
-static void
-test_strangers(void **state)
+TEST(test_strangers)
 {
 	static const struct {
 		const char *text, *error;
@@ -280,8 +276,7 @@ many_make(struct buf *b, size_t n)
 }
 
 /* Memory is bounded by what the tensors need: a tree of this header would take 280 MB. */
-static void
-test_many(void **state)
+TEST(test_many)
 {
 	_cleanup_(buf_release) struct buf most = BUF_INIT, more = BUF_INIT;
 	_cleanup_free_ char *path = fs_join(*state, "x.safetensors");
@@ -310,8 +305,7 @@ test_many(void **state)
 	st_free(&f);
 }
 
-static void
-test_no_file(void **state)
+TEST(test_no_file)
 {
 	_cleanup_free_ char *path = fs_join(*state, "none.safetensors");
 	struct st_file *f = NULL;
@@ -324,8 +318,7 @@ test_no_file(void **state)
 	assert_error(&e, E_BAD_CHECKPOINT, "not a regular file");
 }
 
-static void
-test_name_len(void **state)
+TEST(test_name_len)
 {
 	char name[NAME_LEN_MAX + 1];
 	int len;
@@ -345,8 +338,7 @@ test_name_len(void **state)
 	}
 }
 
-static void
-test_get(void **state)
+TEST(test_get)
 {
 	static const char header[] =
 		"{\"b\\u0041\": {\"dtype\": \"BF16\", \"shape\": [2, 3], \"data_offsets\": [1, 13]},"
@@ -381,8 +373,7 @@ test_get(void **state)
 	st_free(&f);
 }
 
-static void
-test_write(void **state)
+TEST(test_write)
 {
 	static const int64_t big[] = {3, 1 << 20};
 	_cleanup_free_ unsigned char *bytes = malloc(3 << 20);
@@ -429,8 +420,7 @@ dir_count(const char *dir)
 	return n;
 }
 
-static void
-test_write_given_up(void **state)
+TEST(test_write_given_up)
 {
 	_cleanup_free_ char *dir = fs_join(*state, "given-up"), *path = fs_join(dir, "w.safetensors");
 	static const int64_t huge[] = {INT64_MAX, 2};
@@ -454,13 +444,5 @@ test_write_given_up(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),     cmocka_unit_test(test_dtypes),
-		cmocka_unit_test(test_length),   cmocka_unit_test(test_strangers),
-		cmocka_unit_test(test_many),     cmocka_unit_test(test_no_file),
-		cmocka_unit_test(test_name_len), cmocka_unit_test(test_get),
-		cmocka_unit_test(test_write),    cmocka_unit_test(test_write_given_up),
-	};
-
-	return cmocka_run_group_tests_name("safetensors", tests, tmpdir_setup, tmpdir_teardown);
+	return tests_run("safetensors", tmpdir_setup, tmpdir_teardown);
 }

@@ -24,8 +24,7 @@ assert_list(const struct list_filter *f, const char *want)
 
 #define FILTER(...) (&(struct list_filter){__VA_ARGS__})
 
-static void
-test_a_version_1(void **state)
+TEST_WITH(test_a_version_1, queue_setup, queue_teardown)
 {
 	struct artifact_list files = ARTIFACT_LIST_INIT;
 	int64_t n[JOB_STATE_MAX];
@@ -33,7 +32,6 @@ test_a_version_1(void **state)
 	struct stored stored;
 	unsigned i;
 
-	(void)state;
 	version1_make();
 	queue_open();
 	assert_int_equal(store_stored(store, &stored, &err), 0);
@@ -69,10 +67,8 @@ test_a_version_1(void **state)
 	assert_true(queue_add() == 8);
 }
 
-static void
-test_the_copy(void **state)
+TEST_WITH(test_the_copy, queue_setup, queue_teardown)
 {
-	(void)state;
 	version1_make();
 	queue_open();
 	store_close(&store);
@@ -87,12 +83,10 @@ test_the_copy(void **state)
 }
 
 /* A folder in its way stands for every reason that a copy has not to be made. */
-static void
-test_no_copy_no_change(void **state)
+TEST_WITH(test_no_copy_no_change, queue_setup, queue_teardown)
 {
 	_cleanup_free_ char *in_the_way = NULL;
 
-	(void)state;
 	version1_make();
 	in_the_way = fs_join(state_dir, "queue.db.1");
 	assert_int_equal(fs_mkdir(in_the_way, 0700, &err), 0);
@@ -108,12 +102,10 @@ test_no_copy_no_change(void **state)
 }
 
 /* SQL has its own use for it. */
-static void
-test_a_quote_in_the_path(void **state)
+TEST_WITH(test_a_quote_in_the_path, queue_setup, queue_teardown)
 {
 	char *quoted;
 
-	(void)state;
 	store_close(&store);
 	quoted = str_printf("%s/it's", state_dir);
 	assert_int_equal(fs_mkdir(quoted, 0700, &err), 0);
@@ -127,10 +119,8 @@ test_a_quote_in_the_path(void **state)
 }
 
 /* A newer file is nobody's to touch. */
-static void
-test_new_ones_have_no_copy(void **state)
+TEST_WITH(test_new_ones_have_no_copy, queue_setup, queue_teardown)
 {
-	(void)state;
 	queue_reopen();
 	assert_false(state_has("queue.db.1"));
 	assert_false(state_has("queue.db.2"));
@@ -139,13 +129,5 @@ test_new_ones_have_no_copy(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_a_version_1, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_the_copy, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_no_copy_no_change, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_a_quote_in_the_path, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_new_ones_have_no_copy, queue_setup, queue_teardown),
-	};
-
-	return cmocka_run_group_tests_name("schema", tests, NULL, NULL);
+	return tests_run("schema", NULL, NULL);
 }

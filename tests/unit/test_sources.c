@@ -199,8 +199,7 @@ one(const char *top, size_t i, enum stranger s, size_t *tried)
 	assert_int_equal(fs_remove(secret, NULL), 0);
 }
 
-static void
-test_strangers(void **state)
+TEST_WITH(test_strangers, tmpdir_setup, tmpdir_teardown)
 {
 	size_t i, tried = 0;
 	int s;
@@ -212,8 +211,7 @@ test_strangers(void **state)
 }
 
 /* What each kind of file must hold: good and bad, as processor_check() sees it. */
-static void
-test_contents(void **state)
+TEST(test_contents)
 {
 	static const struct {
 		const char *name, *text;
@@ -247,7 +245,6 @@ test_contents(void **state)
 	};
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		const size_t len = rows[i].len ? rows[i].len : strlen(rows[i].text);
 		struct err e = ERR_INIT;
@@ -263,10 +260,5 @@ test_contents(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_contents),
-		cmocka_unit_test_setup_teardown(test_strangers, tmpdir_setup, tmpdir_teardown),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return tests_run("sources", NULL, NULL);
 }

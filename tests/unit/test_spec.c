@@ -55,12 +55,10 @@ assert_json(const char *want)
 	json_decref(j);
 }
 
-static void
-test_defaults(void **state)
+TEST_WITH(test_defaults, NULL, teardown)
 {
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(parse("{\"model\": \"/m\"}", &e), 0);
 	assert_string_equal(field, "");
 	assert_json("{\"adapter\": \"auto\", \"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", "
@@ -72,8 +70,7 @@ test_defaults(void **state)
 		    "\"storage\": \"same\", \"timeout\": null, \"variants\": [\"text\", \"image\"]}");
 }
 
-static void
-test_everything(void **state)
+TEST_WITH(test_everything, NULL, teardown)
 {
 	static const char text[] =
 		"{\"adapter\": \"merge\", \"attempts\": 10, \"base\": \"/b\", \"dtype\": \"fp32\", "
@@ -88,7 +85,6 @@ test_everything(void **state)
 	struct err e = ERR_INIT;
 	json_t *j, *again;
 
-	(void)state;
 	assert_int_equal(parse(text, &e), 0);
 	j = printed();
 	again = json_loads(text, 0, NULL);
@@ -115,12 +111,10 @@ test_everything(void **state)
 	assert_int_equal(spec.attempts, 10);
 }
 
-static void
-test_repository(void **state)
+TEST_WITH(test_repository, NULL, teardown)
 {
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(parse("{\"model\": \"vidore/colqwen2-v1.0-hf\", \"parity\": false}", &e), 0);
 	assert_true(spec_is_repo(spec.model));
 	assert_json("{\"adapter\": \"auto\", \"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", "
@@ -136,12 +130,10 @@ test_repository(void **state)
 	assert_string_equal(spec.revision, "refs/pr/1");
 }
 
-static void
-test_parity_off(void **state)
+TEST_WITH(test_parity_off, NULL, teardown)
 {
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": false}", &e), 0);
 	assert_json("{\"adapter\": \"auto\", \"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", "
 		    "\"labels\": {}, \"layout\": "
@@ -160,8 +152,7 @@ test_parity_off(void **state)
 	assert_int_equal(spec.variants, 1u << VARIANT_UNIFIED);
 }
 
-static void
-test_shard_size(void **state)
+TEST_WITH(test_shard_size, NULL, teardown)
 {
 	static const struct {
 		const char *text;
@@ -175,7 +166,6 @@ test_shard_size(void **state)
 	};
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		struct err e = ERR_INIT;
 		json_t *j;
@@ -288,12 +278,10 @@ static const struct {
 	{"{\"model\": \"/m\", \"labels\": {\"a\": \"" A64 "\u00fc\"}}", "labels.a", "not 65"},
 };
 
-static void
-test_refused(void **state)
+TEST_WITH(test_refused, NULL, teardown)
 {
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(refused); i++) {
 		struct err e = ERR_INIT;
 
@@ -304,8 +292,7 @@ test_refused(void **state)
 }
 
 /* The same for the same, however it was written. */
-static void
-test_sha256(void **state)
+TEST_WITH(test_sha256, NULL, teardown)
 {
 	static const char *const same[] = {
 		"{\"model\": \"/m\", \"labels\": {\"a\": \"1\", \"b\": \"2\"}}",
@@ -315,7 +302,6 @@ test_sha256(void **state)
 	char first[SHA256_HEX_LEN + 1], second[SHA256_HEX_LEN + 1];
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(parse(same[0], &e), 0);
 	assert_int_equal(spec_sha256(&spec, first, &e), 0);
 	assert_int_equal(parse(same[1], &e), 0);
@@ -343,14 +329,12 @@ assert_refused_take(json_t *j, const char *want_field, const char *words)
 	json_decref(j);
 }
 
-static void
-test_caps(void **state)
+TEST_WITH(test_caps, NULL, teardown)
 {
 	char path[SPEC_PATH_MAX + 2];
 	json_t *j, *list;
 	int i;
 
-	(void)state;
 	memset(path, 'a', sizeof(path));
 	path[0] = '/';
 	path[SPEC_PATH_MAX + 1] = '\0';
@@ -398,8 +382,7 @@ roots_check(const char *model, const char *const *roots, size_t n, struct err *e
 	return spec_check_roots(&s, roots, n, field, e);
 }
 
-static void
-test_roots(void **state)
+TEST_WITH(test_roots, NULL, teardown)
 {
 	char top[] = "/tmp/test_spec.XXXXXX";
 	struct err e = ERR_INIT;
@@ -407,7 +390,6 @@ test_roots(void **state)
 			    *dots = NULL, *gone = NULL, *sibling = NULL;
 	const char *roots[2];
 
-	(void)state;
 	assert_non_null(mkdtemp(top));
 	a = path_in(top, "a");
 	b = path_in(top, "b");
@@ -461,17 +443,5 @@ test_roots(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(test_defaults, teardown),
-		cmocka_unit_test_teardown(test_everything, teardown),
-		cmocka_unit_test_teardown(test_repository, teardown),
-		cmocka_unit_test_teardown(test_parity_off, teardown),
-		cmocka_unit_test_teardown(test_shard_size, teardown),
-		cmocka_unit_test_teardown(test_refused, teardown),
-		cmocka_unit_test_teardown(test_sha256, teardown),
-		cmocka_unit_test_teardown(test_caps, teardown),
-		cmocka_unit_test_teardown(test_roots, teardown),
-	};
-
-	return cmocka_run_group_tests_name("spec", tests, NULL, NULL);
+	return tests_run("spec", NULL, NULL);
 }

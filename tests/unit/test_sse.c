@@ -32,13 +32,11 @@ static const struct {
 	{"data: stop\n\ndata: late\n\n", "message=stop;"},
 };
 
-static void
-test_streams(void **state)
+TEST(test_streams)
 {
 	struct err e = ERR_INIT;
 	size_t i, k, n;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(cases); i++) {
 		/* In parts of each length, down to single bytes. */
 		for (n = strlen(cases[i].stream); n > 0; n--) {
@@ -57,15 +55,13 @@ test_streams(void **state)
 	}
 }
 
-static void
-test_long_line_refused(void **state)
+TEST(test_long_line_refused)
 {
 	struct sse s = SSE_INIT;
 	struct err e = ERR_INIT;
 	char part[65536];
 	int r = 0, i;
 
-	(void)state;
 	memset(part, 'x', sizeof(part));
 	for (i = 0; r == 0 && i < 1000; i++)
 		r = sse_feed(&s, part, sizeof(part), collect, NULL, &e);
@@ -73,15 +69,13 @@ test_long_line_refused(void **state)
 	sse_release(&s);
 }
 
-static void
-test_long_event_refused(void **state)
+TEST(test_long_event_refused)
 {
 	struct sse s = SSE_INIT;
 	struct err e = ERR_INIT;
 	char line[65536] = "data: ";
 	int r = 0, i;
 
-	(void)state;
 	memset(line + 6, 'x', sizeof(line) - 7);
 	line[sizeof(line) - 1] = '\n';
 	for (i = 0; r == 0 && i < 1000; i++)
@@ -90,14 +84,12 @@ test_long_event_refused(void **state)
 	sse_release(&s);
 }
 
-static void
-test_reset_forgets(void **state)
+TEST(test_reset_forgets)
 {
 	struct sse s = SSE_INIT;
 	struct buf got = BUF_INIT;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(sse_feed(&s, "event: job\ndata: half", 21, collect, &got, &e), 0);
 	sse_reset(&s);
 	assert_int_equal(sse_feed(&s, "data: new\n\n", 11, collect, &got, &e), 0);
@@ -107,8 +99,7 @@ test_reset_forgets(void **state)
 }
 
 /* Of whole events, also of those without data; a cut one does not count, nor one without a number. */
-static void
-test_last_id(void **state)
+TEST(test_last_id)
 {
 	static const char stream[] =
 		"id: 7\ndata: x\n\nid: 8\n\ndata: y\n\nid: 123456789012345678901234\ndata: z\n\nid: 9\n";
@@ -116,7 +107,6 @@ test_last_id(void **state)
 	struct buf got = BUF_INIT;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_string_equal(s.last_id, "");
 	assert_int_equal(sse_feed(&s, stream, strlen(stream), collect, &got, &e), 0);
 	assert_string_equal(s.last_id, "8");
@@ -131,13 +121,5 @@ test_last_id(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_streams),
-		cmocka_unit_test(test_long_line_refused),
-		cmocka_unit_test(test_long_event_refused),
-		cmocka_unit_test(test_reset_forgets),
-		cmocka_unit_test(test_last_id),
-	};
-
-	return cmocka_run_group_tests_name("sse", tests, NULL, NULL);
+	return tests_run("sse", NULL, NULL);
 }

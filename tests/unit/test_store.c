@@ -5,8 +5,7 @@
 
 #include "queue/lock.h"
 
-static void
-test_persists(void **state)
+TEST_WITH(test_persists, queue_setup, queue_teardown)
 {
 	const struct job_stage stages[] = {
 		{.name = (char *)(uintptr_t) "resolve", .seconds = 0.25, .peak_anon_bytes = 1},
@@ -18,7 +17,6 @@ test_persists(void **state)
 	int64_t id = queue_add();
 	json_t *j;
 
-	(void)state;
 	assert_int_equal(job_claim(store, T0 + 1, &job, &err), 1);
 	assert_int_equal(store_stages_set(store, id, 1, stages, 1, &err), 0);
 	assert_int_equal(store_stages_set(store, id, 1, stages, 2, &err), 0);
@@ -42,14 +40,12 @@ test_persists(void **state)
 	assert_error(&err, E_NOT_FOUND, "job 2 does not exist");
 }
 
-static void
-test_claim_order(void **state)
+TEST_WITH(test_claim_order, queue_setup, queue_teardown)
 {
 	const struct err why = {.code = E_IO, .msg = "disk"};
 	struct job job = {.id = 0};
 	int64_t a = queue_add(), b = queue_add(), c = queue_add(), n[JOB_STATE_MAX];
 
-	(void)state;
 	assert_int_equal(job_claim(store, T0, &job, &err), 1);
 	assert_true(job.id == a);
 	assert_int_equal(job_fail(store, a, job.nonce, T0, &why, NULL, 0, &err), 0);
@@ -68,12 +64,10 @@ test_claim_order(void **state)
 	assert_true(n[JOB_RUNNING] == 3 && n[JOB_QUEUED] == 0);
 }
 
-static void
-test_batch(void **state)
+TEST_WITH(test_batch, queue_setup, queue_teardown)
 {
 	int64_t id, first, i;
 
-	(void)state;
 	assert_int_equal(store_begin(store, &err), 0);
 	first = queue_add();
 	for (i = 1; i < 64; i++)
@@ -116,12 +110,10 @@ key_find(const char *model, const char *owner, const char *key, int64_t *ret)
 	return r;
 }
 
-static void
-test_keys(void **state)
+TEST_WITH(test_keys, queue_setup, queue_teardown)
 {
 	int64_t a = 0, b = 0, again = 0;
 
-	(void)state;
 	assert_int_equal(store_begin(store, &err), 0);
 	assert_int_equal(key_find("/m", "ci", "k", &a), 0);
 	assert_int_equal(key_find("/m", "ci", "k", &again), 1); /* in one batch too */
@@ -139,13 +131,11 @@ test_keys(void **state)
 	assert_int_equal(queue_add(), 4);
 }
 
-static void
-test_remove(void **state)
+TEST_WITH(test_remove, queue_setup, queue_teardown)
 {
 	enum job_state now;
 	int64_t a = queue_add(), b = queue_add(), n[JOB_STATE_MAX];
 
-	(void)state;
 	assert_int_equal(job_cancel(store, a, T0, &now, &err), 0);
 	assert_int_equal(store_job_remove(store, a, &err), 0);
 	assert_null(queue_state(a));
@@ -159,13 +149,11 @@ test_remove(void **state)
 	assert_true(queue_add() > b); /* no id is used twice */
 }
 
-static void
-test_one_process(void **state)
+TEST_WITH(test_one_process, queue_setup, queue_teardown)
 {
 	struct store *second = NULL;
 	char words[64];
 
-	(void)state;
 	assert_int_equal(store_open(state_dir, &second, &err), E_BUSY);
 	(void)snprintf(words, sizeof(words), "is in use by process %ld", (long)getpid());
 	assert_error(&err, E_BUSY, words);
@@ -182,12 +170,10 @@ file_poke(const char *name, off_t at, const void *data, size_t len)
 	assert_int_equal(pwrite(fd, data, len, at), len);
 }
 
-static void
-test_newer_version(void **state)
+TEST_WITH(test_newer_version, queue_setup, queue_teardown)
 {
 	const unsigned char version[4] = {0, 0, 0, 99}; /* at byte 60 of the file, big-endian */
 
-	(void)state;
 	store_close(&store);
 	file_poke("queue.db", 60, version, sizeof(version));
 	assert_int_equal(store_open(state_dir, &store, &err), E_BAD_DATABASE);
@@ -195,12 +181,10 @@ test_newer_version(void **state)
 	assert_null(store);
 }
 
-static void
-test_not_ours(void **state)
+TEST_WITH(test_not_ours, queue_setup, queue_teardown)
 {
 	const unsigned char version[4] = {0, 0, 0, 0};
 
-	(void)state;
 	store_close(&store);
 	file_poke("queue.db", 60, version, sizeof(version));
 	assert_int_equal(store_open(state_dir, &store, &err), E_BAD_DATABASE);
@@ -211,13 +195,11 @@ test_not_ours(void **state)
 	assert_error(&err, E_BAD_DATABASE, "file is not a database");
 }
 
-static void
-test_damaged(void **state)
+TEST_WITH(test_damaged, queue_setup, queue_teardown)
 {
 	char junk[4096];
 	int i;
 
-	(void)state;
 	assert_int_equal(store_begin(store, &err), 0);
 	for (i = 0; i < 200; i++)
 		(void)queue_add();
@@ -234,14 +216,12 @@ test_damaged(void **state)
 }
 
 /* A daemon that was killed between fork and exec of a worker. */
-static void
-test_lock_of_a_holder_that_died(void **state)
+TEST_WITH(test_lock_of_a_holder_that_died, queue_setup, queue_teardown)
 {
 	bool unclean;
 	pid_t pid;
 	int fd;
 
-	(void)state;
 	store_close(&store);
 	assert_int_equal(lock_take(state_dir, &fd, &unclean, &err), 0);
 	pid = fork();
@@ -259,18 +239,5 @@ test_lock_of_a_holder_that_died(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_persists, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_claim_order, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_batch, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_keys, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_remove, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_one_process, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_lock_of_a_holder_that_died, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_newer_version, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_not_ours, queue_setup, queue_teardown),
-		cmocka_unit_test_setup_teardown(test_damaged, queue_setup, queue_teardown),
-	};
-
-	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
+	return tests_run("store", NULL, NULL);
 }

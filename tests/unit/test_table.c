@@ -25,12 +25,10 @@ printed(const struct table *t, unsigned width)
 	return got;
 }
 
-static void
-test_widths(void **state)
+TEST(test_widths)
 {
 	struct table t;
 
-	(void)state;
 	table_init(&t, columns, ARRAY_LEN(columns));
 	assert_string_equal(printed(&t, 80), "ID  STATE  MODEL\n");
 	table_add(&t, "%d", 7);
@@ -52,13 +50,11 @@ test_widths(void **state)
 	table_release(&t);
 }
 
-static void
-test_foreign_text(void **state)
+TEST(test_foreign_text)
 {
 	static const struct table_column one[] = {{"X", TABLE_CUT}, {"Y", TABLE_LEFT}};
 	struct table t;
 
-	(void)state;
 	table_init(&t, one, ARRAY_LEN(one));
 	table_add(&t, "a\033[31mb\nc");
 	table_add(&t, "1");
@@ -76,10 +72,5 @@ test_foreign_text(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_widths),
-		cmocka_unit_test(test_foreign_text),
-	};
-
-	return cmocka_run_group_tests_name("table", tests, NULL, NULL);
+	return tests_run("table", NULL, NULL);
 }

@@ -256,13 +256,11 @@ counts_run(struct loaded *l, enum variant v)
 	assert_true(accepted > 0);
 }
 
-static void
-test_every_count(void **state)
+TEST(test_every_count)
 {
 	enum variant v;
 	size_t i;
 
-	(void)state;
 	if (skipped)
 		skip();
 	for (i = 0; i < ARRAY_LEN(loaded); i++)
@@ -271,15 +269,13 @@ test_every_count(void **state)
 }
 
 /* One blank tile beside any number of texts, as fastembed sends, and no tile at all: what the text graph gives. */
-static void
-test_texts_beside_a_blank_tile(void **state)
+TEST(test_texts_beside_a_blank_tile)
 {
 	static float want[OUT_MAX];
 	struct batch b;
 	int images;
 	size_t i;
 
-	(void)state;
 	if (skipped)
 		skip();
 	for (i = 0; i < ARRAY_LEN(loaded); i++)
@@ -296,14 +292,12 @@ test_texts_beside_a_blank_tile(void **state)
 }
 
 /* With another number of images than rows only the order counts, as for the originals. */
-static void
-test_tiles_by_order_alone(void **state)
+TEST(test_tiles_by_order_alone)
 {
 	struct batch b;
 	enum variant v;
 	size_t i;
 
-	(void)state;
 	if (skipped)
 		skip();
 	for (i = 0; i < ARRAY_LEN(loaded); i++)
@@ -320,8 +314,7 @@ test_tiles_by_order_alone(void **state)
 }
 
 /* Masked pixels may hold anything, in a tile that is used and in one that is not. */
-static void
-test_masked_pixels(void **state)
+TEST(test_masked_pixels)
 {
 	const float junk[] = {NAN, INFINITY, -INFINITY, 3e38f, 1};
 	struct loaded *l = &loaded[1];
@@ -329,7 +322,6 @@ test_masked_pixels(void **state)
 	enum variant v;
 	size_t i;
 
-	(void)state;
 	if (skipped)
 		skip();
 	assert_true(l->config->partial);
@@ -403,12 +395,5 @@ teardown(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_count),
-		cmocka_unit_test(test_texts_beside_a_blank_tile),
-		cmocka_unit_test(test_tiles_by_order_alone),
-		cmocka_unit_test(test_masked_pixels),
-	};
-
-	return cmocka_run_group_tests_name("tiles", tests, setup, teardown);
+	return tests_run("tiles", setup, teardown);
 }

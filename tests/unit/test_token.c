@@ -38,8 +38,7 @@ load(const char *text, size_t len, mode_t mode, struct tokens **ret, struct err 
 	return tokens_load(path, ret, e);
 }
 
-static void
-test_found(void **state)
+TEST_WITH(test_found, setup, teardown)
 {
 	static const char text[] = "# who may call\n\nci submit " A "\r\n  grafana\tread  " B
 				   "  \n\t# x\nroot admin ~!\"#$%&'()*+,-./";
@@ -47,7 +46,6 @@ test_found(void **state)
 	struct err e = ERR_INIT;
 	const struct token *found;
 
-	(void)state;
 	assert_int_equal(load(text, strlen(text), 0600, &t, &e), 0);
 	assert_no_error(&e);
 	assert_int_equal(t->n, 3);
@@ -65,8 +63,7 @@ test_found(void **state)
 }
 
 /* What is wrong is said with its line, and without its secret. */
-static void
-test_refused(void **state)
+TEST_WITH(test_refused, setup, teardown)
 {
 	static const struct {
 		const char *text;
@@ -90,7 +87,6 @@ test_refused(void **state)
 	};
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(cases); i++) {
 		struct tokens *t = NULL;
 		struct err e = ERR_INIT;
@@ -103,13 +99,11 @@ test_refused(void **state)
 	}
 }
 
-static void
-test_length(void **state)
+TEST_WITH(test_length, setup, teardown)
 {
 	struct buf b = BUF_INIT;
 	int n;
 
-	(void)state;
 	for (n = 256; n <= 257; n++) {
 		_cleanup_(tokens_free) struct tokens *t = NULL;
 		struct err e = ERR_INIT;
@@ -124,14 +118,12 @@ test_length(void **state)
 	buf_release(&b);
 }
 
-static void
-test_file(void **state)
+TEST_WITH(test_file, setup, teardown)
 {
 	static const mode_t open_modes[] = {0640, 0604, 0620, 0602, 0644, 0601};
 	struct tokens *t = NULL;
 	size_t i;
 
-	(void)state;
 	for (i = 0; i < ARRAY_LEN(open_modes); i++) {
 		struct err e = ERR_INIT;
 
@@ -156,13 +148,11 @@ test_file(void **state)
 }
 
 /* systemd gives the file to the service alone, whatever its mode says. */
-static void
-test_credential(void **state)
+TEST_WITH(test_credential, setup, teardown)
 {
 	struct tokens *t = NULL;
 	struct err e = ERR_INIT;
 
-	(void)state;
 	assert_int_equal(tokens_load("", &t, &e), 0);
 	assert_null(t);
 	assert_int_equal(setenv("CREDENTIALS_DIRECTORY", dir, 1), 0);
@@ -180,13 +170,5 @@ test_credential(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_found, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_length, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_file, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_credential, setup, teardown),
-	};
-
-	return cmocka_run_group_tests_name("token", tests, NULL, NULL);
+	return tests_run("token", NULL, NULL);
 }
