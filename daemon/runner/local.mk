@@ -1,15 +1,7 @@
 noinst_LIBRARIES += librunner.a
-librunner_a_SOURCES = \
-	daemon/runner/cgroup.c daemon/runner/cgroup.h \
-	daemon/runner/child.c daemon/runner/child.h \
-	daemon/runner/environment.c daemon/runner/environment.def daemon/runner/environment.h \
-	daemon/runner/gpus.c daemon/runner/gpus.h \
-	daemon/runner/lines.c daemon/runner/lines.h \
-	daemon/runner/messages.c daemon/runner/messages.h \
-	daemon/runner/resources.c daemon/runner/resources.h \
-	daemon/runner/runner.c daemon/runner/runner.h \
-	daemon/runner/spawn.c daemon/runner/spawn.h \
-	daemon/runner/strays.c daemon/runner/strays.h
+librunner_a_SOURCES = daemon/runner/cgroup.c daemon/runner/child.c daemon/runner/environment.c daemon/runner/gpus.c \
+	daemon/runner/lines.c daemon/runner/messages.c daemon/runner/resources.c daemon/runner/runner.c daemon/runner/spawn.c \
+	daemon/runner/strays.c
 
 # Runners to read and change.
 examplesdir = $(docdir)/examples

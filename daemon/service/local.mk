@@ -1,20 +1,9 @@
 bin_PROGRAMS += colconvd
 colconvd_CPPFLAGS = $(AM_CPPFLAGS) $(MHD_CFLAGS) $(SYSTEMD_CFLAGS) -DSYSCONFDIR='"$(sysconfdir)"'
-colconvd_SOURCES = \
-	daemon/service/attempt.c daemon/service/attempt.h \
-	daemon/service/closed.c daemon/service/closed.h \
-	daemon/service/conf.c daemon/service/conf.h daemon/service/conf_table.h daemon/service/settings.def \
-	daemon/service/conf_print.c \
-	daemon/service/counters.c daemon/service/counters.h \
-	daemon/service/dispatch.c daemon/service/dispatch.h \
-	daemon/service/hub_token.c daemon/service/hub_token.h \
-	daemon/service/journal.c daemon/service/journal.h \
-	daemon/service/keeper.c daemon/service/keeper.h \
-	daemon/service/main.c \
-	daemon/service/sd.c daemon/service/sd.h \
-	daemon/service/service.c daemon/service/service.h \
-	daemon/service/settings.c daemon/service/settings.h \
-	daemon/service/start.c daemon/service/start.h
+colconvd_SOURCES = daemon/service/attempt.c daemon/service/closed.c daemon/service/conf.c daemon/service/conf_print.c \
+	daemon/service/counters.c daemon/service/dispatch.c daemon/service/hub_token.c daemon/service/journal.c \
+	daemon/service/keeper.c daemon/service/main.c daemon/service/sd.c daemon/service/service.c daemon/service/settings.c \
+	daemon/service/start.c
 colconvd_LDADD = libhttp.a $(RUNNER_LIBS) $(QUEUE_LIBS) $(MHD_LIBS) $(SYSTEMD_LIBS)
 
 # The settings are the operator's: an upgrade leaves them alone, and so does uninstall once they were changed.

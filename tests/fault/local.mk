@@ -1,11 +1,11 @@
 # Programs in which calls of the C library fail on purpose.
 check_PROGRAMS += tests/fault/test_queue
-tests_fault_test_queue_SOURCES = tests/fault/test_queue.c tests/unit/queue.h tests/unit/version1.h
+tests_fault_test_queue_SOURCES = tests/fault/test_queue.c
 tests_fault_test_queue_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
 tests_fault_test_queue_LDADD = $(QUEUE_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/fault/test_manifest
-tests_fault_test_manifest_SOURCES = tests/fault/test_manifest.c tests/unit/test.h tests/unit/tmpdir.h
+tests_fault_test_manifest_SOURCES = tests/fault/test_manifest.c
 nodist_EXTRA_tests_fault_test_manifest_SOURCES = dummy.cxx
 tests_fault_test_manifest_LDADD = $(WORKER_LIBS) $(CMOCKA_LIBS) $(TORCH_LIBS) -lpthread
 
