@@ -366,17 +366,6 @@ static const struct model_prompt prompts[] = {
 };
 
 const struct model model_colgemma3 = {
-	.arch = &architectures[ARCHITECTURE_colgemma3],
-	.spellings = spellings,
-	.classes = classes,
-	.image_inputs = gemma_inputs,
-	.prompts = prompts,
-	.plans = PLAN_TEXT | PLAN_IMAGE,
-	.config_size = sizeof(struct gemma3_config),
-	.config_read = config_read,
-	.tokens = tokens,
-	.image_tokens = gemma_image_tokens,
-	.trace_sizes = gemma_trace_sizes,
-	.build = build,
-	.case_make = gemma_case_make,
+	MODEL_OF_FAMILY(colgemma3), GEMMA_RETRIEVER, .config_size = sizeof(struct gemma3_config),
+	.tokens = tokens,           .build = build,
 };

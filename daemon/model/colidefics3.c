@@ -229,20 +229,12 @@ static const struct model_prompt prompts[] = {
 };
 
 const struct model model_colidefics3 = {
-	.arch = &architectures[ARCHITECTURE_colidefics3],
-	.spellings = spellings,
-	.classes = classes,
+	MODEL_OF_FAMILY(colidefics3),
+	TILES_RETRIEVER,
 	.names = names,
 	.image_inputs = tiles_partial_inputs,
-	.prompts = prompts,
-	.picture = PREPARE_TILES,
-	.tile_text = &tiles_text,
 	.plans = PLAN_TEXT | PLAN_TILES | PLAN_PARTIAL,
 	.config_size = sizeof(struct idefics3_config),
-	.config_read = config_read,
 	.tokens = tokens,
-	.image_tokens = tiles_image_tokens,
-	.trace_sizes = tiles_trace_sizes,
 	.build = build,
-	.case_make = tiles_case_make,
 };

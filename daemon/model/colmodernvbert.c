@@ -175,21 +175,13 @@ static const struct model_prompt prompts[] = {
 };
 
 const struct model model_colmodernvbert = {
-	.arch = &architectures[ARCHITECTURE_colmodernvbert],
-	.spellings = spellings,
-	.classes = classes,
+	MODEL_OF_FAMILY(colmodernvbert),
+	TILES_RETRIEVER,
 	.names = names,
 	.image_inputs = tiles_inputs,
-	.prompts = prompts,
-	.picture = PREPARE_TILES,
-	.tile_text = &tiles_text,
 	.plans = PLAN_TEXT | PLAN_TILES,
 	.one_model_file = "model_v2.onnx", /* fastembed's entry for this family */
 	.config_size = sizeof(struct modernvbert_config),
-	.config_read = config_read,
 	.tokens = tokens,
-	.image_tokens = tiles_image_tokens,
-	.trace_sizes = tiles_trace_sizes,
 	.build = build,
-	.case_make = tiles_case_make,
 };

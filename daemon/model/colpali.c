@@ -166,19 +166,11 @@ static const struct model_prompt prompts[] = {
 };
 
 const struct model model_colpali = {
-	.arch = &architectures[ARCHITECTURE_colpali],
-	.spellings = spellings,
-	.classes = classes,
-	.image_inputs = gemma_inputs,
-	.prompts = prompts,
+	MODEL_OF_FAMILY(colpali),
+	GEMMA_RETRIEVER,
 	.picture = PREPARE_FIXED,
 	.pad_right = true,
-	.plans = PLAN_TEXT | PLAN_IMAGE,
 	.config_size = sizeof(struct paligemma_config),
-	.config_read = config_read,
 	.tokens = tokens,
-	.image_tokens = gemma_image_tokens,
-	.trace_sizes = gemma_trace_sizes,
 	.build = build,
-	.case_make = gemma_case_make,
 };

@@ -34,18 +34,6 @@ static const struct model_prompt prompts[] = {
 };
 
 const struct model model_colqwen2_5 = {
-	.arch = &architectures[ARCHITECTURE_colqwen2_5],
-	.spellings = spellings,
-	.classes = classes,
-	.image_inputs = qwen2vl_inputs,
-	.prompts = prompts,
-	.picture = PREPARE_PATCHES,
-	.plans = PLAN_TEXT | PLAN_IMAGE | PLAN_SIZES,
-	.config_size = sizeof(struct qwen2vl_config),
-	.config_read = config_read,
-	.tokens = qwen2vl_tokens,
-	.image_tokens = qwen2vl_image_tokens,
-	.trace_sizes = qwen_trace_sizes,
-	.build = qwen_build,
-	.case_make = qwen_case_make,
+	MODEL_OF_FAMILY(colqwen2_5),
+	QWEN_RETRIEVER,
 };

@@ -48,6 +48,13 @@ int64_t gemma_image_tokens(const void *config, int h, int w);
 int gemma_case_make(const struct model *m, const void *config, const struct plan *plan, uint64_t seed,
 		    struct feeds *ret, struct err *e);
 
+/* What these families have alike, for the row of one. */
+/* clang-format off */
+#define GEMMA_RETRIEVER                                                                                      \
+	.image_inputs = gemma_inputs, .plans = PLAN_TEXT | PLAN_IMAGE, .image_tokens = gemma_image_tokens,   \
+	.trace_sizes = gemma_trace_sizes, .case_make = gemma_case_make
+/* clang-format on */
+
 /* pixels float [images, channels, side, side]; the result float [images*image_tokens, hidden]. */
 typedef struct ir_value *(*gemma_features_fn)(struct trace *t, const void *config, struct ir_value *pixels);
 

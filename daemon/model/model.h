@@ -143,6 +143,11 @@ struct model {
 			 struct feeds *ret, struct err *e);
 };
 
+/* The members that each family's file gives these names. */
+#define MODEL_OF_FAMILY(family)                                                                    \
+	.arch = &architectures[ARCHITECTURE_##family], .spellings = spellings, .classes = classes, \
+	.prompts = prompts, .config_read = config_read
+
 /*
  * The family of a config.json and the row that fitted. E_UNSUPPORTED_MODEL names the class that is not supported, or
  * lists what is.

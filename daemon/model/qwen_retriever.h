@@ -19,6 +19,14 @@ struct ir_value *qwen_build(struct trace *t, const void *config, enum variant v,
 int qwen_case_make(const struct model *m, const void *config, const struct plan *plan, uint64_t seed,
 		   struct feeds *ret, struct err *e);
 
+/* What these families have alike, for the row of one. */
+/* clang-format off */
+#define QWEN_RETRIEVER                                                                                       \
+	.image_inputs = qwen2vl_inputs, .picture = PREPARE_PATCHES, .plans = PLAN_TEXT | PLAN_IMAGE | PLAN_SIZES, \
+	.config_size = sizeof(struct qwen2vl_config), .tokens = qwen2vl_tokens, .image_tokens = qwen2vl_image_tokens, \
+	.trace_sizes = qwen_trace_sizes, .build = qwen_build, .case_make = qwen_case_make
+/* clang-format on */
+
 /* What the processors of ColQwen2 and of its successors put around the image of a page. */
 #define QWEN_DOCUMENT                                                                \
 	"<|im_start|>user\n<|vision_start|>{image}<|vision_end|>Describe the image." \

@@ -48,6 +48,13 @@ struct sizes tiles_trace_sizes(const void *config);
 int tiles_case_make(const struct model *m, const void *config, const struct plan *plan, uint64_t seed,
 		    struct feeds *ret, struct err *e);
 
+/* What these families have alike, for the row of one. */
+/* clang-format off */
+#define TILES_RETRIEVER                                                                                      \
+	.picture = PREPARE_TILES, .tile_text = &tiles_text, .image_tokens = tiles_image_tokens,              \
+	.trace_sizes = tiles_trace_sizes, .case_make = tiles_case_make
+/* clang-format on */
+
 /* One graph while it is built. */
 struct tiles_build {
 	const struct tiles_config *c;
