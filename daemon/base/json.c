@@ -41,6 +41,52 @@ shape_scan(const char *s, size_t len)
 	return ret;
 }
 
+/* A real without a fraction that int64 holds. Above 2^53 a double may have lost digits. */
+static bool
+is_whole(const json_t *j)
+{
+	const double v = json_real_value(j);
+
+	return json_is_real(j) && fabs(v) <= 0x1p53 && v == trunc(v);
+}
+
+/* Replaces whole numbers that were read as reals by integers. Returns 0, or -1 when memory ran out. */
+static int
+integers_restore(json_t *j)
+{
+	json_t *value;
+	void *at;
+	size_t i;
+	int failed = 0;
+
+	for (at = json_object_iter(j); at; at = json_object_iter_next(j, at)) {
+		value = json_object_iter_value(at);
+		failed |= is_whole(value) ? json_object_iter_set_new(
+						    j, at, json_integer((json_int_t)json_real_value(value)))
+					  : integers_restore(value);
+	}
+	json_array_foreach(j, i, value)
+		failed |= is_whole(value)
+				  ? json_array_set_new(j, i, json_integer((json_int_t)json_real_value(value)))
+				  : integers_restore(value);
+	return failed;
+}
+
+/*
+ * jansson refuses a document with an integer beyond int64, such as the 10^30 that transformers writes for "no limit": such
+ * a number is read as a real.
+ */
+static json_t *
+load(const char *text, size_t len, json_error_t *je)
+{
+	json_t *j = json_loadb(text, len, JSON_REJECT_DUPLICATES, je);
+
+	if (j || json_error_code(je) != json_error_numeric_overflow)
+		return j;
+	j = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, je);
+	return j ? json_whole(j, integers_restore(j)) : NULL;
+}
+
 static int
 parse(const char *text, size_t len, size_t values_max, const char *what, int code, json_t **ret,
       struct err *e)
@@ -52,7 +98,7 @@ parse(const char *text, size_t len, size_t values_max, const char *what, int cod
 		return err_set(e, code, "%s: nested deeper than %d levels", what, JSON_DEPTH_MAX);
 	if (shape.values > values_max)
 		return err_set(e, E_TOO_LARGE, "%s: it has more than %zu values", what, values_max);
-	*ret = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
+	*ret = load(text, len, &je);
 	if (!*ret)
 		return err_set(e, code, "%s: line %d, column %d: %s", what, je.line, je.column, je.text);
 	return 0;

@@ -21,7 +21,7 @@ struct folder;
 
 enum json_need { JSON_OPTIONAL, JSON_REQUIRED };
 
-/* Parses one document; `what` names it in errors of the given code. */
+/* Parses one document; `what` names it in errors of the given code. An integer beyond int64 is read as a real. */
 int json_parse(const char *text, size_t len, const char *what, int code, json_t **ret, struct err *e);
 
 /*
