@@ -282,26 +282,27 @@ tiles_read(struct trace *t, const struct tiles_build *b)
 /*
  * The rows of the table of positions for `count` patches along a side: they spread over the whole side,
  * as transformers computes it in float32. A side must have a power of two of patches, so that
- * its other roundings play no part. float [side + 1, side], by count and number of the patch.
+ * its other roundings play no part. int64 [side + 1, side], by count and number of the patch: in a table of
+ * floats quantize_dynamic() would round them.
  */
 static struct ir_value *
 buckets(struct trace *t, int64_t s)
 {
-	_cleanup_free_ float *table = calloc((size_t)((s + 1) * s), sizeof(*table));
+	_cleanup_free_ int64_t *table = calloc((size_t)((s + 1) * s), sizeof(*table));
 	const float end = (float)(1.0 - 1e-6);
 	int64_t count, i;
 	float at;
 
 	if (!table) {
 		tr_fail(t, E_NO_MEMORY, "memory ran out");
-		return tr_f32(t, 0);
+		return tr_i64(t, 0);
 	}
 	for (count = 1; count <= s; count++)
 		for (i = 0; i < s; i++) {
 			at = (float)i * (1.0f / (float)count);
-			table[count * s + i] = (float)(int64_t)((at < end ? at : end) * (float)s);
+			table[count * s + i] = (int64_t)((at < end ? at : end) * (float)s);
 		}
-	return tr_table(t, "vis.buckets", shape_of(2, n(s + 1), n(s)), table);
+	return tr_table_i64(t, "vis.buckets", shape_of(2, n(s + 1), n(s)), table);
 }
 
 /* Rows or columns of the table, int64 [images*tiles, side], from the patches that are seen along the first one. */
@@ -314,8 +315,7 @@ spread(struct trace *t, struct ir_value *valid, int along, struct ir_value *tabl
 	x = tr_reshape(t, x, shape_of(2, axis(valid, 0), axis(valid, 1)));
 	x = tr_cast(t, x, ELEM_I64);
 	x = tr_sum(t, x, 1); /* [images*tiles] */
-	x = tr_gather(t, table, x);
-	return tr_cast(t, x, ELEM_I64);
+	return tr_gather(t, table, x);
 }
 
 /* A patch is looked at if one of its pixels is seen. All of a blank tile's are: nobody reads what they give. */

@@ -297,6 +297,12 @@ tr_table(struct trace *t, const char *name, struct shape shape, const float *dat
 	return const_add(t, ELEM_F32, &shape, data, name);
 }
 
+struct ir_value *
+tr_table_i64(struct trace *t, const char *name, struct shape shape, const int64_t *data)
+{
+	return const_add(t, ELEM_I64, &shape, data, name);
+}
+
 /* Adds one op: computes its shape by the rule of its row and by libtorch, compares both, and records the node. */
 static struct ir_value *
 op_add(struct trace *t, enum ir_op op, const struct ir_attr *attr, int n_in, struct ir_value *const *in)

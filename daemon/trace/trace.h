@@ -51,6 +51,7 @@ struct ir_value *tr_weight_as(struct trace *t, struct shape shape, struct shape 
 struct ir_value *tr_i64(struct trace *t, int64_t n);
 struct ir_value *tr_f32(struct trace *t, double x);
 struct ir_value *tr_table(struct trace *t, const char *name, struct shape shape, const float *data);
+struct ir_value *tr_table_i64(struct trace *t, const char *name, struct shape shape, const int64_t *data);
 
 /* The ops of graph/ops.def. */
 struct ir_value *tr_linear(struct trace *t, struct ir_value *x, struct ir_value *w,
