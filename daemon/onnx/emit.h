@@ -108,6 +108,7 @@ const char *emit_table(struct emit *em, const char *name, enum elem elem, size_t
 const char *emit_i64(struct emit *em, int64_t v);
 const char *emit_i64s(struct emit *em, size_t n, const int64_t *v);
 const char *emit_f32(struct emit *em, double v);
+const char *emit_zeros(struct emit *em, int64_t n); /* float32 [n] */
 
 /* A symbolic size at run time: int64 [1]. Computed once, before all other nodes. */
 const char *emit_dim(struct emit *em, struct dim d);

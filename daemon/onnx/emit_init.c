@@ -97,6 +97,14 @@ emit_f32(struct emit *em, double v)
 	return emit_table(em, NULL, ELEM_F32, 0, NULL, &f);
 }
 
+const char *
+emit_zeros(struct emit *em, int64_t n)
+{
+	const float *zeros = emit_take(em, (size_t)n * sizeof(*zeros));
+
+	return zeros ? emit_table(em, NULL, ELEM_F32, 1, &n, zeros) : "";
+}
+
 void
 emit_default_none(struct emit *em, const struct ir_value *v)
 {

@@ -66,11 +66,20 @@ lower_rms_norm(struct emit *em, const struct ir_node *n)
 	(void)emit_result(em, "Mul", emit_op(em, "unit", "Div", x, rms), emit_in(em, n->in[1]));
 }
 
+/*
+ * The bias is optional in ONNX, but ONNX Runtime up to 1.18 crashes while it loads a graph with a
+ * LayerNormalization that has none: zeros stand for it.
+ */
 void
 lower_layer_norm(struct emit *em, const struct ir_node *n)
 {
-	lower_direct(em, n, "LayerNormalization"); /* the default axis is -1 */
-	emit_attr_float(em, "epsilon", n->attr.f);
+	const char *x = emit_in(em, n->in[0]);
+	const char *weight = emit_in(em, n->in[1]);
+	const char *bias =
+		n->n_in == 3 ? emit_in(em, n->in[2]) : emit_zeros(em, n->in[1]->shape.dim[0].num);
+
+	(void)emit_result(em, "LayerNormalization", x, weight, bias);
+	emit_attr_float(em, "epsilon", n->attr.f); /* the default axis is -1 */
 }
 
 /*
