@@ -59,7 +59,8 @@ files_list(const struct conversion *c, json_t *files, struct err *e)
 	for (i = 0; r == 0 && (name = program_file(c, i)); i++)
 		r = file_hash(c, files, name, e);
 	for (i = 0; r == 0 && i < p->n; i++)
-		r = file_add(files, p->file[i].name, p->file[i].size, p->file[i].sha256, e);
+		if (!program_file_is(c, p->file[i].name))
+			r = file_add(files, p->file[i].name, p->file[i].size, p->file[i].sha256, e);
 	return r;
 }
 

@@ -157,19 +157,123 @@ encoder_make(const struct conversion *c _unused_)
 			 "query", "", "document", "", "default_prompt_name", "similarity_fn_name", "maxsim");
 }
 
+/* ---- fastembed: two files of the processor, as it reads them ---- */
+
+#define TOKENIZER_FILE "tokenizer_config.json"
+#define PICTURES_FILE "preprocessor_config.json"
+#define CONFIG_LEN_MAX (32u << 20)
+#define TOKENS_MAX 8192 /* what Gemma and ModernBERT take when config.json does not say */
+
+/* A file of the checkpoint that was copied into the artifact; NULL: it has none, or one that is not JSON. */
+static json_t *
+copied(const struct conversion *c, const char *name)
+{
+	_cleanup_free_ char *path = fs_join(c->job->out_dir, name);
+	json_t *j = NULL;
+
+	if (!path || !fs_exists(path) || json_read(path, CONFIG_LEN_MAX, E_BAD_CHECKPOINT, &j, NULL) < 0)
+		return NULL;
+	return j;
+}
+
+static bool
+is_limit(const json_t *j)
+{
+	return json_is_integer(j) && json_integer_value(j) > 0;
+}
+
+/* The longest text of the model, wherever config.json has its text's part; the vision tower has patches. */
+static json_int_t
+tokens_max(const json_t *config)
+{
+	const json_t *own = json_object_get(config, "max_position_embeddings");
+	json_int_t found = is_limit(own) ? json_integer_value(own) : 0;
+	const char *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)(uintptr_t)config, key, value)
+		if (!found && json_is_object(value) && !str_eq(key, "vision_config"))
+			found = tokens_max(value);
+	return found;
+}
+
+static bool
+tokenizer_is(const struct conversion *c)
+{
+	json_auto_t *j = copied(c, TOKENIZER_FILE);
+
+	return json_is_object(j);
+}
+
+/* fastembed refuses a tokenizer without a limit; transformers writes 10^30, or nothing. */
+static json_t *
+tokenizer_make(const struct conversion *c)
+{
+	const json_int_t max = tokens_max(checkpoint_config(c->checkpoint)) ?: TOKENS_MAX;
+	json_t *j = copied(c, TOKENIZER_FILE);
+
+	if (is_limit(json_object_get(j, "model_max_length")) || is_limit(json_object_get(j, "max_length")))
+		return j;
+	return json_whole(j, json_object_set_new(j, "model_max_length", json_integer(max)));
+}
+
+/* transformers 5 writes the pictures' part into processor_config.json. */
+static json_t *
+pictures_read(const struct conversion *c)
+{
+	json_auto_t *processor = NULL;
+	json_t *j = copied(c, PICTURES_FILE);
+
+	if (!j) {
+		processor = copied(c, "processor_config.json");
+		j = json_incref(json_object_get(processor, "image_processor"));
+	}
+	return j;
+}
+
+static bool
+pictures_are(const struct conversion *c)
+{
+	json_auto_t *j = pictures_read(c);
+
+	return json_is_object(j);
+}
+
+/* fastembed knows the classes by the names that they had first: SiglipImageProcessor, not SiglipImageProcessorFast. */
+static json_t *
+pictures_make(const struct conversion *c)
+{
+	static const char key[] = "image_processor_type", fast[] = "Fast";
+	json_t *j = pictures_read(c);
+	const char *class = json_string_value(json_object_get(j, key));
+
+	if (!class || !str_ends(class, fast))
+		return j;
+	return json_whole(j, json_object_set_new(j, key, json_stringn(class, strlen(class) - strlen(fast))));
+}
+
 /* ---- */
 
 static const struct row {
 	enum spec_word profile;
 	const char *name;
 	json_t *(*make)(const struct conversion *c);
+	bool (*is)(const struct conversion *c); /* it can be made for this checkpoint; NULL: always */
 } rows[] = {
-	{SPEC_PROFILE_TRANSFORMERS, "export.json", export_make},
-	{SPEC_PROFILE_SENTENCE_TRANSFORMERS, "modules.json", modules_make},
-	{SPEC_PROFILE_SENTENCE_TRANSFORMERS, "config_sentence_transformers.json", encoder_make},
-	{SPEC_PROFILE_SENTENCE_TRANSFORMERS, "sentence_bert_config.json", transformer_make},
-	{SPEC_PROFILE_SENTENCE_TRANSFORMERS, MASK_FOLDER "/config.json", mask_make},
+	{SPEC_PROFILE_TRANSFORMERS, "export.json", export_make, NULL},
+	{SPEC_PROFILE_SENTENCE_TRANSFORMERS, "modules.json", modules_make, NULL},
+	{SPEC_PROFILE_SENTENCE_TRANSFORMERS, "config_sentence_transformers.json", encoder_make, NULL},
+	{SPEC_PROFILE_SENTENCE_TRANSFORMERS, "sentence_bert_config.json", transformer_make, NULL},
+	{SPEC_PROFILE_SENTENCE_TRANSFORMERS, MASK_FOLDER "/config.json", mask_make, NULL},
+	{SPEC_PROFILE_FASTEMBED, TOKENIZER_FILE, tokenizer_make, tokenizer_is},
+	{SPEC_PROFILE_FASTEMBED, PICTURES_FILE, pictures_make, pictures_are},
 };
+
+static bool
+row_fits(const struct conversion *c, const struct row *row)
+{
+	return row->profile == c->spec.profile && (!row->is || row->is(c));
+}
 
 const char *
 program_file(const struct conversion *c, size_t i)
@@ -177,9 +281,21 @@ program_file(const struct conversion *c, size_t i)
 	const struct row *row;
 
 	for (row = rows; row < rows + ARRAY_LEN(rows); row++)
-		if (row->profile == c->spec.profile && i-- == 0)
+		if (row_fits(c, row) && i-- == 0)
 			return row->name;
 	return NULL;
+}
+
+bool
+program_file_is(const struct conversion *c, const char *name)
+{
+	const char *own;
+	size_t i;
+
+	for (i = 0; (own = program_file(c, i)); i++)
+		if (str_eq(own, name))
+			return true;
+	return false;
 }
 
 static int
@@ -203,7 +319,7 @@ program_files_write(const struct conversion *c, struct err *e)
 	int r = 0;
 
 	for (row = rows; r == 0 && row < rows + ARRAY_LEN(rows); row++)
-		if (row->profile == c->spec.profile)
+		if (row_fits(c, row))
 			r = row_write(c, row, e);
 	return r;
 }
