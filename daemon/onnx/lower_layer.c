@@ -75,8 +75,7 @@ lower_layer_norm(struct emit *em, const struct ir_node *n)
 {
 	const char *x = emit_in(em, n->in[0]);
 	const char *weight = emit_in(em, n->in[1]);
-	const char *bias =
-		n->n_in == 3 ? emit_in(em, n->in[2]) : emit_zeros(em, n->in[1]->shape.dim[0].num);
+	const char *bias = n->n_in == 3 ? emit_in(em, n->in[2]) : emit_zeros(em, n->in[1]->shape.dim[0].num);
 
 	(void)emit_result(em, "LayerNormalization", x, weight, bias);
 	emit_attr_float(em, "epsilon", n->attr.f); /* the default axis is -1 */
