@@ -115,6 +115,8 @@ operand_complete(struct cli *c, int before)
 		return;
 	if (cmd->states)
 		jobs_complete(c, cmd->states);
+	if (str_eq(cmd->operands, "DIR"))
+		(void)puts("\tdirs");
 	if (strstr(cmd->operands, "FILE") || strstr(cmd->operands, "ARTIFACT") ||
 	    strstr(cmd->operands, "MODEL") || strstr(cmd->operands, "CHECKPOINT"))
 		(void)puts("\tfiles");

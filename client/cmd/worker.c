@@ -68,6 +68,7 @@ job_file(const struct worker *w, const struct spec *spec, int *ret, struct err *
 	job.nonce = (char *)(uintptr_t)w->nonce;
 	job.spec = text.data;
 	job.out_dir = (char *)(uintptr_t)w->o->out_dir;
+	job.cases_only = w->o->cases_only;
 	r = frame_add(&b, &job.base, e);
 	if (r == 0)
 		r = fs_write_all(fd, b.data, b.len, "the job's description", e);

@@ -11,7 +11,8 @@ struct worker_options {
 	const char *out_dir; /* absolute, empty */
 	const struct interrupt *stop;
 	struct bar *bar;
-	bool log; /* show all of its lines, not only warnings */
+	bool cases_only; /* make parity cases in out_dir/.cases, and nothing else */
+	bool log;        /* show all of its lines, not only warnings */
 };
 
 /*

@@ -293,6 +293,28 @@ cases_add_dir(struct cases *l, const char *dir, const char *expect, struct err *
 	return r;
 }
 
+void
+case_mask_apply(const struct parity_case *c, float *embeddings)
+{
+	size_t i;
+
+	for (i = 0; i < c->batch * c->tokens; i++)
+		if (!c->valid[i])
+			memset(embeddings + i * c->dim, 0, c->dim * sizeof(*embeddings));
+}
+
+void
+cases_unmask(struct cases *l)
+{
+	size_t i;
+
+	for (i = 0; i < l->count; i++) {
+		l->items[i].unmasked = true;
+		if (l->items[i].want)
+			case_mask_apply(&l->items[i], l->items[i].want);
+	}
+}
+
 const struct st_tensor *
 case_input_find(const struct parity_case *c, const char *name)
 {

@@ -36,6 +36,7 @@ struct parity_case {
 	size_t dim;
 	bool one_each;    /* one vector per row, not per token; valid if any token of the row is */
 	bool has_picture; /* the case has in.image */
+	bool unmasked;    /* compare unmasked tokens only: cases_unmask() */
 	bool has_pixels;  /* an input holds pixels: its elements are not whole numbers, or they are bytes */
 };
 
@@ -58,6 +59,12 @@ int cases_add_fd_take(struct cases *l, int fd, const char *path, const char *exp
 
 /* Adds every case-*.safetensors of a folder, sorted by name. There must be at least one. */
 int cases_add_dir(struct cases *l, const char *dir, const char *expect, struct err *e);
+
+/* For graphs of others, which may give anything for a masked token: only unmasked ones are compared. */
+void cases_unmask(struct cases *l);
+
+/* Makes the vectors of masked tokens zeros; `embeddings` has the shape of `want`. */
+void case_mask_apply(const struct parity_case *c, float *embeddings);
 
 /* The input in.NAME, or NULL. */
 const struct st_tensor *case_input_find(const struct parity_case *c, const char *name);

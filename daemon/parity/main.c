@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/map.h"
 #include "base/str.h"
+#include "names.h"
 #include "report.h"
 
 #include "config.h"
@@ -26,6 +27,9 @@ struct args {
 	struct source *sources;
 	size_t source_count;
 	const char *expect;
+	const char **inputs;
+	struct names names;
+	bool unmasked;
 	struct limits limits;
 	const char *output;
 	const char *runtime;
@@ -41,6 +45,9 @@ enum opt {
 	OPT_CASE,
 	OPT_CASE_FD,
 	OPT_EXPECT,
+	OPT_INPUT,
+	OPT_RESULT,
+	OPT_UNMASKED,
 	OPT_MAX_ABS,
 	OPT_MIN_COSINE,
 	OPT_OUTPUT,
@@ -59,6 +66,9 @@ static const struct option options[] = {
 	{"case", required_argument, NULL, OPT_CASE},
 	{"case-fd", required_argument, NULL, OPT_CASE_FD},
 	{"expect", required_argument, NULL, OPT_EXPECT},
+	{"input", required_argument, NULL, OPT_INPUT},
+	{"result", required_argument, NULL, OPT_RESULT},
+	{"unmasked", no_argument, NULL, OPT_UNMASKED},
 	{"max-abs", required_argument, NULL, OPT_MAX_ABS},
 	{"min-cosine", required_argument, NULL, OPT_MIN_COSINE},
 	{"output", required_argument, NULL, OPT_OUTPUT},
@@ -82,6 +92,10 @@ static const char help[] =
 	"  --case FILE          one case\n"
 	"  --case-fd N:NAME     one case, open on descriptor N; NAME is for the report\n"
 	"  --expect NAME        compare with the case's out.NAME (embeddings)\n"
+	"  --input NAME=INPUT   an input of the graphs called NAME is the case's in.INPUT; usual\n"
+	"                       spellings are known\n"
+	"  --result NAME        the graphs' output to compare; else the one called an embedding\n"
+	"  --unmasked           compare unmasked tokens alone\n"
 	"  --max-abs X          largest absolute difference of an element (1e-4)\n"
 	"  --min-cosine X       smallest cosine of an unmasked token's vectors (0.99999)\n"
 	"  --output FILE        write the report as JSON\n"
@@ -163,6 +177,17 @@ option_parse(struct args *a, int opt, char *const *argv, struct err *e)
 	case OPT_EXPECT:
 		a->expect = optarg;
 		return 0;
+	case OPT_INPUT:
+		if (!strchr(optarg, '='))
+			return err_set(e, E_USAGE, "--input must be NAME=INPUT, not '%s'", optarg);
+		a->inputs[a->names.n_inputs++] = optarg;
+		return 0;
+	case OPT_RESULT:
+		a->names.output = optarg;
+		return 0;
+	case OPT_UNMASKED:
+		a->unmasked = true;
+		return 0;
 	case OPT_MAX_ABS:
 		return str_to_double(optarg, 0, INFINITY, "--max-abs", &a->limits.max_abs, e);
 	case OPT_MIN_COSINE:
@@ -204,7 +229,9 @@ args_parse(struct args *a, int argc, char **argv, struct err *e)
 	int opt, v, r;
 
 	a->sources = calloc((size_t)argc, sizeof(*a->sources));
-	if (!a->sources)
+	a->inputs = calloc((size_t)argc, sizeof(*a->inputs));
+	a->names.inputs = a->inputs;
+	if (!a->sources || !a->inputs)
 		return err_no_memory(e);
 	while ((opt = getopt_long(argc, argv, ":", options, NULL)) != -1) {
 		r = option_parse(a, opt, argv, e);
@@ -254,6 +281,8 @@ variant_run(const struct args *a, enum variant v, struct report *report, struct 
 	int r;
 
 	r = ort_session_new(a->models[v], a->threads, &s, e);
+	if (r == 0)
+		r = names_apply(&a->names, s, e);
 	for (i = 0; r == 0 && i < report->run_count; i++) {
 		run = &report->runs[i];
 		if (run->variant != v)
@@ -303,6 +332,8 @@ parity(const struct args *a, struct err *e)
 	int v, r;
 
 	r = cases_load(a, &cases, e);
+	if (r == 0 && a->unmasked)
+		cases_unmask(&cases);
 	if (r == 0)
 		r = report_plan(&report, &cases, a->models, e);
 	if (r == 0)
@@ -343,6 +374,7 @@ main(int argc, char **argv)
 		r = a.probe ? probe(&a, &e) : parity(&a, &e);
 	ort_close();
 	free(a.sources);
+	free(a.inputs);
 	if (r < 0)
 		error_tell(&e);
 	return err_exit_status(r);

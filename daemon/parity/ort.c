@@ -11,7 +11,7 @@ struct ort_session {
 	char *path;
 	struct OrtSession *session;
 	struct ort_input *inputs;
-	const char **input_names; /* the names in inputs */
+	char **input_names; /* as the graph has them */
 	size_t input_count;
 	char **output_names;
 	size_t output_count;
@@ -223,7 +223,9 @@ input_read(struct ort_session *s, size_t i, size_t required, struct OrtAllocator
 		r = name_dup(name, alloc, &in->name, e);
 	if (r < 0)
 		return r;
-	s->input_names[i] = in->name;
+	s->input_names[i] = strdup(in->name);
+	if (!s->input_names[i])
+		return err_no_memory(e);
 	st = (optional ? api.SessionGetOverridableInitializerTypeInfo(s->session, i - required, &type)
 		       : api.SessionGetInputTypeInfo(s->session, i, &type))
 		     ?: api.CastTypeInfoToTensorInfo(type, &info);
@@ -315,8 +317,10 @@ ort_session_free(struct ort_session **session)
 		return;
 	if (s->session)
 		api.ReleaseSession(s->session);
-	for (i = 0; i < s->input_count; i++)
+	for (i = 0; i < s->input_count; i++) {
 		free(s->inputs[i].name);
+		free(s->input_names[i]);
+	}
 	free(s->inputs);
 	free(s->input_names);
 	for (i = 0; i < s->output_count; i++)
@@ -337,6 +341,30 @@ ort_input_get(const struct ort_session *s, size_t i)
 {
 	assert(i < s->input_count);
 	return &s->inputs[i];
+}
+
+int
+ort_input_rename(struct ort_session *s, size_t i, const char *name, struct err *e)
+{
+	char *copy = strdup(name);
+
+	assert(i < s->input_count);
+	if (!copy)
+		return err_no_memory(e);
+	free(s->inputs[i].name);
+	s->inputs[i].name = copy;
+	return 0;
+}
+
+void
+ort_output_first(struct ort_session *s, size_t i)
+{
+	char *name;
+
+	assert(i < s->output_count);
+	name = s->output_names[0];
+	s->output_names[0] = s->output_names[i];
+	s->output_names[i] = name;
 }
 
 size_t
@@ -375,12 +403,13 @@ output_read(const struct ort_session *s, const char *name, struct OrtValue *v, s
 		r = shape_read(info, s->path, name, &t.type, &t.rank, t.shape, e);
 	if (r < 0)
 		return r;
-	if (t.type != ELEM_F32 && t.type != ELEM_F16 && t.type != ELEM_I64)
-		return err_set(e, E_BAD_ONNX, "'%s': output '%s' is neither float32 nor float16 nor int64",
-			       s->path, name);
+	if (t.type != ELEM_F32 && t.type != ELEM_F16 && t.type != ELEM_BF16 && t.type != ELEM_I64)
+		return err_set(e, E_BAD_ONNX,
+			       "'%s': output '%s' is neither float32, float16, bfloat16 nor int64", s->path,
+			       name);
 	for (i = 0; i < t.rank; i++)
 		count *= (size_t)t.shape[i]; /* no overflow: the runtime holds them in memory */
-	t.len = count * elem_size(t.type == ELEM_F16 ? ELEM_F32 : t.type);
+	t.len = count * elem_size(t.type == ELEM_I64 ? ELEM_I64 : ELEM_F32);
 	t.data = malloc(t.len + 1);
 	if (!t.data)
 		return err_no_memory(e);
@@ -388,7 +417,7 @@ output_read(const struct ort_session *s, const char *name, struct OrtValue *v, s
 		memcpy(t.data, data, t.len);
 	else if (t.len)
 		convert(t.type, ELEM_F32, data, count, t.data);
-	t.type = t.type == ELEM_F16 ? ELEM_F32 : t.type;
+	t.type = t.type == ELEM_I64 ? ELEM_I64 : ELEM_F32;
 	*ret = t;
 	return 0;
 }
@@ -410,7 +439,7 @@ outputs_run(struct ort_session *s, const struct ort_tensor *in, struct OrtValue 
 							(size_t)in[i].rank, elem_onnx(in[i].type),
 							&values[i]);
 	if (!st)
-		st = api.Run(s->session, /*options=*/NULL, s->input_names,
+		st = api.Run(s->session, /*options=*/NULL, (const char *const *)s->input_names,
 			     (const struct OrtValue *const *)values, s->input_count,
 			     (const char *const *)s->output_names, n_out, out);
 	for (i = 0; i < s->input_count; i++)

@@ -46,6 +46,12 @@ void ort_session_free(struct ort_session **s);
 size_t ort_input_count(const struct ort_session *s);
 const struct ort_input *ort_input_get(const struct ort_session *s, size_t i);
 
+/* What cases call the input; the runtime's own name stays known. */
+int ort_input_rename(struct ort_session *s, size_t i, const char *name, struct err *e);
+
+/* Makes that output the first one. */
+void ort_output_first(struct ort_session *s, size_t i);
+
 /*
  * `in` has a tensor for every input, in their order. *ret is the graph's first output, converted from
  * float16 to float32 if necessary; the caller releases it.

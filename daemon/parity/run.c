@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/str.h"
+#include "checkpoint/convert.h"
 
 /* Size of a symbolic dim in a blank image's tensor: the patches of the smallest image, 2 x 2. */
 #define BLANK_DIM 4
@@ -44,23 +45,56 @@ feed_free(struct ort_tensor *feed, size_t count)
 
 _Static_assert((int)ORT_RANK_MAX == (int)TENSOR_RANK_MAX, "a case's shape fits");
 
+/* Whole numbers as the graph wants them: int64, int32, or true and false. */
+static bool
+whole_convert(const struct st_tensor *t, enum elem to, void *dst)
+{
+	int64_t x;
+	int64_t i;
+
+	for (i = 0; i < t->count; i++) {
+		memcpy(&x, t->data + i * sizeof(x), sizeof(x));
+		if (to == ELEM_I32)
+			((int32_t *)dst)[i] = (int32_t)x;
+		else if (to == ELEM_BOOL)
+			((bool *)dst)[i] = x != 0;
+		else
+			return false;
+	}
+	return true;
+}
+
+static bool
+elements_convert(const struct st_tensor *t, enum elem to, void *dst)
+{
+	if (t->dtype == to) {
+		if (t->len)
+			memcpy(dst, t->data, t->len);
+		return true;
+	}
+	if (t->dtype == ELEM_I64)
+		return whole_convert(t, to, dst);
+	if (t->dtype != ELEM_F32 || (to != ELEM_F16 && to != ELEM_BF16))
+		return false;
+	convert(t->dtype, to, t->data, (size_t)t->count, dst);
+	return true;
+}
+
 /* The runtime checks the dims. So a graph with baked-in sizes fails its case, and the program continues. */
 static int
 feed_from_case(const struct parity_case *c, const struct st_tensor *t, const struct ort_input *in,
 	       struct ort_tensor *ret, struct err *e)
 {
-	if (t->dtype != in->type)
-		return err_set(e, E_BAD_REFERENCE, "'%s': '%s' must be %s, not %s", c->path, t->name,
-			       elem_name(in->type), elem_name(t->dtype));
 	ret->type = in->type;
 	ret->rank = t->rank;
 	memcpy(ret->shape, t->shape, sizeof(ret->shape));
-	ret->len = t->len;
-	ret->data = malloc(t->len + 1);
+	ret->len = (size_t)t->count * elem_size(in->type);
+	ret->data = malloc(ret->len + 1);
 	if (!ret->data)
 		return err_no_memory(e);
-	if (t->len)
-		memcpy(ret->data, t->data, t->len);
+	if (!elements_convert(t, in->type, ret->data))
+		return err_set(e, E_BAD_REFERENCE, "'%s': '%s' must be %s, not %s", c->path, t->name,
+			       elem_name(in->type), elem_name(t->dtype));
 	return 0;
 }
 
@@ -107,7 +141,8 @@ feed_blank(const struct run *r, const struct ort_input *in, struct ort_tensor *r
 static bool
 is_image_input(const struct ort_input *in)
 {
-	return in->type != ELEM_I64 || (in->rank > 0 && in->shape[in->rank - 1] >= 0);
+	return (in->type != ELEM_I64 && in->type != ELEM_I32 && in->type != ELEM_BOOL) ||
+	       (in->rank > 0 && in->shape[in->rank - 1] >= 0);
 }
 
 static int
@@ -115,15 +150,17 @@ feed_fill(const struct run *r, const struct ort_input *in, struct ort_tensor *re
 {
 	const struct st_tensor *t = case_input_find(r->c, in->name);
 
-	if (in->type != ELEM_F32 && in->type != ELEM_I64 && in->type != ELEM_U8)
-		return err_set(e, E_BAD_ONNX, "input '%s' of the %s graph is not float32, int64 or uint8",
-			       in->name, variant_name(r->variant));
+	if (in->type == ELEM_MAX)
+		return err_set(e, E_BAD_ONNX, "input '%s' of the %s graph has an unknown type", in->name,
+			       variant_name(r->variant));
 	if (t)
 		return feed_from_case(r->c, t, in, ret, e);
 	if (r->pixels != PIXELS_CASE && is_image_input(in))
 		return feed_blank(r, in, ret, e);
-	return err_set(e, E_BAD_REFERENCE, "'%s' has no 'in.%s', an input of the %s graph", r->c->path,
-		       in->name, variant_name(r->variant));
+	return err_set(
+		e, E_BAD_REFERENCE,
+		"'%s' has no 'in.%s', an input of the %s graph; --input NAME=CASE_NAME says which one it is",
+		r->c->path, in->name, variant_name(r->variant));
 }
 
 static int
@@ -198,6 +235,8 @@ run_compare(struct run *r, struct ort_session *s, const struct ort_tensor *feed,
 	if (k < 0)
 		return k;
 	r->got = TAKE(out.data);
+	if (c->unmasked)
+		case_mask_apply(c, r->got);
 	compare_embeddings(c->want, r->got, c->valid, c->batch * c->tokens, c->dim, &r->cmp);
 	return compare_judge(&r->cmp, l, e);
 }

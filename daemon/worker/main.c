@@ -60,7 +60,7 @@ result_report(const struct conversion *c, struct err *e)
 	size_t i;
 	int r = 0;
 
-	for (i = 0; i < onnx_export_graph_count(c->onnx); i++) {
+	for (i = 0; c->onnx && i < onnx_export_graph_count(c->onnx); i++) {
 		const struct onnx_graph_info *info = onnx_export_graph(c->onnx, i);
 
 		colconv__graph_summary__init(&graph[i]);

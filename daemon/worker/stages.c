@@ -405,9 +405,11 @@ stages_run(struct conversion *c, struct err *e)
 		const char *name;
 		int (*run)(struct conversion *c, struct err *e);
 		bool proves; /* skipped in a job without parity */
+		bool cases;  /* runs in a job that makes cases alone */
 	} stages[] = {
-		{"resolve", resolve, false},        {"trace", trace, false},  {"export", export, false},
-		{"reference", reference_run, true}, {"parity", parity, true},
+		{"resolve", resolve, false, true}, {"trace", trace, false, true},
+		{"export", export, false, false},  {"reference", reference_run, true, true},
+		{"parity", parity, true, false},
 	};
 	/*
 	 * The export comes early because it finds most mistakes, but rounded weights are fitted to what the reference
@@ -419,7 +421,7 @@ stages_run(struct conversion *c, struct err *e)
 
 	for (i = 0; r == 0 && i < ARRAY_LEN(stages); i++) {
 		k = c->spec.storage == SPEC_STORAGE_INT8 ? rounded[i] : i;
-		if (stages[k].proves && !c->spec.parity)
+		if (c->job->cases_only ? !stages[k].cases : stages[k].proves && !c->spec.parity)
 			continue;
 		report_stage(c->report, stages[k].name);
 		r = stages[k].run(c, e);
@@ -436,11 +438,11 @@ conversion_run(struct conversion *c, struct err *e)
 	int r;
 
 	r = stages_run(c, e);
-	if (r == 0)
+	if (r == 0 && !c->job->cases_only)
 		r = cases_remove(c, e);
-	else
+	else if (r < 0)
 		(void)cases_remove(c, NULL);
-	if (r == 0)
+	if (r == 0 && !c->job->cases_only)
 		r = manifest_write(c, e);
 	/* Check the sources last: a changed file makes the conversion fail and explains other errors. */
 	if (c->sources && sources_check(c->sources, &why) < 0) {

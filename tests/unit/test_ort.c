@@ -256,7 +256,7 @@ TEST(test_graph_at_fault)
 	graph = graph_write("double.onnx", /*pixel_dim=*/0, ONNX_DOUBLE);
 	(void)run_once(graph, VARIANT_TEXT, PIXELS_CASE, wide, 3, &r, &e);
 	assert_no_error(&e);
-	assert_error(&r.why, E_BAD_ONNX, "output 'embeddings' is neither float32 nor float16");
+	assert_error(&r.why, E_BAD_ONNX, "output 'embeddings' is neither float32, float16");
 }
 
 TEST(test_case_at_fault)
