@@ -7,7 +7,7 @@ include tests/fuzz/local.mk
 
 # What runs under pytest, and its data.
 EXTRA_DIST += tests/run tests/schedule.py $(wildcard $(addprefix $(srcdir)/tests/, \
-	*/*.h api/*.py fault/*.py golden/*.py page/*.py golden/README.md golden/*/*.json golden/*/*.safetensors golden/*/*.png golden/*/*.py golden/peft/*/* golden/pictures/* \
+	*/*.h api/*.py fault/*.py golden/*.py page/*.py golden/README.md golden/*/*.json golden/*/*.safetensors golden/*/*.png golden/*/*.py golden/peft/*/* golden/*/adapters/* golden/pictures/* \
 	docs/*.py lint/*.py \
 	original/*.py original/README.md original/requirements.txt \
 	contract/*.py contract/README.md contract/requirements.txt fuzz/*.py))

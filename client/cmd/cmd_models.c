@@ -27,23 +27,62 @@ static const struct column columns[] = {
 	{"GRAPHS", TABLE_LEFT, false, variants_add},
 };
 
+static void
+list_add(struct buf *b, const json_t *list)
+{
+	json_t *word;
+	size_t i;
+
+	json_array_foreach(list, i, word)
+		buf_printf(b, "%s%s", i ? ", " : "", json_is_string(word) ? json_string_value(word) : "");
+}
+
+static const char *
+text_of(const json_t *row, const char *key)
+{
+	const char *s = json_string_value(json_object_get(row, key));
+
+	return s ? s : "";
+}
+
+/* "colqwen2       ColQwen2 (colpali-engine; multi-vector): vidore/colqwen2-v1.0, vidore/colqwen2-v0.1" */
+static void
+classes_print(const json_t *model)
+{
+	const json_t *checkpoints;
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(json_object_get(model, "classes"), i, row) {
+		_cleanup_(buf_release) struct buf b = BUF_INIT;
+
+		buf_printf(&b, "%s (%s; ", text_of(row, "class"), text_of(row, "library"));
+		list_add(&b, json_object_get(row, "heads"));
+		buf_puts(&b, ")");
+		checkpoints = json_object_get(row, "checkpoints");
+		buf_puts(&b, json_array_size(checkpoints) ? ": " : "");
+		list_add(&b, checkpoints);
+		fact_print(text_of(model, "architecture"), b.data ? b.data : "");
+	}
+}
+
 /* "dtype          fp32, fp16" */
 static void
 options_print(const json_t *reply)
 {
 	const json_t *options = json_object_get(reply, "options");
 	const char *field;
-	json_t *words, *word;
+	json_t *words, *model;
 	size_t i;
 
+	(void)fputs("\nThe classes that are read, their heads, and known repositories of the Hub:\n", stdout);
+	json_array_foreach(json_object_get(reply, "models"), i, model)
+		classes_print(model);
 	(void)fputs("\nA job's fields and their words:\n", stdout);
 	json_object_foreach((json_t *)(uintptr_t)options, field, words) {
 		_cleanup_(buf_release) struct buf b = BUF_INIT;
 
-		json_array_foreach(words, i, word) {
-			buf_puts(&b, i ? ", " : "");
-			buf_puts(&b, json_is_string(word) ? json_string_value(word) : "");
-		}
+		list_add(&b, words);
 		fact_print(field, b.len ? b.data : "");
 	}
 }

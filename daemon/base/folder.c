@@ -59,17 +59,19 @@ rooted_open(const char *path, struct folder_roots roots, int code, int *ret_fd, 
 	return err_set(e, why.code, "%s", why.msg);
 }
 
-/* The length of REPO in "REPO/snapshots/COMMIT" where REPO is a repository in a cache of the Hub; 0: it is not. */
+/* The length of REPO in "REPO/snapshots/COMMIT" or "REPO/snapshots/COMMIT/FOLDER" where REPO is a repository in a cache of the Hub; 0: it is not. */
 static size_t
 repo_len(const char *path)
 {
 	static const char between[] = "/snapshots/";
-	const char *end, *name;
+	const char *end = NULL, *at = path, *name, *slash;
 
-	if ((size_t)(fs_basename(path) - path) <= strlen(between))
+	while ((at = strstr(at, between)))
+		end = at++;
+	if (!end)
 		return 0;
-	end = fs_basename(path) - strlen(between);
-	if (strncmp(end, between, strlen(between)) != 0)
+	slash = strchr(end + strlen(between), '/');
+	if (slash && strchr(slash + 1, '/'))
 		return 0;
 	for (name = end; name > path && name[-1] != '/'; name--)
 		;

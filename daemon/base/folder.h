@@ -7,7 +7,7 @@
  *
  *	models--OWNER--NAME/snapshots/COMMIT/config.json -> ../../blobs/HASH
  *
- * so in such a folder the boundary is models--OWNER--NAME.
+ * so in such a folder, and in a folder within it, the boundary is models--OWNER--NAME.
  *
  * folder_check() compares each file that was opened with its state at that time: inode, size, times of modification
  * and of status change. After a difference, the bytes read may belong to different versions of the file.

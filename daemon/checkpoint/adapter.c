@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "base/buf.h"
 #include "base/str.h"
 #include "names.h"
 
@@ -35,6 +36,7 @@ static const char *const segments[] = {".default", ".modules_to_save", ".token_a
 
 struct adapter {
 	struct adapter_config *config;
+	const char *task; /* NULL: the adapter has no tasks */
 	const struct st_file *file;
 	struct weight *weights; /* `count` of them, sorted by name */
 	size_t count;
@@ -56,6 +58,31 @@ segment_drop(char *name, const char *segment)
 }
 
 /*
+ * Finds the task in the name of a tensor: "code" in "q_proj.lora_A.code.weight". Returns its length, 0 for a tensor
+ * that belongs to no task.
+ */
+static size_t
+task_find(const char *name, const char **ret)
+{
+	static const char *const before[] = {".lora_A.", ".lora_B."};
+	const char *at;
+	size_t i, n;
+
+	for (i = 0; i < ARRAY_LEN(before); i++) {
+		at = strstr(name, before[i]);
+		if (!at)
+			continue;
+		at += strlen(before[i]);
+		n = strcspn(at, ".");
+		if (!str_eq(at + n, ".weight"))
+			continue;
+		*ret = at;
+		return n;
+	}
+	return 0;
+}
+
+/*
  * Finds the role of a tensor, and the path of its module in the model before peft wrapped it. For ROLE_REPLACE
  * `module` is the path of the tensor.
  */
@@ -63,12 +90,15 @@ static int
 tensor_role(const struct st_tensor *t, char module[NAME_LEN_MAX], enum role *ret, struct err *e)
 {
 	static const char prefix[] = "base_model.model.";
-	const char *name = t->name + (str_starts(t->name, prefix) ? strlen(prefix) : 0);
-	size_t i;
+	const char *name = t->name + (str_starts(t->name, prefix) ? strlen(prefix) : 0), *task;
+	size_t i, n;
 
 	(void)snprintf(module, NAME_LEN_MAX, "%s", name); /* st_open() refuses longer names */
 	for (i = 0; i < ARRAY_LEN(segments); i++)
 		segment_drop(module, segments[i]);
+	n = task_find(module, &task);
+	if (n) /* with the dot behind it */
+		memmove(module + (task - module), task + n + 1, strlen(task + n + 1) + 1);
 	*ret = ROLE_REPLACE;
 	for (i = 0; i < ARRAY_LEN(roles); i++) {
 		if (!str_ends(module, roles[i].end))
@@ -204,15 +234,69 @@ delta_add(struct adapter *a, struct weight *w, enum role role, const struct st_t
 	return 0;
 }
 
-/* What a tensor does to which weight. Returns 0 for a tensor that retrieval does not use. */
+/* Returns 0 for a tensor of another task. */
 static int
-tensor_target(const struct st_tensor *t, char module[NAME_LEN_MAX], char name[NAME_LEN_MAX],
-	      enum role *ret_role, struct err *e)
+task_check(const struct adapter *a, const struct st_tensor *t, struct err *e)
+{
+	char bare[NAME_LEN_MAX];
+	const char *task;
+	size_t n;
+
+	(void)snprintf(bare, sizeof(bare), "%s", t->name);
+	segment_drop(bare, ".default");
+	n = task_find(bare, &task);
+	if (n && !a->task)
+		return err_set(e, E_BAD_REQUEST,
+			       "'%s' has an adapter for each of several tasks, '%.*s' among them: choose one "
+			       "with --task",
+			       st_path(a->file), (int)n, task);
+	if (n)
+		return strlen(a->task) == n && memcmp(a->task, task, n) == 0;
+	if (a->task && strstr(bare, ".lora_"))
+		return err_set(e, E_BAD_REQUEST,
+			       "tensor '%s' in '%s' is of no task: leave --task out for such an adapter",
+			       t->name, st_path(a->file));
+	return 1;
+}
+
+/* The file has other tasks only. */
+static int
+task_missing(const struct adapter *a, struct err *e)
+{
+	_cleanup_(buf_release) struct buf b = BUF_INIT;
+	_cleanup_free_ char *word = NULL;
+	char bare[NAME_LEN_MAX];
+	const char *task;
+	size_t i, n;
+	int r;
+
+	for (i = 0; i < st_count(a->file); i++) {
+		(void)snprintf(bare, sizeof(bare), "%s", st_get(a->file, i)->name);
+		segment_drop(bare, ".default");
+		n = task_find(bare, &task);
+		free(TAKE(word));
+		word = n ? str_printf("'%.*s'", (int)n, task) : NULL;
+		if (word && b.len < 200 && (!b.data || !strstr(b.data, word)))
+			buf_printf(&b, "%s%s", b.len ? ", " : "", word);
+	}
+	r = buf_failed(&b, e);
+	return r < 0 ? r
+		     : err_set(e, E_BAD_REQUEST, "'%s' has no adapter for the task '%s'; it has %s",
+			       st_path(a->file), a->task, b.len ? b.data : "none for any task");
+}
+
+/* What a tensor does to which weight. Returns 0 for a tensor that retrieval does not use, or that is of another task. */
+static int
+tensor_target(const struct adapter *a, const struct st_tensor *t, char module[NAME_LEN_MAX],
+	      char name[NAME_LEN_MAX], enum role *ret_role, struct err *e)
 {
 	int r;
 
 	if (strstr(t->name, ".original_module."))
 		return 0; /* the base's own weight, which modules_to_save replaces */
+	r = task_check(a, t, e);
+	if (r <= 0)
+		return r;
 	r = tensor_role(t, module, ret_role, e);
 	return r < 0 ? r : target_name(module, *ret_role, name, e);
 }
@@ -228,7 +312,7 @@ projection_take(struct adapter *a, const struct st_tensor *t, size_t n_base, str
 	const struct adapter base = {.weights = a->weights, .count = n_base};
 	char module[NAME_LEN_MAX], name[NAME_LEN_MAX];
 	enum role role;
-	int r = tensor_target(t, module, name, &role, e);
+	int r = tensor_target(a, t, module, name, &role, e);
 
 	if (r <= 0 || role != ROLE_REPLACE || !str_starts(name, "proj.") || weight_find(&base, name))
 		return MIN(r, 0);
@@ -243,7 +327,7 @@ tensor_apply(struct adapter *a, const struct st_tensor *t, struct err *e)
 	enum role role;
 	int r;
 
-	r = tensor_target(t, module, name, &role, e);
+	r = tensor_target(a, t, module, name, &role, e);
 	if (r <= 0)
 		return r;
 	if (!elem_is_weight(t->dtype))
@@ -435,10 +519,10 @@ delta_check(const struct adapter *a, const struct weight *w, struct err *e)
 }
 
 int
-adapter_apply(struct adapter_config *c, const struct st_file *f, struct weight *weights, size_t *count,
-	      struct err *e)
+adapter_apply(struct adapter_config *c, const char *task, const struct st_file *f, struct weight *weights,
+	      size_t *count, struct err *e)
 {
-	struct adapter a = {.config = c, .file = f, .weights = weights, .count = *count};
+	struct adapter a = {.config = c, .task = task, .file = f, .weights = weights, .count = *count};
 	const size_t n_base = *count;
 	size_t i;
 	int r = 0;
@@ -452,6 +536,8 @@ adapter_apply(struct adapter_config *c, const struct st_file *f, struct weight *
 		if (weights[i].delta)
 			r = delta_check(&a, &weights[i], e);
 	*count = a.count;
+	if (r == 0 && a.used == 0 && task)
+		r = task_missing(&a, e);
 	if (r == 0 && a.used == 0)
 		r = err_set(e, E_BAD_CHECKPOINT, "'%s' has no tensor for any weight of the model",
 			    st_path(f));

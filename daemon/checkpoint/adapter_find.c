@@ -144,6 +144,26 @@ place_both(struct folder_roots roots, const char *dir, const char *base, enum ad
 	return place_adapter(roots, dir, base ? base : dir, p, e);
 }
 
+/* The adapters for tasks that lie within a model's folder. */
+static int
+place_task(struct folder_roots roots, const char *dir, const char *base, enum adapter_use use,
+	   const char *task, struct adapter_place *p, struct err *e)
+{
+	_cleanup_free_ char *sub = fs_join(dir, ADAPTER_TASKS_DIR);
+
+	if (!sub)
+		return err_no_memory(e);
+	if (use == ADAPTER_IGNORE)
+		return err_set(e, E_BAD_REQUEST,
+			       "--task %s asks for an adapter, and --adapter ignore leaves it out", task);
+	if (!dir_has(sub, ADAPTER_CONFIG_NAME))
+		return err_set(e, E_BAD_REQUEST,
+			       "--task %s: '%s' has no adapters for tasks (" ADAPTER_TASKS_DIR
+			       "/" ADAPTER_CONFIG_NAME "): leave --task out",
+			       task, dir);
+	return place_adapter(roots, sub, base ? base : dir, p, e);
+}
+
 /* Finds subfolders of `dir` that hold an adapter: the first two by name are enough for the error message. */
 static int
 subfolders(const char *dir, char *ret[2], struct err *e)
@@ -191,14 +211,16 @@ place_neither(struct folder_roots roots, const char *dir, const char *base, enum
 
 int
 adapter_find(struct folder_roots roots, const char *dir, const char *base, enum adapter_use use,
-	     struct adapter_place *ret, struct err *e)
+	     const char *task, struct adapter_place *ret, struct err *e)
 {
 	const bool adapter = dir_has(dir, ADAPTER_CONFIG_NAME),
 		   weights = dir_has(dir, WEIGHTS_NAME) || dir_has(dir, INDEX_NAME);
 	struct adapter_place p = ADAPTER_PLACE_INIT;
 	int r;
 
-	if (adapter && weights)
+	if (task && weights && !adapter)
+		r = place_task(roots, dir, base, use, task, &p, e);
+	else if (adapter && weights)
 		r = place_both(roots, dir, base, use, &p, e);
 	else if (adapter)
 		r = place_adapter(roots, dir, base, &p, e);

@@ -8,12 +8,16 @@
  *	                                                            folder's model
  *	neither, one subfolder has one   the subfolder's adapter    the same           refused
  *
+ * With a task a model's own adapters, in its folder adapters/, go over it; what has no such folder is refused.
+ *
  * A base that the job names takes the place of the one that the adapter names, and of the folder's model.
  */
 #ifndef CHECKPOINT_ADAPTER_FIND_H
 #define CHECKPOINT_ADAPTER_FIND_H
 
 #include "base/folder.h"
+
+#define ADAPTER_TASKS_DIR "adapters" /* within a model's folder: its adapters for tasks */
 
 enum adapter_use {
 	ADAPTER_DEFAULT,
@@ -39,7 +43,7 @@ struct adapter_place {
  * adapter beneath none of the roots; the folder of the model is not opened here.
  */
 int adapter_find(struct folder_roots roots, const char *dir, const char *base, enum adapter_use use,
-		 struct adapter_place *ret, struct err *e);
+		 const char *task, struct adapter_place *ret, struct err *e);
 void adapter_place_release(struct adapter_place *p);
 
 #endif

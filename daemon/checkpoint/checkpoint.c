@@ -18,6 +18,7 @@ struct checkpoint {
 	struct folder *dir;
 	struct folder *adapter_dir; /* NULL: no adapter */
 	struct adapter_config adapter;
+	char *task; /* of the adapter; NULL: it has none */
 	json_t *config;
 	struct st_file **files;
 	size_t file_count;
@@ -252,7 +253,7 @@ place_set(struct checkpoint *c, const char *dir, const struct checkpoint_choice 
 	_cleanup_(adapter_place_release) struct adapter_place place = ADAPTER_PLACE_INIT;
 	int r;
 
-	r = adapter_find(choice->roots, dir, choice->base, choice->adapter, &place, e);
+	r = adapter_find(choice->roots, dir, choice->base, choice->adapter, choice->task, &place, e);
 	if (r < 0)
 		return r;
 	if (!place.model && !place.base)
@@ -271,6 +272,8 @@ place_set(struct checkpoint *c, const char *dir, const struct checkpoint_choice 
 		return place.dir ? err_context(e, "base") : r;
 	if (!place.dir)
 		return 0;
+	if (choice->task && !(c->task = strdup(choice->task)))
+		return err_no_memory(e);
 	r = folder_open(place.dir, choice->roots, E_BAD_CHECKPOINT, &c->adapter_dir, e);
 	return r < 0 ? r : adapter_config_read(c->adapter_dir, &c->adapter, e);
 }
@@ -292,7 +295,7 @@ adapter_put(struct checkpoint *c, struct err *e)
 	if (!weights)
 		return err_no_memory(e);
 	c->weights = weights;
-	r = adapter_apply(&c->adapter, f, c->weights, &c->weight_count, e);
+	r = adapter_apply(&c->adapter, c->task, f, c->weights, &c->weight_count, e);
 	return r < 0 ? r : weights_sort(c, e);
 }
 
@@ -337,6 +340,7 @@ checkpoint_free(struct checkpoint **pc)
 	index_lost_release(&c->lost);
 	json_decref(c->config);
 	adapter_config_release(&c->adapter);
+	free(c->task);
 	folder_free(&c->adapter_dir);
 	folder_free(&c->dir);
 	free(c);
@@ -353,6 +357,12 @@ const char *
 checkpoint_adapter(const struct checkpoint *c)
 {
 	return c->adapter_dir ? folder_path(c->adapter_dir) : NULL;
+}
+
+const char *
+checkpoint_task(const struct checkpoint *c)
+{
+	return c->task;
 }
 
 struct folder *

@@ -24,6 +24,7 @@ struct checkpoint;
 struct checkpoint_choice {
 	const char *base; /* folder of its base; NULL: the one that the adapter names */
 	enum adapter_use adapter;
+	const char *task;          /* of an adapter that has several; NULL: it has none */
 	struct folder_roots roots; /* each folder must lie below one of these, or opening it fails with
                                     * E_NOT_ALLOWED */
 };
@@ -42,6 +43,8 @@ void checkpoint_free(struct checkpoint **c);
 const char *checkpoint_dir(const struct checkpoint *c);     /* holds config.json: with an adapter, the folder
                                                          * of its base */
 const char *checkpoint_adapter(const struct checkpoint *c); /* its folder; NULL: no adapter */
+
+const char *checkpoint_task(const struct checkpoint *c); /* whose adapter it is; NULL: of no task */
 
 /*
  * Both as folders, to open further files in them; the second may be NULL. Their folder_check() also covers

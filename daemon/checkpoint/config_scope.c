@@ -125,7 +125,7 @@ config_backbone(const json_t *config, struct config_scope *ret, struct err *e)
 	enum json_need need;
 	int r;
 
-	r = json_get_str(config, "", "model_type", JSON_REQUIRED, E_BAD_CHECKPOINT, &type, e);
+	r = json_get_str(config, "", "model_type", JSON_OPTIONAL, E_BAD_CHECKPOINT, &type, e);
 	if (r < 0)
 		return r;
 	need = str_starts(type, "col") && !json_object_get(config, "text_config") ? JSON_REQUIRED

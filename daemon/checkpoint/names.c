@@ -43,6 +43,7 @@ static const struct {
 	{"vision_model.", "vis."},
 	{"embedding_proj_layer.", "proj."},
 	{"custom_text_proj.", "proj."},
+	{"multi_vector_projector.", "proj."},
 	{"multi_modal_projector.", "mmproj."},
 };
 

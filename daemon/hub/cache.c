@@ -82,14 +82,37 @@ cache_snapshot(const struct cache *c, const char *commit)
 }
 
 /* Writes the file by a rename, so that a reader finds the old content or the new one. */
+/* The folder of a file within the snapshot, which is made if need be; *ret_up leads from it to the snapshot's. */
+static int
+folder_make(const char *path, const char *name, const char **ret_up, struct err *e)
+{
+	const char *slash = strchr(name, '/');
+	_cleanup_free_ char *dir = NULL;
+
+	*ret_up = slash ? "../" : "";
+	if (!slash)
+		return 0;
+	assert(!strchr(slash + 1, '/')); /* can't happen: no file that is fetched lies deeper */
+	dir = strndup(path, (size_t)(fs_basename(path) - 1 - path));
+	return dir ? fs_mkdir_p(dir, 0755, e) : err_no_memory(e);
+}
+
 int
 cache_link(const char *snapshot, const char *name, const char *etag, struct err *e)
 {
-	_cleanup_free_ char *path = fs_join(snapshot, name), *target = str_printf("../../blobs/%s", etag);
+	_cleanup_free_ char *path = fs_join(snapshot, name), *target = NULL;
 	_cleanup_free_ char *tmp = str_printf("%s/.%s.%ld", snapshot, etag, (long)getpid());
 	char old[ETAG_LEN_MAX + 1];
+	const char *up;
+	int r;
 
-	if (!path || !target || !tmp)
+	if (!path || !tmp)
+		return err_no_memory(e);
+	r = folder_make(path, name, &up, e);
+	if (r < 0)
+		return r;
+	target = str_printf("%s../../blobs/%s", up, etag);
+	if (!target)
 		return err_no_memory(e);
 	cache_etag(snapshot, name, old);
 	if (str_eq(old, etag))

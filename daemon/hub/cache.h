@@ -30,7 +30,7 @@ int cache_ref_write(const struct cache *c, const char *revision, const char *com
 /* The folder of a commit; the caller frees it. NULL when memory ran out. */
 char *cache_snapshot(const struct cache *c, const char *commit);
 
-/* Links FILE of the snapshot, whose folder exists, to the blob. */
+/* Links FILE or FOLDER/FILE of the snapshot, whose folder exists, to the blob. */
 int cache_link(const char *snapshot, const char *name, const char *etag, struct err *e);
 
 /* The name of the blob that a file of a snapshot links to; "" when the file is not such a link. */

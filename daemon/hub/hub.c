@@ -8,12 +8,15 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "cache.h"
+#include "checkpoint/adapter_find.h"
 #include "checkpoint/index.h"
 #include "listing.h"
 #include "transfer.h"
 #include "net/url.h"
 
 #define ADAPTER_NAME "adapter_model.safetensors"
+#define TASKS_CONFIG_NAME ADAPTER_TASKS_DIR "/adapter_config.json"
+#define TASKS_NAME ADAPTER_TASKS_DIR "/" ADAPTER_NAME
 
 static const char *const small_files[] = {
 #define PROCESSOR_FILE(name, ...) name,
@@ -178,6 +181,20 @@ space_check(const struct fetch *f, const struct blob *blobs, size_t n, struct er
 	return r;
 }
 
+/* A file's name within a URL: each folder is a segment. NULL: no memory. */
+static char *
+name_escape(const char *name)
+{
+	const char *slash = strchr(name, '/');
+	_cleanup_free_ char *folder = slash ? strndup(name, (size_t)(slash - name)) : NULL;
+	_cleanup_free_ char *first = url_escape(folder ? folder : name), *rest = NULL;
+
+	if (!slash || !first)
+		return TAKE(first);
+	rest = name_escape(slash + 1);
+	return rest ? str_printf("%s/%s", first, rest) : NULL;
+}
+
 /* Downloads into the cache, and then links the files into the snapshot. */
 static int
 files_fetch(struct fetch *f, const struct hub_file *files, size_t n, struct err *e)
@@ -191,7 +208,7 @@ files_fetch(struct fetch *f, const struct hub_file *files, size_t n, struct err 
 	if (!list || !blobs)
 		return err_no_memory(e);
 	for (; r == 0 && made < n; made++) {
-		_cleanup_free_ char *name = url_escape(files[made].name);
+		_cleanup_free_ char *name = name_escape(files[made].name);
 
 		r = blob_init(&blobs[made], &f->cache, files[made].etag, files[made].size,
 			      (int64_t)f->env.lock_s * 1000, e);
@@ -274,6 +291,10 @@ snapshot_fill(struct fetch *f, struct err *e)
 		r = sharded = want(f, INDEX_NAME, e);
 	if (r >= 0)
 		r = adapter = want(f, ADAPTER_NAME, e);
+	if (r >= 0 && (single || sharded))
+		r = want(f, TASKS_CONFIG_NAME, e);
+	if (r > 0 && !adapter)
+		r = want(f, TASKS_NAME, e);
 	if (r < 0)
 		return r;
 	if (!single && !sharded && !adapter)

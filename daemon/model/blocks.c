@@ -135,11 +135,13 @@ blk_projection_rows(const struct checkpoint *ck, int64_t *dim, struct err *e)
 	if (!ck)
 		return 0;
 	if (!proj && !checkpoint_find_wrapped(ck, "proj.weight"))
-		return err_set(e, E_BAD_CHECKPOINT,
-			       "there is no projection (custom_text_proj.weight or "
-			       "embedding_proj_layer.weight) in '%s': this is "
-			       "the bare backbone, not a retriever",
-			       checkpoint_dir(ck));
+		return err_set(
+			e, E_BAD_CHECKPOINT,
+			"there is no projection (custom_text_proj.weight, "
+			"embedding_proj_layer.weight or multi_vector_projector.weight) in '%s': this is "
+			"the bare backbone, or a retriever with a vector for each row, which needs "
+			"--head (last-token, mean, cls; image-mean for jina-embeddings-v4)",
+			checkpoint_dir(ck));
 	if (!proj)
 		return checkpoint_missing(ck, "proj.weight", e);
 	r = checkpoint_usable(ck, proj, e);

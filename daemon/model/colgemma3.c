@@ -201,7 +201,7 @@ backbone_read(const json_t *config, struct gemma3_config *c, struct err *e)
 }
 
 static int
-config_read(const json_t *json, const struct checkpoint *ck, const struct model_spelling *as, void *config,
+config_read(const json_t *json, const struct checkpoint *ck, const struct model_found *as, void *config,
 	    struct err *e)
 {
 	struct gemma3_config *c = config;
@@ -347,12 +347,8 @@ tokens(const void *config)
 	};
 }
 
-/* Backbones too: their checkpoints are the bases of adapters that bring the projection. */
-static const char *const classes[] = {"ColGemma3", "Gemma3ForConditionalGeneration", "Gemma3Model", NULL};
-
 static const struct model_spelling spellings[] = {
-	{"gemma3", NULL, NULL, LIBRARY_ENGINE, HEAD_MULTI_VECTOR, 0},
-	{"gemma3", NULL, "BiGemma3", LIBRARY_ENGINE, HEAD_SINGLE_VECTOR, POOLING_LAST},
+	{"gemma3", NULL, "Gemma3Model"},
 	{0},
 };
 

@@ -130,7 +130,7 @@ backbone_read(const json_t *config, struct idefics3_config *c, struct err *e)
 }
 
 static int
-config_read(const json_t *json, const struct checkpoint *ck, const struct model_spelling *as, void *config,
+config_read(const json_t *json, const struct checkpoint *ck, const struct model_found *as, void *config,
 	    struct err *e)
 {
 	struct idefics3_config *c = config;
@@ -208,13 +208,8 @@ tokens(const void *config)
 	};
 }
 
-/* Backbones too: their checkpoints are the bases of adapters that bring the projection. */
-static const char *const classes[] = {"ColIdefics3", "Idefics3ForConditionalGeneration", "Idefics3Model",
-				      NULL};
-
 static const struct model_spelling spellings[] = {
-	{"idefics3", NULL, NULL, LIBRARY_ENGINE, HEAD_MULTI_VECTOR, 0},
-	{"idefics3", NULL, "BiIdefics3", LIBRARY_ENGINE, HEAD_SINGLE_VECTOR, POOLING_LAST},
+	{"idefics3", NULL, "Idefics3Model"},
 	{0},
 };
 

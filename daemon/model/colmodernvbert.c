@@ -80,7 +80,7 @@ tables_find(const struct checkpoint *ck, struct modernvbert_config *c, struct er
 }
 
 static int
-config_read(const json_t *json, const struct checkpoint *ck, const struct model_spelling *as, void *config,
+config_read(const json_t *json, const struct checkpoint *ck, const struct model_found *as, void *config,
 	    struct err *e)
 {
 	struct modernvbert_config *c = config;
@@ -153,14 +153,9 @@ tokens(const void *config)
 	};
 }
 
-/* Backbones too: their checkpoints are the bases of adapters that bring the projection. */
-static const char *const classes[] = {"ColModernVBertForRetrieval", "ColModernVBert", "ModernVBertModel",
-				      "ModernVBertForMaskedLM", NULL};
-
 static const struct model_spelling spellings[] = {
-	{"colmodernvbert", "modernvbert", NULL, LIBRARY_TRANSFORMERS, HEAD_MULTI_VECTOR, 0},
-	{"modernvbert", NULL, NULL, LIBRARY_ENGINE, HEAD_MULTI_VECTOR, 0},
-	{"modernvbert", NULL, "BiModernVBert", LIBRARY_ENGINE, HEAD_SINGLE_VECTOR, POOLING_MEAN},
+	{"colmodernvbert", "modernvbert", "ColModernVBertForRetrieval"},
+	{"modernvbert", NULL, "ModernVBertModel"},
 	{0},
 };
 

@@ -72,7 +72,7 @@ backbone_read(const json_t *config, struct paligemma_config *c, struct err *e)
 }
 
 static int
-config_read(const json_t *json, const struct checkpoint *ck, const struct model_spelling *as, void *config,
+config_read(const json_t *json, const struct checkpoint *ck, const struct model_found *as, void *config,
 	    struct err *e)
 {
 	struct paligemma_config *c = config;
@@ -142,14 +142,9 @@ tokens(const void *config)
 	};
 }
 
-/* Backbones too: their checkpoints are the bases of adapters that bring the projection. */
-static const char *const classes[] = {"ColPaliForRetrieval", "ColPali", "PaliGemmaForConditionalGeneration",
-				      "PaliGemmaModel", NULL};
-
 static const struct model_spelling spellings[] = {
-	{"colpali", "paligemma", NULL, LIBRARY_TRANSFORMERS, HEAD_MULTI_VECTOR, 0},
-	{"paligemma", NULL, NULL, LIBRARY_ENGINE, HEAD_MULTI_VECTOR, 0},
-	{"paligemma", NULL, "BiPali", LIBRARY_ENGINE, HEAD_SINGLE_VECTOR, POOLING_MEAN},
+	{"colpali", "paligemma", "ColPaliForRetrieval"},
+	{"paligemma", NULL, "PaliGemmaModel"},
 	{0},
 };
 

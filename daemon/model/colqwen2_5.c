@@ -6,7 +6,7 @@
 #include "qwen_retriever.h"
 
 static int
-config_read(const json_t *json, const struct checkpoint *ck, const struct model_spelling *as, void *config,
+config_read(const json_t *json, const struct checkpoint *ck, const struct model_found *as, void *config,
 	    struct err *e)
 {
 	int r = qwen2vl_config_read(json, QWEN2_5_VL, config, e);
@@ -14,14 +14,9 @@ config_read(const json_t *json, const struct checkpoint *ck, const struct model_
 	return r < 0 ? r : qwen_head_read(as, ck, config, e);
 }
 
-/* Backbones too: their checkpoints are the bases of adapters that bring the projection. */
-static const char *const classes[] = {"ColQwen2ForRetrieval", "ColQwen2_5",
-				      "Qwen2_5_VLForConditionalGeneration", "Qwen2_5_VLModel", NULL};
-
 static const struct model_spelling spellings[] = {
-	{"colqwen2", "qwen2_5_vl", NULL, LIBRARY_TRANSFORMERS, HEAD_MULTI_VECTOR, 0},
-	{"qwen2_5_vl", NULL, NULL, LIBRARY_ENGINE, HEAD_MULTI_VECTOR, 0},
-	{"qwen2_5_vl", NULL, "BiQwen2_5", LIBRARY_ENGINE, HEAD_SINGLE_VECTOR, POOLING_LAST},
+	{"colqwen2", "qwen2_5_vl", "ColQwen2ForRetrieval"},
+	{"qwen2_5_vl", NULL, "Qwen2_5_VLModel"},
 	{0},
 };
 

@@ -14,7 +14,7 @@
 
 /* TomoroAI's config states the width, as `embed_dim`. */
 static int
-tomoro_read(const struct model_spelling *as, const json_t *json, const struct checkpoint *ck,
+tomoro_read(const struct model_found *as, const json_t *json, const struct checkpoint *ck,
 	    struct qwen2vl_config *c, struct err *e)
 {
 	int64_t stated = 0;
@@ -35,7 +35,7 @@ tomoro_read(const struct model_spelling *as, const json_t *json, const struct ch
 
 /* The projection is square, and `dims` says how many of its numbers are kept. */
 static int
-ops_read(const struct model_spelling *as, const json_t *json, const struct checkpoint *ck,
+ops_read(const struct model_found *as, const json_t *json, const struct checkpoint *ck,
 	 struct qwen2vl_config *c, struct err *e)
 {
 	int64_t dims;
@@ -68,36 +68,27 @@ nemotron_read(const json_t *json, struct qwen2vl_config *c, struct err *e)
 }
 
 static int
-config_read(const json_t *json, const struct checkpoint *ck, const struct model_spelling *as, void *config,
+config_read(const json_t *json, const struct checkpoint *ck, const struct model_found *as, void *config,
 	    struct err *e)
 {
 	int r = qwen2vl_config_read(json, QWEN3_VL, config, e);
 
 	if (r < 0)
 		return r;
-	if (str_eq(as->type, "colqwen3"))
+	if (str_eq(as->spelling->type, "colqwen3"))
 		return tomoro_read(as, json, ck, config, e);
-	if (str_eq(as->type, "ops_colqwen3"))
+	if (str_eq(as->spelling->type, "ops_colqwen3"))
 		return ops_read(as, json, ck, config, e);
-	if (str_eq(as->type, "qwen3_vl_nemotron_embed"))
+	if (str_eq(as->spelling->type, "qwen3_vl_nemotron_embed"))
 		return nemotron_read(json, config, e);
 	return qwen_head_read(as, ck, config, e);
 }
 
-/* Backbones too: their checkpoints are the bases of adapters that bring the projection. */
-static const char *const classes[] = {"ColQwen3",
-				      "OpsColQwen3Model",
-				      "Qwen3VLNemotronEmbedModel",
-				      "Qwen3VLForConditionalGeneration",
-				      "Qwen3VLModel",
-				      NULL};
-
 static const struct model_spelling spellings[] = {
-	{"qwen3_vl", NULL, NULL, LIBRARY_ENGINE, HEAD_MULTI_VECTOR, 0},
-	{"qwen3_vl", NULL, "BiQwen3", LIBRARY_ENGINE, HEAD_SINGLE_VECTOR, POOLING_LAST},
-	{"colqwen3", NULL, NULL, LIBRARY_ENGINE, HEAD_MULTI_VECTOR, 0}, /* whose prompts TomoroAI uses */
-	{"ops_colqwen3", NULL, NULL, LIBRARY_OPENSEARCH, HEAD_MULTI_VECTOR, 0},
-	{"qwen3_vl_nemotron_embed", NULL, NULL, LIBRARY_NVIDIA, HEAD_MULTI_VECTOR, 0},
+	{"qwen3_vl", NULL, "Qwen3VLModel"},
+	{"colqwen3", NULL, "ColQwen3"},
+	{"ops_colqwen3", NULL, "OpsColQwen3Model"},
+	{"qwen3_vl_nemotron_embed", NULL, "Qwen3VLNemotronEmbedModel"},
 	{0},
 };
 

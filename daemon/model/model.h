@@ -14,50 +14,24 @@
 #include "document/document.h"
 #include "feeds.h"
 #include "plan.h"
-#include "spec/architecture.h"
+#include "spec/class.h"
 #include "trace/trace.h"
 
-/* Whose class saved a checkpoint, and with whose processor it was trained. */
-enum model_library {
-	LIBRARY_TRANSFORMERS,
-	LIBRARY_ENGINE,     /* colpali-engine */
-	LIBRARY_SAUERKRAUT, /* sauerkrautlm-colpali */
-	LIBRARY_OPENSEARCH, /* code in the repositories of OpenSearch-AI */
-	LIBRARY_NVIDIA,     /* code in the repositories of NVIDIA */
-	LIBRARY_MAX
-};
-
-const char *model_library_name(enum model_library l); /* "transformers" */
-
-/* What the last layer's states become. */
-enum model_head {
-	HEAD_MULTI_VECTOR,  /* `embeddings` [batch, sequence, dim]: a vector for each token */
-	HEAD_SINGLE_VECTOR, /* `embedding` [batch, dim]: one vector for each row */
-	HEAD_MAX
-};
-
-/* Which states make a row's one vector. */
-enum model_pooling {
-	POOLING_LAST, /* that of the last unmasked token */
-	POOLING_MEAN, /* the mean of the unmasked tokens' */
-	POOLING_CLS,  /* that of the first token, masked or not */
-};
-
-const char *model_head_output(enum model_head h); /* name of the output: "embeddings" */
-
-/*
- * One way in which config.json names the family. The class is one of `architectures`, or one that auto_map has for
- * a model: two classes of one model_type can compute different things from the same tensors. The first row that fits counts, but a row that asks for a class
- * goes before all rows that do not.
- */
+/* One way in which config.json names the family. The first row that fits counts. */
 struct model_spelling {
-	const char *type;     /* model_type; NULL: config.json has none */
+	const char *type;     /* model_type; NULL: config.json has none, and must name a class */
 	const char *backbone; /* vlm_config.model_type, where config.json has that; NULL: it must not */
-	const char *class;    /* that config.json must name; NULL: any of the family's `classes`, or none */
-	enum model_library library;
-	enum model_head head;
-	enum model_pooling
-		pooling; /* of HEAD_SINGLE_VECTOR: how the class pools unless it is told otherwise */
+	const char *class;    /* what a config.json that names no class is taken for */
+};
+
+struct model;
+
+/* What config.json, and what the job asks of it, came to. */
+struct model_found {
+	const struct model *model;
+	const struct model_spelling *spelling;
+	const struct class *class; /* that config.json names, or that it is taken for */
+	enum head head;
 };
 
 /* An input that only graphs with images have. */
@@ -86,7 +60,7 @@ int64_t model_word(const struct model_tokens *t, struct rng *rng); /* one of the
  * query_prefix + text + query_pads times query_pad + query_end; `{image}` in `document` stands for the image tokens.
  */
 struct model_prompt {
-	enum model_library library;
+	enum library library;
 	const char *versions; /* of the library: "all", "0.3.11 and newer", "0.3.4 to 0.3.10", "up to 5.15" */
 	const char *query_prefix;
 	const char *query_pad;
@@ -103,8 +77,6 @@ struct model_options {
 struct model {
 	const struct architecture *arch;
 	const struct model_spelling *spellings; /* ends with an empty row */
-	const char *const *
-		classes; /* that compute what the family does, and what a row without a class takes; NULL ends */
 	const struct name_rule *names; /* spellings of its tensors alone; ends with an empty row, or NULL */
 	const struct model_input *image_inputs; /* ends with an empty row */
 	const struct model_prompt *prompts;     /* a library's newest first; ends with an empty row */
@@ -123,7 +95,7 @@ struct model {
 	 * config.json or the tensor: E_BAD_CHECKPOINT for a wrong one, E_UNSUPPORTED_MODEL for one that is
 	 * right but not converted.
 	 */
-	int (*config_read)(const json_t *json, const struct checkpoint *ck, const struct model_spelling *as,
+	int (*config_read)(const json_t *json, const struct checkpoint *ck, const struct model_found *as,
 			   void *config, struct err *e);
 
 	struct model_tokens (*tokens)(const void *config);
@@ -145,22 +117,20 @@ struct model {
 
 /* The members that each family's file gives these names. */
 #define MODEL_OF_FAMILY(family)                                                                    \
-	.arch = &architectures[ARCHITECTURE_##family], .spellings = spellings, .classes = classes, \
-	.prompts = prompts, .config_read = config_read
+	.arch = &architectures[ARCHITECTURE_##family], .spellings = spellings, .prompts = prompts, \
+	.config_read = config_read
 
 /*
- * The family of a config.json and the row that fitted. E_UNSUPPORTED_MODEL names the class that is not supported, or
- * lists what is.
+ * The family of a config.json and its class. `head` is what the job asks for, or HEAD_AUTO. E_UNSUPPORTED_MODEL names
+ * the class that is not supported, or lists what is; E_BAD_REQUEST names a class that has no such head.
  */
-int model_find(const json_t *config, const struct model **ret, const struct model_spelling **ret_as,
-	       struct err *e);
+int model_find(const json_t *config, enum head head, struct model_found *ret, struct err *e);
 
 /*
  * Gives the checkpoint's tensors the family's names and reads its config.json into config_size bytes. What holds
  * for every family is checked here: E_BAD_CHECKPOINT for a vocabulary that has special tokens only.
  */
-int model_config_read(const struct model *m, const struct model_spelling *as, struct checkpoint *ck,
-		      void *config, struct err *e);
+int model_config_read(const struct model_found *f, struct checkpoint *ck, void *config, struct err *e);
 
 /* The row has that version of its library ("0.3.5"); the row after the last. */
 bool model_prompt_holds(const struct model_prompt *p, const char *version);

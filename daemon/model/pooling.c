@@ -1,13 +1,12 @@
 #include "pooling.h"
 
 int
-pooling_head_read(const struct model_spelling *as, const struct checkpoint *ck, struct pooling_head *ret,
+pooling_head_read(const struct model_found *as, const struct checkpoint *ck, struct pooling_head *ret,
 		  struct err *e)
 {
 	const struct weight *proj = ck ? checkpoint_find(ck, "proj.weight") : NULL;
 
 	ret->head = as ? as->head : HEAD_MULTI_VECTOR;
-	ret->pooling = as ? as->pooling : POOLING_LAST;
 	if (ret->head == HEAD_MULTI_VECTOR)
 		return blk_projection_rows(ck, &ret->dim, e);
 	if (!proj)
@@ -15,7 +14,7 @@ pooling_head_read(const struct model_spelling *as, const struct checkpoint *ck, 
 	return err_set(
 		e, E_BAD_CHECKPOINT,
 		"a vector for each row is wanted, but '%s' of '%s' is the projection of a vector for each "
-		"token: check `architectures` in config.json",
+		"token: check `architectures` in config.json, or leave head out",
 		proj->tensor->name, st_path(proj->file));
 }
 
@@ -51,27 +50,66 @@ pick(struct trace *t, struct ir_value *x, struct ir_value *at)
 	return tr_gather(t, x, row);
 }
 
-/* The sum has the mean's direction, and its length goes away. */
+/* The sum has the mean's direction, and its length goes away. `which` are the tokens, bool [batch, sequence]. */
 static struct ir_value *
-mean(struct trace *t, struct ir_value *x, struct ir_value *unmasked)
+mean(struct trace *t, struct ir_value *x, struct ir_value *which)
 {
-	struct ir_value *keep = blk_unsqueeze(t, unmasked, 2);
+	struct ir_value *keep = blk_unsqueeze(t, which, 2);
 
 	x = tr_where(t, keep, x, tr_f32(t, 0));
 	return tr_sum(t, x, 1);
 }
 
+/* How many unmasked tokens with that id the row has up to each token: int64 [batch, sequence]. */
+static struct ir_value *
+count_up_to(struct trace *t, const struct blk_text *in, int64_t id)
+{
+	struct ir_value *x;
+
+	x = tr_equal(t, in->ids, tr_i64(t, id));
+	x = tr_and(t, x, in->unmasked);
+	x = tr_cast(t, x, ELEM_I64);
+	return tr_cumsum(t, x, 1);
+}
+
+/*
+ * The tokens of each row's first image with the two around it; all unmasked tokens of a row without an image. bool
+ * [batch, sequence].
+ */
+static struct ir_value *
+image_tokens(struct trace *t, const struct pooling_head *h, const struct blk_text *in)
+{
+	struct ir_value *zero = tr_i64(t, 0), *begun, *ended, *image, *none;
+
+	begun = count_up_to(t, in, h->begin_id);
+	begun = tr_less(t, zero, begun);
+	ended = count_up_to(t, in, h->end_id);
+	ended = tr_shift(t, ended, 1); /* the token that ends the image is part of it */
+	ended = tr_equal(t, ended, zero);
+	image = tr_and(t, begun, ended);
+	image = tr_and(t, image, in->unmasked);
+	none = tr_cast(t, image, ELEM_I64);
+	none = tr_sum(t, none, 1); /* [batch] */
+	none = tr_equal(t, none, zero);
+	none = blk_unsqueeze(t, none, 1);
+	none = tr_and(t, none, in->unmasked);
+	return tr_or(t, image, none);
+}
+
 /* A row without an unmasked token gives zeros. */
 static struct ir_value *
-pool(struct trace *t, enum model_pooling how, struct ir_value *x, const struct blk_text *in)
+pool(struct trace *t, const struct pooling_head *h, struct ir_value *x, const struct blk_text *in)
 {
 	struct ir_value *zero = tr_i64(t, 0), *seen, *at;
 
 	tr_scope(t, "head");
-	if (how == POOLING_MEAN) {
+	if (h->head == HEAD_MEAN) {
 		x = mean(t, x, in->unmasked);
+	} else if (h->head == HEAD_IMAGE_MEAN) {
+		at = image_tokens(t, h, in);
+		x = mean(t, x, at);
 	} else {
-		at = how == POOLING_CLS ? zero : last_token(t, in);
+		at = h->head == HEAD_CLS ? zero : last_token(t, in);
 		x = pick(t, x, at);
 	}
 	x = tr_l2_normalize(t, tr_name(t, x, "pooled"));
@@ -86,5 +124,5 @@ struct ir_value *
 pooling_head_build(struct trace *t, const struct pooling_head *h, struct ir_value *x,
 		   const struct blk_text *in)
 {
-	return h->head == HEAD_SINGLE_VECTOR ? pool(t, h->pooling, x, in) : blk_head(t, x, in, h->dim);
+	return h->head == HEAD_MULTI_VECTOR ? blk_head(t, x, in, h->dim) : pool(t, h, x, in);
 }

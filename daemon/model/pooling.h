@@ -9,16 +9,16 @@
 #include "model.h"
 
 struct pooling_head {
-	enum model_head head;
-	enum model_pooling pooling; /* of HEAD_SINGLE_VECTOR */
+	enum head head;
 	int64_t dim; /* of HEAD_MULTI_VECTOR; 0 before the projection is found: config.json does not say */
+	int64_t begin_id, end_id; /* of HEAD_IMAGE_MEAN, for the family to set: the tokens around an image */
 };
 
 /*
- * What the row that fitted says. ret->dim is on entry the width that config.json states, for blk_projection_rows().
- * E_BAD_CHECKPOINT for a single-vector class whose checkpoint has a projection. Both `as` and `ck` may be NULL.
+ * The head that was found. ret->dim is on entry the width that config.json states, for blk_projection_rows().
+ * E_BAD_CHECKPOINT for a vector for each row where the checkpoint has a projection. Both `as` and `ck` may be NULL.
  */
-int pooling_head_read(const struct model_spelling *as, const struct checkpoint *ck, struct pooling_head *ret,
+int pooling_head_read(const struct model_found *as, const struct checkpoint *ck, struct pooling_head *ret,
 		      struct err *e);
 
 /* The output of a graph. x [batch, sequence, hidden]: the states after the last norm. */

@@ -57,8 +57,7 @@ model_prompt_find(const struct model *m, const char *library, const char *versio
 	const struct model_prompt *p;
 
 	for (p = m->prompts; p && !model_prompt_is_end(p); p++)
-		if (str_eq(model_library_name(p->library), library) &&
-		    (!version || model_prompt_holds(p, version)))
+		if (str_eq(library_name(p->library), library) && (!version || model_prompt_holds(p, version)))
 			return p;
 	return NULL;
 }

@@ -6,7 +6,7 @@
 #include "qwen_tower.h"
 
 int
-qwen_head_read(const struct model_spelling *as, const struct checkpoint *ck, struct qwen2vl_config *c,
+qwen_head_read(const struct model_found *as, const struct checkpoint *ck, struct qwen2vl_config *c,
 	       struct err *e)
 {
 	int r = pooling_head_read(as, ck, &c->head, e);
@@ -201,7 +201,7 @@ head(struct trace *t, const struct build *b)
 	const struct qwen2vl_config *c = b->c;
 	struct ir_value *z = b->x;
 
-	if (c->head.head == HEAD_SINGLE_VECTOR)
+	if (c->head.head != HEAD_MULTI_VECTOR)
 		return pooling_head_build(t, &c->head, z, &b->in);
 	tr_scope(t, "head");
 	if (c->projection)

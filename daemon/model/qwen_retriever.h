@@ -9,7 +9,7 @@
 #include "qwen2vl_config.h"
 
 /* What becomes of the last states: by the row that fitted, and by the projection, which must be there or must not. */
-int qwen_head_read(const struct model_spelling *as, const struct checkpoint *ck, struct qwen2vl_config *c,
+int qwen_head_read(const struct model_found *as, const struct checkpoint *ck, struct qwen2vl_config *c,
 		   struct err *e);
 
 /* For a `struct model`; `config` is a qwen2vl_config. */

@@ -18,34 +18,7 @@ static const struct unsupported {
 #undef UNSUPPORTED
 };
 
-static const char *const libraries[] = {
-	[LIBRARY_TRANSFORMERS] = "transformers",
-	[LIBRARY_ENGINE] = "colpali-engine",
-	[LIBRARY_SAUERKRAUT] = "sauerkrautlm-colpali",
-	[LIBRARY_OPENSEARCH] = "opensearch-ai",
-	[LIBRARY_NVIDIA] = "nvidia",
-};
-
-static const char *const outputs[] = {
-	[HEAD_MULTI_VECTOR] = "embeddings",
-	[HEAD_SINGLE_VECTOR] = "embedding",
-};
-
 _Static_assert(ARRAY_LEN(models) == ARCHITECTURE_MAX, "a model for each architecture");
-_Static_assert(ARRAY_LEN(libraries) == LIBRARY_MAX, "a name for each library");
-_Static_assert(ARRAY_LEN(outputs) == HEAD_MAX, "a name for each output");
-
-const char *
-model_library_name(enum model_library l)
-{
-	return libraries[l];
-}
-
-const char *
-model_head_output(enum model_head h)
-{
-	return outputs[h];
-}
 
 bool
 model_rounds(const char *weight)
@@ -101,32 +74,33 @@ told_read(const json_t *config, struct told *ret)
 			class_add(ret, v);
 }
 
-static bool
-class_told(const struct told *t, const char *class)
+/* The first class that is told and is not the family's; NULL: there is none. */
+static const char *
+stranger(const struct model *m, const struct told *t)
 {
 	size_t i;
 
 	for (i = 0; i < t->n_class; i++)
-		if (str_eq(t->class[i], class))
-			return true;
-	return false;
+		if (!class_find(m->arch, t->class[i]))
+			return t->class[i];
+	return NULL;
 }
 
-/* The first class that is told and is neither the family's nor the one that a row asks for; NULL: there is none. */
-static const char *
-stranger(const struct model *m, const struct told *t, const char *asked)
+/* The class that says the head, of those that are told: the first that is more than the backbone, else the first. */
+static const struct class *
+class_of(const struct model *m, const struct model_spelling *s, const struct told *t)
 {
-	const char *class;
-	size_t i, k;
+	const struct class *first = NULL, *c;
+	size_t i;
 
 	for (i = 0; i < t->n_class; i++) {
-		class = t->class[i];
-		for (k = 0; m->classes[k] && !str_eq(m->classes[k], class); k++)
-			;
-		if (!m->classes[k] && (!asked || !str_eq(asked, class)))
-			return class;
+		c = class_find(m->arch, t->class[i]);
+		if (c && !c->bare)
+			return c;
+		if (!first)
+			first = c;
 	}
-	return NULL;
+	return first || !s->type ? first : class_find(m->arch, s->class);
 }
 
 static bool
@@ -148,18 +122,29 @@ spelling_is_end(const struct model_spelling *s)
 	return !s->type && !s->backbone && !s->class;
 }
 
-/* "ColQwen2 (colqwen2, qwen2_vl), ColPali (colpali, paligemma)" */
+/* "ColQwen2ForRetrieval, ColQwen2, BiQwen2". `all`: the backbones too. */
+static void
+classes_put(struct buf *b, const struct model *m, bool all)
+{
+	const struct class *c = NULL;
+	const char *comma = "";
+
+	while ((c = class_next(m->arch, c)))
+		if (all || !c->bare) {
+			buf_printf(b, "%s%s", comma, c->name);
+			comma = ", ";
+		}
+}
+
+/* "ColQwen2 (ColQwen2ForRetrieval, ColQwen2, BiQwen2), ColPali (ColPaliForRetrieval, ColPali, BiPali)" */
 static void
 supported_put(struct buf *b)
 {
-	const struct model_spelling *s;
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(models); i++) {
 		buf_printf(b, "%s%s (", i ? ", " : "", models[i]->arch->title);
-		for (s = models[i]->spellings; !spelling_is_end(s); s++)
-			buf_printf(b, "%s%s", s == models[i]->spellings ? "" : ", ",
-				   s->class ? s->class : s->type);
+		classes_put(b, models[i], false);
 		buf_puts(b, ")");
 	}
 }
@@ -223,11 +208,9 @@ static int
 class_not_supported(const struct model *m, const char *class, struct err *e)
 {
 	_cleanup_(buf_release) struct buf b = BUF_INIT;
-	size_t i;
 	int r;
 
-	for (i = 0; m->classes[i]; i++)
-		buf_printf(&b, "%s%s", i ? ", " : "", m->classes[i]);
+	classes_put(&b, m, true);
 	r = buf_failed(&b, e);
 	if (r < 0)
 		return r;
@@ -238,39 +221,74 @@ class_not_supported(const struct model *m, const char *class, struct err *e)
 		class, m->arch->title, b.data);
 }
 
-int
-model_find(const json_t *config, const struct model **ret, const struct model_spelling **ret_as,
-	   struct err *e)
+/* The class has a head, and the job asks for another. */
+static int
+head_not_the_class(const struct model_found *f, enum head head, const struct told *t, struct err *e)
 {
-	const struct model_spelling *s, *best = NULL;
-	const struct model *near = NULL;
-	const struct unsupported *known;
-	const char *class;
-	struct told told;
+	_cleanup_(buf_release) struct buf b = BUF_INIT;
+	int h, r;
+
+	for (h = 0; h < HEAD_MAX; h++)
+		if (f->class->heads & 1u << h)
+			buf_printf(&b, "%s%s", b.len ? ", " : "", head_name((enum head)h));
+	r = buf_failed(&b, e);
+	if (r < 0)
+		return r;
+	return err_set(e, E_BAD_REQUEST,
+		       "the head '%s' is not one of the class '%s' that config.json %s, which has %s: leave "
+		       "head out, or ask for one of these",
+		       head_name(head), f->class->name, t->n_class ? "names" : "is taken for", b.data);
+}
+
+/* The first family and row that config.json fits and that has the head. *near is the first that it fits but for a class. */
+static bool
+search(const struct told *t, enum head head, struct model_found *ret, struct model_found *other,
+       const struct model **near)
+{
+	const struct model_spelling *s;
+	struct model_found f;
 	size_t i;
 
-	told_read(config, &told);
 	for (i = 0; i < ARRAY_LEN(models); i++)
 		for (s = models[i]->spellings; !spelling_is_end(s); s++) {
-			if (!spelling_fits(s, &told))
+			if (!spelling_fits(s, t))
 				continue;
-			near = models[i];
-			if ((s->class && !class_told(&told, s->class)) || stranger(near, &told, s->class))
+			f = (struct model_found){.model = models[i], .spelling = s};
+			f.class = class_of(f.model, s, t);
+			if (!*near && s->type)
+				*near = f.model;
+			if (!f.class || stranger(f.model, t))
 				continue;
-			if (!best || (s->class && !best->class)) {
-				best = s;
-				*ret = models[i];
+			f.head = head == HEAD_AUTO ? f.class->head : head;
+			if (f.class->heads & 1u << f.head) {
+				*ret = f;
+				return true;
 			}
+			if (!other->model)
+				*other = f;
 		}
-	if (!best) {
-		known = unsupported_find(&told);
-		if (known)
-			return known_not_supported(known, &told, e);
-		class = near ? stranger(near, &told, NULL) : NULL;
-		return class ? class_not_supported(near, class, e) : not_supported(&told, e);
-	}
-	*ret_as = best;
-	return 0;
+	return false;
+}
+
+int
+model_find(const json_t *config, enum head head, struct model_found *ret, struct err *e)
+{
+	struct model_found other = {.model = NULL};
+	const struct unsupported *known;
+	const struct model *near = NULL;
+	const char *class;
+	struct told told;
+
+	told_read(config, &told);
+	if (search(&told, head, ret, &other, &near))
+		return 0;
+	if (other.model)
+		return head_not_the_class(&other, head, &told, e);
+	known = unsupported_find(&told);
+	if (known)
+		return known_not_supported(known, &told, e);
+	class = near ? stranger(near, &told) : NULL;
+	return class ? class_not_supported(near, class, e) : not_supported(&told, e);
 }
 
 /* Words of a parity case need an id that no special token has. */
@@ -286,16 +304,16 @@ tokens_check(const struct model_tokens *t, struct err *e)
 }
 
 int
-model_config_read(const struct model *m, const struct model_spelling *as, struct checkpoint *ck, void *config,
-		  struct err *e)
+model_config_read(const struct model_found *f, struct checkpoint *ck, void *config, struct err *e)
 {
+	const struct model *m = f->model;
 	struct model_tokens tokens;
 	int r = 0;
 
 	if (m->names)
 		r = checkpoint_rename(ck, m->names, e);
 	if (r == 0)
-		r = m->config_read(checkpoint_config(ck), ck, as, config, e);
+		r = m->config_read(checkpoint_config(ck), ck, f, config, e);
 	if (r < 0)
 		return r;
 	tokens = m->tokens(config);

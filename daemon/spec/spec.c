@@ -30,6 +30,12 @@ spec_profile(const struct spec *spec)
 	return profile_find(spec_word(spec->profile));
 }
 
+enum head
+spec_head(const struct spec *spec)
+{
+	return spec->head == SPEC_HEAD_AUTO ? HEAD_AUTO : (enum head)(spec->head - SPEC_HEAD_AUTO - 1);
+}
+
 /*
  * Makes "key" or "parity.key". Our own names always fit, so they are copied without a check; this runs for
  * every field of every submission.

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/sha256.h"
 #include "field.h"
+#include "head.h"
 #include "kind.h"
 #include "profile.h"
 #include "variant.h"
@@ -68,5 +69,6 @@ json_t *spec_artifact_to_json(const struct spec *spec);
 bool spec_is_repo(const char *source);
 
 const struct profile *spec_profile(const struct spec *spec);
+enum head spec_head(const struct spec *spec);
 
 #endif

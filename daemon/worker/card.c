@@ -53,7 +53,7 @@ head_put(struct buf *b, const struct conversion *c, const json_t *facts)
 		   "tags:\n- onnx\n- %s\n- %s\n"
 		   "---\n",
 		   spec_profile(&c->spec)->library, fact(facts, "architecture"),
-		   c->spelling->head == HEAD_MULTI_VECTOR ? "multi-vector" : "single-vector");
+		   c->found.head == HEAD_MULTI_VECTOR ? "multi-vector" : "single-vector");
 }
 
 /* ---- what it is ---- */

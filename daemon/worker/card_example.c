@@ -136,12 +136,12 @@ card_example_put(struct buf *b, const struct conversion *c, const json_t *facts)
 	if (c->prompt && has(c, "tokenizer.json"))
 		buf_puts(b, "import tokenizers\n");
 	buf_puts(b, run);
-	buf_puts(b, c->spelling->head == HEAD_MULTI_VECTOR ? scores_multi : scores_single);
+	buf_puts(b, c->found.head == HEAD_MULTI_VECTOR ? scores_multi : scores_single);
 	query_put(b, c, texts);
 	if (picture)
 		buf_printf(b, pages_raw, picture);
 	else if (images && processor && has(c, "tokenizer.json") &&
-		 c->spelling->library == LIBRARY_TRANSFORMERS)
+		 c->found.class->library == LIBRARY_TRANSFORMERS)
 		buf_printf(b, pages_processor, images);
 	buf_puts(b, "```\n");
 }

@@ -202,14 +202,24 @@ licensed(json_t *source, const char *licence)
 			  licence[0] ? json_object_set_new(source, "license", json_string(licence)) : 0);
 }
 
+/* A model may bring its adapters in a folder of its own; then both are one source. */
+static bool
+adapter_within(const struct checkpoint *ck)
+{
+	const char *adapter = checkpoint_adapter(ck), *model = checkpoint_dir(ck);
+
+	return adapter && str_starts(adapter, model) && adapter[strlen(model)] == '/';
+}
+
 /* The adapter's own file is the last one. */
 static json_t *
 source_list(const struct conversion *c)
 {
 	const size_t n = checkpoint_file_count(c->checkpoint);
-	json_t *source = licensed(source_to_json(&c->source), c->licence[0]), *base;
+	const bool within = adapter_within(c->checkpoint);
+	json_t *source = licensed(source_to_json(&c->source), c->licence[within]), *base;
 
-	if (!checkpoint_adapter(c->checkpoint))
+	if (!checkpoint_adapter(c->checkpoint) || within)
 		return source_part(c, source, 0, n);
 	base = c->base.asked ? source_to_json(&c->base)
 			     : json_pack("{s:s}", "path", checkpoint_dir(c->checkpoint));
@@ -279,14 +289,14 @@ dim_of(const struct conversion *c)
 static json_t *
 facts_make(const struct conversion *c, json_t *processing)
 {
-	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O}",
+	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O}",
 			 "format", MANIFEST_FORMAT, "architecture", c->model->arch->family, "title",
 			 c->model->arch->title, "parameters", (json_int_t)conversion_parameters(c), "dim",
-			 dim_of(c), "similarity",
-			 c->spelling->head == HEAD_MULTI_VECTOR ? "maxsim" : "cosine", "source",
-			 source_list(c), "options", spec_artifact_to_json(&c->spec), "graphs", graphs_list(c),
-			 "processing", processing, "versions", versions_list(c), "devices", devices_list(c),
-			 "rounding", rounded_to_json(c), "parity", parity_short(c), "warnings", c->warnings);
+			 dim_of(c), "similarity", head_similarity(c->found.head), "head",
+			 head_name(c->found.head), "source", source_list(c), "options",
+			 spec_artifact_to_json(&c->spec), "graphs", graphs_list(c), "processing", processing,
+			 "versions", versions_list(c), "devices", devices_list(c), "rounding",
+			 rounded_to_json(c), "parity", parity_short(c), "warnings", c->warnings);
 }
 
 /* The last component of the source: "colqwen2-v1.0" for vidore/colqwen2-v1.0. */

@@ -108,7 +108,7 @@ page_open(const struct conversion *c, struct document **ret, struct err *e)
 		return 0;
 	if (!c->prompt)
 		return err_set(e, E_UNSUPPORTED_MODEL, "%s has no document prompt of the library %s",
-			       c->model->arch->title, model_library_name(c->spelling->library));
+			       c->model->arch->title, library_name(c->found.class->library));
 	spec = page_document_spec(c);
 	r = document_open(c->job->out_dir, c->spec.model, &spec, &d, e);
 	if (r == 0)

@@ -60,6 +60,7 @@ parity_run(struct conversion *c, struct err *e)
 	h.n_keep = sources_reference_count(c->sources);
 	helper_arg(&h, "--progress");
 	helper_arg(&h, "--output=%s", report);
+	helper_arg(&h, "--expect=%s", head_output(c->found.head));
 	helper_arg(&h, "--max-abs=%.17g", c->spec.max_abs);
 	helper_arg(&h, "--min-cosine=%.17g", c->spec.min_cosine);
 	for (v = 0; v < VARIANT_MAX; v++)

@@ -16,8 +16,7 @@ prompts_refuse(const struct conversion *c, struct err *e)
 	int r;
 
 	for (p = c->model->prompts; p && !model_prompt_is_end(p); p++)
-		buf_printf(&rows, "%s%s (%s)", rows.len ? ", " : "", model_library_name(p->library),
-			   p->versions);
+		buf_printf(&rows, "%s%s (%s)", rows.len ? ", " : "", library_name(p->library), p->versions);
 	r = buf_failed(&rows, e);
 	return r < 0 ? r
 		     : err_set(e, E_BAD_REQUEST, "%s has no prompts of '%s', only those of %s",
@@ -31,7 +30,7 @@ prompt_choose(struct conversion *c, struct err *e)
 	char *version = library ? strchr(library, '@') : NULL;
 
 	if (!c->spec.prompts) {
-		c->prompt = model_prompt_find(c->model, model_library_name(c->spelling->library), NULL);
+		c->prompt = model_prompt_find(c->model, library_name(c->found.class->library), NULL);
 		return 0;
 	}
 	if (!library)
@@ -64,8 +63,8 @@ prompt_to_json(const struct model_prompt *p)
 
 	if (!p)
 		return json_null();
-	return json_pack("{s:s, s:s, s:s, s:s}", "library", model_library_name(p->library), "versions",
-			 p->versions, "query", query, "document", p->document);
+	return json_pack("{s:s, s:s, s:s, s:s}", "library", library_name(p->library), "versions", p->versions,
+			 "query", query, "document", p->document);
 }
 
 static json_t *

@@ -12,7 +12,7 @@ class_of(const struct conversion *c)
 	const json_t *classes = json_object_get(checkpoint_config(c->checkpoint), "architectures");
 	const char *class = json_string_value(json_array_get(classes, 0));
 
-	return class ? class : c->model->classes[0];
+	return class ? class : class_next(c->model->arch, NULL)->name;
 }
 
 /* One node of torch's pytree: {"type", "context", "children_spec"}. Takes `children`. */
@@ -68,7 +68,8 @@ out_spec(const struct conversion *c)
 	const char *type = json_string_value(json_object_get(checkpoint_config(c->checkpoint), "model_type"));
 	_cleanup_free_ char *class = NULL;
 
-	if (c->spelling->library == LIBRARY_TRANSFORMERS && type && str_ends(class_of(c), "ForRetrieval")) {
+	if (c->found.class->library == LIBRARY_TRANSFORMERS && type &&
+	    str_ends(class_of(c), "ForRetrieval")) {
 		class = str_printf("transformers.models.%s.modeling_%s.%sOutput", type, type, class_of(c));
 		if (!class)
 			return NULL;

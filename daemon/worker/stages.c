@@ -35,7 +35,7 @@ conversion_output(const struct conversion *c)
 {
 	const char *name = spec_profile(&c->spec)->output;
 
-	return name ? name : model_head_output(c->spelling->head);
+	return name ? name : head_output(c->found.head);
 }
 
 /* "text.onnx"; "text_fp16.onnx" for a profile whose program looks for the type's suffix. */
@@ -65,13 +65,14 @@ conversion_resolve(struct conversion *c, const char *dir, const struct checkpoin
 
 	r = checkpoint_open(dir, choice, &c->checkpoint, e);
 	if (r == 0)
-		r = model_find(checkpoint_config(c->checkpoint), &c->model, &c->spelling, e);
+		r = model_find(checkpoint_config(c->checkpoint), spec_head(&c->spec), &c->found, e);
 	if (r < 0)
 		return r;
+	c->model = c->found.model;
 	c->config = calloc(1, c->model->config_size);
 	if (!c->config)
 		return err_no_memory(e);
-	return model_config_read(c->model, c->spelling, c->checkpoint, c->config, e);
+	return model_config_read(&c->found, c->checkpoint, c->config, e);
 }
 
 /* Traces a graph that contains only the inputs of the image graph. */
@@ -117,7 +118,7 @@ conversion_trace(const struct conversion *c, enum variant v, struct ir_graph **r
 	if (r == 0)
 		r = trace_finish(
 			t, c->model->build(t, c->config, v == VARIANT_PAGE ? VARIANT_IMAGE : v, &options),
-			model_head_output(c->spelling->head), ret, e);
+			head_output(c->found.head), ret, e);
 	return r;
 }
 
@@ -178,6 +179,7 @@ choice_make(const struct conversion *c)
 	return (struct checkpoint_choice){
 		.base = source_dir(&c->base),
 		.roots = c->readable,
+		.task = c->spec.task == SPEC_TASK_AUTO ? NULL : spec_word(c->spec.task),
 		.adapter = c->spec.adapter == SPEC_ADAPTER_MERGE    ? ADAPTER_MERGE
 			   : c->spec.adapter == SPEC_ADAPTER_IGNORE ? ADAPTER_IGNORE
 								    : ADAPTER_DEFAULT,
@@ -189,12 +191,13 @@ static int
 base_repo_find(struct conversion *c, const char **ret, struct err *e)
 {
 	_cleanup_(adapter_place_release) struct adapter_place place = ADAPTER_PLACE_INIT;
+	const struct checkpoint_choice choice = choice_make(c);
 	const bool fetched = c->source.snapshot.dir != NULL;
 	int r;
 
 	*ret = NULL;
-	r = adapter_find(c->readable, source_dir(&c->source), NULL, choice_make(c).adapter, &place, e);
-	if (r < 0 || !place.dir || (place.model && (!fetched || str_eq(place.model, place.dir))))
+	r = adapter_find(c->readable, source_dir(&c->source), NULL, choice.adapter, choice.task, &place, e);
+	if (r < 0 || !place.dir || (place.model && (!fetched || !place.base)))
 		return r;
 	if (place.base && repo_id_ok(place.base)) {
 		*ret = c->base_name = TAKE(place.base);

@@ -30,8 +30,8 @@ struct conversion {
 	char *repo_dirs[2];           /* of `readable`, the folders of repositories */
 	struct checkpoint *checkpoint;
 	const struct model *model;
-	const struct model_spelling *spelling; /* of its config.json */
-	void *config;                          /* of the model */
+	struct model_found found;            /* of which `model` is a member: its class and head */
+	void *config;                        /* of the model */
 	const struct model_prompt *prompt;   /* the one that the manifest names; NULL: the family has none */
 	char licence[2][LICENCE_ID_LEN];     /* from the card of the model and of its base; "": no licence
                                               * there */

@@ -203,6 +203,13 @@ layers_used(const struct survey *s, const char *name, size_t len)
 	return layers;
 }
 
+/* A class that has both heads has a projection, which a vector for each row does not need. */
+static bool
+other_head(const struct conversion *c, const struct weight *w)
+{
+	return c->found.head != HEAD_MULTI_VECTOR && str_starts(w->name, "proj.");
+}
+
 static int
 unused_survey(struct survey *s, struct err *e)
 {
@@ -215,7 +222,7 @@ unused_survey(struct survey *s, struct err *e)
 
 	for (i = 0; i < checkpoint_count(s->c->checkpoint); i++) {
 		w = checkpoint_get(s->c->checkpoint, i);
-		if (s->use[i] != UNUSED || !elem_is_weight(w->tensor->dtype) ||
+		if (s->use[i] != UNUSED || !elem_is_weight(w->tensor->dtype) || other_head(s->c, w) ||
 		    (!s->images && !parts_has(&s->parts, w->name)))
 			continue;
 		if (!layer_of(w->name, &len, &layer)) {

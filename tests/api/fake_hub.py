@@ -150,10 +150,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         m = re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/([^/]+)", path)
         if m:
             return self.with_repo(m, self.tree)
-        m = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/([^/]+)", path)
+        m = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path)
         if m:
             return self.with_repo(m, self.resolve)
-        m = re.fullmatch(r"/api/resolve-cache/models/([^/]+/[^/]+)/([^/]+)/([^/]+)", path)
+        m = re.fullmatch(r"/api/resolve-cache/models/([^/]+/[^/]+)/([^/]+)/(.+)", path)
         if m:
             return self.with_repo(m, self.small, fault)
         m = re.fullmatch(r"/cdn/([0-9a-f]{64})", path)

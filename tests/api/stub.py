@@ -12,7 +12,7 @@ FILES = {"model.onnx_data": bytes(range(256)) * 4096, "text.onnx": b"graph", "em
 SPEC = {
     "model": "/srv/models/colqwen2", "base": None, "adapter": "auto", "variants": ["text"], "dtype": "fp32", "storage": "same",
     "layout": "single", "profile": "default", "reference": [],
-    "parity": {"max_abs": 1e-4, "min_cosine": 0.99999, "seed": 1}, "positions": "mrope", "mask_mode": "trained",
+    "parity": {"max_abs": 1e-4, "min_cosine": 0.99999, "seed": 1}, "positions": "mrope", "mask_mode": "trained", "task": "auto", "head": "auto",
     "labels": {}, "priority": 0, "timeout": None, "attempts": 3,
 }
 TIME = "2026-01-31T08:00:00.123Z"
@@ -60,7 +60,9 @@ PARITY = {
 
 PURGED = {"artifacts": [3, 4], "jobs": [1], "bytes": 12345678901, "dry_run": False}
 MODELS = {
-    "models": [{"architecture": "colqwen2", "name": "ColQwen2", "variants": ["text", "image", "unified"]}],
+    "models": [{"architecture": "colqwen2", "name": "ColQwen2", "variants": ["text", "image", "unified"],
+                "classes": [{"class": "BiQwen2", "library": "colpali-engine", "heads": ["last-token", "mean"], "backbone": False,
+                             "checkpoints": ["a/b", "c/d"]}]}],
     "options": {"dtype": ["fp32", "fp16"], "layout": ["single", "sharded", "embedded"]},
     "fields": [{"name": "dtype", "help": "type of the numbers that the graphs compute with", "words": ["fp32", "fp16"]}],
 }

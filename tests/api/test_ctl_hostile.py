@@ -148,7 +148,8 @@ def test_what_a_server_says_is_harmless_on_a_terminal(stub, tmp_path, args):
     stub.routes["GET", "/v1/artifacts"] = lambda h: h.answer(200, {"artifacts": [
         {"job": 7, "model": EVIL, "published": EVIL, "files": 3, "bytes": 1}], "next": None})
     stub.routes["GET", "/v1/models"] = lambda h: h.answer(200, {
-        "models": [{"architecture": EVIL, "name": EVIL, "variants": [EVIL]}], "options": {EVIL: [EVIL]}})
+        "models": [{"architecture": EVIL, "name": EVIL, "variants": [EVIL],
+                    "classes": [{"class": EVIL, "library": EVIL, "heads": [EVIL], "backbone": EVIL, "checkpoints": [EVIL]}, EVIL]}], "options": {EVIL: [EVIL]}})
     stub.routes["GET", "/v1/runners"] = lambda h: h.answer(200, {"runners": [
         {"name": EVIL, "slots": 1, "busy": 0, "command": [EVIL], "environment": [EVIL], "jobs": []}]})
     stub.routes["GET", "/v1/version"] = lambda h: h.answer(200, {"version": EVIL, "api": 1})

@@ -195,6 +195,7 @@ def test_other_lists(stub):
     assert "CUDA_VISIBLE_DEVICES" in ctl(stub, "runners", "-o", "wide").stdout
     models = ctl(stub, "models").stdout
     assert "text,image,unified" in models and "dtype          fp32, fp16" in models
+    assert "colqwen2       BiQwen2 (colpali-engine; last-token, mean): a/b, c/d\n" in models
     assert ctl(stub, "models", "-o", "name").stdout == "colqwen2\n"
     for what in ("artifacts", "runners", "models", "status"):
         assert json.loads(ctl(stub, what, "--json").stdout)

@@ -172,6 +172,25 @@ def test_adapters_are_fetched_with_their_config(hub, box):
     assert {p.name for p in box.good().iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
 
 
+def test_a_model_with_adapters_for_tasks(hub, box):
+    """They lie in a folder of the repository, whose files link to the blobs like all others."""
+    golden = TOP / "tests/golden/jina_v4-tiny"
+    hub.add("tiny/tasks", {str(p.relative_to(golden)): p.read_bytes() for p in golden.rglob("*")
+                           if p.is_file() and not p.name.startswith("case-")})
+
+    done = box.convert("tiny/tasks", "--task", "code")
+
+    assert done.returncode == 0, done.stderr
+    source = json.loads((box.out / "manifest.json").read_text())["additional_metadata"]["source"]
+    assert source["repo"] == "tiny/tasks" and "base" not in source
+    assert [w["name"] for w in source["weights"]][-1] == "adapter_model.safetensors"
+    assert {"adapters/adapter_config.json", "adapters/adapter_model.safetensors"} <= {f["name"] for f in source["files"]}
+    (link,) = (box.cache / "models--tiny--tasks/snapshots").glob("*/adapters/adapter_config.json")
+    assert os.readlink(link).startswith("../../../blobs/")
+    done = box.convert("tiny/tasks", "--task", "retrieval", HF_HUB_OFFLINE="1")
+    assert done.returncode == 0, done.stderr
+
+
 def test_an_adapter_brings_its_base(hub, box):
     """The adapter names another repository, as the published ones do; the job may name a third."""
     golden = TOP / "tests/golden"

@@ -27,20 +27,21 @@ config_use(const struct model *m, const void *config)
 static int
 config_read(const json_t *json, struct err *e)
 {
-	const struct model_spelling *as;
+	struct model_found found;
 	const struct model *m;
 	void *config;
 	int r;
 
 	r = config_quantized(json, e);
 	if (r == 0)
-		r = model_find(json, &m, &as, e);
+		r = model_find(json, HEAD_AUTO, &found, e);
 	if (r < 0)
 		return r;
+	m = found.model;
 	config = calloc(1, m->config_size);
 	if (!config)
 		abort();
-	r = m->config_read(json, /*ck=*/NULL, as, config, e);
+	r = m->config_read(json, /*ck=*/NULL, &found, config, e);
 	if (r == 0)
 		config_use(m, config);
 	free(config);

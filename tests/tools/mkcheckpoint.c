@@ -17,13 +17,13 @@
 
 #define BLOCK_VALUES (1u << 20)
 
-static const struct mkc_arch *const archs[] = {&mkc_colqwen2, &mkc_colqwen2_5,     &mkc_colqwen3,
-					       &mkc_colpali,  &mkc_colmodernvbert, &mkc_colidefics3,
-					       &mkc_colgemma3};
+static const struct mkc_arch *const archs[] = {&mkc_colqwen2,  &mkc_colqwen2_5,     &mkc_colqwen3,
+					       &mkc_colpali,   &mkc_colmodernvbert, &mkc_colidefics3,
+					       &mkc_colgemma3, &mkc_jina_v4};
 
 static const char usage[] =
 	"usage: mkcheckpoint --arch ARCH [OPTION]... FOLDER\n"
-	"       mkcheckpoint --adapter BASE [--kind KIND] [--rank N] [--seed N] FOLDER\n"
+	"       mkcheckpoint --adapter BASE [--kind KIND] [--rank N] [--tasks LIST] [--seed N] FOLDER\n"
 	"Writes a random checkpoint in a published layout, or a LoRA adapter over one.\n"
 	"\n"
 	"  --arch ARCH      see below\n"
@@ -37,6 +37,7 @@ static const char usage[] =
 	"                   a key alone is looked for in the text's, the vision's, the top's\n"
 	"  --kind KIND      plain (default), rslora or dora\n"
 	"  --rank N         of the adapter; default: 32\n"
+	"  --tasks LIST     of the adapter: one for each of these tasks, as retrieval,code\n"
 	"  --help           prints this\n"
 	"\n";
 
@@ -157,12 +158,19 @@ static int
 options_parse(int argc, char **argv, struct options *o, struct err *e)
 {
 	static const struct option longs[] = {
-		{"arch", required_argument, NULL, 'a'},   {"size", required_argument, NULL, 's'},
-		{"layout", required_argument, NULL, 'l'}, {"dtype", required_argument, NULL, 'd'},
-		{"shards", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 'r'},
-		{"set", required_argument, NULL, 'k'},    {"adapter", required_argument, NULL, 'b'},
-		{"kind", required_argument, NULL, 'm'},   {"rank", required_argument, NULL, 'c'},
-		{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+		{"arch", required_argument, NULL, 'a'},
+		{"size", required_argument, NULL, 's'},
+		{"layout", required_argument, NULL, 'l'},
+		{"dtype", required_argument, NULL, 'd'},
+		{"shards", required_argument, NULL, 'n'},
+		{"seed", required_argument, NULL, 'r'},
+		{"set", required_argument, NULL, 'k'},
+		{"adapter", required_argument, NULL, 'b'},
+		{"kind", required_argument, NULL, 'm'},
+		{"rank", required_argument, NULL, 'c'},
+		{"tasks", required_argument, NULL, 't'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
 	const char *arch = NULL, *size = "tiny", *layout = NULL, *dtype = NULL;
 	_cleanup_free_ const char **sets = calloc((size_t)argc, sizeof(*sets));
@@ -192,6 +200,8 @@ options_parse(int argc, char **argv, struct options *o, struct err *e)
 			o->adapter.kind = optarg;
 		else if (c == 'c')
 			r = str_to_u64(optarg, 1, 65536, "--rank", &o->adapter.rank, e);
+		else if (c == 't')
+			o->adapter.tasks = optarg;
 		else if (c == 'h')
 			exit(usage_print());
 		else

@@ -67,7 +67,7 @@ struct mkc_arch {
 };
 
 extern const struct mkc_arch mkc_colqwen2, mkc_colqwen2_5, mkc_colqwen3, mkc_colpali, mkc_colmodernvbert,
-	mkc_colidefics3, mkc_colgemma3;
+	mkc_colidefics3, mkc_colgemma3, mkc_jina_v4;
 
 /* Values of one tensor: each is a function of seed, canonical name and position alone. */
 struct mkc_fill {
@@ -82,8 +82,9 @@ struct mkc_fill mkc_fill(uint64_t seed, const char *name, enum mkc_kind kind, ui
 void mkc_fill_block(const struct mkc_fill *f, enum elem dtype, uint64_t at, uint64_t count, void *ret);
 
 struct mkc_adapter {
-	const char *base; /* folder of a checkpoint */
-	const char *kind; /* plain, rslora, dora */
+	const char *base;  /* folder of a checkpoint */
+	const char *kind;  /* plain, rslora, dora */
+	const char *tasks; /* "code,retrieval": an adapter for each; NULL: one for all */
 	uint64_t rank;
 	uint64_t seed;
 };

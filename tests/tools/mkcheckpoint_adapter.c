@@ -19,9 +19,21 @@ is_adapted(const struct weight *w)
 	       (str_starts(w->name, "lm.layers.") || str_starts(w->name, "proj."));
 }
 
+/* "q_proj" + "lora_A.weight"; for a task "q_proj" + "lora_A.code.weight". */
+static void
+part_name(const char *module, int len, int part, const char *task, int task_len, char *ret, size_t size)
+{
+	if (task_len && part != PART_MAGNITUDE)
+		(void)snprintf(ret, size, "%.*s.lora_%c.%.*s.weight", len, module, "AB"[part], task_len,
+			       task);
+	else
+		(void)snprintf(ret, size, "%.*s.%s", len, module, part_names[part]);
+}
+
 /* The parts of one weight's adapter, all float32. */
 static void
-parts_make(const struct mkc_adapter *o, const struct weight *w, struct mkc_tensor ret[PART_MAX])
+parts_make(const struct mkc_adapter *o, const struct weight *w, const char *task, int task_len,
+	   struct mkc_tensor ret[PART_MAX])
 {
 	const struct st_tensor *t = w->tensor;
 	const int64_t shapes[][2] = {
@@ -29,8 +41,8 @@ parts_make(const struct mkc_adapter *o, const struct weight *w, struct mkc_tenso
 	int i;
 
 	for (i = 0; i < PART_MAX; i++) {
-		(void)snprintf(ret[i].name, sizeof(ret[i].name), "%.*s.%s",
-			       (int)(strlen(w->name) - strlen(".weight")), w->name, part_names[i]);
+		part_name(w->name, (int)(strlen(w->name) - strlen(".weight")), i, task, task_len, ret[i].name,
+			  sizeof(ret[i].name));
 		ret[i].kind = i == PART_MAGNITUDE ? MKC_NORM : MKC_LINEAR;
 		ret[i].rank = i == PART_MAGNITUDE ? 1 : 2;
 		memcpy(ret[i].shape, shapes[i], sizeof(shapes[i]));
@@ -56,12 +68,12 @@ part_write(struct stw *s, const struct mkc_adapter *o, const struct mkc_tensor *
 
 /* Once to declare the tensors, once for their bytes. */
 static int
-weights_walk(struct stw *s, const struct mkc_adapter *o, const struct checkpoint *base, bool declare,
-	     struct err *e)
+task_walk(struct stw *s, const struct mkc_adapter *o, const struct checkpoint *base, const char *task,
+	  int task_len, bool declare, struct err *e)
 {
 	const int parts = str_eq(o->kind, "dora") ? PART_MAX : PART_MAGNITUDE;
 	struct mkc_tensor part[PART_MAX];
-	char name[NAME_LEN_MAX + 64];
+	char module[NAME_LEN_MAX + 64], name[NAME_LEN_MAX + 128];
 	size_t i;
 	int k, r = 0;
 
@@ -70,15 +82,32 @@ weights_walk(struct stw *s, const struct mkc_adapter *o, const struct checkpoint
 
 		if (!is_adapted(w))
 			continue;
-		parts_make(o, w, part);
+		parts_make(o, w, task, task_len, part);
 		for (k = 0; k < parts && r == 0; k++) {
-			(void)snprintf(name, sizeof(name), "base_model.model.%.*s.%s",
-				       (int)(strlen(w->tensor->name) - strlen(".weight")), w->tensor->name,
-				       part_names[k]);
+			(void)snprintf(module, sizeof(module), "base_model.model.%.*s",
+				       (int)(strlen(w->tensor->name) - strlen(".weight")), w->tensor->name);
+			part_name(module, (int)strlen(module), k, task, task_len, name, sizeof(name));
 			r = declare ? stw_add(s, name, ELEM_F32, part[k].rank, part[k].shape, e)
 				    : part_write(s, o, &part[k], e);
 		}
 	}
+	return r;
+}
+
+/* An adapter for each task, or one. */
+static int
+weights_walk(struct stw *s, const struct mkc_adapter *o, const struct checkpoint *base, bool declare,
+	     struct err *e)
+{
+	const char *task = o->tasks ? o->tasks : "";
+	size_t n;
+	int r = 0;
+
+	do {
+		n = strcspn(task, ",");
+		r = task_walk(s, o, base, task, (int)n, declare, e);
+		task += n + (task[n] == ',');
+	} while (r == 0 && *task);
 	return r;
 }
 

@@ -125,6 +125,21 @@ static const struct mkc_layout layouts[] = {
 	{.name = NULL},
 };
 
+/* jina-embeddings-v4 with one of its adapters merged, and without them: `--adapter --tasks` makes them. */
+static const struct mkc_layout layouts_jina[] = {
+	{"merged",
+	 false,
+	 true,
+	 false,
+	 {{"vis.", "visual."}, {"lm.", "model."}, {"proj.", "multi_vector_projector."}}},
+	{"published",
+	 false,
+	 true,
+	 false,
+	 {{"vis.", "visual."}, {"lm.", "model."}, {"proj.", "multi_vector_projector."}}},
+	{.name = NULL},
+};
+
 /* Qwen3-VL was published with the newer names only. */
 static const struct mkc_layout layouts3[] = {
 	{"engine",
@@ -229,6 +244,25 @@ config3(const json_t *params, const struct mkc_layout *l)
 	return top;
 }
 
+/* The published config.json has the text's keys twice, and no model_type. */
+static json_t *
+config_jina(const json_t *params, const struct mkc_layout *l)
+{
+	json_t *top = config(params, l);
+
+	(void)json_object_update_missing(top, json_object_get(top, "text_config"));
+	(void)json_object_set(top, "multi_vector_projector_dim", json_object_get(params, "embedding_dim"));
+	(void)json_object_set_new(top, "task_names",
+				  json_pack("[s, s, s]", "retrieval", "text-matching", "code"));
+	(void)json_object_set_new(
+		top, "architectures",
+		json_pack("[s]", str_eq(l->name, "merged") ? "JinaV4MultiVector" : "JinaEmbeddingsV4Model"));
+	if (!str_eq(l->name, "merged"))
+		(void)json_object_del(top, "model_type");
+	return top;
+}
+
 const struct mkc_arch mkc_colqwen2 = {"colqwen2", sizes2, layouts, config};
 const struct mkc_arch mkc_colqwen2_5 = {"colqwen2_5", sizes2_5, layouts, config};
+const struct mkc_arch mkc_jina_v4 = {"jina_v4", sizes2_5, layouts_jina, config_jina};
 const struct mkc_arch mkc_colqwen3 = {"colqwen3", sizes3, layouts3, config3};

@@ -39,10 +39,11 @@ tensor_known(const struct mkc_tensors *t, const char *name)
 }
 
 static int
-graph_tensors(const struct model *m, const struct model_spelling *as, const void *config, enum variant v,
-	      struct mkc_tensors *ret, struct err *e)
+graph_tensors(const struct model_found *f, const void *config, enum variant v, struct mkc_tensors *ret,
+	      struct err *e)
 {
 	static const struct model_options options;
+	const struct model *m = f->model;
 	const struct sizes sizes = m->trace_sizes(config);
 	_cleanup_(trace_free) struct trace *t = NULL;
 	_cleanup_(graph_free) struct ir_graph *g = NULL;
@@ -52,7 +53,7 @@ graph_tensors(const struct model *m, const struct model_spelling *as, const void
 
 	r = trace_new(variant_name(v), /*ck=*/NULL, &sizes, &t, e);
 	if (r == 0)
-		r = trace_finish(t, m->build(t, config, v, &options), model_head_output(as->head), &g, e);
+		r = trace_finish(t, m->build(t, config, v, &options), head_output(f->head), &g, e);
 	for (i = 0; r == 0 && i < g->n_value; i++) {
 		if (g->value[i]->kind != IR_WEIGHT)
 			continue;
@@ -67,7 +68,7 @@ int
 mkc_tensors_get(const json_t *config, int64_t embedding_dim, struct mkc_tensors *ret, struct err *e)
 {
 	json_auto_t *json = json_copy((json_t *)(uintptr_t)config);
-	const struct model_spelling *as;
+	struct model_found found;
 	const struct model *m;
 	_cleanup_free_ void *c = NULL;
 	int v, r;
@@ -75,15 +76,16 @@ mkc_tensors_get(const json_t *config, int64_t embedding_dim, struct mkc_tensors 
 	/* Without a projection to measure, config.json says how wide embeddings are. */
 	if (!json || json_object_set_new(json, "embedding_dim", json_integer(embedding_dim)) < 0)
 		return err_no_memory(e);
-	r = model_find(json, &m, &as, e);
+	r = model_find(json, HEAD_AUTO, &found, e);
 	if (r < 0)
 		return r;
+	m = found.model;
 	c = calloc(1, m->config_size);
 	if (!c)
 		return err_no_memory(e);
-	r = m->config_read(json, /*ck=*/NULL, as, c, e);
+	r = m->config_read(json, /*ck=*/NULL, &found, c, e);
 	for (v = 0; r == 0 && v < VARIANT_MAX; v++)
 		if (m->arch->variants & 1u << v && !variant_takes_picture((enum variant)v))
-			r = graph_tensors(m, as, c, (enum variant)v, ret, e);
+			r = graph_tensors(&found, c, (enum variant)v, ret, e);
 	return r;
 }

@@ -32,8 +32,7 @@ graph_open(const char *dir, const struct model *m, const struct checkpoint *ck, 
 	struct err e = ERR_INIT;
 
 	(void)trace_new(variant_name(v), ck, &sizes, &t, &e);
-	(void)trace_finish(t, m->build(t, config, v, &options), model_head_output(HEAD_MULTI_VECTOR), &ret->g,
-			   &e);
+	(void)trace_finish(t, m->build(t, config, v, &options), head_output(HEAD_MULTI_VECTOR), &ret->g, &e);
 	assert_no_error(&e);
 	assert_int_equal(mkdir(sub, 0700), 0);
 	(void)onnx_export_new(sub, &onnx, &job, &e);

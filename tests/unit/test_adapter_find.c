@@ -44,7 +44,7 @@ assert_found(void **state, const char *dir, const char *base, enum adapter_use u
 	_cleanup_free_ char *path = fs_join(*state, dir);
 	struct err e = ERR_INIT;
 
-	(void)adapter_find((struct folder_roots){.n = 0}, path, base, use, &p, &e);
+	(void)adapter_find((struct folder_roots){.n = 0}, path, base, use, NULL, &p, &e);
 	assert_no_error(&e);
 	assert_int_equal(p.dir != NULL, want_dir != NULL);
 	if (want_dir)
@@ -61,7 +61,8 @@ assert_refused(void **state, const char *dir, const char *base, enum adapter_use
 	_cleanup_free_ char *path = fs_join(*state, dir);
 	struct err e = ERR_INIT;
 
-	assert_int_equal(adapter_find((struct folder_roots){.n = 0}, path, base, use, &p, &e), E_BAD_REQUEST);
+	assert_int_equal(adapter_find((struct folder_roots){.n = 0}, path, base, use, NULL, &p, &e),
+			 E_BAD_REQUEST);
 	assert_error(&e, E_BAD_REQUEST, words);
 }
 

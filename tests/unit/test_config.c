@@ -113,7 +113,6 @@ TEST(test_qwen2vl_defaults)
 #define V "vlm_config.vision_config."
 
 static const struct refusal qwen_refusals[] = {
-	{"model_type", "", E_BAD_CHECKPOINT, "config.json: model_type is missing"},
 	{"embedding_dim", "0", E_BAD_CHECKPOINT, "config.json: embedding_dim must be from 1 to 65536"},
 	{"vlm_config", "", E_BAD_CHECKPOINT, "config.json: vlm_config is missing"},
 	{"vlm_config", "[]", E_BAD_CHECKPOINT, "config.json: vlm_config must be an object"},
@@ -300,7 +299,8 @@ TEST(test_colqwen3)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
-		const struct model_spelling as = {.type = rows[i].type};
+		const struct model_spelling spelling = {.type = rows[i].type};
+		const struct model_found as = {.spelling = &spelling, .head = HEAD_MULTI_VECTOR};
 		json_auto_t *j = load(qwen3);
 		struct qwen2vl_config c;
 		struct err e = ERR_INIT;

@@ -185,6 +185,24 @@ TEST(test_a_snapshot)
 	read_is(f, "own", "A");
 	folder_free(&f);
 
+	/* a folder within it belongs to the repository too; deeper ones do not exist there */
+	dir_make(state, "hub/models--o--a/snapshots/c1/adapters/deep");
+	assert_int_equal(symlink("../../../blobs/h", at(state, "hub/models--o--a/snapshots/c1/adapters/own")),
+			 0);
+	assert_int_equal(symlink("../../../../models--o--b/blobs/h",
+				 at(state, "hub/models--o--a/snapshots/c1/adapters/other")),
+			 0);
+	assert_int_equal(
+		symlink("../../../../blobs/h", at(state, "hub/models--o--a/snapshots/c1/adapters/deep/own")),
+		0);
+	f = open_ok(state, "hub/models--o--a/snapshots/c1/adapters");
+	read_is(f, "own", "A");
+	read_fails(f, "other", E_NOT_ALLOWED, "other");
+	folder_free(&f);
+	f = open_ok(state, "hub/models--o--a/snapshots/c1/adapters/deep");
+	read_fails(f, "own", E_NOT_ALLOWED, "own");
+	folder_free(&f);
+
 	/* any other folder has no such boundary */
 	dir_make(state, "hub/plain/blobs");
 	dir_make(state, "hub/plain/snapshots/c1");

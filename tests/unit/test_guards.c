@@ -547,16 +547,17 @@ family_open(struct loaded *l)
 {
 	const char *top = getenv("COLCONV_SOURCE");
 	_cleanup_free_ char *path = fs_join(top ? top : ".", l->folder);
-	const struct model_spelling *as;
+	struct model_found found;
 	struct err e = ERR_INIT;
 	struct shape pixels;
 
 	(void)checkpoint_open(path, NULL, &l->ck, &e);
 	assert_no_error(&e);
-	(void)model_find(checkpoint_config(l->ck), &l->model, &as, &e);
+	(void)model_find(checkpoint_config(l->ck), HEAD_AUTO, &found, &e);
 	assert_no_error(&e);
+	l->model = found.model;
 	l->config = calloc(1, l->model->config_size);
-	(void)model_config_read(l->model, as, l->ck, l->config, &e);
+	(void)model_config_read(&found, l->ck, l->config, &e);
 	assert_no_error(&e);
 	l->tokens = l->model->tokens(l->config);
 	pixels = l->model->image_inputs[0].shape(l->config);

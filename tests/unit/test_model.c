@@ -22,7 +22,7 @@ TEST(test_find)
 {
 	static const struct {
 		const char *config, *family;
-		enum model_library library;
+		enum library library;
 	} rows[] = {
 		{"{\"model_type\": \"colqwen2\", \"vlm_config\": {\"model_type\": \"qwen2_vl\"}}", "colqwen2",
 		 LIBRARY_TRANSFORMERS},
@@ -73,15 +73,14 @@ TEST(test_find)
 
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		json_auto_t *j = load(rows[i].config);
-		const struct model_spelling *as = NULL;
-		const struct model *m = NULL;
+		struct model_found f = {.model = NULL};
 		struct err e = ERR_INIT;
 
-		(void)model_find(j, &m, &as, &e);
+		(void)model_find(j, HEAD_AUTO, &f, &e);
 		assert_no_error(&e);
-		assert_string_equal(m->arch->family, rows[i].family);
-		assert_int_equal(as->library, rows[i].library);
-		assert_int_equal(as->head, HEAD_MULTI_VECTOR);
+		assert_string_equal(f.model->arch->family, rows[i].family);
+		assert_int_equal(f.class->library, rows[i].library);
+		assert_int_equal(f.head, HEAD_MULTI_VECTOR);
 	}
 }
 
@@ -90,35 +89,103 @@ TEST(test_find_single_vector)
 {
 	static const struct {
 		const char *config, *family;
-		enum model_pooling pooling;
+		enum head head;
 	} rows[] = {
 		{"{\"model_type\": \"modernvbert\", \"architectures\": [\"BiModernVBert\"]}",
-		 "colmodernvbert", POOLING_MEAN},
+		 "colmodernvbert", HEAD_MEAN},
 		{"{\"model_type\": \"idefics3\", \"architectures\": [\"BiIdefics3\"]}", "colidefics3",
-		 POOLING_LAST},
+		 HEAD_LAST_TOKEN},
 		{"{\"model_type\": \"gemma3\", \"architectures\": [\"BiGemma3\"]}", "colgemma3",
-		 POOLING_LAST},
-		{"{\"model_type\": \"paligemma\", \"architectures\": [\"BiPali\"]}", "colpali", POOLING_MEAN},
+		 HEAD_LAST_TOKEN},
+		{"{\"model_type\": \"paligemma\", \"architectures\": [\"BiPali\"]}", "colpali", HEAD_MEAN},
 		{"{\"model_type\": \"qwen2_vl\", \"architectures\": [\"BiQwen2\"]}", "colqwen2",
-		 POOLING_LAST},
+		 HEAD_LAST_TOKEN},
 		{"{\"model_type\": \"qwen2_5_vl\", \"architectures\": [\"BiQwen2_5\"]}", "colqwen2_5",
-		 POOLING_LAST},
+		 HEAD_LAST_TOKEN},
 		{"{\"model_type\": \"qwen3_vl\", \"architectures\": [\"BiQwen3\"]}", "colqwen3",
-		 POOLING_LAST},
+		 HEAD_LAST_TOKEN},
 	};
-	const struct model_spelling *as;
-	const struct model *m;
+	struct model_found f;
 	struct err e = ERR_INIT;
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		json_auto_t *j = load(rows[i].config);
 
-		(void)model_find(j, &m, &as, &e);
+		(void)model_find(j, HEAD_AUTO, &f, &e);
 		assert_no_error(&e);
-		assert_string_equal(m->arch->family, rows[i].family);
-		assert_int_equal(as->head, HEAD_SINGLE_VECTOR);
-		assert_int_equal(as->pooling, rows[i].pooling);
+		assert_string_equal(f.model->arch->family, rows[i].family);
+		assert_int_equal(f.head, rows[i].head);
+	}
+}
+
+/* A head that the job asks for is one of the class's own, and never one of another class. */
+TEST(test_heads)
+{
+#define BARE(more) "{\"model_type\": \"qwen2_5_vl\"" more "}"
+#define CLASS(type, name) "{\"model_type\": \"" type "\", \"architectures\": [\"" name "\"]}"
+	static const struct {
+		const char *config;
+		enum head asked, head;
+		const char *family, *error;
+	} rows[] = {
+		/* the backbone alone says nothing */
+		{BARE(""), HEAD_AUTO, HEAD_MULTI_VECTOR, "colqwen2_5", NULL},
+		{BARE(""), HEAD_LAST_TOKEN, HEAD_LAST_TOKEN, "colqwen2_5", NULL},
+		{CLASS("qwen2_5_vl", "Qwen2_5_VLForConditionalGeneration"), HEAD_LAST_TOKEN, HEAD_LAST_TOKEN,
+		 "colqwen2_5", NULL},
+		{CLASS("qwen2_5_vl", "Qwen2_5_VLForConditionalGeneration"), HEAD_AUTO, HEAD_MULTI_VECTOR,
+		 "colqwen2_5", NULL},
+		{CLASS("modernvbert", "ModernVBertModel"), HEAD_MEAN, HEAD_MEAN, "colmodernvbert", NULL},
+		/* pooling is an argument of these classes */
+		{CLASS("qwen2_vl", "BiQwen2"), HEAD_MEAN, HEAD_MEAN, "colqwen2", NULL},
+		{CLASS("paligemma", "BiPali"), HEAD_CLS, HEAD_CLS, "colpali", NULL},
+		{CLASS("qwen2_vl", "BiQwen2"), HEAD_MULTI_VECTOR, 0, NULL,
+		 "the head 'multi-vector' is not one of the class 'BiQwen2' that config.json names, which "
+		 "has "
+		 "last-token, mean, cls"},
+		/* the class says a vector for each token, or the model_type does */
+		{CLASS("qwen2_vl", "ColQwen2"), HEAD_MULTI_VECTOR, HEAD_MULTI_VECTOR, "colqwen2", NULL},
+		{CLASS("qwen2_vl", "ColQwen2"), HEAD_LAST_TOKEN, 0, NULL,
+		 "the head 'last-token' is not one of the class 'ColQwen2' that config.json names"},
+		{"{\"model_type\": \"colqwen2\"}", HEAD_MEAN, 0, NULL,
+		 "'ColQwen2ForRetrieval' that config.json "
+		 "is taken for"},
+		{CLASS("qwen3_vl_nemotron_embed", "Qwen3VLNemotronEmbedModel"), HEAD_MEAN, 0, NULL,
+		 "'Qwen3VLNemotronEmbedModel'"},
+		{"{\"model_type\": \"qwen2_vl\", \"architectures\": [\"Qwen2VLModel\"], \"auto_map\": "
+		 "{\"AutoModel\": \"modeling_x.ColQwen2\"}}",
+		 HEAD_MEAN, 0, NULL, "the class 'ColQwen2'"},
+		/* jina-embeddings-v4 has two */
+		{"{\"architectures\": [\"JinaEmbeddingsV4Model\"]}", HEAD_AUTO, HEAD_MULTI_VECTOR, "jina_v4",
+		 NULL},
+		{"{\"architectures\": [\"JinaEmbeddingsV4Model\"]}", HEAD_IMAGE_MEAN, HEAD_IMAGE_MEAN,
+		 "jina_v4", NULL},
+		{"{\"architectures\": [\"JinaEmbeddingsV4Model\"]}", HEAD_MEAN, 0, NULL,
+		 "which has multi-vector, image-mean"},
+		{CLASS("qwen2_5_vl", "JinaV4MultiVector"), HEAD_AUTO, HEAD_MULTI_VECTOR, "jina_v4", NULL},
+		{CLASS("qwen2_5_vl", "Qwen2_5_VLForConditionalGeneration"), HEAD_IMAGE_MEAN, HEAD_IMAGE_MEAN,
+		 "jina_v4", NULL},
+		{CLASS("qwen2_vl", "Qwen2VLModel"), HEAD_IMAGE_MEAN, 0, NULL, "the head 'image-mean'"},
+	};
+#undef BARE
+#undef CLASS
+	struct model_found f;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		json_auto_t *j = load(rows[i].config);
+		struct err e = ERR_INIT;
+		int r = model_find(j, rows[i].asked, &f, &e);
+
+		if (rows[i].error) {
+			assert_int_equal(r, E_BAD_REQUEST);
+			assert_error(&e, E_BAD_REQUEST, rows[i].error);
+			continue;
+		}
+		assert_no_error(&e);
+		assert_int_equal(f.head, rows[i].head);
+		assert_string_equal(f.model->arch->family, rows[i].family);
 	}
 }
 
@@ -133,7 +200,7 @@ TEST(test_not_supported)
 		 "model_type 'smolvlm' (architectures 'ColSmolVLM')"},
 		{"{\"model_type\": \"colqwen2\", \"vlm_config\": {\"model_type\": \"qwen2_6_vl\"}}",
 		 "model_type 'colqwen2' over 'qwen2_6_vl'"},
-		{"{\"model_type\": \"qwen2_6_vl\"}", "ColPali (colpali, paligemma, BiPali)"},
+		{"{\"model_type\": \"qwen2_6_vl\"}", "ColPali (ColPaliForRetrieval, ColPali, BiPali)"},
 		{"{\"model_type\": \"qwen2_5_vl\", \"architectures\": [\"ColQwen2\"]}",
 		 "the class 'ColQwen2'"},
 		{"{\"model_type\": \"qwen3_vl_nemotron_embed\", \"architectures\": "
@@ -156,10 +223,6 @@ TEST(test_not_supported)
 		 "this is ColQwen2.5-Omni (model_type 'qwen2_5_omni_thinker', architectures "
 		 "'ColQwen2_5Omni')"},
 		{"{\"model_type\": \"qwen2_5_omni\"}", "this is ColQwen2.5-Omni"},
-		{"{\"architectures\": [\"JinaEmbeddingsV4Model\"]}",
-		 "this is jina-embeddings-v4 (model_type 'none', architectures 'JinaEmbeddingsV4Model')"},
-		{"{\"model_type\": \"qwen2_5_vl\", \"architectures\": [\"JinaV4MultiVector\"]}",
-		 "this is jina-embeddings-v4"},
 		{"{\"model_type\": \"modernvbert\", \"architectures\": [\"ColUltraVBERT\"]}",
 		 "this is ColUltraVBERT"},
 		{"{\"model_type\": \"llama_nemotron_vl\", \"architectures\": [\"LlamaNemotronVLModel\"]}",
@@ -194,11 +257,10 @@ TEST(test_not_supported)
 
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
 		json_auto_t *j = load(rows[i].config);
-		const struct model_spelling *as;
-		const struct model *m;
+		struct model_found f;
 		struct err e = ERR_INIT;
 
-		assert_int_equal(model_find(j, &m, &as, &e), E_UNSUPPORTED_MODEL);
+		assert_int_equal(model_find(j, HEAD_AUTO, &f, &e), E_UNSUPPORTED_MODEL);
 		assert_error(&e, E_UNSUPPORTED_MODEL, rows[i].error);
 	}
 }
@@ -212,6 +274,7 @@ TEST(test_rows)
 #undef ARCHITECTURE
 	};
 	const struct model_prompt *p;
+	const struct class *c;
 	bool known[LIBRARY_MAX];
 	size_t i, k;
 
@@ -219,8 +282,6 @@ TEST(test_rows)
 		const struct model *m = all[i];
 
 		assert_ptr_equal(m->arch, &architectures[i]);
-		if (!m->classes || !m->classes[0])
-			fail_msg("model_%s has no classes", m->arch->family);
 		assert_non_null(m->image_inputs[0].name);
 		assert_true(m->plans & PLAN_TEXT && m->plans & (PLAN_IMAGE | PLAN_TILES));
 		memset(known, 0, sizeof(known));
@@ -229,10 +290,11 @@ TEST(test_rows)
 			assert_non_null(strstr(p->document, "{image}"));
 		}
 		for (k = 0; m->spellings[k].type || m->spellings[k].class; k++)
-			/* NVIDIA's prompts are its repositories' own chat templates. */
-			assert_int_equal(known[m->spellings[k].library],
-					 m->spellings[k].library != LIBRARY_NVIDIA);
+			assert_non_null(class_find(m->arch, m->spellings[k].class));
 		assert_true(k > 0);
+		for (c = class_next(m->arch, NULL); c; c = class_next(m->arch, c))
+			/* NVIDIA's prompts are its repositories' own chat templates. */
+			assert_int_equal(known[c->library], c->library != LIBRARY_NVIDIA);
 	}
 }
 
@@ -282,8 +344,7 @@ TEST(test_special_tokens_only)
 		" \"rope_scaling\": {\"type\": \"mrope\", \"mrope_section\": [2, 1, 1]},"
 		" \"vision_config\": {\"hidden_size\": 8}}";
 	_cleanup_free_ char *path = fs_join(*state, "model.safetensors");
-	const struct model_spelling *as = NULL;
-	const struct model *m = NULL;
+	struct model_found f = {.model = NULL};
 	struct checkpoint *ck = NULL;
 	struct err e = ERR_INIT;
 	struct stw *w = NULL;
@@ -297,10 +358,10 @@ TEST(test_special_tokens_only)
 	(void)stw_finish(w, &e);
 	stw_free(&w);
 	(void)checkpoint_open(*state, NULL, &ck, &e);
-	(void)model_find(checkpoint_config(ck), &m, &as, &e);
+	(void)model_find(checkpoint_config(ck), HEAD_AUTO, &f, &e);
 	assert_no_error(&e);
-	c = calloc(1, m->config_size);
-	assert_int_equal(model_config_read(m, as, ck, c, &e), E_BAD_CHECKPOINT);
+	c = calloc(1, f.model->config_size);
+	assert_int_equal(model_config_read(&f, ck, c, &e), E_BAD_CHECKPOINT);
 	assert_error(&e, E_BAD_CHECKPOINT, "vocab_size is 1, and each of these ids is a special token");
 	free(c);
 	checkpoint_free(&ck);

@@ -62,26 +62,28 @@ TEST_WITH(test_defaults, NULL, teardown)
 	assert_int_equal(parse("{\"model\": \"/m\"}", &e), 0);
 	assert_string_equal(field, "");
 	assert_json("{\"adapter\": \"auto\", \"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", "
-		    "\"labels\": {}, \"layout\": "
+		    "\"head\": \"auto\", \"labels\": {}, \"layout\": "
 		    "\"single\", "
 		    "\"mask_mode\": \"trained\", \"model\": \"/m\", "
 		    "\"parity\": {\"max_abs\": 0.0001, \"min_cosine\": 0.99999, \"seed\": 1}, "
 		    "\"positions\": \"mrope\", \"priority\": 0, \"profile\": \"default\", \"reference\": [], "
-		    "\"storage\": \"same\", \"timeout\": null, \"variants\": [\"text\", \"image\"]}");
+		    "\"storage\": \"same\", \"task\": \"auto\", \"timeout\": null, \"variants\": [\"text\", "
+		    "\"image\"]}");
 }
 
 TEST_WITH(test_everything, NULL, teardown)
 {
 	static const char text[] =
 		"{\"adapter\": \"merge\", \"attempts\": 10, \"base\": \"/b\", \"dtype\": \"fp32\", "
-		"\"labels\": {\"team\": "
+		"\"head\": \"mean\", \"labels\": {\"team\": "
 		"\"search\"}, \"layout\": \"single\", "
 		"\"mask_mode\": \"causal\", \"model\": \"/srv/\\u00fc\", \"parity\": {\"max_abs\": 0.5, "
 		"\"min_cosine\": 0.25, \"seed\": "
 		"7}, "
 		"\"positions\": \"arange\", \"priority\": -100, \"profile\": \"seed\", \"reference\": "
 		"[\"/a\", \"/b\"], "
-		"\"storage\": \"bf16\", \"timeout\": 2592000, \"variants\": [\"text\", \"unified\"]}";
+		"\"storage\": \"bf16\", \"task\": \"text-matching\", \"timeout\": 2592000, \"variants\": "
+		"[\"text\", \"unified\"]}";
 	struct err e = ERR_INIT;
 	json_t *j, *again;
 
@@ -101,6 +103,8 @@ TEST_WITH(test_everything, NULL, teardown)
 	assert_int_equal(spec.layout, SPEC_LAYOUT_SINGLE);
 	assert_int_equal(spec.positions, SPEC_POSITIONS_ARANGE);
 	assert_int_equal(spec.mask_mode, SPEC_MASK_MODE_CAUSAL);
+	assert_int_equal(spec.task, SPEC_TASK_TEXT_MATCHING);
+	assert_int_equal(spec_head(&spec), HEAD_MEAN);
 	assert_int_equal(spec.reference.n, 2);
 	assert_string_equal(spec.reference.item[1], "/b");
 	assert_true(spec.parity);
@@ -118,11 +122,11 @@ TEST_WITH(test_repository, NULL, teardown)
 	assert_int_equal(parse("{\"model\": \"vidore/colqwen2-v1.0-hf\", \"parity\": false}", &e), 0);
 	assert_true(spec_is_repo(spec.model));
 	assert_json("{\"adapter\": \"auto\", \"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", "
-		    "\"labels\": {}, \"layout\": "
+		    "\"head\": \"auto\", \"labels\": {}, \"layout\": "
 		    "\"single\", \"mask_mode\": \"trained\", "
 		    "\"model\": \"vidore/colqwen2-v1.0-hf\", \"parity\": false, \"positions\": \"mrope\", "
 		    "\"priority\": 0, \"profile\": \"default\", \"reference\": [], \"revision\": \"main\", "
-		    "\"storage\": \"same\", \"timeout\": null, "
+		    "\"storage\": \"same\", \"task\": \"auto\", \"timeout\": null, "
 		    "\"variants\": [\"text\", \"image\"]}");
 	assert_string_equal(spec.revision, "main");
 	assert_int_equal(spec_check_roots(&spec, (const char *[]){"/nowhere"}, 1, field, &e), 0);
@@ -136,11 +140,12 @@ TEST_WITH(test_parity_off, NULL, teardown)
 
 	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": false}", &e), 0);
 	assert_json("{\"adapter\": \"auto\", \"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", "
-		    "\"labels\": {}, \"layout\": "
+		    "\"head\": \"auto\", \"labels\": {}, \"layout\": "
 		    "\"single\", \"mask_mode\": \"trained\", \"model\": \"/m\", "
 		    "\"parity\": false, \"positions\": \"mrope\", \"priority\": 0, \"profile\": \"default\", "
 		    "\"reference\": [], "
-		    "\"storage\": \"same\", \"timeout\": null, \"variants\": [\"text\", \"image\"]}");
+		    "\"storage\": \"same\", \"task\": \"auto\", \"timeout\": null, \"variants\": [\"text\", "
+		    "\"image\"]}");
 	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": true}", &e), 0);
 	assert_true(spec.parity && spec.seed == 1);
 	assert_int_equal(parse("{\"model\": \"/m\", \"dtype\": \"fp16\", \"parity\": {\"max_abs\": 1}}", &e),
@@ -245,6 +250,8 @@ static const struct {
 	{"{\"model\": \"/m\", \"profile\": \"fastembed\", \"layout\": \"embedded\"}", "layout",
 	 "needs the layout single, not embedded"},
 	{"{\"model\": \"/m\", \"positions\": \"x\"}", "positions", "one of mrope, arange, not 'x'"},
+	{"{\"model\": \"/m\", \"head\": \"pooled\"}", "head",
+	 "one of auto, multi-vector, last-token, mean, cls, image-mean, not 'pooled'"},
 	{"{\"model\": \"/m\", \"mask_mode\": \"x\"}", "mask_mode", "one of trained, causal, not 'x'"},
 	{"{\"model\": \"/m\", \"reference\": \"/a\"}", "reference", "must be an array"},
 	{"{\"model\": \"/m\", \"reference\": [\"/a\", \"b\"]}", "reference[1]", "absolute path"},

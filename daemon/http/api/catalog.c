@@ -4,7 +4,7 @@
  */
 #include "api_private.h"
 
-#include "spec/architecture.h"
+#include "spec/class.h"
 #include "spec/field.h"
 
 static json_t *
@@ -104,6 +104,48 @@ fields_to_json(void)
 	return all;
 }
 
+/* The class's own head is the first. */
+static json_t *
+heads_to_json(const struct class *c)
+{
+	json_t *j = json_array();
+	int h;
+
+	(void)json_array_append_new(j, json_string(head_name(c->head)));
+	for (h = 0; h < HEAD_MAX; h++)
+		if (c->heads & 1u << h && h != (int)c->head)
+			(void)json_array_append_new(j, json_string(head_name((enum head)h)));
+	return j;
+}
+
+/* "OWNER/NAME OWNER/NAME" as a list. */
+static json_t *
+repositories_to_json(const char *s)
+{
+	json_t *j = json_array();
+	size_t n;
+
+	for (; *s; s += n + (s[n] == ' ')) {
+		n = strcspn(s, " ");
+		(void)json_array_append_new(j, json_stringn(s, n));
+	}
+	return j;
+}
+
+static json_t *
+classes_to_json(const struct architecture *arch)
+{
+	const struct class *c = NULL;
+	json_t *all = json_array();
+
+	while ((c = class_next(arch, c)))
+		(void)json_array_append_new(
+			all, json_pack("{s:s, s:s, s:o, s:b, s:o}", "class", c->name, "library",
+				       library_name(c->library), "heads", heads_to_json(c), "backbone",
+				       (int)c->bare, "checkpoints", repositories_to_json(c->repositories)));
+	return all;
+}
+
 int
 api_model_list(struct request *q, struct err *e)
 {
@@ -111,10 +153,11 @@ api_model_list(struct request *q, struct err *e)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(architectures); i++)
-		(void)json_array_append_new(models, json_pack("{s:s, s:s, s:o}", "architecture",
-							      architectures[i].family, "name",
-							      architectures[i].title, "variants",
-							      variants_to_json(architectures[i].variants)));
+		(void)json_array_append_new(models,
+					    json_pack("{s:s, s:s, s:o, s:o}", "architecture",
+						      architectures[i].family, "name", architectures[i].title,
+						      "variants", variants_to_json(architectures[i].variants),
+						      "classes", classes_to_json(&architectures[i])));
 	return reply_json_take(q, MHD_HTTP_OK,
 			       json_pack("{s:o, s:o, s:o}", "models", models, "options", options_to_json(),
 					 "fields", fields_to_json()),

@@ -1,0 +1,207 @@
+"""What an embedding is of: jina-embeddings-v4, whose adapter and head a job chooses, and backbones that say no head."""
+import array
+import json
+import shutil
+
+import pytest
+
+import tensors
+from test_golden import HERE, check_every_graph, refused, run
+
+JINA = HERE / "jina_v4-tiny"
+ADAPTER = "adapters/adapter_model.safetensors"
+
+
+@pytest.fixture
+def jina(tmp_path):
+    """A copy with the cases of one task; its parts may be changed."""
+    def make(task):
+        shutil.copytree(JINA, tmp_path / "jina", ignore=shutil.ignore_patterns("case-*"))
+        for case in JINA.glob(f"case-{task}-*"):
+            shutil.copy(case, tmp_path / "jina")
+        return tmp_path / "jina"
+    return make
+
+
+def facts_of(out):
+    return json.loads((out / "manifest.json").read_text())["additional_metadata"]
+
+
+@pytest.mark.parametrize("task, head", [("retrieval", "auto"), ("retrieval", "image-mean"), ("text-matching", "auto"),
+                                        ("text-matching", "image-mean"), ("code", "multi-vector")])
+def test_each_task_and_head(task, head, jina, tmp_path):
+    check_every_graph(jina(task), tmp_path / "out", "--task", task, "--head", head)
+
+    facts = facts_of(tmp_path / "out")
+    single = head == "image-mean"
+    assert facts["warnings"] == []
+    assert (facts["architecture"], facts["options"]["task"], facts["options"]["head"]) == ("jina_v4", task, head)
+    assert (facts["head"], facts["similarity"]) == (("image-mean", "cosine") if single else ("multi-vector", "maxsim"))
+    assert facts["dim"] == (48 if single else 20)
+    assert "base" not in facts["source"] and facts["source"]["weights"][-1]["name"] == "adapter_model.safetensors"
+    assert facts["processing"]["padding_side"] == "right" and facts["processing"]["prompt"]["library"] == "jinaai"
+
+
+def test_the_adapters_name_that_peft_keeps_in_memory(jina, tmp_path):
+    checkpoint = jina("code")
+    weights = tensors.read(checkpoint / ADAPTER)
+    tensors.write(checkpoint / ADAPTER, {name.replace("_A.", "_A.default.").replace("_B.", "_B.default."): x for name, x in weights.items()})
+
+    check_every_graph(checkpoint, tmp_path / "out", "--task", "code")
+
+
+def test_the_folder_of_the_adapters_over_a_base_that_is_given(jina, tmp_path):
+    checkpoint = jina("code")
+    (checkpoint / "adapters").rename(tmp_path / "adapters")
+    for case in checkpoint.glob("case-*"):
+        case.rename(tmp_path / "adapters" / case.name)
+
+    check_every_graph(tmp_path / "adapters", tmp_path / "out", "--task", "code", "--base", checkpoint)
+
+
+def merged(a, b, weight, scale):
+    """weight + scale * (b a), of matrices as safetensors has them."""
+    (_, (rank, columns), a), (_, (rows, _), b), (dtype, shape, w) = a, b, weight
+    a, b, w = (array.array("f", x) for x in (a, b, w))
+    for i in range(rows):
+        for k in range(rank):
+            factor = scale * b[i * rank + k]
+            for j in range(columns):
+                w[i * columns + j] += factor * a[k * columns + j]
+    return dtype, shape, w.tobytes()
+
+
+@pytest.fixture
+def plain(jina):
+    """What the -vllm- repositories hold: a plain Qwen2.5-VL with one adapter merged. `projection`: and with that of the task."""
+    def make(task, projection, class_name):
+        checkpoint = jina(task)
+        weights = {}
+        for file in checkpoint.glob("model-*.safetensors"):
+            weights.update(tensors.read(file))
+            file.unlink()
+        (checkpoint / "model.safetensors.index.json").unlink()
+        adapter = tensors.read(checkpoint / ADAPTER)
+        for name in [name for name in adapter if f".lora_A.{task}." in name]:
+            target = name.partition(".lora_A")[0].removeprefix("base_model.model.").replace("language_model.", "") + ".weight"
+            weights[target] = merged(adapter[name], adapter[name.replace("_A.", "_B.")], weights[target], 7 / 5)
+        shutil.rmtree(checkpoint / "adapters")
+        if not projection:
+            weights = {name: x for name, x in weights.items() if "projector" not in name}
+        tensors.write(checkpoint / "model.safetensors", weights)
+        config = json.loads((checkpoint / "config.json").read_text())
+        config = {**config, "model_type": "qwen2_5_vl", "architectures": [class_name]}
+        config.pop("auto_map")
+        (checkpoint / "config.json").write_text(json.dumps(config))
+        return checkpoint
+    return make
+
+
+def test_a_plain_backbone_with_the_adapter_merged(plain, tmp_path):
+    checkpoint = plain("text-matching", projection=False, class_name="Qwen2_5_VLForConditionalGeneration")
+
+    check_every_graph(checkpoint, tmp_path / "out", "--head", "image-mean")
+
+    assert facts_of(tmp_path / "out")["processing"]["prompt"]["library"] == "jinaai"
+    for head in ([], ["--head", "multi-vector"]):
+        words = refused(checkpoint, "-o", tmp_path / "other", *head)
+        assert "there is no projection" in words and "image-mean for jina-embeddings-v4" in words
+
+
+@pytest.mark.parametrize("head", ["auto", "image-mean"])
+def test_a_projection_that_was_merged_too(head, plain, tmp_path):
+    check_every_graph(plain("code", projection=True, class_name="JinaV4MultiVector"), tmp_path / "out", "--head", head)
+
+
+@pytest.mark.parametrize("options, words", [
+    ([], "has an adapter for each task (in its folder adapters/), and one must be chosen: --task retrieval"),
+    (["--task", "code", "--adapter", "ignore"], "--task code asks for an adapter, and --adapter ignore leaves it out"),
+    (["--task", "code", "--head", "mean"],
+     "the head 'mean' is not one of the class 'JinaEmbeddingsV4Model' that config.json names, which has multi-vector, image-mean"),
+])
+def test_choices_that_do_not_fit(options, words, tmp_path):
+    said = refused(JINA, "-o", tmp_path / "out", *options)
+
+    assert "(bad_request)" in said and words in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_task_that_the_file_does_not_have(jina, tmp_path):
+    checkpoint = jina("code")
+    weights = tensors.read(checkpoint / ADAPTER)
+    tensors.write(checkpoint / ADAPTER, {name: x for name, x in weights.items() if ".code." not in name})
+
+    words = refused(checkpoint, "-o", tmp_path / "out", "--task", "code")
+
+    assert "has no adapter for the task 'code'; it has 'retrieval', 'text-matching'" in words
+
+
+def test_adapters_of_a_model_that_has_no_tasks(tmp_path):
+    words = refused(HERE / "colqwen2-tiny", "-o", tmp_path / "out", "--task", "code")
+    assert "has no adapters for tasks (adapters/adapter_config.json): leave --task out" in words
+    words = refused(HERE / "colqwen2-tiny-lora", "-o", tmp_path / "out", "--task", "code", "--base", HERE / "colqwen2-tiny")
+    assert "is of no task: leave --task out" in words
+    words = refused(JINA / "adapters", "-o", tmp_path / "out", "--base", JINA)
+    assert "has an adapter for each of several tasks, '" in words and "choose one with --task" in words
+
+
+def test_a_head_of_before_the_release(jina, tmp_path):
+    checkpoint = jina("code")
+    (shard,) = checkpoint.glob("model-00001-*")
+    index = json.loads((checkpoint / "model.safetensors.index.json").read_text())
+    weights = tensors.read(shard)
+    weights["single_vector_projector.weight"] = ("F32", [2, 48], bytes(2 * 48 * 4))
+    tensors.write(shard, weights)
+    index["weight_map"]["single_vector_projector.weight"] = shard.name
+    (checkpoint / "model.safetensors.index.json").write_text(json.dumps(index))
+
+    words = refused(checkpoint, "-o", tmp_path / "out", "--task", "code")
+
+    assert "(unsupported_model)" in words and "'single_vector_projector.weight'" in words
+
+
+# The backbone alone
+
+@pytest.fixture
+def backbone(tmp_path):
+    """BiQwen2, with a config.json that names the backbone."""
+    shutil.copytree(HERE / "biqwen2-tiny", tmp_path / "plain")
+    config = json.loads((tmp_path / "plain/config.json").read_text())
+    (tmp_path / "plain/config.json").write_text(json.dumps({**config, "architectures": ["Qwen2VLForConditionalGeneration"]}))
+    return tmp_path / "plain"
+
+
+def test_a_head_that_config_json_does_not_say(backbone, tmp_path):
+    assert "there is no projection" in refused(backbone, "-o", tmp_path / "out")
+
+    check_every_graph(backbone, tmp_path / "out", "--head", "last-token")
+
+    assert facts_of(tmp_path / "out")["head"] == "last-token"
+
+
+def test_a_head_is_what_the_job_asks_for(tmp_path):
+    """The mean of BiQwen2's tokens is not its last one: what makes the test above believable."""
+    (case,) = (HERE / "biqwen2-tiny").glob("case-text-batch*")
+    words = refused(HERE / "biqwen2-tiny", "-o", tmp_path / "out", "--variants", "text", "--head", "mean", "--reference", case)
+    assert "1 of 5 runs failed, the first being case 'text-batch' on the text graph" in words
+    run("colconvctl", "convert", HERE / "biqwen2-tiny", "-o", tmp_path / "out", "--variants", "text", "--head", "mean")
+    assert facts_of(tmp_path / "out")["head"] == "mean"
+
+
+@pytest.mark.parametrize("name, head, class_name", [("colqwen2-tiny", "last-token", "ColQwen2ForRetrieval"),
+                                                    ("biqwen2-tiny", "multi-vector", "BiQwen2")])
+def test_a_head_against_the_class(name, head, class_name, tmp_path):
+    words = refused(HERE / name, "-o", tmp_path / "out", "--head", head)
+
+    assert "(bad_request)" in words and f"the head '{head}' is not one of the class '{class_name}' that config.json names" in words
+
+
+def test_a_projection_against_the_head(tmp_path):
+    """The class is the backbone's, but the checkpoint has what makes a vector for each token."""
+    shutil.copytree(HERE / "colgemma3-tiny", tmp_path / "plain")
+    config = json.loads((tmp_path / "plain/config.json").read_text())
+    (tmp_path / "plain/config.json").write_text(json.dumps({**config, "architectures": ["Gemma3ForConditionalGeneration"]}))
+
+    words = refused(tmp_path / "plain", "-o", tmp_path / "out", "--head", "last-token")
+
+    assert "is the projection of a vector for each token" in words
