@@ -362,13 +362,40 @@ graph_print(const json_t *graph, struct err *e)
 	return r < 0 ? r : layers_print(json_object_get(graph, "layers"), e);
 }
 
+/* How far a ranking by the graphs is from the original's. */
+static void
+ranking_fact(const json_t *ranking)
+{
+	_cleanup_free_ char *said =
+		str_printf("%" PRIu64 " queries by %s, %" PRIu64
+			   " documents: Kendall's tau %.4f, top-1 %.4f, top-5 %.4f",
+			   job_whole(ranking, "queries"), job_str(ranking, "queries_model"),
+			   job_whole(ranking, "documents"), job_number(ranking, "mean_tau"),
+			   job_number(ranking, "top1"), job_number(ranking, "top5"));
+
+	fact_print("ranking", said ? said : "");
+}
+
+static void
+rounding_fact(const json_t *rounding)
+{
+	_cleanup_free_ char *said = NULL;
+
+	if (!json_is_object(rounding))
+		return;
+	said = str_printf("%" PRIu64 " weights to 8 bits, %zu of them kept in float16",
+			  job_whole(rounding, "matrices"),
+			  json_array_size(json_object_get(rounding, "kept")));
+	fact_print("rounding", said ? said : "");
+}
+
 static void
 manifest_print(const json_t *manifest)
 {
 	static const char *const tops[] = {"architecture", "parameters", "versions"};
 	const json_t *parity = json_object_get(manifest, "parity"), *worst = json_object_get(parity, "worst");
 	const char *key;
-	json_t *value;
+	json_t *value, *ranking;
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(tops); i++)
@@ -383,6 +410,9 @@ manifest_print(const json_t *manifest)
 									       : "FAILED");
 	fact_member(worst, "max_abs");
 	fact_member(worst, "min_cosine");
+	json_array_foreach(json_object_get(parity, "ranking"), i, ranking)
+		ranking_fact(ranking);
+	rounding_fact(json_object_get(manifest, "rounding"));
 	(void)fputc('\n', stdout);
 }
 

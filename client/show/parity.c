@@ -72,7 +72,22 @@ ranking_print(const json_t *ranking, FILE *f)
 	if (json_is_true(json_object_get(ranking, "kept")))
 		(void)fputs("order kept\n", f);
 	else
-		(void)fprintf(f, "%" PRIu64 " pairs swapped\n", job_whole(ranking, "swapped"));
+		(void)fprintf(f,
+			      "%" PRIu64
+			      " pairs swapped, Kendall's tau %.4f, top-1 agreement %.4f, top-5 %.4f\n",
+			      job_whole(ranking, "swapped"), job_number(ranking, "mean_tau"),
+			      job_number(ranking, "top1"), job_number(ranking, "top5"));
+}
+
+static void
+cosines_print(const json_t *c, FILE *f)
+{
+	if (json_is_object(c))
+		(void)fprintf(
+			f,
+			"cosine: mean %.6f, median %.6f, 5 %% below %.6f, 1 %% below %.6f, smallest %.6f\n",
+			job_number(c, "mean"), job_number(c, "median"), job_number(c, "p5"),
+			job_number(c, "p1"), job_number(c, "min"));
 }
 
 int
@@ -100,8 +115,12 @@ parity_print(const json_t *report, FILE *f, struct err *e)
 		message_print(item, f);
 	json_array_foreach(rankings, i, item)
 		ranking_print(item, f);
-	(void)fprintf(f, "%s: limits are max abs %g and min cosine %.9g\n",
+	cosines_print(json_object_get(report, "cosine"), f);
+	(void)fprintf(f, "%s: limits are max abs %g and min cosine %.9g",
 		      json_is_true(json_object_get(report, "passed")) ? "passed" : "FAILED",
 		      job_number(limits, "max_abs"), job_number(limits, "min_cosine"));
+	if (job_number(limits, "min_top5") > 0)
+		(void)fprintf(f, ", and top-5 agreement %.4g", job_number(limits, "min_top5"));
+	(void)fputc('\n', f);
 	return 0;
 }

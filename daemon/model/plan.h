@@ -16,9 +16,15 @@ enum {
 	PLAN_PARTIAL = 1 << 4, /* likewise, and each tile is masked but for a part of it */
 };
 
+#define PLAN_ROWS_MAX 16
+
+/* Cases that are ranked: every query scores every document. Others are only compared. */
+enum plan_role { PLAN_ROLE_NONE, PLAN_ROLE_QUERY, PLAN_ROLE_DOCUMENT };
+
 struct plan {
-	const char *name;
-	unsigned kind; /* one of PLAN_* */
+	char name[32];
+	enum plan_role role; /* in rankings */
+	unsigned kind;       /* one of PLAN_* */
 	bool pad_right;
 	int n_rows;
 	struct plan_row {
@@ -27,11 +33,18 @@ struct plan {
 		struct {
 			int h, w; /* in patches or, of the kinds TILES and PARTIAL, in tiles; families with one size of image ignore it */
 		} image[2];
-	} row[5];
+	} row[PLAN_ROWS_MAX];
 };
 
 size_t plan_count(void);
 const struct plan *plan_get(size_t i);
+
+/*
+ * Plan `i` of those that rank PLAN_RANKED queries and as many documents; false after the last. A document is a page with
+ * a small image, as far as `pages` go, and then text. `kinds` are those of the family.
+ */
+#define PLAN_RANKED 64
+bool plan_ranked(size_t i, unsigned kinds, size_t pages, struct plan *ret);
 
 bool plan_has_images(const struct plan *p);
 int64_t plan_image_count(const struct plan *p); /* of all rows */

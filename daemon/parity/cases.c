@@ -202,6 +202,9 @@ case_read(struct st_file *file_take, const char *expect, struct parity_case *ret
 	if (r == 0)
 		r = mask_read(ret, e);
 	ret->has_pixels = r == 0 && has_pixels(ret->file);
+	ret->role = st_find(ret->file, "ranking.query")      ? CASE_ROLE_QUERY
+		    : st_find(ret->file, "ranking.document") ? CASE_ROLE_DOCUMENT
+							     : CASE_ROLE_NONE;
 	return r;
 }
 

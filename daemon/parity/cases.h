@@ -15,8 +15,9 @@
  *	in.grey_level       F32 [1]: how much pixel_values changes when a sample changes by one grey level
  *
  * and may lack out.embeddings. Such a case is only for the graph preprocess: its outputs are compared with
- * the inputs of the same names. Other tensors are ignored. All cases in a list have the same dim, so that
- * each can be scored against each other.
+ * the inputs of the same names. A case with a tensor `ranking.query` or `ranking.document` provides the queries or the
+ * documents of the rankings; once such cases exist, the rankings use no others. Other tensors are ignored. All cases in a list have
+ * the same dim, so that each can be scored against each other.
  */
 #ifndef PARITY_CASES_H
 #define PARITY_CASES_H
@@ -24,6 +25,8 @@
 #include "checkpoint/safetensors.h"
 
 #define CASES_MAX 1000 /* files in a list */
+
+enum case_role { CASE_ROLE_NONE, CASE_ROLE_QUERY, CASE_ROLE_DOCUMENT };
 
 struct parity_case {
 	char *path;
@@ -38,6 +41,7 @@ struct parity_case {
 	bool has_picture; /* the case has in.image */
 	bool unmasked;    /* compare unmasked tokens only: cases_unmask() */
 	bool has_pixels;  /* an input holds pixels: its elements are not whole numbers, or they are bytes */
+	enum case_role role; /* in rankings */
 };
 
 struct cases {

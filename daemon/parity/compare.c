@@ -111,6 +111,16 @@ compare_judge(const struct compare *c, const struct limits *l, struct err *e)
 	return 0;
 }
 
+double
+compare_cosine(const float *want, const float *got, size_t dim)
+{
+	struct compare unused = {.tokens = 0};
+	struct sums s = {0};
+
+	token_add(want, got, dim, &unused, &s);
+	return cosine(&s);
+}
+
 static double
 dot(const float *a, const float *b, size_t n)
 {
@@ -150,19 +160,54 @@ compare_maxsim(const float *q, const bool *q_valid, size_t q_tokens, const float
 }
 
 /*
- * Counts the pairs of documents that the original's scores (want) separate and got's scores order the other
- * way round.
+ * Adds one query to the ranking: the pairs of documents that the original's scores (want) separate, and those of them
+ * that got's scores order the other way round.
  */
-static size_t
-swaps_count(const double *want, const double *got, size_t n)
+static void
+pairs_add(const double *want, const double *got, size_t n, struct ranking *r)
 {
-	size_t i, k, swaps = 0;
+	size_t i, k, pairs = 0, ordered = 0, swapped = 0;
+	double tau;
 
 	for (i = 0; i < n; i++)
-		for (k = 0; k < n; k++)
-			if (want[i] > want[k] + RANKING_TIE && got[i] < got[k])
-				swaps++;
-	return swaps;
+		for (k = 0; k < n; k++) {
+			if (want[i] <= want[k] + RANKING_TIE)
+				continue;
+			pairs++;
+			ordered += got[i] > got[k];
+			swapped += got[i] < got[k];
+		}
+	tau = pairs ? ((double)ordered - (double)swapped) / (double)pairs : 1;
+	r->swapped += swapped;
+	r->min_tau = MIN(r->min_tau, tau);
+	r->mean_tau += tau / (double)r->queries;
+}
+
+/* The place of document i by these scores: how many are before it. Of equal scores the earlier document is the first. */
+static size_t
+place_of(const double *scores, size_t n, size_t i)
+{
+	size_t k, place = 0;
+
+	for (k = 0; k < n; k++)
+		place += scores[k] > scores[i] || (k < i && scores[k] >= scores[i]);
+	return place;
+}
+
+/* The share of got's first `top` documents whose scores by want are not below the last of want's first ones. */
+static double
+top_agree(const double *want, const double *got, size_t n, size_t top)
+{
+	size_t i, same = 0;
+	double least = 0;
+
+	top = MIN(top, n);
+	for (i = 0; i < n; i++)
+		if (place_of(want, n, i) == top - 1)
+			least = want[i];
+	for (i = 0; i < n; i++)
+		same += place_of(got, n, i) < top && want[i] >= least - RANKING_TIE;
+	return top ? (double)same / (double)top : 1;
 }
 
 void
@@ -177,7 +222,7 @@ int
 compare_ranking(const struct row *queries, size_t nq, const struct row *docs, size_t nd, size_t dim,
 		struct ranking *ret, struct err *e)
 {
-	_cleanup_(ranking_release) struct ranking r = {.queries = nq, .documents = nd};
+	_cleanup_(ranking_release) struct ranking r = {.queries = nq, .documents = nd, .min_tau = 1};
 	const struct row *q, *d;
 	double *want, *got;
 	size_t i, k;
@@ -198,7 +243,9 @@ compare_ranking(const struct row *queries, size_t nq, const struct row *docs, si
 				compare_maxsim(q->got, q->valid, q->tokens, d->got, d->valid, d->tokens, dim);
 			r.max_score_change = MAX(r.max_score_change, fabs(got[k] - want[k]));
 		}
-		r.swapped += swaps_count(want, got, nd);
+		pairs_add(want, got, nd, &r);
+		r.top1 += top_agree(want, got, nd, 1) / (double)nq;
+		r.top5 += top_agree(want, got, nd, 5) / (double)nq;
 	}
 	*ret = r;
 	r.want = r.got = NULL;

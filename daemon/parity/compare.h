@@ -32,6 +32,7 @@
 struct limits {
 	double max_abs;
 	double min_cosine;
+	double min_top5; /* smallest agreement of the first five documents in a ranking; 0: any */
 };
 
 #define COMPARE_EDGES 52
@@ -75,11 +76,18 @@ struct ranking {
 	size_t documents;
 	double max_score_change; /* max |score by got - score by want| over all pairs */
 	size_t swapped; /* pairs of documents, without ties, that some query now ranks the other way round */
-	double *want;   /* [queries, documents]: the scores */
-	double *got;    /* likewise */
+	double min_tau; /* Kendall's tau of a query: (pairs in order - pairs swapped) / all pairs without ties; 1 if all are ties */
+	double mean_tau; /* over the queries */
+	double top1,
+		top5; /* share of got's first (five) documents that are among want's, or tie with the last of those */
+	double *want; /* [queries, documents]: the scores */
+	double *got;  /* likewise */
 };
 
 void ranking_release(struct ranking *r);
+
+/* Of two vectors: 1 when both are zero, 0 when one is. */
+double compare_cosine(const float *want, const float *got, size_t dim);
 
 double compare_maxsim(const float *q, const bool *q_valid, size_t q_tokens, const float *d,
 		      const bool *d_valid, size_t d_tokens, size_t dim);

@@ -50,6 +50,7 @@ enum opt {
 	OPT_UNMASKED,
 	OPT_MAX_ABS,
 	OPT_MIN_COSINE,
+	OPT_MIN_TOP5,
 	OPT_OUTPUT,
 	OPT_THREADS,
 	OPT_RUNTIME,
@@ -71,6 +72,7 @@ static const struct option options[] = {
 	{"unmasked", no_argument, NULL, OPT_UNMASKED},
 	{"max-abs", required_argument, NULL, OPT_MAX_ABS},
 	{"min-cosine", required_argument, NULL, OPT_MIN_COSINE},
+	{"min-top5", required_argument, NULL, OPT_MIN_TOP5},
 	{"output", required_argument, NULL, OPT_OUTPUT},
 	{"threads", required_argument, NULL, OPT_THREADS},
 	{"runtime", required_argument, NULL, OPT_RUNTIME},
@@ -98,6 +100,8 @@ static const char help[] =
 	"  --unmasked           compare unmasked tokens alone\n"
 	"  --max-abs X          largest absolute difference of an element (1e-4)\n"
 	"  --min-cosine X       smallest cosine of an unmasked token's vectors (0.99999)\n"
+	"  --min-top5 X         smallest share of the first five documents of a query that must\n"
+	"                       be the original's (0)\n"
 	"  --output FILE        write the report as JSON\n"
 	"  --threads N          threads of ONNX Runtime (as many as CPUs)\n"
 	"  --runtime FILE       ONNX Runtime's library; else $COLCONV_ORT_LIBRARY, else the\n"
@@ -192,6 +196,8 @@ option_parse(struct args *a, int opt, char *const *argv, struct err *e)
 		return str_to_double(optarg, 0, INFINITY, "--max-abs", &a->limits.max_abs, e);
 	case OPT_MIN_COSINE:
 		return str_to_double(optarg, -1, 1, "--min-cosine", &a->limits.min_cosine, e);
+	case OPT_MIN_TOP5:
+		return str_to_double(optarg, 0, 1, "--min-top5", &a->limits.min_top5, e);
 	case OPT_OUTPUT:
 		a->output = optarg;
 		return 0;

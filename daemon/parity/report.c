@@ -4,12 +4,14 @@
 
 #include "base/str.h"
 
-/* Rows to score on each side. More rows would take longer and not change the verdict. */
+/* Rows to score on each side if no case has a role. More rows would take longer and not change the verdict. */
 #define RANKING_ROWS_MAX 32
+#define RANKING_MARKED_MAX 1024 /* where cases do */
+#define RANKING_SCORES_MAX 32   /* rows of a ranking whose scores are reported one by one */
 
 struct rows {
-	struct row items[RANKING_ROWS_MAX];
-	size_t count;
+	struct row items[RANKING_MARKED_MAX];
+	size_t count, max;
 };
 
 void
@@ -59,7 +61,7 @@ rows_add(struct rows *l, const struct run *r)
 	const struct parity_case *c = r->c;
 	size_t b;
 
-	for (b = 0; b < c->batch && l->count < RANKING_ROWS_MAX; b++)
+	for (b = 0; b < c->batch && l->count < l->max; b++)
 		l->items[l->count++] = (struct row){
 			.want = c->want + b * c->tokens * c->dim,
 			.got = r->got + b * c->tokens * c->dim,
@@ -79,10 +81,29 @@ rows_collect(const struct report *r, enum variant v, bool pixels, struct rows *r
 	size_t i;
 
 	ret->count = 0;
+	ret->max = RANKING_ROWS_MAX;
 	for (i = 0; i < r->run_count; i++) {
 		run = &r->runs[i];
 		if (run->variant == v && run->c->has_pixels == pixels && run->pixels != PIXELS_NONE &&
 		    run_usable(run))
+			rows_add(ret, run);
+	}
+}
+
+/* The rows of the cases with that role: those with pixels by the graph `v` or, where it takes none, by the image graph. */
+static void
+rows_marked(const struct report *r, enum variant v, enum case_role role, struct rows *ret)
+{
+	const bool both = variant_takes(v, /*images=*/true);
+	const struct run *run;
+	size_t i;
+
+	ret->count = 0;
+	ret->max = RANKING_MARKED_MAX;
+	for (i = 0; i < r->run_count; i++) {
+		run = &r->runs[i];
+		if (run->c->role == role && run->pixels != PIXELS_NONE && run_usable(run) &&
+		    run->variant == (run->c->has_pixels && !both ? VARIANT_IMAGE : v))
 			rows_add(ret, run);
 	}
 }
@@ -99,21 +120,41 @@ rows_of_longest(const struct report *r, enum variant v, struct rows *ret)
 			longest = run;
 	}
 	ret->count = 0;
+	ret->max = RANKING_ROWS_MAX;
 	if (longest)
 		rows_add(ret, longest);
+}
+
+/* The image graph embedded documents that are marked. */
+static bool
+marked_pages(const struct report *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->run_count; i++)
+		if (r->runs[i].variant == VARIANT_IMAGE && r->runs[i].c->role == CASE_ROLE_DOCUMENT)
+			return true;
+	return false;
 }
 
 static int
 rank_variant(struct report *r, enum variant v, struct err *e)
 {
 	struct report_ranking k = {.queries = v, .documents = v};
-	struct rows queries, docs;
+	static struct rows queries, docs; /* too large for a stack */
 	int q;
 
-	rows_collect(r, v, /*pixels=*/false, &queries);
+	rows_marked(r, v, CASE_ROLE_QUERY, &queries);
+	rows_marked(r, v, CASE_ROLE_DOCUMENT, &docs);
+	k.marked = queries.count && docs.count;
+	if (!k.marked)
+		rows_collect(r, v, /*pixels=*/false, &queries);
 	if (queries.count == 0)
 		return 0;
-	rows_collect(r, v, /*pixels=*/true, &docs);
+	if (k.marked && !variant_takes(v, /*images=*/true) && marked_pages(r))
+		k.documents = VARIANT_IMAGE;
+	if (!k.marked)
+		rows_collect(r, v, /*pixels=*/true, &docs);
 	if (docs.count == 0) {
 		k.documents = VARIANT_IMAGE;
 		rows_collect(r, VARIANT_IMAGE, /*pixels=*/true, &docs);
@@ -141,6 +182,24 @@ report_rank(struct report *r, struct err *e)
 	return 0;
 }
 
+static int
+rankings_judge(const struct report *r, struct err *e)
+{
+	const struct report_ranking *k;
+	size_t i;
+
+	for (i = 0; i < r->ranking_count; i++) {
+		k = &r->rankings[i];
+		if (k->r.top5 < r->limits.min_top5)
+			return err_set(e, E_PARITY,
+				       "of the first five documents of %zu queries by the %s graph, %.4g are "
+				       "those of the "
+				       "original, which is below %.4g",
+				       k->r.queries, variant_name(k->queries), k->r.top5, r->limits.min_top5);
+	}
+	return 0;
+}
+
 int
 report_verdict(const struct report *r, struct err *e)
 {
@@ -153,7 +212,7 @@ report_verdict(const struct report *r, struct err *e)
 			failed++;
 		}
 	if (!first)
-		return 0;
+		return rankings_judge(r, e);
 	return err_set(e, E_PARITY, "%zu of %zu runs failed, the first being case '%s' on the %s graph: %s",
 		       failed, r->run_count, first->c->name, variant_name(first->variant), first->why.msg);
 }
@@ -281,12 +340,65 @@ run_to_json(const struct run *r)
 static json_t *
 ranking_to_json(const struct report_ranking *k)
 {
-	return json_pack("{s:s, s:s, s:I, s:I, s:f, s:f, s:I, s:b, s:o, s:o}", "queries_model",
-			 variant_name(k->queries), "documents_model", variant_name(k->documents), "queries",
-			 (json_int_t)k->r.queries, "documents", (json_int_t)k->r.documents,
-			 "max_score_change", k->r.max_score_change, "tie", RANKING_TIE, "swapped",
-			 (json_int_t)k->r.swapped, "kept", k->r.swapped == 0, "original",
-			 scores_to_json(k->r.want, &k->r), "onnx", scores_to_json(k->r.got, &k->r));
+	const struct ranking *r = &k->r;
+	json_t *j = json_pack("{s:s, s:s, s:I, s:I, s:f, s:f, s:I, s:b, s:f, s:f, s:f, s:f}", "queries_model",
+			      variant_name(k->queries), "documents_model", variant_name(k->documents),
+			      "queries", (json_int_t)r->queries, "documents", (json_int_t)r->documents,
+			      "max_score_change", r->max_score_change, "tie", RANKING_TIE, "swapped",
+			      (json_int_t)r->swapped, "kept", r->swapped == 0, "min_tau", r->min_tau,
+			      "mean_tau", r->mean_tau, "top1", r->top1, "top5", r->top5);
+
+	if (MAX(r->queries, r->documents) > RANKING_SCORES_MAX ||
+	    member_add(j, json_pack("{s:o, s:o}", "original", scores_to_json(r->want, r), "onnx",
+				    scores_to_json(r->got, r))) == 0)
+		return j;
+	json_decref(j);
+	return NULL;
+}
+
+static int
+cmp_double(const void *pa, const void *pb)
+{
+	const double a = *(const double *)pa, b = *(const double *)pb;
+
+	return (a > b) - (a < b);
+}
+
+/* Appends the cosines of a run's unmasked tokens. */
+static size_t
+cosines_add(const struct run *r, double *ret)
+{
+	const struct parity_case *c = r->c;
+	size_t t, n = 0;
+
+	for (t = 0; t < c->batch * c->tokens; t++)
+		if (c->valid[t])
+			ret[n++] = compare_cosine(c->want + t * c->dim, r->got + t * c->dim, c->dim);
+	return n;
+}
+
+/* Over the unmasked tokens of all runs: the mean, and what a share of them is below. Null: nothing was compared. */
+static json_t *
+cosines_to_json(const struct report *r)
+{
+	_cleanup_free_ double *all = NULL;
+	size_t i, n = 0, total = 0;
+	double sum = 0;
+
+	for (i = 0; i < r->run_count; i++)
+		total += r->runs[i].got ? r->runs[i].cmp.tokens : 0;
+	if (total == 0)
+		return json_null();
+	all = calloc(total, sizeof(*all));
+	if (!all)
+		return NULL;
+	for (i = 0; i < r->run_count; i++)
+		n += r->runs[i].got ? cosines_add(&r->runs[i], all + n) : 0;
+	qsort(all, n, sizeof(*all), cmp_double);
+	for (i = 0; i < n; i++)
+		sum += all[i];
+	return json_pack("{s:f, s:f, s:f, s:f, s:f}", "min", all[0], "p1", all[n / 100], "p5", all[n / 20],
+			 "median", all[n / 2], "mean", sum / (double)n);
 }
 
 int
@@ -303,12 +415,12 @@ report_to_json(const struct report *r, json_t **ret, struct err *e)
 	for (i = 0; i < r->ranking_count; i++)
 		k |= json_array_append_new(rankings, ranking_to_json(&r->rankings[i]));
 	/* "o" takes its value even when packing fails */
-	*ret = json_pack("{s:s, s:s, s:{s:f, s:f}, s:o, s:o, s:o, s:{s:f, s:f}, s:b}", "format",
+	*ret = json_pack("{s:s, s:s, s:{s:f, s:f, s:f}, s:o, s:o, s:o, s:o, s:{s:f, s:f}, s:b}", "format",
 			 "colconv-parity/1", "onnxruntime", r->runtime_version, "limits", "max_abs",
-			 r->limits.max_abs, "min_cosine", r->limits.min_cosine, "edges",
-			 numbers_to_json(compare_edges, COMPARE_EDGES), "cases", cases, "ranking", rankings,
-			 "worst", "max_abs", max_abs, "min_cosine", min_cosine, "passed",
-			 report_verdict(r, /*e=*/NULL) == 0);
+			 r->limits.max_abs, "min_cosine", r->limits.min_cosine, "min_top5",
+			 r->limits.min_top5, "edges", numbers_to_json(compare_edges, COMPARE_EDGES), "cases",
+			 cases, "ranking", rankings, "cosine", cosines_to_json(r), "worst", "max_abs",
+			 max_abs, "min_cosine", min_cosine, "passed", report_verdict(r, /*e=*/NULL) == 0);
 	if (*ret && k == 0)
 		return 0;
 	json_decref(*ret);
@@ -351,7 +463,11 @@ ranking_print(const struct report_ranking *k, FILE *f)
 		      k->r.queries, variant_name(k->queries), k->r.documents, variant_name(k->documents),
 		      k->r.max_score_change);
 	if (k->r.swapped)
-		(void)fprintf(f, "%zu pairs of documents swapped\n", k->r.swapped);
+		(void)fprintf(f,
+			      "%zu pairs of documents swapped, Kendall's tau %.4f (smallest %.4f), top-1 "
+			      "agreement %.4f, "
+			      "top-5 %.4f\n",
+			      k->r.swapped, k->r.mean_tau, k->r.min_tau, k->r.top1, k->r.top5);
 	else
 		(void)fprintf(f, "order kept\n");
 }

@@ -3,23 +3,24 @@
  *
  *	{"format": "colconv-parity/1",
  *	 "onnxruntime": "1.30.0",
- *	 "limits": {"max_abs", "min_cosine"},
+ *	 "limits": {"max_abs", "min_cosine", "min_top5"},
  *	 "edges": [1e-16, 2e-16, ... 10],
  *	 "cases": [{"name", "file", "model", "pixels"?, "passed", "seconds", "message"?, "tokens"?,
  *	            "max_abs"?, "mean_abs"?, "rel_l2"?, "min_cosine"?, "mean_cosine"?, "nan"?,
  *	            "cosine_counts"?: [...], "abs_counts"?: [...],
  *	            "samples"?, "differing"?, "max_levels"?}],
  *	 "ranking": [{"queries_model", "documents_model", "queries", "documents",
- *	              "max_score_change", "tie", "swapped", "kept",
- *	              "original": [[...], ...], "onnx": [[...], ...]}],
+ *	              "max_score_change", "tie", "swapped", "kept", "min_tau", "mean_tau", "top1", "top5",
+ *	              "original"?: [[...], ...], "onnx"?: [[...], ...]}],
+ *	 "cosine": {"min", "p1", "p5", "median", "mean"},
  *	 "worst": {"max_abs", "min_cosine"},
  *	 "passed": true}
  *
  * A case is listed once for every graph that ran it. `samples`, `differing` and `max_levels` (in grey
  * levels) are figures of preprocess. `pixels` is "zeros" or "none" when a text case ran with blank images
  * or without images. The figures are missing when there was nothing to compare; `message` then says why.
- * The counts are those of compare.h's bins, one more than the edges. A ranking has the scores of both
- * models, one row per query. A changed ranking alone does not fail the check.
+ * The counts are those of compare.h's bins, one more than the edges. A small ranking has the scores of both
+ * models, one row per query. A changed ranking fails the check only through min_top5.
  */
 #ifndef PARITY_REPORT_H
 #define PARITY_REPORT_H
@@ -31,6 +32,7 @@
 struct report_ranking {
 	enum variant queries; /* the graphs that embedded the queries and the documents */
 	enum variant documents;
+	bool marked; /* of cases that say that they are queries and documents */
 	struct ranking r;
 };
 

@@ -9,11 +9,11 @@
 /* Default parity limits for each dtype and storage; the first row that fits counts. */
 static const struct {
 	enum spec_word dtype, storage; /* SPEC_WORD_MAX: any */
-	double max_abs, min_cosine;
+	double max_abs, min_cosine, min_top5;
 } limits[] = {
-	{SPEC_DTYPE_FP32, SPEC_STORAGE_INT8, 2e-1, 0.99},
-	{SPEC_DTYPE_FP32, SPEC_WORD_MAX, 1e-4, 0.99999},
-	{SPEC_DTYPE_FP16, SPEC_WORD_MAX, 5e-2, 0.999},
+	{SPEC_DTYPE_FP32, SPEC_STORAGE_INT8, 2e-1, 0.99, 0.98},
+	{SPEC_DTYPE_FP32, SPEC_WORD_MAX, 1e-4, 0.99999, 0},
+	{SPEC_DTYPE_FP16, SPEC_WORD_MAX, 5e-2, 0.999, 0},
 };
 
 int
@@ -142,5 +142,13 @@ rule_min_cosine(struct spec *spec, bool given, struct err *e _unused_)
 {
 	if (!given)
 		spec->min_cosine = limits[limits_of(spec)].min_cosine;
+	return 0;
+}
+
+int
+rule_min_top5(struct spec *spec, bool given, struct err *e _unused_)
+{
+	if (!given)
+		spec->min_top5 = limits[limits_of(spec)].min_top5;
 	return 0;
 }

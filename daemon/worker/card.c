@@ -157,6 +157,42 @@ graph_row_put(struct buf *b, const json_t *cases, const char *graph)
 }
 
 static void
+rankings_put(struct buf *b, const json_t *rankings)
+{
+	json_t *k;
+	size_t i;
+
+	json_array_foreach(rankings, i, k) {
+		if (i == 0)
+			buf_puts(b, "\n| ranking by | queries | documents | largest change of a score | "
+				    "Kendall's tau | top-1 | "
+				    "top-5 |\n|---|---|---|---|---|---|---|\n");
+		buf_printf(b,
+			   "| %s, %s | %" JSON_INTEGER_FORMAT " | %" JSON_INTEGER_FORMAT
+			   " | %.1e | %.4f | %.4f | %.4f |\n",
+			   fact(k, "queries_model"), fact(k, "documents_model"),
+			   json_integer_value(json_object_get(k, "queries")),
+			   json_integer_value(json_object_get(k, "documents")), number(k, "max_score_change"),
+			   number(k, "mean_tau"), number(k, "top1"), number(k, "top5"));
+	}
+}
+
+static void
+rounding_put(struct buf *b, const json_t *rounding)
+{
+	if (!json_is_object(rounding))
+		return;
+	buf_printf(b,
+		   "\nThe weights are rounded to 8 bits, so that the embeddings differ from the original's "
+		   "by what these "
+		   "tables say. %" JSON_INTEGER_FORMAT
+		   " weights are meant to be rounded; %zu of them are kept in float16 "
+		   "because their error was too large.\n",
+		   json_integer_value(json_object_get(rounding, "matrices")),
+		   json_array_size(json_object_get(rounding, "kept")));
+}
+
+static void
 parity_put(struct buf *b, const struct conversion *c, const json_t *facts)
 {
 	const json_t *limits = json_object_get(c->parity, "limits");
@@ -179,6 +215,8 @@ parity_put(struct buf *b, const struct conversion *c, const json_t *facts)
 		number(limits, "min_cosine"));
 	json_object_foreach(json_object_get(facts, "graphs"), graph, g)
 		graph_row_put(b, json_object_get(c->parity, "cases"), graph);
+	rankings_put(b, json_object_get(json_object_get(facts, "parity"), "ranking"));
+	rounding_put(b, json_object_get(facts, "rounding"));
 }
 
 /* ---- prompts ---- */

@@ -18,8 +18,12 @@ tensor_write(struct stw *w, const struct feed *f, struct err *e)
 }
 
 int
-case_write(const char *path, const struct feeds *in, const struct feed *out, struct err *e)
+case_write(const char *path, const struct feeds *in, const struct feed *out, enum plan_role role,
+	   struct err *e)
 {
+	static const char *const roles[] = {
+		[PLAN_ROLE_QUERY] = "ranking.query", [PLAN_ROLE_DOCUMENT] = "ranking.document"};
+	static const int64_t yes = 1;
 	_cleanup_(stw_free) struct stw *w = NULL;
 	int i, r;
 
@@ -28,11 +32,15 @@ case_write(const char *path, const struct feeds *in, const struct feed *out, str
 		r = tensor_declare(w, "in", &in->feed[i], e);
 	if (r == 0 && out)
 		r = tensor_declare(w, "out", out, e);
+	if (r == 0 && role)
+		r = stw_add(w, roles[role], ELEM_I64, 1, &yes, e);
 	if (r == 0)
 		r = stw_begin(w, e);
 	for (i = 0; r == 0 && i < in->n; i++)
 		r = tensor_write(w, &in->feed[i], e);
 	if (r == 0 && out)
 		r = tensor_write(w, out, e);
+	if (r == 0 && role)
+		r = stw_data(w, &yes, sizeof(yes), e);
 	return r < 0 ? r : stw_finish(w, e);
 }

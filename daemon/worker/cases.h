@@ -6,8 +6,10 @@
 #define WORKER_CASES_H
 
 #include "model/feeds.h"
+#include "model/plan.h"
 
-/* `out` may be NULL: a case that has only inputs. */
-int case_write(const char *path, const struct feeds *in, const struct feed *out, struct err *e);
+/* `out` may be NULL: a case that has only inputs. A case with a role also has the tensor `ranking.query` or `ranking.document`. */
+int case_write(const char *path, const struct feeds *in, const struct feed *out, enum plan_role role,
+	       struct err *e);
 
 #endif

@@ -228,13 +228,35 @@ source_list(const struct conversion *c)
 	return json_whole(source, json_object_set_new(source, "base", source_part(c, base, 0, n - 1)));
 }
 
+/* The rankings without their scores. */
+static json_t *
+rankings_short(const json_t *report)
+{
+	static const char *const keys[] = {"queries_model",    "documents_model", "queries", "documents",
+					   "max_score_change", "mean_tau",        "top1",    "top5"};
+	json_t *list = json_array(), *k, *one;
+	int failed = 0;
+	size_t i, n;
+
+	json_array_foreach(json_object_get(report, "ranking"), i, k) {
+		one = json_object();
+		for (n = 0; n < ARRAY_LEN(keys); n++)
+			failed |= json_object_set(one, keys[n], json_object_get(k, keys[n]));
+		failed |= json_array_append_new(list, one);
+	}
+	return json_whole(list, failed);
+}
+
 static json_t *
 parity_short(const struct conversion *c)
 {
-	return c->parity ? json_pack("{s:O, s:O, s:O}", "passed", json_object_get(c->parity, "passed"),
-				     "limits", json_object_get(c->parity, "limits"), "worst",
-				     json_object_get(c->parity, "worst"))
-			 : json_null();
+	return c->parity
+		       ? json_pack("{s:O, s:O, s:O, s:O, s:o}", "passed",
+				   json_object_get(c->parity, "passed"), "limits",
+				   json_object_get(c->parity, "limits"), "worst",
+				   json_object_get(c->parity, "worst"), "cosine",
+				   json_object_get(c->parity, "cosine"), "ranking", rankings_short(c->parity))
+		       : json_null();
 }
 
 uint64_t

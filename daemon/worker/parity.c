@@ -63,6 +63,7 @@ parity_run(struct conversion *c, struct err *e)
 	helper_arg(&h, "--expect=%s", head_output(c->found.head));
 	helper_arg(&h, "--max-abs=%.17g", c->spec.max_abs);
 	helper_arg(&h, "--min-cosine=%.17g", c->spec.min_cosine);
+	helper_arg(&h, "--min-top5=%.17g", c->spec.min_top5);
 	for (v = 0; v < VARIANT_MAX; v++)
 		if (c->graph[v]) {
 			_cleanup_free_ char *path = conversion_path(c, c->graph_file[v]);

@@ -104,7 +104,7 @@ graph_for(struct reference *ref, bool images, const struct ir_graph **ret, struc
 
 static int
 graph_compute(const struct ir_graph *g, const struct feeds *in, struct progress *p, const char *path,
-	      struct err *e)
+	      enum plan_role role, struct err *e)
 {
 	const enum tt_device device = tt_cuda_available() ? TT_CUDA : TT_CPU;
 	_cleanup_(eval_free) struct eval *ev = NULL;
@@ -139,7 +139,7 @@ graph_compute(const struct ir_graph *g, const struct feeds *in, struct progress 
 	if (!out)
 		return err_no_memory(e);
 	r = eval_read(ev, g->output, out->data, (size_t)feed_count(out) * elem_size(out->elem), e);
-	return r < 0 ? r : case_write(path, in, out, e);
+	return r < 0 ? r : case_write(path, in, out, role, e);
 }
 
 static int
@@ -156,7 +156,7 @@ case_run(struct reference *ref, const struct plan *plan, const struct ir_graph *
 	ref->progress.name = plan->name;
 	r = c->model->case_make(c->model, c->config, plan, (uint64_t)c->spec.seed, &in, e);
 	if (r == 0)
-		r = graph_compute(g, &in, &ref->progress, path, e);
+		r = graph_compute(g, &in, &ref->progress, path, plan->role, e);
 	ref->progress.before += g->block.n;
 	return r < 0 ? err_context(e, "case '%s'", plan->name) : 0;
 }
@@ -188,10 +188,10 @@ picture_run(struct reference *ref, size_t i, struct err *e)
 	if (r < 0)
 		return err_context(e, "case '%s'", pictures_name(i));
 	if (!picture_embedded(c, i))
-		return case_write(path, &in, NULL, e);
+		return case_write(path, &in, NULL, PLAN_ROLE_NONE, e);
 	r = graph_for(ref, /*images=*/true, &g, e);
 	if (r == 0)
-		r = graph_compute(g, &in, &ref->progress, path, e);
+		r = graph_compute(g, &in, &ref->progress, path, PLAN_ROLE_NONE, e);
 	if (r == 0)
 		ref->progress.before += g->block.n;
 	return r < 0 ? err_context(e, "case '%s'", pictures_name(i)) : 0;
@@ -209,6 +209,59 @@ pictures_run(struct reference *ref, struct err *e)
 	return r;
 }
 
+/* At most this many image tokens are computed for pages that are ranked: a family with large images gets few of them. */
+#define RANKED_TOKENS 1024
+
+/* How many documents of the ranking are pages. */
+static size_t
+ranked_pages(const struct conversion *c)
+{
+	int64_t tokens;
+
+	if (!c->model->image_tokens || !c->graph[VARIANT_IMAGE])
+		return c->graph[VARIANT_UNIFIED] ? 2 : 0;
+	tokens = MAX(c->model->image_tokens(c->config, 6, 6), 1);
+	return (size_t)MAX(2, RANKED_TOKENS / tokens);
+}
+
+/* Calls fn for each plan of the job: those of every job, and those of a ranking where weights are rounded. */
+static int
+plans_walk(struct reference *ref, int (*fn)(struct reference *, const struct plan *, struct err *),
+	   struct err *e)
+{
+	const struct conversion *c = ref->c;
+	struct plan ranked;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < plan_count(); i++)
+		if (case_wanted(c, plan_get(i)))
+			r = fn(ref, plan_get(i), e);
+	for (i = 0; r == 0 && c->rounding && plan_ranked(i, c->model->plans, ranked_pages(c), &ranked); i++)
+		if (case_wanted(c, &ranked))
+			r = fn(ref, &ranked, e);
+	return r;
+}
+
+static int
+plan_count_nodes(struct reference *ref, const struct plan *plan, struct err *e)
+{
+	const struct ir_graph *g;
+	int r = graph_for(ref, plan_has_images(plan), &g, e);
+
+	ref->progress.total += r == 0 ? g->block.n : 0;
+	return r;
+}
+
+static int
+plan_run(struct reference *ref, const struct plan *plan, struct err *e)
+{
+	const struct ir_graph *g;
+	int r = graph_for(ref, plan_has_images(plan), &g, e);
+
+	return r < 0 ? r : case_run(ref, plan, g, e);
+}
+
 int
 reference_run(struct conversion *c, struct err *e)
 {
@@ -224,21 +277,14 @@ reference_run(struct conversion *c, struct err *e)
 	if (!c->case_dir)
 		return err_no_memory(e);
 	r = fs_mkdir(c->case_dir, 0755, e);
-	for (i = 0; r == 0 && i < plan_count(); i++)
-		if (case_wanted(c, plan_get(i))) {
-			r = graph_for(&ref, plan_has_images(plan_get(i)), &g, e);
-			ref.progress.total += r == 0 ? g->block.n : 0;
-		}
+	if (r == 0)
+		r = plans_walk(&ref, plan_count_nodes, e);
 	for (i = 0; r == 0 && c->document && i < pictures_count(); i++)
 		if (picture_embedded(c, i)) {
 			r = graph_for(&ref, /*images=*/true, &g, e);
 			ref.progress.total += r == 0 ? g->block.n : 0;
 		}
-	for (i = 0; r == 0 && i < plan_count(); i++)
-		if (case_wanted(c, plan_get(i))) {
-			r = graph_for(&ref, plan_has_images(plan_get(i)), &g, e);
-			if (r == 0)
-				r = case_run(&ref, plan_get(i), g, e);
-		}
+	if (r == 0)
+		r = plans_walk(&ref, plan_run, e);
 	return r < 0 ? r : pictures_run(&ref, e);
 }

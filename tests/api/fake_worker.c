@@ -395,7 +395,8 @@ report_make(struct buf *files, bool passed)
 	buf_printf(
 		&b,
 		"], \"cases\": [{\"name\": \"one\", \"file\": \"c0\", \"model\": \"text\", \"passed\": %s, "
-		"\"seconds\": 0.1}], \"ranking\": [], \"worst\": {\"max_abs\": 0, \"min_cosine\": 1}, "
+		"\"seconds\": 0.1}], \"ranking\": [], \"cosine\": null, \"worst\": {\"max_abs\": 0, "
+		"\"min_cosine\": 1}, "
 		"\"passed\": %s}",
 		passed ? "true" : "false", passed ? "true" : "false");
 	file_make(files, "parity.json", b.data);

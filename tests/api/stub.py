@@ -12,7 +12,7 @@ FILES = {"model.onnx_data": bytes(range(256)) * 4096, "text.onnx": b"graph", "em
 SPEC = {
     "model": "/srv/models/colqwen2", "base": None, "adapter": "auto", "variants": ["text"], "dtype": "fp32", "storage": "same",
     "layout": "single", "profile": "default", "reference": [],
-    "parity": {"max_abs": 1e-4, "min_cosine": 0.99999, "seed": 1}, "positions": "mrope", "mask_mode": "trained", "task": "auto", "head": "auto",
+    "parity": {"max_abs": 1e-4, "min_cosine": 0.99999, "min_top5": 0.0, "seed": 1}, "positions": "mrope", "mask_mode": "trained", "task": "auto", "head": "auto",
     "labels": {}, "priority": 0, "timeout": None, "attempts": 3,
 }
 TIME = "2026-01-31T08:00:00.123Z"
@@ -53,7 +53,8 @@ PARITY = {
          "message": "the graph does not run\x1b[31m"},
     ],
     "ranking": [{"queries_model": "text", "documents_model": "text", "queries": 4, "documents": 3,
-                 "max_score_change": 2e-6, "tie": 1e-5, "swapped": 0, "kept": True, "original": [], "onnx": []}],
+                 "max_score_change": 2e-6, "tie": 1e-5, "swapped": 0, "kept": True, "min_tau": 1.0, "mean_tau": 1.0, "top1": 1.0, "top5": 1.0, "original": [], "onnx": []}],
+    "cosine": {"min": 0.9999999, "p1": 1.0, "p5": 1.0, "median": 1.0, "mean": 1.0},
     "worst": {"max_abs": 1.5e-6, "min_cosine": 0.9999999}, "passed": False,
 }
 

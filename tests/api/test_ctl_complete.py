@@ -39,7 +39,7 @@ def offered(*words, server=None):
     (["submit", "--bogus=", ""], ["files"]),
     (["submit", ""], ["files"]),
     (["submit", "x", ""], []),
-    (["submit", "--wait", "--min"], ["--min-cosine"]),
+    (["submit", "--wait", "--min"], ["--min-cosine", "--min-top5"]),
     (["convert", "-o", ""], ["dirs"]),
     (["convert", "--worker", ""], ["files"]),
     (["fetch", "--", "--f"], []),

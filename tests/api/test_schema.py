@@ -11,7 +11,7 @@ GOLDEN = TOP / "tests/golden/colqwen2-tiny"
 REQUEST = "JobRequest"
 WHOLE = {
     "model": "/m", "variants": ["text", "unified"], "dtype": "fp32", "storage": "bf16", "layout": "sharded",
-    "adapter": "merge", "shard_size": "2GB", "profile": "seed", "positions": "arange", "mask_mode": "causal", "task": "code", "head": "cls", "reference": ["/a/b"], "parity": {"max_abs": 1e-4, "min_cosine": 0.9, "seed": 1},
+    "adapter": "merge", "shard_size": "2GB", "profile": "seed", "positions": "arange", "mask_mode": "causal", "task": "code", "head": "cls", "reference": ["/a/b"], "parity": {"max_abs": 1e-4, "min_cosine": 0.9, "min_top5": 0.5, "seed": 1},
     "labels": {"team": "search"}, "priority": -100, "timeout": 2592000, "attempts": 10,
 }
 
@@ -77,13 +77,13 @@ def test_requests_that_are_taken(daemon, change):
     {"variants": ["text", "text"]}, {"variants": ["audio"]}, {"variants": "text"}, {"dtype": "fp8"}, {"layout": "none"},
     {"positions": ""}, {"mask_mode": "none"}, {"task": "none"}, {"head": "pooled"}, {"storage": "fp8"}, {"profile": "none"},
     {"shard_size": 0}, {"shard_size": []}, {"reference": ["case"]}, {"reference": ["/a"] * 65}, {"parity": 1},
-    {"parity": {"max_abs": -1}}, {"parity": {"min_cosine": 1.1}}, {"parity": {"seed": -1}}, {"parity": {"seed": 0.5}},
+    {"parity": {"max_abs": -1}}, {"parity": {"min_cosine": 1.1}}, {"parity": {"min_top5": -0.1}}, {"parity": {"seed": -1}}, {"parity": {"seed": 0.5}},
     {"parity": {"bogus": 1}}, {"labels": {"a": 1}}, {"labels": {"a": ""}}, {"labels": {"": "a"}}, {"labels": {"a": "x" * 65}},
     {"labels": {str(i): "x" for i in range(17)}}, {"priority": 101}, {"priority": "1"}, {"timeout": 0}, {"timeout": 2592001},
     {"attempts": 0}, {"attempts": 11}, {"attempts": 1.5}, {"bogus": 1},
     {"storage": "bf16", "dtype": "fp16"}, {"profile": "fastembed"}, {"layout": "single"}, {"revision": "main"}, {"shard_size": "4095"},
     {"shard_size": "1B"}, {"shard_size": ""}, {"shard_size": 1e300}, {"model": "a--b/c"}, {"model": "a/b.git"}, {"model": "a/b..c"}, {"model": "-a/b"},
-    *({name: None} for name in WHOLE.keys() - {"timeout"}), *({"parity": {name: None}} for name in ("max_abs", "min_cosine", "seed")),
+    *({name: None} for name in WHOLE.keys() - {"timeout"}), *({"parity": {name: None}} for name in ("max_abs", "min_cosine", "min_top5", "seed")),
 
 ])
 def test_requests_that_are_refused(daemon, change):

@@ -11,7 +11,7 @@ from test_golden import HERE, run
 SAME = (["--max-abs", "1e-5"], ["--max-abs", "1e-5"])
 ROUNDED = (["--max-abs", "1e-5"], ["--max-abs", "4e-2", "--min-cosine", "0.99"])
 # Of these tiny matrices with random weights: a sum of 32 products has 8 times the noise of one of 2,048.
-EIGHT = (["--min-cosine", "0.9"], ["--min-cosine", "0.9"])
+EIGHT = (["--min-cosine", "0.7", "--min-top5", "0.8"], ["--min-cosine", "0.7", "--min-top5", "0.8"])
 HALF = ([], [])  # the default limits
 FORMS = {
     "single": (["--layout", "single"], SAME),
@@ -53,7 +53,11 @@ def test_every_form_gives_the_originals_embeddings(name, form, tmp_path):
     assert {entry["name"] for entry in manifest["files"]} == {path.name for path in out.iterdir()} - {"manifest.json"}
     rounding = manifest["rounding"]
     assert (rounding is None) == ("int8" not in form)
-    assert rounding is None or 0 < len(rounding["kept"]) < rounding["matrices"] or rounding["bytes_kept"] == 0
+    if rounding:
+        assert 0 < len(rounding["kept"]) < rounding["matrices"] or rounding["bytes_kept"] == 0
+        assert all((k["queries"], k["documents"]) == (64, 64) and k["top5"] >= 0.8 for k in manifest["parity"]["ranking"])
+        assert {(k["queries_model"], k["documents_model"]) for k in manifest["parity"]["ranking"]} == {("text", "image"), ("unified", "unified")}
+        assert manifest["parity"]["cosine"]["median"] > 0.98
     for entry in manifest["files"]:
         content = (out / entry["name"]).read_bytes()
         assert (len(content), hashlib.sha256(content).hexdigest()) == (entry["size"], entry["sha256"])

@@ -35,6 +35,7 @@ static const char usage[] =
 	"  --set KEY=JSON   overrides a hyper-parameter: num_hidden_layers=56, vision.depth=2, "
 	"embedding_dim=64;\n"
 	"                   a key alone is looked for in the text's, the vision's, the top's\n"
+	"  --outliers X     one of 300 channels in each layer is X times larger; default: none\n"
 	"  --kind KIND      plain (default), rslora or dora\n"
 	"  --rank N         of the adapter; default: 32\n"
 	"  --tasks LIST     of the adapter: one for each of these tasks, as retrieval,code\n"
@@ -68,6 +69,7 @@ struct options {
 	enum elem dtype;
 	uint64_t shards;
 	uint64_t seed;
+	double outliers; /* 0: none */
 	json_t *params;
 	struct mkc_adapter adapter; /* base is NULL: a checkpoint is wanted */
 	const char *dir;
@@ -158,19 +160,13 @@ static int
 options_parse(int argc, char **argv, struct options *o, struct err *e)
 {
 	static const struct option longs[] = {
-		{"arch", required_argument, NULL, 'a'},
-		{"size", required_argument, NULL, 's'},
-		{"layout", required_argument, NULL, 'l'},
-		{"dtype", required_argument, NULL, 'd'},
-		{"shards", required_argument, NULL, 'n'},
-		{"seed", required_argument, NULL, 'r'},
-		{"set", required_argument, NULL, 'k'},
-		{"adapter", required_argument, NULL, 'b'},
-		{"kind", required_argument, NULL, 'm'},
-		{"rank", required_argument, NULL, 'c'},
-		{"tasks", required_argument, NULL, 't'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+		{"arch", required_argument, NULL, 'a'},   {"size", required_argument, NULL, 's'},
+		{"layout", required_argument, NULL, 'l'}, {"dtype", required_argument, NULL, 'd'},
+		{"shards", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 'r'},
+		{"set", required_argument, NULL, 'k'},    {"adapter", required_argument, NULL, 'b'},
+		{"kind", required_argument, NULL, 'm'},   {"rank", required_argument, NULL, 'c'},
+		{"tasks", required_argument, NULL, 't'},  {"outliers", required_argument, NULL, 'o'},
+		{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
 	};
 	const char *arch = NULL, *size = "tiny", *layout = NULL, *dtype = NULL;
 	_cleanup_free_ const char **sets = calloc((size_t)argc, sizeof(*sets));
@@ -198,6 +194,8 @@ options_parse(int argc, char **argv, struct options *o, struct err *e)
 			o->adapter.base = optarg;
 		else if (c == 'm')
 			o->adapter.kind = optarg;
+		else if (c == 'o')
+			r = str_to_double(optarg, 1, 1024, "--outliers", &o->outliers, e);
 		else if (c == 'c')
 			r = str_to_u64(optarg, 1, 65536, "--rank", &o->adapter.rank, e);
 		else if (c == 't')
@@ -294,10 +292,12 @@ tensor_write(struct stw *w, const struct options *o, const struct mkc_tensor *t,
 	     struct err *e)
 {
 	const uint64_t fan_in = t->rank > 1 ? t->values / (uint64_t)t->shape[0] : 1;
-	const struct mkc_fill fill = mkc_fill(o->seed, t->name, t->kind, fan_in);
+	struct mkc_fill fill = mkc_fill(o->seed, t->name, t->kind, fan_in);
 	uint64_t at, n;
 	int r = 0;
 
+	if (o->outliers > 0)
+		mkc_fill_outliers(&fill, t, (float)o->outliers);
 	for (at = 0; at < t->values && r == 0; at += n) {
 		n = MIN(t->values - at, BLOCK_VALUES);
 		block_fill(&fill, o->dtype, at, n, block);

@@ -74,7 +74,15 @@ struct mkc_fill {
 	uint64_t key;
 	float mean;
 	float scale;
+	float rows, cols; /* factors of the elements in an outlier's row and column; 1: none */
+	uint64_t width;   /* columns */
 };
+
+/*
+ * Plants outliers as trained models have them: in each layer, one of 300 channels behind a norm and before down_proj is `size` times larger, and what is
+ * multiplied with it `size` times smaller, so that the function is the same but for rounding.
+ */
+void mkc_fill_outliers(struct mkc_fill *f, const struct mkc_tensor *t, float size);
 
 struct mkc_fill mkc_fill(uint64_t seed, const char *name, enum mkc_kind kind, uint64_t fan_in);
 

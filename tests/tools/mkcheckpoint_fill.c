@@ -21,12 +21,50 @@ mkc_fill(uint64_t seed, const char *name, enum mkc_kind kind, uint64_t fan_in)
 			      [MKC_EMBED] = 1,
 			      [MKC_NORM] = 0.2,
 			      [MKC_SMALL] = 0.2};
-	struct mkc_fill f = {
-		.key = mix(seed), .mean = kind == MKC_NORM, .scale = (float)(std[kind] * sqrt(3) / 32768)};
+	struct mkc_fill f = {.key = mix(seed),
+			     .mean = kind == MKC_NORM,
+			     .scale = (float)(std[kind] * sqrt(3) / 32768),
+			     .rows = 1,
+			     .cols = 1};
 
 	while (*name)
 		f.key = mix(f.key + (unsigned char)*name++);
 	return f;
+}
+
+static bool
+name_has(const char *name, const char *const *parts)
+{
+	while (*parts && !strstr(name, *parts))
+		parts++;
+	return *parts != NULL;
+}
+
+void
+mkc_fill_outliers(struct mkc_fill *f, const struct mkc_tensor *t, float size)
+{
+	static const char *const layers[] = {".layers.", ".blocks.", NULL};
+	static const char *const norms[] = {"input_layernorm.", "post_attention_layernorm.", "norm1.",
+					    "norm2.", NULL};
+	static const char *const behind[] = {"q_proj.weight",    "k_proj.weight",    "v_proj.weight",
+					     "gate_proj.weight", "up_proj.weight",   "qkv.weight",
+					     "fc1.weight",       "down_proj.weight", NULL};
+
+	if (!name_has(t->name, layers))
+		return;
+	f->width = t->rank > 1 ? t->values / (uint64_t)t->shape[0] : 1;
+	if (name_has(t->name, norms) || strstr(t->name, "up_proj."))
+		f->rows = size;
+	if (t->rank > 1 && name_has(t->name, behind))
+		f->cols = 1 / size;
+}
+
+static float
+outlier_factor(const struct mkc_fill *f, uint64_t at)
+{
+	const uint64_t row = at / f->width, col = at % f->width;
+
+	return (mix(row) % 300 ? 1 : f->rows) * (mix(col) % 300 ? 1 : f->cols);
 }
 
 static uint32_t
@@ -67,6 +105,8 @@ quad(const struct mkc_fill *f, uint64_t counter, float ret[4])
 
 	for (i = 0; i < 4; i++)
 		ret[i] = f->mean + f->scale * ((float)(int16_t)(bits >> 16 * i) + 0.5f);
+	for (i = 0; f->width && i < 4; i++)
+		ret[i] *= outlier_factor(f, 4 * counter + (uint64_t)i);
 }
 
 #define FILL(type, convert)                                 \

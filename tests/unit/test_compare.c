@@ -176,7 +176,7 @@ ranking_of(const float *docs_want, const float *docs_got, size_t nd, struct rank
 	static const float query[] = {1, 0};
 	const struct row q = {.want = query, .got = query, .valid = all, .tokens = 1};
 	struct err e = ERR_INIT;
-	struct row d[4];
+	struct row d[8];
 	size_t i;
 
 	for (i = 0; i < nd; i++)
@@ -210,9 +210,44 @@ TEST(test_ranking)
 	ranking_release(&r);
 	ranking_of(tie, tie_swapped, 2, &r);
 	assert_int_equal(r.swapped, 0);
+	assert_true(r.top1 >= 1 && r.mean_tau >= 1); /* no pair is told apart */
 	ranking_release(&r);
 	ranking_of(docs, docs, 0, &r);
 	assert_int_equal(r.documents, 0);
+	ranking_release(&r);
+}
+
+/* Two of three pairs in order, the first place lost; of seven documents two of five places. */
+TEST(test_agreement)
+{
+	const float docs[] = {0.5f, 0, 0.25f, 0, 0.125f, 0}, swapped[] = {0.25f, 0, 0.5f, 0, 0.125f, 0};
+	const float reversed[] = {0.125f, 0, 0.25f, 0, 0.5f, 0};
+	float right[14], wrong[14];
+	struct ranking r;
+	size_t i;
+
+	ranking_of(docs, swapped, 3, &r);
+	assert_near(r.mean_tau, 1.0 / 3, 1e-15);
+	assert_near(r.top1, 0, 0);
+	assert_near(r.top5, 1, 0); /* all three are among the first five */
+	ranking_release(&r);
+	ranking_of(docs, reversed, 3, &r);
+	assert_near(r.min_tau, -1, 0);
+	ranking_release(&r);
+	for (i = 0; i < 14; i++)
+		right[i] = wrong[i] = i % 2 ? 0 : 1 - (float)i / 20;
+	wrong[0] = wrong[2] = 0; /* the two best are the last now */
+	ranking_of(right, wrong, 7, &r);
+	assert_near(r.top5, 3.0 / 5, 1e-15);
+	assert_near(r.mean_tau, (21 - 11 - 10) / 21.0,
+		    1e-15); /* of 21 pairs 10 swapped, and the pair of equal scores is neither */
+	ranking_release(&r);
+	for (i = 0; i < 14; i++)
+		wrong[i] = right[i];
+	right[10] = right[8] - 5e-5f; /* the sixth ties with the fifth */
+	wrong[8] = 0;
+	ranking_of(right, wrong, 7, &r);
+	assert_near(r.top5, 1, 0);
 	ranking_release(&r);
 }
 

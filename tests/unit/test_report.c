@@ -77,6 +77,36 @@ TEST(test_plan_refused)
 	assert_error(&e, E_BAD_REFERENCE, "no case is for the image graph");
 }
 
+/* Cases that say what they are make the ranking alone; the long text is a document beside the pages of the image graph. */
+TEST(test_ranking_marked)
+{
+	_cleanup_(report_release) struct report p, u;
+	struct parity_case marked[3];
+	const struct cases l = {.items = marked, .count = 3};
+	struct err e = ERR_INIT;
+
+	memcpy(marked, items, sizeof(marked));
+	marked[0].role = CASE_ROLE_QUERY;
+	marked[1].role = CASE_ROLE_DOCUMENT;
+	marked[2].role = CASE_ROLE_DOCUMENT;
+	report_make(&p, &l, pair);
+	assert_int_equal(report_rank(&p, &e), 0);
+	assert_int_equal(p.ranking_count, 1);
+	assert_true(p.rankings[0].queries == VARIANT_TEXT && p.rankings[0].documents == VARIANT_IMAGE);
+	assert_int_equal(p.rankings[0].r.queries, 2);
+	assert_int_equal(p.rankings[0].r.documents, 6);
+	assert_near(p.rankings[0].r.top5, 1, 1e-12);
+	report_make(&u, &l, unified);
+	u.limits.min_top5 = 0.99;
+	u.runs[4].got[0] = u.runs[4].got[6] = 0; /* moves two of its documents back */
+	u.runs[4].got[1] = u.runs[4].got[7] = 0;
+	assert_int_equal(report_rank(&u, &e), 0);
+	assert_int_equal(u.rankings[0].r.documents, 6);
+	assert_true(u.rankings[0].r.top5 < 0.99);
+	assert_int_equal(report_verdict(&u, &e), E_PARITY);
+	assert_error(&e, E_PARITY, "of the first five documents of 2 queries by the unified graph");
+}
+
 TEST(test_ranking)
 {
 	_cleanup_(report_release) struct report p, u, t;

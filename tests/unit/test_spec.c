@@ -61,14 +61,15 @@ TEST_WITH(test_defaults, NULL, teardown)
 
 	assert_int_equal(parse("{\"model\": \"/m\"}", &e), 0);
 	assert_string_equal(field, "");
-	assert_json("{\"adapter\": \"auto\", \"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", "
-		    "\"head\": \"auto\", \"labels\": {}, \"layout\": "
-		    "\"single\", "
-		    "\"mask_mode\": \"trained\", \"model\": \"/m\", "
-		    "\"parity\": {\"max_abs\": 0.0001, \"min_cosine\": 0.99999, \"seed\": 1}, "
-		    "\"positions\": \"mrope\", \"priority\": 0, \"profile\": \"default\", \"reference\": [], "
-		    "\"storage\": \"same\", \"task\": \"auto\", \"timeout\": null, \"variants\": [\"text\", "
-		    "\"image\"]}");
+	assert_json(
+		"{\"adapter\": \"auto\", \"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", "
+		"\"head\": \"auto\", \"labels\": {}, \"layout\": "
+		"\"single\", "
+		"\"mask_mode\": \"trained\", \"model\": \"/m\", "
+		"\"parity\": {\"max_abs\": 0.0001, \"min_cosine\": 0.99999, \"min_top5\": 0.0, \"seed\": 1}, "
+		"\"positions\": \"mrope\", \"priority\": 0, \"profile\": \"default\", \"reference\": [], "
+		"\"storage\": \"same\", \"task\": \"auto\", \"timeout\": null, \"variants\": [\"text\", "
+		"\"image\"]}");
 }
 
 TEST_WITH(test_everything, NULL, teardown)
@@ -78,7 +79,7 @@ TEST_WITH(test_everything, NULL, teardown)
 		"\"head\": \"mean\", \"labels\": {\"team\": "
 		"\"search\"}, \"layout\": \"single\", "
 		"\"mask_mode\": \"causal\", \"model\": \"/srv/\\u00fc\", \"parity\": {\"max_abs\": 0.5, "
-		"\"min_cosine\": 0.25, \"seed\": "
+		"\"min_cosine\": 0.25, \"min_top5\": 0.75, \"seed\": "
 		"7}, "
 		"\"positions\": \"arange\", \"priority\": -100, \"profile\": \"seed\", \"reference\": "
 		"[\"/a\", \"/b\"], "

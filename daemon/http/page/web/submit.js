@@ -8,7 +8,7 @@ const SOURCE = [["revision", "Revision"], ["base", "Base"]];
 const SHARD = ["shard_size", "Shard size"];
 const PROMPTS = ["prompts", "Prompts"];
 const QUEUE = [["priority", "Priority", { inputmode: "numeric" }], ["timeout", "Time limit in seconds", { inputmode: "numeric" }], ["attempts", "Attempts", { inputmode: "numeric" }]];
-const LIMITS = [["parity.max_abs", "Largest difference", { inputmode: "decimal" }], ["parity.min_cosine", "Smallest cosine", { inputmode: "decimal" }], ["parity.seed", "Seed", { inputmode: "numeric" }]];
+const LIMITS = [["parity.max_abs", "Largest difference", { inputmode: "decimal" }], ["parity.min_cosine", "Smallest cosine", { inputmode: "decimal" }], ["parity.min_top5", "Smallest top-5 agreement", { inputmode: "decimal" }], ["parity.seed", "Seed", { inputmode: "numeric" }]];
 const WHOLE = new Set(["priority", "timeout", "attempts", "parity.seed"]);
 
 /* From a field in an error ("labels.team", "reference[1]") to the field of the form. */
