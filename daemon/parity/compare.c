@@ -180,7 +180,7 @@ pairs_add(const double *want, const double *got, size_t n, struct ranking *r)
 	tau = pairs ? ((double)ordered - (double)swapped) / (double)pairs : 1;
 	r->swapped += swapped;
 	r->min_tau = MIN(r->min_tau, tau);
-	r->mean_tau += tau / (double)r->queries;
+	r->mean_tau += tau;
 }
 
 /* The place of document i by these scores: how many are before it. Of equal scores the earlier document is the first. */
@@ -244,8 +244,13 @@ compare_ranking(const struct row *queries, size_t nq, const struct row *docs, si
 			r.max_score_change = MAX(r.max_score_change, fabs(got[k] - want[k]));
 		}
 		pairs_add(want, got, nd, &r);
-		r.top1 += top_agree(want, got, nd, 1) / (double)nq;
-		r.top5 += top_agree(want, got, nd, 5) / (double)nq;
+		r.top1 += top_agree(want, got, nd, 1);
+		r.top5 += top_agree(want, got, nd, 5);
+	}
+	if (nq) {
+		r.mean_tau /= (double)nq;
+		r.top1 /= (double)nq;
+		r.top5 /= (double)nq;
 	}
 	*ret = r;
 	r.want = r.got = NULL;

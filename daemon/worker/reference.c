@@ -216,11 +216,10 @@ pictures_run(struct reference *ref, struct err *e)
 static size_t
 ranked_pages(const struct conversion *c)
 {
-	int64_t tokens;
+	const int64_t tokens = MAX(c->model->image_tokens(c->config, 6, 6), 1);
 
-	if (!c->model->image_tokens || !c->graph[VARIANT_IMAGE])
-		return c->graph[VARIANT_UNIFIED] ? 2 : 0;
-	tokens = MAX(c->model->image_tokens(c->config, 6, 6), 1);
+	if (!c->graph[VARIANT_IMAGE] && !c->graph[VARIANT_UNIFIED])
+		return 0;
 	return (size_t)MAX(2, RANKED_TOKENS / tokens);
 }
 
