@@ -191,8 +191,8 @@ blk_running(struct trace *t, struct ir_value *flag)
 }
 
 /*
- * From its number k among all image tokens: its image is the number of images that end at or before k, and its
- * place is k less the tokens of those.
+ * An image token has a number k among all image tokens. Its image is the number of images that end at or
+ * before k, and its place within the image is k minus the tokens of those images.
  */
 void
 blk_tokens_place(struct trace *t, struct ir_value *is_image, struct ir_value *tokens,

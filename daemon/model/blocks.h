@@ -1,6 +1,6 @@
 /*
- * What the model files share: short names for shapes, linears by the name of their weight,
- * heads, rotary tables.
+ * Building blocks that the model files share: short names for shapes, linears found by the name of their
+ * weight, attention heads, rotary tables.
  */
 #ifndef MODEL_BLOCKS_H
 #define MODEL_BLOCKS_H
@@ -49,7 +49,7 @@ struct ir_value *blk_heads_merge(struct trace *t, struct ir_value *x);
 /* theta^(-2k/d), in float32 as the originals compute it. */
 float blk_frequency(double theta, int64_t d, int64_t k);
 
-/* Those of k = begin..end-1 as a table [end - begin]. */
+/* The same for k = begin..end-1, as a table [end - begin]. */
 struct ir_value *blk_inv_freq(struct trace *t, const char *name, double theta, int64_t d, int64_t begin,
 			      int64_t end);
 
@@ -75,12 +75,13 @@ int blk_projection_rows(const struct checkpoint *ck, int64_t *dim, struct err *e
 /* The retrieval head: projection, unit length, padded rows zeroed. x [batch, sequence, hidden]. */
 struct ir_value *blk_head(struct trace *t, struct ir_value *x, const struct blk_text *in, int64_t dim);
 
-/* Its end: z [batch, sequence, dim] at unit length, padded rows zeroed. */
+/* The last steps of that head: z [batch, sequence, dim] scaled to unit length, padded rows zeroed. */
 struct ir_value *blk_unit(struct trace *t, struct ir_value *z, const struct blk_text *in);
 
 /*
- * Rows of `features` [rows, hidden] in place of `x` [batch, sequence, hidden] where `is_image` [batch, sequence]:
- * the k-th image token of the whole batch, row-major, gets the row that `index` [batch*sequence] says.
+ * Replaces rows of `x` [batch, sequence, hidden] where `is_image` [batch, sequence] is true: the k-th image
+ * token of the whole batch, in row-major order, gets the row of `features` [rows, hidden] whose number is
+ * in `index` [batch*sequence].
  */
 struct ir_value *blk_scatter(struct trace *t, struct ir_value *x, struct ir_value *is_image,
 			     struct ir_value *features, struct ir_value *index);
@@ -89,13 +90,14 @@ struct ir_value *blk_scatter(struct trace *t, struct ir_value *x, struct ir_valu
 struct ir_value *blk_running(struct trace *t, struct ir_value *flag);
 
 /*
- * Which image each image token of the batch is of, and its number within that image: int64 [batch*sequence]. The images have
- * `tokens`, int64 [images], in order; there are as many image tokens as all of them need.
+ * Finds the image of each image token in the batch, and the token's number within that image: both int64
+ * [batch*sequence]. `tokens` int64 [images] is the number of tokens of each image, in order; the batch must
+ * have exactly as many image tokens as the sum.
  */
 void blk_tokens_place(struct trace *t, struct ir_value *is_image, struct ir_value *tokens,
 		      struct ir_value **ret_image, struct ir_value **ret_place);
 
-/* Adds an axis of one element at place `at`. */
+/* Adds an axis of size 1 at position `at`. */
 struct ir_value *blk_unsqueeze(struct trace *t, struct ir_value *x, int at);
 
 #endif

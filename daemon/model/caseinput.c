@@ -1,6 +1,6 @@
 #include "caseinput.h"
 
-/* One row while it is written. Without `ids` the tokens are counted only. */
+/* One row being written. Without `ids` the tokens are only counted. */
 struct row {
 	int64_t *ids;
 	int64_t n;
@@ -16,7 +16,7 @@ put(struct row *r, int64_t id)
 	r->n++;
 }
 
-/* Half of the words, the images, the other half. */
+/* Writes half of the words, then the images, then the other half of the words. */
 static void
 row_write(const struct model *m, const void *config, const struct plan_row *plan, struct rng *rng,
 	  struct row *r)

@@ -1,6 +1,6 @@
 /*
- * The decoder stack of the language models: blocks of grouped-query attention with rotary positions and of a gated
- * feed-forward part, each behind a norm. A family says the facts in which its decoder differs.
+ * The decoder stack of the language models: blocks of grouped-query attention with rotary positions and a
+ * gated feed-forward part, each after a norm. A family sets the facts in which its decoder differs.
  */
 #ifndef MODEL_DECODER_H
 #define MODEL_DECODER_H
@@ -14,16 +14,16 @@ enum decoder_norm {
 
 enum decoder_act { DECODER_SILU, DECODER_GELU_TANH };
 
-/* What the layers of one kind attend with. */
+/* The rotary tables and the mask for one kind of layers. */
 struct decoder_attention {
 	struct ir_value *cos, *sin; /* [..., sequence, rotated elements of a head] */
-	struct ir_value *bias;      /* of tr_attention_bias(): says which tokens a token sees */
+	struct ir_value *bias;      /* from tr_attention_bias(): which tokens a token sees */
 };
 
-/* Called after each layer, with its state [batch, sequence, hidden]; returns the state to go on with. */
+/* Called after each layer with its state [batch, sequence, hidden]; returns the state for the next layer. */
 typedef struct ir_value *(*decoder_after_fn)(struct trace *t, struct ir_value *x, int il, const void *arg);
 
-/* Facts that are left out are those of Llama. */
+/* Facts that are left out have the values of Llama. */
 struct decoder {
 	int64_t hidden;
 	int64_t layers;
@@ -36,15 +36,19 @@ struct decoder {
 	enum decoder_norm norm;
 	enum decoder_act act;
 	enum blk_bias qkv_bias, o_bias;
-	bool qk_norm;           /* q and k pass a norm per head, q_norm and k_norm, before they are rotated */
-	bool after_norms;       /* Gemma 3: attention and feed-forward part have a norm behind them too */
-	int64_t rotated;        /* the first elements of a head that are rotated; 0: all */
-	const bool *sliding;    /* by layer: attends with the second kind; NULL: all layers with the first */
+	bool qk_norm;           /* q and k pass a norm per head, q_norm and k_norm, before the rotation */
+	bool after_norms;       /* Gemma 3: another norm after attention and after the feed-forward part */
+	int64_t rotated;        /* this many elements of a head are rotated, from the first on; 0: all */
+	const bool *sliding;    /* by layer: uses the second kind of attention; NULL: all layers use the
+                                 * first */
 	decoder_after_fn after; /* NULL: nothing happens after a layer */
 	const void *after_arg;
 };
 
-/* x [batch, sequence, hidden]; `kind` is full attention and, where d->sliding says so, sliding. After the last norm. */
+/*
+ * x [batch, sequence, hidden]. `kind` has full attention and, if d->sliding is set, sliding attention. The
+ * result includes the last norm.
+ */
 struct ir_value *decoder_build(struct trace *t, const struct decoder *d, struct ir_value *x,
 			       const struct decoder_attention kind[]);
 

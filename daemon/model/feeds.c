@@ -34,7 +34,7 @@ feeds_add(struct feeds *f, const char *name, enum elem elem, int rank, const int
 	*x = (struct feed){.name = name, .elem = elem, .rank = rank};
 	memcpy(x->dim, dim, (size_t)rank * sizeof(*dim));
 	x->data = calloc((size_t)feed_count(x) + 1,
-			 elem_size(elem)); /* + 1: a tensor of no elements has memory too */
+			 elem_size(elem)); /* + 1, so that an empty tensor has memory too */
 	if (!x->data)
 		return NULL;
 	f->n++;
@@ -64,7 +64,7 @@ feeds_find(const struct feeds *f, const char *name)
 	return NULL;
 }
 
-/* The one symbol that a dim is, or -1 when it is anything else. */
+/* The symbol that a dim consists of, or -1 for any other dim. */
 static int
 dim_symbol_of(struct dim d)
 {

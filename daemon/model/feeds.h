@@ -1,5 +1,5 @@
 /*
- * Inputs of one run: named tensors in host memory.
+ * The inputs of one run: named tensors in host memory.
  */
 #ifndef MODEL_FEEDS_H
 #define MODEL_FEEDS_H
@@ -30,7 +30,7 @@ void feeds_release(struct feeds *f);
 /* A new zeroed tensor, or NULL when memory ran out. */
 struct feed *feeds_add(struct feeds *f, const char *name, enum elem elem, int rank, const int64_t *dim);
 
-/* The same with the sizes that the symbols of a shape have. */
+/* The same, with the shape's symbols replaced by their sizes. */
 struct feed *feeds_add_sized(struct feeds *f, const char *name, enum elem elem, const struct shape *shape,
 			     const struct sizes *s);
 
@@ -38,8 +38,8 @@ const struct feed *feeds_find(const struct feeds *f, const char *name);
 int64_t feed_count(const struct feed *f); /* elements */
 
 /*
- * The sizes of the graph's symbols with these inputs. E_BAD_REFERENCE when an input is missing or
- * has another type or shape than the graph's, or two inputs disagree.
+ * Finds the sizes of the graph's symbols for these inputs. E_BAD_REFERENCE when an input is missing, has
+ * another type or shape than in the graph, or contradicts another input.
  */
 int feeds_sizes(const struct feeds *f, const struct ir_graph *g, struct sizes *ret, struct err *e);
 

@@ -106,7 +106,7 @@ gemma_case_make(const struct model *m, const void *config, const struct plan *pl
 	return 0;
 }
 
-/* Every image has the same number of tokens, so the k-th image token stands for the k-th feature. */
+/* Every image has the same number of tokens, so the k-th image token belongs to the k-th feature. */
 static struct ir_value *
 with_images(struct trace *t, const void *arg)
 {
@@ -134,7 +134,7 @@ without_images(struct trace *t, const void *arg)
 	return b->x;
 }
 
-/* Embeddings of the tokens, scaled: float [batch, sequence, hidden]. */
+/* The scaled embeddings of the tokens: float [batch, sequence, hidden]. */
 static struct ir_value *
 embed(struct trace *t, const struct gemma_build *b)
 {

@@ -18,7 +18,7 @@ guard_words(struct trace *t, struct ir_value *ids, struct ir_value *unmasked, st
 	return tr_name(t, tr_check(t, words, wrong), "ids_must_be_in_the_vocabulary");
 }
 
-/* How many are true: int64 scalar. */
+/* Counts the true elements: int64 scalar. */
 static struct ir_value *
 count(struct trace *t, struct ir_value *flags)
 {
@@ -35,11 +35,11 @@ guard_image_tokens(struct trace *t, struct ir_value *image, struct ir_value *unm
 {
 	struct ir_value *seen, *enough, *is_image, *total, *wrong;
 
-	/* As many features as unmasked image tokens: then masked ones are padding. */
+	/* If there are as many features as unmasked image tokens, masked ones are padding. */
 	seen = tr_and(t, image, unmasked);
 	total = count(t, seen);
 	enough = tr_equal(t, total, features);
-	/* Otherwise there must be one for each, masked or not. */
+	/* Otherwise each image token must have a feature, masked or not. */
 	wrong = tr_not(t, enough);
 	is_image = tr_or(t, unmasked, wrong);
 	is_image = tr_name(t, tr_and(t, image, is_image), "is_image");

@@ -12,28 +12,29 @@
 #include "trace/trace.h"
 
 /*
- * The rows of the embedding table to look up: the ids of the tokens, but 0 for masked tokens, whose ids do not
- * matter, and for image tokens, which stand for a feature. The call fails when another id is not in
- * 0..vocab-1. ids int64, unmasked and image (or NULL) bool [batch, sequence].
+ * The rows of the embedding table to look up: the ids of the tokens, but 0 for masked tokens, whose ids do
+ * not matter, and for image tokens, which are replaced by features. The call fails when any other id is
+ * outside 0..vocab-1. ids int64, unmasked and image (or NULL) bool [batch, sequence].
  */
 struct ir_value *guard_words(struct trace *t, struct ir_value *ids, struct ir_value *unmasked,
 			     struct ir_value *image, int64_t vocab);
 
 /*
- * The image tokens that take a feature: bool [batch, sequence], as many as there are features (int64 scalar),
- * or the call fails. *reads, from which the features are computed, becomes a value that fails with
- * it, so that the vision tower does not run first.
+ * The image tokens that get a feature: bool [batch, sequence]. The call fails when their number differs
+ * from the number of features (int64 scalar). *reads, from which the features are computed, becomes a value
+ * that fails with the call, so that the vision tower does not run first.
  *
- * Originals give a feature to a masked image token too, so those count when the features are enough for
- * all tokens of `image`; otherwise what is masked is padding, whatever its ids are.
+ * The original classes give a feature to masked image tokens too. So masked tokens count when there are
+ * enough features for all tokens of `image`; otherwise masked tokens are padding, whatever their ids are.
  */
 struct ir_value *guard_image_tokens(struct trace *t, struct ir_value *image, struct ir_value *unmasked,
 				    struct ir_value *features, struct ir_value **reads);
 
 /*
- * `index`, if every row of the batch begins with the first token of an image: an image whose tokens are in
- * two rows makes the call fail, though the sums may agree. place int64 [batch*sequence]: the number of
- * an image token within its image.
+ * Returns `index`. The call fails unless every image has all its tokens in one row: without this check, an
+ * image split over two rows could go unnoticed because the sums agree. It checks that the first image token
+ * of each row is the first token of an image. place int64 [batch*sequence]: the number of an image token
+ * within its image.
  */
 struct ir_value *guard_rows(struct trace *t, struct ir_value *index, struct ir_value *is_image,
 			    struct ir_value *place);

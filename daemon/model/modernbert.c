@@ -6,7 +6,7 @@
 
 #define FIELD(field) offsetof(struct modernbert_config, field)
 
-/* Fallbacks are transformers': older configs leave such values out. */
+/* The fallbacks are transformers' own: older configs leave such values out. */
 static const struct config_int rows[] = {
 	{"hidden_size", 1, 65536, 768, FIELD(hidden_size)},
 	{"num_hidden_layers", 1, MODERNBERT_LAYERS_MAX, 22, FIELD(num_hidden_layers)},
@@ -15,7 +15,7 @@ static const struct config_int rows[] = {
 	{"vocab_size", 1, 1 << 24, 50368, FIELD(vocab_size)},
 };
 
-/* No published retriever has these. */
+/* Not supported: no published retriever uses these. */
 static const char *const biases[] = {"norm_bias", "attention_bias", "mlp_bias"};
 
 static int
@@ -35,7 +35,10 @@ biases_check(const struct config_scope *s, struct err *e)
 	return 0;
 }
 
-/* By name, or each layer whose number `global_attn_every_n_layers` divides is full. */
+/*
+ * The kind of each layer: by name, or full for every layer whose number is a multiple of
+ * `global_attn_every_n_layers`.
+ */
 static int
 kinds_read(const struct config_scope *s, struct modernbert_config *c, struct err *e)
 {
@@ -67,7 +70,7 @@ kinds_read(const struct config_scope *s, struct modernbert_config *c, struct err
 	return 0;
 }
 
-/* Where transformers writes the thetas since version 5, and before. */
+/* Where transformers stores the thetas: since version 5, and before. */
 static const struct {
 	const char *sub, *key;
 	double fallback;
@@ -77,8 +80,8 @@ static const struct {
 };
 
 /*
- * A config that only names the model whose config has the rest says nothing of theta, and the models that are
- * named differ in it.
+ * A config can name another model instead of repeating its values. Then it does not give theta, and the
+ * models that can be named differ in it.
  */
 static int
 theta_unknown(const struct config_scope *s, size_t kind, struct err *e)
@@ -135,13 +138,13 @@ modernbert_config_read(const struct config_scope *s, struct modernbert_config *c
 	return 0;
 }
 
-/* What the layers of one kind attend with. */
+/* The rotary tables and the mask for one kind of layers. */
 struct attend {
 	struct ir_value *cos, *sin; /* [sequence, head_dim] */
 	struct ir_value *bias;
 };
 
-/* These norms have weights only. */
+/* These norms have weights but no biases. */
 static struct ir_value *
 norm(struct trace *t, const struct modernbert_config *c, struct ir_value *x, const char *name)
 {
@@ -159,7 +162,10 @@ layer_norm(struct trace *t, const struct modernbert_config *c, struct ir_value *
 	return norm(t, c, x, full);
 }
 
-/* Tokens within reach of each other, whatever is padding between: bool [batch, sequence, sequence] of keys by query. */
+/*
+ * Tokens within reach of each other, counting padding in between: bool [batch, sequence, sequence], keys by
+ * query.
+ */
 static struct ir_value *
 near(struct trace *t, const struct modernbert_config *c, struct ir_value *unmasked)
 {
@@ -215,7 +221,7 @@ attention(struct trace *t, const struct modernbert_config *c, const struct atten
 	struct ir_value *y = x, *q, *k, *v, *a;
 
 	tr_scope(t, "lm.%02d.attn", il);
-	if (il > 0) /* the norm of the embeddings does for the first layer */
+	if (il > 0) /* the first layer uses the norm of the embeddings */
 		y = layer_norm(t, c, x, "attn_norm", il);
 	y = blk_linear(t, y, 3 * w, BLK_NO_BIAS, "qkv", "lm.layers.%d.attn.Wqkv", il);
 	q = part(t, y, 0, w, "q");

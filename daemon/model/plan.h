@@ -1,19 +1,19 @@
 /*
- * Plans of parity cases: how many rows, how long, with images of which sizes. A family turns a plan
- * into inputs. The plans are the rows of plans.def.
+ * Plans of parity cases: the number of rows, their lengths, and the sizes of their images. A family turns a
+ * plan into inputs. The plans are the rows of plans.def.
  */
 #ifndef MODEL_PLAN_H
 #define MODEL_PLAN_H
 
 #include "base/util.h"
 
-/* What a plan is about; a family says which kinds fit it. */
+/* The kind of a plan; a family chooses the kinds that fit it. */
 enum {
 	PLAN_TEXT = 1 << 0,    /* rows of text */
-	PLAN_IMAGE = 1 << 1,   /* rows with images and rows without, the images' sizes do not matter */
+	PLAN_IMAGE = 1 << 1,   /* rows with and without images; the sizes of the images do not matter */
 	PLAN_SIZES = 1 << 2,   /* images of different sizes */
 	PLAN_TILES = 1 << 3,   /* images of different counts of tiles; sizes are in tiles */
-	PLAN_PARTIAL = 1 << 4, /* likewise, and each tile is masked but for a part of it */
+	PLAN_PARTIAL = 1 << 4, /* likewise, and each tile is partly masked */
 };
 
 #define PLAN_ROWS_MAX 16

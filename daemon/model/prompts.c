@@ -1,4 +1,4 @@
-/* Which row of a family's prompts a version of a library has. */
+/* Finds the row of a family's prompts for a version of a library. */
 #include "base/str.h"
 #include "model.h"
 
@@ -16,7 +16,7 @@ number_take(const char **s)
 	return n;
 }
 
-/* Compares as many numbers as `bound` has: 5.15.3 is equal to 5.15. */
+/* Compares only as many numbers as `bound` has: 5.15.3 equals 5.15. */
 static int
 version_cmp(const char *version, const char *bound)
 {

@@ -1,7 +1,7 @@
 /*
- * The vision tower of Qwen2.5-VL: blocks with RMSNorms and gated feed-forward parts. Most blocks see windows of
- * the image only. The originals sort the patches by window for that, and back behind the merger; here they stay
- * where they are and a mask says who sees whom, which computes the same.
+ * The vision tower of Qwen2.5-VL: blocks with RMSNorms and gated feed-forward parts. Most blocks see only
+ * windows of the image. The original classes sort the patches by window, and sort them back after the
+ * merger. Here they stay in place, and a mask says which patches see each other; the result is the same.
  */
 #include "qwen_tower.h"
 
@@ -26,8 +26,8 @@ block_norm(struct trace *t, struct ir_value *x, int il, int which)
 }
 
 /*
- * A bias under which a patch sees its window. Windows are `window` tokens a side from the top left on; those at the right and
- * at the bottom are smaller where the image ends.
+ * The attention bias with which a patch sees its window. Windows have `window` tokens on each side and
+ * start at the top left; at the right and bottom edges they may be smaller.
  */
 static struct ir_value *
 window_bias(struct trace *t, const struct qwen_tower *v)
@@ -36,7 +36,8 @@ window_bias(struct trace *t, const struct qwen_tower *v)
 	struct ir_value *window, *col, *across, *key, *same;
 
 	tr_scope(t, "vis.window");
-	across = blk_unsqueeze(t, v->images->cols, 1); /* [images, 1]: not fewer than windows side by side */
+	across = blk_unsqueeze(t, v->images->cols, 1); /* [images, 1]: at least the number of windows side
+                                                        * by side */
 	window = tr_div(t, v->row, side);
 	window = tr_mul(t, window, across);
 	col = tr_div(t, v->col, side);

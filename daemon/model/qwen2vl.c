@@ -46,7 +46,7 @@ qwen2vl_tokens(const void *config)
 		.image_begin = c->vision_start_token_id,
 		.image_end = c->vision_end_token_id,
 		.video = c->video_token_id,
-		.pad = -1, /* the tokenizer says it, config.json does not */
+		.pad = -1, /* the id is in the tokenizer, not in config.json */
 	};
 }
 
@@ -126,7 +126,8 @@ qwen2vl_image_inputs(struct trace *t, const struct qwen2vl_config *c)
 }
 
 /*
- * A side in tokens, between 1 and what `patches` allow; *fits when it is `side` patches exactly.
+ * A side in tokens, limited to the range from 1 to what `patches` allow; *fits when it equals `side`
+ * patches exactly.
  */
 static struct ir_value *
 side_tokens(struct trace *t, struct ir_value *side, struct ir_value *patches, struct ir_value **fits)
@@ -143,8 +144,8 @@ side_tokens(struct trace *t, struct ir_value *side, struct ir_value *patches, st
 }
 
 /*
- * Sizes of the images, from the grid: one frame each, sides of whole tokens, no more patches than there
- * are, and these too in whole tokens.
+ * The sizes of the images, from the grid. Each image must have one frame, sides of whole tokens, and at
+ * most as many patches as there are, which must be a multiple of a token's patches too.
  */
 static void
 sizes_read(struct trace *t, const struct qwen2vl_fed *in, struct qwen2vl_images *im)
@@ -199,8 +200,8 @@ qwen2vl_index(struct trace *t, const struct qwen2vl_images *im)
 }
 
 /*
- * int64 [batch, sequence]: the number of the token within its image. An image token continues the image of
- * the token before it if that is an image token, masked alike; otherwise it begins an image.
+ * The number of each token within its image: int64 [batch, sequence]. An image token continues the image of
+ * the token before it if that one is an image token with the same mask; otherwise it begins a new image.
  */
 static struct ir_value *
 place_in_run(struct trace *t, const struct qwen2vl_images *im, struct ir_value *unmasked)
@@ -222,9 +223,9 @@ place_in_run(struct trace *t, const struct qwen2vl_images *im, struct ir_value *
 }
 
 /*
- * Where each token stands before the two coordinates within its image are added: text takes one position a
- * token, an image as many as its longer side has tokens, all of them from the same one on. Masked
- * tokens take none. int64 [batch, sequence].
+ * The position of each token, before the two coordinates within its image are added. A text token takes one
+ * position. An image takes as many positions as its longer side has tokens, and all its tokens start from
+ * the same one. Masked tokens take none. int64 [batch, sequence].
  */
 static struct ir_value *
 positions(struct trace *t, const struct qwen2vl_images *im, struct ir_value *image, struct ir_value *place,
@@ -245,20 +246,21 @@ positions(struct trace *t, const struct qwen2vl_images *im, struct ir_value *ima
 	return tr_sub(t, base, own);
 }
 
-/* Which axis of the position, 0 to 2, turns with the k-th frequency. */
+/* The axis of the position, 0 to 2, that the k-th frequency rotates. */
 static int
 axis_of(const struct qwen2vl_text *c, int64_t k)
 {
 	const int64_t *n_of = c->mrope_section;
 
-	if (c->mrope_interleaved) /* t h w t h w ..., and t where h or w has no frequency left */
+	if (c->mrope_interleaved) /* the axes take turns, t h w t h w ...; t where h or w has no frequency
+                                   * left */
 		return k < 3 * n_of[k % 3] ? (int)(k % 3) : 0;
 	return (k >= n_of[0]) + (k >= n_of[0] + n_of[1]);
 }
 
 /*
- * Angles that one axis adds, float [batch, sequence, head_dim/2]. Frequencies that belong to another axis are 0, so
- * that the sum over the axes is each frequency's own angle, exactly.
+ * The angles of one axis, float [batch, sequence, head_dim/2]. Frequencies of other axes are 0, so the sum
+ * over the axes is exactly each frequency's own angle.
  */
 static struct ir_value *
 axis_angles(struct trace *t, const struct qwen2vl_text *c, struct ir_value *pos, int which)
@@ -293,7 +295,7 @@ qwen2vl_mrope(struct trace *t, const struct qwen2vl_config *c, const struct qwen
 	place = place_in_run(t, im, in->unmasked);
 	seen = tr_and(t, im->is_image, in->unmasked);
 	base = positions(t, im, image, place, in->unmasked, seen);
-	/* The coordinates within the image; text has none. */
+	/* The coordinates within the image; text tokens have none. */
 	cols = tr_gather(t, im->cols, image);
 	row = tr_div(t, place, cols);
 	row = tr_where(t, seen, row, zero);

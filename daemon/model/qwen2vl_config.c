@@ -7,7 +7,7 @@
 #define VISION(field) offsetof(struct qwen2vl_vision, field)
 #define TOP(field) offsetof(struct qwen2vl_config, field)
 
-/* Fallbacks are the original classes': they leave such values out when they save a nested config. */
+/* The fallbacks are the original classes' own: they leave such values out when they save a nested config. */
 static const struct config_int text_rows[] = {
 	{"hidden_size", 1, 65536, CONFIG_REQUIRED, TEXT(hidden_size)},
 	{"num_hidden_layers", 1, 1000, CONFIG_REQUIRED, TEXT(num_hidden_layers)},
@@ -19,11 +19,11 @@ static const struct config_int text_rows[] = {
 #define TEXT_ROWS_MAX 2
 #define VISION_ROWS_MAX 10
 
-/* What the generations spell or choose differently. Rows that are left out end a list. */
+/* Differences between the generations. A list ends with an empty row. */
 static const struct generation {
 	struct config_int text[TEXT_ROWS_MAX], vision[VISION_ROWS_MAX];
 	const char *width_key; /* of the tower */
-	const char *out_key;   /* of what it hands to the text */
+	const char *out_key;   /* of the features that it gives to the decoder */
 	const char *act;
 	double rms_norm_eps, rope_theta;
 } generations[] = {
@@ -119,7 +119,7 @@ mrope_read(const struct config_scope *rope, struct qwen2vl_text *t, struct err *
 	return 0;
 }
 
-/* Without a key for it, head_dim is what hidden_size gives each head. */
+/* Without its own key, head_dim is hidden_size divided by the number of heads. */
 static int
 heads_check(const struct config_scope *s, enum qwen2vl_generation g, struct qwen2vl_text *t, struct err *e)
 {
@@ -142,7 +142,7 @@ heads_check(const struct config_scope *s, enum qwen2vl_generation g, struct qwen
 	return 0;
 }
 
-/* Layers that see a window only: no published retriever has them. */
+/* Refuses layers that see only a window: no published retriever has them. */
 static int
 window_check(const struct config_scope *s, const struct qwen2vl_text *t, struct err *e)
 {
@@ -170,7 +170,7 @@ window_check(const struct config_scope *s, const struct qwen2vl_text *t, struct 
 	return 0;
 }
 
-/* How attention is made, apart from the sizes. */
+/* Reads the attention's settings, apart from the sizes. */
 static int
 attention_read(const struct config_scope *s, const struct config_scope *rope, enum qwen2vl_generation g,
 	       struct qwen2vl_text *t, struct err *e)
@@ -213,7 +213,7 @@ text_read(const struct config_scope *s, enum qwen2vl_generation g, struct qwen2v
 	return mrope_read(&rope, t, e);
 }
 
-/* Qwen2-VL says how many times wider than the rest its feed-forward parts are. */
+/* In Qwen2-VL the width of the feed-forward parts is a multiple of the hidden size. */
 static int
 ratio_read(const struct config_scope *s, struct qwen2vl_vision *v, struct err *e)
 {
@@ -228,7 +228,7 @@ ratio_read(const struct config_scope *s, struct qwen2vl_vision *v, struct err *e
 	return 0;
 }
 
-/* Numbers of blocks, each in 0..depth-1. Writes *count of them, at most `max`. */
+/* Reads a list of block numbers, each in 0..depth-1. Writes *count of them, at most `max`. */
 static int
 blocks_read(const struct config_scope *s, const char *key, const struct qwen2vl_vision *v,
 	    const int64_t *fallback, size_t n_fallback, size_t max, int64_t *ret, size_t *count,

@@ -1,10 +1,10 @@
 /*
- * config.json of the Qwen-VL backbones, for the families that are built on them.
+ * Reads config.json of the Qwen-VL backbones, for the families that are built on them.
  *
- * The backbone's object is `vlm_config` (transformers' classes) or the top (colpali-engine's). In it the text
- * keys lie in `text_config` or, before transformers 4.52, beside the others; a `text_config` hides the keys
- * beside it. What is returned is checked: every value is in its range and fits the others, so that a graph can be
- * built from it without further checks.
+ * The backbone's object is `vlm_config` (in transformers' classes) or the top level (in colpali-engine's).
+ * In it, the keys of the text model are in `text_config` or, before transformers 4.52, beside the others;
+ * when `text_config` exists, the keys beside it are ignored. All returned values are checked: each is in
+ * its range and fits the others, so a graph can be built without further checks.
  */
 #ifndef MODEL_QWEN2VL_CONFIG_H
 #define MODEL_QWEN2VL_CONFIG_H
@@ -21,13 +21,14 @@ struct qwen2vl_text {
 	int64_t num_hidden_layers;
 	int64_t num_attention_heads;
 	int64_t num_key_value_heads;
-	int64_t head_dim; /* even; hidden_size / num_attention_heads, which is another number in Qwen3-VL */
+	int64_t head_dim; /* even; hidden_size / num_attention_heads, except in Qwen3-VL, which has its own
+                           * number */
 	int64_t intermediate_size;
 	int64_t vocab_size;
 	double rms_norm_eps;
 	double rope_theta;
 	int64_t mrope_section[3]; /* of t, h, w; their sum is head_dim / 2 */
-	bool mrope_interleaved;   /* the frequencies of the axes take turns: Qwen3-VL */
+	bool mrope_interleaved;   /* Qwen3-VL: the axes take turns at the frequencies */
 	bool qk_norm;
 	bool qkv_bias, o_bias;
 };
@@ -43,13 +44,13 @@ struct qwen2vl_vision {
 	int64_t spatial_merge_size; /* always 2 */
 	int64_t temporal_patch_size;
 	/* Qwen2.5-VL */
-	int64_t window;                /* tokens a side of a window, at least 1 */
-	bool whole[QWEN2VL_DEPTH_MAX]; /* by block: sees the whole image, not only a window */
+	int64_t window;                /* tokens on each side of a window, at least 1 */
+	bool whole[QWEN2VL_DEPTH_MAX]; /* by block: sees the whole image instead of a window */
 	/* Qwen3-VL */
 	int64_t num_position_embeddings;
-	int64_t table_side;             /* of the square that they fill, at least 1 */
+	int64_t table_side;             /* side of the square that they fill, at least 1 */
 	int64_t n_deep;                 /* at most num_hidden_layers of the text */
-	int64_t deep[QWEN3VL_DEEP_MAX]; /* blocks after which a DeepStack merger comes; distinct */
+	int64_t deep[QWEN3VL_DEEP_MAX]; /* blocks that are followed by a DeepStack merger; distinct */
 };
 
 struct qwen2vl_config {
@@ -60,11 +61,11 @@ struct qwen2vl_config {
 	int64_t video_token_id;
 	int64_t vision_start_token_id;
 	int64_t vision_end_token_id;
-	struct pooling_head head; /* its dim alone is read from config.json; the family sets the rest */
+	struct pooling_head head; /* only its dim is read from config.json; the family sets the rest */
 
-	/* Left 0 for the family to set. */
+	/* 0 here; the family sets them. */
 	int64_t projection; /* rows of proj.weight, at least head.dim; 0: the model has no projection */
-	bool sees_all;      /* a token sees those behind it too */
+	bool sees_all;      /* a token also sees later tokens */
 };
 
 /*

@@ -1,4 +1,4 @@
-/* The vision tower of Qwen2-VL: blocks with LayerNorms, each patch sees its whole image. */
+/* The vision tower of Qwen2-VL: blocks with LayerNorms, in which each patch sees its whole image. */
 #include "qwen_tower.h"
 
 #define EPS 1e-6 /* of the norms: not in the config */

@@ -1,12 +1,13 @@
 /*
- * The vision tower of Qwen3-VL: a table of positions that is stretched over each image, and DeepStack: the
- * patches after some blocks become features too, which the decoder adds to the states of the image tokens.
+ * The vision tower of Qwen3-VL. It has a table of positions that is stretched over each image, and
+ * DeepStack: the patches after some blocks also become features, which the decoder adds to the states of
+ * the image tokens.
  */
 #include "qwen_tower.h"
 
 #define EPS 1e-6 /* of the norms: not in the config */
 
-/* Where a coordinate of the patches lies in the table: between two rows or columns of it, and how far along. */
+/* The position of a coordinate in the table: between two rows or columns, and how far from each. */
 struct between {
 	struct ir_value *low, *high; /* int64 [images, patches] */
 	struct ir_value *to_low,
@@ -14,8 +15,9 @@ struct between {
 };
 
 /*
- * The first patch of a side lies on the first entry of the table, the last patch on the last. With whole
- * numbers: place * (side - 1) / (count - 1), quotient and rest. `tokens` int64 [images]: the side of the image in tokens.
+ * The first patch of a side maps to the first entry of the table, the last patch to the last entry. In
+ * whole numbers: place * (side - 1) / (count - 1), quotient and remainder. `tokens` int64 [images]: the
+ * side of the image in tokens.
  */
 static struct between
 between_of(struct trace *t, struct ir_value *place, struct ir_value *tokens, int64_t side)
@@ -39,7 +41,7 @@ between_of(struct trace *t, struct ir_value *place, struct ir_value *tokens, int
 	return b;
 }
 
-/* One entry of the table for each patch, weighted: float [images, patches, width]. */
+/* One weighted entry of the table for each patch: float [images, patches, width]. */
 static struct ir_value *
 corner(struct trace *t, struct ir_value *table, struct ir_value *row, struct ir_value *col, int64_t side,
        struct ir_value *by_row, struct ir_value *by_col)
@@ -91,7 +93,7 @@ block(struct trace *t, const struct qwen_tower *v, struct ir_value *x, int il)
 	return tr_name(t, tr_add(t, x, y), "out");
 }
 
-/* Two layers over the normed patches of each token, with the weights of `base`. */
+/* Applies two layers, with the weights of `base`, to the normed patches of each token. */
 static struct ir_value *
 merge(struct trace *t, struct ir_value *x, int64_t hidden, const char *base)
 {
@@ -100,7 +102,7 @@ merge(struct trace *t, struct ir_value *x, int64_t hidden, const char *base)
 	return blk_linear(t, x, hidden, BLK_BIAS, "fc2", "%s.linear_fc2", base);
 }
 
-/* The merger of DeepStack: the norm is over the four patches of a token together. */
+/* The merger of DeepStack: its norm is over the four patches of a token together. */
 static struct ir_value *
 deep_feature(struct trace *t, struct ir_value *x, int64_t hidden, int which)
 {
@@ -113,7 +115,7 @@ deep_feature(struct trace *t, struct ir_value *x, int64_t hidden, int which)
 	return merge(t, x, hidden, base);
 }
 
-/* The merger that comes after block il, or -1. */
+/* The number of the merger that follows block il, or -1. */
 static int
 deep_after(const struct qwen2vl_vision *c, int il)
 {

@@ -28,7 +28,7 @@ qwen_trace_sizes(const void *config)
 	return s;
 }
 
-/* One graph while it is built. */
+/* A graph while it is built. */
 struct build {
 	const struct qwen2vl_config *c;
 	struct blk_text in;
@@ -41,8 +41,8 @@ struct build {
 };
 
 /*
- * The embeddings with the features of the images among them and, side by side on the last axis, what is
- * added after the first layers: a branch has one result. Apart from image tokens nothing is added.
+ * The embeddings with the image features in them and, joined on the last axis, the values that are added
+ * after the first layers, because a branch has only one result. These values are 0 except at image tokens.
  */
 static struct ir_value *
 with_images(struct trace *t, const void *arg)
@@ -80,7 +80,7 @@ without_images(struct trace *t, const void *arg)
 	return x;
 }
 
-/* Takes apart what a branch put side by side. */
+/* Splits the values that a branch joined. */
 static void
 deep_split(struct trace *t, struct build *b, struct ir_value *x)
 {
@@ -105,8 +105,8 @@ deep_add(struct trace *t, struct ir_value *x, int il, const void *arg)
 }
 
 /*
- * Each frequency turns two of a head's numbers, half a head apart. Made in each branch rather than behind it:
- * OpenVINO 2025.4 and 2026.4 read a Concat of a branch's result with itself wrongly.
+ * Each frequency rotates two numbers of a head, half a head apart. The table is doubled in each branch, not
+ * after it, because OpenVINO 2025.4 and 2026.4 read a Concat of a branch's result with itself wrongly.
  */
 static struct ir_value *
 both_halves(struct trace *t, struct ir_value *angles)
@@ -132,7 +132,7 @@ rope_table(struct trace *t, const struct qwen2vl_config *c)
 			    c->text.head_dim / 2);
 }
 
-/* Positions 0, 1, ... whatever the tokens: float [sequence, head_dim]. */
+/* Positions 0, 1, ... for all kinds of tokens: float [sequence, head_dim]. */
 static struct ir_value *
 arange_angles(struct trace *t, const struct qwen2vl_config *c)
 {
@@ -145,7 +145,7 @@ arange_angles(struct trace *t, const struct qwen2vl_config *c)
 	return both_halves(t, angles);
 }
 
-/* The trained positions of a text without images: the number of the token among the unmasked ones. */
+/* The trained positions of a text without images: the number of the token among the unmasked tokens. */
 static struct ir_value *
 text_angles(struct trace *t, const void *arg)
 {
@@ -175,7 +175,7 @@ angles_build(struct trace *t, const struct build *b, enum variant v, const struc
 	return blk_unsqueeze(t, angles, 1);
 }
 
-/* Embeddings of the tokens: float [batch, sequence, hidden]. `any` is set in the unified graph. */
+/* The embeddings of the tokens: float [batch, sequence, hidden]. `any` is set in the unified graph. */
 static struct ir_value *
 embed(struct trace *t, struct build *b, enum variant v, struct ir_value **any)
 {
@@ -194,7 +194,10 @@ embed(struct trace *t, struct build *b, enum variant v, struct ir_value **any)
 	return tr_name(t, tr_gather(t, table, words), "embed");
 }
 
-/* A vector for each row, or for each token: projected where there is a projection, cut where the model cuts. */
+/*
+ * Makes a vector for each row or each token: projected if there is a projection, shortened if the model does
+ * so.
+ */
 static struct ir_value *
 head(struct trace *t, const struct build *b)
 {

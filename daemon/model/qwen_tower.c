@@ -6,12 +6,13 @@
 #define MERGE QWEN2VL_MERGE
 
 /*
- * Patches come in blocks of 2 x 2, blocks row by row, inside a block row by row:
+ * Computes the row and column of each patch. Patches are ordered in blocks of 2 x 2: blocks row by row, and
+ * patches row by row inside a block.
  *
- *	0 1 | 4 5 |        block g = p / 4 lies at (g / cols, g % cols),
+ *	0 1 | 4 5 |        block g = p / 4 is at (g / cols, g % cols),
  *	2 3 | 6 7 | ...    place r = p % 4 inside it at (r / 2, r % 2)
  *
- * size int64 [images, 1]: patches of the image. Padding is numbered from 0 again.
+ * size int64 [images, 1]: patches of the image. Padding patches are numbered from 0 again.
  */
 static void
 places(struct trace *t, struct qwen_tower *v, struct ir_value *size)
@@ -69,8 +70,9 @@ qwen_tower_begin(struct trace *t, const struct qwen2vl_vision *c, const struct q
 }
 
 /*
- * The patch embedding is a convolution whose window is its step: a linear over the flattened patch. Padding
- * may hold anything, infinities and NaN too, and a product with these would reach the tokens.
+ * The patch embedding is a convolution whose stride equals its window: a linear over the flattened patch.
+ * Padding is zeroed first, because it may contain anything, even infinities and NaN, and products with
+ * those would reach the tokens.
  */
 struct ir_value *
 qwen_tower_patches(struct trace *t, const struct qwen_tower *v, enum blk_bias bias)
@@ -91,7 +93,7 @@ qwen_tower_patches(struct trace *t, const struct qwen_tower *v, enum blk_bias bi
 	return tr_name(t, x, "patch_embed");
 }
 
-/* Heads of q, k or v: [images, heads, patches, head_dim]. */
+/* Splits the heads of q, k or v: [images, heads, patches, head_dim]. */
 static struct ir_value *
 qkv_part(struct trace *t, const struct qwen_tower *v, struct ir_value *qkv, int which)
 {

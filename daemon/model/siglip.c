@@ -74,8 +74,8 @@ mlp(struct trace *t, const struct siglip_config *c, struct ir_value *x, int il)
 }
 
 /*
- * The convolution's window is its step: images cut into patches, each a row of (channel, y, x).
- * Pixels at the right and bottom that fill no patch are left out.
+ * The convolution's stride equals its window, so images are cut into patches, each a row of (channel, y,
+ * x). Pixels at the right and bottom that do not fill a patch are left out.
  */
 static struct ir_value *
 patches(struct trace *t, const struct siglip_config *c, struct ir_value *pixels)
@@ -95,7 +95,7 @@ patches(struct trace *t, const struct siglip_config *c, struct ir_value *pixels)
 	return tr_reshape(t, x, shape_of(3, images, n(s * s), n(ch * p * p)));
 }
 
-/* Patches as vectors, with the embedding of their place added: [images, patches, width]. */
+/* Patches as vectors, with their position embedding added: [images, patches, width]. */
 static struct ir_value *
 embed(struct trace *t, const struct siglip_config *c, struct ir_value *pixels, const struct siglip_part *part)
 {

@@ -1,4 +1,4 @@
-/* The SigLIP vision tower: square images of one size, cut into patches that all see each other. */
+/* The SigLIP vision tower: square images of a fixed size, cut into patches that all see each other. */
 #ifndef MODEL_SIGLIP_H
 #define MODEL_SIGLIP_H
 
@@ -12,28 +12,29 @@ struct siglip_config {
 	int64_t head_dim; /* hidden_size / num_attention_heads */
 	int64_t intermediate_size;
 	int64_t num_channels;
-	int64_t image_size; /* pixels a side; at least patch_size */
+	int64_t image_size; /* pixels on each side; at least patch_size */
 	int64_t patch_size;
-	int64_t patches; /* of an image: (image_size / patch_size) squared */
+	int64_t patches; /* patches of an image: (image_size / patch_size) squared */
 	double layer_norm_eps;
 };
 
 /*
- * From `vision_config`, whose model_type is one of `types` (NULL ends). On entry *v holds what keys that are
- * absent mean; 0: the key must be there. E_BAD_CHECKPOINT or E_UNSUPPORTED_MODEL names the key.
+ * Reads `vision_config`; its model_type must be one of `types` (a list that ends with NULL). On entry *v
+ * holds the values of missing keys; 0: the key is required. E_BAD_CHECKPOINT or E_UNSUPPORTED_MODEL names
+ * the key.
  */
 int siglip_config_read(const struct config_scope *s, const char *const types[], struct siglip_config *v,
 		       struct err *e);
 
-/* Of images that do not fill their square. */
+/* For images that do not fill their square. */
 struct siglip_part {
 	struct ir_value *place; /* int64 [images, patches]: row of the table of positions */
-	struct ir_value *bias;  /* of tr_attention_bias(): which patches are looked at */
+	struct ir_value *bias;  /* from tr_attention_bias(): which patches are seen */
 };
 
 /*
- * pixels float [images, channels, side, side]; the last states float [images, patches, width]. Without `part` (NULL)
- * all patches are looked at, and each has its own row of the table.
+ * Takes pixels float [images, channels, side, side]; returns the last states, float [images, patches,
+ * width]. Without `part` (NULL) all patches are seen, and each has its own row of the table.
  */
 struct ir_value *siglip_build(struct trace *t, const struct siglip_config *c, struct ir_value *pixels,
 			      const struct siglip_part *part);

@@ -3,7 +3,10 @@
 
 #define SPECIALS 4
 
-/* Writes the special ids below `vocab`, each once and ascending, and returns their number. `pad` is not special: texts contain it. */
+/*
+ * Writes the special ids below `vocab`, each once and in ascending order, and returns their number. `pad`
+ * does not count, because texts contain it.
+ */
 static int
 specials_get(const struct model_tokens *t, int64_t ret[SPECIALS])
 {
