@@ -1,4 +1,7 @@
-/* embed and rank: run colconv-embed, which links ONNX Runtime, the tokenizer and the readers of pictures. */
+/*
+ * The commands embed and rank: they run colconv-embed, which links ONNX Runtime, the tokenizer and the
+ * picture readers.
+ */
 #include <errno.h>
 
 #include "base/fs.h"
@@ -18,10 +21,10 @@ struct embed {
 	struct bar bar;
 	size_t items;
 	const char *output;
-	char *result; /* a file of ours, for what goes to the standard output */
+	char *result; /* our temporary file for the result that goes to the standard output */
 };
 
-/* --query and --image, which are handed on in the order of the command line. */
+/* Takes --query and --image; they are passed on in the order of the command line. */
 static int
 item_take(const struct option_row *o, const char *value, struct err *e _unused_)
 {
@@ -106,7 +109,7 @@ run(struct embed *m, const char *artifact, const char *title, struct err *e)
 	return r;
 }
 
-/* Copies the result as it is: it may be large. */
+/* Copies the result unchanged; it may be large. */
 static int
 result_copy(const struct embed *m, struct err *e)
 {

@@ -9,7 +9,7 @@
 #include "proc.h"
 #include "str.h"
 
-#define SAID_MAX 4096 /* bytes of its stderr that count, the last ones */
+#define SAID_MAX 4096 /* the last bytes of its stderr that are kept */
 
 void
 helper_init(struct helper *h, const char *program)
@@ -50,7 +50,10 @@ arg_take(struct helper *h, char *s)
 	h->item[h->n] = NULL;
 }
 
-/* The program's own path is the first word; it is found when the first argument is added, or at the run. */
+/*
+ * The program's path is the first word. It is found when the first argument is added, or when the program
+ * runs.
+ */
 static int
 program_find(struct helper *h, struct err *e)
 {
@@ -76,7 +79,7 @@ helper_arg(struct helper *h, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* The error from the program's last line, such as "colconv-parity: no_runtime: text". */
+/* Makes an error from the program's last line, such as "colconv-parity: no_runtime: text". */
 static int
 said_error(const struct helper *h, const char *said, int status, struct err *e)
 {
@@ -96,7 +99,7 @@ said_error(const struct helper *h, const char *said, int status, struct err *e)
 	return err_set(e, err_from_name(name), "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
 }
 
-/* Reads its stdout to the end and hands on the lines as they come. */
+/* Reads its stdout to the end, and passes the lines on as they arrive. */
 static void
 lines_hear(const struct helper *h, FILE *out)
 {

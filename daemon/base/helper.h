@@ -1,6 +1,7 @@
 /*
- * Runs another of our programs to its end, with its progress as lines on its stdout. When it fails, the last line on
- * its stderr is "PROGRAM: REASON: words", REASON being a wire name of errors.def, and becomes the error here.
+ * Runs another of our programs to its end; its progress is lines on its stdout. When it fails, the last
+ * line on its stderr is "PROGRAM: REASON: MESSAGE", where REASON is a wire name of errors.def; this becomes
+ * the error here.
  *
  *	helper_init ; helper_arg ... ; helper_run ; helper_release
  */
@@ -18,14 +19,14 @@ struct helper {
 	void (*line)(void *arg, char *line);   /* a line of its stdout, without the newline; may be NULL */
 	void (*started)(void *arg, pid_t pid); /* 0: it has ended; may be NULL */
 	void *arg;                             /* of both */
-	bool repeat;                           /* show its stderr as ours too, when it fails */
+	bool repeat;                           /* when it fails, copy its stderr to ours */
 	/* its command line */
 	char **item;
 	size_t n, cap;
 	bool failed;
 };
 
-/* The caller sets what it needs besides the program afterwards. */
+/* The caller then sets the other members that it needs. */
 void helper_init(struct helper *h, const char *program);
 void helper_release(struct helper *h);
 

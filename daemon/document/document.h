@@ -1,8 +1,8 @@
 /*
- * The document prompt: what stands before and after the image tokens of a page, as ids.
+ * The document prompt: the ids before and after the image tokens of a page.
  *
- * Both the rule for pictures and the ids come from the processor's files, preprocessor_config.json and tokenizer.json,
- * which an artifact holds as its checkpoint does.
+ * The rule for pictures and the ids come from the processor's files, preprocessor_config.json and
+ * tokenizer.json, which both a checkpoint and an artifact contain.
  */
 #ifndef DOCUMENT_DOCUMENT_H
 #define DOCUMENT_DOCUMENT_H
@@ -11,7 +11,9 @@
 #include "picture/prepare.h"
 #include "tokenizer/tokenizer.h"
 
-/* PREPARE_TILES: what a processor puts around the image tokens of each tile, in place of `{image}`. */
+/*
+ * PREPARE_TILES: the text that a processor puts around the image tokens of each tile, instead of `{image}`.
+ */
 struct document_tile_text {
 	const char *begin;      /* before each tile, and at the end */
 	const char *place[3];   /* after it, around the numbers of row and column, from 1 on */
@@ -19,10 +21,10 @@ struct document_tile_text {
 	const char *row, *last; /* after a row of tiles, and after the last one */
 };
 
-/* What a family's processor does. */
+/* How a family's processor works. */
 struct document_spec {
 	enum prepare_rule rule;
-	const char *prompt;                     /* `{image}` stands for the image tokens */
+	const char *prompt;                     /* `{image}` marks the position of the image tokens */
 	const struct document_tile_text *tiles; /* with PREPARE_TILES; else NULL */
 	int64_t image_token;
 	int64_t image_tokens; /* per picture or tile; PREPARE_PATCHES instead has one for each merge x
@@ -38,10 +40,13 @@ struct document_tiles {
 	struct ids row, last; /* after a row of tiles, and after the last one */
 };
 
-/* As the member `page` of a manifest's `processing`; null: no rule. */
+/* Prints the spec as the member `page` of a manifest's `processing`; null: no rule. */
 json_t *document_spec_to_json(const struct document_spec *spec);
 
-/* PREPARE_NONE when the manifest has none. The strings are borrowed from `processing`, and the tiles are *ret_tiles. */
+/*
+ * Reads it back; PREPARE_NONE when the manifest has none. The strings are borrowed from `processing`; the
+ * tiles are stored in *ret_tiles.
+ */
 int document_spec_from_json(const json_t *processing, struct document_spec *ret,
 			    struct document_tile_text *ret_tiles, struct err *e);
 
@@ -54,14 +59,14 @@ struct document {
 };
 
 /*
- * Reads the processor's files in the folder `dir`, which messages call `name`. E_BAD_CHECKPOINT for one that is missing or
- * damaged, or a token of the prompt that tokenizer.json does not have.
+ * Reads the processor's files in the folder `dir`, which messages call `name`. E_BAD_CHECKPOINT for a
+ * missing or damaged file, and for a token of the prompt that tokenizer.json does not have.
  */
 int document_open(const char *dir, const char *name, const struct document_spec *spec, struct document **ret,
 		  struct err *e);
 void document_free(struct document **d);
 
-/* Adds the ids that stand for a picture. */
+/* Adds the ids of a picture. */
 int document_ids(const struct document *d, const struct prepared *made, struct ids *ret, struct err *e);
 
 #endif

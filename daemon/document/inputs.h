@@ -1,5 +1,5 @@
 /*
- * The inputs of a graph for images that stand for one page.
+ * The inputs of an image graph for one page.
  */
 #ifndef DOCUMENT_INPUTS_H
 #define DOCUMENT_INPUTS_H

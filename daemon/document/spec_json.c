@@ -1,5 +1,5 @@
 /*
- * A document_spec in a manifest, where `prompt` and `tokens` have the rest of it:
+ * A document_spec in a manifest; the members `prompt` and `tokens` hold parts of it:
  *
  *	"processing": {"prompt": {"document": "...{image}..."}, "tokens": {"image": 7},
  *	               "page": {"rule": "tiles", "image_tokens": 64,

@@ -55,7 +55,10 @@ format_check(struct artifact *a, struct err *e)
 	return 0;
 }
 
-/* Graphs and weights: "text.onnx", "onnx/model.onnx_data". A user may edit the other files. */
+/*
+ * Checks the files of graphs and weights: "text.onnx", "onnx/model.onnx_data". Users may edit the other
+ * files.
+ */
 static int
 file_check(const struct artifact *a, const json_t *file, struct err *e)
 {

@@ -1,5 +1,5 @@
 /*
- * An artifact's folder, as one who uses it sees it: its manifest and the graphs.
+ * An artifact's folder as its user sees it: the manifest and the graphs.
  */
 #ifndef EMBED_ARTIFACT_H
 #define EMBED_ARTIFACT_H
@@ -10,9 +10,10 @@
 struct artifact {
 	const char *dir; /* the caller's */
 	json_t *manifest;
-	const json_t *facts;      /* within the manifest */
+	const json_t *facts;      /* part of the manifest */
 	const json_t *processing; /* likewise */
-	bool one_each;            /* a vector for each text or page, not for each token; compared by cosine */
+	bool one_each;            /* one vector per text or page instead of one per token; compared by
+                                   * cosine */
 };
 
 /* clang-format off */
@@ -20,18 +21,21 @@ struct artifact {
 /* clang-format on */
 
 /*
- * E_USAGE for a folder that is not an artifact or is one of format 1, E_MISMATCH for one whose graphs or weights are missing or have
- * another size than the manifest says.
+ * E_USAGE for a folder that is not an artifact, or one of format 1. E_MISMATCH for an artifact whose graphs
+ * or weights are missing or have another size than in the manifest.
  */
 int artifact_open(struct artifact *a, const char *dir, struct err *e);
 void artifact_release(struct artifact *a);
 
 bool artifact_has(const struct artifact *a, enum variant v);
 
-/* The path of a graph's file, the caller's. */
+/* The path of a graph's file; the caller frees it. */
 int artifact_graph(const struct artifact *a, enum variant v, char **ret, struct err *e);
 
-/* Finds a graph that takes texts, or pictures of pages: the one that needs least is the first choice. E_USAGE: there is none. */
+/*
+ * Finds a graph for texts, or for pictures of pages; prefers the graph that needs the fewest inputs. E_USAGE:
+ * there is none.
+ */
 int artifact_graph_for(const struct artifact *a, bool page, enum variant *ret, struct err *e);
 
 #endif

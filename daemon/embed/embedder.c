@@ -8,7 +8,10 @@
 #define TEXT_MARK "{text}"
 #define QUERY_LEN_MAX (1 << 20)
 
-/* A size of an image's tensor that a text leaves open: patches of the smallest image, 2 x 2. */
+/*
+ * Size for an axis of an image's tensor that a text does not determine: the patches of the smallest image, 2
+ * x 2.
+ */
 #define BLANK_DIM 4
 
 void
@@ -44,7 +47,7 @@ graph_load(struct embedder *m, bool page, struct err *e)
 	return r;
 }
 
-/* Takes the one row of the graph's output. */
+/* Takes the only row of the graph's output. */
 static int
 embedding_take(struct embedder *m, struct ort_tensor *out, struct embedding *ret, struct err *e)
 {
@@ -65,7 +68,7 @@ embedding_take(struct embedder *m, struct ort_tensor *out, struct embedding *ret
 	return 0;
 }
 
-/* Runs the graph with the tensors of these names, and empty ones for the rest, which are about images. */
+/* Runs the graph with these tensors by name; the other inputs, which belong to images, get empty tensors. */
 static int
 graph_run(struct embedder *m, const struct document_inputs *made, struct embedding *ret, struct err *e)
 {
@@ -119,7 +122,7 @@ tokenizer_get(struct embedder *m, struct err *e)
 	return tokenizer_open(path, &m->tokenizer, e);
 }
 
-/* What the user typed; the rest of the prompt comes from the manifest. */
+/* Checks the user's text. The rest of the prompt comes from the manifest. */
 static int
 text_check(const struct embedder *m, const char *text, struct err *e)
 {

@@ -1,7 +1,8 @@
 /*
- * From a query or a page's picture to its embeddings, by an artifact.
+ * Embeds queries and pictures of pages with an artifact.
  *
- * One graph is loaded at a time; queries first and pages then load each once.
+ * Only one graph is loaded at a time. Embed all queries before the pages, so that each graph is loaded
+ * once.
  */
 #ifndef EMBED_EMBEDDER_H
 #define EMBED_EMBEDDER_H
@@ -34,12 +35,12 @@ void embedder_release(struct embedder *m);
 void embedding_release(struct embedding *v);
 
 /*
- * E_BAD_REQUEST for a query that is empty, not UTF-8 or names the image token; E_USAGE for an artifact that says no prompt or has
- * no tokenizer.json.
+ * E_BAD_REQUEST for a query that is empty, not UTF-8, or contains the image token; E_USAGE for an artifact
+ * without a prompt or without tokenizer.json.
  */
 int embedder_query(struct embedder *m, const char *text, struct embedding *ret, struct err *e);
 
-/* E_BAD_REQUEST for a picture that is not read or that the processor refuses. */
+/* E_BAD_REQUEST for a picture that cannot be read or that the processor refuses. */
 int embedder_page(struct embedder *m, const char *path, struct embedding *ret, struct err *e);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * colconv-embed: embeds queries and pages by an artifact, and ranks the pages.
+ * colconv-embed: embeds queries and pages with an artifact, and ranks the pages.
  *
- * Exit status 0, or that of base/errors.def. The last line on stderr then is "colconv-embed: REASON: words", REASON being a
- * wire name.
+ * Exit status: 0, or that of base/errors.def. On failure the last line on stderr is "colconv-embed: REASON:
+ * MESSAGE"; REASON is a wire name.
  */
 #include <getopt.h>
 
@@ -69,7 +69,7 @@ item_add(struct args *a, bool page, struct err *e)
 {
 	const size_t len = strlen(optarg);
 
-	/* A query is checked where its words are at hand. */
+	/* Queries are checked later, where the tokenizer is available. */
 	if (page && !str_is_utf8(optarg, len))
 		return err_set(e, E_USAGE, "the name of the file given with --image is not UTF-8; rename it");
 	if (page && !fs_exists(optarg))
@@ -123,7 +123,7 @@ option_take(struct args *a, int opt, char *const *argv, struct err *e)
 	}
 }
 
-/* Both kinds are needed for a ranking. */
+/* A ranking needs both kinds. */
 static int
 items_check(const struct args *a, struct err *e)
 {
@@ -170,7 +170,7 @@ args_parse(struct args *a, int argc, char **argv, struct err *e)
 	return r < 0 ? r : output_check(a, e);
 }
 
-/* All items of one kind, so that their graph is loaded once. */
+/* Embeds all items of one kind, so that their graph is loaded only once. */
 static int
 items_embed(const struct args *a, struct embedder *m, bool pages, size_t *done, struct err *e)
 {

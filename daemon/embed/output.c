@@ -28,7 +28,7 @@ similarity(const struct artifact *a)
 
 /* ---- embeddings ---- */
 
-/* Nine digits read back as the same float32. */
+/* Nine digits are enough to read back the same float32. */
 static void
 vector_put(struct buf *b, const float *v, size_t dim)
 {
@@ -133,7 +133,7 @@ struct place {
 	double score;
 };
 
-/* The best first; of equals, the one that was named first. */
+/* The best first; among equals, the one that was given first. */
 static int
 place_cmp(const void *a, const void *b)
 {
@@ -144,7 +144,7 @@ place_cmp(const void *a, const void *b)
 	return x->page < y->page ? -1 : x->page > y->page;
 }
 
-/* The cosine of two unit vectors is MaxSim of one token each. */
+/* The cosine of two unit vectors equals MaxSim with one token each. */
 static int
 score(const struct embedding *q, const struct embedding *d, double *ret, struct err *e)
 {

@@ -26,7 +26,10 @@ struct item {
 	struct embedding v;
 };
 
-/* All have the same dim, and one item at least is there. E_BAD_ONNX for an element that is NaN or infinite. */
+/*
+ * All items must have the same dim, and there must be at least one. E_BAD_ONNX for an element that is NaN or
+ * infinite.
+ */
 int output_json(const struct artifact *a, const struct item *items, size_t n, struct buf *ret, struct err *e);
 int output_npy(const struct artifact *a, const struct item *items, size_t n, struct buf *ret, struct err *e);
 int output_ranking(const struct artifact *a, const struct item *items, size_t n, struct buf *ret,

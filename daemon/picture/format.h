@@ -1,12 +1,12 @@
 /*
- * The readers of the formats, for picture.c.
+ * One reader per file format, for picture.c.
  */
 #ifndef PICTURE_FORMAT_H
 #define PICTURE_FORMAT_H
 
 #include "picture.h"
 
-/* Each reads the whole of `data` into `ret`, whose memory picture_alloc() gives. */
+/* Each reads all of `data` into `ret`, whose memory comes from picture_alloc(). */
 int picture_png(const unsigned char *data, size_t len, struct picture *ret, struct err *e);
 int picture_jpeg(const unsigned char *data, size_t len, struct picture *ret, struct err *e);
 

@@ -5,7 +5,10 @@
 
 #include "format.h"
 
-/* What one reading owns. libjpeg leaves its functions by longjmp, so nothing of it lies in a local. */
+/*
+ * Everything that one call owns. libjpeg leaves its functions by longjmp, so nothing that must be released is
+ * in a local variable.
+ */
 struct reading {
 	struct jpeg_error_mgr errors; /* first: libjpeg gives back a pointer to it */
 	struct jpeg_decompress_struct jpeg;

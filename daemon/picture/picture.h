@@ -1,5 +1,6 @@
 /*
- * A picture as bytes: rows from top to bottom, pixels from left to right, red, green, blue.
+ * A picture as bytes: rows from top to bottom, pixels from left to right, and red, green, blue for each
+ * pixel.
  */
 #ifndef PICTURE_PICTURE_H
 #define PICTURE_PICTURE_H
@@ -19,8 +20,8 @@ struct picture {
 /* clang-format on */
 
 /*
- * Reads a PNG or JPEG file, told apart by its first bytes. E_BAD_REQUEST names the file and says what is wrong:
- * another format, a damaged or truncated file, too many pixels, a kind that is not read (CMYK).
+ * Reads a PNG or JPEG file; the first bytes decide which. E_BAD_REQUEST names the file and the problem:
+ * another format, a damaged or truncated file, too many pixels, an unsupported kind (CMYK).
  */
 int picture_open(const char *path, struct picture *ret, struct err *e);
 

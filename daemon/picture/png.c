@@ -3,7 +3,10 @@
 
 #include "format.h"
 
-/* What one reading owns. libpng leaves its functions by longjmp, so nothing of it lies in a local. */
+/*
+ * Everything that one call owns. libpng leaves its functions by longjmp, so nothing that must be released is
+ * in a local variable.
+ */
 struct reading {
 	const unsigned char *data;
 	size_t len, at;
@@ -41,7 +44,7 @@ on_read(png_structp png, png_bytep to, png_size_t n)
 	rd->at += n;
 }
 
-/* Everything becomes 8 bits of red, green and blue; transparency is dropped. */
+/* Converts everything to 8 bits of red, green and blue; transparency is dropped. */
 static void
 to_rgb(struct reading *rd)
 {

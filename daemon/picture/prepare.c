@@ -14,8 +14,8 @@ prepared_release(struct prepared *p)
 /* ---- sizes ---- */
 
 /*
- * Doubles, and the operations in the processor's order: another order gives another size at the limits. rint() rounds
- * halves to even, as Python's round() does.
+ * Uses doubles and the processor's order of operations: another order gives another size in borderline
+ * cases. rint() rounds halves to even, as Python's round() does.
  */
 static int
 patches_size(const struct prepare *p, int64_t height, int64_t width, int64_t *ret_height, int64_t *ret_width,
@@ -42,7 +42,7 @@ patches_size(const struct prepare *p, int64_t height, int64_t width, int64_t *re
 	return 0;
 }
 
-/* A side that follows from the other one and the aspect; even, and at least 1. */
+/* Computes a side from the other one and the aspect ratio; even, and at least 1. */
 static int64_t
 side_even(double x)
 {
@@ -51,7 +51,7 @@ side_even(double x)
 	return MAX(side + side % 2, 1);
 }
 
-/* PREPARE_TILES: the first resize. The longer side becomes `longest`, of small pictures too. */
+/* PREPARE_TILES: the first resize. The longer side becomes `longest`, even if the picture is smaller. */
 static void
 tiles_enlarge(const struct prepare *p, int64_t height, int64_t width, int64_t *ret_height, int64_t *ret_width)
 {
@@ -70,7 +70,7 @@ whole_tiles(const struct prepare *p, double x)
 	return (int64_t)ceil(x / (double)p->tile) * p->tile;
 }
 
-/* PREPARE_TILES: the second, to whole tiles; the aspect is not kept. */
+/* PREPARE_TILES: the second resize, to whole tiles; it does not keep the aspect ratio. */
 static void
 tiles_size(const struct prepare *p, int64_t height, int64_t width, int64_t *ret_height, int64_t *ret_width)
 {
@@ -122,7 +122,7 @@ pixels_alloc(struct prepared *ret, struct err *e)
 	return ret->pixels ? 0 : err_no_memory(e);
 }
 
-/* A square or a whole picture as three planes; returns the place behind them. */
+/* Writes a square, or the whole picture, as three planes; returns the position after them. */
 static float *
 planes_put(const struct prepare *p, const struct picture *in, int64_t top, int64_t left, int64_t height,
 	   int64_t width, float *to)
@@ -137,7 +137,7 @@ planes_put(const struct prepare *p, const struct picture *in, int64_t top, int64
 	return to;
 }
 
-/* A patch: for each colour, for each frame, its rows. */
+/* Writes a patch: its rows, for each colour and each frame. */
 static float *
 patch_put(const struct prepare *p, const struct picture *in, int64_t top, int64_t left, float *to)
 {
@@ -152,7 +152,7 @@ patch_put(const struct prepare *p, const struct picture *in, int64_t top, int64_
 	return to;
 }
 
-/* Tokens row by row, and within a token its merge x merge patches row by row. */
+/* Writes the tokens row by row, and within a token its merge x merge patches row by row. */
 static int
 patches_cut(const struct prepare *p, const struct picture *in, struct prepared *ret, struct err *e)
 {
@@ -193,7 +193,10 @@ whole_put(const struct prepare *p, const struct picture *in, struct prepared *re
 	return r;
 }
 
-/* The tiles row by row, then the whole picture in the size of one; a picture of one tile is that tile alone. */
+/*
+ * Writes the tiles row by row, then the whole picture in the size of one tile. A picture with a single tile
+ * has only that tile.
+ */
 static int
 tiles_cut(const struct prepare *p, const struct picture *in, struct prepared *ret, struct err *e)
 {

@@ -1,4 +1,4 @@
-/* preprocessor_config.json: the keys of the processors that prepare.c does the work of. */
+/* Reads preprocessor_config.json: the keys of the processors that prepare.c implements. */
 #include <math.h>
 
 #include "prepare.h"
@@ -6,7 +6,7 @@
 #define SIDE_MAX 16384
 #define GREY_LEVELS 255
 
-/* Steps that a processor can be told to leave out; no published one is. */
+/* Steps that a config can switch off; no published config does. */
 static const char *const steps[] = {"do_resize", "do_rescale", "do_normalize"};
 
 static int
@@ -54,7 +54,7 @@ filter_read(const json_t *j, struct prepare *p, struct err *e)
 	return 0;
 }
 
-/* Three numbers, in grey levels: float32 times float32, as the processors multiply. */
+/* Reads three numbers and scales them to grey levels: float32 times float32, as the processors multiply. */
 static int
 colours_read(const json_t *j, const char *key, double least, float ret[3], struct err *e)
 {

@@ -4,11 +4,11 @@
 
 #include "format.h"
 
-/* The weights of one axis: `samples` outputs, each a sum over `taps` inputs at most. */
+/* The weights of one axis: `samples` outputs, each a sum over at most `taps` inputs. */
 struct axis {
 	int64_t samples, taps;
 	int bits;           /* a weight of 1 is 2^bits */
-	int64_t *first, *n; /* of each output: the inputs below the filter */
+	int64_t *first, *n; /* for each output: the range of inputs that the filter covers */
 	double *exact;      /* [samples, taps] */
 	int32_t *weight;    /* likewise, rounded */
 };
@@ -53,7 +53,7 @@ static const struct {
 	[RESIZE_LANCZOS] = {lanczos, 3},
 };
 
-/* The weights of output `i`, which sum to 1. The order of the operations is that of the libraries. */
+/* Computes the weights of output `i`, which sum to 1, with the same order of operations as the libraries. */
 static void
 weights_make(struct axis *a, int64_t i, int64_t inputs, enum resize_filter filter)
 {
@@ -114,7 +114,7 @@ axis_make(struct axis *a, int64_t inputs, int64_t outputs, enum resize_filter fi
 	return 0;
 }
 
-/* One output sample of one colour; `step` bytes lie between neighbours along the axis. */
+/* Computes one output sample of one colour; neighbours along the axis are `step` bytes apart. */
 static unsigned char
 sample(const struct axis *a, int64_t i, const unsigned char *line, int64_t step)
 {

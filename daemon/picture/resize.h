@@ -1,9 +1,10 @@
 /*
- * Resizing of 8-bit pictures, bit for bit as the processors' libraries do it on a CPU.
+ * Resizes 8-bit pictures with the same bits as the processors' libraries on a CPU.
  *
- * Two passes, horizontal then vertical. Each output sample is a weighted sum of the input samples below the filter, which
- * grows with the reduction (antialias); the weights are whole numbers of some bits, and each pass rounds its
- * result to a grey level. Rounding once at the end instead changes a quarter of the samples of a noisy picture.
+ * Two passes, horizontal then vertical. Each output sample is a weighted sum of the input samples that the
+ * filter covers; the filter grows with the reduction (antialiasing). The weights are integers with a fixed
+ * number of bits, and each pass rounds its result to a grey level. Rounding only once at the end would
+ * change a quarter of the samples of a noisy picture.
  */
 #ifndef PICTURE_RESIZE_H
 #define PICTURE_RESIZE_H
@@ -15,10 +16,11 @@ enum resize_filter {
 	RESIZE_LANCZOS, /* three lobes */
 };
 
-/* The libraries differ in the bits of a weight alone. */
+/* The libraries differ only in the number of bits of a weight. */
 enum resize_library {
-	RESIZE_TORCH, /* torchvision, which transformers 5 takes: as many as keep the weights of a pass below 2^15 */
-	RESIZE_PILLOW, /* Pillow before 13: 22 */
+	RESIZE_TORCH,  /* torchvision, which transformers 5 uses: as many bits as keep the weights of a pass
+                       * below 2^15 */
+	RESIZE_PILLOW, /* Pillow before 13: 22 bits */
 };
 
 #define RESIZE_BITS_MAX 22

@@ -57,7 +57,10 @@ added_get(const struct added_set *s, const char *content, size_t len)
 	return s->n ? bsearch(&key, s->token, s->n, sizeof(*s->token), compare) : NULL;
 }
 
-/* In the tokens [lo, hi), which agree in `depth` bytes: the first whose next byte is at least `byte`. */
+/*
+ * Searches the tokens [lo, hi), which have the same first `depth` bytes, for the first one whose next byte is
+ * at least `byte`.
+ */
 static size_t
 border(const struct added_set *s, size_t lo, size_t hi, size_t depth, unsigned byte)
 {
@@ -73,7 +76,7 @@ border(const struct added_set *s, size_t lo, size_t hi, size_t depth, unsigned b
 	return lo;
 }
 
-/* The longest token that begins at `text`; NULL when there is none. */
+/* Finds the longest token that begins at `text`; NULL when there is none. */
 static const struct added_token *
 longest_at(const struct added_set *s, const char *text, size_t len)
 {

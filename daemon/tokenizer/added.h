@@ -1,5 +1,5 @@
 /*
- * Added tokens: strings such as <|image_pad|> that are cut out of a text before anything else looks at it.
+ * Added tokens: strings such as <|image_pad|> that are cut out of a text before any other step.
  */
 #ifndef TOKENIZER_ADDED_H
 #define TOKENIZER_ADDED_H
@@ -10,11 +10,11 @@ struct added_token {
 	char *content;
 	size_t len;
 	int64_t id;
-	bool left_strip, right_strip; /* takes the white space on that side */
-	bool single_word;             /* only where no letter or digit stands beside it */
+	bool left_strip, right_strip; /* includes the white space on that side */
+	bool single_word;             /* matches only without a letter or digit next to it */
 };
 
-/* One set of them, sorted by content. */
+/* A set of added tokens, sorted by content. */
 struct added_set {
 	struct added_token *token;
 	size_t n;
@@ -25,7 +25,7 @@ void added_release(struct added_set *s);
 /* Takes the content. */
 int added_add_take(struct added_set *s, struct added_token token, struct err *e);
 
-/* Once, after the last one was added. */
+/* Call it once, after the last token was added. */
 void added_sort(struct added_set *s);
 
 /* By content; NULL when there is none. */
@@ -37,8 +37,8 @@ struct added_match {
 };
 
 /*
- * The first match at or after `from`: the leftmost, of several there the longest. `taken` is where the
- * match before ended, beyond which white space is not given back. False when there is none.
+ * Finds the first match at or after `from`: the leftmost one, and among those the longest. The previous
+ * match ended at `taken`, so white space before `taken` is not included. False when there is none.
  */
 bool added_find(const struct added_set *s, const char *text, size_t len, size_t from, size_t taken,
 		struct added_match *ret);

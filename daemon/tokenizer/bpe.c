@@ -28,7 +28,7 @@ bpe_release(struct bpe *b)
 	b->merge = NULL;
 }
 
-/* The merge of two symbols, or the empty slot where it belongs. */
+/* Finds the merge of two symbols, or the empty slot for it. */
 static struct bpe_merge *
 merge_of(const struct bpe *b, int32_t left, int32_t right)
 {
@@ -40,7 +40,7 @@ merge_of(const struct bpe *b, int32_t left, int32_t right)
 	return &b->merge[i];
 }
 
-/* Of a pair that stands twice in the file the last one counts, as in `tokenizers`. */
+/* If a pair is listed twice in the file, the last one counts, as in `tokenizers`. */
 void
 bpe_merge_add(struct bpe *b, int32_t left, int32_t right, int32_t into, int32_t rank)
 {
@@ -53,7 +53,7 @@ struct symbol {
 	int32_t before, after;
 };
 
-/* A pair of neighbours that can be merged, in a heap. Stale once either symbol has changed. */
+/* A pair of neighbours that can be merged, in a heap. It is outdated once either symbol has changed. */
 struct candidate {
 	int32_t rank;
 	int32_t at; /* the left symbol */
@@ -142,7 +142,10 @@ symbol_add(struct work *w, int32_t id)
 		w->symbol[i - 1].after = i;
 }
 
-/* A character that the vocabulary does not have: its bytes, where it has them all, else the unknown token. */
+/*
+ * Adds a character that is not in the vocabulary: its bytes if the vocabulary has all of them, else the
+ * unknown token.
+ */
 static void
 stranger_add(const struct bpe *b, struct work *w, const char *s, size_t len, bool *unk_before)
 {
@@ -158,7 +161,7 @@ stranger_add(const struct bpe *b, struct work *w, const char *s, size_t len, boo
 	*unk_before = !all && b->unk >= 0;
 }
 
-/* A character has at most four bytes, so that fewer symbols than bytes come from a word. */
+/* Makes the symbols of a word. A word has at most as many symbols as bytes. */
 static void
 symbols_make(const struct bpe *b, struct work *w, const char *word, size_t len)
 {

@@ -1,6 +1,6 @@
 /*
- * Byte pair encoding: a word becomes symbols, and neighbours are merged in the order of the
- * merges' ranks, the leftmost of equals first.
+ * Byte pair encoding: a word becomes symbols, and neighbouring symbols are merged in the order of the
+ * merges' ranks; among equal ranks the leftmost first.
  */
 #ifndef TOKENIZER_BPE_H
 #define TOKENIZER_BPE_H
@@ -11,18 +11,19 @@
 /* Two neighbouring symbols that become one. */
 struct bpe_merge {
 	int32_t left, right, into;
-	int32_t rank; /* its place in the file; less is earlier. -1: an empty slot */
+	int32_t rank; /* position in the file; smaller is earlier. -1: an empty slot */
 };
 
 struct bpe {
 	struct vocab vocab;
-	struct bpe_merge *merge; /* by hash of (left, right); a power of two, at most half of them used */
+	struct bpe_merge *merge; /* by hash of (left, right); the size is a power of two, at most half of
+                                  * it is used */
 	size_t n_slots;
 	int32_t byte_id[256]; /* of "<0xNN>", for byte_fallback */
-	int32_t unk;          /* -1: a symbol that nobody knows is left out */
+	int32_t unk;          /* -1: unknown symbols are left out */
 	bool byte_fallback;
-	bool fuse_unk;      /* several unknown symbols in a row are one */
-	bool ignore_merges; /* a word of the vocabulary is that token, whatever the merges */
+	bool fuse_unk;      /* several unknown symbols in a row become one */
+	bool ignore_merges; /* a word in the vocabulary becomes that token, whatever the merges */
 };
 
 /* Makes room for `n` merges. */

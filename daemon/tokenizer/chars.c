@@ -19,7 +19,7 @@ char_at(const char *text, size_t len, utf8proc_int32_t *c)
 	return utf8proc_iterate((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)len, c);
 }
 
-/* Unicode's White_Space: the separators and what ASCII and Latin-1 call white. */
+/* Unicode's White_Space: the separators, and the white space of ASCII and Latin-1. */
 static bool
 is_space(utf8proc_int32_t c)
 {

@@ -1,5 +1,5 @@
 /*
- * Kinds of characters, as `\w` and `\s` of a Unicode regular expression have them.
+ * Classes of characters, like `\w` and `\s` in a Unicode regular expression.
  */
 #ifndef TOKENIZER_CHARS_H
 #define TOKENIZER_CHARS_H
@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The text, valid UTF-8, ends with or begins with a word's character. */
+/* Whether the text, which is valid UTF-8, ends or begins with a word character. */
 bool chars_word_ends(const char *text, size_t len);
 bool chars_word_begins(const char *text, size_t len);
 

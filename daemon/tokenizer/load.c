@@ -1,5 +1,5 @@
 /*
- * tokenizer.json into a struct tokenizer.
+ * Reads tokenizer.json into a struct tokenizer.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -166,7 +166,7 @@ model_load(const json_t *top, struct bpe *b, struct err *e)
 	return r < 0 ? r : unknown_load(model, b, e);
 }
 
-/* Tokens that are looked for in normalized text are normalized themselves. */
+/* Tokens that are searched in normalized text are normalized themselves. */
 static int
 added_content(const struct tokenizer *t, const char *content, bool normalized, struct added_token *ret,
 	      struct err *e)
@@ -186,8 +186,9 @@ added_content(const struct tokenizer *t, const char *content, bool normalized, s
 }
 
 /*
- * `tokenizers` numbers added tokens itself: by the vocabulary where that has the token, else one after the
- * other from its end. A file whose ids are others would mean different ids to different libraries.
+ * `tokenizers` numbers added tokens itself: with the vocabulary's id if the vocabulary has the token, else
+ * with consecutive ids after its end. Refuse a file with other ids, because libraries would disagree about
+ * them.
  */
 static int
 added_check_id(struct tokenizer *t, const struct added_token *token, const char *content, struct err *e)

@@ -1,5 +1,5 @@
 /*
- * Normalizers: what happens to a piece of text before it is split.
+ * Normalizers: they change a piece of text before it is split.
  */
 #ifndef TOKENIZER_NORMAL_H
 #define TOKENIZER_NORMAL_H
@@ -30,7 +30,7 @@ struct normal {
 int normal_load(const json_t *j, struct normal *ret, struct err *e);
 void normal_release(struct normal *n);
 
-/* Appends the normalized text, valid UTF-8 as it was. */
+/* Appends the normalized text. Input and output are valid UTF-8. */
 int normal_run(const struct normal *n, const char *text, size_t len, struct buf *ret, struct err *e);
 
 #endif

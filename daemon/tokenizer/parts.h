@@ -1,5 +1,5 @@
 /*
- * What a tokenizer is made of: load.c fills it from the file, tokenizer.c runs it.
+ * The parts of a tokenizer: load.c fills them from the file, tokenizer.c runs them.
  */
 #ifndef TOKENIZER_PARTS_H
 #define TOKENIZER_PARTS_H
@@ -10,8 +10,8 @@
 #include "split.h"
 
 struct tokenizer {
-	struct added_set raw;    /* added tokens that are cut out of the text as it is */
-	struct added_set normal; /* and those that are looked for after the normalizers */
+	struct added_set raw;    /* added tokens that are searched in the original text */
+	struct added_set normal; /* added tokens that are searched after the normalizers */
 	struct normal normalizer;
 	struct split pre;
 	struct bpe bpe;

@@ -6,10 +6,12 @@
 
 #include "base/str.h"
 
-/* Steps that one match may take. A tokenizer.json is foreign text, and a pattern can ask for any number of them. */
+/*
+ * Limit of steps for one match. A tokenizer.json may be hostile, and a pattern can need any number of steps.
+ */
 #define RETRIES_MAX 1000000
 
-/* The pattern of a ByteLevel pre-tokenizer that brings none of its own (GPT-2's). */
+/* The pattern of a ByteLevel pre-tokenizer that does not have its own (GPT-2's). */
 static const char byte_level_pattern[] =
 	"'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
@@ -56,7 +58,7 @@ split_release(struct split *s)
 	memset(s, 0, sizeof(*s));
 }
 
-/* A plain string as a regular expression: every character that could mean something is escaped. */
+/* Makes a regular expression of a plain string: escapes every character with a special meaning. */
 static int
 regex_of_str(const char *s, void **ret, struct err *e)
 {
@@ -181,7 +183,7 @@ split_load(const json_t *j, struct split *ret, struct err *e)
 	return load_step(j, ret, e);
 }
 
-/* One run of the steps from `step` on. */
+/* One run of the steps, beginning with `step`. */
 struct run {
 	const struct split *split;
 	size_t step;
@@ -191,7 +193,7 @@ struct run {
 
 static int run_step(const struct run *run, const char *text, size_t len, struct err *e);
 
-/* What one search needs besides the text. */
+/* Data for one search, besides the text. */
 struct matcher {
 	regex_t *regex;
 	OnigRegion *region;
@@ -219,7 +221,7 @@ matcher_init(struct matcher *m, regex_t *regex, struct err *e)
 	return 0;
 }
 
-/* The next match at or after `from`; 0 when there is none. */
+/* Finds the next match at or after `from`; 0 when there is none. */
 static int
 match_next(struct matcher *m, const char *text, size_t len, size_t from, struct err *e)
 {
@@ -243,7 +245,7 @@ emit(const struct run *next, const char *text, size_t begin, size_t end, struct 
 	return begin < end ? run_step(next, text + begin, end - begin, e) : 0;
 }
 
-/* Where to look on after an empty match, which splits nothing: one character further. */
+/* Where to continue after an empty match, which splits nothing: one character further. */
 static size_t
 after_empty(const char *text, size_t len, size_t at)
 {
@@ -252,7 +254,7 @@ after_empty(const char *text, size_t len, size_t at)
 	return at + (k ? k : 1);
 }
 
-/* The words that the matches make; `next` gets each. */
+/* Splits the text into words by the matches; `next` gets each word. */
 static int
 run_regex(regex_t *regex, enum split_what what, const struct run *next, const char *text, size_t len,
 	  struct err *e)
@@ -280,7 +282,10 @@ run_regex(regex_t *regex, enum split_what what, const struct run *next, const ch
 	return r < 0 ? r : emit(next, text, word, len, e);
 }
 
-/* Each byte as one printable character: the printable ones of Latin-1 as they are, the 68 others from U+0100 on. */
+/*
+ * Writes each byte as one printable character: printable Latin-1 bytes unchanged, the other 68 from U+0100
+ * on.
+ */
 static void
 bytes_to_chars(const char *text, size_t len, struct buf *ret)
 {

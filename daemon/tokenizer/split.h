@@ -1,5 +1,5 @@
 /*
- * Pre-tokenizers: a normalized piece becomes words, and in byte-level files each byte of a word
+ * Pre-tokenizers: they split a normalized piece into words. In byte-level files, each byte of a word then
  * becomes one printable character.
  */
 #ifndef TOKENIZER_SPLIT_H
@@ -11,8 +11,8 @@
 #define SPLIT_PATTERN_MAX 4096 /* bytes of a regular expression */
 
 enum split_what {
-	SPLIT_ISOLATED, /* matches and what lies between them are words */
-	SPLIT_REMOVED,  /* what lies between the matches */
+	SPLIT_ISOLATED, /* matches and the text between them are words */
+	SPLIT_REMOVED,  /* the text between the matches is words */
 	SPLIT_BEFORE,   /* MergedWithPrevious: a match ends the word before it */
 	SPLIT_BYTES,    /* ByteLevel: bytes become characters, after a split by `regex` where there is one */
 };
@@ -32,7 +32,7 @@ struct split {
 int split_load(const json_t *j, struct split *ret, struct err *e);
 void split_release(struct split *s);
 
-/* Gets each word in order; a negative value stops the run and is its result. */
+/* Called for each word in order; a negative return stops the run and becomes its result. */
 typedef int (*split_fn)(void *arg, const char *word, size_t len, struct err *e);
 
 int split_run(const struct split *s, const char *text, size_t len, split_fn word, void *arg, struct err *e);

@@ -61,7 +61,7 @@ tokenizer_id(const struct tokenizer *t, const char *content)
 	return a ? a->id : vocab_find(&t->bpe.vocab, content, strlen(content));
 }
 
-/* One text on its way. */
+/* One text that is being encoded. */
 struct encoding {
 	const struct tokenizer *t;
 	struct ids *ret;
@@ -77,7 +77,7 @@ word_encode(void *arg, const char *word, size_t len, struct err *e)
 
 typedef int (*piece_fn)(struct encoding *en, const char *text, size_t len, struct err *e);
 
-/* Cuts the added tokens of a set out of the text; what lies between them goes to `piece`. */
+/* Cuts the added tokens of a set out of the text; calls `piece` for the text between them. */
 static int
 pieces(struct encoding *en, const struct added_set *set, piece_fn piece, const char *text, size_t len,
        struct err *e)

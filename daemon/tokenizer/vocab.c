@@ -38,7 +38,7 @@ vocab_release(struct vocab *v)
 	memset(v, 0, sizeof(*v));
 }
 
-/* The slot of a string, or the empty one where it belongs. */
+/* Finds the slot of a string, or the empty slot for it. */
 static uint32_t *
 slot_of(const struct vocab *v, const char *s, size_t len)
 {

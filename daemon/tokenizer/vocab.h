@@ -16,7 +16,7 @@ struct vocab {
 	struct buf bytes;
 	struct vocab_entry *entry;
 	size_t n;
-	uint32_t *slot; /* entry + 1, or 0; a power of two of them, at most half of them used */
+	uint32_t *slot; /* entry + 1, or 0; their number is a power of two, at most half are used */
 	size_t n_slots;
 };
 
@@ -24,7 +24,7 @@ struct vocab {
 int vocab_init(struct vocab *v, size_t n, struct err *e);
 void vocab_release(struct vocab *v);
 
-/* At most as many as vocab_init() made room for; a string that is there already gets the new id. */
+/* Adds an entry, up to the number given to vocab_init(). A string that exists gets the new id. */
 void vocab_add(struct vocab *v, const char *s, size_t len, int32_t id);
 
 /* The id, or -1. */
