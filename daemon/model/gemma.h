@@ -1,6 +1,6 @@
 /*
- * What the retrievers over Gemma decoders have in common: scaled word embeddings, and square images of one size, each with
- * the same number of tokens, from a SigLIP tower.
+ * Shared by the retrievers with Gemma decoders: scaled word embeddings, and square images of a fixed size
+ * from a SigLIP tower, each with the same number of tokens.
  */
 #ifndef MODEL_GEMMA_H
 #define MODEL_GEMMA_H
@@ -27,14 +27,14 @@ struct gemma_text {
 struct gemma_config {
 	struct gemma_text text;
 	struct siglip_config vision;
-	int64_t image_token_id; /* may be beyond the vocabulary: such ids are looked up as 0 */
+	int64_t image_token_id; /* may be above the vocabulary; such ids are looked up as 0 */
 	int64_t image_tokens;   /* of each image */
 	struct pooling_head head;
 };
 
 /*
- * The keys of `text_config` that all Gemma decoders have. On entry *t holds what keys that are absent mean; 0: the key must
- * be there. E_BAD_CHECKPOINT or E_UNSUPPORTED_MODEL names the key.
+ * Reads the keys of `text_config` that all Gemma decoders have. On entry *t holds the values of missing
+ * keys; 0: the key is required. E_BAD_CHECKPOINT or E_UNSUPPORTED_MODEL names the key.
  */
 int gemma_text_read(const struct config_scope *s, struct gemma_text *t, struct err *e);
 
@@ -55,10 +55,10 @@ int gemma_case_make(const struct model *m, const void *config, const struct plan
 	.trace_sizes = gemma_trace_sizes, .case_make = gemma_case_make
 /* clang-format on */
 
-/* pixels float [images, channels, side, side]; the result float [images*image_tokens, hidden]. */
+/* Takes pixels float [images, channels, side, side], returns float [images*image_tokens, hidden]. */
 typedef struct ir_value *(*gemma_features_fn)(struct trace *t, const void *config, struct ir_value *pixels);
 
-/* One graph after its inputs. */
+/* A graph after its inputs were declared. */
 struct gemma_build {
 	const struct gemma_config *c;
 	gemma_features_fn features;
@@ -69,11 +69,11 @@ struct gemma_build {
 		*x; /* float [batch, sequence, hidden]: words, scaled; features of images, not scaled */
 };
 
-/* A unified graph computes features only when there are image tokens. */
+/* A unified graph computes the features only when there are image tokens. */
 struct gemma_build gemma_begin(struct trace *t, const void *config, enum variant v,
 			       gemma_features_fn features);
 
-/* The facts of the decoder that all have. */
+/* The facts that all Gemma decoders share. */
 struct decoder gemma_decoder(const struct gemma_text *c);
 
 #endif

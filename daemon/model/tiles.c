@@ -3,7 +3,7 @@
 #include "caseinput.h"
 #include "guards.h"
 
-/* Patches a side. */
+/* Patches on each side. */
 static int64_t
 side(const struct tiles_config *c)
 {
@@ -53,7 +53,7 @@ mask_shape(const void *config)
 /* clang-format off */
 const struct model_input tiles_inputs[] = {PIXELS, {0}};
 
-/* 1 for a pixel of the image, 0 for one that only fills the tile. */
+/* 1 for a pixel of the image, 0 for a pixel that only fills up the tile. */
 const struct model_input tiles_partial_inputs[] = {PIXELS, {"pixel_attention_mask", ELEM_I64, mask_shape}, {0}};
 /* clang-format on */
 
@@ -65,7 +65,7 @@ const struct document_tile_text tiles_text = {
 	.last = "\n\n",
 };
 
-/* An image of several tiles has one more, which shows all of it. */
+/* An image with several tiles has one more tile, which shows the whole image. */
 static int64_t
 tiles_of(int h, int w)
 {
@@ -102,7 +102,7 @@ row_tiles(const struct plan_row *row)
 	return count;
 }
 
-/* Masks all but h x w pixels of a tile, and blanks what is masked. At least one patch stays. */
+/* Masks all pixels of a tile except h x w, and sets masked pixels to 0. At least one patch stays. */
 static void
 tile_cut(const struct siglip_config *v, struct rng *rng, float *pixels, int64_t *mask)
 {
@@ -190,14 +190,14 @@ tiles_words(struct trace *t, const struct tiles_build *b, int64_t vocab)
 	return guard_words(t, b->in.ids, b->in.unmasked, b->flag, vocab);
 }
 
-/* The tiles of a batch one after the other, and which token stands for which part of them. */
+/* All tiles of a batch in one list, and the part of a tile that each token stands for. */
 struct tiles {
 	struct ir_value *pixels;   /* float [images*tiles, channels, side, side]; masked ones are 0 */
 	struct ir_value *seen;     /* bool [images*tiles, side, side]: not masked; NULL: all */
 	struct ir_value *real;     /* bool [images*tiles]: not blank */
 	struct ir_value *is_image; /* bool [batch, sequence] */
-	struct ir_value *tile;     /* int64 [batch*sequence]: which tile the token is of */
-	struct ir_value *place;    /* int64 [batch*sequence]: number of the token within it */
+	struct ir_value *tile;     /* int64 [batch*sequence]: the token's tile */
+	struct ir_value *place;    /* int64 [batch*sequence]: the token's number within its tile */
 };
 
 static void
@@ -218,7 +218,7 @@ pixels_read(struct trace *t, const struct tiles_build *b, struct tiles *im)
 	im->pixels = tr_where(t, keep, im->pixels, tr_f32(t, 0));
 }
 
-/* A tile is blank when each of its numbers is 0. */
+/* A tile is blank when all its numbers are 0. */
 static void
 real_find(struct trace *t, const struct siglip_config *v, struct tiles *im)
 {
@@ -235,8 +235,9 @@ real_find(struct trace *t, const struct siglip_config *v, struct tiles *im)
 }
 
 /*
- * `index`, if the tiles stand in the rows of their tokens. Where there is an image for each row of the batch, order
- * alone would let a row take another row's tile when both have a wrong count of tokens.
+ * Returns `index`. The call fails unless each tile is in the row of its tokens. This is checked when there
+ * is one image per row of the batch: then order alone could give a row another row's tile, if both have a
+ * wrong number of tokens.
  */
 static struct ir_value *
 rows_check(struct trace *t, const struct tiles *im, struct ir_value *index)
@@ -272,7 +273,7 @@ tiles_read(struct trace *t, const struct tiles_build *b)
 	all = tr_sum(t, tokens, 0);
 	im.is_image = guard_image_tokens(t, b->flag, b->in.unmasked, all, &im.pixels);
 	blk_tokens_place(t, im.is_image, tokens, &im.tile, &im.place);
-	/* Without image tokens each token is of the tile behind the last. */
+	/* When there are no image tokens, the computed tile is one after the last; limit it. */
 	last = tr_size(t, axis(tokens, 0));
 	last = tr_sub(t, last, tr_i64(t, 1));
 	im.tile = tr_min(t, im.tile, last);
@@ -305,7 +306,10 @@ buckets(struct trace *t, int64_t s)
 	return tr_table_i64(t, "vis.buckets", shape_of(2, n(s + 1), n(s)), table);
 }
 
-/* Rows or columns of the table, int64 [images*tiles, side], from the patches that are seen along the first one. */
+/*
+ * Rows or columns of the table, int64 [images*tiles, side], from the visible patches along the first row or
+ * column.
+ */
 static struct ir_value *
 spread(struct trace *t, struct ir_value *valid, int along, struct ir_value *table)
 {
@@ -318,7 +322,10 @@ spread(struct trace *t, struct ir_value *valid, int along, struct ir_value *tabl
 	return tr_gather(t, table, x);
 }
 
-/* A patch is looked at if one of its pixels is seen. All of a blank tile's are: nobody reads what they give. */
+/*
+ * A patch is seen if one of its pixels is unmasked. All patches of a blank tile are seen, because its result
+ * is never used.
+ */
 static struct ir_value *
 patches_seen(struct trace *t, const struct siglip_config *v, const struct tiles *im)
 {
@@ -364,8 +371,8 @@ part_build(struct trace *t, const struct tiles_config *c, const struct tiles *im
 }
 
 /*
- * Pixel shuffle: the patches of each square of factor x factor, row by row, become one long vector, and that a token.
- * [images*tiles, patches, width] to [images*tiles*tokens, hidden].
+ * Pixel shuffle: the patches of each square of factor x factor are joined, row by row, into one long
+ * vector, which becomes a token. [images*tiles, patches, width] to [images*tiles*tokens, hidden].
  */
 static struct ir_value *
 connect(struct trace *t, const struct tiles_config *c, struct ir_value *x)

@@ -1,12 +1,13 @@
 /*
- * Images that are cut into square tiles of one size, for the families that take [images, tiles] of them: a SigLIP
- * tower over each tile, and a connector that makes one token of a square of patches.
+ * Images that are cut into square tiles of one size, for the families whose inputs are [images, tiles]: a
+ * SigLIP tower over each tile, and a connector that makes one token of a square of patches.
  *
- * A row of the batch has any number of tiles. Rows with fewer are filled with blank tiles, in which every pixel is
- * exactly 0; a normalised pixel never is. Blank tiles have no tokens. The k-th image token of the batch,
- * row by row, stands for the k-th feature of the tiles that are not blank, in order.
+ * A row of the batch has any number of tiles. Rows with fewer tiles are filled up with blank tiles, in
+ * which every pixel is exactly 0; a normalised pixel never is. Blank tiles have no tokens. The k-th image
+ * token of the batch, row by row, belongs to the k-th feature of the tiles that are not blank, in order.
  *
- * The first axis of the tiles need not be the batch's: some callers feed one blank tile beside a batch of texts.
+ * The first axis of the tiles may differ from the batch's: some callers pass one blank tile with a batch of
+ * texts.
  *
  *	tiles_begin ; tiles_words ; x = the embeddings of these words ; tiles_merge
  */
@@ -20,18 +21,20 @@
 /* The first member of a family's config. */
 struct tiles_config {
 	struct siglip_config vision;
-	int64_t factor; /* patches a side that become one token; divides those of a tile */
+	int64_t factor; /* patches on each side of a token; must divide the patches on each side of a tile */
 	int64_t tokens; /* of a tile */
 	int64_t hidden; /* width of a token */
 	int64_t image_token_id;
-	bool partial; /* there is pixel_attention_mask: pixels that it masks are not looked at */
+	bool partial; /* has pixel_attention_mask: masked pixels are not seen */
 };
 
-/* The connector's part, read from the scope that has `key`, once the tower's is read. The error names the key. */
+/*
+ * Reads the connector's settings from the scope that has `key`, after the tower's. The error names the key.
+ */
 int tiles_config_read(const struct config_scope *s, const char *key, int64_t fallback, struct tiles_config *c,
 		      struct err *e);
 
-/* The name rules of what these families share. */
+/* The name rules of the parts that these families share. */
 #define TILES_NAMES                                               \
 	{"connector.modality_projection.proj.", "connector."},    \
 		{"connector.modality_projection.", "connector."}, \
@@ -55,7 +58,7 @@ int tiles_case_make(const struct model *m, const void *config, const struct plan
 	.trace_sizes = tiles_trace_sizes, .case_make = tiles_case_make
 /* clang-format on */
 
-/* One graph while it is built. */
+/* A graph while it is built. */
 struct tiles_build {
 	const struct tiles_config *c;
 	enum variant variant;
@@ -63,7 +66,7 @@ struct tiles_build {
 	struct ir_value *pixels; /* float [images, tiles, channels, side, side]; NULL in a text graph */
 	struct ir_value *mask;   /* int64 [images, tiles, side, side], or NULL */
 	struct ir_value *flag; /* bool [batch, sequence]: the id is the image token's; NULL in a text graph */
-	struct ir_value *any;  /* in a unified graph: there is an image token */
+	struct ir_value *any;  /* in a unified graph: whether there is an image token */
 	struct ir_value *x;
 };
 
@@ -73,8 +76,8 @@ struct tiles_build tiles_begin(struct trace *t, const struct tiles_config *c, en
 struct ir_value *tiles_words(struct trace *t, const struct tiles_build *b, int64_t vocab);
 
 /*
- * x [batch, sequence, hidden] with the features of the tiles in place of the image tokens. A unified graph looks at
- * the tiles only if there are image tokens.
+ * x [batch, sequence, hidden] with the features of the tiles instead of the image tokens. A unified graph
+ * uses the tiles only if there are image tokens.
  */
 struct ir_value *tiles_merge(struct trace *t, struct tiles_build *b, struct ir_value *x);
 
