@@ -1,7 +1,8 @@
 /*
- * ColGemma3: Gemma 3 (a SigLIP tower whose patches are averaged in squares, and a decoder in which most layers look back
- * over a window only) with a projection of every token's last state to a short unit vector. BiGemma3 is the same without
- * the projection: a vector for each row, whose first numbers may be taken for the whole.
+ * ColGemma3: Gemma 3 with a projection of every token's last state to a short unit vector. Gemma 3 has a
+ * SigLIP tower whose patches are averaged in squares, and a decoder in which most layers see only a window
+ * of earlier tokens. BiGemma3 has no projection: it gives one vector per row, whose first numbers alone can
+ * also be used as a shorter vector.
  */
 #include <math.h>
 
@@ -21,7 +22,7 @@ struct gemma3_config {
 
 #define OFFSET(field) offsetof(struct gemma3_config, field)
 
-/* Tools leave out what is as in this class. */
+/* Keys that are missing in config.json have the values of this class. */
 static const struct gemma_text text_absent = {
 	.num_attention_heads = 8, .num_key_value_heads = 4, .vocab_size = 262208};
 
@@ -56,7 +57,10 @@ unsupported_check(const struct config_scope *s, struct err *e)
 	return 0;
 }
 
-/* Without `layer_types` each layer slides but every `sliding_window_pattern`-th. */
+/*
+ * Without `layer_types`, every `sliding_window_pattern`-th layer sees all tokens and the others use the
+ * window.
+ */
 static int
 pattern_read(const struct config_scope *s, struct gemma3_config *c, struct err *e)
 {
@@ -96,7 +100,10 @@ layers_read(const struct config_scope *s, struct gemma3_config *c, struct err *e
 	return 0;
 }
 
-/* The kind of a rope object stands under one of two keys; neither: no scaling. */
+/*
+ * Whether a rope object asks for scaling. Its kind is stored under one of two keys; without both there is no
+ * scaling.
+ */
 static int
 rope_scaled(const struct config_scope *s, bool *ret, struct err *e)
 {
@@ -160,7 +167,10 @@ text_read(const struct config_scope *s, struct gemma3_config *c, struct err *e)
 	return rope_read(s, c, e);
 }
 
-/* The patches of an image are averaged in squares, one for each token, without a rest. */
+/*
+ * The patches of an image are averaged in squares, one square per token. The squares must fill the image
+ * exactly.
+ */
 static int
 side_read(const struct config_scope *top, struct gemma3_config *c, struct err *e)
 {
@@ -238,13 +248,16 @@ features(struct trace *t, const void *config, struct ir_value *pixels)
 	x = tr_reshape(t, x, shape_of(2, tokens, n(width)));
 	norm = tr_weight_plus_one(t, shape_of(1, n(width)), "mmproj.mm_soft_emb_norm.weight");
 	x = tr_name(t, tr_rms_norm(t, x, norm, c->gemma.vision.layer_norm_eps), "norm");
-	/* Stored the other way round than linears are. */
+	/* Stored transposed, compared with linears. */
 	proj = tr_weight(t, shape_of(2, n(width), n(hidden)), "mmproj.mm_input_projection_weight");
 	proj = tr_transpose(t, proj, swap);
 	return tr_name(t, tr_linear(t, x, proj, NULL), "features");
 }
 
-/* Which tokens are of one image: bool [batch, sequence, sequence]. Image tokens in a row, with nothing between, are. */
+/*
+ * Whether two tokens belong to the same image: bool [batch, sequence, sequence]. Consecutive image tokens,
+ * with nothing in between, are one image.
+ */
 static struct ir_value *
 same_image(struct trace *t, struct ir_value *flag)
 {
@@ -263,7 +276,10 @@ same_image(struct trace *t, struct ir_value *flag)
 	return tr_and(t, same, flag);
 }
 
-/* The keys that a query sees in a layer, bool [batch, query, key]: those before it and, as trained, its whole image. */
+/*
+ * The keys that a query sees in a layer, bool [batch, query, key]: the earlier ones and, as trained, all
+ * tokens of its own image.
+ */
 struct seen {
 	struct ir_value *full, *sliding;
 };
@@ -291,7 +307,7 @@ seen_build(struct trace *t, const struct gemma3_config *c, const struct gemma_bu
 	return seen;
 }
 
-/* What the layers of a kind attend with. Positions count padding. */
+/* Makes the rotary tables and the mask for one kind of layers. Positions count padding. */
 static struct decoder_attention
 attention_build(struct trace *t, const struct gemma3_config *c, double theta, double factor,
 		struct ir_value *seen)
@@ -352,7 +368,7 @@ static const struct model_spelling spellings[] = {
 	{0},
 };
 
-/* The chat template begins with <bos>, and the tokenizer adds another. */
+/* The chat template begins with <bos>, and the tokenizer adds another one. */
 #define TURN "<bos><bos><start_of_turn>user\n"
 
 static const struct model_prompt prompts[] = {

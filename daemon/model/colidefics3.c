@@ -1,6 +1,6 @@
 /*
- * ColIdefics3 (ColSmol): a SigLIP tower over tiles and a Llama decoder, with a projection of every token's last state to
- * a short unit vector. BiIdefics3 is the same without the projection: a vector for each row.
+ * ColIdefics3 (ColSmol): a SigLIP tower over tiles and a Llama decoder, with a projection of every token's
+ * last state to a short unit vector. BiIdefics3 has no projection: it gives one vector per row.
  */
 #include "decoder.h"
 #include "pooling.h"
@@ -53,7 +53,7 @@ heads_check(const struct config_scope *s, struct idefics3_text *t, struct err *e
 	return 0;
 }
 
-/* Transformers' Llama can have biases; no published retriever does. */
+/* Transformers' Llama can have biases, but no published retriever does. */
 static int
 biases_check(const struct config_scope *s, struct err *e)
 {
@@ -151,7 +151,7 @@ embed(struct trace *t, const struct idefics3_config *c, const struct tiles_build
 	return tr_name(t, tr_gather(t, table, words), "embed");
 }
 
-/* Positions 0, 1, ..., padding counted. */
+/* Positions 0, 1, ...; padding counts. */
 static struct decoder_attention
 attention_build(struct trace *t, const struct idefics3_text *c, struct ir_value *unmasked)
 {
@@ -201,7 +201,8 @@ tokens(const void *config)
 	return (struct model_tokens){
 		.vocab = c->text.vocab_size,
 		.image = c->tiles.image_token_id,
-		.image_begin = -1, /* the tokenizer says what stands around a tile, config.json does not */
+		.image_begin = -1, /* the tokens around a tile are defined by the tokenizer, not by
+                                    * config.json */
 		.image_end = -1,
 		.video = -1,
 		.pad = -1,

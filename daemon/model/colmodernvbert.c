@@ -1,6 +1,6 @@
 /*
- * ColModernVBERT: a SigLIP tower over tiles and a ModernBERT encoder, with a projection of every token's last state to
- * a short unit vector. BiModernVBERT is the same without the projection: a vector for each row.
+ * ColModernVBERT: a SigLIP tower over tiles and a ModernBERT encoder, with a projection of every token's
+ * last state to a short unit vector. BiModernVBERT has no projection: it gives one vector per row.
  */
 #include "modernbert.h"
 #include "pooling.h"
@@ -9,7 +9,7 @@
 struct modernvbert_config {
 	struct tiles_config tiles; /* first: the functions of tiles.h read it */
 	struct modernbert_config text;
-	int64_t extra; /* words in a table of their own, behind vocab_size; 0: there is one table */
+	int64_t extra; /* words in a second table, with ids from vocab_size on; 0: there is only one table */
 	struct pooling_head head;
 };
 
@@ -59,7 +59,10 @@ backbone_read(const json_t *config, struct modernvbert_config *c, struct err *e)
 	return tiles_config_read(&top, "pixel_shuffle_factor", 4, &c->tiles, e);
 }
 
-/* Later versions save the words of both tables in one, and may leave the count of the second in config.json. */
+/*
+ * Later versions save the words of both tables in one, and may leave the number of words in the second table
+ * in config.json.
+ */
 static int
 tables_find(const struct checkpoint *ck, struct modernvbert_config *c, struct err *e)
 {
@@ -94,7 +97,7 @@ config_read(const json_t *json, const struct checkpoint *ck, const struct model_
 	return r < 0 ? r : pooling_head_read(as, ck, &c->head, e);
 }
 
-/* Words of the second table have the ids behind those of the first. */
+/* Looks words up in both tables. The ids of the second table follow those of the first. */
 static struct ir_value *
 both_tables(struct trace *t, const struct modernvbert_config *c, struct ir_value *table, struct ir_value *ids)
 {
@@ -146,7 +149,8 @@ tokens(const void *config)
 	return (struct model_tokens){
 		.vocab = c->text.vocab_size + c->extra,
 		.image = c->tiles.image_token_id,
-		.image_begin = -1, /* the tokenizer says what stands around a tile, config.json does not */
+		.image_begin = -1, /* the tokens around a tile are defined by the tokenizer, not by
+                                    * config.json */
 		.image_end = -1,
 		.video = -1,
 		.pad = -1,

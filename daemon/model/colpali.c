@@ -1,6 +1,7 @@
 /*
- * ColPali: PaliGemma (a SigLIP tower and a Gemma decoder that looks both ways) with a projection
- * of every token's last state to a short unit vector. BiPali is the same without the projection: a vector for each row.
+ * ColPali: PaliGemma (a SigLIP tower and a Gemma decoder in which tokens see each other in both directions)
+ * with a projection of every token's last state to a short unit vector. BiPali has no projection: it gives
+ * one vector per row.
  */
 #include "base/str.h"
 #include "gemma.h"
@@ -93,7 +94,7 @@ features(struct trace *t, const void *config, struct ir_value *pixels)
 	return tr_reshape(t, x, shape_of(2, dim_mul(axis(x, 0), axis(x, 1)), hidden));
 }
 
-/* Positions from 1 on, padding counted: angles float [sequence, head_dim]. */
+/* Positions start at 1 and count padding: angles float [sequence, head_dim]. */
 static struct ir_value *
 angles_build(struct trace *t, const struct paligemma_config *c)
 {

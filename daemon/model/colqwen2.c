@@ -1,6 +1,6 @@
 /*
- * ColQwen2: Qwen2-VL with a projection of every token's last state to a short unit vector. BiQwen2 is the same without
- * the projection: a vector for each row.
+ * ColQwen2: Qwen2-VL with a projection of every token's last state to a short unit vector. BiQwen2 has no
+ * projection: it gives one vector per row.
  */
 #include "qwen2vl.h"
 #include "qwen_retriever.h"

@@ -1,6 +1,6 @@
 /*
- * ColQwen2.5: ColQwen2 over Qwen2.5-VL, whose vision tower sees windows of the image in most of its blocks.
- * BiQwen2.5 is the same without the projection: a vector for each row.
+ * ColQwen2.5: ColQwen2 on top of Qwen2.5-VL, whose vision tower sees only windows of the image in most of
+ * its blocks. BiQwen2.5 has no projection: it gives one vector per row.
  */
 #include "qwen2vl.h"
 #include "qwen_retriever.h"

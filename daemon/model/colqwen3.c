@@ -1,9 +1,10 @@
 /*
- * ColQwen3: late interaction over Qwen3-VL. Four classes with a vector for each token are published, which differ in what becomes of the last states:
+ * ColQwen3: late interaction on top of Qwen3-VL. Four published classes give a vector for each token. They
+ * differ in what they do with the last states:
  *
  *	ColQwen3 (colpali-engine, and TomoroAI's own)   project
- *	OpsColQwen3Model (OpenSearch-AI)                project to as many numbers, keep the first `dims`
- *	Qwen3VLNemotronEmbedModel (NVIDIA)              as they are; and tokens see those behind them too
+ *	OpsColQwen3Model (OpenSearch-AI)                project to the same width, keep the first `dims` numbers
+ *	Qwen3VLNemotronEmbedModel (NVIDIA)              use the states unchanged; tokens also see later tokens
  *
  * BiQwen3 has no projection either, and gives the last token's vector for each row.
  */
@@ -33,7 +34,7 @@ tomoro_read(const struct model_found *as, const json_t *json, const struct check
 	return r;
 }
 
-/* The projection is square, and `dims` says how many of its numbers are kept. */
+/* The projection is square; `dims` is the number of outputs to keep. */
 static int
 ops_read(const struct model_found *as, const json_t *json, const struct checkpoint *ck,
 	 struct qwen2vl_config *c, struct err *e)
@@ -98,7 +99,8 @@ static const struct model_prompt prompts[] = {
 	{LIBRARY_OPENSEARCH, "all", "", "", 0, "",
 	 "<|im_start|>user\n<|vision_start|>{image}<|vision_end|>Describe the image."
 	 "<|im_end|><|im_start|>assistant\n<|endoftext|>"},
-	/* NVIDIA's come from the repository's own chat template, which is not read: no row, so no page graph. */
+	/* NVIDIA's prompts come from the repository's own chat template, which colconv does not read. So
+	 * there is no row, and no page graph. */
 	{0},
 };
 

@@ -1,10 +1,10 @@
 /*
  * The families that colconv converts, one file each.
  *
- * A family is a row of spec/architectures.def and a `struct model` in FAMILY.c, which holds all that the rest of the
- * tree must know about it: how its checkpoints are recognised, how config.json is read, the inputs and the
- * output of its graphs, prompts, special tokens, parity cases, and the function that builds a graph. Nothing
- * outside this folder names a family, a class, an input for images or a token.
+ * A family is a row of spec/architectures.def and a `struct model` in FAMILY.c. The struct holds everything
+ * that the rest of the tree needs: how to recognise its checkpoints and read config.json, the inputs and
+ * the output of its graphs, prompts, special tokens, parity cases, and the function that builds a graph.
+ * Nothing outside this folder names a family, a class, an image input or a token.
  *
  *	model_find ; model_config_read ; model->trace_sizes ; model->build
  */
@@ -20,7 +20,7 @@
 /* One way in which config.json names the family. The first row that fits counts. */
 struct model_spelling {
 	const char *type;     /* model_type; NULL: config.json has none, and must name a class */
-	const char *backbone; /* vlm_config.model_type, where config.json has that; NULL: it must not */
+	const char *backbone; /* vlm_config.model_type; NULL: config.json must not have that key */
 	const char *class;    /* what a config.json that names no class is taken for */
 };
 
@@ -41,10 +41,10 @@ struct model_input {
 	struct shape (*shape)(const void *config);
 };
 
-/* Ids that prompts are made of. -1: the family has no such token. */
+/* Special token ids. -1: the family has no such token. */
 struct model_tokens {
 	int64_t vocab;                  /* ids are below it */
-	int64_t image;                  /* stands once for each feature of an image; may be `vocab` or more */
+	int64_t image;                  /* one for each feature of an image; may be `vocab` or more */
 	int64_t image_begin, image_end; /* around each image */
 	int64_t video;
 	int64_t pad;
@@ -56,8 +56,8 @@ int64_t model_words(const struct model_tokens *t);                 /* how many i
 int64_t model_word(const struct model_tokens *t, struct rng *rng); /* one of them; there must be one */
 
 /*
- * What a library's processor puts around a text or an image. A query is
- * query_prefix + text + query_pads times query_pad + query_end; `{image}` in `document` stands for the image tokens.
+ * The text that a library's processor puts around a query or an image. A query is query_prefix + text +
+ * query_pads times query_pad + query_end; in `document`, `{image}` marks the position of the image tokens.
  */
 struct model_prompt {
 	enum library library;
@@ -70,47 +70,50 @@ struct model_prompt {
 };
 
 struct model_options {
-	bool positions_arange; /* positions 0..S-1 for image tokens too, where the model was trained otherwise */
-	bool mask_causal;      /* tokens see those before them only, where the model was trained to see all */
+	bool positions_arange; /* use positions 0..S-1 for image tokens too, even if the model was trained
+                                * otherwise */
+	bool mask_causal;      /* tokens see only earlier ones, even if the model was trained to see all */
 };
 
 struct model {
 	const struct architecture *arch;
 	const struct model_spelling *spellings; /* ends with an empty row */
-	const struct name_rule *names; /* spellings of its tensors alone; ends with an empty row, or NULL */
+	const struct name_rule *names; /* tensor names that only this family uses; ends with an empty row,
+                                        * or NULL */
 	const struct model_input *image_inputs; /* ends with an empty row */
 	const struct model_prompt *prompts;     /* a library's newest first; ends with an empty row */
-	bool pad_right; /* rows of a batch are padded on the right, where tokenizer_config.json does not say */
-	unsigned plans;     /* parity cases that fit: bits PLAN_* */
-	size_t config_size; /* of the struct behind `config` below */
-	const char
-		*one_model_file; /* name of the file of a profile that wants one model; NULL: the variant's */
-	/* How its processor makes pixels of a picture; PREPARE_NONE: no graph takes a picture. */
+	bool pad_right; /* pad rows of a batch on the right, unless tokenizer_config.json says otherwise */
+	unsigned plans; /* parity cases for this family: bits PLAN_* */
+	size_t config_size;         /* of the struct behind `config` below */
+	const char *one_model_file; /* file name for profiles that want one model; NULL: the variant's file
+                                  * name */
+	/* The rule by which its processor makes pixels of a picture; PREPARE_NONE: no graph takes a
+	 * picture. */
 	enum prepare_rule picture;
 	const struct document_tile_text *tile_text; /* with PREPARE_TILES */
 
 	/*
-	 * Reads and checks config.json, so that the functions below need no checks. With `ck` the width of the
-	 * embeddings is the projection's, without it what config.json says. Errors name the key of
-	 * config.json or the tensor: E_BAD_CHECKPOINT for a wrong one, E_UNSUPPORTED_MODEL for one that is
-	 * right but not converted.
+	 * Reads and checks config.json, so that the functions below need no checks. With `ck` the width of
+	 * the embeddings comes from the projection, otherwise from config.json. Errors name the key of
+	 * config.json or the tensor: E_BAD_CHECKPOINT when it is wrong, E_UNSUPPORTED_MODEL when it is
+	 * valid but not supported.
 	 */
 	int (*config_read)(const json_t *json, const struct checkpoint *ck, const struct model_found *as,
 			   void *config, struct err *e);
 
 	struct model_tokens (*tokens)(const void *config);
 
-	/* Image tokens of an image of h x w patches. */
+	/* The number of image tokens for an image of h x w patches. */
 	int64_t (*image_tokens)(const void *config, int h, int w);
 
-	/* Sizes to trace with: small, distinct, none of the model's own. */
+	/* Sizes to trace with: small, distinct, and different from the model's own sizes. */
 	struct sizes (*trace_sizes)(const void *config);
 
-	/* The output of one graph, float32, of the shape that the head has. */
+	/* Builds one graph and returns its output: float32, with the shape of the model's head. */
 	struct ir_value *(*build)(struct trace *t, const void *config, enum variant v,
 				  const struct model_options *o);
 
-	/* The inputs of a parity case of `m`, from a seed. */
+	/* Makes the inputs of a parity case of `m`, from a seed. */
 	int (*case_make)(const struct model *m, const void *config, const struct plan *plan, uint64_t seed,
 			 struct feeds *ret, struct err *e);
 };
@@ -127,8 +130,9 @@ struct model {
 int model_find(const json_t *config, enum head head, struct model_found *ret, struct err *e);
 
 /*
- * Gives the checkpoint's tensors the family's names and reads its config.json into config_size bytes. What holds
- * for every family is checked here: E_BAD_CHECKPOINT for a vocabulary that has special tokens only.
+ * Gives the checkpoint's tensors the family's names, and reads its config.json into config_size bytes.
+ * Checks that apply to every family are made here: E_BAD_CHECKPOINT for a vocabulary that has only special
+ * tokens.
  */
 int model_config_read(const struct model_found *f, struct checkpoint *ck, void *config, struct err *e);
 

@@ -18,7 +18,10 @@ pooling_head_read(const struct model_found *as, const struct checkpoint *ck, str
 		proj->tensor->name, st_path(proj->file));
 }
 
-/* Number of the last unmasked token of each row, wherever its padding is: int64 [batch]; 0 without any. */
+/*
+ * The number of the last unmasked token of each row, wherever its padding is: int64 [batch]; 0 for a row
+ * without unmasked tokens.
+ */
 static struct ir_value *
 last_token(struct trace *t, const struct blk_text *in)
 {
@@ -35,7 +38,7 @@ last_token(struct trace *t, const struct blk_text *in)
 	return tr_sum(t, at, 1);
 }
 
-/* One state of each row: [batch, hidden]. */
+/* Selects one state of each row: [batch, hidden]. */
 static struct ir_value *
 pick(struct trace *t, struct ir_value *x, struct ir_value *at)
 {

@@ -1,6 +1,6 @@
 /*
- * What the last layer's states become: a unit vector for each token (a projection, blk_head()) or one for each row (pooling).
- * A family that has classes of both kinds keeps a `struct pooling_head` in its config.
+ * Turns the last layer's states into a unit vector for each token (by a projection, blk_head()) or for each
+ * row (by pooling). A family that has classes of both kinds keeps a `struct pooling_head` in its config.
  */
 #ifndef MODEL_POOLING_H
 #define MODEL_POOLING_H
@@ -10,7 +10,8 @@
 
 struct pooling_head {
 	enum head head;
-	int64_t dim; /* of HEAD_MULTI_VECTOR; 0 before the projection is found: config.json does not say */
+	int64_t dim; /* for HEAD_MULTI_VECTOR; 0 until the projection is found, because config.json does
+                      * not say */
 	int64_t begin_id, end_id; /* of HEAD_IMAGE_MEAN, for the family to set: the tokens around an image */
 };
 

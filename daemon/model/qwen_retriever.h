@@ -1,6 +1,6 @@
 /*
- * The whole retriever over a Qwen-VL backbone of any generation, for the families that are built on one: tokens and
- * images through the decoder to embeddings. A family reads its config.json and says how its checkpoints are spelled.
+ * The complete retriever on top of a Qwen-VL backbone of any generation: from tokens and images through the
+ * decoder to embeddings. A family only reads its config.json and defines the names in its checkpoints.
  */
 #ifndef MODEL_QWEN_RETRIEVER_H
 #define MODEL_QWEN_RETRIEVER_H
@@ -8,7 +8,7 @@
 #include "model.h"
 #include "qwen2vl_config.h"
 
-/* What becomes of the last states: by the row that fitted, and by the projection, which must be there or must not. */
+/* Reads the head, by the matching row and by the projection, which must or must not exist. */
 int qwen_head_read(const struct model_found *as, const struct checkpoint *ck, struct qwen2vl_config *c,
 		   struct err *e);
 
@@ -27,7 +27,7 @@ int qwen_case_make(const struct model *m, const void *config, const struct plan 
 	.trace_sizes = qwen_trace_sizes, .build = qwen_build, .case_make = qwen_case_make
 /* clang-format on */
 
-/* What the processors of ColQwen2 and of its successors put around the image of a page. */
+/* The text that the processors of ColQwen2 and its successors put around the image of a page. */
 #define QWEN_DOCUMENT                                                                \
 	"<|im_start|>user\n<|vision_start|>{image}<|vision_end|>Describe the image." \
 	"<|im_end|><|endoftext|>"

@@ -8,9 +8,9 @@ static const struct model *const models[] = {
 #undef ARCHITECTURE
 };
 
-/* NULL fits anything. */
+/* NULL matches anything. */
 static const struct unsupported {
-	const char *type, *class; /* the class begins so */
+	const char *type, *class; /* prefix of the class name */
 	const char *title, *missing;
 } unsupported[] = {
 #define UNSUPPORTED(type, class, title, missing) {type, class, title, missing},
@@ -38,7 +38,7 @@ model_rounds(const char *weight)
 
 #define CLASSES_MAX 8
 
-/* What config.json says of the model; NULL where it says nothing. */
+/* What config.json says about the model; NULL where it says nothing. */
 struct told {
 	const char *type, *backbone;
 	const char *class[CLASSES_MAX];
@@ -55,7 +55,10 @@ class_add(struct told *t, const json_t *v)
 		t->class[t->n_class++] = dot ? dot + 1 : said;
 }
 
-/* auto_map also names classes of configs and processors: those of models stand under AutoModel and AutoModelForX. */
+/*
+ * auto_map also names classes of configs and processors; those of models are under AutoModel and
+ * AutoModelForX.
+ */
 static void
 told_read(const json_t *config, struct told *ret)
 {
@@ -109,7 +112,7 @@ string_eq(const char *a, const char *b)
 	return a && b ? str_eq(a, b) : a == b;
 }
 
-/* But for the class. */
+/* Compares everything except the class. */
 static bool
 spelling_fits(const struct model_spelling *s, const struct told *t)
 {
@@ -160,7 +163,7 @@ class_begins(const struct told *t, const char *with)
 	return false;
 }
 
-/* The row of a retriever that is known, but not converted; or NULL. */
+/* The row of a retriever that is known but not supported; NULL: none. */
 static const struct unsupported *
 unsupported_find(const struct told *t)
 {
@@ -203,7 +206,7 @@ not_supported(const struct told *t, struct err *e)
 		       b.data);
 }
 
-/* The rest of config.json is a family's, the class is not. */
+/* The rest of config.json matches a family, but the class does not. */
 static int
 class_not_supported(const struct model *m, const char *class, struct err *e)
 {
@@ -291,7 +294,7 @@ model_find(const json_t *config, enum head head, struct model_found *ret, struct
 	return class ? class_not_supported(near, class, e) : not_supported(&told, e);
 }
 
-/* Words of a parity case need an id that no special token has. */
+/* Parity cases need at least one id that is not a special token. */
 static int
 tokens_check(const struct model_tokens *t, struct err *e)
 {

@@ -5,7 +5,7 @@
 #include "architecture.h"
 #include "head.h"
 
-/* Whose class saved a checkpoint, and with whose processor it was trained. */
+/* The library whose class saved a checkpoint, and whose processor it was trained with. */
 enum library {
 	LIBRARY_TRANSFORMERS,
 	LIBRARY_ENGINE,     /* colpali-engine */
