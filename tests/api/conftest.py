@@ -157,6 +157,14 @@ class Daemon:
     def connect(self):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT)
 
+    def deaf_socket(self, buffer):
+        """A connection that takes few bytes while nobody reads from it."""
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        s.settimeout(LIMIT)
+        s.connect(("127.0.0.1", self.port))
+        return s
+
     def request(self, method, path, body=None, headers={}):
         connection = self.connect()
         try:
@@ -226,6 +234,18 @@ def stopped(tmp_path):
     shutil.rmtree(tmp_path, ignore_errors=True)
     if any("Sanitizer" in line or "runtime error" in line for line in daemon.log):
         pytest.fail("\n".join(daemon.log))
+
+
+@pytest.fixture
+def small_disk(stopped):
+    """Of a size ("12m"): the command that gives the daemon a state folder on a disk of its own."""
+    def prefix(size):
+        command = ["unshare", "-rm", "sh", "-c", f'mount -t tmpfs -o size={size} none "{stopped.state}" && exec "$@"', "sh"]
+        if subprocess.run([*command, "true"], capture_output=True).returncode:
+            pytest.skip("no mounts are allowed here")
+        return command
+    stopped.state.mkdir()
+    return prefix
 
 
 @pytest.fixture

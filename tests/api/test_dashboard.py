@@ -10,6 +10,7 @@ from conftest import BUILD, SUCCESS, TOP, wait_until
 
 sys.path.insert(0, str(TOP / "tests/page"))
 import browser as driver  # noqa: E402
+from browser import shared_browser  # noqa: E402, F401
 
 GOLDEN = TOP / "tests/golden/colqwen2-tiny"
 in_browser = pytest.mark.skipif(driver.missing() is not None, reason=str(driver.missing()))
@@ -19,18 +20,11 @@ def url(daemon):
     return f"http://127.0.0.1:{daemon.port}/"
 
 
-@pytest.fixture(scope="module")
-def shared():
-    b = driver.Browser()
-    yield b
-    b.close()
-
-
 @pytest.fixture
-def browser(shared):
-    shared.logged()
-    yield shared
-    shared.go("about:blank")
+def browser(shared_browser):
+    shared_browser.logged()
+    yield shared_browser
+    shared_browser.go("about:blank")
 
 
 @pytest.fixture

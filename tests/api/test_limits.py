@@ -261,10 +261,7 @@ def test_readers_that_do_not_read(daemon):
         daemon.submit("stage resolve\nhang\n")
     held = []
     for _ in range(50):
-        s = socket.socket()
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        s.settimeout(LIMIT)
-        s.connect(("127.0.0.1", daemon.port))
+        s = daemon.deaf_socket(4096)
         s.sendall((b"GET /v1/jobs?limit=100 HTTP/1.1\r\n" + HOST + b"\r\n") * 3)
         held.append(s)
     for _ in range(20):

@@ -10,14 +10,12 @@ import time
 
 import pytest
 from conftest import SUCCESS, Events, wait_until
-from test_service import small_disk
 
 
 @pytest.fixture
-def disk(stopped, tmp_path):
+def disk(stopped, small_disk, tmp_path):
     """A daemon on a disk of its own that lives longer than the daemon: the test holds its mount namespace."""
-    if not small_disk(stopped, "40m"):
-        pytest.skip("no mounts are allowed here")
+    small_disk("40m")  # or the test is skipped
     holder = subprocess.Popen(["unshare", "-rm", "sh", "-c", f'mount -t tmpfs -o size=40m none "{stopped.state}" && echo ready && exec sleep 600'],
                               stdout=subprocess.PIPE, text=True)
     assert holder.stdout.readline() == "ready\n"

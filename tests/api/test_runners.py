@@ -88,13 +88,19 @@ def test_a_stop_of_the_daemon_leaves_nothing(stopped, tmp_path):
     assert not alive(pid)
 
 
-def test_a_dead_daemon_s_workers_are_ended_by_the_next(stopped, tmp_path):
-    stopped.start()
-    job = stopped.submit(f"once {tmp_path}/once leave_daemon {tmp_path}/left\nonce {tmp_path}/twice hang\n" + SUCCESS)
+def die_beside(daemon, tmp_path, leave):
+    """The daemon is killed while a worker hangs that has left a process behind: the job, and that process."""
+    job = daemon.submit(f"once {tmp_path}/once {leave} {tmp_path}/left\nonce {tmp_path}/twice hang\n" + SUCCESS)
     pid = pid_of(tmp_path / "left")
     wait_until("it hangs", (tmp_path / "twice").exists)
-    stopped.kill()
+    daemon.kill()
     assert alive(pid)
+    return job, pid
+
+
+def test_a_dead_daemon_s_workers_are_ended_by_the_next(stopped, tmp_path):
+    stopped.start()
+    job, pid = die_beside(stopped, tmp_path, "leave_daemon")
     stopped.start()
     assert not alive(pid)
     # The worker dies with its daemon, and may be at it still.
@@ -324,11 +330,7 @@ def test_an_attempt_has_a_control_group(delegated, tmp_path):
 
 def test_control_groups_of_a_dead_daemon_are_ended(delegated, tmp_path):
     delegated.start_there()
-    job = delegated.submit(f"once {tmp_path}/once leave_bare {tmp_path}/bare\nonce {tmp_path}/twice hang\n" + SUCCESS)
-    pid = pid_of(tmp_path / "bare")
-    wait_until("it hangs", (tmp_path / "twice").exists)
-    delegated.kill()
-    assert alive(pid)
+    job, pid = die_beside(delegated, tmp_path, "leave_bare")
     delegated.start_there()
     assert not alive(pid)
     assert delegated.wait_end(job)["state"] == "done"

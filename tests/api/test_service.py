@@ -167,6 +167,16 @@ def test_bad_settings(options, words):
     assert words in got.stderr
 
 
+@pytest.fixture
+def check_config(tmp_path):
+    """What --check-config says of a file, and the file's name."""
+    def check(text):
+        config = tmp_path / "colconvd.conf"
+        config.write_text(text)
+        return run("--config", str(config), "--check-config"), config
+    return check
+
+
 @pytest.mark.parametrize("text, words", [
     ("listen = unix:/a\nlisten = 0.0.0.0:1\n", "line 2: address '0.0.0.0:1' is reached from other hosts"),
     ("\n\nroots = /etc/passwd\n", "line 3: root '/etc/passwd' must be an absolute path of a folder"),
@@ -175,11 +185,9 @@ def test_bad_settings(options, words):
     ("worker = colconv-worker\n", "line 1: worker 'colconv-worker' must be an absolute path of a program"),
     ("worker = /etc/passwd\n", "line 1: worker '/etc/passwd' must be an absolute path of a program"),
 ])
-def test_bad_files(tmp_path, text, words):
+def test_bad_files(check_config, text, words):
     """Each error names the line that is to blame."""
-    config = tmp_path / "colconvd.conf"
-    config.write_text(text)
-    got = run("--config", str(config), "--check-config")
+    got, config = check_config(text)
     assert got.returncode in (2, 4)
     assert f"'{config}' {words}" in got.stderr
 
@@ -192,11 +200,9 @@ def test_bad_files(tmp_path, text, words):
     ("runner = b 1 /etc/passwd\n", "runner 'b' has no program '/etc/passwd'"),
     ("state = /tmp/x\nroots = /tmp\n", "jobs may read the state folder '/tmp/x'"),
 ])
-def test_odd_files(tmp_path, text, words):
+def test_odd_files(check_config, text, words):
     """What is allowed, and surely not meant."""
-    config = tmp_path / "colconvd.conf"
-    config.write_text(text)
-    got = run("--config", str(config), "--check-config")
+    got, config = check_config(text)
     assert got.returncode == 0
     assert "warning: " + words in got.stderr
 
@@ -277,19 +283,9 @@ def test_unix_socket(stopped):
     assert not path.exists()
 
 
-def small_disk(daemon, size):
-    """The command that gives the daemon a state folder on a disk of its own, or None where that is not allowed."""
-    daemon.state.mkdir()
-    prefix = ["unshare", "-rm", "sh", "-c", f'mount -t tmpfs -o size={size} none "{daemon.state}" && exec "$@"', "sh"]
-    return prefix if subprocess.run([*prefix, "true"], capture_output=True).returncode == 0 else None
-
-
-def test_full_disk_is_survived(stopped):
+def test_full_disk_is_survived(stopped, small_disk):
     """Submitting fails with 507, reading goes on, and submitting too when there is room again."""
-    prefix = small_disk(stopped, "40m")
-    if not prefix:
-        pytest.skip("no mounts are allowed here")
-    stopped.start(prefix=prefix)
+    stopped.start(prefix=small_disk("40m"))
     blocker = stopped.submit("hang\n")
     stopped.wait_running(blocker)
     filler = pathlib.Path(f"/proc/{stopped.process.pid}/root{stopped.state}/filler")
@@ -307,11 +303,9 @@ def test_full_disk_is_survived(stopped):
     assert stopped.stop() == 0
 
 
-def test_a_disk_that_is_full_of_an_attempt_is_freed(stopped):
+def test_a_disk_that_is_full_of_an_attempt_is_freed(stopped, small_disk):
     """What a failed attempt leaves goes before the queue is written, which needs room too."""
-    prefix = small_disk(stopped, "40m")
-    if not prefix:
-        pytest.skip("no mounts are allowed here")
+    prefix = small_disk("40m")
     go = stopped.folder / "go"
     stopped.start(prefix=prefix)
     job = stopped.submit(f"artifact 4000000\nstage export\nwait_for {go}\nexit 3\n", attempts=1)

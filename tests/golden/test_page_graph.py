@@ -155,21 +155,21 @@ def test_processor_of_another_model(checkpoint):
     refused(checkpoint, "image_mean must be three numbers")
 
 
-def test_tokenizer_of_another_model(checkpoint):
+def rename_tokens(checkpoint, old, new):
     def renamed(content):
         for token in content["added_tokens"]:
-            token["content"] = token["content"].replace("vision_end", "vision_over")
+            token["content"] = token["content"].replace(old, new)
     edit(checkpoint / "tokenizer.json", renamed)
+
+
+def test_tokenizer_of_another_model(checkpoint):
+    rename_tokens(checkpoint, "vision_end", "vision_over")
     refused(checkpoint, "tokenizer.json has no token '<|vision_end|>', which the prompt needs")
 
 
 def test_tokenizer_without_places(tmp_path):
     checkpoint = pathlib.Path(shutil.copytree(HERE / "e2e-colidefics3", tmp_path / "checkpoint"))
-
-    def renamed(content):
-        for token in content["added_tokens"]:
-            token["content"] = token["content"].replace("row_2_col_3", "row_2_column_3")
-    edit(checkpoint / "tokenizer.json", renamed)
+    rename_tokens(checkpoint, "row_2_col_3", "row_2_column_3")
     refused(checkpoint, "tokenizer.json has no token '<row_2_col_3>', which the prompt needs")
 
 

@@ -14,6 +14,8 @@ import time
 import urllib.error
 import urllib.request
 
+import pytest
+
 CHROMIUM = shutil.which("chromium")
 DRIVER = shutil.which("chromedriver")
 LIMIT = 100  # s: only a hang takes so long, on a busy machine too
@@ -47,6 +49,14 @@ def foreign_page(html):
     yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture(scope="module")
+def shared_browser():
+    """One for the tests of a file."""
+    b = Browser()
+    yield b
+    b.close()
 
 
 class Browser:

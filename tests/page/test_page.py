@@ -7,6 +7,7 @@ import time
 import pytest
 
 import browser as driver
+from browser import shared_browser  # noqa: F401
 import mock
 
 pytestmark = pytest.mark.skipif(driver.missing() is not None, reason=str(driver.missing()))
@@ -15,19 +16,12 @@ AXE = BUILD / "runtime/axe.min.js"
 VIEWS = ["#/", "#/jobs", "#/new", "done", "parity", "bad_checkpoint", "running", "#/job/999999", "#/nothing"]
 
 
-@pytest.fixture(scope="module")
-def shared():
-    b = driver.Browser()
-    yield b
-    b.close()
-
-
 @pytest.fixture
-def browser(shared):
-    shared.look(1400)
-    shared.logged()
-    yield shared
-    shared.go("about:blank")
+def browser(shared_browser):
+    shared_browser.look(1400)
+    shared_browser.logged()
+    yield shared_browser
+    shared_browser.go("about:blank")
 
 
 class Site:
