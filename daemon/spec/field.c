@@ -73,6 +73,20 @@ spec_words(const struct spec_field *f, enum spec_word *ret_first, enum spec_word
 	*ret_end = w;
 }
 
+json_t *
+spec_words_to_json(const struct spec_field *f, int64_t set)
+{
+	enum spec_word first, end;
+	json_t *j = json_array();
+	unsigned w;
+
+	spec_words(f, &first, &end);
+	for (w = first; w < end; w++)
+		if (set & INT64_C(1) << (w - first))
+			(void)json_array_append_new(j, json_string(spec_word(w)));
+	return j;
+}
+
 static void
 words_print(const struct spec_field *f, struct buf *b)
 {

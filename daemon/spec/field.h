@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/json.h"
 
 #define SPEC_PATH_MAX 4096 /* characters of a path */
 
@@ -85,6 +86,9 @@ const char *spec_word(enum spec_word word);
 
 /* The words of a field are consecutive: from *ret_first, the default, up to but excluding *ret_end. */
 void spec_words(const struct spec_field *f, enum spec_word *ret_first, enum spec_word *ret_end);
+
+/* An array of those of its words that a set has, by number from 0; -1 is all. The caller frees it. */
+json_t *spec_words_to_json(const struct spec_field *f, int64_t set);
 
 /* E_BAD_REQUEST lists the allowed words; `name` is the field's name in the message. */
 int spec_word_from_str(const struct spec_field *f, const char *name, const char *word, enum spec_word *ret,

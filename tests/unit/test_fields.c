@@ -59,34 +59,6 @@ member(const json_t *j, const char *path)
 	return j;
 }
 
-static json_t *
-words_to_json(const struct spec_field *f)
-{
-	enum spec_word first, end;
-	json_t *j = json_array();
-	unsigned w;
-
-	spec_words(f, &first, &end);
-	for (w = first; w < end; w++)
-		(void)json_array_append_new(j, json_string(spec_word(w)));
-	return j;
-}
-
-/* The default of WORDS. */
-static json_t *
-initial_to_json(const struct spec_field *f)
-{
-	enum spec_word first, end;
-	json_t *j = json_array();
-	unsigned w;
-
-	spec_words(f, &first, &end);
-	for (w = first; w < end; w++)
-		if (f->initial >> (w - first) & 1)
-			(void)json_array_append_new(j, json_string(spec_word(w)));
-	return j;
-}
-
 /* What the schema of a field has at least; its description is the row's help with an upper-case first letter. */
 static json_t *
 schema_make(const struct spec_field *f)
@@ -104,13 +76,13 @@ schema_make(const struct spec_field *f)
 		j = json_pack("{s:s, s:I}", "type", "string", "maxLength", most);
 		break;
 	case SPEC_KIND_WORD:
-		j = json_pack("{s:o}", "enum", words_to_json(f));
+		j = json_pack("{s:o}", "enum", spec_words_to_json(f, /*set=*/-1));
 		(void)json_object_set(j, "default", json_array_get(json_object_get(j, "enum"), 0));
 		break;
 	case SPEC_KIND_WORDS:
-		j = json_pack("{s:s, s:{s:o}, s:i, s:b}", "type", "array", "items", "enum", words_to_json(f),
-			      "minItems", 1, "uniqueItems", 1);
-		(void)json_object_set_new(j, "default", initial_to_json(f));
+		j = json_pack("{s:s, s:{s:o}, s:i, s:b}", "type", "array", "items", "enum",
+			      spec_words_to_json(f, /*set=*/-1), "minItems", 1, "uniqueItems", 1);
+		(void)json_object_set_new(j, "default", spec_words_to_json(f, f->initial));
 		break;
 	case SPEC_KIND_WHOLE:
 		j = json_pack("{s:s, s:I, s:I, s:I}", "type", "integer", "minimum", least, "maximum", most,

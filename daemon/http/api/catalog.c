@@ -19,19 +19,6 @@ variants_to_json(unsigned variants)
 	return j;
 }
 
-static json_t *
-words_to_json(const struct spec_field *f)
-{
-	enum spec_word first, end;
-	json_t *j = json_array();
-	unsigned w;
-
-	spec_words(f, &first, &end);
-	for (w = first; w < end; w++)
-		(void)json_array_append_new(j, json_string(spec_word(w)));
-	return j;
-}
-
 /* The allowed words of each field that has any. */
 static json_t *
 options_to_json(void)
@@ -40,7 +27,7 @@ options_to_json(void)
 	json_t *j = json_object(), *words;
 
 	for (f = spec_fields; f < spec_fields + SPEC_FIELD_MAX; f++) {
-		words = words_to_json(f);
+		words = spec_words_to_json(f, /*set=*/-1);
 		if (json_array_size(words))
 			(void)json_object_set(j, f->key, words);
 		json_decref(words);
@@ -48,32 +35,17 @@ options_to_json(void)
 	return j;
 }
 
-/* The default of a field that takes a set of its words. */
-static json_t *
-set_to_json(const struct spec_field *f)
-{
-	enum spec_word first, end;
-	json_t *j = json_array();
-	unsigned w;
-
-	spec_words(f, &first, &end);
-	for (w = first; w < end; w++)
-		if (f->initial & INT64_C(1) << (w - first))
-			(void)json_array_append_new(j, json_string(spec_word(w)));
-	return j;
-}
-
 /* Adds the allowed words, or the range of a whole number, and the default. */
 static void
 field_add_values(json_t *j, const struct spec_field *f)
 {
-	json_t *words = words_to_json(f);
+	json_t *words = spec_words_to_json(f, /*set=*/-1);
 
 	if (json_array_size(words))
 		(void)json_object_set(j, "words", words);
 	json_decref(words);
 	if (f->kind == SPEC_KIND_WORDS)
-		(void)json_object_set_new(j, "default", set_to_json(f));
+		(void)json_object_set_new(j, "default", spec_words_to_json(f, f->initial));
 	if (f->kind != SPEC_KIND_WHOLE)
 		return;
 	(void)json_object_set_new(j, "minimum", json_integer(f->least));
