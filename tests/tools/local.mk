@@ -9,7 +9,7 @@ demo: all tests/tools/mkcheckpoint
 noinst_PROGRAMS += tests/tools/mkcheckpoint
 tests_tools_mkcheckpoint_SOURCES = tests/tools/mkcheckpoint.c tests/tools/mkcheckpoint_adapter.c \
 	tests/tools/mkcheckpoint_colgemma3.c tests/tools/mkcheckpoint_colidefics3.c tests/tools/mkcheckpoint_colmodernvbert.c \
-	tests/tools/mkcheckpoint_colpali.c tests/tools/mkcheckpoint_fill.c tests/tools/mkcheckpoint_qwen.c \
+	tests/tools/mkcheckpoint_colpali.c tests/tools/mkcheckpoint_config.c tests/tools/mkcheckpoint_fill.c tests/tools/mkcheckpoint_qwen.c \
 	tests/tools/mkcheckpoint_tensors.c
 nodist_EXTRA_tests_tools_mkcheckpoint_SOURCES = dummy.cxx
 tests_tools_mkcheckpoint_LDADD = $(MODEL_LIBS) $(CHECKPOINT_LIBS) $(TORCH_LIBS) -lpthread

@@ -43,21 +43,6 @@ static const struct mkc_layout layouts[] = {
 /* clang-format on */
 
 static json_t *
-text_config(const json_t *params, const struct mkc_layout *l)
-{
-	json_t *text = json_deep_copy(json_object_get(params, "text"));
-
-	(void)json_object_set_new(text, "model_type", json_string("llama"));
-	if (!l->v5)
-		return text;
-	(void)json_object_set_new(text, "rope_parameters",
-				  json_pack("{s:s, s:O}", "rope_type", "default", "rope_theta",
-					    json_object_get(text, "rope_theta")));
-	(void)json_object_del(text, "rope_theta");
-	return text;
-}
-
-static json_t *
 config(const json_t *params, const struct mkc_layout *l)
 {
 	json_t *vision = json_deep_copy(json_object_get(params, "vision"));
@@ -66,7 +51,7 @@ config(const json_t *params, const struct mkc_layout *l)
 	return json_pack("{s:[s], s:s, s:O, s:O, s:o, s:o}", "architectures", "ColIdefics3", "model_type",
 			 "idefics3", "image_token_id", json_object_get(params, "image_token_id"),
 			 "scale_factor", json_object_get(params, "scale_factor"), "text_config",
-			 text_config(params, l), "vision_config", vision);
+			 mkc_text_config(params, l, "llama"), "vision_config", vision);
 }
 
 const struct mkc_arch mkc_colidefics3 = {"colidefics3", sizes, layouts, config};

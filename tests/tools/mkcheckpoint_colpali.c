@@ -52,29 +52,14 @@ static const struct mkc_layout layouts[] = {
 };
 
 static json_t *
-text_config(const json_t *params, const struct mkc_layout *l)
-{
-	json_t *text = json_deep_copy(json_object_get(params, "text"));
-
-	(void)json_object_set_new(text, "model_type", json_string("gemma"));
-	if (!l->v5)
-		return text;
-	(void)json_object_set_new(text, "rope_parameters",
-				  json_pack("{s:s, s:O}", "rope_type", "default", "rope_theta",
-					    json_object_get(text, "rope_theta")));
-	(void)json_object_del(text, "rope_theta");
-	return text;
-}
-
-static json_t *
 config(const json_t *params, const struct mkc_layout *l)
 {
 	json_t *vision = json_deep_copy(json_object_get(params, "vision")), *vlm;
 
 	(void)json_object_set_new(vision, "model_type", json_string("siglip_vision_model"));
 	vlm = json_pack("{s:s, s:O, s:o, s:o}", "model_type", "paligemma", "image_token_index",
-			json_object_get(params, "image_token_index"), "text_config", text_config(params, l),
-			"vision_config", vision);
+			json_object_get(params, "image_token_index"), "text_config",
+			mkc_text_config(params, l, "gemma"), "vision_config", vision);
 	(void)json_object_set(vlm, "projection_dim",
 			      json_object_get(json_object_get(params, "text"), "hidden_size"));
 	if (!l->vlm_config) {

@@ -2,24 +2,62 @@
 #ifndef TESTS_UNIT_RUNTIMES_H
 #define TESTS_UNIT_RUNTIMES_H
 
-#include "test.h"
+#include "runtime.h"
 
-#include "base/fs.h"
+#include <math.h>
+
 #include "base/str.h"
 #include "model/model.h"
 #include "onnx/onnx.h"
-#include "parity/ort.h"
 #include "trace/eval.h"
+
+#define OUT_MAX (128 * 320) /* numbers of an output */
+#define LIMIT 1e-5f         /* by which numbers may differ */
 
 struct graph {
 	struct ir_graph *g;
 	struct ort_session *s;
 };
 
-/* Traces it and exports it below `dir`. `arange`: with positions 0, 1, ... */
+/* What both gave for the same inputs, or their errors. */
+struct result {
+	int64_t dim;
+	float torch[OUT_MAX], ort[OUT_MAX];
+	struct err e_torch, e_ort;
+};
+
 static void
-graph_open(const char *dir, const struct model *m, const struct checkpoint *ck, const void *config,
-	   enum variant v, bool arange, struct graph *ret)
+need_runtime(void)
+{
+	if (!have_runtime)
+		skip();
+}
+
+/* The checkpoint in a folder of the sources, and what its family's reader made of its config.json, to be freed. */
+static void *
+family_load(const char *folder, struct checkpoint **ret_ck, const struct model **ret_model)
+{
+	const char *top = getenv("COLCONV_SOURCE");
+	_cleanup_free_ char *path = fs_join(top ? top : ".", folder);
+	struct model_found found;
+	struct err e = ERR_INIT;
+	void *config;
+
+	(void)checkpoint_open(path, NULL, ret_ck, &e);
+	assert_no_error(&e);
+	(void)model_find(checkpoint_config(*ret_ck), HEAD_AUTO, &found, &e);
+	assert_no_error(&e);
+	*ret_model = found.model;
+	config = calloc(1, found.model->config_size);
+	(void)model_config_read(&found, *ret_ck, config, &e);
+	assert_no_error(&e);
+	return config;
+}
+
+/* Traces it and exports it below the folder of the program. `arange`: with positions 0, 1, ... */
+static void
+graph_open(const struct model *m, const struct checkpoint *ck, const void *config, enum variant v,
+	   bool arange, struct graph *ret)
 {
 	const struct sizes sizes = m->trace_sizes(config);
 	const struct model_options options = {.positions_arange = arange};
@@ -86,6 +124,33 @@ run_ort(const struct graph *x, const struct feeds *feeds, float *ret, size_t max
 	memcpy(ret, out.data, out.len);
 	ort_tensor_release(&out);
 	return 0;
+}
+
+/* Both run, or both fail. Returns whether they ran. */
+static bool
+graph_run(const struct graph *x, const struct feeds *feeds, struct result *ret)
+{
+	bool torch, ort;
+
+	ret->e_torch = ret->e_ort = (struct err)ERR_INIT;
+	ret->dim = x->g->output->shape.dim[2].num;
+	torch = run_libtorch(x, feeds, ret->torch, OUT_MAX, &ret->e_torch) == 0;
+	ort = run_ort(x, feeds, ret->ort, OUT_MAX, &ret->e_ort) == 0;
+	if (torch != ort)
+		fail_msg("libtorch: %s; ONNX Runtime: %s", torch ? "runs" : ret->e_torch.msg,
+			 ort ? "runs" : ret->e_ort.msg);
+	return torch;
+}
+
+static void
+numbers_compare(const float *want, const float *got, int64_t count, const char *what)
+{
+	int64_t i;
+
+	for (i = 0; i < count; i++)
+		if (!(fabsf(want[i] - got[i]) <= LIMIT))
+			fail_msg("%s: element %lld is %.9g, not %.9g", what, (long long)i, (double)got[i],
+				 (double)want[i]);
 }
 
 #endif

@@ -2,18 +2,13 @@
  * The nodes that make a model's inputs from a picture, run by ONNX Runtime, against the same work in C
  * (picture/prepare.h), which is held against the originals in test_prepare.c. Skipped where ONNX Runtime is not found.
  */
-#include "test.h"
+#include "runtime.h"
 
-#include "base/fs.h"
 #include "base/rng.h"
 #include "base/str.h"
 #include "graph/graph.h"
 #include "onnx/front.h"
 #include "onnx/onnx.h"
-#include "parity/ort.h"
-
-static char dir[] = "/tmp/colconv-front-XXXXXX";
-static bool have_runtime;
 
 #define TILE 32
 #define SIDE 3
@@ -340,27 +335,8 @@ TEST(test_refused)
 	}
 }
 
-static int
-setup(void **state)
-{
-	static const char built[] = "runtime/libonnxruntime.so.1";
-	struct err e = ERR_INIT;
-
-	(void)state;
-	have_runtime = ort_open(fs_exists(built) && !getenv("COLCONV_ORT_LIBRARY") ? built : NULL, &e) == 0;
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	ort_close();
-	return fs_remove(dir, NULL);
-}
-
 int
 main(void)
 {
-	return tests_run("front", setup, teardown);
+	return tests_run("front", runtime_setup, runtime_teardown);
 }

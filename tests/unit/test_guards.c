@@ -7,17 +7,11 @@
  */
 #include "runtimes.h"
 
-#include <math.h>
-
 #include "base/rng.h"
 
-#define LIMIT 1e-5f
 #define IDS_MAX 128
 #define IMAGES_MAX 4
-#define OUT_MAX (IDS_MAX * 320)
 #define PATCHES 12 /* of each image, padding too; the largest has 8 */
-
-static char dir[] = "/tmp/colconv-test-guards-XXXXXX";
 
 enum family {
 	COLQWEN2,
@@ -41,8 +35,6 @@ static struct loaded {
 	[COLQWEN3] = {.folder = "tests/golden/colqwen3-tiny"},
 	[COLPALI] = {.folder = "tests/golden/colpali-tiny"},
 };
-
-static bool skipped;
 
 /* Patches of the images that batches are made of, by number. ColPali's are all of one size. */
 static const struct {
@@ -99,7 +91,7 @@ graph_get(enum family f, enum variant v, bool arange)
 	struct graph *x = &l->graph[v][arange];
 
 	if (!x->g)
-		graph_open(dir, l->model, l->ck, l->config, v, arange, x);
+		graph_open(l->model, l->ck, l->config, v, arange, x);
 	return x;
 }
 
@@ -150,29 +142,15 @@ feeds_make(const struct batch *b, const struct ir_graph *g, struct feeds *ret)
 	}
 }
 
-struct result {
-	int64_t dim;
-	float torch[OUT_MAX], ort[OUT_MAX];
-	struct err e_torch, e_ort;
-};
-
 /* Both run, or both fail. Returns whether they ran. */
 static bool
 batch_run(const struct batch *b, enum variant v, bool arange, struct result *ret)
 {
 	const struct graph *x = graph_get(b->family, v, arange);
 	_cleanup_(feeds_release) struct feeds feeds = FEEDS_INIT;
-	bool torch, ort;
 
-	ret->e_torch = ret->e_ort = (struct err)ERR_INIT;
-	ret->dim = x->g->output->shape.dim[2].num;
 	feeds_make(b, x->g, &feeds);
-	torch = run_libtorch(x, &feeds, ret->torch, OUT_MAX, &ret->e_torch) == 0;
-	ort = run_ort(x, &feeds, ret->ort, OUT_MAX, &ret->e_ort) == 0;
-	if (torch != ort)
-		fail_msg("libtorch: %s; ONNX Runtime: %s", torch ? "runs" : ret->e_torch.msg,
-			 ort ? "runs" : ret->e_ort.msg);
-	return torch;
+	return graph_run(x, &feeds, ret);
 }
 
 /* ---- what is right ---- */
@@ -219,17 +197,6 @@ row_alone(const struct batch *b, int row, int first, int n, bool arange, struct 
 	for (i = 0; i < n; i++)
 		batch_image_add(&one, b->picture[first + i]);
 	assert_true(batch_run(&one, n ? VARIANT_IMAGE : VARIANT_TEXT, n && arange, ret));
-}
-
-static void
-numbers_compare(const float *want, const float *got, int64_t count, const char *what)
-{
-	int64_t i;
-
-	for (i = 0; i < count; i++)
-		if (!(fabsf(want[i] - got[i]) <= LIMIT))
-			fail_msg("%s: element %lld is %.9g, not %.9g", what, (long long)i, (double)got[i],
-				 (double)want[i]);
 }
 
 static struct result result, alone;
@@ -334,8 +301,7 @@ TEST(test_every_pattern)
 	bool arange;
 	size_t i;
 
-	if (skipped)
-		skip();
+	need_runtime();
 	for (i = 0; i < ARRAY_LEN(shapes); i++) {
 		arange = shapes[i].family != COLPALI;
 		patterns_run(&shapes[i], VARIANT_IMAGE, false);
@@ -356,8 +322,7 @@ TEST(test_counts)
 	size_t i, k;
 	int n, at;
 
-	if (skipped)
-		skip();
+	need_runtime();
 	for (v = VARIANT_IMAGE; v <= VARIANT_UNIFIED; v++)
 		for (i = 0; i < ARRAY_LEN(counts); i++)
 			for (k = 0; k < ARRAY_LEN(counts); k++) {
@@ -406,8 +371,7 @@ TEST(test_masked_ids)
 	int f, left;
 	size_t i;
 
-	if (skipped)
-		skip();
+	need_runtime();
 	for (f = 0; f < FAMILY_MAX; f++)
 		for (left = 0; left < 2; left++)
 			for (i = 0; i < ARRAY_LEN(ids); i++)
@@ -431,8 +395,7 @@ TEST(test_masked_row_with_an_image)
 	enum variant v;
 	int f, masked, i;
 
-	if (skipped)
-		skip();
+	need_runtime();
 	for (f = 0; f < FAMILY_MAX; f++)
 		for (masked = 0; masked < 2; masked++)
 			for (v = VARIANT_IMAGE; v <= VARIANT_UNIFIED; v++) {
@@ -454,8 +417,7 @@ TEST(test_padded_patches)
 	size_t i;
 	int f;
 
-	if (skipped)
-		skip();
+	need_runtime();
 	for (f = 0; f < COLPALI; f++)
 		for (i = 0; i < ARRAY_LEN(padding); i++)
 			for (v = VARIANT_IMAGE; v <= VARIANT_UNIFIED; v++) {
@@ -478,8 +440,7 @@ TEST(test_ids_out_of_range)
 	size_t i;
 	int f;
 
-	if (skipped)
-		skip();
+	need_runtime();
 	for (f = 0; f < FAMILY_MAX; f++)
 		for (i = 0; i < ARRAY_LEN(ids); i++)
 			for (v = VARIANT_TEXT; v <= VARIANT_UNIFIED; v++) {
@@ -508,8 +469,7 @@ TEST(test_grids)
 	enum variant v;
 	size_t i;
 
-	if (skipped)
-		skip();
+	need_runtime();
 	for (i = 0; i < ARRAY_LEN(grids); i++)
 		for (v = VARIANT_IMAGE; v <= VARIANT_UNIFIED; v++) {
 			page_and_text(&b, COLQWEN2, 0, true);
@@ -528,8 +488,7 @@ TEST(test_tokens_without_images)
 	enum variant v;
 	int f;
 
-	if (skipped)
-		skip();
+	need_runtime();
 	for (f = 0; f < FAMILY_MAX; f++)
 		for (v = VARIANT_IMAGE; v <= VARIANT_UNIFIED; v++) {
 			page_and_text(&b, (enum family)f, 0, true);
@@ -545,20 +504,9 @@ TEST(test_tokens_without_images)
 static void
 family_open(struct loaded *l)
 {
-	const char *top = getenv("COLCONV_SOURCE");
-	_cleanup_free_ char *path = fs_join(top ? top : ".", l->folder);
-	struct model_found found;
-	struct err e = ERR_INIT;
 	struct shape pixels;
 
-	(void)checkpoint_open(path, NULL, &l->ck, &e);
-	assert_no_error(&e);
-	(void)model_find(checkpoint_config(l->ck), HEAD_AUTO, &found, &e);
-	assert_no_error(&e);
-	l->model = found.model;
-	l->config = calloc(1, l->model->config_size);
-	(void)model_config_read(&found, l->ck, l->config, &e);
-	assert_no_error(&e);
+	l->config = family_load(l->folder, &l->ck, &l->model);
 	l->tokens = l->model->tokens(l->config);
 	pixels = l->model->image_inputs[0].shape(l->config);
 	l->per_patch = pixels.rank == 3 ? pixels.dim[2].num
@@ -568,16 +516,10 @@ family_open(struct loaded *l)
 static int
 setup(void **state)
 {
-	struct err e = ERR_INIT;
 	int f;
 
-	(void)state;
-	skipped = ort_open(NULL, &e) < 0;
-	if (skipped) {
-		print_message("skipped: %s\n", e.msg);
-		return 0;
-	}
-	assert_non_null(mkdtemp(dir));
+	if (runtime_setup(state) < 0)
+		return -1;
 	for (f = 0; f < FAMILY_MAX; f++)
 		family_open(&loaded[f]);
 	return 0;
@@ -589,9 +531,6 @@ teardown(void **state)
 	enum variant v;
 	int f, k;
 
-	(void)state;
-	if (skipped)
-		return 0;
 	for (f = 0; f < FAMILY_MAX; f++) {
 		for (v = 0; v < VARIANT_MAX; v++)
 			for (k = 0; k < 2; k++) {
@@ -601,8 +540,7 @@ teardown(void **state)
 		free(loaded[f].config);
 		checkpoint_free(&loaded[f].ck);
 	}
-	ort_close();
-	return fs_remove(dir, NULL);
+	return runtime_teardown(state);
 }
 
 int

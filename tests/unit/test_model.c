@@ -1,4 +1,4 @@
-#include "test.h"
+#include "config_edit.h"
 
 #include "base/rng.h"
 #include "base/str.h"
@@ -6,17 +6,6 @@
 #include "model/decoder.h"
 #include "model/model.h"
 #include "tmpdir.h"
-
-static json_t *
-load(const char *text)
-{
-	json_error_t je;
-	json_t *j = json_loads(text, 0, &je);
-
-	if (!j)
-		fail_msg("%s in %s", je.text, text);
-	return j;
-}
 
 TEST(test_find)
 {

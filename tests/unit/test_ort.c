@@ -3,17 +3,13 @@
  * The library is $COLCONV_ORT_LIBRARY, or runtime/libonnxruntime.so.1 of the folder that the
  * tests run in, or the system's.
  */
-#include "test.h"
+#include "runtime.h"
 
 #include "base/buf.h"
-#include "base/fs.h"
 #include "case_file.h"
 #include "parity/run.h"
 
 enum { ONNX_FLOAT = 1, ONNX_INT64 = 7, ONNX_DOUBLE = 11, ATTR_INT = 2, ATTR_INTS = 7 };
-
-static char dir[] = "/tmp/colconv-ort-XXXXXX";
-static bool have_runtime;
 
 /* Protobuf by hand: a key, then a varint or a length and bytes. */
 static void
@@ -327,29 +323,8 @@ TEST(test_no_runtime)
 	assert_error(&e, E_NO_RUNTIME, "/../lib/colconv/libonnxruntime.so.1");
 }
 
-static int
-setup(void **state)
-{
-	static const char built[] = "runtime/libonnxruntime.so.1";
-	struct err e = ERR_INIT;
-
-	(void)state;
-	have_runtime = ort_open(fs_exists(built) && !getenv("COLCONV_ORT_LIBRARY") ? built : NULL, &e) == 0;
-	if (!have_runtime)
-		print_message("skipping what needs ONNX Runtime: %s\n", e.msg);
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	ort_close();
-	return fs_remove(dir, /*e=*/NULL);
-}
-
 int
 main(void)
 {
-	return tests_run("ort", setup, teardown);
+	return tests_run("ort", runtime_setup, runtime_teardown);
 }

@@ -6,19 +6,13 @@
  */
 #include "runtimes.h"
 
-#include <math.h>
-
 #include "base/rng.h"
 #include "model/tiles.h"
 
-#define LIMIT 1e-5f
 #define ROWS 2
 #define SLOTS 2 /* tiles of a row, blank ones included */
 #define IDS_MAX 256
-#define OUT_MAX (IDS_MAX * 128)
 #define IMAGE_TOKEN(l) ((l)->config->image_token_id)
-
-static char dir[] = "/tmp/colconv-test-tiles-XXXXXX";
 
 static struct loaded {
 	const char *folder;
@@ -30,8 +24,6 @@ static struct loaded {
 	{.folder = "tests/golden/colmodernvbert-tiny"},
 	{.folder = "tests/golden/colidefics3-tiny"},
 };
-
-static bool skipped;
 
 struct batch {
 	struct loaded *l;
@@ -120,12 +112,6 @@ feeds_make(const struct batch *b, const struct ir_graph *g, struct feeds *ret)
 		tiles_fill(b, f[2]->data, f[3] ? f[3]->data : NULL);
 }
 
-struct result {
-	int64_t dim;
-	float torch[OUT_MAX], ort[OUT_MAX];
-	struct err e_torch, e_ort;
-};
-
 static struct result result, alone;
 
 /* Both run, or both fail. Returns whether they ran. */
@@ -134,34 +120,15 @@ batch_run(struct batch *b, enum variant v, struct result *ret)
 {
 	struct graph *x = &b->l->graph[v];
 	_cleanup_(feeds_release) struct feeds feeds = FEEDS_INIT;
-	bool torch, ort;
 	int i;
 
 	if (!x->g)
-		graph_open(dir, b->l->model, b->l->ck, b->l->config, v, false, x);
+		graph_open(b->l->model, b->l->ck, b->l->config, v, false, x);
 	for (i = 0; i < b->rows; i++)
 		b->length = MAX(b->length, b->image_tokens[i] + 2);
 	assert_true(b->rows * b->length <= IDS_MAX);
-	ret->e_torch = ret->e_ort = (struct err)ERR_INIT;
-	ret->dim = x->g->output->shape.dim[2].num;
 	feeds_make(b, x->g, &feeds);
-	torch = run_libtorch(x, &feeds, ret->torch, OUT_MAX, &ret->e_torch) == 0;
-	ort = run_ort(x, &feeds, ret->ort, OUT_MAX, &ret->e_ort) == 0;
-	if (torch != ort)
-		fail_msg("libtorch: %s; ONNX Runtime: %s", torch ? "runs" : ret->e_torch.msg,
-			 ort ? "runs" : ret->e_ort.msg);
-	return torch;
-}
-
-static void
-numbers_compare(const float *want, const float *got, int64_t count, const char *what)
-{
-	int64_t i;
-
-	for (i = 0; i < count; i++)
-		if (!(fabsf(want[i] - got[i]) <= LIMIT))
-			fail_msg("%s: element %lld is %.9g, not %.9g", what, (long long)i, (double)got[i],
-				 (double)want[i]);
+	return graph_run(x, &feeds, ret);
 }
 
 /* A row gives what it gives alone with these tiles, by libtorch, and without junk in them. */
@@ -261,8 +228,7 @@ TEST(test_every_count)
 	enum variant v;
 	size_t i;
 
-	if (skipped)
-		skip();
+	need_runtime();
 	for (i = 0; i < ARRAY_LEN(loaded); i++)
 		for (v = VARIANT_IMAGE; v <= VARIANT_UNIFIED; v++)
 			counts_run(&loaded[i], v);
@@ -276,8 +242,7 @@ TEST(test_texts_beside_a_blank_tile)
 	int images;
 	size_t i;
 
-	if (skipped)
-		skip();
+	need_runtime();
 	for (i = 0; i < ARRAY_LEN(loaded); i++)
 		for (images = 0; images < 2; images++) {
 			batch_init(&b, &loaded[i], ROWS);
@@ -298,8 +263,7 @@ TEST(test_tiles_by_order_alone)
 	enum variant v;
 	size_t i;
 
-	if (skipped)
-		skip();
+	need_runtime();
 	for (i = 0; i < ARRAY_LEN(loaded); i++)
 		for (v = VARIANT_IMAGE; v <= VARIANT_UNIFIED; v++) {
 			batch_init(&b, &loaded[i], ROWS);
@@ -322,8 +286,7 @@ TEST(test_masked_pixels)
 	enum variant v;
 	size_t i;
 
-	if (skipped)
-		skip();
+	need_runtime();
 	assert_true(l->config->partial);
 	for (i = 0; i < ARRAY_LEN(junk); i++)
 		for (v = VARIANT_IMAGE; v <= VARIANT_UNIFIED; v++) {
@@ -336,39 +299,15 @@ TEST(test_masked_pixels)
 		}
 }
 
-static void
-family_open(struct loaded *l)
-{
-	const char *top = getenv("COLCONV_SOURCE");
-	_cleanup_free_ char *path = fs_join(top ? top : ".", l->folder);
-	struct model_found found;
-	struct err e = ERR_INIT;
-
-	(void)checkpoint_open(path, NULL, &l->ck, &e);
-	assert_no_error(&e);
-	(void)model_find(checkpoint_config(l->ck), HEAD_AUTO, &found, &e);
-	assert_no_error(&e);
-	l->model = found.model;
-	l->config = calloc(1, l->model->config_size);
-	(void)model_config_read(&found, l->ck, l->config, &e);
-	assert_no_error(&e);
-}
-
 static int
 setup(void **state)
 {
-	struct err e = ERR_INIT;
 	size_t i;
 
-	(void)state;
-	skipped = ort_open(NULL, &e) < 0;
-	if (skipped) {
-		print_message("skipped: %s\n", e.msg);
-		return 0;
-	}
-	assert_non_null(mkdtemp(dir));
+	if (runtime_setup(state) < 0)
+		return -1;
 	for (i = 0; i < ARRAY_LEN(loaded); i++)
-		family_open(&loaded[i]);
+		loaded[i].config = family_load(loaded[i].folder, &loaded[i].ck, &loaded[i].model);
 	return 0;
 }
 
@@ -378,9 +317,6 @@ teardown(void **state)
 	enum variant v;
 	size_t i;
 
-	(void)state;
-	if (skipped)
-		return 0;
 	for (i = 0; i < ARRAY_LEN(loaded); i++) {
 		for (v = 0; v < VARIANT_MAX; v++) {
 			graph_free(&loaded[i].graph[v].g);
@@ -389,8 +325,7 @@ teardown(void **state)
 		free(loaded[i].config);
 		checkpoint_free(&loaded[i].ck);
 	}
-	ort_close();
-	return fs_remove(dir, NULL);
+	return runtime_teardown(state);
 }
 
 int
