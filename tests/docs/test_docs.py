@@ -224,7 +224,7 @@ def test_checkpoints_of_the_models():
 
 def test_the_life_of_a_job_has_all_states_and_stages():
     states = re.findall(r'^STATE\(\w+, +"(\w+)"', (SOURCE / "daemon/spec/states.def").read_text(), re.M)
-    stages = re.findall(r'\{"(\w+)", \w+, (?:true|false)\}', (SOURCE / "daemon/worker/stages.c").read_text())
+    stages = re.findall(r'\{"(\w+)", \w+, (?:true|false), (?:true|false)\}', (SOURCE / "daemon/worker/stages.c").read_text())
     assert "queued" in states and stages[:2] == ["resolve", "trace"]
     drawn = re.findall(r">([a-z]+)</text>", text_of("docs/life.svg"))
     assert set(states + stages) <= set(drawn)

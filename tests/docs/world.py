@@ -28,7 +28,7 @@ def checkpoint():
     holder = tempfile.TemporaryDirectory()
     atexit.register(holder.cleanup)
     folder = pathlib.Path(holder.name) / "checkpoint"
-    subprocess.run([BUILD / "tests/tools/mkcheckpoint", "--arch", "colqwen2", "--size", "tiny", folder], check=True, stdout=subprocess.DEVNULL)
+    shutil.copytree(SOURCE / "tests/golden/e2e-colqwen2", folder, ignore=shutil.ignore_patterns("e2e.*", "page-*"))
     return folder
 
 
@@ -54,7 +54,7 @@ class World:
             (folder / name).mkdir(parents=True)
         (folder / "none.conf").write_text("")
         (folder / "bin").mkdir()
-        for program in ("colconvd", "colconvctl", "colconv-parity"):
+        for program in ("colconvd", "colconvctl", "colconv-parity", "colconv-embed"):
             (folder / "bin" / program).symlink_to(BUILD / program)
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("COLCONV_SERVER", "COLCONV_TOKEN", "HF_"))},
@@ -65,6 +65,9 @@ class World:
         # An answer of the daemon that is an error fails the example.
         (folder / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\n")
         shutil.copytree(checkpoint(), folder / "srv/models/colqwen2-v1.0-hf")
+        (folder / "srv/pages").mkdir()
+        for page in sorted((SOURCE / "tests/golden/e2e-colqwen2").glob("page-*.png")):
+            shutil.copy(page, folder / "srv/pages")
         for case in sorted((SOURCE / "tests/golden/colqwen2-tiny").glob("case-*.safetensors")):
             shutil.copy(case, folder / "srv/models")
 
