@@ -1,6 +1,6 @@
 """
-How pytest's tests are shared out among processes (xdist's --dist=loadgroup): each goes where there is time for it, but
-those that share something made once for their file, as a daemon or a browser, stay together.
+Distributes pytest's tests over processes (xdist's --dist=loadgroup): each test runs in any free process, but tests
+that share a fixture made once for their file, such as a daemon or a browser, stay together.
 """
 import pytest
 

@@ -1,4 +1,4 @@
-"""A daemon of its own for every test: a fresh state folder, a free port, a worker that follows a script."""
+"""Every test gets its own daemon: a fresh state folder, a free port, and a worker that follows a script."""
 
 import http.client
 import json
@@ -41,7 +41,7 @@ class Answer:
 
 
 def wait_until(what, condition, limit=LIMIT):
-    """For what happens outside the API, which has no event to wait for."""
+    """Waits for a condition outside the API, where no event can be awaited."""
     end = time.monotonic() + limit
     while not condition():
         assert time.monotonic() < end, f"waited too long: {what}"
@@ -52,7 +52,7 @@ ENDED = ("done", "failed", "cancelled")
 
 
 class Events:
-    """A stream of events: of a job, or of all; from the start, or after the one numbered `last`."""
+    """A stream of events, for one job or all jobs; from the beginning, or after the event with the number `last`."""
 
     def __init__(self, daemon, job=None, last=None):
         self.connection = daemon.connect()
@@ -86,7 +86,10 @@ class Events:
         raise AssertionError(f"the stream ended without {name}")
 
     def wait_state(self, condition):
-        """Of the job as the stream begins, or of a change: what has "state", "attempt", "reason" and "message"."""
+        """
+        Waits for a state: in the document at the beginning of the stream, or in a later change. Both have "state",
+        "attempt", "reason" and "message".
+        """
         for event, data, _ in self:
             if event in ("job", "state") and condition(data):
                 return data
@@ -148,7 +151,7 @@ class Daemon:
         self.reader.join(LIMIT)
 
     def stop(self):
-        """As systemd does; the exit status."""
+        """Stops the daemon as systemd does; returns its exit status."""
         self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(LIMIT)
         self.reader.join(LIMIT)
@@ -182,7 +185,7 @@ class Daemon:
         return self.request("POST", path, body if body is None or isinstance(body, (str, bytes)) else json.dumps(body))
 
     def raw(self, data):
-        """Bytes to a socket and all that comes back until it is closed."""
+        """Sends bytes to a socket; returns everything that arrives until it is closed."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=LIMIT) as s:
             s.sendall(data)
             back = b""
@@ -226,7 +229,7 @@ class Daemon:
 
 @pytest.fixture
 def stopped(tmp_path):
-    """A daemon that the test starts, with options of its own."""
+    """A daemon that the test starts itself, with its own options."""
     daemon = Daemon(tmp_path)
     yield daemon
     if daemon.process and daemon.process.poll() is None:

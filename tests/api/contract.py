@@ -1,4 +1,4 @@
-"""Every answer that the API tests get, held against proto/openapi.json: its status, its kind, its schema."""
+"""Checks every answer in the API tests against proto/openapi.json: its status, content type and schema."""
 import re
 
 import schema
@@ -19,7 +19,7 @@ OPERATIONS = list(operations())
 
 
 def find(method, target):
-    """The operation of a request; None for what the contract does not have."""
+    """Finds the operation of a request; None when the contract does not have it."""
     path = target.partition("?")[0]
     for m, _, pattern, operation in OPERATIONS:
         if m == ("GET" if method == "HEAD" else method) and pattern.match(path):

@@ -1,4 +1,4 @@
-"""What the tests of colconvctl share: running it, on a terminal too, against a scripted daemon."""
+"""Shared by the tests of colconvctl: runs it, also on a terminal, against a scripted daemon."""
 
 import os
 import pty
@@ -27,7 +27,7 @@ def stub():
 
 
 def environment(server=None, **more):
-    """Ours, without what would change what colconvctl does."""
+    """Our environment, without the variables that would change what colconvctl does."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("COLCONV_SERVER", "COLCONV_TOKEN", "NO_COLOR"))}
     env["XDG_CONFIG_HOME"] = "/nonexistent"
     env.update(more)
@@ -56,8 +56,9 @@ def wait_until(condition):
 
 def on_terminal(args, *steps, cwd=None, **env):
     """
-    Runs on a terminal. The steps are a pattern, a function, a pattern, a function ...: once a pattern was seen, its
-    function is called with the terminal, and the next pattern is waited for. What was shown, and the exit status.
+    Runs a program on a terminal. The steps are a pattern, a function, a pattern, a function ...: when a pattern was
+    seen, its function is called with the terminal, and the next pattern is awaited. Returns the output and the exit
+    status.
     """
     patterns, functions = list(steps[0::2]), list(steps[1::2])
     pid, fd = pty.fork()
@@ -85,7 +86,7 @@ def on_terminal(args, *steps, cwd=None, **env):
 
 
 def render(shown):
-    """What is left on the screen, by the few sequences that the board uses."""
+    """Returns the final content of the screen; it understands the few control sequences that the board uses."""
     lines, row = [""], 0
     shown = re.sub(r"\x1b\[\d*m", "", shown)
     for part in re.split(r"(\r|\n|\x1b\[\d*[AJ])", shown):

@@ -39,7 +39,7 @@ class File:
 
 
 class Repo:
-    """One commit; `revisions` are its names. Whoever may read it has `token`, when that is not None."""
+    """A repository with one commit; `revisions` are the names of that commit. If `token` is not None, reading needs it."""
 
     def __init__(self, files, revisions=("main",), token=None, gated=False):
         self.files = {name: File(name, data) for name, data in files.items()}
@@ -52,7 +52,7 @@ class Repo:
 
 
 class Fault:
-    """What goes wrong with the next `times` requests whose path matches. The fields are those of Handler.send_file."""
+    """A fault in the next `times` requests whose path matches. The fields are those of Handler.send_file."""
 
     def __init__(self, pattern, times=1, **what):
         self.pattern, self.times, self.what = re.compile(pattern), times, what
@@ -83,7 +83,7 @@ class FakeHub:
         self.server.server_close()
 
     def add(self, name, files, **more):
-        """`files` is a folder, or contents by name."""
+        """`files` is a folder, or a dict from name to content."""
         if not isinstance(files, dict):
             files = {p.name: p.read_bytes() for p in sorted(pathlib.Path(files).iterdir()) if p.is_file()}
         self.repos[name] = Repo(files, **more)
@@ -228,7 +228,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def trickle(self, body):
-        """A few bytes now and then, so that it is never silent for long."""
+        """Sends a few bytes at intervals, so that it is never silent for long."""
         for i in range(len(body)):
             if self.hub.released.is_set():
                 return

@@ -1,4 +1,4 @@
-"""The text format 0.0.4 of Prometheus, read as strictly as `promtool check metrics` does."""
+"""Parses Prometheus' text format 0.0.4, as strictly as `promtool check metrics`."""
 import re
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"

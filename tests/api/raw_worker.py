@@ -1,4 +1,4 @@
-"""The real worker without a daemon: jobs and messages as frames of proto/worker.proto, read one at a time."""
+"""Runs the real worker without a daemon: jobs and messages are frames of proto/worker.proto, read one at a time."""
 import fcntl
 import json
 import os
@@ -54,7 +54,7 @@ def fields(data):
 
 
 class Worker:
-    """A worker that is at most one message ahead of what was read here: it waits in the write of the next."""
+    """A worker that is at most one message ahead of the reader: it blocks while it writes the next one."""
 
     def __init__(self, spec, out, roots=(), stderr=subprocess.PIPE, **env):
         job = text_field(1, "nonce") + text_field(19, json.dumps(spec)) + text_field(3, str(out))

@@ -1,4 +1,4 @@
-"""JSON Schema, as much of draft 2020-12 as the schemas in proto use; another keyword is an error."""
+"""The part of JSON Schema (draft 2020-12) that the schemas in proto use; any other keyword is an error."""
 import json
 import pathlib
 import re
@@ -56,7 +56,7 @@ RULES = {
 
 
 def errors(value, schema, root=None, where="$"):
-    """What does not hold, each as a line; none when it all does."""
+    """Lists the violations, one line each; empty when there are none."""
     root = root or schema
     for keyword, x in schema.items():
         if keyword in WORDS:

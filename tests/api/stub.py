@@ -1,4 +1,4 @@
-"""A daemon for the client's tests: it speaks proto/api.md and does what a test tells it."""
+"""A fake daemon for the client's tests: it speaks proto/api.md and does what the test tells it."""
 
 import hashlib
 import http.server
@@ -31,7 +31,7 @@ def job(state="running", **more):
 
 
 def event(name, data, number=None):
-    """One of a stream; `number` makes it one that a client can go on after."""
+    """An event of a stream; a client can continue after an event with a `number`."""
     return f"{f'id: {number}' + chr(10) if number else ''}event: {name}\ndata: {json.dumps(data)}\n\n".encode()
 
 
@@ -108,7 +108,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def drop(self):
-        """No answer at all."""
+        """Closes the connection without an answer."""
         self.close_connection = True
 
     def problem(self, status, code, detail, field=None):
@@ -131,7 +131,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.flush()
 
     def file(self, content, ranges=True):
-        """One file, from the byte that is asked for."""
+        """Sends a file, from the requested byte on."""
         start, wanted = 0, self.headers.get("Range")
         if wanted and ranges:
             start = int(wanted.removeprefix("bytes=").removesuffix("-"))
@@ -140,7 +140,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.answer(200, content, "application/octet-stream")
 
     def file_cut(self, content, length):
-        """The beginning of a file, and then the connection breaks."""
+        """Sends the beginning of a file, then closes the connection."""
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -168,7 +168,7 @@ class Quiet:
     daemon_threads = True
 
     def handle_error(self, request, client_address):
-        """A client that goes away is what some tests want."""
+        """Some tests want a client that disconnects."""
 
 
 class TcpServer(Quiet, http.server.ThreadingHTTPServer):

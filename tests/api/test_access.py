@@ -1,4 +1,4 @@
-"""Who may do what: tokens, sockets, hosts, pages of browsers, and the folders that jobs may read."""
+"""Access control: tokens, sockets, hosts, browser pages, and the folders that jobs may read."""
 import contextlib
 import ctypes
 import http.client
@@ -181,7 +181,7 @@ def test_a_job_has_the_name_of_its_token(daemon_with_tokens):
 
 
 def test_tokens_are_read_again(daemon_with_tokens):
-    """SIGHUP: who is no longer in the file is out at once, and an open stream of theirs ends."""
+    """SIGHUP: a token that was removed from the file stops working at once, and its open stream ends."""
     daemon = daemon_with_tokens
     path = daemon.folder / "tokens"
     stream = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=LIMIT)
@@ -229,7 +229,7 @@ def test_tokens_cannot_go_while_other_hosts_call(stopped):
 
 
 def test_a_unix_socket_asks_nobody(guarded):
-    """Its mode says who may open it; a token that is sent counts all the same."""
+    """The socket's mode decides who may connect. A token that is sent is checked anyway."""
     assert guarded.sock.stat().st_mode & 0o777 == 0o660
     assert unix_request(guarded, "GET", PROTECTED)[0] == 200
     assert unix_request(guarded, "POST", "/v1/jobs/99/cancel")[0] == 404
@@ -284,7 +284,7 @@ def test_tokens_that_are_refused(tmp_path):
 
 
 def test_a_submit_token_needs_roots(tmp_path, stopped):
-    """Else it could have any folder converted that the daemon can read. At the start, and on a reload."""
+    """Without roots, the token's owner could convert any folder that the daemon can read. Checked at the start and on a reload."""
     tokens = tmp_path / "tokens-of-others"
     tokens.write_text(f"ci submit {'s' * 32}\n")
     tokens.chmod(0o600)
@@ -314,7 +314,7 @@ def test_a_submit_token_needs_roots(tmp_path, stopped):
 
 
 def test_a_worker_cannot_open_the_daemons_own_files(stopped):
-    """It is the same user, so its paths alone would lead there: here to a checkpoint among the artifacts."""
+    """The worker runs as the daemon's user, so file modes do not protect these files. The test uses a checkpoint among the artifacts."""
     tokens = tokens_file(stopped.folder)
     stopped.start("--worker", str(BUILD / "colconv-worker"), "--tokens", tokens, "--roots", "/")
     closed, beside = stopped.state / "artifacts/closed", stopped.state / "beside"
@@ -351,7 +351,7 @@ def test_tokens_from_a_credential(stopped):
     ("128.0.0.1", 403), ("[::ffff:127.0.0.1]", 403), ("localhost.", 403), ("local host", 403), ("l" * 300, 403),
 ])
 def test_the_host_that_was_asked_for(daemon, host, status):
-    """Without tokens: another's name that leads here was made to (DNS rebinding)."""
+    """Without tokens, another host name that resolves to this host is an attack (DNS rebinding)."""
     for path in PROTECTED, "/healthz", "/nothing":
         back = daemon.raw(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
         assert int(back.split()[1]) == (404 if (path, status) == ("/nothing", 200) else status)
@@ -384,7 +384,7 @@ def test_sites_of_browsers(daemon, site, status):
 
 
 def activate(daemon, *sockets):
-    """The command with these as the sockets that systemd passes; they are closed here."""
+    """Makes a command that gets these sockets as systemd passes them; here they are closed."""
     def prepare():
         copies = [os.dup(s.fileno()) for s in sockets]
         for i, fd in enumerate(copies):
@@ -452,7 +452,7 @@ os.execvp(sys.argv[1], sys.argv[1:])
 
 @pytest.mark.parametrize("run_there", [True, False])
 def test_where_it_listens_by_default(stopped, run_there):
-    """In a network and a /run of its own, for the addresses are those of the host."""
+    """Runs in its own network and its own /run, because the addresses are the host's."""
     mount = 'mount -t tmpfs none /run && { "$0" || mount -o remount,ro /run; } && exec "$@"'
     prefix = ["unshare", "-rmn", "sh", "-c", mount, str(run_there).lower(), sys.executable, "-c", LOOPBACK_UP]
     if subprocess.run([*prefix, "true"], capture_output=True).returncode:
@@ -479,7 +479,7 @@ def test_the_folder_of_a_socket_is_made(stopped):
 
 @pytest.fixture
 def rooted(stopped):
-    """A root with a model; beside it a secret, which no job may reach."""
+    """A root with a model, and outside of it a secret that no job may read."""
     stopped.root = stopped.folder / "root"
     (stopped.root / "model").mkdir(parents=True)
     (stopped.root / "model" / "script").write_text(SUCCESS)
@@ -521,7 +521,7 @@ RENAME_EXCHANGE = 2
 
 
 def test_a_link_that_changes_while_it_is_checked(rooted):
-    """What opens at the check is below the root, whatever is swapped under it."""
+    """A folder that passes the check is below the root, whatever is swapped in afterwards."""
     libc = ctypes.CDLL(None, use_errno=True)
     good, bad = rooted.root / "swap", rooted.root / "bad"
     good.mkdir()
@@ -544,7 +544,7 @@ def test_a_link_that_changes_while_it_is_checked(rooted):
 
 @pytest.fixture
 def converting(stopped):
-    """The real worker, and a root with a checkpoint in the layout of the Hub's cache: links to the blobs of its repository."""
+    """The real worker, and a root with a checkpoint in the layout of the Hub's cache: links to blobs of the same repository."""
     stopped.root = stopped.folder / "root"
     blobs = stopped.root / "models--owner--name" / "blobs"
     stopped.checkpoint = blobs.parent / "snapshots" / ("c" * 40)
@@ -571,7 +571,7 @@ def test_the_links_of_the_hubs_cache_are_followed(converting):
     ("tokenizer.json", "{secret}"), ("tokenizer.json", "../../../../secret"), ("tokenizer.json", "/proc/self/root{secret}"),
 ])
 def test_links_of_a_checkpoint_lead_nowhere_else(converting, name, target):
-    """A file that is copied to the artifact, or quoted in an error, is one that the roots have."""
+    """Only files below the roots are copied to the artifact or quoted in an error."""
     secret = converting.folder / "secret"
     file = converting.checkpoint / name
     secret.write_bytes(file.read_bytes() if file.exists() else b"{}")

@@ -186,7 +186,7 @@ def test_prompts_that_are_not_there_are_refused(tmp_path, prompts, words):
 # ---- the older format ----
 
 def format1(out):
-    """What an older colconv wrote: our facts at the top, of the members that it had."""
+    """A manifest of format 1, as an older colconv wrote it: our facts are at the top level."""
     manifest = json.loads((out / "manifest.json").read_text())
     facts = manifest["additional_metadata"]
     keys = ["architecture", "parameters", "source", "options", "graphs", "versions", "parity", "warnings", "files"]

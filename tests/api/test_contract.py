@@ -1,4 +1,4 @@
-"""proto/openapi.json against the table of routes. What is answered is held against it in every test (contract.py)."""
+"""Compares proto/openapi.json with the table of routes. contract.py checks the answers in all tests."""
 import re
 
 import pytest
@@ -95,6 +95,6 @@ def test_limits_of_a_purge(one_daemon, body, status):
 
 @pytest.mark.parametrize("start,status", [("GET /v1/jobs?model=" + "x" * 9000, 414), ("GET /v1/jobs HTTP/1.1\r\nX: " + "x" * 9000, 431)])
 def test_what_is_too_long_to_read(one_daemon, start, status):
-    """In the library's words, whose kind it does not say: nothing that the contract could have."""
+    """The HTTP library itself answers these, without a content type, so the contract cannot describe them."""
     assert one_daemon.raw(start.encode()).startswith(b"HTTP/1.1 %d " % status)
     assert all(str(status) in operation["responses"] for *_, operation in contract.OPERATIONS)

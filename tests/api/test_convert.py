@@ -1,4 +1,4 @@
-"""The real worker under the real daemon: tiny checkpoints to the end, killed in every stage, and all kinds of bad ones."""
+"""The real worker under the real daemon: tiny checkpoints that succeed, workers that are killed in every stage, and all kinds of bad checkpoints."""
 import hashlib
 import json
 import os
@@ -33,7 +33,7 @@ def submit(daemon, model, **fields):
 
 @pytest.fixture(scope="module")
 def medium(tmp_path_factory):
-    """Large enough for every stage to take a moment."""
+    """A checkpoint that is large enough for every stage to take some time."""
     folder = tmp_path_factory.mktemp("medium") / "checkpoint"
     subprocess.run([BUILD / "tests/tools/mkcheckpoint", "--arch", "colqwen2", "--size", "tiny",
                     "--set", "num_hidden_layers=20", "--set", "intermediate_size=2048", folder], check=True)
@@ -41,7 +41,7 @@ def medium(tmp_path_factory):
 
 
 def check_one_artifact(daemon, job):
-    """`job` is done, its files are what the manifest says, and nothing else lies about."""
+    """Checks that `job` is done, that its files match the manifest, and that no other files are left."""
     assert daemon.job(job)["state"] == "done", daemon.job(job)
     assert daemon.artifacts() == [str(job)]
     assert daemon.staged() == []
@@ -93,7 +93,7 @@ def test_outside_the_limits_nothing_is_published_and_the_report_is_kept(real):
 
 
 def test_a_wrong_reference_fails_the_job(real, tmp_path):
-    """An original that says something else: one element of its embeddings is changed."""
+    """The reference differs from the model: one element of its embeddings is changed."""
     case = tmp_path / "case-wrong.safetensors"
     data = bytearray((GOLDEN / "case-text-batch.safetensors").read_bytes())
     header_len = struct.unpack_from("<Q", data)[0]

@@ -1,4 +1,4 @@
-"""colconvctl as its users meet it: the command line, and what it says of errors."""
+"""colconvctl as its users see it: the command line and the error messages."""
 
 import json
 import os
@@ -205,7 +205,7 @@ TOKEN = "a-token-of-sixteen"
 
 @pytest.fixture
 def config(tmp_path):
-    """Writes the user's file and says what the environment must be."""
+    """Writes the user's configuration file, and returns the environment variables that it needs."""
     def write(text, mode=0o600):
         path = tmp_path / "colconv" / "colconvctl.conf"
         path.parent.mkdir(exist_ok=True)

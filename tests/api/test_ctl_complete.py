@@ -1,4 +1,4 @@
-"""Completion: what the program offers, and the shells' functions that ask it."""
+"""Completion: the candidates that the program prints, and the shell functions that ask for them."""
 
 import os
 import re
@@ -92,7 +92,7 @@ def test_descriptions_are_harmless(stub):
 
 
 def bash(line, **env):
-    """What bash offers for a line with the cursor at its end."""
+    """Returns what bash offers for a line with the cursor at its end."""
     script = """
         source "$1/colconvctl"
         compopt() { echo "compopt $*"; }

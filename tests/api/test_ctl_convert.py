@@ -1,4 +1,4 @@
-"""colconvctl runs a worker itself."""
+"""`colconvctl convert`, which runs a worker without a daemon."""
 
 import json
 import os
@@ -17,7 +17,7 @@ DONE = "stage resolve\nstage export\nprogress 10 20\nartifact\nresult\n"
 
 @pytest.fixture
 def convert(tmp_path):
-    """Writes a worker's script and converts; out of the folder `model` into `out`."""
+    """Writes a script for the fake worker and converts the folder `model` into `out`."""
     if not os.path.exists(WORKER):
         pytest.skip("fake_worker is not built")
     model = tmp_path / "model"
@@ -60,7 +60,7 @@ def test_convert_does_not_overwrite(convert):
 
 
 def finished_in(convert, stderr):
-    """The folder of a finished artifact that could not be put in place."""
+    """Returns the folder of a finished artifact that could not be moved into place."""
     kept = re.search("the conversion is finished and its artifact is in '([^']+)'; move it from there", stderr)
     assert kept, stderr
     assert os.path.exists(os.path.join(kept[1], "text.onnx"))
@@ -68,7 +68,7 @@ def finished_in(convert, stderr):
 
 
 def test_convert_keeps_what_it_cannot_put_in_place(convert):
-    """A folder that is in use as somebody's "." cannot be swapped."""
+    """A folder that is the current directory of another process cannot be swapped."""
     (convert.dir / "model").mkdir(exist_ok=True)
     (convert.dir / "model" / "script").write_text(DONE)
     here = convert.dir / "here"

@@ -1,4 +1,4 @@
-"""colconvctl before a server that means harm: what it says is bounded, and never reaches a terminal raw."""
+"""colconvctl and a hostile server: output is bounded, and never reaches a terminal unescaped."""
 import json
 import subprocess
 import time
@@ -17,7 +17,7 @@ def rows(*ids):
 
 
 def limited(server, *args, mib=100):
-    """Runs with so much memory; the exit status and stderr."""
+    """Runs with a memory limit; returns the exit status and stderr."""
     r = subprocess.run(["prlimit", f"--data={mib << 20}", CTL, *args], env=environment(server), stdout=subprocess.DEVNULL,
                        stderr=subprocess.PIPE, text=True, timeout=60)
     return r.returncode, r.stderr
@@ -104,7 +104,7 @@ def test_an_event_without_end(stub, piece):
 
 
 def test_lines_without_end(stub):
-    """--tail keeps what may be the last lines: no more than the limit."""
+    """--tail keeps possible last lines, but not more than its limit."""
     n = [0]
 
     def page(h):
@@ -120,7 +120,7 @@ def test_lines_without_end(stub):
 
 
 def shown(stub, *args):
-    """What a terminal gets, from a client that draws nothing."""
+    """Returns what a terminal receives from a client that draws nothing."""
     text, _ = on_terminal(args, **environment(stub, TERM="dumb"))
     return text
 
@@ -201,7 +201,7 @@ def test_a_stream_that_comes_in_single_bytes(stub):
 
 
 def test_an_answer_that_trickles_ends(stub):
-    """Any other answer needs 1024 bytes a second, measured over a minute."""
+    """All answers except event streams need 1024 bytes a second, measured over a minute."""
     stub.routes["GET", "/v1/status"] = lambda h: trickled(h, [b" "] * 10000, 0.1)
     start = time.monotonic()
     got = subprocess.run([CTL, "status"], env=environment(stub), capture_output=True, text=True, timeout=300)

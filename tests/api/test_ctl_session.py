@@ -1,4 +1,4 @@
-"""The first ten minutes of a new user, on a terminal, with a real daemon. tests/logs/session.txt shows what was seen."""
+"""The first ten minutes of a new user: a terminal and a real daemon. tests/logs/session.txt records the screen."""
 
 import json
 import os
@@ -25,7 +25,7 @@ result
 
 
 class Link:
-    """Passes connections on to the daemon; of what one of them brings, only so much until `whole` is set."""
+    """Forwards connections to the daemon, but only a limited number of bytes of one of them until `whole` is set."""
 
     FIRST = 12_000_000
 
@@ -73,7 +73,7 @@ class Session:
         self.text.append(f"\n# {words}\n")
 
     def __call__(self, line, *steps, status=0):
-        """Types a line; what it leaves on the screen."""
+        """Types a line; returns the resulting screen."""
         shown, got = on_terminal(shlex.split(line)[1:], *steps, cwd=self.folder, **self.env)
         screen = render(shown)
         self.text += [f"$ {line}", *screen, *([f"[exit status {got}]"] if got else [])]

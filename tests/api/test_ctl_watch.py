@@ -114,7 +114,7 @@ def test_watch_gives_up(stub):
 
 
 class LongJob:
-    """A job at 25, 50 and 75 percent, and at its end: each comes when go_on() was called once more."""
+    """A job that goes to 25, 50 and 75 percent and then ends; each call of go_on() moves it one step."""
 
     def __init__(self, stub):
         self.going_on = threading.Semaphore(0)
@@ -124,7 +124,7 @@ class LongJob:
         self.going_on.release()
 
     def to_75_percent(self, then):
-        """Steps of on_terminal(): each percentage is on the screen before more is told."""
+        """Steps for on_terminal(): each percentage must be on the screen before the next step."""
         return b" 25%", self.go_on, b" 50%", self.go_on, b" 75%", then
 
     def run(self, h):
@@ -200,7 +200,7 @@ def test_ids_that_are_no_numbers_are_not_sent_back(stub):
 # Many jobs
 
 def jobs(stub, **ends):
-    """Routes for jobs j1, j2, ... that end so."""
+    """Routes for jobs j1, j2, ... that end as given."""
     for name, end in ends.items():
         number = int(name[1:])
         reason = None if end in ("done", "cancelled") else end
@@ -249,7 +249,7 @@ def test_watch_of_all_that_live(stub):
 
 
 def test_watch_of_many_at_once_on_a_terminal(stub):
-    """Each has a line of its own, in place; what is over stays above."""
+    """Each job has its own line, redrawn in place; the lines of finished jobs stay above."""
     finish, last = threading.Event(), threading.Event()
 
     def running(h, number, done):
@@ -305,7 +305,7 @@ def test_a_board_higher_than_the_terminal(stub):
 
 @pytest.mark.parametrize("line, shown", [("<3>trace: it broke", 1), ("<3>the disk is odd", 2)])
 def test_a_failure_is_told_once(stub, line, shown):
-    """The worker logs why it fails, and the job's message says it."""
+    """The worker logs the failure and the job's message repeats it, but it is printed only once."""
     stub.routes["GET", "/v1/jobs/42/events"] = lambda h: h.events(
         event("job", EXPORT, 5), event("log", {"line": line}, 6),
         event("job", job("failed", reason="trace", message="it broke"), 7))

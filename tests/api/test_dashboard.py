@@ -1,4 +1,4 @@
-"""The page in a browser before the real daemon. Its looks and its corners are tested in tests/page."""
+"""The page in a browser, with the real daemon. Details of the page are tested in tests/page."""
 import concurrent.futures
 import json
 import sys

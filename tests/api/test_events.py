@@ -10,7 +10,7 @@ from conftest import LIMIT, SUCCESS, Events, UnixConnection, wait_until
 
 
 def history(daemon, job, limit=7):
-    """All of it, by pages."""
+    """Reads the whole history, page by page."""
     events, after = [], 0
     while after is not None:
         page = daemon.get(f"/v1/jobs/{job}/history?after={after}&limit={limit}").json
@@ -97,7 +97,7 @@ def test_events_of_all_jobs(daemon):
 
 
 def test_a_replay_has_a_limit(stopped):
-    """Who missed more than that begins anew: with the job, or with `ready`."""
+    """A client that missed more events than the limit starts again: with the job's document, or with `ready`."""
     stopped.start("--replay-max", "5", "--slots", "2")
     quiet, loud = stopped.submit("hang\n"), stopped.submit(30 * "log line\n" + SUCCESS)
     stopped.wait_running(quiet)
@@ -111,7 +111,7 @@ def test_a_replay_has_a_limit(stopped):
 
 
 def test_an_event_that_never_was(daemon):
-    """The database was another one: a client begins anew."""
+    """The client's last event does not exist, as after a change of the database: it starts again."""
     job = daemon.submit()
     daemon.wait_end(job)
     assert [n for n, _, _ in Events(daemon, job, last=2**63 - 1)] == ["job"]
@@ -152,7 +152,7 @@ def test_heartbeat(stopped):
 
 
 def test_streams_have_a_limit(stopped):
-    """Those who wait count as well."""
+    """Waiting requests count as well."""
     stopped.start("--streams-max", "3")
     job = stopped.submit("hang\n")
     streams = [Events(stopped, job), Events(stopped, job)]
@@ -172,7 +172,7 @@ def test_streams_have_a_limit(stopped):
 
 
 def test_a_job_is_removed_under_those_who_watch(daemon):
-    """Streams of it end, a stream of all goes on, and who waits for it hears that it is gone."""
+    """The job's streams end, a stream of all jobs continues, and waiting requests are told that the job was removed."""
     job = daemon.submit("fail trace no\n")
     newest = daemon.wait_end(job)["event"]
     everything = iter(Events(daemon))
@@ -195,7 +195,7 @@ def test_a_job_is_removed_under_those_who_watch(daemon):
 
 
 def test_a_job_is_removed_under_a_slow_reader(stopped):
-    """In the middle of its replay."""
+    """The job is removed in the middle of the replay."""
     job, slow = slow_reader(stopped)
     (stopped.folder / "go2").touch()
     stopped.wait_end(job)
@@ -210,7 +210,7 @@ FLOOD = 100 * f"log {'x' * 990}\n" + "".join(f"stage {'s' * 26}{i}\n" for i in r
 
 
 def slow_reader(daemon, *options):
-    """A stream that is not read, of a job that has said more than its socket takes."""
+    """A stream that is not read, for a job with more events than the socket's buffer holds."""
     path = daemon.folder / "sock"
     daemon.start("--listen", f"unix:{path}", "--stream-backlog", "4096", *options)
     go = daemon.folder / "go"
@@ -225,7 +225,7 @@ def slow_reader(daemon, *options):
 
 
 def test_slow_reader_of_events_holds_up_nobody_and_misses_nothing(stopped):
-    """What its socket and the backlog did not take comes from the queue; progress, of which only the newest counts, does not."""
+    """Events that do not fit into the socket and the backlog are read from the queue later. Progress events are not: only the newest matters."""
     job, slow = slow_reader(stopped)
     assert stopped.job(job)["state"] == "running"
     (stopped.folder / "go2").touch()
@@ -238,7 +238,7 @@ def test_slow_reader_of_events_holds_up_nobody_and_misses_nothing(stopped):
 
 
 def test_reader_that_takes_nothing_is_cut_off(stopped):
-    """As any idle connection; it comes back, and has missed nothing."""
+    """Closed like any idle connection. It reconnects, and has missed nothing."""
     job, slow = slow_reader(stopped, "--connection-idle", "1")
 
     def connections():
@@ -256,7 +256,7 @@ def test_reader_that_takes_nothing_is_cut_off(stopped):
 
 
 def test_a_hundred_subscribers(daemon, tmp_path):
-    """Of one job and of all; each hears all, in order."""
+    """Subscribers of one job and of all jobs; each receives all events in order."""
     go = tmp_path / "go"
     job = daemon.submit(f"wait_for {go}\n" + "".join(f"stage s{i}\nlog line {i}\n" for i in range(20)) + SUCCESS)
     streams = [Events(daemon, job, last=0) for _ in range(70)] + [Events(daemon, last=0) for _ in range(30)]
@@ -275,7 +275,7 @@ def test_a_hundred_subscribers(daemon, tmp_path):
 
 
 def test_head_of_a_stream(daemon):
-    """No stream is opened for it, and the connection goes on."""
+    """HEAD opens no stream, and the connection stays usable."""
     job = daemon.submit("hang\n")
     connection = daemon.connect()
     for path in f"/v1/jobs/{job}/events", "/v1/events", f"/v1/jobs/{job}/log", f"/v1/jobs/{job}/history":
@@ -298,7 +298,7 @@ def test_wait_for_the_end(daemon, tmp_path):
 
 
 def test_wait_for_an_event(daemon, tmp_path):
-    """Each answer is the job with a later event, and the last one its end."""
+    """Each answer is the job with a later event; the last one is its end."""
     go = tmp_path / "go"
     job = daemon.submit(f"wait_for {go}\n" + SUCCESS)
     daemon.wait_running(job)
@@ -373,7 +373,7 @@ def test_who_goes_away_takes_no_place(stopped, path):
 
 
 def test_who_says_no_more_may_read_on(daemon):
-    """A client that closes its side after the request, as `nc -N` does."""
+    """A client may close its sending side after the request, as `nc -N` does."""
     job = daemon.submit("hang\n")
     daemon.wait_running(job)
     wait_until("that stream is over", lambda: b"\ncolconv_event_streams 0\n" in daemon.get("/metrics").body)
@@ -384,7 +384,7 @@ def test_who_says_no_more_may_read_on(daemon):
 
 
 def test_progress_does_not_overtake_its_stage(daemon, tmp_path):
-    """Nor of the stages that are not committed at once."""
+    """This also holds for stages that are not committed at once."""
     go = tmp_path / "go"
     stages = [f"s{i}" for i in range(60)]
     script = "".join(f"stage {s}\nprogress 1 1\n" for s in stages)
@@ -435,7 +435,7 @@ def test_log_of_a_job_that_did_not_begin(stopped):
 
 
 def test_log_has_a_limit(stopped, tmp_path):
-    """Of all attempts together; the last line says so, once."""
+    """The limit is for all attempts together; the last line says once that the log is full."""
     stopped.start("--log-max", "8192")
     noise = 20 * f"log {'x' * 900}\n"
     job = stopped.submit(f"{noise}once {tmp_path}/once exit 3\n{noise}" + SUCCESS)

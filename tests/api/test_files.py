@@ -1,4 +1,4 @@
-"""Files of artifacts: whole and in parts, conditional, gone; and names that lead elsewhere."""
+"""Files of artifacts: complete, in ranges, conditional, removed; and names that lead elsewhere."""
 import contextlib
 import hashlib
 import os

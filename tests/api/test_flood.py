@@ -1,6 +1,6 @@
 """
-Crowds of clients that mean no good, and one that does: it is answered long before the others' connections are given up
-as idle (connection_idle, 30 s), and afterwards nothing of them is left.
+Many hostile clients and one normal client. The normal one is answered long before the others are closed as idle
+(connection_idle, 30 s), and afterwards the hostile ones leave nothing behind.
 """
 import contextlib
 import http.client
@@ -42,7 +42,7 @@ def connect(daemon, source="127.0.0.1"):
 
 
 def deep_folder(daemon, name, n):
-    """A checkpoint with a path of some kilobytes, which makes a job large."""
+    """A checkpoint with a path of several kilobytes, which makes a large job."""
     folder = daemon.models.joinpath(*[name] * n)
     folder.mkdir(parents=True)
     (folder / "script").write_text("stage resolve\nhang\n")
@@ -50,7 +50,7 @@ def deep_folder(daemon, name, n):
 
 
 def seconds_of(connection, path="/healthz"):
-    """Of a new connection, a request and its answer."""
+    """The seconds that a new connection, a request and its answer take."""
     start = time.monotonic()
     connection.request("GET", path)
     response = connection.getresponse()
@@ -66,7 +66,7 @@ def seconds_over_tcp(daemon, path="/healthz", source="127.0.0.1"):
 
 @contextlib.contextmanager
 def crowd(*members):
-    """Calls each again and again; gives the list of the calls that have ended so far."""
+    """Calls each function repeatedly; returns the list of calls that have ended so far."""
     ended, calls = threading.Event(), []
 
     def run(member):
@@ -124,7 +124,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_no_request_is_left_in_memory(stopped, name):
-    """Requests that were allocated and released are equally many when nothing is under way."""
+    """When nothing runs, as many requests were released as allocated."""
     daemon = stopped.start("--heartbeat", "1")    # a stream that is closed by halves is found by writing to it
     daemon.submit("stage resolve\nhang\n")
     for i in range(300):
@@ -141,7 +141,7 @@ def test_no_request_is_left_in_memory(stopped, name):
 
 
 def test_requests_of_every_kind_leave_no_memory(stopped):
-    """The memory after 4,000 more of them is that after the first 2,000, with as many connections at once as there may be."""
+    """After 2,000 requests, 4,000 more do not increase the memory, with as many connections at once as allowed."""
     stopped.start("--heartbeat", "1", "--connections-max", "64")
 
     def some(n):
@@ -169,7 +169,7 @@ def test_requests_of_every_kind_leave_no_memory(stopped):
 @pytest.mark.parametrize("data", [b"GET / HTTP/1.1\r\nHost: local", b"", HEALTH[:-2], HEALTH, POST + b"Content-Length: 9\r\n\r\n{"],
                          ids=["half a head", "nothing", "all but the end", "a whole request", "half a body"])
 def test_clients_that_hang_up_at_once(stopped, data):
-    """One socket at a time in each thread: the data and the end of the stream are there before the daemon reads."""
+    """One socket at a time in each thread: data and end of stream arrive before the daemon reads."""
     path = stopped.folder / "sock"
     stopped.start("--listen", f"unix:{path}", "--connections-max", "256")
     with crowd(*[hang_up_after(stopped, data)] * 3) as calls:
@@ -180,7 +180,7 @@ def test_clients_that_hang_up_at_once(stopped, data):
 
 
 def test_clients_that_hang_up_are_forgotten_soon(daemon):
-    """Not after connection_idle: half a head, half a body, and after an answer."""
+    """Closed soon, not only after connection_idle: clients with half a head, with half a body, and after an answer."""
     for data in HEALTH[:30], POST + b"Content-Length: 100\r\n\r\n{", HEALTH:
         for _ in range(100):
             with connect(daemon) as s:
@@ -189,7 +189,7 @@ def test_clients_that_hang_up_are_forgotten_soon(daemon):
 
 
 def test_who_says_that_it_sends_no_more_is_answered(daemon):
-    """Half of a connection may be closed: the answer comes all the same, also one that waits."""
+    """A client may close its sending side; it still gets its answer, also a delayed one."""
     job = daemon.submit("stage resolve\nhang\n")
     for data in HEALTH, HEALTH * 5, b"GET /v1/jobs/%d HTTP/1.1\r\n" % job + HOST + b"\r\n", HEALTH + HEALTH[:20]:
         with connect(daemon) as s:
@@ -204,7 +204,7 @@ def test_who_says_that_it_sends_no_more_is_answered(daemon):
 @pytest.mark.parametrize("data", [b"", HEALTH[:30], HEALTH, b"GET /openapi.json HTTP/1.1\r\n" + HOST + b"\r\n"],
                          ids=["nothing", "half a head", "a request and then nothing", "an answer that is not read"])
 def test_ten_thousand_connections(stopped, data):
-    """All but those that the limit allows are given up, the oldest first, and a newcomer has its answer."""
+    """Connections above the limit are closed, the oldest first, and a new client is answered."""
     path = stopped.folder / "sock"
     stopped.start("--listen", f"unix:{path}", "--connections-max", "256")
     held = []
@@ -225,7 +225,7 @@ def test_ten_thousand_connections(stopped, data):
 
 
 def test_a_whole_request_is_not_given_up(stopped):
-    """Streams and requests that wait stay while newcomers come and go."""
+    """Streams and waiting requests stay open while new clients come and go."""
     stopped.start("--connections-max", "32", "--connections-per-address", "32")
     job = stopped.submit("stage resolve\nhang\n")
     stopped.wait_running(job)
@@ -250,7 +250,7 @@ def test_a_whole_request_is_not_given_up(stopped):
 
 
 def test_shares_of_listeners_and_addresses(stopped):
-    """One listener cannot take all, nor one address all of its listener, though each connection is in use."""
+    """One listener cannot use all connections, and one address cannot use all of its listener's, even if every connection is in use."""
     path = stopped.folder / "sock"
     stopped.start("--listen", "127.0.0.2:0", "--listen", f"unix:{path}", "--connections-max", "48")
     stream = b"GET /v1/events HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -282,7 +282,7 @@ def test_shares_of_listeners_and_addresses(stopped):
 
 
 def test_all_bodies_share_a_budget(stopped):
-    """The largest are refused; a submission beside them is made."""
+    """The largest bodies are refused; a normal submission succeeds at the same time."""
     stopped.start("--bodies-max", "1048576", "--body-max", "500000")
     before = resident(stopped)
     held = [connect(stopped) for _ in range(50)]
@@ -308,7 +308,7 @@ def test_all_bodies_share_a_budget(stopped):
 
 
 def test_answers_share_a_budget(stopped):
-    """Readers that take nothing hold so much and no more; small answers are still given, and large ones after them."""
+    """Readers that do not read can use a limited amount of memory. Small answers are still sent, and large ones again afterwards."""
     path = stopped.folder / "sock"
     stopped.start("--listen", f"unix:{path}", "--answers-max", "1048576")
     model = deep_folder(stopped, "x" * 200, 15)
@@ -337,7 +337,7 @@ def test_answers_share_a_budget(stopped):
 
 
 def test_a_page_of_large_jobs_is_bounded(stopped):
-    """It ends early, and `next` goes on where it ended."""
+    """The page ends early, and `next` continues where it ended."""
     stopped.start()
     model = deep_folder(stopped, "\u4e2d" * 80, 14)
     labels = {f"l{i}": "\u4e2d" * 60 for i in range(8)}

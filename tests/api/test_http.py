@@ -1,4 +1,4 @@
-"""What the API refuses, and how: every error is a problem document."""
+"""Requests that the API refuses. Every error is a problem document."""
 
 import contextlib
 import json
@@ -149,7 +149,7 @@ SMUGGLED = "GET /healthz HTTP/1.1\r\n" + HOST + "\r\n"
     "POST /v1/jobs HTTP/1.1\r\n" + HOST + "Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}" + SMUGGLED,
 ])
 def test_smuggling(daemon, request_):
-    """Refused, then the end of the connection: nothing after such a request is taken for another one."""
+    """Refused, then the connection is closed: nothing after such a request is read as another one."""
     try:
         back = daemon.raw(request_.encode())
     except ConnectionResetError:
@@ -181,7 +181,7 @@ def test_slow_client_holds_nobody_up(stopped):
 
 
 def test_client_that_leaves_while_it_waits(daemon):
-    """The commit's reply finds nobody; the job is there all the same."""
+    """The client has left when the commit is answered, but the job exists."""
     body = json.dumps({"model": daemon.model(SUCCESS)}).encode()
     for _ in range(20):
         with socket.create_connection(("127.0.0.1", daemon.port), timeout=LIMIT) as s:
@@ -203,7 +203,7 @@ def test_keep_alive(daemon):
 
 
 def test_connections_have_a_limit(stopped):
-    """When all are in use, for streams of events here, nobody is given up for a newcomer."""
+    """When all connections are in use (here by event streams), none is closed for a new client."""
     stopped.start("--connections-max", "16", "--connections-per-address", "16")
     held = [socket.create_connection(("127.0.0.1", stopped.port), timeout=LIMIT) for _ in range(16)]
     for s in held:

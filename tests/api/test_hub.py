@@ -36,7 +36,7 @@ def hub():
 
 
 class Box:
-    """One user of the hub: a cache, and the environment."""
+    """A user of the hub: a cache and the environment variables."""
 
     def __init__(self, hub, folder):
         self.hub, self.folder, self.n = hub, folder, 0
@@ -62,14 +62,14 @@ class Box:
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def good(self, *args, **env):
-        """Fetches; the snapshot's folder."""
+        """Fetches and returns the snapshot's folder."""
         child = self.start_get(*args, **env)
         out, err = child.communicate(timeout=60)
         assert child.returncode == 0, err
         return pathlib.Path(out.rstrip("\n"))
 
     def bad(self, reason, *args, **env):
-        """Fails for that reason; what is said."""
+        """Checks that it fails for that reason; returns the message."""
         child = self.start_get(*args, **env)
         out, err = child.communicate(timeout=60)
         assert child.returncode not in (0, 1) and out == "", err
@@ -102,7 +102,7 @@ def cdn(hub, name):
 
 
 def check_all_was_served_once(hub, but=()):
-    """Each file's bytes went out once, and no file but those that are needed."""
+    """Checks that each needed file was sent exactly once, and no other file."""
     for f in hub.repos[REPO].files.values():
         want = len(f.data) if f.name in CHECKPOINT else 0
         if f.name not in but:
@@ -192,7 +192,7 @@ def test_a_model_with_adapters_for_tasks(hub, box):
 
 
 def test_an_adapter_brings_its_base(hub, box):
-    """The adapter names another repository, as the published ones do; the job may name a third."""
+    """The adapter names another repository as its base, like published adapters; the job may name a third one."""
     golden = TOP / "tests/golden"
     config = json.loads((golden / "colqwen2-tiny-lora/adapter_config.json").read_text())
     base = {name: (golden / "colqwen2-tiny" / name).read_bytes() for name in ("config.json", "model.safetensors")}
@@ -319,7 +319,7 @@ def test_silence_is_not_waited_for(hub, box):
 
 
 def test_a_trickle_ends(hub, box):
-    """It is never silent for a second, and would take two hours."""
+    """It sends bytes every second, but would take two hours."""
     hub.fault(cdn(hub, SHARD), times=99, trickle=True)
 
     said = box.bad("hub_unreachable", HF_HUB_DOWNLOAD_TIMEOUT="1")
@@ -348,7 +348,7 @@ def test_a_trickle_that_gets_better(hub, box):
     (b'{"a": "' + b"x" * (17 << 20) + b'"}', "longer than 16777216 bytes"),
 ], ids=["values", "bytes"])
 def test_a_listing_that_is_too_large(hub, box, body, words):
-    """Its tree would take a hundred times its bytes."""
+    """The parsed listing would take a hundred times its size in memory."""
     hub.fault("/api/models/", status=200, body=body)
 
     child = subprocess.run(["prlimit", f"--data={100 << 20}", BUILD / "tests/tools/hubget", REPO], env=box.env, text=True,
@@ -403,7 +403,7 @@ def test_a_server_that_does_not_do_ranges(hub, box, how):
 
 
 def test_an_address_that_expired_is_asked_for_again(hub, box):
-    """The CDN says 403 when its signature is too old. (Here the CDN is the hub itself, which must be believed.)"""
+    """The CDN answers 403 when its signature has expired. (Here the CDN is the hub itself, whose 403 would count.)"""
     hub.fault(cdn(hub, SHARD), cut=1000)
     hub.fault(cdn(hub, SHARD), status=503)
 
@@ -624,7 +624,7 @@ def test_a_loop_of_redirects_ends(hub, box):
 
 
 def test_a_proxy_may_be_at_a_private_address(hub, box):
-    """The fake hub is no proxy, but it hears what one would."""
+    """The fake hub is not a proxy, but it receives what a proxy would."""
     box.bad("hub_unreachable", HF_ENDPOINT="https://hub.example", https_proxy=hub.url, HF_TOKEN=TOKEN)
 
     assert {(m, path) for m, path, _, _ in hub.requests} == {("CONNECT", "hub.example:443")}
@@ -672,7 +672,7 @@ def test_a_damaged_blob_is_found(hub, box):
 
 
 def held(hub, box, name, n):
-    """One that has `n` bytes of that file, gets no more, and has all other files: nothing else is on its way."""
+    """A download that stopped after `n` bytes of that file and has all other files; no other transfer runs."""
     hub.fault(cdn(hub, name), hold=n)
     child = box.start_get(HF_HUB_DOWNLOAD_TIMEOUT="30")
     others = {f.etag for f in hub.repos[REPO].files.values() if f.name in CHECKPOINT and f.name != name}

@@ -1,4 +1,4 @@
-"""colconvctl inspect: what is in an artifact, and whether it is whole."""
+"""colconvctl inspect: the content of an artifact, and whether it is complete."""
 import hashlib
 import json
 import os
@@ -29,7 +29,7 @@ def made(tmp_path_factory):
 
 @pytest.fixture
 def artifact(made, tmp_path):
-    """One to do harm to."""
+    """An artifact that the test may damage."""
     return pathlib.Path(shutil.copytree(made, tmp_path / "artifact"))
 
 

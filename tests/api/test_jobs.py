@@ -125,7 +125,7 @@ def test_cancel_takes_no_body(daemon):
 
 
 def test_many_submissions_at_once(stopped):
-    """127, 128 and more connections ready in one turn: each is answered, with an id of its own."""
+    """127, 128 and more connections are ready in one turn: each is answered with its own id."""
     stopped.start()
     blocker = stopped.submit("hang\n")
     stopped.wait_running(blocker)
@@ -144,7 +144,7 @@ def test_many_submissions_at_once(stopped):
 
 
 def test_many_watchers_and_writers(daemon):
-    """Submitting clients and watching clients in one daemon; every job ends once."""
+    """Submitting and watching clients at one daemon; every job ends exactly once."""
     ends = []
 
     def client():

@@ -1,4 +1,4 @@
-"""Slow and hostile clients: what each may take of the daemon, and that the others do not notice."""
+"""Slow and hostile clients: limits on what each may use, and no effect on other clients."""
 import os
 import socket
 import threading
@@ -34,8 +34,8 @@ def until_closed(s):
 
 def trickle(s, data):
     """
-    One byte at a time until the other side has enough: what it said, after how many seconds, and the longest
-    pause between two bytes, which on a busy machine may be longer than asked for.
+    Sends one byte at a time until the other side ends the connection. Returns its answer, the seconds until then, and
+    the longest pause between two bytes, which on a busy machine may be longer than intended.
     """
     start = last = time.monotonic()
     s.settimeout(STEP)
@@ -63,7 +63,7 @@ def trickle(s, data):
     b"POST /v1/jobs HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * 1000,
 ], ids=["line", "header", "empty lines", "body", "chunks"])
 def test_a_request_that_trickles_in(stopped, request_):
-    """Each byte is in time, and the whole is not."""
+    """Each byte arrives in time, but the whole request takes too long."""
     stopped.start("--connection-idle", "1", "--request-timeout", "1")
     with connect(stopped) as s:
         back, seconds, pause = trickle(s, request_)
@@ -83,7 +83,7 @@ def test_the_time_begins_anew_with_each_request(stopped):
 
 
 def test_an_answer_may_take_longer_than_a_request(stopped):
-    """A stream of events is no request that is late."""
+    """A stream of events does not count as a late request."""
     stopped.start("--connection-idle", "1", "--request-timeout", "1", "--heartbeat", "1")
     job = stopped.submit("stage resolve\nhang\n")
     with connect(stopped) as s:
@@ -127,7 +127,7 @@ def test_a_longer_head_where_it_is_allowed(stopped):
 
 
 def test_connections_of_one_address(stopped):
-    """When all that an address may have are in use, for streams of events here, no other one is taken from it."""
+    """When all connections of an address are in use (here by event streams), none is closed for a new one."""
     path = stopped.folder / "sock"
     stopped.start("--connections-per-address", "3", "--listen", f"unix:{path}")
     stream = b"GET /v1/events HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -222,7 +222,7 @@ def test_connections_beyond_the_limit_harm_nobody(stopped):
 
 
 def until_closed_soon(s):
-    """Refused at once, or taken: either way nothing is owed."""
+    """Refused at once, or accepted and then closed."""
     s.settimeout(0.01)
     try:
         s.recv(1)
@@ -231,7 +231,7 @@ def until_closed_soon(s):
 
 
 def test_no_descriptor_is_left(stopped):
-    """Those who come wait in the queue of the socket, and the daemon does not spin over them."""
+    """New clients wait in the socket's queue, and the daemon does not spin meanwhile."""
     stopped.start("--connections-per-address", "16", prefix=["prlimit", "--nofile=24:24"])
     before = cpu_seconds(stopped.process.pid)
     held = [connect(stopped) for _ in range(40)]
@@ -256,7 +256,7 @@ def test_no_descriptor_is_left(stopped):
 
 
 def test_readers_that_do_not_read(daemon):
-    """They ask for much and take nothing; the others are served."""
+    """They request much and read nothing; other clients are served."""
     for _ in range(20):
         daemon.submit("stage resolve\nhang\n")
     held = []
@@ -271,7 +271,7 @@ def test_readers_that_do_not_read(daemon):
 
 
 def test_clients_that_reset(daemon):
-    """In the middle of everything, without a word."""
+    """Clients that reset their connections at any time."""
     requests = [HEALTH, HEALTH[:10], b"POST /v1/jobs HTTP/1.1\r\n" + HOST + b"Content-Length: 100\r\n\r\n{", b"", b"\0" * 100, bytes(range(255, 0, -1))]
 
     def client():

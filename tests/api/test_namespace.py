@@ -1,4 +1,4 @@
-"""The real worker through a runner that is a wrapper script: a network and mounts of its own, one folder in common."""
+"""The real worker, started by a wrapper script as its runner: it has its own network and mounts, and one shared folder."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ def copied(source, folder):
 
 
 def shared(tmp_path):
-    """Also what runtime/ beside the worker may be a link to."""
+    """The shared folders, including the target when runtime/ beside the worker is a link."""
     return f"{tmp_path}:{(BUILD / 'runtime').resolve()}" if (BUILD / "runtime").exists() else str(tmp_path)
 
 
@@ -70,7 +70,7 @@ def descendants(pid):
 
 
 def held(daemon):
-    """The real worker, stopped in the middle of its work, so that what follows does not depend on its speed."""
+    """The real worker, suspended in the middle of its work, so that the test does not depend on its speed."""
     def found():
         for pid in descendants(daemon.process.pid):
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""What an operator does to the process: SIGHUP, SIGTERM, and what systemd is told meanwhile."""
+"""An operator's signals to the process, SIGHUP and SIGTERM, and the messages to systemd."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ def logged(daemon, words):
 
 
 def reload(daemon, text):
-    """SIGHUP with this configuration file, until the daemon has read it."""
+    """Sends SIGHUP with this configuration file, and waits until the daemon has read it."""
     answers = ("were read again", "stay as they are")
     before = sum(any(a in line for a in answers) for line in daemon.log)
     daemon.config.write_text(text)
@@ -88,7 +88,7 @@ def test_reload_of_what_needs_a_start(stopped):
 
 
 def test_reload_of_runners(stopped):
-    """A runner that goes lets its job end; one that comes takes the next."""
+    """A removed runner finishes its job; an added one takes the next job."""
     go = stopped.folder / "go"
     stopped.config.write_text("runner = old 1 WHERE=old\n")
     stopped.start()
@@ -121,7 +121,7 @@ def test_reload_of_slots(stopped):
 
 
 def test_drain(stopped):
-    """The job that runs ends, those that are queued or come meanwhile wait for the next start."""
+    """The running job finishes; queued and new jobs wait for the next start."""
     go = stopped.folder / "go"
     stopped.start("--stop-mode", "drain")
     running = stopped.submit(f"stage resolve\nwait_for {go}\n" + SUCCESS)
@@ -149,7 +149,7 @@ def test_drain_with_nothing_to_wait_for(stopped):
 
 @pytest.mark.parametrize("options, again", [(["--drain-timeout", "1"], False), ([], True)])
 def test_drain_is_cut_short(stopped, options, again):
-    """By its limit, or by a second SIGTERM: what runs is handed back."""
+    """A drain ends at its time limit or by a second SIGTERM: running jobs are handed back."""
     go = stopped.folder / "go"
     stopped.start("--stop-mode", "drain", *options)
     job = stopped.submit(f"stage resolve\nwait_for {go}\n" + SUCCESS)
@@ -206,7 +206,7 @@ def test_sighup_while_stopping(stopped):
 
 
 def test_log_has_no_line_of_others(stopped):
-    """What comes from outside stays within its line."""
+    """Text from outside never starts a log line of its own."""
     stopped.start("--log-level", "debug")
     assert stopped.raw(b"GET /%0a%3c0%3eforged%ff HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").startswith(b"HTTP/1.1 404")
     logged(stopped, "'/?<0>forged?' 404")

@@ -1,4 +1,4 @@
-"""What an operator sees, and what takes things away."""
+"""What an operator sees, and how things are removed."""
 
 import http.client
 import json
@@ -94,7 +94,7 @@ def test_delete_job(daemon):
 
 
 def test_removal_is_told(daemon):
-    """To those who watch all jobs, whatever took the job."""
+    """A removal is sent to streams of all jobs, however the job was removed."""
     jobs = done(daemon, 2)
     connection = daemon.connect()
     connection.request("GET", "/v1/events")
@@ -127,7 +127,7 @@ def test_delete_refused(stopped):
 
 
 def test_download_outlives_its_artifact(daemon):
-    """A reader that stops half-way gets the rest, though the job is gone by then."""
+    """A reader that pauses half-way still gets the rest, although the job was removed."""
     size = 32 << 20
     job = daemon.submit(f"artifact {size}\nresult\n")
     daemon.wait_end(job)
@@ -169,7 +169,7 @@ def test_purge(stopped):
 
 
 def test_purge_of_many(daemon):
-    """More than a turn of the loop takes."""
+    """More than one turn of the event loop can remove."""
     jobs = [daemon.submit("hang\n") for _ in range(200)]
     for job in jobs:
         daemon.post(f"/v1/jobs/{job}/cancel")
@@ -224,7 +224,7 @@ def test_limits_are_reloaded(stopped):
 
 
 def test_killed_while_removing(stopped):
-    """kill -9 between any steps: what is shown is whole, what is gone is gone, and nothing is taken for lost."""
+    """kill -9 between any two steps: visible artifacts are complete, removed ones are gone, and none ends up in lost/."""
     stopped.start("--slots", "4")
     jobs = done(stopped, 24)
     deleted = []
@@ -317,7 +317,7 @@ def test_models_are_those_of_the_tables(daemon):
 
 
 def test_fields_are_those_of_the_contract(daemon):
-    """tests/unit/test_fields holds the contract against the rows of fields.def."""
+    """The fields match the contract. tests/unit/test_fields compares the contract with fields.def."""
     want = schema.job_fields()
 
     got = {field["name"]: field for field in daemon.get("/v1/models").json["fields"]}

@@ -1,4 +1,4 @@
-"""The matcher for an adapter's patterns against the one that peft uses: Python's own."""
+"""Compares the matcher for an adapter's patterns with Python's own, which peft uses."""
 import random
 import re
 import subprocess
@@ -13,7 +13,7 @@ REPEATS = ["*", "+", "?", "*?", "+?", "??", "{2}", "{1,2}", "{,2}", "{1,}", "{0}
 
 
 def make(rng, depth):
-    """A pattern; a few are not right, as those that people write."""
+    """Makes a pattern; a few are invalid, like those that people write."""
     if depth == 0:
         return rng.choices(ATOMS, [6] * 18 + [1] * 6 + [0.3] * 10)[0]
     kind = rng.random()
@@ -29,7 +29,7 @@ def make(rng, depth):
 
 
 def wanted(pattern, text):
-    """What re.match() says; None when the pattern is not one."""
+    """The result of re.match(); None when the pattern is invalid."""
     try:
         return bool(re.match(pattern, text))
     except re.error:
@@ -37,7 +37,7 @@ def wanted(pattern, text):
 
 
 def agrees(line, want, got):
-    """A repeat without backtracking and some kinds of groups are right in Python, and refused here."""
+    """Possessive repeats and some kinds of groups are valid in Python, but refused here."""
     if want is None:
         return got in ("bad_checkpoint", "unsupported_model")
     return got == str(int(want)) or (got == "unsupported_model" and re.search(r"[*+?}]\+|\(\?[^:=!]", line))

@@ -1,4 +1,4 @@
-"""The queue as its users meet it: filters and pages, keys that make one job, priorities, retries, limits."""
+"""The queue as its users see it: filters and pages, idempotency keys, priorities, retries, limits."""
 
 import concurrent.futures
 import json
@@ -11,14 +11,14 @@ from conftest import SUCCESS
 
 @pytest.fixture
 def blocked(stopped):
-    """A daemon whose one slot is taken by job 1, so that what is submitted stays queued."""
+    """A daemon whose only slot is taken by job 1, so that new jobs stay queued."""
     stopped.start("--slots", "1")
     stopped.wait_running(stopped.submit("hang\n"))
     return stopped
 
 
 def ids(daemon, query):
-    """Of all pages."""
+    """The ids on all pages."""
     found, cursor = [], None
     while True:
         page = daemon.get(f"/v1/jobs?{query}" + (f"&cursor={cursor}" if cursor else "")).json
@@ -97,7 +97,7 @@ def test_two_keys(daemon):
 
 
 def crowd_send(daemon, n, key):
-    """So many requests under way at once, to be served in batches of whatever size."""
+    """Many requests at the same time, which the daemon serves in batches of any size."""
     connections = [daemon.connect() for _ in range(n)]
     for connection in connections:
         connection.request("POST", "/v1/jobs", '{"model": "/m"}', {"Idempotency-Key": key})
@@ -133,7 +133,7 @@ def test_a_crowd_with_one_key_across_a_kill(blocked, heard):
 
 
 def test_threads_with_one_key_across_kills(stopped):
-    """Clients that send a key until they are answered, while the daemon is killed: one job a key."""
+    """Clients send a key until they get an answer, while the daemon is killed repeatedly: each key makes one job."""
     stopped.start("--slots", "1")
     stopped.wait_running(stopped.submit("hang\n"))
     body = {"model": "/m"}

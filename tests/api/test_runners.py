@@ -1,4 +1,4 @@
-"""Attempts from outside: what workers leave is ended, what they use is known, and how they end is told."""
+"""Attempts seen from outside: left-over processes are killed, resource usage is measured, and the reason of the end is reported."""
 
 import os
 import pathlib
@@ -38,7 +38,7 @@ def pid_of(path):
 
 
 def tried(daemon, job):
-    """The job once its first attempt is over."""
+    """Returns the job after its first attempt."""
     wait_until("the attempt ends", lambda: daemon.job(job)["reason"] or daemon.job(job)["ended"])
     return daemon.job(job)
 
@@ -109,7 +109,7 @@ def test_a_dead_daemon_s_workers_are_ended_by_the_next(stopped, tmp_path):
 
 
 def test_others_are_left_alone(stopped):
-    """Another attempt's nonce, part of a nonce, and none."""
+    """Processes with another attempt's nonce, with a part of a nonce, and without one."""
     others = [subprocess.Popen(["sleep", "100"], env={**os.environ, **env})
               for env in ({"COLCONV_ATTEMPT": "0" * 32}, {"COLCONV_ATTEMPT": ""}, {})]
     try:
@@ -224,7 +224,7 @@ def test_mischief_is_ended_and_told(stopped):
 
 
 def test_a_flood_holds_nobody_up(stopped):
-    """One that never ends, of frames and of lines: the API answers, and a cancel is heard."""
+    """An endless flood of frames and of lines: the API still answers, and a cancel works."""
     stopped.start("--slots", "2")
     job = stopped.submit("stage trace\nflood 1000000000\n")
     stopped.wait_running(job)
@@ -283,7 +283,7 @@ def test_a_stop_is_no_death(stopped):
 
 @pytest.fixture
 def delegated(stopped):
-    """The daemon in a group that is delegated to it, as systemd does it."""
+    """The daemon in a control group that is delegated to it, as systemd does."""
     group = CGROUP and CGROUP / f"colconv-{os.getpid()}"
     try:
         group.mkdir()
@@ -310,7 +310,7 @@ def attempts(daemon):
 
 
 def test_an_attempt_has_a_control_group(delegated, tmp_path):
-    """Which ends even a process that hides, and is gone itself before the slot is free."""
+    """The group kills even a process that hides, and is removed before the slot becomes free."""
     delegated.start_there("--worker-memory-max", "1000000000")
     assert any(f"control groups in '{delegated.group}'" in line for line in delegated.log)
     if "memory" not in (delegated.group / "cgroup.controllers").read_text():

@@ -1,4 +1,4 @@
-"""The schemas in proto against what the programs really take and give."""
+"""Compares the schemas in proto with what the programs really accept and return."""
 import json
 import re
 
@@ -94,7 +94,7 @@ def test_requests_that_are_refused(daemon, change):
 
 
 def test_the_words_are_those_of_the_tables():
-    """Those of the request's fields: tests/unit/test_fields."""
+    """tests/unit/test_fields checks the words of the request's fields."""
     variants = re.findall(r'^VARIANT\(\w+, +"(\w+)"', (TOP / "daemon/spec/variants.def").read_text(), re.MULTILINE)
     assert schema.named("ParityGraph")[0]["enum"] == variants
     assert schema.load("manifest.schema.json")["$defs"]["graph"]["enum"] == variants

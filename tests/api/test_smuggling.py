@@ -32,7 +32,7 @@ def smuggled(daemon):
 
 
 def exchange(daemon, data):
-    """Bytes to a socket that stays open, and all that comes back until the daemon ends it."""
+    """Sends bytes to a socket that stays open; returns everything until the daemon closes it."""
     with socket.create_connection(("127.0.0.1", daemon.port), timeout=LIMIT) as s:
         back = b""
         try:
@@ -45,10 +45,7 @@ def exchange(daemon, data):
 
 
 def answers(back):
-    """
-    The status of every answer on the wire. libmicrohttpd 0.9.75 writes the head of a refusal of its
-    own twice: the same head after a head counts as one.
-    """
+    """The status of every answer. libmicrohttpd 0.9.75 writes the head of its own refusals twice: a repeated head counts once."""
     heads = re.findall(rb"HTTP/1\.[01] (\d{3}) [^\r\n]*\r\n((?:[^\r\n]+\r\n)*)\r\n", back)
     found = []
     for i, head in enumerate(heads):
@@ -66,7 +63,7 @@ def jobs(daemon):
 
 
 def attempt(daemon, request):
-    """The exchange, after which no job is new and none cancelled."""
+    """Makes the exchange, then checks that no job was added or cancelled."""
     before = jobs(daemon)
     back = exchange(daemon, request.encode())
     assert jobs(daemon) == before, back
@@ -226,7 +223,7 @@ def test_a_chunk_is_as_long_as_said(target, te):
 
 @pytest.mark.parametrize("header", ["X:a", "X:  a", "X: a\nY: b"])
 def test_an_odd_head_is_the_last(target, header):
-    """Where a byte is unaccounted for, the request may be fine, and what follows it is not read."""
+    """If a byte cannot be assigned to a header, the request may be answered, but nothing after it is read."""
     back = attempt(target, GET + header + "\r\n\r\n" + smuggled(target))
     assert answers(back) == [200], back
     assert b"Connection: close" in back
@@ -248,7 +245,7 @@ def test_pipelined_submissions_are_each_a_job(daemon):
 
 
 def test_every_byte_alone(daemon):
-    """A request in pieces of one byte is the same request."""
+    """A request that arrives byte by byte is the same request."""
     body = json.dumps({"model": daemon.model("stage resolve\nhang\n")})
     request = (POST + f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}").encode()
     with socket.create_connection(("127.0.0.1", daemon.port), timeout=LIMIT) as s:

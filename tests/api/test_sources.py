@@ -1,4 +1,4 @@
-"""What is read, held to one state: checkpoints that change in every stage, and files cut under the worker."""
+"""All source files must stay unchanged: checkpoints that change in every stage, and files that are truncated while the worker reads them."""
 import hashlib
 import json
 import os
@@ -25,7 +25,7 @@ def checkpoint(tmp_path):
 
 
 def spec_of(folder, **more):
-    """As the daemon writes it, with all defaults."""
+    """The spec as the daemon writes it, with all defaults."""
     return {"model": str(folder), **more}
 
 
@@ -36,7 +36,7 @@ def start(folder, tmp_path, **more):
 
 
 def flip(file, at=-1):
-    """Overwrites one byte in place, and leaves size, name and even the times as they were."""
+    """Overwrites one byte in place; size, name and even the times stay the same."""
     st = file.stat()
     with open(file, "r+b") as f:
         f.seek(at, os.SEEK_END if at < 0 else os.SEEK_SET)
@@ -102,7 +102,7 @@ def test_an_adapter_that_changes(tmp_path, name):
 
 @pytest.mark.parametrize("stage", ["export", "reference"])
 def test_weights_that_are_cut_under_the_worker(tmp_path, stage):
-    """Reading behind the new end raises SIGBUS: it is told as a failure, with the file's name, and no signal ends the worker."""
+    """Reading beyond the new end raises SIGBUS. The worker reports it as a failure with the file's name, and is not killed by the signal."""
     folder = tmp_path / "checkpoint"
     subprocess.run([BUILD / "tests/tools/mkcheckpoint", "--arch", "colqwen2", "--size", "tiny",
                     "--set", "num_hidden_layers=20", "--set", "intermediate_size=2048", folder], check=True)
@@ -123,7 +123,7 @@ def test_more_files_than_the_soft_limit_of_descriptors():
 
 
 def test_a_worker_that_hangs_falls_silent(checkpoint, tmp_path):
-    """Its main thread waits for ever in a write to a log that nobody reads; no thread beside it says that all is well."""
+    """Its main thread blocks forever, writing to a log that nobody reads. No other thread claims that it still works."""
     out = tmp_path / "out"
     out.mkdir()
     read_end, write_end = os.pipe2(os.O_CLOEXEC)
@@ -154,7 +154,7 @@ def select_readable(fd, seconds):
 
 
 def make_strange(checkpoint):
-    """Something that is told on the log: more layers than config.json says."""
+    """Makes a checkpoint that gives a warning: it has more layers than config.json says."""
     path = checkpoint / "config.json"
     config = json.loads(path.read_text())
     text = config.get("vlm_config", config).get("text_config", config)
@@ -170,7 +170,7 @@ def make_strange(checkpoint):
     ("merges.txt", "absolute"), ("tokenizer.model", "content"), ("chat_template.jinja", "content"), ("chat_template.jinja", "chain"),
     ("preprocessor_config.json", "environ"), ("preprocessor_config.json", "content")])
 def test_secrets_stay_where_they_are(checkpoint, tmp_path, name, link):
-    """Tried with a tokens file: nothing of it is in the folder, the messages or the log."""
+    """Tried with a tokens file: its content is not in the folder, the messages or the log."""
     secret = tmp_path / "tokens"
     secret.write_text("boss admin s3cret-0123456789abcdef\nci submit s3cret-fedcba9876543210\n")
     file = checkpoint / name

@@ -1,4 +1,4 @@
-"""The units, as systemd's own tool reads them."""
+"""The units, checked by systemd's own tool."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""Workers that crash, hang, talk nonsense, and leave things behind."""
+"""Workers that crash, hang, send nonsense, and leave processes behind."""
 
 import os
 import pathlib
@@ -30,7 +30,7 @@ MISCHIEF = [
 
 
 def test_retried(stopped):
-    """The first attempt does its mischief, the second succeeds."""
+    """The first attempt fails in the given way, the second succeeds."""
     stopped.start("--slots", str(len(MISCHIEF)))
     jobs = [stopped.submit(f"once {stopped.folder}/{i} {m[0]}\n" + SUCCESS) for i, m in enumerate(MISCHIEF)]
     for job, (_, reason, words) in zip(jobs, MISCHIEF):
@@ -198,7 +198,7 @@ def test_slots_are_a_limit(stopped, tmp_path):
 
 @pytest.mark.parametrize("source", ["variable", "credential"])
 def test_the_hub_token_goes_to_jobs_that_may_ask_the_hub(stopped, source):
-    """In the job's message: a worker has neither the daemon's environment nor its credentials."""
+    """The token is in the job's message, because a worker has neither the daemon's environment nor its credentials."""
     token = "hf_aTokenThatNobodySeesHere"
     credentials = stopped.folder / "credentials"
     credentials.mkdir()

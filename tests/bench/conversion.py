@@ -28,7 +28,7 @@ def copy(source, target):
 
 
 class Subject:
-    """A checkpoint, made when it is first needed, and what its conversions took."""
+    """A checkpoint, made when it is first needed, and the measurements of its conversions."""
 
     def __init__(self, bench, arch, size, *sets):
         self.bench = bench
@@ -64,7 +64,7 @@ class Subject:
         return self
 
     def compared(self):
-        """Conversions and copies of what they wrote, in turns."""
+        """Measures conversions, and copies of their files, alternately."""
         for _ in range(self.bench.repeat):
             self.convert()
             self.copies.append(copy(self.artifact, self.folder / "copy"))

@@ -1,6 +1,6 @@
 """
-Another client's latency while 1,000 slow connections, 100 streams of events and a flood of submissions are there at once; and
-while others connect and hang up as fast as they can.
+The latency of another client: during 1,000 slow connections, 100 event streams and a flood of submissions; and while
+others connect and hang up as fast as they can.
 """
 import contextlib
 import http.client
@@ -21,7 +21,7 @@ NICE = 10    # of the crowd, which shares cores with the clients whose time is t
 
 @contextlib.contextmanager
 def slow_connections(port, n):
-    """Each sends a byte of its request now and then; those that the daemon closes come again."""
+    """Connections that send a byte of a request at intervals; those that the daemon closes are opened again."""
     head = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
     ended = threading.Event()
     open_now = []
@@ -55,7 +55,7 @@ def slow_connections(port, n):
 
 
 def others(bench, port):
-    """What one client that reads and one that submits see, at the same time."""
+    """The latencies of a reading and a submitting client at the same time."""
     seconds = 2 * bench.seconds
     with loading(bench, port, 1, request("GET", "/v1/jobs/1"), seconds) as reader:
         posted = load(bench, port, 1, request("POST", "/v1/jobs", job(bench)), seconds)
@@ -64,7 +64,7 @@ def others(bench, port):
 
 @contextlib.contextmanager
 def crowd(bench, port):
-    """All of it; each part must last as long as it is measured."""
+    """Runs the whole crowd; each part must last for the whole measurement."""
     with (slow_connections(port, SLOW),
           loading(bench, port, STREAMS, request("GET", "/v1/events"), 600, NICE) as streams,
           loading(bench, port, FLOOD, request("POST", "/v1/jobs", job(bench)), 600, NICE) as flood):
@@ -103,7 +103,7 @@ def hung_up(bench, port):
 
 
 def left_over(port):
-    """Connections that are still open, this one aside."""
+    """The number of connections that are still open, without this one."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("GET", "/metrics")
     text = connection.getresponse().read().decode()

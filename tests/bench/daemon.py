@@ -1,4 +1,4 @@
-"""colconvd with a state folder of its own, what loads it, and nginx to hold it against."""
+"""colconvd with its own state folder, load generators, and nginx for comparison."""
 import contextlib
 import grp
 import json
@@ -37,7 +37,7 @@ http {{
 
 
 def spawn(argv, cores, **options):
-    """A process that stays on these cores, with its children: it inherits them from this thread."""
+    """Starts a process on these cores; its children inherit them."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
     try:
@@ -56,7 +56,7 @@ def running(argv, log, cores=SERVER_CORE):
 
 
 class Daemon:
-    """One slot, and a worker that does nothing, for ever."""
+    """A daemon with one slot, and a worker that runs forever without doing anything."""
 
     def __init__(self, bench, name):
         self.bench, self.folder = bench, bench.scratch / name
@@ -88,7 +88,7 @@ class Daemon:
         os.kill(self.pid, signal.SIGKILL)
 
     def queue(self):
-        """The database, of a daemon that does not run."""
+        """The database, when the daemon does not run."""
         return contextlib.closing(sqlite3.connect(self.state / "queue.db"))
 
     def resident(self):
@@ -145,7 +145,7 @@ def load(bench, port, clients, data, seconds):
 
 
 def share_words(results):
-    """Whether the client was the limit."""
+    """Says whether the client was the bottleneck."""
     share = statistics.median(r["cpu"] for r in results)
     return f"the client had {share:.0%} of its core"
 

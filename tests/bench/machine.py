@@ -1,4 +1,4 @@
-"""What the figures were taken on."""
+"""Describes the machine of the measurements."""
 import datetime
 import os
 import platform
@@ -27,7 +27,7 @@ def field(path, name):
 
 
 def cold(paths):
-    """Lets the page cache forget clean files; what was asked for may not be what happens."""
+    """Drops clean files from the page cache; the kernel may not drop all of them."""
     for path in paths:
         fd = os.open(path, os.O_RDONLY)
         os.fsync(fd)

@@ -1,4 +1,4 @@
-"""Rows about 100,000 finished jobs and 10,000 queued ones, beside the same with 100 and 100."""
+"""Rows with 100,000 finished and 10,000 queued jobs, compared with 100 of each."""
 import os
 import statistics
 import subprocess

@@ -40,7 +40,7 @@ def submit(bench, clients):
 
 
 def stall(bench):
-    """Longer than above, and all on one daemon."""
+    """Longer than the one above, and all on one daemon."""
     slowest = {}
     daemon = Daemon(bench, "stall")
     with daemon.run():

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""proto/openapi.json against a live daemon, by schemathesis: see README.md."""
+"""Tests a live daemon against proto/openapi.json with schemathesis: see README.md."""
 
 import argparse
 import collections
@@ -69,7 +69,7 @@ MODES = {
 
 
 class Stirrer(threading.Thread):
-    """Makes jobs of all kinds, and ends those that run: what waits for the end of a job gets to it."""
+    """Makes jobs of all kinds and ends running ones, so that requests which wait for the end of a job get an answer."""
 
     def __init__(self, daemon, token):
         super().__init__(daemon=True)
@@ -99,7 +99,7 @@ class Stirrer(threading.Thread):
 
 
 def token_required(api):
-    """As the contract is for a daemon with tokens."""
+    """The contract describes a daemon with tokens."""
     for item in api["paths"].values():
         for operation in item.values():
             operation["security"] = [s for s in operation["security"] if s]

@@ -1,11 +1,11 @@
-"""For schemathesis: what would only take time."""
+"""For schemathesis: avoids requests that would only take time."""
 
 import schemathesis
 
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Of an ended job, no event comes any more, and who asks for one waits as long as he said."""
+    """An ended job has no further events, so a request for one would wait for the full requested time."""
     query = case.query or {}
     later = "after" in query or case.operation.path.endswith("/history")
     wait = query.get("wait")

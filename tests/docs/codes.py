@@ -24,18 +24,18 @@ class Code:
         self.meaning, self.remedy = text(meaning), text(remedy)
 
     def lines(self):
-        """What the page says of it, below its heading."""
+        """The lines of the page below its heading."""
         facts = f"Exit status {self.status}, HTTP status {self.http}. " + ("A job is tried again." if self.again else "A job is not tried again.")
         return [sentence(self.meaning), facts, "**To do:** " + sentence(self.remedy)]
 
 
 def text(literals):
-    """The string of C's literals, one after the other."""
+    """Joins consecutive C string literals."""
     return "".join(ast.literal_eval(word) for word in re.findall(WORDS, literals))
 
 
 def sentence(words):
-    """With the placeholders of the client as a reader would fill them in, and commands as code."""
+    """Makes a sentence: placeholders are filled in as the reader would, and commands are marked as code."""
     words = words.replace("{id}", "7").replace("{command}", "submit ")
     words = re.sub(r"'((?:colconv\w*|systemctl) [^']*)'", lambda m: f"`{m[1].strip()}`", words)
     return words[0].upper() + words[1:] + "."
@@ -48,7 +48,7 @@ def codes():
 
 
 def renewed(page):
-    """The page with the words of the table."""
+    """Returns the page with the current text of the table."""
     for code in codes():
         section = re.search(rf"^### `{code.name}`\n\n(.*?)(?=^##|\Z)", page, re.M | re.S)
         if not section:

@@ -27,7 +27,7 @@ def pages():
 
 
 def all_pages():
-    """With those for developers, which lie beside the sources."""
+    """Includes the pages for developers, which are beside the sources."""
     beside = [p for top in ("client", "daemon", "proto", "tests") for p in (SOURCE / top).glob("**/*.md")]
     return [*pages(), *sorted(str(p.relative_to(SOURCE)) for p in beside)]
 
@@ -57,7 +57,7 @@ def prose(page):
 
 
 def anchors(page):
-    """The names that GitHub gives to the headings of a page."""
+    """The anchors that GitHub generates for the page's headings."""
     found = set()
     for title in re.findall(r"^#+ +(.*)$", prose(page), re.M):
         title = re.sub(r"\[(.*?)\]\(.*?\)", r"\1", title).replace("`", "").strip().lower()
@@ -67,7 +67,7 @@ def anchors(page):
 
 
 def links(page):
-    """What the page links to and shows, without what leads to other hosts."""
+    """The targets of the page's links and images, without those on other hosts."""
     targets = re.findall(r"\]\(([^)\s]+)\)", prose(page)) + re.findall(r'(?:src|srcset|href)="([^"]+)"', prose(page))
     return [target for target in targets if not re.match(r"[a-z]+:", target)]
 

@@ -53,7 +53,7 @@ STYLE = """
 
 
 def session():
-    """The lines of the session, as the programs print them now."""
+    """Runs the session and returns its lines."""
     lines = []
     with tempfile.TemporaryDirectory() as folder:
         world = World(pathlib.Path(folder) / "world")

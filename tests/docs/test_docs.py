@@ -40,7 +40,7 @@ def test_links_lead_somewhere(page):
 
 
 def test_every_page_is_reachable():
-    """From README.md, and from one page to the next."""
+    """Every page can be reached from README.md through links."""
     seen, waiting = set(), ["README.md"]
     while waiting:
         page = waiting.pop()
@@ -117,7 +117,7 @@ def test_examples_run(page, tmp_path):
 
 
 def test_settings_within_lines_are_accepted(tmp_path):
-    """`slots = gpus` in a sentence or a table."""
+    """Checks settings such as `slots = gpus` in sentences and tables."""
     known = set(re.findall(r"^#(\w+) =", subprocess.run([BUILD / "colconvd", "--print-config"], capture_output=True, text=True, check=True).stdout, re.M))
     found = {(page, line) for page in pages() for line in re.findall(r"`(\w+ = [^`]+)`", prose(page))}
     assert found
@@ -182,7 +182,7 @@ def test_commands_and_options_exist(page):
 
 
 def test_the_table_of_options_is_whole():
-    """docs/convert.md has each option of `colconvctl convert` that shapes the artifact or its check."""
+    """docs/convert.md lists every option of `colconvctl convert` that affects the artifact or its check."""
     known = options_in(help_of("colconvctl", "convert"))
     table = options_in(" ".join(row[0] for row in table_rows("docs/convert.md", "option")))
     others = {"--output", "--file", "--force", "--worker", "--log", "--json", "--server", "--token-file", "--help"}
@@ -244,14 +244,14 @@ def test_the_page_of_errors_has_the_table_of_errors():
 
 
 def strings_of_the_sources():
-    """The string literals of the daemon, those that follow each other joined, with "..." for what is filled in."""
+    """The string literals of the daemon: consecutive ones are joined, and "..." replaces format specifiers."""
     text = "\n".join(p.read_text() for p in sorted((SOURCE / "daemon").glob("**/*.c")))
     text = re.sub(r'"\s*\n\s*"', "", text)
     return re.sub(r"%[-+ #0-9.*]*(?:hh|h|ll|l|z)?[a-z]", "...", text)
 
 
 def test_quoted_messages_are_those_of_the_program():
-    """*in italics* on the page of errors."""
+    """Checks messages *in italics* on the page of errors."""
     strings = strings_of_the_sources()
     quoted = re.findall(r"^- \*([^*]+)\*", text_of(codes.PAGE), re.M)
     assert len(quoted) > 10

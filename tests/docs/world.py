@@ -24,7 +24,7 @@ LIMIT = 120  # s, for one block on a busy machine
 
 @functools.cache
 def checkpoint():
-    """The folder of a tiny checkpoint, made once; it goes when Python ends."""
+    """The folder of a tiny checkpoint, made once and removed when Python exits."""
     holder = tempfile.TemporaryDirectory()
     atexit.register(holder.cleanup)
     folder = pathlib.Path(holder.name) / "checkpoint"
@@ -72,25 +72,25 @@ class World:
             shutil.copy(case, folder / "srv/models")
 
     def inside(self, text):
-        """The example with the names of this world."""
+        """The example with the real names of this test environment."""
         for name, real in self.names:
             text = text.replace(name, real)
         return text
 
     def outside(self, text):
-        """What a program said, with the names of the documents."""
+        """A program's output, with the names from the documents."""
         for name, real in self.names:
             text = text.replace(real, name)
         return text
 
     def run(self, text):
-        """Runs a block in bash; the exit status and all that it said."""
+        """Runs a block in bash; returns the exit status and all output."""
         done = subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", self.inside(text)], cwd=self.folder / "here", env=self.environment,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LIMIT)
         return done.returncode, self.outside(done.stdout)
 
     def start(self, text):
-        """Runs a block that is the command of a daemon, and waits until it answers."""
+        """Runs a block that starts a daemon, and waits until it answers."""
         command = "exec " + self.inside(text).strip()
         if "--listen" not in command:
             command += f" --listen 127.0.0.1:{self.port}"
@@ -120,12 +120,12 @@ NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?: ?(?:[kMGT]?B|ms|s|min|
 
 
 def shape(line):
-    """A line of output without what differs between two runs."""
+    """A line of output without the parts that differ between two runs."""
     return re.sub(r"\s+", " ", NUMBER.sub("#", line)).strip()
 
 
 def missing_line(wanted, said):
-    """The first line of an example's output that the program did not print in this order; None when it printed all."""
+    """The first line of an example's output that the program did not print, or not in this order; None when all lines were printed."""
     lines = iter([shape(line) for line in said.splitlines()])
     for line in wanted.splitlines():
         if line.strip() not in ("", "...") and shape(line) not in lines:

@@ -71,7 +71,7 @@ def legal_changes():
 
 
 class Connection(http.client.HTTPConnection):
-    """Over a Unix socket, whose address nobody takes while the daemon is down."""
+    """A connection over a Unix socket: nobody else can take its address while the daemon is down."""
 
     def __init__(self, path):
         super().__init__("localhost", timeout=30)
@@ -108,7 +108,7 @@ class Daemon:
             time.sleep(0.002)
 
     def kill(self):
-        """False when it was dead before."""
+        """Returns False when it was already dead."""
         alive = self.process.poll() is None
         self.process.kill()
         self.process.wait()
@@ -169,7 +169,7 @@ class Soak:
     # A client.
 
     def submit(self, key, model):
-        """Until there is an answer; the id."""
+        """Submits until there is an answer; returns the id."""
         body = json.dumps({"model": model, "parity": False, "attempts": 10, "labels": {"key": key}})
         while True:
             try:
@@ -219,7 +219,7 @@ class Soak:
         self.states[job] = state
 
     def follow(self):
-        """One stream, until it breaks. The first begins before there is any job."""
+        """Follows one stream until it breaks. The first one begins before any job exists."""
         connection = self.daemon.connect()
         connection.timeout = 5
         connection.request("GET", "/v1/events", headers={"Last-Event-ID": str(self.seen[-1] if self.seen else 0)})
@@ -249,7 +249,7 @@ class Soak:
     # Those who look at artifacts.
 
     def check(self, job):
-        """What is shown of its files, first, and the job after: the files may appear in between, not the other way round."""
+        """Reads the list of files first and the job afterwards, because files may appear in between, but never disappear."""
         status, listed = self.daemon.ask("GET", f"/v1/jobs/{job}/files")
         if status != 200 or not listed["files"]:
             return False
@@ -323,7 +323,7 @@ class Soak:
             self.count["converted"] += any(name == "config.json" for name, _ in self.hashes[job])
 
     def check_database(self):
-        """With the daemon gone, its database is read by another hand."""
+        """After the daemon has stopped, reads its database with another program."""
         with sqlite3.connect(self.daemon.state / "queue.db") as db:
             keys = db.execute("SELECT value, count(*) FROM label WHERE name = 'key' GROUP BY value HAVING count(*) > 1").fetchall()
             for key, _ in keys:

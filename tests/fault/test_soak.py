@@ -1,4 +1,4 @@
-"""The short form of the soak; `make soak` is the long one."""
+"""A short version of the soak test; `make soak` is the long one."""
 
 import soak
 

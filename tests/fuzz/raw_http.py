@@ -67,7 +67,7 @@ def mutate(r, data):
 
 
 def send(port, data, r):
-    """In one piece or in some, and all that comes back until the other side is done, or 0.2 s after ours is."""
+    """Sends the bytes in one or several pieces; returns everything until the other side closes, or until 0.2 s after we have closed ours."""
     back = b""
     with socket.create_connection(("127.0.0.1", port), timeout=0.2) as s:
         try:

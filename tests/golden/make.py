@@ -36,7 +36,7 @@ class Maker:
         return torch.randint(5, 300, (n,), generator=self.random).tolist()
 
     def fill(self, model, norm_base):
-        """Random weights under which the activations keep their size from layer to layer."""
+        """Random weights with which the activations keep their size from layer to layer."""
         for name, p in model.named_parameters():
             if p.dim() > 1:
                 scale = 1.0 if name.endswith("embed_tokens.weight") else 1.5 / p[0].numel() ** 0.5
@@ -82,7 +82,7 @@ class Maker:
         return batch([[2, *self.words(n - 1)] for n in lengths], left=False)
 
     def images(self, *grids, left=True):
-        """One image a row; a grid is its height and width in patches."""
+        """One image per row; a grid is its height and width in patches."""
         rows = [[*self.words(4), VISION_START, *[IMAGE] * (h * w // 4), VISION_END, *self.words(5)] for h, w in grids]
         pixels = torch.zeros(len(grids), max(h * w for h, w in grids), PATCH)
         for i, (h, w) in enumerate(grids):
@@ -109,7 +109,7 @@ class Maker:
             print(folder / f"case-{case}.safetensors")
 
     def save_adapter(self, name, model, base, run, cases, rank=4, alpha=8):
-        """An adapter of every linear layer of the language model, and of the projection; the cases by the model with it merged."""
+        """Saves an adapter for every linear layer of the language model and for the projection; the cases use the model with the adapter merged."""
         tensors = {}
         for path, module in model.named_modules():
             if not isinstance(module, torch.nn.Linear) or path.startswith("vlm.visual"):

@@ -66,7 +66,7 @@ class Attention(torch.nn.Module):
 
 
 class Model(torch.nn.Module):
-    """The names are those of a retriever; nothing ever runs it."""
+    """Has the names of a retriever; it is never run."""
 
     def __init__(self):
         super().__init__()
@@ -81,7 +81,7 @@ class Model(torch.nn.Module):
 
 
 def randomize(model, random):
-    """Adapters begin as nothing: B is zero, and a magnitude is the length that is there."""
+    """Sets random values, because new adapters have no effect: B is zero, and a magnitude equals the existing length."""
     for name, p in model.named_parameters():
         if "lora_magnitude" in name:
             p.data *= 1 + 0.3 * torch.randn(p.shape, generator=random)

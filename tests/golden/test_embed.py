@@ -1,4 +1,4 @@
-"""colconvctl embed and rank: queries and pages against the embeddings that the original library gives for them."""
+"""Compares colconvctl embed and rank with the original library's embeddings."""
 import array
 import ast
 import json
@@ -69,7 +69,7 @@ def artifact(tmp_path_factory):
 
 @pytest.fixture
 def broken(artifact, tmp_path):
-    """One to do harm to."""
+    """An artifact that the test may damage."""
     return pathlib.Path(shutil.copytree(artifact, tmp_path / "artifact"))
 
 
@@ -106,7 +106,7 @@ def test_rank(artifact):
 
 
 def npy(path):
-    """Shape and numbers of a file of NumPy."""
+    """Returns the shape and the numbers of a NumPy file."""
     data = path.read_bytes()
     assert data[:8] == b"\x93NUMPY\x01\x00"
     (n,) = struct.unpack_from("<H", data, 8)
@@ -132,7 +132,7 @@ def test_files(artifact, tmp_path):
 
 
 def test_one_vector_each(tmp_path):
-    """A single-vector class: cosine, and no axis of tokens."""
+    """A single-vector class: compared by cosine, without an axis of tokens."""
     checkpoint = pathlib.Path(shutil.copytree(HERE / "e2e-colqwen2", tmp_path / "checkpoint"))
     config = json.loads((checkpoint / "config.json").read_text())
     (checkpoint / "config.json").write_text(json.dumps({**config, "architectures": ["BiQwen2"]}))

@@ -1,4 +1,4 @@
-"""Checkpoints as they are found: names that training leaves, tensors too many or too few, damaged numbers."""
+"""Checkpoints as people have them: names that training adds, too many or too few tensors, damaged numbers."""
 import json
 import os
 import pathlib
@@ -48,7 +48,7 @@ def references(base=QWEN):
 
 
 def put(name, at, *values):
-    """Writes 32-bit values over the elements of a tensor from one on."""
+    """Overwrites the elements of a tensor with 32-bit values, from one element on."""
     def change(t):
         dtype, shape, data = t[name]
         t[name] = dtype, shape, data[:4 * at] + b"".join(values) + data[4 * (at + len(values)):]
@@ -61,7 +61,7 @@ def renamed(rename):
 
 
 def shells(name):
-    """As a state dict of fully sharded training has them: around the model and around each layer."""
+    """Renames tensors as in a state dict of fully sharded training: wrappers around the model and around each layer."""
     for layers in ("language_model.layers.", "visual.blocks."):
         head, found, tail = name.partition(layers)
         if found:

@@ -1,4 +1,4 @@
-"""Converted checkpoints against embeddings that the original classes gave for them (README.md here)."""
+"""Compares converted checkpoints with embeddings from the original classes (see README.md here)."""
 import array
 import json
 import os
@@ -109,7 +109,7 @@ def test_an_adapter_of_each_family(name, layout, make_checkpoint, tmp_path):
 
 @pytest.fixture
 def bare(make_checkpoint, tmp_path):
-    """The plain Qwen2.5-VL behind a retriever, and the adapter for it with the tensors that the retriever has more."""
+    """The plain Qwen2.5-VL under a retriever, and an adapter for it that also holds the retriever's additional tensors."""
     def make(whole):
         base, adapter = tmp_path / "plain", tmp_path / "adapter"
         shutil.copytree(make_checkpoint("colqwen2_5-tiny", "engine"), base, ignore=shutil.ignore_patterns("case-*"))
@@ -154,7 +154,7 @@ def test_a_class_with_a_vector_for_each_row_has_the_weights_but_the_projection(n
 
 
 def test_an_adapter_over_the_base_that_it_names(make_checkpoint, tmp_path):
-    """base_model_name_or_path is colqwen2-tiny-engine: a folder beside the adapter's."""
+    """base_model_name_or_path is colqwen2-tiny-engine, a folder beside the adapter's."""
     base = make_checkpoint("colqwen2-tiny", "engine")
     adapter = tmp_path / "adapter"
     shutil.copytree(HERE / "colqwen2-tiny-lora", adapter)
@@ -171,7 +171,7 @@ def refused(*args):
 
 
 def check_cases(cases, checkpoint, out, *more):
-    """The graph for text gives what the cases of a folder say."""
+    """Checks that the text graph gives the embeddings in the cases of a folder."""
     references = [word for case in sorted(cases.glob("case-text-*.safetensors")) for word in ("--reference", case)]
     assert references
     run("colconvctl", "convert", checkpoint, "-o", out, "--variants", "text", "--max-abs", str(MAX_ABS), *references, *more)
@@ -232,7 +232,7 @@ def test_an_adapter_in_a_subfolder_over_a_base_beside_it(tmp_path):
 
 
 def test_a_pattern_that_a_backtracking_matcher_never_ends_takes_no_time(tmp_path):
-    """Any public adapter can carry one. The ranks are 4, and nothing matches, as no path ends with "!"."""
+    """Any public adapter can contain such a pattern. The ranks are 4, and nothing matches, because no path ends with "!"."""
     folder = tmp_path / "lora"
     shutil.copytree(HERE / "colqwen2-tiny-lora", folder)
     config = folder / "adapter_config.json"
@@ -284,7 +284,7 @@ def test_no_concat_joins_outputs_of_one_if(tmp_path, name):
 
 
 def widen(pixels, shape, margin):
-    """Images with bright pixels added at the right and at the bottom."""
+    """Images with additional bright pixels at the right and bottom."""
     images, channels, side, _ = shape
     wide = side + margin
     old, new = array.array("f", pixels), array.array("f", [7.0]) * (images * channels * wide * wide)
@@ -312,7 +312,7 @@ def widen_case(source, target, margin):
 
 
 def test_pixels_that_fill_no_patch_are_left_out(tmp_path):
-    """As by the original's convolution: images of 60 pixels have as many patches of 14 as those of 56."""
+    """The original's convolution does the same: images of 60 pixels have as many patches of 14 pixels as images of 56."""
     checkpoint, case = tmp_path / "colpali", tmp_path / "case-image-three.safetensors"
     checkpoint.mkdir()
     shutil.copy(HERE / "colpali-tiny" / "model.safetensors", checkpoint)

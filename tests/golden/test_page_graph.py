@@ -1,4 +1,4 @@
-"""Graphs that take a picture, against the embeddings that the original library gives for the pages of e2e-*."""
+"""Compares graphs that take a picture with the original library's embeddings for the pages of e2e-*."""
 import array
 import json
 import os
@@ -22,7 +22,7 @@ def convert(checkpoint, out, *more):
 
 
 def page_case(folder, number, name):
-    """A case of a page: its pixels, the ids and embeddings of the original."""
+    """Makes a case for a page: its pixels, and the ids and embeddings of the original."""
     pixels = subprocess.run([BUILD / "tests/tools/pixels", folder / name], capture_output=True, timeout=60, check=True)
     size, rgb = pixels.stdout.split(b"\n", 1)
     original = tensors.read(folder / "e2e.safetensors")
@@ -64,7 +64,7 @@ def test_pages(family, tmp_path):
 
 
 def test_other_ids_are_seen(tmp_path):
-    """What makes test_pages believable: another prompt and another picture fail."""
+    """Shows that test_pages can fail: another prompt and another picture are noticed."""
     checkpoint, out, cases = HERE / "e2e-colqwen2", tmp_path / "artifact", tmp_path / "cases"
     assert convert(checkpoint, out, "--variants", "preprocess,page", "--no-parity").returncode == 0
     cases.mkdir()
@@ -103,7 +103,7 @@ def test_weights_are_shared(tmp_path):
 
 @pytest.mark.parametrize("graph", ["preprocess", "page"])
 def test_dump(graph):
-    """The graph as text is without the nodes that make its inputs."""
+    """The graph that is printed as text does not have the nodes that make its inputs."""
     done = subprocess.run([BUILD / "colconv-worker", "--dump", graph, HERE / "e2e-colqwen2"], capture_output=True, text=True,
                           timeout=100)
     assert done.returncode == 0, done.stderr
@@ -135,7 +135,7 @@ def test_missing_file(checkpoint, name):
 
 
 def test_processor_of_transformers_5(checkpoint):
-    """It writes the picture's rule into processor_config.json."""
+    """transformers 5 writes the rule for pictures into processor_config.json."""
     old = checkpoint / "preprocessor_config.json"
     (checkpoint / "processor_config.json").write_text(json.dumps({"image_processor": json.loads(old.read_text())}))
     old.unlink()

@@ -1,4 +1,4 @@
-"""Pixels of PNG and JPEG files against those that Pillow gives (tests/golden/pictures/make.py made them)."""
+"""Compares pixels of PNG and JPEG files with those from Pillow (made by tests/golden/pictures/make.py)."""
 import json
 import os
 import pathlib
@@ -59,7 +59,7 @@ def chunk(kind, data):
 
 
 def test_too_many_pixels_are_refused(tmp_path):
-    """A small file that unpacks to 2.5 thousand million pixels."""
+    """A small file that unpacks to 2.5 billion pixels."""
     path = tmp_path / "bomb.png"
     header = struct.pack(">IIBBBBB", 50000, 50000, 8, 2, 0, 0, 0)
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b""))

@@ -17,7 +17,7 @@ def convert(checkpoint, out, *options):
 
 
 def nodes(graph):
-    """(type, inputs, outputs) of the nodes, those of branches too, and {name: type} of the initializers."""
+    """(type, inputs, outputs) of all nodes, including those in branches, and {name: type} of the initializers."""
     text = run("colconv-worker", "--dump-onnx", graph).stdout
     found = re.findall(r"^ *(\S.*) = (\w+)\((.*?)\)", text, re.M)
     kinds = dict(re.findall(r"^initializer (\S+)    (\w+)", text, re.M))
@@ -26,7 +26,7 @@ def nodes(graph):
 
 @pytest.mark.parametrize("name", ["colmodernvbert-tiny", "bimodernvbert-tiny"])
 def test_old_onnxruntime_needs_a_bias(name, tmp_path):
-    """ONNX Runtime 1.15 to 1.18 abort on a LayerNormalization without one."""
+    """ONNX Runtime 1.15 to 1.18 crash on a LayerNormalization without a bias."""
     convert(HERE / name, tmp_path / "out", "--variants", "text,image,unified")
     for graph in sorted((tmp_path / "out").glob("*.onnx")):
         norms = [inputs for kind, inputs, _ in nodes(graph)[0] if kind == "LayerNormalization"]
@@ -36,7 +36,7 @@ def test_old_onnxruntime_needs_a_bias(name, tmp_path):
 
 @pytest.mark.parametrize("name", ["colidefics3-tiny", "colqwen3-tiny", "colqwen2_5-tiny"])
 def test_quantize_dynamic_must_not_round_indices(name, tmp_path):
-    """It quantizes each float initializer that a Gather reads, so none of them may hold whole numbers that are cast back."""
+    """It quantizes each float initializer that a Gather reads, so none of these may contain whole numbers that are cast back."""
     convert(HERE / name, tmp_path / "out", "--variants", "image")
     found, kinds = nodes(tmp_path / "out" / "image.onnx")
     rounded = {outputs[0] for kind, inputs, outputs in found if kind == "Gather" and kinds.get(inputs[0]) == "FLOAT"}
@@ -96,7 +96,7 @@ def test_fastembed_without_a_tokenizer(checkpoint):
 
 
 def test_fastembed_gets_the_rule_for_pictures(checkpoint):
-    """transformers 5 writes it into processor_config.json, and names some classes ...Fast."""
+    """transformers 5 writes the rule into processor_config.json, and some class names end in ...Fast."""
     own = json.loads((checkpoint / "preprocessor_config.json").read_text())
     (checkpoint / "preprocessor_config.json").unlink()
     fast = {**own, "image_processor_type": "Idefics3ImageProcessorFast"}
@@ -105,7 +105,7 @@ def test_fastembed_gets_the_rule_for_pictures(checkpoint):
 
 
 def test_a_number_beyond_int64_hides_nothing(checkpoint):
-    """tokenizer_config.json has 10^30 as the limit of its length; what stands beside it is read."""
+    """tokenizer_config.json has 10^30 as its length limit; the keys beside it must still be read."""
     for side in ("left", "right"):
         edit(checkpoint / "tokenizer_config.json", lambda c: c.update(padding_side=side))
         out = checkpoint.parent / side

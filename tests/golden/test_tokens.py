@@ -1,4 +1,4 @@
-"""Token ids against those of Hugging Face's `tokenizers` (tests/golden/tokens/make.py made them)."""
+"""Compares token ids with those of Hugging Face's `tokenizers` (made by tests/golden/tokens/make.py)."""
 import copy
 import hashlib
 import json

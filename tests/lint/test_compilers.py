@@ -20,7 +20,7 @@ ARCHITECTURES = [line.split("(")[1].split(",")[0] for line in open(
 
 
 def make_says(expression):
-    """What a variable of the Makefile expands to."""
+    """Returns the value of a Makefile variable."""
     rule = "said:; @echo " + expression
     said = subprocess.run(["make", "-s", "-C", BUILD, "--no-print-directory", "--eval", rule, "said"], check=True,
                           capture_output=True, text=True).stdout
@@ -34,7 +34,7 @@ def other_compiler():
 
 @pytest.fixture(scope="module")
 def second(tmp_path_factory):
-    """A folder of programs whose worker the other compiler built."""
+    """A folder with the programs, in which the other compiler built the worker."""
     compiler = other_compiler()
     if not shutil.which(compiler):
         pytest.skip(f"{compiler} is not installed")

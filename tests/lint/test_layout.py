@@ -1,4 +1,4 @@
-"""Formatting, and files that came in by accident."""
+"""Checks formatting, and that no temporary files are tracked."""
 import os
 import re
 import shutil
@@ -26,7 +26,7 @@ def formatter():
 
 
 def complaints(name, text, path):
-    """What the formatter would change in the text of a file at `path`."""
+    """Returns the formatter's complaints about the text of a file at `path`."""
     return subprocess.run([name, "--dry-run", "--Werror", f"--assume-filename={path}"], input=text,
                           capture_output=True, text=True, cwd=SOURCE).stderr
 

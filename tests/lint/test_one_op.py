@@ -21,7 +21,7 @@ CALL = re.compile(r"\b([a-z_][a-z0-9_]*)\s*\(")
 
 
 def code_of(text):
-    """The text without comments, strings and preprocessor lines; every line keeps its number."""
+    """Returns the text without comments, strings and preprocessor lines; lines keep their numbers."""
     def blank(match):
         return re.sub(r"[^\n]", " ", match.group())
     text = re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\])+\'', blank, text, flags=re.S)
@@ -37,7 +37,7 @@ def recorders(texts):
 
 
 def segments(code):
-    """(line, text) of each expression outside of all parentheses: what lies between ; , { } ? : and operators."""
+    """(line, text) of each expression outside all parentheses; expressions are separated by ; , { } ? : and operators."""
     depth, start, found = 0, 0, []
     for i, c in enumerate(code):
         before = code[:i].rstrip()[-1:] if c == "{" else ""

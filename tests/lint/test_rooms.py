@@ -67,7 +67,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 
 
 def tracked(*patterns):
-    """The files of the tree that match; every file on disk where this is not a git checkout."""
+    """The tracked files that match; every file on disk if this is not a git checkout."""
     git = subprocess.run(["git", "-C", SOURCE, "ls-files", "-z", "--", *patterns], capture_output=True)
     if git.returncode == 0:
         return [os.fsdecode(name) for name in git.stdout.split(b"\0") if name]
@@ -101,7 +101,7 @@ def includes(path):
 
 
 def target_of(path, name):
-    """The tree's path of an include, None for a header of the system or a library."""
+    """The path of an included file in the tree; None for a header of the system or a library."""
     if name == "config.h":  # made by configure, for all rooms
         return None
     for folder in (os.path.dirname(path), "daemon", "."):
@@ -112,7 +112,7 @@ def target_of(path, name):
 
 
 def wrong_includes(path, found):
-    """The includes in `found`, as INCLUDE finds them, that the file at `path` must not have."""
+    """The includes in `found` (found by INCLUDE) that the file at `path` must not have."""
     room, wrong = room_of(path), []
     for mark, name in found:
         target = target_of(path, name) if mark == '"' else None

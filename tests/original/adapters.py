@@ -31,7 +31,7 @@ LINEARS = [*ATTENTION, "o_proj", "gate_proj", "up_proj", "down_proj", "embedding
 
 
 def patterns(rng):
-    """A rank and an alpha of their own for some modules, by the spellings that configurations have."""
+    """Gives some modules their own rank and alpha, in the spellings that configurations use."""
     return dict(rank_pattern={"q_proj": rng.randint(1, 40), r"layers\.1\..*down_proj": 3},
                 alpha_pattern={"vlm.language_model.layers.0.self_attn.q_proj": 5, "q_proj": 20,
                                r"layers.\d+.mlp.(gate|up)_proj": 7, "embedding_proj_layer": 2})
@@ -67,7 +67,7 @@ KINDS = {
 
 
 def randomize(model, maker):
-    """Adapters begin as nothing: B is zero, and a magnitude the length that is there."""
+    """Sets random values, because new adapters have no effect: B is zero, and a magnitude equals the existing length."""
     for name, p in model.named_parameters():
         if "lora_magnitude" in name:
             p.data *= 1 + 0.3 * maker.normal(*p.shape)
@@ -86,7 +86,7 @@ def base_load(folder):
 
 
 def convert(colconvctl, out, *checkpoint):
-    """All weights of all graphs, as they lie in the file."""
+    """Returns all weights of all graphs as they are stored in the file."""
     subprocess.run([colconvctl, "convert", *checkpoint, "-o", out, "--variants", "text,image", "--no-parity"],
                    check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     data = out / "model.onnx_data"

@@ -1,4 +1,4 @@
-"""Headless Chromium through chromedriver: WebDriver's HTTP and nothing else."""
+"""Headless Chromium through chromedriver; it uses only WebDriver's HTTP interface."""
 import base64
 import contextlib
 import http.server
@@ -27,13 +27,13 @@ ENTER = "\ue007"
 
 
 def missing():
-    """What is not installed, for a test's reason to be skipped; None when all is."""
+    """The missing programs, as a reason to skip a test; None when nothing is missing."""
     return None if CHROMIUM and DRIVER else "chromium and chromedriver are not installed (Debian: chromium, chromium-driver)"
 
 
 @contextlib.contextmanager
 def foreign_page(html):
-    """Serves one page at a host and port of its own, without a policy, and gives its address."""
+    """Serves one page at its own host and port, without a policy, and returns its address."""
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(200)
@@ -110,7 +110,7 @@ class Browser:
         return self.do("POST", "/execute/sync", {"script": code, "args": list(args)})
 
     def later(self, code, *args):
-        """A script that calls its last argument when it is done."""
+        """Runs a script that calls its last argument when it is done."""
         return self.do("POST", "/execute/async", {"script": code, "args": list(args)})
 
     def devtools(self, command, **params):
@@ -136,7 +136,7 @@ class Browser:
             raise AssertionError(f"{e}; it is {str(seen[0])[:1500]}") from None
 
     def texts(self, css):
-        """Of all that match and are shown."""
+        """The texts of all matching elements that are visible."""
         return self.script("return [...document.querySelectorAll(arguments[0])].filter((e) => e.checkVisibility()).map((e) => e.textContent)", css)
 
     def find(self, css):
@@ -154,7 +154,7 @@ class Browser:
         self.do("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]})
 
     def logged(self):
-        """What the console and the browser complained of since the last call."""
+        """Messages of the console and the browser since the last call."""
         return [entry for entry in self.do("POST", "/se/log", {"type": "browser"}) if entry["level"] in ("SEVERE", "WARNING")]
 
     def look(self, width, dark=False):
@@ -162,7 +162,7 @@ class Browser:
         self.devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
 
     def picture(self, file, most=8000):
-        """Of the whole page, up to so many pixels."""
+        """A picture of the whole page, up to a number of pixels."""
         height = min(most, self.script("return document.documentElement.scrollHeight"))
         width = self.script("return innerWidth")
         data = self.devtools("Page.captureScreenshot", captureBeyondViewport=True, clip={"x": 0, "y": 0, "width": width, "height": height, "scale": 1})

@@ -44,7 +44,7 @@ ERRORS = [{"code": row.name, "status": int(row.http), "retryable": row.again, "m
 
 
 def policy():
-    """The one that the daemon sends: api_page.c has it in pieces."""
+    """The policy that the daemon sends; page.c has it in pieces."""
     text = (TOP / "daemon/http/page/page.c").read_text()
     return "".join(re.findall(r'"([^"]*)"', text[text.index("policy[]"):text.index(";\n\n", text.index("policy[]"))]))
 
@@ -88,7 +88,7 @@ def parity(passed=True, text="text-batch"):
 
 
 class World:
-    """The jobs, their events, and who listens."""
+    """The jobs, their events, and the listening streams."""
 
     def __init__(self, jobs=40, hostile=False, token=None, live=True):
         self.lock = threading.Condition()

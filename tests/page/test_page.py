@@ -1,4 +1,4 @@
-"""The page in a browser, before a daemon that only seems (mock.py). Before the real one: tests/api/test_dashboard.py."""
+"""The page in a browser, with a mock daemon (mock.py). tests/api/test_dashboard.py uses the real daemon."""
 import os
 import pathlib
 import threading
@@ -25,7 +25,7 @@ def browser(shared_browser):
 
 
 class Site:
-    """A mock that can go away and come back at the same port."""
+    """A mock that can stop and start again at the same port."""
 
     def __init__(self, **options):
         self.world = mock.World(**options)
@@ -78,7 +78,7 @@ def drawn(browser, view):
 
 
 def nothing_logged(browser, *but):
-    """404 and 401 are answers that the browser itself writes of."""
+    """Checks that nothing was logged, except the browser's own lines about 404 and 401."""
     found = [e["message"] for e in browser.logged() if not any(b in e["message"] for b in but)]
     assert not found, found
 
@@ -410,7 +410,7 @@ def test_scores_are_a_table_too(browser, site):
 
 
 def test_streams_are_let_go_out_of_sight(browser, site):
-    """A browser has six connections to one host: many tabs must not hold them."""
+    """A browser opens only six connections to one host, so hidden tabs must not hold them."""
     opened(browser, site, "running")
     browser.wait("that of the job too", lambda: site.world.streams == 2)
     browser.go("about:blank")

@@ -37,7 +37,7 @@ def sequence(*steps):
 
 
 def variants():
-    """Name, then what changes: keys of the file, of the model, of the last three added tokens."""
+    """Yields a name and the changes: keys of the file, of the model, and of the last three added tokens."""
     yield "plain", {}, {}, {}
     for flag in ("lstrip", "rstrip", "single_word", "normalized"):
         for token in SPECIAL:
