@@ -140,39 +140,28 @@ graph_to_json(const struct conversion *c, int v, const struct onnx_graph_info *i
 
 /* A component of the model package: it has a single variant, which runs on the CPU. */
 static json_t *
-component_to_json(const struct conversion *c, const struct onnx_graph_info *info)
+component_to_json(const struct conversion *c, int v, const struct onnx_graph_info *info)
 {
+	(void)v;
 	return json_pack("{s:{s:{s:s, s:s, s:s, s:{s:{s:s}}}}}", "variants", "cpu", "variant_directory",
 			 c->folder[0] ? c->folder : ".", "ep", "CPUExecutionProvider", "device", "cpu",
 			 "executor_info", "ort", "model_file", info->file);
 }
 
+typedef json_t *(*graph_json_fn)(const struct conversion *c, int v, const struct onnx_graph_info *info);
+
+/* Of each graph what `make` makes, by the variant's name. */
 static json_t *
-graphs_list(const struct conversion *c)
+graphs_map(const struct conversion *c, graph_json_fn make)
 {
 	const struct onnx_graph_info *info;
-	json_t *list = json_object();
+	json_t *map = json_object();
 	int v, failed = 0;
 
 	for (v = 0; v < VARIANT_MAX; v++)
 		if ((info = graph_info(c, v)))
-			failed |= json_object_set_new(list, variant_name((enum variant)v),
-						      graph_to_json(c, v, info));
-	return json_whole(list, failed);
-}
-
-static json_t *
-components_list(const struct conversion *c)
-{
-	const struct onnx_graph_info *info;
-	json_t *list = json_object();
-	int v, failed = 0;
-
-	for (v = 0; v < VARIANT_MAX; v++)
-		if ((info = graph_info(c, v)))
-			failed |= json_object_set_new(list, variant_name((enum variant)v),
-						      component_to_json(c, info));
-	return json_whole(list, failed);
+			failed |= json_object_set_new(map, variant_name((enum variant)v), make(c, v, info));
+	return json_whole(map, failed);
 }
 
 /* Adds the files from index `from` up to but excluding `to` to their source. */
@@ -316,9 +305,9 @@ facts_make(const struct conversion *c, json_t *processing)
 			 c->model->arch->title, "parameters", (json_int_t)conversion_parameters(c), "dim",
 			 dim_of(c), "similarity", head_similarity(c->found.head), "head",
 			 head_name(c->found.head), "source", source_list(c), "options",
-			 spec_artifact_to_json(&c->spec), "graphs", graphs_list(c), "processing", processing,
-			 "versions", versions_list(c), "devices", devices_list(c), "rounding",
-			 rounded_to_json(c), "parity", parity_short(c), "warnings", c->warnings);
+			 spec_artifact_to_json(&c->spec), "graphs", graphs_map(c, graph_to_json),
+			 "processing", processing, "versions", versions_list(c), "devices", devices_list(c),
+			 "rounding", rounded_to_json(c), "parity", parity_short(c), "warnings", c->warnings);
 }
 
 /* The last component of the source: "colqwen2-v1.0" for vidore/colqwen2-v1.0. */
@@ -359,7 +348,7 @@ manifest_write(struct conversion *c, struct err *e)
 	if (r < 0)
 		return r;
 	package = json_pack("{s:s, s:s, s:o, s:O}", "schema_version", "1.0", "package_name", package_name(c),
-			    "components", components_list(c), "additional_metadata", facts);
+			    "components", graphs_map(c, component_to_json), "additional_metadata", facts);
 	if (!package || json_object_set(facts, "files", files) < 0)
 		return err_no_memory(e);
 	return json_write(path, package, e);

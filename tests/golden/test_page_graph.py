@@ -175,4 +175,4 @@ def test_tokenizer_without_places(tmp_path):
 
 def test_tokens_that_config_does_not_know(checkpoint):
     edit(checkpoint / "config.json", lambda c: c.update(vision_start_token_id=3, vision_end_token_id=4))
-    refused(checkpoint, "around an image, but config.json has 3 and 4")
+    refused(checkpoint, "around an image, config.json 3 and 4")

@@ -161,4 +161,15 @@ worker_fill(int64_t id, int attempt)
 	return r;
 }
 
+/* For a list of jobs: their ids, in a text of 64 bytes. */
+static inline int
+id_collect(const struct job *job, void *arg, struct err *e)
+{
+	char *text = arg;
+
+	(void)e;
+	(void)snprintf(text + strlen(text), 64 - strlen(text), "%" PRId64 " ", job->id);
+	return 0;
+}
+
 #endif

@@ -46,6 +46,13 @@ tests_run(const char *name, CMFixtureFunction setup, CMFixtureFunction teardown)
 #define TEST(name) TEST_WITH(name, NULL, NULL)
 /* clang-format on */
 
+/* A text that is refused, and what the error says. */
+struct refused {
+	const char *text;
+	int code;
+	const char *words;
+};
+
 /* The call failed with this code and its sentence holds these words. */
 /* clang-format off */
 #define assert_error(e, want_code, words)                                                                    \

@@ -21,16 +21,6 @@ add(const char *model, const char *labels, const char *owner)
 	return id;
 }
 
-static int
-id_collect(const struct job *job, void *arg, struct err *e)
-{
-	char *text = arg;
-
-	(void)e;
-	(void)snprintf(text + strlen(text), 64 - strlen(text), "%" PRId64 " ", job->id);
-	return 0;
-}
-
 static int64_t
 list(const struct list_filter *f, int64_t cursor, int limit, const char *want)
 {

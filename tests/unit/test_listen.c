@@ -13,11 +13,7 @@ TEST(test_addresses)
 		{"126.255.255.255:1", true},       {"[::]:8470", true},    {"[::ffff:127.0.0.1]:8470", true},
 		{"[2001:db8::1]:8470", true},
 	};
-	static const struct {
-		const char *address;
-		int code;
-		const char *words;
-	} bad[] = {
+	static const struct refused bad[] = {
 		{"", E_USAGE, "is not an address"},
 		{":8470", E_USAGE, "is not an address"},
 		{"*:8470", E_USAGE, "is not an address"},
@@ -44,7 +40,7 @@ TEST(test_addresses)
 		struct err e = ERR_INIT;
 		bool public;
 
-		assert_int_equal(listener_check(bad[i].address, &public, &e), bad[i].code);
+		assert_int_equal(listener_check(bad[i].text, &public, &e), bad[i].code);
 		assert_error(&e, bad[i].code, bad[i].words);
 	}
 }

@@ -121,11 +121,7 @@ assert_refused(const char *pattern, int code, const char *words)
 
 TEST(test_refused)
 {
-	static const struct {
-		const char *pattern;
-		int code;
-		const char *words;
-	} bad[] = {
+	static const struct refused bad[] = {
 		{"(a", E_BAD_CHECKPOINT, "a '(' without its ')'"},
 		{"a)", E_BAD_CHECKPOINT, "a ')' without its '('"},
 		{"[a", E_BAD_CHECKPOINT, "a '[' without its ']'"},
@@ -161,7 +157,7 @@ TEST(test_refused)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(bad); i++)
-		assert_refused(bad[i].pattern, bad[i].code, bad[i].words);
+		assert_refused(bad[i].text, bad[i].code, bad[i].words);
 }
 
 /* A text that is repeated. */

@@ -41,11 +41,7 @@ TEST_WITH(test_line_of_the_configuration, setup, teardown)
 
 TEST_WITH(test_bad_lines, setup, teardown)
 {
-	static const struct {
-		const char *line;
-		int code;
-		const char *words;
-	} cases[] = {
+	static const struct refused cases[] = {
 		{"", E_BAD_CONFIG, "needs a name and a number of slots"},
 		{"local", E_BAD_CONFIG, "needs a name and a number of slots"},
 		{"local many", E_USAGE, "runner 'local': slots must be a whole number"},
@@ -59,7 +55,7 @@ TEST_WITH(test_bad_lines, setup, teardown)
 	for (i = 0; i < ARRAY_LEN(cases); i++) {
 		struct err e = ERR_INIT;
 
-		assert_int_equal(runners_add(&rs, cases[i].line, &e), cases[i].code);
+		assert_int_equal(runners_add(&rs, cases[i].text, &e), cases[i].code);
 		assert_error(&e, cases[i].code, cases[i].words);
 	}
 	assert_int_equal(rs.n, 1);

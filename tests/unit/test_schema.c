@@ -2,16 +2,6 @@
 
 #include "queue/retention.h"
 
-static int
-id_collect(const struct job *job, void *arg, struct err *e)
-{
-	char *text = arg;
-
-	(void)e;
-	(void)snprintf(text + strlen(text), 64 - strlen(text), "%" PRId64 " ", job->id);
-	return 0;
-}
-
 static void
 assert_list(const struct list_filter *f, const char *want)
 {

@@ -55,33 +55,35 @@ TEST(test_streams)
 	}
 }
 
-TEST(test_long_line_refused)
+/* The same bytes again and again are refused at last. */
+static void
+refused_without_end(const char *part, size_t len, const char *words)
 {
 	struct sse s = SSE_INIT;
 	struct err e = ERR_INIT;
-	char part[65536];
 	int r = 0, i;
 
-	memset(part, 'x', sizeof(part));
 	for (i = 0; r == 0 && i < 1000; i++)
-		r = sse_feed(&s, part, sizeof(part), collect, NULL, &e);
-	assert_error(&e, E_BAD_REQUEST, "line of the daemon's events is too long");
+		r = sse_feed(&s, part, len, collect, NULL, &e);
+	assert_error(&e, E_BAD_REQUEST, words);
 	sse_release(&s);
+}
+
+TEST(test_long_line_refused)
+{
+	char part[65536];
+
+	memset(part, 'x', sizeof(part));
+	refused_without_end(part, sizeof(part), "line of the daemon's events is too long");
 }
 
 TEST(test_long_event_refused)
 {
-	struct sse s = SSE_INIT;
-	struct err e = ERR_INIT;
 	char line[65536] = "data: ";
-	int r = 0, i;
 
 	memset(line + 6, 'x', sizeof(line) - 7);
 	line[sizeof(line) - 1] = '\n';
-	for (i = 0; r == 0 && i < 1000; i++)
-		r = sse_feed(&s, line, sizeof(line), collect, NULL, &e);
-	assert_error(&e, E_BAD_REQUEST, "event of the daemon is too long");
-	sse_release(&s);
+	refused_without_end(line, sizeof(line), "event of the daemon is too long");
 }
 
 TEST(test_reset_forgets)
