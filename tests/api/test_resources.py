@@ -1,4 +1,4 @@
-"""What the daemon itself runs out of: disk, descriptors, processes, and the place of its state."""
+"""Resources that the daemon itself can run out of: disk, descriptors, processes; and a state folder that is moved."""
 import http.client
 import os
 import pathlib
@@ -14,7 +14,7 @@ from conftest import SUCCESS, Events, wait_until
 
 @pytest.fixture
 def disk(stopped, small_disk, tmp_path):
-    """A daemon on a disk of its own that lives longer than the daemon: the test holds its mount namespace."""
+    """A daemon on its own disk, which outlives the daemon: the test holds the mount namespace."""
     small_disk("40m")  # or the test is skipped
     holder = subprocess.Popen(["unshare", "-rm", "sh", "-c", f'mount -t tmpfs -o size=40m none "{stopped.state}" && echo ready && exec sleep 600'],
                               stdout=subprocess.PIPE, text=True)
@@ -30,7 +30,7 @@ def disk(stopped, small_disk, tmp_path):
 
 
 def fill(daemon):
-    """Not one byte is left."""
+    """Fills the disk to the last byte."""
     filler = daemon.folder_there / "filler"
     for size in (1 << 20, 4096, 1):
         with pytest.raises(OSError), open(filler, "ab", buffering=0) as f:
@@ -108,7 +108,7 @@ def test_starts_on_a_full_disk_without_the_reserve_and_recovers_later(disk):
 
 
 def test_a_full_disk_makes_an_ended_attempt_warn_once(disk):
-    """The queue cannot record the end: the daemon tries again every few seconds, and says so once."""
+    """The queue cannot record the end of the attempt: the daemon retries every few seconds, but warns only once."""
     go = disk.folder / "go"
     disk.start("--slots", "1", prefix=disk.inside)
     job = disk.submit(f"wait_for {go}\nexit 3\n", attempts=1)
@@ -129,7 +129,7 @@ def test_a_full_disk_makes_an_ended_attempt_warn_once(disk):
 
 
 def test_a_port_file_without_room_is_only_a_warning(disk):
-    """The daemon starts and serves on a full disk; only the port is not written down."""
+    """The daemon starts and serves on a full disk; only the port file is missing."""
     disk.start(prefix=disk.inside)
     assert disk.stop() == 0
     (disk.folder_there / "reserve").unlink()
@@ -148,13 +148,13 @@ def test_a_port_file_without_room_is_only_a_warning(disk):
 
 
 def limit_set(daemon, what, n):
-    """Of the running daemon; the hard limit stays."""
+    """Sets a limit of the running daemon; the hard limit stays."""
     subprocess.run(["prlimit", f"--{what}={n}:", "-p", str(daemon.process.pid)], check=True)
 
 
 @pytest.mark.parametrize("what", ["nofile", "nproc"])
 def test_what_runs_out_costs_no_attempt(stopped, what):
-    """A worker cannot be started, and the job waits for what is lacking, whatever its attempts."""
+    """When a worker cannot be started, the job waits for the missing resource and loses no attempt."""
     if what == "nproc" and os.geteuid() == 0:
         pytest.skip("root has no limit of processes")
     stopped.start("--slots", "1")

@@ -20,7 +20,7 @@ STAGES = ["wait_for {go}", "stage resolve", "progress 1 2", "stage export", "art
 
 @pytest.mark.parametrize("at", range(len(STAGES) + 1))
 def test_killed_at_any_stage(stopped, at):
-    """kill -9 while a worker is at its nth step: the job ends done, once, and no litter is left."""
+    """kill -9 while a worker is at its nth step: the job ends as done, exactly once, and no files are left over."""
     stopped.start()
     go, here = stopped.folder / "go", stopped.folder / "here"
     steps = [step.format(go=here) for step in STAGES]
@@ -74,7 +74,7 @@ def test_sigterm_with_a_worker_that_ignores_it(stopped):
 
 @pytest.mark.parametrize("path, body", [("/v1/jobs", {"model": "/m"}), ("/v1/purge", {"keep_jobs": 100})])
 def test_sigterm_under_load(stopped, path, body):
-    """Requests that come in as the daemon ends are answered, or their connections closed; it ends well."""
+    """Requests that arrive while the daemon stops are answered, or their connections are closed; the daemon exits cleanly."""
     stopped.start("--slots", "1")
     stopped.submit("hang\n")
     answered = []
@@ -186,7 +186,7 @@ def check_config(tmp_path):
     ("worker = /etc/passwd\n", "line 1: worker '/etc/passwd' must be an absolute path of a program"),
 ])
 def test_bad_files(check_config, text, words):
-    """Each error names the line that is to blame."""
+    """Each error names the wrong line."""
     got, config = check_config(text)
     assert got.returncode in (2, 4)
     assert f"'{config}' {words}" in got.stderr
@@ -201,7 +201,7 @@ def test_bad_files(check_config, text, words):
     ("state = /tmp/x\nroots = /tmp\n", "jobs may read the state folder '/tmp/x'"),
 ])
 def test_odd_files(check_config, text, words):
-    """What is allowed, and surely not meant."""
+    """Settings that are allowed but surely a mistake."""
     got, config = check_config(text)
     assert got.returncode == 0
     assert "warning: " + words in got.stderr
@@ -251,7 +251,7 @@ def test_configuration_file_is_that_of_the_table():
 
 
 def test_manual_has_every_setting():
-    """Its page is made when colconvd is, so it cannot be of another table."""
+    """The page is generated when colconvd is built, so it always matches the table."""
     page = run("--print-manual").stdout
     assert (BUILD / "daemon/service/colconvd.conf.5").read_text() == page
     for name in re.findall(r"^#(\w+) =", run("--print-config").stdout, re.M):
@@ -284,7 +284,7 @@ def test_unix_socket(stopped):
 
 
 def test_full_disk_is_survived(stopped, small_disk):
-    """Submitting fails with 507, reading goes on, and submitting too when there is room again."""
+    """Submitting fails with 507, reading still works, and submitting works again when there is room."""
     stopped.start(prefix=small_disk("40m"))
     blocker = stopped.submit("hang\n")
     stopped.wait_running(blocker)
@@ -304,7 +304,7 @@ def test_full_disk_is_survived(stopped, small_disk):
 
 
 def test_a_disk_that_is_full_of_an_attempt_is_freed(stopped, small_disk):
-    """What a failed attempt leaves goes before the queue is written, which needs room too."""
+    """The files of a failed attempt are removed before the queue is written, because the write needs room too."""
     prefix = small_disk("40m")
     go = stopped.folder / "go"
     stopped.start(prefix=prefix)

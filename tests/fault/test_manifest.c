@@ -1,6 +1,6 @@
 /*
- * The manifest while memory runs out: jansson's nth allocation fails. Either there is no manifest.json and the call
- * fails, or it is the whole one; never one that lacks a file, a weight or a graph.
+ * Builds the manifest while memory runs out: jansson's nth allocation fails. Either the call fails and
+ * there is no manifest.json, or the manifest is complete; it never lacks a file, a weight or a graph.
  */
 #include "../unit/test.h"
 
@@ -29,7 +29,7 @@ ok(int r, const struct err *e)
 		fail_msg("%s: %s", err_name(e->code), e->msg);
 }
 
-/* A conversion of a tiny checkpoint whose files are written, and whose manifest is not. */
+/* A conversion of a tiny checkpoint: its files are written, its manifest is not. */
 static void
 conversion_make(struct conversion *c, Colconv__Job *job, char *out_dir, struct err *e)
 {

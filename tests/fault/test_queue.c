@@ -1,11 +1,9 @@
 /*
- * The store and the artifacts while the disk fails: the nth call that writes gives an error once,
- * or the disk is full from then on, or the process dies in the middle of it. Afterwards, on a disk
- * that is well again: no job that was accepted is lost, no half artifact is shown, nothing is left
- * lying about, and every job can still be done.
- *
- * The calls below take the place of the C library's for this program and for the libraries that
- * it links, SQLite among them.
+ * The store and the artifacts while the disk fails: the nth call that writes gives an error once, or the
+ * disk is full from then on, or the process dies in the middle of it. Then the disk works again, and these
+ * must hold: no accepted job is lost, no incomplete artifact is visible, no files are left over, and every
+ * job can still be done. The functions below replace the C library's for this program and its libraries,
+ * including SQLite.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +22,7 @@ static struct {
 	int at;
 } fault;
 
-/* 0: go on; else the errno to fail with. */
+/* 0: continue; else the errno to fail with. */
 static int
 fault_next(void)
 {
@@ -72,7 +70,7 @@ pwrite64(int fd, const void *data, size_t len, off64_t at)
 	FAULTY(syscall(SYS_pwrite64, fd, data, len, at));
 }
 
-/* No machine loses its power here, so a sync that goes well has nothing to do. */
+/* No machine loses power in this test, so a successful sync has nothing to do. */
 int
 fsync(int fd)
 {
@@ -105,7 +103,7 @@ unlinkat(int fd, const char *path, int flags)
 	FAULTY((int)syscall(SYS_unlinkat, fd, path, flags));
 }
 
-/* What the world was told, in memory that outlives the process. */
+/* What clients were told, in memory that outlives the process. */
 static struct told {
 	int64_t accepted[4];
 	int n_accepted;
@@ -137,7 +135,7 @@ accept_two(void)
 	told->accepted[told->n_accepted++] = b;
 }
 
-/* As a runner does it, with a worker that may fail like the rest. */
+/* Runs an attempt as a runner does, with a worker that may fail too. */
 static void
 run_one(void)
 {
@@ -256,7 +254,7 @@ check(void)
 			 0);
 }
 
-/* In a process of its own, which the fault ends. */
+/* Runs in its own process, which the fault ends. */
 static void
 die_in(void (*fn)(void))
 {
@@ -382,8 +380,8 @@ TEST(test_migration)
 }
 
 /*
- * A batch that outgrows SQLite's cache writes before its commit. On a full disk it is lost there
- * and then, and its later calls must not become transactions of their own.
+ * A batch that is larger than SQLite's cache writes before its commit. On a full disk the batch is lost at
+ * that moment, and later calls in it must not become separate transactions.
  */
 TEST_WITH(test_lost_batch, queue_setup, queue_teardown)
 {
@@ -415,7 +413,7 @@ TEST_WITH(test_lost_batch, queue_setup, queue_teardown)
 	assert_true(queue_add() > 0);
 }
 
-/* After a failed fsync nobody knows what the disk has: only a new start may go on. */
+/* After a failed fsync the content of the disk is unknown: only a new start may continue. */
 TEST_WITH(test_broken, queue_setup, queue_teardown)
 {
 	int64_t id;

@@ -1,6 +1,6 @@
 /*
- * A harness is a file with this function, as libFuzzer wants it. With main.c it is a
- * program of its own; `clang -fsanitize=fuzzer` links it without.
+ * A harness is a file with this function, in libFuzzer's form. With main.c it becomes a program; `clang
+ * -fsanitize=fuzzer` links it without main.c.
  */
 #ifndef TESTS_FUZZ_FUZZ_H
 #define TESTS_FUZZ_FUZZ_H

@@ -1,4 +1,4 @@
-/* adapter_config.json. What is accepted answers for any module, within a budget of steps. */
+/* adapter_config.json. An accepted file must give an answer for any module within the budget of steps. */
 #include "fuzz.h"
 
 #include <math.h>

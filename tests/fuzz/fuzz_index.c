@@ -1,6 +1,7 @@
 /*
- * model.safetensors.index.json beside two shards: 1.safetensors has the tensors a and c, 2.safetensors b and c. What is
- * accepted names nothing but these, and each tensor is where it says or is told as lost.
+ * model.safetensors.index.json with two shards: 1.safetensors has the tensors a and c, 2.safetensors has b
+ * and c. An accepted index names only these tensors, and each is where the index says, or is reported as
+ * lost.
  */
 #include "fuzz.h"
 

@@ -1,6 +1,6 @@
 /*
- * A pattern and, behind the first newline, a text. What is accepted gives the same answer twice, and takes no more
- * steps than the sizes of the two allow.
+ * A pattern and, after the first newline, a text. An accepted pattern gives the same answer twice, and
+ * takes no more steps than the two sizes allow.
  */
 #include "fuzz.h"
 
@@ -11,7 +11,8 @@
 static void
 match_check(const struct pattern *p, const char *text)
 {
-	/* Per place and instruction: at most two edges, walked back to by a byte and without one. */
+	/* For each position and instruction: at most two edges, each followed back once with a byte and
+	 * once without. */
 	const uint64_t bound = 65 * (strlen(text) + 1) * (4 * pattern_size(p) + 1) + 65 * pattern_size(p);
 	uint64_t budget = BUDGET, again = BUDGET;
 	struct err e = ERR_INIT;

@@ -1,4 +1,4 @@
-/* A PNG or JPEG file. What is accepted has as many bytes as its size says. */
+/* A PNG or JPEG file. An accepted picture has exactly the number of bytes that its size requires. */
 #include "fuzz.h"
 
 #include "picture/picture.h"

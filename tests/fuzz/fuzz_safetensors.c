@@ -1,4 +1,7 @@
-/* The header of a safetensors file. What is accepted must lie inside the file, each byte in one tensor. */
+/*
+ * The header of a safetensors file. In an accepted file all tensors lie inside the file, and each byte
+ * belongs to one tensor.
+ */
 #include "fuzz.h"
 
 #include "checkpoint/safetensors.h"

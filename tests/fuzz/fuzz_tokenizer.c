@@ -1,6 +1,6 @@
 /*
- * A tokenizer.json, a zero byte, and a text. What is accepted must give ids that are not negative, and the same
- * ones the second time.
+ * A tokenizer.json, a zero byte, and a text. An accepted tokenizer must give ids that are not negative, and
+ * the same ids again.
  */
 #include "fuzz.h"
 

@@ -1,5 +1,7 @@
-/* hubget OWNER/NAME [REVISION]: fetches what a conversion reads, as a worker would, and prints the snapshot's
- * folder. */
+/*
+ * hubget OWNER/NAME [REVISION]: fetches the files that a conversion reads, as a worker would, and prints the
+ * snapshot's folder.
+ */
 #include <inttypes.h>
 
 #include "hub/hub.h"

@@ -271,7 +271,7 @@ part_fill(void *arg)
 	return NULL;
 }
 
-/* Making the values takes longer than writing them: a second thread makes half of a full block. */
+/* Making the values takes longer than writing them, so a second thread makes half of a full block. */
 static void
 block_fill(const struct mkc_fill *fill, enum elem dtype, uint64_t at, uint64_t count, unsigned char *ret)
 {

@@ -1,5 +1,5 @@
 /*
- * What mkcheckpoint knows of a family: sizes and layouts. Its tensors are those that its graphs ask for.
+ * The sizes and layouts of a family. Its tensors are those that its graphs ask for.
  */
 #ifndef TESTS_TOOLS_MKCHECKPOINT_H
 #define TESTS_TOOLS_MKCHECKPOINT_H
@@ -72,7 +72,7 @@ extern const struct mkc_arch mkc_colqwen2, mkc_colqwen2_5, mkc_colqwen3, mkc_col
 /* The text's part of a config.json: rope_theta is where the library version of the layout looks for it. */
 json_t *mkc_text_config(const json_t *params, const struct mkc_layout *l, const char *model_type);
 
-/* Values of one tensor: each is a function of seed, canonical name and position alone. */
+/* The values of one tensor. Each depends only on seed, canonical name and position. */
 struct mkc_fill {
 	uint64_t key;
 	float mean;

@@ -1,12 +1,12 @@
 /*
- * Which tensors a checkpoint with this config.json has: those that the family's graphs ask for when they are
- * traced without a checkpoint. A new family needs no list.
+ * Finds the tensors of a checkpoint with this config.json: those that the family's graphs ask for when they
+ * are traced without a checkpoint. So a new family needs no list.
  */
 #include "base/str.h"
 #include "mkcheckpoint.h"
 #include "model/model.h"
 
-/* What a weight is used for says how its values are spread. */
+/* The use of a weight decides the distribution of its values. */
 static enum mkc_kind
 kind_get(const struct ir_graph *g, const struct ir_value *w)
 {
@@ -73,7 +73,7 @@ mkc_tensors_get(const json_t *config, int64_t embedding_dim, struct mkc_tensors 
 	_cleanup_free_ void *c = NULL;
 	int v, r;
 
-	/* Without a projection to measure, config.json says how wide embeddings are. */
+	/* Without a projection, config.json gives the width of the embeddings. */
 	if (!json || json_object_set_new(json, "embedding_dim", json_integer(embedding_dim)) < 0)
 		return err_no_memory(e);
 	r = model_find(json, HEAD_AUTO, &found, e);

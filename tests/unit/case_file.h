@@ -1,4 +1,4 @@
-/* Makes case files for tests: a safetensors file written by hand, so that it can be wrong as well. */
+/* Makes case files for tests: safetensors files written by hand, so that they can also be wrong. */
 #ifndef TESTS_UNIT_CASE_FILE_H
 #define TESTS_UNIT_CASE_FILE_H
 

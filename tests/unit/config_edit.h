@@ -1,4 +1,4 @@
-/* For tests of config readers: texts of config.json, changed in one place. */
+/* For tests of config readers: texts of config.json with one change. */
 #ifndef TESTS_UNIT_CONFIG_EDIT_H
 #define TESTS_UNIT_CONFIG_EDIT_H
 
@@ -26,7 +26,7 @@ load(const char *text)
 	return j;
 }
 
-/* Puts a JSON value at a dotted path; "" removes what is there. */
+/* Sets a JSON value at a dotted path; "" removes it. */
 static inline void
 edit(json_t *j, const char *path, const char *value)
 {

@@ -1,4 +1,6 @@
-/* What the tests of the queue share: a state folder of their own, jobs, and what a worker leaves. */
+/*
+ * Shared by the tests of the queue: a state folder for each test, jobs, and the files that a worker leaves.
+ */
 #ifndef TESTS_UNIT_QUEUE_H
 #define TESTS_UNIT_QUEUE_H
 

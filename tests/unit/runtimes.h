@@ -19,7 +19,7 @@ struct graph {
 	struct ort_session *s;
 };
 
-/* What both gave for the same inputs, or their errors. */
+/* The results of both runtimes for the same inputs, or their errors. */
 struct result {
 	int64_t dim;
 	float torch[OUT_MAX], ort[OUT_MAX];
@@ -126,7 +126,7 @@ run_ort(const struct graph *x, const struct feeds *feeds, float *ret, size_t max
 	return 0;
 }
 
-/* Both run, or both fail. Returns whether they ran. */
+/* Runs both; either both succeed or both fail. Returns whether they succeeded. */
 static bool
 graph_run(const struct graph *x, const struct feeds *feeds, struct result *ret)
 {

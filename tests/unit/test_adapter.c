@@ -14,7 +14,7 @@
 #define C "visual.patch_embed.proj"
 #define BM "base_model.model."
 
-/* Sizes that are no multiple of a tile, and some ranks above one. */
+/* Sizes that are not multiples of a tile, and some ranks above one. */
 #define Q_OUT 70
 #define Q_IN 150
 #define C_OUT 40
@@ -49,7 +49,7 @@ static const struct row base_rows[] = {
 		BM module ".lora_B.weight", 2, {out, rank}, ELEM_F32 \
 	}
 
-/* Element i of a tensor: any number, the same every time. */
+/* Element i of a tensor: an arbitrary but fixed number. */
 static float
 value(const char *name, size_t i)
 {
@@ -142,7 +142,7 @@ product(const char *module, size_t rank, size_t in, size_t i, size_t j)
 	return sum;
 }
 
-/* What is read of a weight, in whole and in parts, as it lies and transposed, is what it should be. */
+/* A weight is correct however it is read: whole and in parts, in its order and transposed. */
 static void
 assert_weight(const struct checkpoint *c, const char *name, const double *want, size_t rows, size_t cols)
 {
@@ -185,12 +185,12 @@ assert_unchanged(const struct checkpoint *c, const char *name, const char *on_di
 	free(want);
 }
 
-/* What a module's weight is merged from, by definition. */
+/* The merged weight of a module, by definition. */
 struct merged {
 	const char *name, *module;
 	size_t rows, cols, rank;
 	double scale;
-	double initial; /* the factor of what init_stub() takes off */
+	double initial; /* the factor of the part that init_stub() subtracts */
 	bool dora;
 };
 
@@ -351,7 +351,7 @@ TEST(test_kernel)
 	checkpoint_free(&c);
 }
 
-/* Rows of an embedding in the place of others, in the order of the list. */
+/* Rows of an embedding replace others, in the order of the list. */
 static void
 assert_tokens(void **state, const char *config, const char *tensor, const int *tokens, size_t n)
 {
@@ -381,7 +381,7 @@ TEST(test_tokens)
 		      TOKENS ".default", (int[]){99, 98}, 2);
 }
 
-/* Gives numbers of its own, and sees the base. */
+/* Gives its own numbers, and sees the base. */
 static int
 init_stub(enum weight_init init, const float *w, size_t rows, size_t cols, size_t rank, float *ret_b,
 	  float *ret_a, struct err *e)
@@ -415,7 +415,9 @@ progress_count(void *arg, uint64_t done, uint64_t total, const char *name)
 	assert_int_equal(total, 1);
 }
 
-/* An init that changes the base when the adapter is loaded: PiSSA whatever the scale is, OLoRA with it. */
+/*
+ * An init that changes the base when the adapter is loaded: PiSSA independently of the scale, OLoRA with it.
+ */
 TEST(test_init)
 {
 	static const struct {
@@ -454,7 +456,7 @@ TEST(test_init)
 	checkpoint_free(&c);
 }
 
-/* These leave the base alone when the adapter is loaded. */
+/* These inits do not change the base when the adapter is loaded. */
 TEST(test_init_plain)
 {
 	static const char *const values[] = {"true",           "false",   "null",     "\"gaussian\"",
@@ -576,7 +578,7 @@ TEST(test_base)
 	checkpoint_free(&c);
 }
 
-/* adapter_config.json, and what is said of it. */
+/* Wrong adapter_config.json files and their errors. */
 static const struct {
 	const char *config;
 	int code;
@@ -635,7 +637,7 @@ TEST(test_bad_config)
 		text_put(dir, "adapter_config.json", bad_configs[i].config);
 		assert_refused(dir, NULL, bad_configs[i].code, bad_configs[i].words);
 	}
-	/* What is off or empty is not in the way. */
+	/* Options that are off or empty are accepted. */
 	text_put(dir, "adapter_config.json",
 		 CONFIG(", \"r\": 37, \"use_qalora\": false, \"arrow_config\": null, \"layer_replication\": "
 			"[], "
@@ -659,7 +661,7 @@ TEST(test_bad_config)
 		BM module ".lora_B.weight", 2, {out, rank}, ELEM_F32 \
 	}
 
-/* The adapter's tensors, and what is said of them. */
+/* Wrong tensors of an adapter and their errors. */
 static const struct {
 	const char *more; /* of the config */
 	const struct row rows[5];

@@ -118,13 +118,13 @@ TEST(test_subfolder)
 	assert_refused(state, "m/a", NULL, ADAPTER_IGNORE, "nothing else");
 	adapter_make(state, "m/a/first", "owner/b");
 	assert_refused(state, "m/a", NULL, ADAPTER_DEFAULT, "several subfolders, 'first' and 'last'");
-	/* A model does not become another by what lies in its subfolders. */
+	/* Subfolders do not change what a model's folder is. */
 	files_make(state, (const char *const[]){"m/a/config.json", NULL});
 	adapter_make(state, "m/a/last", "owner/b");
 	assert_found(state, "m/a", NULL, ADAPTER_DEFAULT, NULL, "m/a");
 }
 
-/* What the adapter calls its base, and where that lies. */
+/* The adapter's name for its base, and where the base lies. */
 TEST(test_base)
 {
 	static const struct {

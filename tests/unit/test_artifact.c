@@ -95,7 +95,7 @@ TEST_WITH(test_publish, setup, teardown)
 	assert_int_equal(artifact_publish(top, 8, 1, &list, &err), E_NOT_FOUND);
 }
 
-/* What a publication that failed after its rename has left. */
+/* The state that a publication leaves when it failed after its rename. */
 TEST_WITH(test_publish_over, setup, teardown)
 {
 	uint64_t size;
@@ -228,7 +228,7 @@ TEST_WITH(test_stage_empties, setup, teardown)
 	assert_false(has("staging/7.2/text.onnx"));
 }
 
-/* Larger than a step, so that it goes in several; nothing is written for the hole. */
+/* Larger than a step, so it is deleted in several; the hole takes no disk space. */
 static void
 big(const char *name)
 {
@@ -334,7 +334,7 @@ TEST_WITH(test_trash_twice, setup, teardown)
 	assert_false(has("trash/7.1") || has("trash/7.2"));
 }
 
-/* A download that began before goes on to its end, and the rest goes meanwhile. */
+/* A download that began before the removal continues to its end; the rest is removed meanwhile. */
 TEST_WITH(test_trash_read, setup, teardown)
 {
 	char buf[8];
@@ -357,7 +357,7 @@ TEST_WITH(test_trash_read, setup, teardown)
 	assert_false(has("trash/7.1"));
 }
 
-/* What an artifact never has, but somebody may have put there: nothing outside is touched. */
+/* Entries that an artifact never has, but that somebody may have put there: nothing outside is touched. */
 TEST_WITH(test_trash_strange, setup, teardown)
 {
 	_cleanup_free_ char *dir = fs_join(top, "trash/x"), *sub = fs_join(top, "trash/x/sub"),

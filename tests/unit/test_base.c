@@ -100,7 +100,7 @@ assert_real(double v, const char *want)
 	buf_release(&b);
 }
 
-/* The first and the last of each range that is not shown, and their neighbours that are. */
+/* The first and the last character of each hidden range, and the visible neighbours. */
 TEST(test_times)
 {
 	static const struct {

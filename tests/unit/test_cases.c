@@ -67,7 +67,7 @@ TEST(test_expect)
 	assert_int_equal(l.count, 1);
 }
 
-/* A vector for each row, which counts where one of the row's tokens does. Either name is good for it. */
+/* One vector per row, which counts if a token of the row is unmasked. Both names are accepted. */
 TEST(test_one_each)
 {
 	static const int64_t none_in_second[] = {1, 0, 1, 0, 0, 0};
@@ -91,7 +91,7 @@ TEST(test_one_each)
 	}
 }
 
-/* Files that are refused, and what is said of them. */
+/* Files that are refused, and their errors. */
 TEST(test_refused)
 {
 	static const float nan_values[] = {1, 2, 3, 4, 0, NAN, 0, 0, 5, 6, 7, 8};

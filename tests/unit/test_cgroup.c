@@ -132,7 +132,7 @@ TEST_WITH(test_words_of_the_limit, tmpdir_setup, tmpdir_teardown)
 	loop_free(&l);
 }
 
-/* The group of a worker that cannot be started does not stay. */
+/* If a worker cannot be started, its group is removed. */
 TEST_WITH(test_no_worker_no_group, tmpdir_setup, tmpdir_teardown)
 {
 	static const struct child_ops ops = {.log = on_log, .ended = on_ended};

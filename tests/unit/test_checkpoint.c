@@ -204,7 +204,7 @@ assert_unusable(const char *dir, const char *name, int code, const char *words)
 	checkpoint_free(&c);
 }
 
-/* Tensors that are not numbers of floating point matter only where the model needs them. */
+/* Tensors that are not floating point are an error only if the model needs them. */
 TEST(test_dtypes)
 {
 	_cleanup_free_ char *dir = folder(state, "dtypes");
@@ -225,7 +225,7 @@ TEST(test_dtypes)
 			"dtype F8_E4M3, so the checkpoint is quantized by FP8");
 }
 
-/* Errors say the names that the files have or would have. */
+/* Errors use the names that the files have or would have. */
 TEST(test_missing)
 {
 	_cleanup_free_ char *dir = folder(state, "missing");
@@ -316,7 +316,7 @@ TEST(test_quantized)
 	}
 }
 
-/* What a clone without git-lfs, or a proxy, leaves under any of the names. */
+/* Files that a clone without git-lfs, or a proxy, leaves under any of the names. */
 TEST(test_strangers)
 {
 	static const char pointer[] = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n";
@@ -350,7 +350,7 @@ TEST(test_slash)
 	checkpoint_free(&c);
 }
 
-/* What no path reads may be of any dtype. */
+/* Tensors that are never read may have any dtype. */
 TEST(test_ignored)
 {
 	_cleanup_free_ char *dir = folder(state, "ignored");
@@ -438,7 +438,7 @@ TEST(test_index)
 	}
 }
 
-/* A tensor that the index names and no shard has is missed only by a model that needs it. */
+/* A tensor that the index names but no shard has is an error only for a model that needs it. */
 TEST(test_lost)
 {
 	_cleanup_free_ char *dir = folder(state, "lost");

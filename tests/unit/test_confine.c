@@ -1,4 +1,4 @@
-/* What a confined process may still reach: all but the closed paths, and what lies open below them. */
+/* A confined process can still open all paths except the closed ones, and the open paths below them. */
 #include "test.h"
 
 #include <errno.h>

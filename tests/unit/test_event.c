@@ -56,7 +56,7 @@ TEST_WITH(test_lists, queue_setup, queue_teardown)
 	assert_int_equal(n, 1);
 }
 
-/* Neither what was undone nor what was deleted gives its number away again. */
+/* Numbers of rolled back and of deleted events are not used again. */
 TEST_WITH(test_newest, queue_setup, queue_teardown)
 {
 	int64_t id, n;

@@ -18,7 +18,10 @@ static int64_t row_end[] = {50, 51}, last_end[] = {52};
 
 static int64_t before[] = {5, 900}, after[] = {901, 7, 7};
 
-/* Half the pictures are noise, where each wrong weight shows; half have edges and flat parts, as pages do. */
+/*
+ * Half of the pictures are noise, which reveals each wrong weight; half have edges and flat parts, as pages
+ * do.
+ */
 static void
 picture_make(struct rng *rng, int64_t height, int64_t width, bool noise, struct picture *ret)
 {
@@ -33,7 +36,7 @@ picture_make(struct rng *rng, int64_t height, int64_t width, bool noise, struct 
 	ret->width = width;
 }
 
-/* A graph of nothing but the model's inputs. */
+/* A graph that contains only the model's inputs. */
 static struct ir_graph *
 inputs_graph(const struct prepare *p)
 {

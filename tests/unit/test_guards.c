@@ -142,7 +142,7 @@ feeds_make(const struct batch *b, const struct ir_graph *g, struct feeds *ret)
 	}
 }
 
-/* Both run, or both fail. Returns whether they ran. */
+/* Runs both; either both succeed or both fail. Returns whether they succeeded. */
 static bool
 batch_run(const struct batch *b, enum variant v, bool arange, struct result *ret)
 {
@@ -184,7 +184,7 @@ row_images(const struct batch *b, int row, int next, bool runs)
 	return left ? -1 : n;
 }
 
-/* One row with its own images, alone, by libtorch: what it must give in any batch. */
+/* Runs one row with its own images alone, by libtorch: the row must give the same in any batch. */
 static void
 row_alone(const struct batch *b, int row, int first, int n, bool arange, struct result *ret)
 {
@@ -219,7 +219,7 @@ names_one_of(const char *msg, const char *const *names)
 	return *names;
 }
 
-/* Where several checks fail, the runtimes may come to another one first. */
+/* If several checks fail, the two runtimes may report different ones. */
 static void
 refusal_check(const char *const *names)
 {

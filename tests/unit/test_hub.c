@@ -55,7 +55,7 @@ TEST(test_revisions)
 	assert_false(repo_commit_ok(COMMIT "0"));
 }
 
-/* As `git hash-object` and `sha256sum` say. */
+/* The hashes that `git hash-object` and `sha256sum` print. */
 static const struct {
 	const char *content, *git, *sha256;
 } hashes[] = {

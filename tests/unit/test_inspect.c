@@ -1,4 +1,4 @@
-/* onnx_inspect() on files that nobody should trust. */
+/* onnx_inspect() on hostile files. */
 #include "test.h"
 
 #include "base/fs.h"

@@ -131,7 +131,7 @@ TEST_WITH(test_retries, queue_setup, queue_teardown)
 	assert_int_equal(store_next_due(store, T0, &due, &err), 0);
 	assert_true(due == 0);
 
-	/* What would fail again is not tried again. */
+	/* Failures that would happen again are not retried. */
 	id = queue_add();
 	fail_once(id, T0, E_BAD_CHECKPOINT);
 	assert_string_equal(queue_state(id), "failed");
@@ -309,7 +309,7 @@ TEST_WITH(test_retry_on_request, queue_setup, queue_teardown)
 	fail_once(id, T0 + 2000, E_IO);
 	assert_string_equal(queue_state(id), "failed");
 
-	/* Of one that was cancelled while it ran, nobody remembers that. */
+	/* A retried job forgets that it was cancelled while it ran. */
 	assert_int_equal(job_retry(store, id, T0, &err), 0);
 	assert_int_equal(job_claim(store, T0, &job, &err), 1);
 	assert_int_equal(job_cancel(store, id, T0, &now, &err), 0);

@@ -1,4 +1,7 @@
-/* Mapped files, and those that are cut while they are mapped: the read ends in an error that names the file. */
+/*
+ * Mapped files, also files that are truncated while they are mapped: the read ends in an error that names the
+ * file.
+ */
 #include "test.h"
 
 #include <errno.h>
@@ -40,7 +43,7 @@ TEST(test_open)
 	map_close(&m);
 }
 
-/* The bytes stay those of the file that was opened, whatever takes its name. */
+/* The bytes are those of the file that was opened, even if another file takes its name. */
 TEST(test_another_file_takes_the_name)
 {
 	_cleanup_free_ char *path = fs_join(*state, "name"), *other = fs_join(*state, "other");
@@ -105,7 +108,7 @@ lost(const struct err *e)
 	(void)!fs_write_new(to_file, e->msg, strlen(e->msg), NULL);
 }
 
-/* Reads a byte in a child; its wait status. */
+/* Reads a byte in a child; returns its wait status. */
 static int
 read_in_child(const volatile unsigned char *at)
 {

@@ -108,7 +108,7 @@ TEST(test_find_single_vector)
 	}
 }
 
-/* A head that the job asks for is one of the class's own, and never one of another class. */
+/* A job can only ask for a head that the class has. */
 TEST(test_heads)
 {
 #define BARE(more) "{\"model_type\": \"qwen2_5_vl\"" more "}"
@@ -254,7 +254,7 @@ TEST(test_not_supported)
 	}
 }
 
-/* Each row of the table has what the rest of the tree takes from it. */
+/* Each row of the table has everything that the rest of the tree uses. */
 TEST(test_rows)
 {
 	const struct model *const all[] = {
@@ -324,7 +324,7 @@ TEST(test_words)
 	}
 }
 
-/* Such a checkpoint once kept the worker busy for ever. */
+/* Such a checkpoint once made the worker loop forever. */
 TEST(test_special_tokens_only)
 {
 	static const char config[] =

@@ -128,7 +128,7 @@ TEST(test_too_long)
 	assert_error(&e, E_BAD_CHECKPOINT, "is too long");
 }
 
-/* How names are said to people who see only the files. */
+/* Names as people know them from the files. */
 TEST(test_wrapped)
 {
 	char name[NAME_LEN_MAX];
@@ -149,7 +149,7 @@ TEST(test_wrapped)
 	assert_false(name_is_peft("base_model.model.x.q_proj.weight"));
 }
 
-/* The first rule that fits counts, at the beginning of a name only. */
+/* The first matching rule counts, and only at the beginning of a name. */
 TEST(test_rules)
 {
 	static const struct name_rule rules[] = {

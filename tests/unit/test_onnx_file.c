@@ -1,4 +1,4 @@
-/* A job's files: two graphs that share weights, what is known of them, and ONNX files as text. */
+/* The files of a job: two graphs that share weights, the facts about them, and ONNX files as text. */
 #include "test.h"
 
 #include <fcntl.h>
@@ -220,7 +220,7 @@ TEST(test_embedded)
 	onnx_export_free(&j);
 }
 
-/* Nothing of the weight is read to see that a protobuf has no room for it. */
+/* The error that a protobuf is too large comes before the weight is read. */
 TEST(test_embedded_too_large)
 {
 	struct st_tensor huge = {.name = "huge", .dtype = ELEM_BF16, .rank = 2, .count = INT64_C(1) << 29};
@@ -351,7 +351,7 @@ TEST(test_damaged_files)
 	dump_refused("", 0, "is not an ONNX file");
 	dump_refused("garbage", 7, "is not an ONNX file");
 	dump_refused("\x3a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f", 11, "is not an ONNX file");
-	/* Cut anywhere it is refused, or was whole up to there; a flipped byte never harms. */
+	/* A truncated file is refused, or the cut was after its end; a flipped byte never does harm. */
 	for (i = 0; i < len; i++) {
 		file_put(data, i);
 		(void)onnx_dump(path, &b, &e);

@@ -106,7 +106,7 @@ TEST(test_bad)
 	}
 }
 
-/* What submit and convert make of their options. */
+/* The jobs that submit and convert make of their options. */
 static int
 job_parse(const char *const *args, json_t *spec, struct err *e)
 {

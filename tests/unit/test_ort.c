@@ -229,7 +229,7 @@ TEST(test_unified)
 	assert_error(&e, E_BAD_ONNX, "input 'pixel_values' of the unified graph is too large");
 }
 
-/* Outcomes that fail the case, not the program. */
+/* Results that fail the case but not the program. */
 TEST(test_graph_at_fault)
 {
 	const struct case_tensor wide[] = {

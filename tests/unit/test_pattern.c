@@ -183,7 +183,7 @@ TEST(test_limits)
 	assert_int_equal(match(longest, "a"), 0);
 }
 
-/* Patterns that take a backtracking matcher longer than a life take these steps. */
+/* Patterns for which a backtracking matcher would need longer than a lifetime take this many steps. */
 TEST(test_hostile)
 {
 	static const char *const units[] = {"(.*)*",      "(a|a)*",   "(a*)*",          "(.*a){9}",

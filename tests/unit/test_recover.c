@@ -159,7 +159,7 @@ TEST_WITH(test_after_the_end, queue_setup, queue_teardown)
 	job_release(&job);
 }
 
-/* The files of a kept result are gone, or not what they were. */
+/* The files of a stored result are missing or changed. */
 TEST_WITH(test_result_without_files, queue_setup, queue_teardown)
 {
 	struct job job = {.id = 0};
@@ -218,7 +218,7 @@ TEST_WITH(test_cancel_was_asked_for, queue_setup, queue_teardown)
 	job_release(&job);
 }
 
-/* Whoever lost the database keeps the artifacts, and new jobs with their ids do not meet them. */
+/* After the loss of the database the artifacts are kept, and new jobs do not reuse their ids. */
 TEST_WITH(test_artifacts_without_jobs, queue_setup, queue_teardown)
 {
 	_cleanup_free_ char *a = str_printf("%s/artifacts/3", state_dir),
@@ -246,7 +246,7 @@ TEST_WITH(test_many, queue_setup, queue_teardown)
 	recover_twice((struct recover_report){.requeued = 20});
 }
 
-/* Not by a job's attempts, which a restart does not use up, but by a count of their own. */
+/* The limit is a separate count, not the job's attempts, which a restart does not use up. */
 TEST_WITH(test_too_many_deaths, queue_setup, queue_teardown)
 {
 	struct job job = {.id = 0};

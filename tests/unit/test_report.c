@@ -27,7 +27,7 @@ static const char *const text[VARIANT_MAX] = {[VARIANT_TEXT] = "t.onnx"};
 static const char *const pair[VARIANT_MAX] = {[VARIANT_TEXT] = "t.onnx", [VARIANT_IMAGE] = "i.onnx"};
 static const char *const unified[VARIANT_MAX] = {[VARIANT_UNIFIED] = "model.onnx"};
 
-/* As if the graph had given what the case wants. */
+/* Makes the results of a run in which the graph gave the expected embeddings. */
 static void
 run_fill(struct run *r)
 {
@@ -185,7 +185,7 @@ TEST(test_json)
 	assert_int_equal(json_integer_value(json_object_get(c, "tokens")), 2);
 	assert_true(json_is_true(json_object_get(c, "passed")));
 	assert_null(json_object_get(c, "message"));
-	/* What did not run has no figures but says why, in UTF-8 whatever the words were. */
+	/* A case that did not run has no figures, but a reason in valid UTF-8, whatever the message was. */
 	c = json_array_get(json_object_get(j, "cases"), 4);
 	assert_true(json_is_false(json_object_get(c, "passed")));
 	assert_string_equal(json_string_value(json_object_get(c, "message")), "?!");

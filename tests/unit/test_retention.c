@@ -1,4 +1,4 @@
-/* What goes by limits and requests, in which order, and what a crash between the steps leaves. */
+/* What limits and requests remove, in which order, and what a crash between the steps leaves. */
 #include "queue.h"
 
 #include "queue/retention.h"
@@ -253,7 +253,7 @@ restart(int removed)
 	assert_stored(0);
 }
 
-/* Step 2 cannot be done: the trash is no folder. */
+/* Step 2 fails because trash/ is not a folder. */
 static void
 stop_after_step_1(int64_t id, bool job)
 {

@@ -215,7 +215,7 @@ TEST(test_length)
 	}
 }
 
-/* What lies under the name of a safetensors file when a download went wrong. */
+/* Files that a failed download leaves under the name of a safetensors file. */
 TEST(test_strangers)
 {
 	static const struct {
@@ -275,7 +275,7 @@ many_make(struct buf *b, size_t n)
 	file_make(b, header.data, header.len, 0);
 }
 
-/* Memory is bounded by what the tensors need: a tree of this header would take 280 MB. */
+/* Memory is limited by the needs of the tensors: a tree of this header would take 280 MB. */
 TEST(test_many)
 {
 	_cleanup_(buf_release) struct buf most = BUF_INIT, more = BUF_INIT;

@@ -46,7 +46,7 @@ TEST_WITH(test_a_version_1, queue_setup, queue_teardown)
 	assert_int_equal(files.n, 2);
 	artifact_list_release(&files);
 
-	/* Its jobs go on: their specs say less than those of today. */
+	/* Its jobs continue, although their specs have fewer fields than today's. */
 	assert_int_equal(job_retry(store, 4, T0, &err), 0);
 	assert_int_equal(store_job_get(store, 4, &job, &err), 0);
 	assert_int_equal(job.attempts_max, 5);
@@ -72,7 +72,7 @@ TEST_WITH(test_the_copy, queue_setup, queue_teardown)
 	queue_open();
 }
 
-/* A folder in its way stands for every reason that a copy has not to be made. */
+/* A folder with the copy's name stands for every reason why the copy cannot be made. */
 TEST_WITH(test_no_copy_no_change, queue_setup, queue_teardown)
 {
 	_cleanup_free_ char *in_the_way = NULL;

@@ -1,6 +1,6 @@
 /*
- * Links and other strangers in the place of every file that a conversion reads: each must be refused, and
- * nothing of what a link leads to is copied.
+ * Links and other special files in the place of every file that a conversion reads: each must be refused,
+ * and nothing that a link leads to is copied.
  */
 #include "test.h"
 
@@ -182,7 +182,7 @@ one(const char *top, size_t i, enum stranger s, size_t *tried)
 		free(reference);
 		reference = fs_join(dir, files[i].name);
 	}
-	/* What a case holds is for colconv-parity to judge, which copies nothing of it. */
+	/* colconv-parity checks the content of a case; nothing of it is copied. */
 	if (!(is_case && s == CONTENT) && plant(s, dir, files[i].name, secret)) {
 		if (take(dir, lora ? base : NULL, reference, out, &e) == 0)
 			fail_msg("%s: stranger %d was taken", files[i].name, s);

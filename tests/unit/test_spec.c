@@ -189,7 +189,7 @@ TEST_WITH(test_shard_size, NULL, teardown)
 #define A16 "aaaaaaaaaaaaaaaa"
 #define A64 A16 A16 A16 A16
 
-/* Each refusal: the JSON, the field it blames, and words of its sentence. */
+/* Each error: the JSON, the field that it blames, and a part of its message. */
 static const struct {
 	const char *text, *field, *words;
 } refused[] = {
@@ -299,7 +299,7 @@ TEST_WITH(test_refused, NULL, teardown)
 	}
 }
 
-/* The same for the same, however it was written. */
+/* Equal specs give equal texts, however they were written. */
 TEST_WITH(test_sha256, NULL, teardown)
 {
 	static const char *const same[] = {

@@ -24,7 +24,7 @@ static const struct {
 	{"data: a\ndata: b\n\n", "message=a\nb;"},
 	{"data\n\n", "message=;"},
 	{": hello\n\nid: 7\nretry: 5\nevent: log\ndata: y\n\n", "log=y;"},
-	/* An event without data is none, and its name is forgotten. */
+	/* An event without data is skipped, and its name is forgotten. */
 	{"event: job\n\ndata: x\n\n", "message=x;"},
 	{"event: job\nevent: log\ndata: x\n\n", "log=x;"},
 	{"event: job\ndata: cut", ""},

@@ -81,7 +81,7 @@ TEST_WITH(test_batch, queue_setup, queue_teardown)
 	store_rollback(store);
 	assert_null(queue_state(id));
 
-	/* A call that fails undoes its own work, not that of its batch. */
+	/* A failed call undoes its own work, but not that of its batch. */
 	assert_int_equal(store_begin(store, &err), 0);
 	id = queue_add();
 	assert_int_equal(job_apply(store, id, JOB_EVENT_REQUEUE, &(struct job_change){.now = T0}, NULL),

@@ -114,7 +114,7 @@ feeds_make(const struct batch *b, const struct ir_graph *g, struct feeds *ret)
 
 static struct result result, alone;
 
-/* Both run, or both fail. Returns whether they ran. */
+/* Runs both; either both succeed or both fail. Returns whether they succeeded. */
 static bool
 batch_run(struct batch *b, enum variant v, struct result *ret)
 {
@@ -153,7 +153,7 @@ row_compare(const struct batch *b, int row, int first_image)
 	numbers_compare(alone.torch, result.ort + row * len, len, "ONNX Runtime");
 }
 
-/* A batch may fail two checks, of which either runtime may make another first. */
+/* A batch may fail two checks; the two runtimes may report different ones. */
 static void
 refusal_check(const char *msg)
 {

@@ -62,7 +62,7 @@ TEST_WITH(test_found, setup, teardown)
 	assert_null(tokens_find(t, "AAAAAAAAAAAAAAAA", 16));
 }
 
-/* What is wrong is said with its line, and without its secret. */
+/* Errors name the line, but do not show its secret. */
 TEST_WITH(test_refused, setup, teardown)
 {
 	static const struct {
