@@ -15,24 +15,25 @@ static const char head[] =
  * ONNX Runtime lists the inputs that have no default. Inputs that a call with text does not use get an empty
  * tensor.
  */
-static const char run[] = "\n"
-			  "folder = sys.argv[1] if len(sys.argv) > 1 else \".\"\n"
-			  "types = {\"tensor(float)\": \"float32\", \"tensor(int64)\": \"int64\"}\n"
-			  "\n"
-			  "\n"
-			  "def load(file):\n"
-			  "    return onnxruntime.InferenceSession(f\"{folder}/{file}\", "
-			  "providers=[\"CPUExecutionProvider\"])\n"
-			  "\n"
-			  "\n"
-			  "def embed(model, **inputs):\n"
-			  "    for i in model.get_inputs():\n"
-			  "        if i.name not in inputs:\n"
-			  "            shape = [size if isinstance(size, int) else 0 for size in i.shape]\n"
-			  "            inputs[i.name] = numpy.zeros(shape, types[i.type])\n"
-			  "    return model.run(None, inputs)[0][0].astype(\"float32\")\n"
-			  "\n"
-			  "\n";
+static const char run[] =
+	"\n"
+	"folder = sys.argv[1] if len(sys.argv) > 1 else \".\"\n"
+	"types = {\"tensor(float)\": \"float32\", \"tensor(int64)\": \"int64\"}\n"
+	"\n"
+	"\n"
+	"def load(file):\n"
+	"    return onnxruntime.InferenceSession(f\"{folder}/{file}\", "
+	"providers=[\"CPUExecutionProvider\"])\n"
+	"\n"
+	"\n"
+	"def embed(model, **given):\n"
+	"    inputs = {}\n"
+	"    for i in model.get_inputs():\n"
+	"        shape = [size if isinstance(size, int) else 0 for size in i.shape]\n"
+	"        inputs[i.name] = numpy.asarray(given.get(i.name, numpy.zeros(shape, types.get(i.type))))\n"
+	"    return model.run(None, inputs)[0][0].astype(\"float32\")\n"
+	"\n"
+	"\n";
 
 static const char scores_multi[] = "def score(query, page):\n"
 				   "    return (query @ page.T).max(axis=1).sum()  # MaxSim\n";
@@ -75,7 +76,7 @@ static const char pages_processor[] =
 	"    model, processor = load(\"%s\"), AutoProcessor.from_pretrained(folder)\n"
 	"for file in sys.argv[2:]:\n"
 	"    page = embed(model, **processor(images=[Image.open(file).convert(\"RGB\")], "
-	"return_tensors=\"np\"))\n"
+	"return_tensors=\"pt\"))\n"
 	"    print(file, score(query, page))\n";
 
 static const char *

@@ -22,10 +22,10 @@ import pytest
 import codes
 import picture
 from pages import SOURCE, all_pages, anchors, blocks, links, pages, prose, table_rows, text_of
-from world import BUILD, World, missing_line, shape
+from world import BUILD, World, missing_line, python_with, shape
 
 KINDS = ("sh run", "sh daemon", "text output", "python run", "ini conf", "ini conf tokens", "text tokens",
-         "sh root", "sh host", "sh hub", "ini unit", "yaml", "python", "text", "sh")
+         "sh root", "sh host", "sh hub", "ini unit", "yaml", "python", "js", "text", "sh")
 
 
 # Pages and pictures
@@ -67,13 +67,6 @@ def test_blocks_say_what_they_are(page):
 
 # Examples
 
-def python_with_onnxruntime():
-    for python in (os.environ.get("COLCONV_DOCS_PYTHON"), sys.executable):
-        if python and subprocess.run([python, "-c", "import numpy, onnxruntime"], capture_output=True).returncode == 0:
-            return python
-    return None
-
-
 def check_config(world, text, tokens):
     (world.folder / "tokens").write_text(tokens)
     (world.folder / "tokens").chmod(0o600)
@@ -90,7 +83,7 @@ def run_page(world, page):
         elif block.kind in ("sh run", "python run"):
             text = block.text
             if block.kind == "python run":
-                python = python_with_onnxruntime()
+                python = python_with("numpy", "onnxruntime")
                 if not python:
                     continue
                 text = f"{python} - <<'END'\n{text}END\n"

@@ -13,6 +13,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -30,6 +31,15 @@ def checkpoint():
     folder = pathlib.Path(holder.name) / "checkpoint"
     shutil.copytree(SOURCE / "tests/golden/e2e-colqwen2", folder, ignore=shutil.ignore_patterns("e2e.*", "page-*"))
     return folder
+
+
+@functools.cache
+def python_with(*packages):
+    """A Python that imports the packages: COLCONV_DOCS_PYTHON, or the one that runs the tests; None: neither does."""
+    for python in (os.environ.get("COLCONV_DOCS_PYTHON"), sys.executable):
+        if python and subprocess.run([python, "-c", f"import {', '.join(packages)}"], capture_output=True).returncode == 0:
+            return python
+    return None
 
 
 def free_port():
