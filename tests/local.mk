@@ -10,6 +10,7 @@ EXTRA_DIST += tests/run tests/schedule.py $(wildcard $(addprefix $(srcdir)/tests
 	*/*.h api/*.py fault/*.py golden/*.py page/*.py golden/README.md golden/*/*.json golden/*/*.safetensors golden/*/*.png golden/*/*.py golden/peft/*/* golden/*/adapters/* golden/pictures/* \
 	docs/*.py lint/*.py \
 	original/*.py original/README.md original/requirements.txt \
+	consumers/*.py consumers/*.mjs consumers/README.md consumers/run consumers/requirements/*.txt \
 	contract/*.py contract/README.md contract/requirements.txt fuzz/*.py))
 
 RUN_TESTS = COLCONV_BUILD=$(abs_builddir) $(PYTHON) $(srcdir)/tests/run
