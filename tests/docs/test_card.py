@@ -14,7 +14,7 @@ import sys
 import pytest
 
 from pages import SOURCE
-from world import BUILD, python_with
+from world import BUILD, python_or_skip
 
 sys.path[:0] = [str(SOURCE / "tests/golden"), str(SOURCE / "tests/consumers")]
 import checkpoints  # noqa: E402
@@ -22,6 +22,7 @@ import tensors  # noqa: E402
 
 GOLDEN = SOURCE / "tests/golden"
 ASKED = "How much did revenue grow?"
+PACKAGES = ("numpy", "onnxruntime", "tokenizers", "PIL")
 MAX_ABS = 1e-3  # of a sum of some 30 cosines
 
 # What an artifact is, and whether its example scores pages.
@@ -51,13 +52,6 @@ def example(artifact, query):
     return found[0].replace(json.dumps(ASKED), json.dumps(query, ensure_ascii=False))
 
 
-def python_or_skip(*packages):
-    python = python_with("numpy", "onnxruntime", "tokenizers", "PIL", *packages)
-    if not python:
-        pytest.skip(f"no Python with onnxruntime, tokenizers, pillow {' '.join(packages)} (COLCONV_DOCS_PYTHON)")
-    return python
-
-
 def said_by(python, artifact, query, pages):
     done = subprocess.run([python, "-c", example(artifact, query), artifact, *pages], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -80,7 +74,7 @@ def maxsim(query, page):
     *((family, "page") for family in ("colpali", "colidefics3", "colqwen3")),
 ])
 def test_example(family, form, tmp_path):
-    python, checkpoint = python_or_skip(), GOLDEN / f"e2e-{family}"
+    python, checkpoint = python_or_skip(*PACKAGES), GOLDEN / f"e2e-{family}"
     described, original = json.loads((checkpoint / "e2e.json").read_text()), tensors.read(checkpoint / "e2e.safetensors")
     options, scored = FORMS[form]
     convert(checkpoint, tmp_path / "out", *options)
@@ -99,7 +93,7 @@ def test_example(family, form, tmp_path):
 @pytest.mark.parametrize("name", ["hf-colqwen2", "hf-colpali"])
 def test_example_with_the_processor(name, tmp_path):
     """transformers' processor makes the pixels where no graph does: the scores are those of the graph, up to its other resizing."""
-    python = python_or_skip("torch", "transformers")
+    python = python_or_skip(*PACKAGES, "torch", "transformers")
     checkpoint = checkpoints.make(name, tmp_path / name)
     pages = sorted((GOLDEN / "e2e-colqwen2").glob("page-*.png"))
     said = []

@@ -4,19 +4,17 @@ The programs of examples/ give the ranking that colconvctl gives, from the same 
 The one in C always runs. Those in Python need COLCONV_DOCS_PYTHON, a Python that has their packages, and the one in
 JavaScript COLCONV_NODE_MODULES, a folder node_modules that has its own; without them they are skipped.
 """
-import functools
 import json
 import os
 import pathlib
 import re
 import shutil
 import subprocess
-import sys
 
 import pytest
 
 from pages import SOURCE
-from world import BUILD
+from world import BUILD, python_or_skip
 
 EXAMPLES = SOURCE / "examples"
 CHECKPOINT = SOURCE / "tests/golden/e2e-colqwen2"
@@ -49,22 +47,14 @@ def check(output, ranking, tolerance=2e-4):
     assert [float(score) for score, _ in rows] == pytest.approx([score for _, score in ranking], abs=tolerance)
 
 
-@functools.cache
-def python_with(*packages):
-    for python in (os.environ.get("COLCONV_DOCS_PYTHON"), sys.executable):
-        if python and subprocess.run([python, "-c", f"import {', '.join(packages)}"], capture_output=True).returncode == 0:
-            return python
-    pytest.skip(f"no Python with {', '.join(packages)}; COLCONV_DOCS_PYTHON can name one")
-
-
 def test_python_without_torch(artifact, ranking):
-    python = python_with("numpy", "onnxruntime", "tokenizers", "PIL")
+    python = python_or_skip("numpy", "onnxruntime", "tokenizers", "PIL")
     check(run(python, EXAMPLES / "rank_numpy.py", artifact, TEXT, *PAGES), ranking)
 
 
 def test_python_with_the_processor(artifact, ranking):
     """Its pages are one batch, whose sums are rounded otherwise."""
-    python = python_with("torch", "torchvision", "onnxruntime", "transformers", "PIL")
+    python = python_or_skip("torch", "torchvision", "onnxruntime", "transformers", "PIL")
     check(run(python, EXAMPLES / "rank_transformers.py", artifact, TEXT, *PAGES), ranking, 2e-3)
 
 

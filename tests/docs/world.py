@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 
+import pytest
+
 from pages import SOURCE
 
 BUILD = pathlib.Path(os.environ.get("COLCONV_BUILD", SOURCE)).resolve()
@@ -40,6 +42,10 @@ def python_with(*packages):
         if python and subprocess.run([python, "-c", f"import {', '.join(packages)}"], capture_output=True).returncode == 0:
             return python
     return None
+
+
+def python_or_skip(*packages):
+    return python_with(*packages) or pytest.skip(f"no Python with {', '.join(packages)}; COLCONV_DOCS_PYTHON can name one")
 
 
 def free_port():
