@@ -257,7 +257,7 @@ def test_a_failed_job_says_what_to_do(browser, site):
         job = site.newest("running")
         site.world.end(job, "failed", time.time(), "internal")
     browser.go(site.url + f"#/job/{job}")
-    browser.wait_text(".verdict .remedy", f"'colconvctl logs {job}' has the worker's own words")
+    browser.wait_text(".verdict .remedy", f"'colconvctl logs {job}' shows the worker's log")
     browser.go(site.address("running"))
     browser.find(".seg")
     assert not browser.texts(".remedy")
