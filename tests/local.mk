@@ -11,7 +11,7 @@ EXTRA_DIST += tests/run tests/schedule.py $(wildcard $(addprefix $(srcdir)/tests
 	docs/*.py lint/*.py \
 	original/*.py original/README.md original/requirements.txt \
 	consumers/*.py consumers/*.mjs consumers/README.md consumers/run consumers/requirements/*.txt \
-	contract/*.py contract/README.md contract/requirements.txt fuzz/*.py))
+	contract/*.py contract/README.md contract/requirements.txt contract/spectral.yaml fuzz/*.py))
 
 RUN_TESTS = COLCONV_BUILD=$(abs_builddir) $(PYTHON) $(srcdir)/tests/run
 

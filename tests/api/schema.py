@@ -4,7 +4,7 @@ import pathlib
 import re
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "proto"
-WORDS = {"$schema", "$id", "title", "description", "$defs", "default", "format", "contentMediaType"}
+WORDS = {"$schema", "$id", "title", "description", "$defs", "default", "examples", "format", "contentMediaType", "x-enum-descriptions"}
 TYPES = {
     "object": lambda v: isinstance(v, dict),
     "array": lambda v: isinstance(v, list),

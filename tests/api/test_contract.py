@@ -4,6 +4,7 @@ import re
 import pytest
 
 import contract
+import schema
 from conftest import TOP, Daemon
 
 ROUTE = re.compile(r'^ROUTE\((\w+),\s*"([^"]+)",\s*\w+,\s*(\w+),\s*(\w+)\)', re.MULTILINE)
@@ -41,6 +42,20 @@ def test_the_scope_is_the_role_of_the_token():
     for method, path, _, operation in contract.OPERATIONS:
         scope = operation["x-scope"]
         assert operation["security"] == ([] if scope == "none" else [{"token": [scope]}, {}]), (method, path)
+
+
+def test_operations_are_named_described_and_grouped():
+    tags = {tag["name"] for tag in schema.API["tags"]}
+    names = [operation["operationId"] for _, _, _, operation in contract.OPERATIONS]
+    assert len(set(names)) == len(names)
+    for method, path, _, operation in contract.OPERATIONS:
+        assert set(operation["tags"]) <= tags and operation["summary"] and operation["description"], (method, path)
+
+
+def test_the_contract_has_every_reason_with_its_meaning(one_daemon):
+    reason = schema.API["components"]["schemas"]["Reason"]
+    errors = one_daemon.get("/v1/errors").json["errors"]
+    assert dict(zip(reason["enum"], reason["x-enum-descriptions"], strict=True)) == {e["code"]: e["meaning"] for e in errors}
 
 
 @pytest.mark.parametrize("method,path", [(m, p) for m, p, _, o in contract.OPERATIONS if o["x-scope"] != "none"])
