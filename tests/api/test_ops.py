@@ -184,7 +184,7 @@ def test_purge_of_many(daemon):
     ({}, None), ([], None), ("x", None), (b"{", None), ({"keep_artifacts": -1}, "keep_artifacts"),
     ({"keep_bytes": "1GB"}, "keep_bytes"), ({"keep_seconds": 1.5}, "keep_seconds"), ({"keep_jobs": None}, "keep_jobs"),
     ({"keep_jobs": True}, "keep_jobs"), ({"keep_jobs": 1, "dry_run": 1}, "dry_run"), ({"keep": 1}, "keep"),
-    (b'{"keep_bytes": 99999999999999999999}', None),
+    (b'{"keep_bytes": 99999999999999999999}', "keep_bytes"),
 ])
 def test_purge_refused(daemon, body, field):
     (job,) = done(daemon)
