@@ -17,11 +17,10 @@ attr_put(struct buf *b, const struct ir_node *n)
 	switch (n->op) {
 	case OP_RMS_NORM:
 	case OP_LAYER_NORM:
-	case OP_ATTENTION:
 		buf_printf(b, ", %g", n->attr.f);
 		break;
-	case OP_ATTENTION_BIAS:
-		buf_puts(b, n->attr.i == IR_MASK_CAUSAL ? ", causal" : ", full");
+	case OP_ATTENTION:
+		buf_printf(b, ", %s, %g", n->attr.i == IR_MASK_CAUSAL ? "causal" : "full", n->attr.f);
 		break;
 	case OP_CAST:
 		buf_printf(b, ", %s", elem_word(n->attr.elem));

@@ -35,12 +35,12 @@ enum ir_transform {
 };
 
 /*
- * Which keys a query attends to. A query without a visible key attends to all keys equally: its result is finite, and
- * callers mask it.
+ * Which keys a query attends to. The result of a query without a visible key is finite and has no meaning: callers mask
+ * it.
  */
 enum ir_mask {
-	IR_MASK_FULL,   /* those of the mask; bias [b, 1, 1, s] */
-	IR_MASK_CAUSAL, /* those of the mask at or before the query; bias [b, 1, s, s] */
+	IR_MASK_FULL,   /* those of the mask; all where there is no mask */
+	IR_MASK_CAUSAL, /* those of a mask [b, t] at or before the query */
 };
 
 struct ir_value {

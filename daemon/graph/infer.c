@@ -73,32 +73,48 @@ infer_gather(struct infer *x)
 }
 
 static int
+infer_rope(struct infer *x)
+{
+	const struct shape *in = &x->shape, *cosine = in_shape(x, 1);
+	const int64_t pairs = cosine->rank ? last_dim(cosine).num : 0;
+
+	if (in->rank != 4 || !dim_is_const(in->dim[3]))
+		return misfit(x, "x must be [batch, tokens, heads, width]");
+	if (!shape_eq(cosine, in_shape(x, 2)) || cosine->rank < 3 || cosine->rank > 4 ||
+	    !dim_is_const(last_dim(cosine)) || 2 * pairs > in->dim[3].num ||
+	    !dim_is_one(cosine->dim[cosine->rank - 2]) || !dim_eq(cosine->dim[cosine->rank - 3], in->dim[1]))
+		return misfit(x, "cos and sin must be [.., tokens, 1, pairs]");
+	return 0;
+}
+
+/* The mask is [batch, keys] or, for each query, [batch, queries, keys]. */
+static bool
+mask_fits(const struct shape *mask, const struct shape *q, const struct shape *k, int64_t kind)
+{
+	const int rank = mask->rank;
+
+	if (rank < 2 || rank > 3 || !dim_eq(mask->dim[0], q->dim[0]) ||
+	    !dim_eq(mask->dim[rank - 1], k->dim[1]))
+		return false;
+	return rank == 2 ? kind != IR_MASK_CAUSAL || dim_eq(q->dim[1], k->dim[1])
+			 : kind != IR_MASK_CAUSAL && dim_eq(mask->dim[1], q->dim[1]);
+}
+
+static int
 infer_attention(struct infer *x)
 {
 	const struct shape *q = in_shape(x, 0), *k = in_shape(x, 1), *v = in_shape(x, 2);
 
 	if (q->rank != 4 || k->rank != 4 || !shape_eq(k, v) || !dim_eq(q->dim[0], k->dim[0]) ||
 	    !dim_eq(q->dim[3], k->dim[3]))
-		return misfit(x, "q, k and v must be [batch, heads, tokens, width]");
-	if (!dim_is_const(q->dim[1]) || !dim_is_const(k->dim[1]) || q->dim[1].num % k->dim[1].num)
+		return misfit(x, "q, k and v must be [batch, tokens, heads, width]");
+	if (!dim_is_const(q->dim[2]) || !dim_is_const(k->dim[2]) || q->dim[2].num % k->dim[2].num)
 		return misfit(x, "the heads of k must divide those of q");
-	return 0;
-}
-
-static int
-infer_attention_bias(struct infer *x)
-{
-	const bool causal = x->n->attr.i == IR_MASK_CAUSAL;
-	const struct shape s = x->shape;
-
-	if (x->elem != ELEM_BOOL || !(s.rank == 2 || (s.rank == 3 && !causal)))
-		return misfit(x, "takes a mask of bools [batch, tokens], or [batch, queries, keys] that is "
+	if (x->n->n_in == 3)
+		return x->n->attr.i == IR_MASK_FULL ? 0 : misfit(x, "a causal one takes a mask");
+	if (x->n->in[3]->elem != ELEM_BOOL || !mask_fits(in_shape(x, 3), q, k, x->n->attr.i))
+		return misfit(x, "the mask must be bools [batch, keys], or [batch, queries, keys] that are "
 				 "not causal");
-
-	x->elem = ELEM_F32;
-	x->shape = shape_of(4, s.dim[0], dim_const(1), causal ? s.dim[1] : dim_const(1), last_dim(&s));
-	if (s.rank == 3)
-		x->shape.dim[2] = s.dim[1];
 	return 0;
 }
 

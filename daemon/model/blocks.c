@@ -39,8 +39,6 @@ blk_layer_norm(struct trace *t, struct ir_value *x, double eps, const char *fmt,
 	return tr_layer_norm(t, x, w, b, eps);
 }
 
-static const int swap_middle[] = {0, 2, 1, 3};
-
 /* The last part of a name: "q" of "lm.12.attn.q". */
 static const char *
 leaf(const struct ir_value *x)
@@ -51,20 +49,18 @@ leaf(const struct ir_value *x)
 }
 
 struct ir_value *
-blk_heads_split(struct trace *t, struct ir_value *x, int64_t heads)
+blk_heads(struct trace *t, struct ir_value *x, int64_t heads)
 {
 	struct shape s = shape_of(4, axis(x, 0), axis(x, 1), n(heads), dim_div(axis(x, 2), heads));
-	struct ir_value *split = tr_name(t, tr_reshape(t, x, s), "%s.split", leaf(x));
 
-	return tr_name(t, tr_transpose(t, split, swap_middle), "%s.heads", leaf(x));
+	return tr_name(t, tr_reshape(t, x, s), "%s.heads", leaf(x));
 }
 
 struct ir_value *
 blk_heads_merge(struct trace *t, struct ir_value *x)
 {
-	struct shape s = shape_of(3, axis(x, 0), axis(x, 2), dim_mul(axis(x, 1), axis(x, 3)));
+	struct shape s = shape_of(3, axis(x, 0), axis(x, 1), dim_mul(axis(x, 2), axis(x, 3)));
 
-	x = tr_name(t, tr_transpose(t, x, swap_middle), "tokens");
 	return tr_name(t, tr_reshape(t, x, s), "merged");
 }
 

@@ -42,8 +42,8 @@ struct ir_value *blk_linear(struct trace *t, struct ir_value *x, int64_t out, en
 struct ir_value *blk_layer_norm(struct trace *t, struct ir_value *x, double eps, const char *fmt, ...)
 	_printf_(4, 5);
 
-/* [b, s, heads*d] -> [b, heads, s, d], and back. */
-struct ir_value *blk_heads_split(struct trace *t, struct ir_value *x, int64_t heads);
+/* [b, s, heads*d] -> [b, s, heads, d], and back. */
+struct ir_value *blk_heads(struct trace *t, struct ir_value *x, int64_t heads);
 struct ir_value *blk_heads_merge(struct trace *t, struct ir_value *x);
 
 /* theta^(-2k/d), in float32 as the originals compute it. */

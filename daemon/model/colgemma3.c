@@ -320,10 +320,11 @@ attention_build(struct trace *t, const struct gemma3_config *c, double theta, do
 	inv = tr_div(t, inv, tr_f32(t, factor));
 	angles = tr_iota(t, sym(SYM_SEQUENCE));
 	angles = blk_angles(t, angles, inv);
-	angles = tr_concat(t, 1, 2, angles, angles); /* [sequence, head_dim] */
+	angles = blk_unsqueeze(t, angles, 1); /* [sequence, 1, head_dim/2] */
 	ret.cos = tr_name(t, tr_cos(t, angles), "cos");
 	ret.sin = tr_name(t, tr_sin(t, angles), "sin");
-	ret.bias = tr_name(t, tr_attention_bias(t, seen, IR_MASK_FULL), "bias");
+	ret.mask = seen;
+	ret.see = IR_MASK_FULL;
 	return ret;
 }
 

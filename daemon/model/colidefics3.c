@@ -162,11 +162,11 @@ attention_build(struct trace *t, const struct idefics3_text *c, struct ir_value 
 	inv = blk_inv_freq(t, "rope.inv_freq", c->rope_theta, c->head_dim, 0, c->head_dim / 2);
 	angles = tr_iota(t, sym(SYM_SEQUENCE));
 	angles = blk_angles(t, angles, inv);
-	angles = tr_concat(t, 1, 2, angles, angles); /* [sequence, head_dim] */
+	angles = blk_unsqueeze(t, angles, 1); /* [sequence, 1, head_dim/2] */
 	a.cos = tr_name(t, tr_cos(t, angles), "cos");
 	a.sin = tr_name(t, tr_sin(t, angles), "sin");
-	tr_scope(t, "lm");
-	a.bias = tr_name(t, tr_attention_bias(t, unmasked, IR_MASK_CAUSAL), "bias");
+	a.mask = unmasked;
+	a.see = IR_MASK_CAUSAL;
 	return a;
 }
 

@@ -94,7 +94,7 @@ features(struct trace *t, const void *config, struct ir_value *pixels)
 	return tr_reshape(t, x, shape_of(2, dim_mul(axis(x, 0), axis(x, 1)), hidden));
 }
 
-/* Positions start at 1 and count padding: angles float [sequence, head_dim]. */
+/* Positions start at 1 and count padding: angles float [sequence, 1, head_dim/2]. */
 static struct ir_value *
 angles_build(struct trace *t, const struct paligemma_config *c)
 {
@@ -106,7 +106,7 @@ angles_build(struct trace *t, const struct paligemma_config *c)
 	x = tr_iota(t, sym(SYM_SEQUENCE));
 	x = tr_add(t, x, tr_i64(t, 1));
 	x = blk_angles(t, x, inv);
-	return tr_concat(t, 1, 2, x, x);
+	return blk_unsqueeze(t, x, 1);
 }
 
 static struct ir_value *
@@ -114,7 +114,6 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 {
 	const struct paligemma_config *c = config;
 	const struct decoder d = gemma_decoder(&c->gemma.text);
-	const enum ir_mask mask = o->mask_causal ? IR_MASK_CAUSAL : IR_MASK_FULL;
 	struct gemma_build b = gemma_begin(t, c, v, features);
 	struct decoder_attention attention;
 	struct ir_value *angles;
@@ -122,8 +121,8 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 	angles = angles_build(t, c);
 	attention.cos = tr_name(t, tr_cos(t, angles), "cos");
 	attention.sin = tr_name(t, tr_sin(t, angles), "sin");
-	tr_scope(t, "lm");
-	attention.bias = tr_name(t, tr_attention_bias(t, b.in.unmasked, mask), "bias");
+	attention.mask = b.in.unmasked;
+	attention.see = o->mask_causal ? IR_MASK_CAUSAL : IR_MASK_FULL;
 	b.x = decoder_build(t, &d, b.x, &attention); /* [batch, sequence, hidden] */
 	return pooling_head_build(t, &c->gemma.head, b.x, &b.in);
 }

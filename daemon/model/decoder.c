@@ -23,24 +23,17 @@ norm(struct trace *t, const struct decoder *d, struct ir_value *x, const char *n
 	return tr_name(t, tr_rms_norm(t, x, w, d->eps), "%s", name);
 }
 
-/* Heads [b, heads, s, head_dim] with their positions in them. `what` is "q" or "k". */
+/* Heads [b, s, heads, head_dim] with their positions in them. `what` is "q" or "k". */
 static struct ir_value *
 rotate(struct trace *t, const struct decoder *d, const struct decoder_attention *kind, struct ir_value *x,
        const char *what, int il)
 {
-	const int64_t n_rotated = d->rotated ? d->rotated : d->head_dim;
-	struct ir_value *first, *rest;
 	char name[16];
 
 	(void)snprintf(name, sizeof(name), "%s.norm", what);
 	if (d->qk_norm)
 		x = norm(t, d, x, name, "lm.layers.%d.self_attn.%s_norm.weight", il, what);
-	if (n_rotated == d->head_dim)
-		return tr_name(t, tr_rope(t, x, kind->cos, kind->sin), "%s.rope", what);
-	first = tr_slice(t, x, 3, 0, n_rotated);
-	rest = tr_slice(t, x, 3, n_rotated, d->head_dim);
-	first = tr_rope(t, first, kind->cos, kind->sin);
-	return tr_name(t, tr_concat(t, 3, 2, first, rest), "%s.rope", what);
+	return tr_name(t, tr_rope(t, x, kind->cos, kind->sin), "%s.rope", what);
 }
 
 static struct ir_value *
@@ -56,12 +49,12 @@ attention(struct trace *t, const struct decoder *d, const struct decoder_attenti
 	q = blk_linear(t, y, q_width, d->qkv_bias, "q", "lm.layers.%d.self_attn.q_proj", il);
 	k = blk_linear(t, y, kv_width, d->qkv_bias, "k", "lm.layers.%d.self_attn.k_proj", il);
 	v = blk_linear(t, y, kv_width, d->qkv_bias, "v", "lm.layers.%d.self_attn.v_proj", il);
-	q = blk_heads_split(t, q, d->heads); /* [b, heads, s, head_dim] */
+	q = blk_heads(t, q, d->heads); /* [b, s, heads, head_dim] */
 	q = rotate(t, d, kind, q, "q", il);
-	k = blk_heads_split(t, k, d->kv_heads); /* [b, kv_heads, s, head_dim] */
+	k = blk_heads(t, k, d->kv_heads); /* [b, s, kv_heads, head_dim] */
 	k = rotate(t, d, kind, k, "k", il);
-	v = blk_heads_split(t, v, d->kv_heads);
-	a = tr_attention(t, q, k, v, kind->bias, scale);
+	v = blk_heads(t, v, d->kv_heads);
+	a = tr_attention(t, q, k, v, kind->mask, kind->see, scale);
 	a = blk_heads_merge(t, a); /* [b, s, heads*head_dim] */
 	a = blk_linear(t, a, d->hidden, d->o_bias, "o", "lm.layers.%d.self_attn.o_proj", il);
 	if (d->after_norms)

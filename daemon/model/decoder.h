@@ -16,8 +16,9 @@ enum decoder_act { DECODER_SILU, DECODER_GELU_TANH };
 
 /* The rotary tables and the mask for one kind of layers. */
 struct decoder_attention {
-	struct ir_value *cos, *sin; /* [..., sequence, rotated elements of a head] */
-	struct ir_value *bias;      /* from tr_attention_bias(): which tokens a token sees */
+	struct ir_value *cos, *sin; /* [..., sequence, 1, pairs of rotated elements] */
+	struct ir_value *mask;      /* with `see`, of tr_attention(): which tokens a token sees */
+	enum ir_mask see;
 };
 
 /* Called after each layer with its state [batch, sequence, hidden]; returns the state for the next layer. */
@@ -38,7 +39,6 @@ struct decoder {
 	enum blk_bias qkv_bias, o_bias;
 	bool qk_norm;           /* q and k pass a norm per head, q_norm and k_norm, before the rotation */
 	bool after_norms;       /* Gemma 3: another norm after attention and after the feed-forward part */
-	int64_t rotated;        /* this many elements of a head are rotated, from the first on; 0: all */
 	const bool *sliding;    /* by layer: uses the second kind of attention; NULL: all layers use the
                                  * first */
 	decoder_after_fn after; /* NULL: nothing happens after a layer */

@@ -140,8 +140,8 @@ modernbert_config_read(const struct config_scope *s, struct modernbert_config *c
 
 /* The rotary tables and the mask for one kind of layers. */
 struct attend {
-	struct ir_value *cos, *sin; /* [sequence, head_dim] */
-	struct ir_value *bias;
+	struct ir_value *cos, *sin; /* [sequence, 1, head_dim/2] */
+	struct ir_value *mask;
 };
 
 /* These norms have weights but no biases. */
@@ -189,7 +189,7 @@ attend_build(struct trace *t, const struct modernbert_config *c, enum modernbert
 {
 	static const char *const names[] = {"full", "local"};
 	struct attend a;
-	struct ir_value *angles, *inv, *keys = unmasked;
+	struct ir_value *angles, *inv;
 	char table[32];
 
 	tr_scope(t, "rope.%s", names[kind]);
@@ -197,13 +197,11 @@ attend_build(struct trace *t, const struct modernbert_config *c, enum modernbert
 	inv = blk_inv_freq(t, table, c->theta[kind], c->head_dim, 0, c->head_dim / 2);
 	angles = tr_iota(t, sym(SYM_SEQUENCE));
 	angles = blk_angles(t, angles, inv);
-	angles = tr_concat(t, 1, 2, angles, angles);
+	angles = blk_unsqueeze(t, angles, 1); /* [sequence, 1, head_dim/2] */
 	a.cos = tr_name(t, tr_cos(t, angles), "cos");
 	a.sin = tr_name(t, tr_sin(t, angles), "sin");
 	tr_scope(t, "lm.%s", names[kind]);
-	if (kind == MODERNBERT_LOCAL)
-		keys = near(t, c, unmasked);
-	a.bias = tr_name(t, tr_attention_bias(t, keys, IR_MASK_FULL), "bias");
+	a.mask = kind == MODERNBERT_LOCAL ? near(t, c, unmasked) : unmasked;
 	return a;
 }
 
@@ -227,12 +225,12 @@ attention(struct trace *t, const struct modernbert_config *c, const struct atten
 	q = part(t, y, 0, w, "q");
 	k = part(t, y, 1, w, "k");
 	v = part(t, y, 2, w, "v");
-	q = blk_heads_split(t, q, heads); /* [batch, heads, sequence, head_dim] */
-	k = blk_heads_split(t, k, heads);
-	v = blk_heads_split(t, v, heads);
+	q = blk_heads(t, q, heads); /* [batch, sequence, heads, head_dim] */
+	k = blk_heads(t, k, heads);
+	v = blk_heads(t, v, heads);
 	q = tr_name(t, tr_rope(t, q, with->cos, with->sin), "q.rope");
 	k = tr_name(t, tr_rope(t, k, with->cos, with->sin), "k.rope");
-	a = tr_attention(t, q, k, v, with->bias, 1 / sqrt((double)c->head_dim));
+	a = tr_attention(t, q, k, v, with->mask, IR_MASK_FULL, 1 / sqrt((double)c->head_dim));
 	a = blk_heads_merge(t, a);
 	a = blk_linear(t, a, w, BLK_NO_BIAS, "o", "lm.layers.%d.attn.Wo", il);
 	return tr_name(t, tr_add(t, x, a), "out");

@@ -26,11 +26,11 @@ block_norm(struct trace *t, struct ir_value *x, int il, int which)
 }
 
 /*
- * The attention bias with which a patch sees its window. Windows have `window` tokens on each side and
+ * The patches of its window, which a patch sees: bool [images, patches, patches]. Windows have `window` tokens on each side and
  * start at the top left; at the right and bottom edges they may be smaller.
  */
 static struct ir_value *
-window_bias(struct trace *t, const struct qwen_tower *v)
+window_mask(struct trace *t, const struct qwen_tower *v)
 {
 	struct ir_value *side = tr_i64(t, v->c->window * QWEN2VL_MERGE);
 	struct ir_value *window, *col, *across, *key, *same;
@@ -46,19 +46,18 @@ window_bias(struct trace *t, const struct qwen_tower *v)
 	window = blk_unsqueeze(t, window, 2);
 	same = tr_equal(t, window, key); /* [images, patches, patches] */
 	key = blk_unsqueeze(t, v->seen, 1);
-	same = tr_and(t, same, key);
-	return tr_name(t, tr_attention_bias(t, same, IR_MASK_FULL), "bias");
+	return tr_name(t, tr_and(t, same, key), "mask");
 }
 
 static struct ir_value *
-block(struct trace *t, const struct qwen_tower *v, struct ir_value *x, struct ir_value *bias, int il)
+block(struct trace *t, const struct qwen_tower *v, struct ir_value *x, struct ir_value *mask, int il)
 {
 	const int64_t inner = v->c->mlp_dim;
 	struct ir_value *y, *g, *u;
 
 	tr_scope(t, "vis.%02d.attn", il);
 	y = block_norm(t, x, il, 1);
-	x = qwen_tower_attention(t, v, x, y, bias, il);
+	x = qwen_tower_attention(t, v, x, y, mask, il);
 	tr_scope(t, "vis.%02d.mlp", il);
 	y = block_norm(t, x, il, 2);
 	g = blk_linear(t, y, inner, BLK_BIAS, "gate", "vis.blocks.%d.mlp.gate_proj",
@@ -77,10 +76,10 @@ qwen2_5vl_tower(struct trace *t, const struct qwen2vl_config *c, const struct qw
 	struct ir_value *window, *x;
 	int il;
 
-	window = window_bias(t, &v);
+	window = window_mask(t, &v);
 	x = qwen_tower_patches(t, &v, BLK_NO_BIAS); /* [images, patches, width] */
 	for (il = 0; il < c->vision.depth; il++)
-		x = block(t, &v, x, c->vision.whole[il] ? v.bias : window, il);
+		x = block(t, &v, x, c->vision.whole[il] ? v.seen : window, il);
 	tr_scope(t, "vis.merger");
 	x = norm(t, x, "vis.merger.ln_q");
 	return (struct qwen_features){.merged = qwen2vl_merge(t, &v, x, c->text.hidden_size)};

@@ -84,7 +84,7 @@ block(struct trace *t, const struct qwen_tower *v, struct ir_value *x, int il)
 
 	tr_scope(t, "vis.%02d.attn", il);
 	y = blk_layer_norm(t, x, EPS, "vis.blocks.%d.norm1", il);
-	x = qwen_tower_attention(t, v, x, y, v->bias, il);
+	x = qwen_tower_attention(t, v, x, y, v->seen, il);
 	tr_scope(t, "vis.%02d.mlp", il);
 	y = blk_layer_norm(t, x, EPS, "vis.blocks.%d.norm2", il);
 	y = blk_linear(t, y, v->c->mlp_dim, BLK_BIAS, "fc1", "vis.blocks.%d.mlp.linear_fc1", il);

@@ -104,25 +104,13 @@ deep_add(struct trace *t, struct ir_value *x, int il, const void *arg)
 	return il < b->n_deep ? tr_name(t, tr_add(t, x, b->deep[il]), "deep") : x;
 }
 
-/*
- * Each frequency rotates two numbers of a head, half a head apart. The table is doubled in each branch, not
- * after it, because OpenVINO 2025.4 and 2026.4 read a Concat of a branch's result with itself wrongly.
- */
-static struct ir_value *
-both_halves(struct trace *t, struct ir_value *angles)
-{
-	return tr_concat(t, angles->shape.rank - 1, 2, angles, angles); /* [..., head_dim] */
-}
-
 static struct ir_value *
 image_angles(struct trace *t, const void *arg)
 {
 	const struct build *b = arg;
 	const struct qwen2vl_images im = qwen2vl_images(t, &b->image, &b->in, b->flag);
-	struct ir_value *angles;
 
-	angles = qwen2vl_mrope(t, b->c, &im, &b->in); /* [batch, sequence, head_dim/2] */
-	return both_halves(t, angles);
+	return qwen2vl_mrope(t, b->c, &im, &b->in); /* [batch, sequence, head_dim/2] */
 }
 
 static struct ir_value *
@@ -132,7 +120,7 @@ rope_table(struct trace *t, const struct qwen2vl_config *c)
 			    c->text.head_dim / 2);
 }
 
-/* Positions 0, 1, ... for all kinds of tokens: float [sequence, head_dim]. */
+/* Positions 0, 1, ... for all kinds of tokens: float [sequence, head_dim/2]. */
 static struct ir_value *
 arange_angles(struct trace *t, const struct qwen2vl_config *c)
 {
@@ -141,8 +129,7 @@ arange_angles(struct trace *t, const struct qwen2vl_config *c)
 	tr_scope(t, "rope");
 	table = rope_table(t, c);
 	angles = tr_iota(t, sym(SYM_SEQUENCE));
-	angles = blk_angles(t, angles, table);
-	return both_halves(t, angles);
+	return blk_angles(t, angles, table);
 }
 
 /* The trained positions of a text without images: the number of the token among the unmasked tokens. */
@@ -157,22 +144,23 @@ text_angles(struct trace *t, const void *arg)
 	angles = tr_cast(t, b->in.unmasked, ELEM_I64);
 	angles = tr_cumsum(t, angles, 1);
 	angles = tr_sub(t, angles, tr_i64(t, 1));
-	angles = blk_angles(t, angles, table); /* [batch, sequence, head_dim/2] */
-	return both_halves(t, angles);
+	return blk_angles(t, angles, table); /* [batch, sequence, head_dim/2] */
 }
 
-/* Rotary angles of all tokens: float [sequence, head_dim], or [batch, 1, sequence, head_dim], the same for all heads. */
+/* Rotary angles of all tokens: float [sequence, 1, head_dim/2], or [batch, sequence, 1, head_dim/2], the same for all heads. */
 static struct ir_value *
 angles_build(struct trace *t, const struct build *b, enum variant v, const struct model_options *o,
 	     struct ir_value *any_image)
 {
 	struct ir_value *angles;
 
-	if (v == VARIANT_TEXT || o->positions_arange)
-		return arange_angles(t, b->c);
+	if (v == VARIANT_TEXT || o->positions_arange) {
+		angles = arange_angles(t, b->c);
+		return blk_unsqueeze(t, angles, 1);
+	}
 	tr_scope(t, "mrope");
 	angles = v == VARIANT_IMAGE ? image_angles(t, b) : tr_if(t, any_image, image_angles, text_angles, b);
-	return blk_unsqueeze(t, angles, 1);
+	return blk_unsqueeze(t, angles, 2);
 }
 
 /* The embeddings of the tokens: float [batch, sequence, hidden]. `any` is set in the unified graph. */
@@ -233,7 +221,6 @@ qwen_build(struct trace *t, const void *config, enum variant v, const struct mod
 				  .qk_norm = c->text.qk_norm,
 				  .after = deep_add,
 				  .after_arg = &b};
-	const enum ir_mask mask = c->sees_all && !o->mask_causal ? IR_MASK_FULL : IR_MASK_CAUSAL;
 	struct decoder_attention attention;
 	struct ir_value *angles, *x, *any = NULL;
 
@@ -249,8 +236,8 @@ qwen_build(struct trace *t, const void *config, enum variant v, const struct mod
 		x = v == VARIANT_IMAGE ? with_images(t, &b) : tr_if(t, any, with_images, without_images, &b);
 		deep_split(t, &b, x);
 	}
-	tr_scope(t, "lm");
-	attention.bias = tr_name(t, tr_attention_bias(t, b.in.unmasked, mask), "bias");
+	attention.mask = b.in.unmasked;
+	attention.see = c->sees_all && !o->mask_causal ? IR_MASK_FULL : IR_MASK_CAUSAL;
 	b.x = decoder_build(t, &d, b.x, &attention); /* [batch, sequence, hidden] */
 	return head(t, &b);
 }

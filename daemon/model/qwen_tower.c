@@ -35,7 +35,7 @@ places(struct trace *t, struct qwen_tower *v, struct ir_value *size)
 	v->col = tr_name(t, tr_add(t, col, inner), "col");
 }
 
-/* Angles of both coordinates: float [images, 1, patches, head_dim]. */
+/* Angles of both coordinates: float [images, patches, 1, head_dim/2]. */
 static struct ir_value *
 angles_of(struct trace *t, const struct qwen_tower *v)
 {
@@ -46,8 +46,7 @@ angles_of(struct trace *t, const struct qwen_tower *v)
 	row = blk_angles(t, v->row, inv);
 	col = blk_angles(t, v->col, inv);
 	angles = tr_concat(t, 2, 2, row, col); /* [images, patches, head_dim/2] */
-	angles = tr_concat(t, 2, 2, angles, angles);
-	return blk_unsqueeze(t, angles, 1);
+	return blk_unsqueeze(t, angles, 2);
 }
 
 struct qwen_tower
@@ -65,7 +64,6 @@ qwen_tower_begin(struct trace *t, const struct qwen2vl_vision *c, const struct q
 	v.sin = tr_name(t, tr_sin(t, angles), "sin");
 	p = tr_iota(t, sym(SYM_PATCHES));
 	v.seen = tr_name(t, tr_less(t, p, size), "seen");
-	v.bias = tr_name(t, tr_attention_bias(t, v.seen, IR_MASK_FULL), "bias");
 	return v;
 }
 
@@ -93,7 +91,7 @@ qwen_tower_patches(struct trace *t, const struct qwen_tower *v, enum blk_bias bi
 	return tr_name(t, x, "patch_embed");
 }
 
-/* Splits the heads of q, k or v: [images, heads, patches, head_dim]. */
+/* Splits the heads of q, k or v: [images, patches, heads, head_dim]. */
 static struct ir_value *
 qkv_part(struct trace *t, const struct qwen_tower *v, struct ir_value *qkv, int which)
 {
@@ -102,12 +100,12 @@ qkv_part(struct trace *t, const struct qwen_tower *v, struct ir_value *qkv, int 
 
 	part = tr_slice(t, qkv, 2, which * width, (which + 1) * width);
 	part = tr_name(t, part, "%c", "qkv"[which]);
-	return blk_heads_split(t, part, v->c->num_heads);
+	return blk_heads(t, part, v->c->num_heads);
 }
 
 struct ir_value *
 qwen_tower_attention(struct trace *t, const struct qwen_tower *v, struct ir_value *x, struct ir_value *y,
-		     struct ir_value *bias, int il)
+		     struct ir_value *mask, int il)
 {
 	const int64_t width = v->c->embed_dim;
 	struct ir_value *qkv, *q, *k, *val, *a;
@@ -118,7 +116,7 @@ qwen_tower_attention(struct trace *t, const struct qwen_tower *v, struct ir_valu
 	val = qkv_part(t, v, qkv, 2);
 	q = tr_name(t, tr_rope(t, q, v->cos, v->sin), "q.rope");
 	k = tr_name(t, tr_rope(t, k, v->cos, v->sin), "k.rope");
-	a = tr_attention(t, q, k, val, bias, 1 / sqrt((double)v->c->head_dim));
+	a = tr_attention(t, q, k, val, mask, IR_MASK_FULL, 1 / sqrt((double)v->c->head_dim));
 	a = blk_heads_merge(t, a); /* [images, patches, width] */
 	a = blk_linear(t, a, width, BLK_BIAS, "proj", "vis.blocks.%d.attn.proj", il);
 	return tr_name(t, tr_add(t, x, a), "out");

@@ -36,9 +36,7 @@ struct qwen_tower {
 		*col; /* int64 [images, patches]: position of a patch; for padding, the position of some
                        * patch */
 	struct ir_value *seen;      /* bool [images, patches]: not padding */
-	struct ir_value *cos, *sin; /* [images, 1, patches, head_dim] */
-	struct ir_value *bias;      /* for attention in which a patch sees all patches of its image, and no
-                                     * padding */
+	struct ir_value *cos, *sin; /* [images, patches, 1, head_dim/2] */
 };
 
 struct qwen_tower qwen_tower_begin(struct trace *t, const struct qwen2vl_vision *c,
@@ -47,9 +45,9 @@ struct qwen_tower qwen_tower_begin(struct trace *t, const struct qwen2vl_vision 
 /* The patch embedding: [images, patches, width]. */
 struct ir_value *qwen_tower_patches(struct trace *t, const struct qwen_tower *v, enum blk_bias bias);
 
-/* x + attention of block il over y, the normed x; `bias` says which patches a patch sees. */
+/* x + attention of block il over y, the normed x; `mask`, of tr_attention(), says which patches a patch sees. */
 struct ir_value *qwen_tower_attention(struct trace *t, const struct qwen_tower *v, struct ir_value *x,
-				      struct ir_value *y, struct ir_value *bias, int il);
+				      struct ir_value *y, struct ir_value *mask, int il);
 
 /* Joins the four patches of a token: [images*patches/4, 4*width]. */
 struct ir_value *qwen_tower_group(struct trace *t, struct ir_value *x);

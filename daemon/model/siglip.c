@@ -37,9 +37,9 @@ siglip_config_read(const struct config_scope *s, const char *const types[], stru
 	return 0;
 }
 
-/* bias or NULL */
+/* seen or NULL */
 static struct ir_value *
-attention(struct trace *t, const struct siglip_config *c, struct ir_value *x, struct ir_value *bias, int il)
+attention(struct trace *t, const struct siglip_config *c, struct ir_value *x, struct ir_value *seen, int il)
 {
 	const double head_dim = (double)c->head_dim;
 	const int64_t w = c->hidden_size;
@@ -50,10 +50,10 @@ attention(struct trace *t, const struct siglip_config *c, struct ir_value *x, st
 	q = blk_linear(t, y, w, BLK_BIAS, "q", "vis.encoder.layers.%d.self_attn.q_proj", il);
 	k = blk_linear(t, y, w, BLK_BIAS, "k", "vis.encoder.layers.%d.self_attn.k_proj", il);
 	v = blk_linear(t, y, w, BLK_BIAS, "v", "vis.encoder.layers.%d.self_attn.v_proj", il);
-	q = blk_heads_split(t, q, c->num_attention_heads); /* [images, heads, patches, head_dim] */
-	k = blk_heads_split(t, k, c->num_attention_heads);
-	v = blk_heads_split(t, v, c->num_attention_heads);
-	a = tr_attention(t, q, k, v, bias, 1 / sqrt(head_dim));
+	q = blk_heads(t, q, c->num_attention_heads); /* [images, patches, heads, head_dim] */
+	k = blk_heads(t, k, c->num_attention_heads);
+	v = blk_heads(t, v, c->num_attention_heads);
+	a = tr_attention(t, q, k, v, seen, IR_MASK_FULL, 1 / sqrt(head_dim));
 	a = blk_heads_merge(t, a); /* [images, patches, width] */
 	a = blk_linear(t, a, w, BLK_BIAS, "o", "vis.encoder.layers.%d.self_attn.out_proj", il);
 	return tr_name(t, tr_add(t, x, a), "out");
@@ -123,7 +123,7 @@ siglip_build(struct trace *t, const struct siglip_config *c, struct ir_value *pi
 	tr_scope(t, "vis");
 	x = embed(t, c, pixels, part);
 	for (il = 0; il < c->num_hidden_layers; il++) {
-		x = attention(t, c, x, part ? part->bias : NULL, il);
+		x = attention(t, c, x, part ? part->seen : NULL, il);
 		x = mlp(t, c, x, il);
 	}
 	tr_scope(t, "vis");

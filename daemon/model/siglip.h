@@ -29,7 +29,7 @@ int siglip_config_read(const struct config_scope *s, const char *const types[], 
 /* For images that do not fill their square. */
 struct siglip_part {
 	struct ir_value *place; /* int64 [images, patches]: row of the table of positions */
-	struct ir_value *bias;  /* from tr_attention_bias(): which patches are seen */
+	struct ir_value *seen;  /* bool [images, patches]: which patches are seen */
 };
 
 /*

@@ -352,7 +352,7 @@ part_build(struct trace *t, const struct tiles_config *c, const struct tiles *im
 {
 	const int64_t s = side(c);
 	struct siglip_part part;
-	struct ir_value *valid, *flat, *table, *row, *col;
+	struct ir_value *valid, *table, *row, *col;
 
 	tr_scope(t, "vis.pos");
 	valid = patches_seen(t, &c->vision, im);
@@ -365,8 +365,7 @@ part_build(struct trace *t, const struct tiles_config *c, const struct tiles *im
 	row = tr_add(t, row, col);
 	row = tr_where(t, valid, row, tr_i64(t, 0));
 	part.place = tr_reshape(t, row, shape_of(2, axis(valid, 0), n(s * s)));
-	flat = tr_reshape(t, valid, shape_of(2, axis(valid, 0), n(s * s)));
-	part.bias = tr_name(t, tr_attention_bias(t, flat, IR_MASK_FULL), "bias");
+	part.seen = tr_reshape(t, valid, shape_of(2, axis(valid, 0), n(s * s)));
 	return part;
 }
 

@@ -24,6 +24,20 @@ emit_no_memory(struct emit *em)
 				   em->graph->name);
 }
 
+void
+emit_fail(struct emit *em, const char *fmt, ...)
+{
+	char msg[sizeof(em->e->msg)];
+	va_list ap;
+
+	if (em->code)
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(msg, sizeof(msg), fmt, ap);
+	va_end(ap);
+	em->code = err_set(em->e, E_EXPORT, "'%s': %s", em->prefix, msg);
+}
+
 struct emit_place
 emit_enter(struct emit *em, struct emit_list *nodes, const char *prefix, bool half)
 {
@@ -61,20 +75,6 @@ emit_take_copy(struct emit *em, const void *data, size_t len)
 	return p ? memcpy(p, data, len) : NULL;
 }
 
-char *
-emit_take_str(struct emit *em, const char *fmt, ...)
-{
-	_cleanup_free_ char *s = NULL;
-	va_list ap;
-
-	va_start(ap, fmt);
-	s = str_vprintf(fmt, ap);
-	va_end(ap);
-	if (!s)
-		emit_no_memory(em);
-	return s ? emit_take_copy(em, s, strlen(s) + 1) : NULL;
-}
-
 void
 emit_list_add(struct emit *em, struct emit_list *l, void *p)
 {
@@ -94,9 +94,34 @@ emit_list_add(struct emit *em, struct emit_list *l, void *p)
 }
 
 const char *
+emit_format(struct emit *em, const char *fmt, ...)
+{
+	_cleanup_free_ char *s = NULL;
+	const char *copy;
+	va_list ap;
+
+	va_start(ap, fmt);
+	s = str_vprintf(fmt, ap);
+	va_end(ap);
+	copy = s ? emit_take_copy(em, s, strlen(s) + 1) : NULL;
+	if (!copy)
+		emit_no_memory(em);
+	return copy ? copy : "";
+}
+
+const char *
 emit_name(struct emit *em, const char *suffix)
 {
-	return *suffix ? emit_take_str(em, "%s/%s", em->prefix, suffix) : em->prefix;
+	return *suffix ? emit_format(em, "%s/%s", em->prefix, suffix) : em->prefix;
+}
+
+void
+emit_output_named(struct emit *em, const char *name)
+{
+	if (em->code)
+		return;
+	assert(em->last->n_output < EMIT_OUT_MAX);
+	em->last->output[em->last->n_output++] = STR(name);
 }
 
 const char *
@@ -104,10 +129,8 @@ emit_output(struct emit *em, const char *suffix)
 {
 	const char *name = emit_name(em, suffix);
 
-	if (em->code)
-		return "";
-	em->last->output[em->last->n_output++] = STR(name);
-	return name;
+	emit_output_named(em, name);
+	return em->code ? "" : name;
 }
 
 const char *
@@ -115,7 +138,8 @@ emit_node(struct emit *em, const char *suffix_node, const char *suffix_out, cons
 	  const char *const *in, size_t n_in)
 {
 	Onnx__NodeProto *n = emit_take(em, sizeof(*n));
-	char **names = emit_take(em, (n_in + 2) * sizeof(*names)); /* inputs, then at most two outputs */
+	struct emit_slot *slot = emit_take(em, sizeof(*slot));
+	char **names = emit_take(em, (n_in + EMIT_OUT_MAX) * sizeof(*names));
 
 	if (em->code)
 		return "";
@@ -125,7 +149,8 @@ emit_node(struct emit *em, const char *suffix_node, const char *suffix_out, cons
 	n->output = names + n_in;
 	n->name = STR(emit_name(em, suffix_node));
 	n->op_type = STR(type);
-	emit_list_add(em, em->nodes, n);
+	slot->node = n;
+	emit_list_add(em, em->nodes, slot);
 	if (!tally_add(&em->job->tally, type))
 		emit_no_memory(em);
 	em->last = n;

@@ -40,6 +40,12 @@ int emit_graph(struct emit_job *job, struct err *e);
 #define emit_op(em, suffix, type, ...) emit_node(em, suffix, suffix, type, EMIT_NAMES(__VA_ARGS__))
 #define emit_result(em, type, ...) emit_node(em, "", "", type, EMIT_NAMES(__VA_ARGS__))
 
+/* Records a failure that a lowering finds, E_EXPORT, unless there was one before. */
+void emit_fail(struct emit *em, const char *fmt, ...) _printf_(2, 3);
+
+/* A string that lives as long as the graph. */
+const char *emit_format(struct emit *em, const char *fmt, ...) _printf_(2, 3);
+
 /* Names the node and its output separately, for a lowering whose main node is not its last one. */
 const char *emit_node(struct emit *em, const char *suffix_node, const char *suffix_out, const char *type,
 		      const char *const *in, size_t n_in);
@@ -56,6 +62,15 @@ void emit_attr_branch(struct emit *em, const char *name, struct emit_branch *b);
 
 /* Emits the nodes of a block, for emit_attr_branch(). */
 struct emit_branch *emit_branch(struct emit *em, const char *suffix, const struct ir_block *b);
+
+/*
+ * A body that a lowering writes itself: the nodes that are added between begin and end. Its inputs, which are scalars, and its outputs are in
+ * the order of the calls; an output must be made by a node of the body. float32 means the precision at hand.
+ */
+struct emit_branch *emit_body_begin(struct emit *em);
+const char *emit_body_input(struct emit *em, struct emit_branch *b, const char *suffix, enum elem elem);
+void emit_body_output(struct emit *em, struct emit_branch *b, const char *name, enum elem elem);
+void emit_body_end(struct emit *em, struct emit_branch *b, const char *suffix);
 
 /*
  * Returns an input of a lowering, in the precision of its node. Weights and tables become initializers of
@@ -88,10 +103,12 @@ const char *emit_shape(struct emit *em, const struct shape *s);
 const char *emit_in_transposed(struct emit *em, const struct ir_value *v);
 
 /*
- * Returns the sine of a ROPE with its first half negated. It is computed once, where the sine itself is
- * computed.
+ * What several lowerings need is made once: from the value v alone, right behind it, with names "V/suffix"; or, without v, from
+ * inputs and sizes, before all other nodes, with names "NAME/suffix". make() adds the nodes and returns the name of the last.
  */
-const char *emit_in_sine(struct emit *em, const struct ir_value *v);
+typedef const char *(*emit_make_fn)(struct emit *em, const void *arg);
+const char *emit_once(struct emit *em, const struct ir_value *v, const char *name, emit_make_fn make,
+		      const void *arg);
 
 /*
  * Compute a part of a float16 node in float32. emit_island() returns x as float32; until emit_island_end(), inputs and constants
@@ -109,6 +126,7 @@ const char *emit_i64(struct emit *em, int64_t v);
 const char *emit_i64s(struct emit *em, size_t n, const int64_t *v);
 const char *emit_f32(struct emit *em, double v);
 const char *emit_zeros(struct emit *em, int64_t n); /* float32 [n] */
+const char *emit_bool(struct emit *em, bool v);
 
 /* A symbolic size at run time: int64 [1]. Computed once, before all other nodes. */
 const char *emit_dim(struct emit *em, struct dim d);

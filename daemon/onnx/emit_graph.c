@@ -1,73 +1,13 @@
-/* Whole graphs: the nodes of a block in order, branches and run-time sizes. */
+/* Whole graphs: their inputs, their output, and run-time sizes. */
 #include "emit_private.h"
 
 #include "base/str.h"
 #include "front.h"
-#include "lower.h"
 
 struct known_dim {
 	struct dim dim;
 	const char *name;
 };
-
-/* ---- sines ---- */
-
-static void
-sines_mark(struct emit *em)
-{
-	const struct ir_node *n;
-	size_t i;
-
-	for (i = 0; i < em->graph->n_value; i++) {
-		n = em->graph->value[i]->node;
-		if (n && n->op == OP_ROPE)
-			em->value[n->in[2]->id].is_sine = true;
-	}
-}
-
-static const char *
-sine_name(struct emit *em, const struct ir_value *v)
-{
-	return emit_take_str(em, "%s/signed", v->name);
-}
-
-/* Multiplies a sine by [-1, ..., -1, 1, ..., 1] where it has just been computed. */
-static void
-sine_make(struct emit *em, const struct ir_value *v)
-{
-	const struct dim *last = &v->shape.dim[v->shape.rank - 1];
-	const int64_t dims[] = {last->num};
-	float *sign = emit_take(em, (size_t)last->num * sizeof(*sign));
-	struct emit_place back;
-	int64_t i;
-
-	for (i = 0; sign && i < last->num; i++)
-		sign[i] = i < last->num / 2 ? -1 : 1;
-	if (!sign)
-		return;
-	back = emit_enter(em, em->nodes, v->name, em->job->options->half); /* like ROPE, the only op that
-                                                                            * uses it */
-	(void)emit_op(em, "signed", "Mul", emit_in(em, v), emit_table(em, NULL, ELEM_F32, 1, dims, sign));
-	emit_leave(em, back);
-}
-
-const char *
-emit_in_sine(struct emit *em, const struct ir_value *v)
-{
-	return sine_name(em, v);
-}
-
-/* Does the same for sines that are inputs or tables, which no node computes. */
-static void
-sines_make_given(struct emit *em)
-{
-	size_t i;
-
-	em->nodes = &em->prelude;
-	for (i = 0; i < em->graph->n_value; i++)
-		if (em->value[i].is_sine && em->graph->value[i]->kind != IR_RESULT)
-			sine_make(em, em->graph->value[i]);
-}
 
 /* ---- sizes ---- */
 
@@ -140,7 +80,7 @@ emit_dim(struct emit *em, struct dim d)
 	if (!known)
 		return "";
 	known->dim = d;
-	known->name = emit_take_str(em, "dim.%s", dim_str(d, text, sizeof(text)));
+	known->name = emit_format(em, "dim.%s", dim_str(d, text, sizeof(text)));
 	emit_list_add(em, &em->dims, known);
 	back = emit_enter(em, &em->prelude, known->name, em->half);
 	dim_emit(em, d);
@@ -157,7 +97,7 @@ emit_shape(struct emit *em, const struct shape *s)
 	size_t i;
 	int k;
 
-	name = emit_take_str(em, "shape.%s", shape_str(s, text, sizeof(text)));
+	name = emit_format(em, "shape.%s", shape_str(s, text, sizeof(text)));
 	for (i = 0; i < em->shapes.n && em->code == 0; i++)
 		if (strcmp(em->shapes.at[i], name) == 0)
 			return name;
@@ -183,144 +123,6 @@ emit_range(struct emit *em, const char *suffix, struct dim d)
 
 /* ---- graphs ---- */
 
-static Onnx__ValueInfoProto *
-value_info(struct emit *em, const struct ir_value *v, const char *name, int32_t type)
-{
-	struct {
-		Onnx__ValueInfoProto info;
-		Onnx__TypeProto type;
-		Onnx__TypeProto__Tensor tensor;
-		Onnx__TensorShapeProto shape;
-		Onnx__TensorShapeProto__Dimension dim[IR_RANK_MAX], *dims[IR_RANK_MAX];
-	} *p = emit_take(em, sizeof(*p));
-	const struct dim *d;
-	char text[128];
-	int i;
-
-	if (!p)
-		return NULL;
-	onnx__value_info_proto__init(&p->info);
-	onnx__type_proto__init(&p->type);
-	onnx__type_proto__tensor__init(&p->tensor);
-	onnx__tensor_shape_proto__init(&p->shape);
-	p->info.name = STR(name);
-	p->info.type = &p->type;
-	p->type.tensor_type = &p->tensor;
-	p->tensor.has_elem_type = true;
-	p->tensor.elem_type = type;
-	p->tensor.shape = &p->shape;
-	p->shape.n_dim = (size_t)v->shape.rank;
-	p->shape.dim = p->dims;
-	for (i = 0; i < v->shape.rank; i++) {
-		d = &v->shape.dim[i];
-		p->dims[i] = &p->dim[i];
-		onnx__tensor_shape_proto__dimension__init(&p->dim[i]);
-		p->dim[i].has_dim_value = dim_is_const(*d);
-		if (p->dim[i].has_dim_value)
-			p->dim[i].dim_value = d->num;
-		else
-			p->dim[i].dim_param = emit_take_str(em, "%s", dim_str(*d, text, sizeof(text)));
-	}
-	return &p->info;
-}
-
-static void
-block_lower(struct emit *em, const struct ir_block *b)
-{
-	const struct ir_node *n;
-	size_t i;
-
-	for (i = 0; i < b->n && em->code == 0; i++) {
-		n = b->node[i];
-		em->prefix = em->value[n->out->id].name;
-		em->half = emit_node_half(em, n);
-		target_lowering(em->target, n->op)(em, n);
-		emit_cast_reserve(em, n->out);
-		if (em->value[n->out->id].is_sine)
-			sine_make(em, n->out);
-	}
-}
-
-/*
- * Returns the name of the result in the current precision. ONNX wants a branch's result to be made inside the branch, so a
- * value from outside goes through an Identity.
- */
-static const char *
-result_name(struct emit *em, const struct ir_block *b, const struct ir_value *v, const char *suffix)
-{
-	size_t i;
-
-	for (i = 0; i < b->n; i++)
-		if (b->node[i]->out == v)
-			return emit_in(em, v);
-	return emit_op(em, suffix, "Identity", emit_in(em, v));
-}
-
-/* Closes the gaps that were reserved for casts and not used. */
-static void
-holes_close(struct emit_list *l)
-{
-	size_t i, n = 0;
-
-	for (i = 0; i < l->n; i++)
-		if (l->at[i])
-			l->at[n++] = l->at[i];
-	l->n = n;
-}
-
-static void
-graph_fill(struct emit *em, Onnx__GraphProto *g, const char *name, struct emit_list *nodes,
-	   const struct ir_value *v, const char *output, int32_t type)
-{
-	Onnx__ValueInfoProto **info = emit_take(em, sizeof(*info));
-
-	if (!info)
-		return;
-	*info = value_info(em, v, output, type);
-	holes_close(nodes);
-	g->name = STR(name);
-	g->n_node = nodes->n;
-	g->node = (Onnx__NodeProto **)nodes->at;
-	g->n_output = 1;
-	g->output = info;
-}
-
-/* What a branch quantized is not seen outside it. */
-static void
-inputs_forget(struct emit *em, const struct emit_list *nodes)
-{
-	struct known_input *known;
-	size_t i;
-
-	for (i = 0; i < em->inputs.n; i++) {
-		known = em->inputs.at[i];
-		if (known->nodes == nodes)
-			known->value = NULL;
-	}
-}
-
-struct emit_branch *
-emit_branch(struct emit *em, const char *suffix, const struct ir_block *b)
-{
-	struct emit_branch *branch = emit_take(em, sizeof(*branch));
-	struct emit_list nodes = {.n = 0};
-	const char *prefix = em->prefix, *output;
-	struct emit_place back;
-
-	if (!branch)
-		return NULL;
-	onnx__graph_proto__init(&branch->proto);
-	back = emit_enter(em, &nodes, prefix, false);
-	block_lower(em, b);
-	(void)emit_enter(em, &nodes, prefix, false); /* each of its nodes changed the current value */
-	output = result_name(em, b, b->result, suffix);
-	graph_fill(em, &branch->proto, emit_name(em, suffix), &nodes, b->result, output,
-		   elem_onnx(b->result->elem));
-	inputs_forget(em, &nodes);
-	emit_leave(em, back);
-	return branch;
-}
-
 /* The declared inputs of the graph, which are those of the file unless the front makes them. */
 static void
 inputs_list(struct emit *em, struct emit_list *ret)
@@ -332,7 +134,7 @@ inputs_list(struct emit *em, struct emit_list *ret)
 		v = em->graph->value[i];
 		if (v->kind != IR_INPUT)
 			continue;
-		emit_list_add(em, ret, value_info(em, v, v->name, elem_onnx(v->elem)));
+		emit_list_add(em, ret, emit_value_info(em, v, v->name, elem_onnx(v->elem)));
 		if (em->job->options->optional_images)
 			emit_default_none(em, v);
 	}
@@ -345,7 +147,8 @@ inputs_fill(struct emit *em, Onnx__GraphProto *g)
 	struct emit_list inputs = {.n = 0};
 
 	if (em->job->front)
-		emit_list_add(em, &inputs, value_info(em, &picture, picture.name, elem_onnx(picture.elem)));
+		emit_list_add(em, &inputs,
+			      emit_value_info(em, &picture, picture.name, elem_onnx(picture.elem)));
 	else
 		inputs_list(em, &inputs);
 	g->n_input = inputs.n;
@@ -376,7 +179,7 @@ output_rename(struct emit *em)
 	if (!em->graph->output)
 		return;
 	known = &em->value[em->graph->output->id];
-	known->name = output_fits(em) ? output_name_get(em) : emit_take_str(em, "%s/uncast", known->name);
+	known->name = output_fits(em) ? output_name_get(em) : emit_format(em, "%s/uncast", known->name);
 }
 
 static const char *
@@ -388,7 +191,7 @@ output_emit(struct emit *em)
 	em->prefix = em->graph->name;
 	em->half = em->job->options->output_half;
 	if (output_fits(em))
-		return result_name(em, &em->graph->block, v, "output");
+		return emit_block_result(em, &em->graph->block, v, "output");
 	em->prefix = output_name_get(em);
 	x = emit_result(em, "Cast", em->value[v->id].name);
 	emit_attr_int(em, "to", elem_onnx(em->half ? ELEM_F16 : ELEM_F32));
@@ -412,12 +215,14 @@ outputs_fill(struct emit *em, Onnx__GraphProto *g, struct emit_list *nodes, cons
 	struct emit_list made = {.n = 0};
 
 	if (output) {
-		graph_fill(em, g, em->graph->name, nodes, output, output_name,
-			   em->job->options->output_half ? elem_onnx(ELEM_F16) : elem_onnx(output->elem));
+		emit_graph_fill(em, g, em->graph->name, nodes, output, output_name,
+				em->job->options->output_half ? elem_onnx(ELEM_F16)
+							      : elem_onnx(output->elem));
 		return;
 	}
 	inputs_list(em, &made);
 	g->name = STR(em->graph->name);
+	emit_slots_flatten(em, nodes);
 	g->n_node = nodes->n;
 	g->node = (Onnx__NodeProto **)nodes->at;
 	g->n_output = made.n;
@@ -436,14 +241,12 @@ graph_emit(struct emit *em)
 		return em->code;
 	emit_halves(em);
 	output_rename(em);
-	sines_mark(em);
-	sines_make_given(em);
 	em->nodes = &front;
 	em->half = false;
 	if (em->job->front)
 		front_emit(em, em->job->front);
 	em->nodes = &nodes;
-	block_lower(em, &em->graph->block);
+	emit_block(em, &em->graph->block);
 	if (em->graph->output)
 		output_name = output_emit(em);
 	list_append(em, &all, &front);

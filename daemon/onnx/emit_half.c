@@ -56,37 +56,18 @@ cast(struct emit *em, const char *suffix, const char *x, bool half)
 	return x;
 }
 
-void
-emit_cast_reserve(struct emit *em, const struct ir_value *v)
+static const char *
+other_make(struct emit *em, const void *value)
 {
-	struct known_value *known = &em->value[v->id];
+	const struct known_value *known = value;
 
-	if (!em->job->options->half || !is_float(v))
-		return;
-	known->nodes = em->nodes;
-	known->cast_at = em->nodes->n;
-	emit_list_add(em, em->nodes, NULL);
+	return cast(em, known->half ? "float" : "half", known->name, !known->half);
 }
 
 const char *
 emit_cast_known(struct emit *em, const struct ir_value *v)
 {
-	struct known_value *known = &em->value[v->id];
-	struct emit_list one = {.n = 0};
-	struct emit_place back;
-
-	if (known->other)
-		return known->other;
-	back = emit_enter(em, &one, known->name, em->half);
-	known->other = cast(em, known->half ? "float" : "half", known->name, !known->half);
-	emit_leave(em, back);
-	if (em->code)
-		return "";
-	if (known->nodes)
-		known->nodes->at[known->cast_at] = one.at[0];
-	else
-		emit_list_add(em, &em->prelude, one.at[0]);
-	return known->other;
+	return emit_once(em, v, "cast", other_make, &em->value[v->id]);
 }
 
 const char *

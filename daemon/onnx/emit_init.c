@@ -64,7 +64,7 @@ emit_table(struct emit *em, const char *name, enum elem elem, size_t n_dims, con
 		if (tensor_equals(t, type, n_dims, dims, copy, len))
 			return t->name;
 	}
-	t = tensor_new(em, name ? name : emit_take_str(em, "const.%zu", em->initializers.n), type, n_dims,
+	t = tensor_new(em, name ? name : emit_format(em, "const.%zu", em->initializers.n), type, n_dims,
 		       dims);
 	if (!t)
 		return "";
@@ -105,6 +105,12 @@ emit_zeros(struct emit *em, int64_t n)
 	return zeros ? emit_table(em, NULL, ELEM_F32, 1, &n, zeros) : "";
 }
 
+const char *
+emit_bool(struct emit *em, bool v)
+{
+	return emit_table(em, NULL, ELEM_BOOL, 0, NULL, &v);
+}
+
 void
 emit_default_none(struct emit *em, const struct ir_value *v)
 {
@@ -128,9 +134,9 @@ external_set(struct emit *em, Onnx__TensorProto *t, const struct extdata_place *
 {
 	char file[EXTDATA_NAME_LEN];
 	const char *const pairs[3][2] = {
-		{"location", emit_take_str(em, "%s", extdata_file_name(em->job->data, place->file, file))},
-		{"offset", emit_take_str(em, "%" PRIu64, place->offset)},
-		{"length", emit_take_str(em, "%" PRIu64, place->len)},
+		{"location", emit_format(em, "%s", extdata_file_name(em->job->data, place->file, file))},
+		{"offset", emit_format(em, "%" PRIu64, place->offset)},
+		{"length", emit_format(em, "%" PRIu64, place->len)},
 	};
 	Onnx__StringStringEntryProto *entry = emit_take(em, ARRAY_LEN(pairs) * sizeof(*entry));
 	Onnx__StringStringEntryProto **entries = emit_take(em, ARRAY_LEN(pairs) * sizeof(*entries));
@@ -271,7 +277,7 @@ weight_store(struct emit *em, const struct ir_value *v, bool transposed)
 		dims[0] = form.cols;
 		dims[1] = form.rows;
 	}
-	*name = emit_take_str(em, "%s%s%s", v->name, transposed ? ".T" : "", store->suffix);
+	*name = emit_format(em, "%s%s%s", v->name, transposed ? ".T" : "", store->suffix);
 	tensor_store(em, *name, v->weight, &form, n_dims, dims);
 	return em->code ? "" : *name;
 }
@@ -316,7 +322,7 @@ unsmooth_store(struct emit *em, const struct rounded *m)
 	const int64_t dims[] = {(int64_t)m->cols};
 	struct known_input *known = emit_known_input(em, m->input);
 
-	return known ? floats_store(em, &known->unsmooth, emit_take_str(em, "%s.unsmooth", m->input->name),
+	return known ? floats_store(em, &known->unsmooth, emit_format(em, "%s.unsmooth", m->input->name),
 				    m->weight, m->input->unsmooth, 1, dims)
 		     : "";
 }
@@ -338,13 +344,13 @@ emit_in_rounded(struct emit *em, const struct ir_value *v, struct emit_rounded *
 	dims[0] = (int64_t)(m->input ? m->cols : m->rows);
 	dims[1] = (int64_t)(m->input ? m->rows : m->cols);
 	if (!known->rounded) {
-		known->rounded = emit_take_str(em, "%s%s.int8", v->name, m->input ? ".T" : "");
+		known->rounded = emit_format(em, "%s%s.int8", v->name, m->input ? ".T" : "");
 		tensor_store(em, known->rounded, v->weight, &form, 2, dims);
 	}
 	ret->weight = em->code ? "" : known->rounded;
 	dims[0] = (int64_t)m->rows;
 	dims[1] = 1;
-	ret->scale = floats_store(em, &known->scale, emit_take_str(em, "%s.scale", v->name), v->weight,
+	ret->scale = floats_store(em, &known->scale, emit_format(em, "%s.scale", v->name), v->weight,
 				  m->scale, m->input ? 1 : 2, dims);
 	if (m->input && m->input->unsmooth)
 		ret->unsmooth = unsmooth_store(em, m);
@@ -374,7 +380,7 @@ table_get(struct emit *em, const struct ir_value *v)
 	const char *suffix = em->half && v->elem == ELEM_F32 ? stores[STORE_F16].suffix : "";
 
 	if (!*name)
-		*name = emit_table(em, emit_take_str(em, "%s%s", v->name, suffix), v->elem, n_dims, dims,
+		*name = emit_table(em, emit_format(em, "%s%s", v->name, suffix), v->elem, n_dims, dims,
 				   v->data);
 	return *name;
 }

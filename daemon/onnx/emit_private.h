@@ -7,11 +7,18 @@
 #include "proto/onnx.pb-c.h"
 #include "target.h"
 
+#define EMIT_OUT_MAX 4                  /* of a node */
 #define STR(s) ((char *)(uintptr_t)(s)) /* protobuf-c's structs lack const; packing does not change them */
 
 struct emit_list {
 	void **at;
 	size_t n, cap;
+};
+
+/* A node, and the nodes that make something of its result alone (emit_once()): these come right behind it. */
+struct emit_slot {
+	Onnx__NodeProto *node;
+	struct emit_list after; /* struct emit_slot */
 };
 
 /* ONNX names of an IR value; NULL until needed. */
@@ -20,12 +27,8 @@ struct known_value {
 	const char *stored[2][2];    /* only for these: the initializer, float32 or float16, plain or
                                    * transposed */
 	const char *rounded, *scale; /* of a weight in 8 bits: the initializers */
-	bool half;                   /* it is float16 ... */
-	const char *other;           /* ... and this is its name as float32, or the other way round */
-	struct emit_list
-		*nodes; /* position of the cast to `other`, directly after the value; NULL: an input */
-	size_t cast_at;
-	bool is_sine; /* a ROPE uses it as its sine */
+	bool half;                   /* it is float16 */
+	struct emit_slot *slot;      /* of the node that made it; NULL: an input or a table */
 };
 
 /* A weight that is written inside the file, after the rest of the graph. */
@@ -54,12 +57,15 @@ struct emit {
 	struct err *e;
 	int code; /* the first failure, or 0 */
 
-	const char *prefix;            /* name of the current value */
-	bool half;                     /* its node computes in float16 */
-	bool island;                   /* between emit_island() and emit_island_end() */
-	struct emit_list *nodes;       /* where new nodes go: the prelude, the graph, or a branch */
-	struct emit_list prelude;      /* nodes that use only inputs and initializers; they come first */
-	Onnx__NodeProto *last;         /* gets the attributes */
+	const char *prefix;          /* name of the current value */
+	bool half;                   /* its node computes in float16 */
+	const struct ir_node *next;  /* the node after it in its block; NULL: it is the last */
+	const struct ir_node *fused; /* a node whose value the node before it made too */
+	bool island;                 /* between emit_island() and emit_island_end() */
+	struct emit_list *nodes;  /* struct emit_slot, where nodes go: the prelude, the graph, or a branch */
+	struct emit_list prelude; /* nodes that use only inputs and initializers; they come first */
+	struct emit_list once;    /* struct known_once */
+	Onnx__NodeProto *last;    /* gets the attributes */
 	struct emit_list initializers; /* Onnx__TensorProto */
 	struct emit_list embedded;     /* struct embedded */
 	struct emit_list dims;         /* struct known_dim */
@@ -70,6 +76,9 @@ struct emit {
 
 struct emit_branch {
 	Onnx__GraphProto proto;
+	/* Of one that a lowering writes, between emit_body_begin() and emit_body_end(). */
+	struct emit_list nodes, inputs, outputs;
+	struct emit_list *outer;
 };
 
 /*
@@ -92,10 +101,12 @@ void emit_leave(struct emit *em, struct emit_place back);
 /* Zeroed memory that lives as long as the ONNX graph; NULL after a failure. */
 void *emit_take(struct emit *em, size_t len);
 void *emit_take_copy(struct emit *em, const void *data, size_t len);
-char *emit_take_str(struct emit *em, const char *fmt, ...) _printf_(2, 3);
 void emit_no_memory(struct emit *em);
 
 void emit_list_add(struct emit *em, struct emit_list *l, void *p);
+
+/* One more output of the node added last, of exactly that name; "": an output that nothing needs. */
+void emit_output_named(struct emit *em, const char *name);
 
 /* The current name with "/suffix", or the name alone when the suffix is empty. */
 const char *emit_name(struct emit *em, const char *suffix);
@@ -110,8 +121,23 @@ struct known_input *emit_known_input(struct emit *em, const struct rounding_inpu
 void emit_halves(struct emit *em);
 bool emit_node_half(const struct emit *em, const struct ir_node *n);
 
-/* Reserves the position after the value for a cast that emit_cast_known() may add. */
-void emit_cast_reserve(struct emit *em, const struct ir_value *v);
+/* Lowers the nodes of a block to where nodes go. */
+void emit_block(struct emit *em, const struct ir_block *b);
+
+/* The name of a block's result v, which the block itself must make: a value from outside goes through an Identity. */
+const char *emit_block_result(struct emit *em, const struct ir_block *b, const struct ir_value *v,
+			      const char *suffix);
+
+/* `nodes` as a graph whose one output is called `output`; v may be NULL. */
+void emit_graph_fill(struct emit *em, Onnx__GraphProto *g, const char *name, struct emit_list *nodes,
+		     const struct ir_value *v, const char *output, int32_t type);
+
+/* The nodes of a list of slots, in the order of the file: the caller's list becomes one of Onnx__NodeProto. */
+void emit_slots_flatten(struct emit *em, struct emit_list *l);
+
+/* A value of a graph or body, as it is declared. Without `v` its shape is left open. */
+Onnx__ValueInfoProto *emit_value_info(struct emit *em, const struct ir_value *v, const char *name,
+				      int32_t type);
 
 /* Returns the value in the other precision. */
 const char *emit_cast_known(struct emit *em, const struct ir_value *v);

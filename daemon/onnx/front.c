@@ -5,7 +5,7 @@
 void
 front_scope(struct emit *em, const char *name)
 {
-	em->prefix = emit_take_str(em, FRONT_INPUT ".%s", name);
+	em->prefix = emit_format(em, FRONT_INPUT ".%s", name);
 }
 
 const char *

@@ -35,7 +35,7 @@ sinc(struct emit *em, const char *suffix, const char *x)
 {
 	const char *angle, *y, *is_zero, *name = em->prefix;
 
-	em->prefix = emit_take_str(em, "%s/%s", name, suffix);
+	em->prefix = emit_format(em, "%s/%s", name, suffix);
 	angle = emit_op(em, "angle", "Mul", x, front_f64(em, M_PI));
 	y = emit_op(em, "sin", "Sin", angle);
 	y = emit_op(em, "quotient", "Div", y, angle);
@@ -154,9 +154,9 @@ bands_make(struct emit *em, enum resize_filter filter, const char *inputs, const
 	struct bands b;
 	struct axis a;
 
-	em->prefix = emit_take_str(em, "%s/output", name);
+	em->prefix = emit_format(em, "%s/output", name);
 	a = axis_make(em, filters[filter].support, inputs, outputs);
-	em->prefix = emit_take_str(em, "%s/input", name);
+	em->prefix = emit_format(em, "%s/input", name);
 	j = inputs_range(em, &a);
 	x = emit_op(em, "inside", "Min", j, emit_op(em, "end", "Sub", a.inputs, front_f64(em, 1)));
 	x = front_cast(em, "index.3", x, ELEM_I64);
@@ -219,7 +219,7 @@ sums(struct emit *em, const char *name, const char *weights, int zero, const cha
 	const char *in[] = {front_cast(em, name, weights, ELEM_U8), x,
 			    emit_table(em, NULL, ELEM_U8, 0, NULL, &z)};
 
-	return emit_node(em, emit_take_str(em, "%s.sums", name), emit_take_str(em, "%s.sums", name),
+	return emit_node(em, emit_format(em, "%s.sums", name), emit_format(em, "%s.sums", name),
 			 "MatMulInteger", in, ARRAY_LEN(in));
 }
 
@@ -280,7 +280,7 @@ pass(struct emit *em, const char *x, enum resize_filter filter, const char *inpu
 static const char *
 turned(struct emit *em, const char *suffix, const char *x)
 {
-	x = emit_op(em, emit_take_str(em, "%s.flat", suffix), "Reshape", x, emit_i64_list(em, 0, -1));
+	x = emit_op(em, emit_format(em, "%s.flat", suffix), "Reshape", x, emit_i64_list(em, 0, -1));
 	x = emit_op(em, suffix, "Transpose", x);
 	emit_attr_ints(em, "perm", 2, (const int64_t[]){1, 0});
 	return x;
@@ -292,7 +292,7 @@ front_resize(struct emit *em, const char *name, const char *image, enum resize_f
 {
 	const char *x, *shape;
 
-	front_scope(em, emit_take_str(em, "%s.across", name));
+	front_scope(em, emit_format(em, "%s.across", name));
 	x = turned(em, "columns", image); /* [width*3, height] */
 	shape = emit_op(em, "width", "Unsqueeze", from.width, emit_i64_list(em, 0));
 	shape = emit_op(em, "column.shape", "Concat", shape, emit_i64_list(em, -1));
@@ -304,7 +304,7 @@ front_resize(struct emit *em, const char *name, const char *image, enum resize_f
 	emit_attr_int(em, "axis", 0);
 	x = emit_op(em, "row", "Reshape", x, shape); /* [new width*3, height] */
 	x = turned(em, "rows", x);
-	front_scope(em, emit_take_str(em, "%s.down", name));
+	front_scope(em, emit_format(em, "%s.down", name));
 	x = pass(em, x, filter, from.height, to.height);
 	return emit_op(em, "colours", "Reshape", x, emit_i64_list(em, 0, -1, 3));
 }

@@ -8,7 +8,7 @@ whole(struct emit *em, const char *suffix, const char *type, const char *x, cons
 {
 	const char *name = em->prefix;
 
-	em->prefix = emit_take_str(em, "%s/%s", name, suffix);
+	em->prefix = emit_format(em, "%s/%s", name, suffix);
 	x = emit_op(em, "tokens", "Div", x, f);
 	x = emit_op(em, "whole", type, x);
 	x = emit_op(em, "side", "Mul", x, f);
@@ -28,7 +28,7 @@ side(struct emit *em, const char *name, const struct patches *p, const char *x, 
 {
 	const char *large, *small;
 
-	front_scope(em, emit_take_str(em, "size.%s", name));
+	front_scope(em, emit_format(em, "size.%s", name));
 	large = emit_op(em, "reduced", "Div", x, p->by_over);
 	large = whole(em, "large", "Floor", large, p->f);
 	large = emit_op(em, "at_least_one", "Max", large, p->f);

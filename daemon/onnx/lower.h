@@ -17,6 +17,9 @@ void lower_gather_rounded(struct emit *em, const struct ir_node *n, const struct
 /* int64 0, a scalar; the call fails when an element of the bool `wrong` is true. */
 const char *lower_fail(struct emit *em, const char *wrong);
 
+/* The default lowering of ATTENTION with another name for its result, "NAME/suffix". */
+const char *lower_attention_blocks(struct emit *em, const struct ir_node *n, const char *suffix);
+
 /* Lowers to a single ONNX node with the same inputs. */
 void lower_direct(struct emit *em, const struct ir_node *n, const char *type);
 

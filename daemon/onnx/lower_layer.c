@@ -1,5 +1,3 @@
-#include <float.h>
-
 #include "lower.h"
 
 void
@@ -81,79 +79,61 @@ lower_layer_norm(struct emit *em, const struct ir_node *n)
 	emit_attr_float(em, "epsilon", n->attr.f); /* the default axis is -1 */
 }
 
-/*
- * x*cos + swapped(x)*sine: the two halves are swapped, and the sine already has the sign of the first half.
- */
-void
-lower_rope(struct emit *em, const struct ir_node *n)
+/* cos and sin for both halves of a head, with the sign of the first half in the sine. */
+static const char *
+cosine_make(struct emit *em, const void *value)
 {
-	const char *x = emit_in(em, n->in[0]);
-	const char *first = emit_op(em, "first", "Split", x), *second = emit_output(em, "second");
-	const char *swapped, *by_cos;
+	const char *x = emit_in(em, value);
 
+	x = emit_op(em, "doubled", "Concat", x, x);
+	emit_attr_int(em, "axis", -1);
+	return x;
+}
+
+static const char *
+sine_make(struct emit *em, const void *value)
+{
+	const char *x = emit_in(em, value), *negative = emit_op(em, "negative", "Neg", x);
+
+	x = emit_op(em, "signed", "Concat", negative, x);
+	emit_attr_int(em, "axis", -1);
+	return x;
+}
+
+/* x*cos + swapped(x)*sine, where the halves of x change places. */
+static const char *
+rotate(struct emit *em, const struct ir_node *n, const char *x, const char *suffix)
+{
+	const char *first, *second, *swapped, *by_cos, *cosine, *sine;
+
+	cosine = emit_once(em, n->in[1], "doubled", cosine_make, n->in[1]);
+	sine = emit_once(em, n->in[2], "signed", sine_make, n->in[2]);
+	first = emit_op(em, "first", "Split", x);
+	second = emit_output(em, "second");
 	emit_attr_int(em, "axis", -1);
 	swapped = emit_op(em, "swapped", "Concat", second, first);
 	emit_attr_int(em, "axis", -1);
-	by_cos = emit_op(em, "by_cos", "Mul", x, emit_in(em, n->in[1]));
-	(void)emit_result(em, "Add", by_cos,
-			  emit_op(em, "by_sin", "Mul", swapped, emit_in_sine(em, n->in[2])));
+	by_cos = emit_op(em, "by_cos", "Mul", x, cosine);
+	return emit_op(em, suffix, "Add", by_cos, emit_op(em, "by_sin", "Mul", swapped, sine));
 }
 
-/* Reshapes: the same elements, divided differently between heads and tokens. */
-static const char *
-regroup(struct emit *em, const char *suffix, const char *x, int64_t heads)
-{
-	return emit_op(em, suffix, "Reshape", x, emit_i64_list(em, 0, heads, -1, 0));
-}
-
-/*
- * When k has fewer heads than q, the heads of q that share a head of k are joined along the tokens: [b, h,
- * s, d] is reshaped to [b, kv, h/kv * s, d], which moves no data. So k and v are never repeated.
- */
 void
-lower_attention(struct emit *em, const struct ir_node *n)
+lower_rope(struct emit *em, const struct ir_node *n)
 {
-	int64_t h = n->in[0]->shape.dim[1].num, kv = n->in[1]->shape.dim[1].num;
-	const char *q = emit_in(em, n->in[0]), *keys, *x;
+	const struct shape *cosine = &n->in[1]->shape;
+	const int64_t d = n->in[0]->shape.dim[3].num, r = 2 * cosine->dim[cosine->rank - 1].num;
+	const char *x = emit_in(em, n->in[0]), *rotated, *rest;
 
-	if (h != kv)
-		q = regroup(em, "grouped", q, kv);
-	q = emit_op(em, "scaled", "Mul", q, emit_f32(em, n->attr.f));
-	keys = emit_op(em, "keys", "Transpose", emit_in(em, n->in[1]));
-	emit_attr_ints(em, "perm", 4, (const int64_t[]){0, 1, 3, 2});
-	x = emit_island(em, emit_op(em, "scores", "MatMul", q, keys));
-	if (n->n_in == 4) {
-		if (h != kv)
-			x = regroup(em, "scores_apart", x, h);
-		x = emit_op(em, "biased", "Add", x, emit_in(em, n->in[3]));
-	}
-	x = emit_op(em, "weights", "Softmax", x);
-	emit_attr_int(em, "axis", -1);
-	x = emit_island_end(em, x);
-	if (h == kv) {
-		(void)emit_result(em, "MatMul", x, emit_in(em, n->in[2]));
+	if (r == d) {
+		(void)rotate(em, n, x, "");
 		return;
 	}
-	if (n->n_in == 4)
-		x = regroup(em, "weights_grouped", x, kv);
-	x = emit_op(em, "mixed", "MatMul", x, emit_in(em, n->in[2]));
-	(void)regroup(em, "", x, h);
-}
-
-void
-lower_attention_bias(struct emit *em, const struct ir_node *n)
-{
-	const char *mask = emit_in(em, n->in[0]);
-	const char *axes = n->in[0]->shape.rank == 3 ? emit_i64_list(em, 1) : emit_i64_list(em, 1, 2);
-	const char *allowed = emit_op(em, "keys", "Unsqueeze", mask, axes), *col, *row;
-
-	if (n->attr.i == IR_MASK_CAUSAL) {
-		col = emit_range(em, "col", n->in[0]->shape.dim[1]);
-		row = emit_op(em, "row", "Unsqueeze", col, emit_i64_list(em, 1));
-		allowed = emit_op(em, "allowed", "And", allowed,
-				  emit_op(em, "past", "GreaterOrEqual", row, col));
-	}
-	(void)emit_result(em, "Where", allowed, emit_f32(em, 0), emit_f32(em, -FLT_MAX));
+	rotated = emit_op(em, "rotated_part", "Split", x, emit_i64_list(em, r, d - r));
+	rest = emit_output(em, "rest");
+	emit_attr_int(em, "axis", -1);
+	rotated = rotate(em, n, rotated, "rotated");
+	(void)emit_result(em, "Concat", rotated, rest);
+	emit_attr_int(em, "axis", -1);
 }
 
 void

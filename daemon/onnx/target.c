@@ -18,6 +18,15 @@ const struct target target_portable = {
 	.overrides = portable_overrides,
 };
 
+static const struct target_import ort_imports[] = {{"", 17}, {"com.microsoft", 1}, {0}};
+
+const struct target target_ort = {
+	.name = "ort",
+	.ir_version = 8,
+	.imports = ort_imports,
+	.overrides = ort_overrides,
+};
+
 lower_fn
 target_lowering(const struct target *t, enum ir_op op)
 {

@@ -31,6 +31,11 @@ struct target {
 /* Standard ops of opset 17: every runtime since ONNX Runtime 1.15. */
 extern const struct target target_portable;
 
+/* ONNX Runtime's own ops too. */
+extern const struct target target_ort;
+
+extern const struct target_override ort_overrides[]; /* lower_ort.c */
+
 lower_fn target_lowering(const struct target *t, enum ir_op op);
 
 #endif

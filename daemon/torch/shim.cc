@@ -136,61 +136,68 @@ layer_norm(const struct tt_args *a)
 Tensor
 rope(const struct tt_args *a)
 {
-	Tensor x = in(a, 0);
-	int64_t last = x.dim() - 1, d = x.size(-1);
-	Tensor rot = at::cat({-x.slice(last, d / 2, d), x.slice(last, 0, d / 2)}, -1);
+	Tensor x = in(a, 0), c = in(a, 1), s = in(a, 2);
+	int64_t last = x.dim() - 1, d = x.size(-1), r = c.size(-1);
+	Tensor first = x.slice(last, 0, r), second = x.slice(last, r, 2 * r);
 
-	return x * in(a, 1) + rot * in(a, 2);
+	return at::cat({first * c - second * s, second * c + first * s, x.slice(last, 2 * r, d)}, -1);
 }
 
-/*
- * Computes the heads in groups, so that the scores of one matrix product stay near 64 MiB: a page with
- * 3,072 patches would need 600 MB for all heads at once.
- */
+/* Scores of one matrix product: 64 MiB of them. A page of 4,096 patches has 1 GiB otherwise. */
+constexpr int64_t scores_max = 16 << 20;
+
+/* Hides the keys that rows [begin, end) of the queries do not see; mask [keys] or [queries, keys]. */
+void
+scores_mask(Tensor &scores, const Tensor &mask, bool causal, int64_t begin, int64_t end)
+{
+	Tensor seen = mask.dim() == 2 ? mask.slice(0, begin, end) : mask.unsqueeze(0);
+
+	if (causal) {
+		Tensor key = at::arange(mask.size(-1), mask.options().dtype(at::kLong));
+		seen = seen.logical_and(key.slice(0, begin, end).unsqueeze(1) >= key);
+	}
+	scores.masked_fill_(seen.logical_not(), -std::numeric_limits<float>::max());
+}
+
+/* One row of the batch: q [queries, heads, width], k and v with as many heads. */
+Tensor
+attention_row(const struct tt_args *a, const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &mask)
+{
+	Tensor heads = q.transpose(0, 1), keys = k.permute({1, 2, 0}), values = v.transpose(0, 1);
+	int64_t queries = q.size(0), row = std::max<int64_t>(1, q.size(1) * k.size(0));
+	int64_t step = std::max<int64_t>(1, scores_max / row);
+	std::vector<Tensor> parts;
+
+	for (int64_t i = 0; i < queries; i += step) {
+		int64_t end = std::min(i + step, queries);
+		Tensor s = at::matmul(heads.slice(1, i, end), keys).mul_(a->f);
+		if (mask.defined())
+			scores_mask(s, mask, a->i == IR_MASK_CAUSAL, i, end);
+		parts.push_back(at::matmul(at::softmax(s, -1), values));
+	}
+	return at::cat(parts, 1).transpose(0, 1);
+}
+
+/* Queries in blocks, so that memory does not grow with the square of the tokens. */
 Tensor
 attention(const struct tt_args *a)
 {
-	Tensor q = in(a, 0), k = in(a, 1), v = in(a, 2), bias = a->n_in == 4 ? in(a, 3) : Tensor();
-	int64_t heads = q.size(1), per_kv = heads / k.size(1), tokens = q.size(2);
-	int64_t step = std::max<int64_t>(1, (16 << 20) / std::max<int64_t>(1, tokens * tokens));
+	Tensor q = in(a, 0), k = in(a, 1), v = in(a, 2), mask = a->n_in == 4 ? raw(a, 3) : Tensor();
+	int64_t per_kv = q.size(2) / k.size(2);
 	std::vector<Tensor> rows;
 
+	if (q.is_meta() || q.numel() == 0)
+		return empty_as(q, q.sizes());
 	for (int64_t b = 0; b < q.size(0); b++) {
-		std::vector<Tensor> parts;
-		for (int64_t h = 0; h < heads; h += step) {
-			int64_t n = std::min(step, heads - h);
-			std::vector<Tensor> ks, vs;
-			for (int64_t i = h; i < h + n; i++) {
-				ks.push_back(k.select(0, b).select(0, i / per_kv));
-				vs.push_back(v.select(0, b).select(0, i / per_kv));
-			}
-			Tensor s =
-				at::matmul(q.select(0, b).slice(0, h, h + n), at::stack(ks).transpose(1, 2)) *
-				a->f;
-			if (bias.defined())
-				s = s + bias.select(0, bias.size(0) == 1 ? 0 : b);
-			parts.push_back(at::matmul(at::softmax(s, -1), at::stack(vs)));
+		Tensor ks = k.select(0, b), vs = v.select(0, b);
+		if (per_kv > 1) {
+			ks = ks.repeat_interleave(per_kv, 1);
+			vs = vs.repeat_interleave(per_kv, 1);
 		}
-		rows.push_back(at::cat(parts, 0));
+		rows.push_back(
+			attention_row(a, q.select(0, b), ks, vs, mask.defined() ? mask.select(0, b) : mask));
 	}
 	return at::stack(rows);
-}
-
-Tensor
-attention_bias(const struct tt_args *a)
-{
-	Tensor mask = in(a, 0);
-	bool causal = a->i == IR_MASK_CAUSAL;
-	int64_t b = mask.size(0), s = mask.size(-1), rows = mask.dim() == 3 ? mask.size(1) : causal ? s : 1;
-	auto opt = mask.options();
-
-	if (mask.is_meta())
-		return at::empty({b, 1, rows, s}, opt.dtype(at::kFloat));
-	Tensor seen = mask.reshape({b, 1, mask.dim() == 3 ? rows : 1, s}).expand({b, 1, rows, s});
-	if (causal)
-		seen = seen.logical_and(at::ones({s, s}, opt).tril());
-	return at::zeros(seen.sizes(), opt.dtype(at::kFloat))
-		.masked_fill(~seen, -std::numeric_limits<float>::max());
 }
 
 Tensor
@@ -317,7 +324,6 @@ SHIM(rms_norm, rms_norm)
 SHIM(layer_norm, layer_norm)
 SHIM(rope, rope)
 SHIM(attention, attention)
-SHIM(attention_bias, attention_bias)
 SHIM(l2_normalize, l2_normalize)
 SHIM(silu, silu)
 SHIM(gelu, gelu)

@@ -398,17 +398,11 @@ tr_rope(struct trace *t, struct ir_value *x, struct ir_value *cos, struct ir_val
 
 struct ir_value *
 tr_attention(struct trace *t, struct ir_value *q, struct ir_value *k, struct ir_value *v,
-	     struct ir_value *bias, double scale)
+	     struct ir_value *mask, enum ir_mask kind, double scale)
 {
-	const struct ir_attr attr = {.f = scale};
+	const struct ir_attr attr = {.f = scale, .i = kind};
 
-	return bias ? OP_ADD(t, OP_ATTENTION, &attr, q, k, v, bias) : OP_ADD(t, OP_ATTENTION, &attr, q, k, v);
-}
-
-struct ir_value *
-tr_attention_bias(struct trace *t, struct ir_value *mask, enum ir_mask kind)
-{
-	return OP_ADD(t, OP_ATTENTION_BIAS, &(struct ir_attr){.i = kind}, mask);
+	return mask ? OP_ADD(t, OP_ATTENTION, &attr, q, k, v, mask) : OP_ADD(t, OP_ATTENTION, &attr, q, k, v);
 }
 
 struct ir_value *

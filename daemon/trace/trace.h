@@ -62,8 +62,7 @@ struct ir_value *tr_layer_norm(struct trace *t, struct ir_value *x, struct ir_va
 			       double eps); /* b or NULL */
 struct ir_value *tr_rope(struct trace *t, struct ir_value *x, struct ir_value *cos, struct ir_value *sin);
 struct ir_value *tr_attention(struct trace *t, struct ir_value *q, struct ir_value *k, struct ir_value *v,
-			      struct ir_value *bias, double scale); /* bias or NULL */
-struct ir_value *tr_attention_bias(struct trace *t, struct ir_value *mask, enum ir_mask kind);
+			      struct ir_value *mask, enum ir_mask kind, double scale); /* mask or NULL */
 struct ir_value *tr_l2_normalize(struct trace *t, struct ir_value *x);
 struct ir_value *tr_silu(struct trace *t, struct ir_value *x);
 struct ir_value *tr_gelu(struct trace *t, struct ir_value *x);

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/pulse.h"
 #include "base/str.h"
+#include "onnx/target.h"
 #include "spec/repo.h"
 #include "trace/weight_factors.h"
 #include "manifest.h"
@@ -339,6 +340,7 @@ graphs_write(struct conversion *c, struct err *e)
 		.shard_max = (uint64_t)c->spec.shard_size,
 		.store = c->spec.storage == SPEC_STORAGE_BF16 ? STORE_BF16 : STORE_SAME,
 		.rounding = c->rounding,
+		.target = c->spec.target == SPEC_TARGET_ORT ? &target_ort : &target_portable,
 	};
 	_cleanup_free_ char *dir = conversion_path(c, "");
 	int v, r;

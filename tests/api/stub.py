@@ -10,7 +10,7 @@ FILES = {"model.onnx_data": bytes(range(256)) * 4096, "text.onnx": b"graph", "em
 
 
 SPEC = {
-    "model": "/srv/models/colqwen2", "base": None, "adapter": "auto", "variants": ["text"], "dtype": "fp32", "storage": "same",
+    "model": "/srv/models/colqwen2", "base": None, "adapter": "auto", "variants": ["text"], "dtype": "fp32", "target": "portable", "storage": "same",
     "layout": "single", "profile": "default", "reference": [],
     "parity": {"max_abs": 1e-4, "min_cosine": 0.99999, "min_top5": 0.0, "seed": 1}, "positions": "mrope", "mask_mode": "trained", "task": "auto", "head": "auto",
     "labels": {}, "priority": 0, "timeout": None, "attempts": 3,

@@ -358,11 +358,11 @@ TEST(test_special_tokens_only)
 
 /* One layer of a decoder as text. */
 static void
-decoder_dump(const struct decoder *d, int64_t rotated, struct buf *ret)
+decoder_dump(const struct decoder *d, int64_t pairs, struct buf *ret)
 {
 	const struct sizes sizes = {.of = {[SYM_BATCH] = 2, [SYM_SEQUENCE] = 7}};
 	const struct shape ids = shape_of(2, sym(SYM_BATCH), sym(SYM_SEQUENCE));
-	const struct shape angles = shape_of(2, sym(SYM_SEQUENCE), n(rotated));
+	const struct shape angles = shape_of(3, sym(SYM_SEQUENCE), n(1), n(pairs));
 	struct decoder_attention kind[2];
 	struct ir_graph *g = NULL;
 	struct trace *t = NULL;
@@ -374,9 +374,11 @@ decoder_dump(const struct decoder *d, int64_t rotated, struct buf *ret)
 	mask = tr_input(t, "mask", ELEM_BOOL, ids);
 	kind[0].cos = tr_input(t, "cos", ELEM_F32, angles);
 	kind[0].sin = tr_input(t, "sin", ELEM_F32, angles);
-	kind[0].bias = tr_name(t, tr_attention_bias(t, mask, IR_MASK_CAUSAL), "full");
+	kind[0].mask = mask;
+	kind[0].see = IR_MASK_CAUSAL;
 	kind[1] = kind[0];
-	kind[1].bias = tr_name(t, tr_attention_bias(t, mask, IR_MASK_FULL), "window");
+	kind[1].mask = tr_name(t, tr_not(t, mask), "window");
+	kind[1].see = IR_MASK_FULL;
 	out = decoder_build(t, d, x, kind);
 	(void)trace_finish(t, out, "out", &g, &e);
 	assert_no_error(&e);
@@ -402,14 +404,14 @@ TEST(test_decoder)
 	_cleanup_(buf_release) struct buf a = BUF_INIT, b = BUF_INIT;
 	struct decoder d = plain;
 
-	decoder_dump(&plain, 6, &a);
+	decoder_dump(&plain, 3, &a);
 	assert_non_null(strstr(
 		a.data, "lm.00.attn.q = linear(lm.00.attn.norm, lm.layers.0.self_attn.q_proj.weight)"));
 	assert_non_null(strstr(
 		a.data,
 		"lm.01.mlp.norm = rms_norm(lm.01.attn.out, lm.layers.1.post_attention_layernorm.weight"));
 	assert_non_null(strstr(a.data, "= silu(lm.00.mlp.gate)"));
-	assert_non_null(strstr(a.data, ", full, 0.408248)"));
+	assert_non_null(strstr(a.data, ", mask, causal, 0.408248)"));
 	assert_null(strstr(a.data, "q_norm"));
 	assert_null(strstr(a.data, ", window,"));
 	assert_null(strstr(a.data, ".bias"));
@@ -418,15 +420,14 @@ TEST(test_decoder)
 	d.act = DECODER_GELU_TANH;
 	d.qkv_bias = d.o_bias = BLK_BIAS;
 	d.qk_norm = d.after_norms = true;
-	d.rotated = 4;
 	d.scale = 0.25;
 	d.sliding = sliding;
 	d.after = twice;
 	d.after_arg = &twice_arg;
-	decoder_dump(&d, 4, &b);
+	decoder_dump(&d, 2, &b);
 	assert_non_null(strstr(
 		b.data, "lm.00.attn.k.norm = rms_norm(lm.00.attn.k.heads, "
-			"lm.layers.0.self_attn.k_norm.weight+1, 1e-06)    f32 [batch, 2, sequence, 6]"));
+			"lm.layers.0.self_attn.k_norm.weight+1, 1e-06)    f32 [batch, sequence, 2, 6]"));
 	assert_non_null(strstr(b.data, "lm.layers.1.self_attn.o_proj.bias)"));
 	assert_non_null(strstr(b.data, "lm.layers.0.self_attn.v_proj.bias)"));
 	assert_non_null(strstr(
@@ -438,12 +439,11 @@ TEST(test_decoder)
 	assert_non_null(strstr(b.data, "lm.00.mlp.after = rms_norm(lm.00.mlp.down, "
 				       "lm.layers.0.post_feedforward_layernorm.weight+1"));
 	assert_non_null(strstr(b.data, "= gelu_tanh(lm.01.mlp.gate)"));
-	assert_non_null(
-		strstr(b.data, "slice(lm.01.attn.q.norm, axis 3, 4..6)    f32 [batch, 4, sequence, 2]"));
-	assert_non_null(
-		strstr(b.data, "lm.01.attn.q.rope, lm.01.attn.k.rope, lm.01.attn.v.heads, window, 0.25)"));
-	assert_non_null(
-		strstr(b.data, "lm.00.attn.q.rope, lm.00.attn.k.rope, lm.00.attn.v.heads, full, 0.25)"));
+	assert_non_null(strstr(b.data, "= rope(lm.01.attn.q.norm, cos, sin)    f32 [batch, sequence, 4, 6]"));
+	assert_non_null(strstr(b.data, "lm.01.attn.q.rope, lm.01.attn.k.rope, lm.01.attn.v.heads, window, "
+				       "full, 0.25)"));
+	assert_non_null(strstr(b.data, "lm.00.attn.q.rope, lm.00.attn.k.rope, lm.00.attn.v.heads, mask, "
+				       "causal, 0.25)"));
 	assert_non_null(strstr(b.data, "lm.00.mlp.twice = add(lm.00.mlp.out, lm.00.mlp.out)"));
 }
 

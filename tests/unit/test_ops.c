@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "checkpoint/stwriter.h"
 #include "onnx/onnx.h"
+#include "onnx/target.h"
 #include "onnx/rounding.h"
 #include "parity/ort.h"
 #include "trace/eval.h"
@@ -60,16 +61,31 @@ vector(struct trace *t)
 }
 
 static struct ir_value *
-heads(struct trace *t, const char *name, int64_t count)
+heads_of(struct trace *t, const char *name, int64_t count, int64_t width)
 {
 	return tr_input(t, name, ELEM_F32,
-			shape_of(4, dim_symbol(SYM_BATCH), n(count), dim_symbol(SYM_SEQUENCE), n(6)));
+			shape_of(4, dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE), n(count), n(width)));
 }
 
 static struct ir_value *
-rope_table(struct trace *t, const char *name)
+heads(struct trace *t, const char *name, int64_t count)
 {
-	return tr_input(t, name, ELEM_F32, shape_of(2, dim_symbol(SYM_SEQUENCE), n(6)));
+	return heads_of(t, name, count, 6);
+}
+
+/* The same for all rows of the batch. */
+static struct ir_value *
+rope_table(struct trace *t, const char *name, int64_t pairs)
+{
+	return tr_input(t, name, ELEM_F32, shape_of(3, dim_symbol(SYM_SEQUENCE), n(1), n(pairs)));
+}
+
+/* As positions by row and column need it: each token has its own. */
+static struct ir_value *
+rope_own(struct trace *t, const char *name, int64_t pairs)
+{
+	return tr_input(t, name, ELEM_F32,
+			shape_of(4, dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE), n(1), n(pairs)));
 }
 
 #define CASE(name) static struct ir_value *name(struct trace *t)
@@ -91,41 +107,110 @@ CASE(layer_norm)
 }
 /* clang-format off */
 CASE(layer_norm_plain) { return tr_layer_norm(t, floats(t, "x"), vector(t), NULL, 1e-6); }
-CASE(rope) { return tr_rope(t, heads(t, "x", 3), rope_table(t, "c"), rope_table(t, "s")); }
 /* clang-format on */
+CASE(rope)
+{
+	return tr_rope(t, heads(t, "x", 3), rope_table(t, "c", 3), rope_table(t, "s", 3));
+}
+CASE(rope_own_positions)
+{
+	struct ir_value *cosine = rope_own(t, "c", 3), *sine = rope_own(t, "s", 3);
+
+	return tr_rope(t, heads(t, "x", 3), cosine, sine);
+}
+CASE(rope_partial)
+{
+	struct ir_value *cosine = rope_own(t, "c", 2), *sine = rope_own(t, "s", 2);
+
+	return tr_rope(t, heads(t, "x", 2), cosine, sine);
+}
+
+/*
+ * `seen`, numbers [batch, sequence, 1, 1], is 0 where a query sees no key: its result has no meaning, and is not compared.
+ * NULL: each query sees some.
+ */
+static struct ir_value *
+attend(struct trace *t, int64_t h, int64_t kv, struct ir_value *mask, enum ir_mask kind,
+       struct ir_value *seen)
+{
+	/* ONNX Runtime's own kernel for causal attention wants a multiple of 8. */
+	const int64_t width = kind == IR_MASK_CAUSAL && kv > 1 ? 8 : 6;
+	struct ir_value *q = heads_of(t, "q", h, width), *k = heads_of(t, "k", kv, width),
+			*v = heads_of(t, "v", kv, width), *x;
+
+	x = tr_attention(t, q, k, v, mask, kind, 0.4);
+	return seen ? tr_mul(t, x, seen) : x;
+}
+
+/* Bools [batch, sequence] as numbers [batch, sequence, 1, 1]. */
+static struct ir_value *
+factor(struct trace *t, struct ir_value *flag)
+{
+	struct ir_value *x = tr_cast(t, flag, ELEM_F32);
+
+	return tr_reshape(t, x, shape_of(4, dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE), n(1), n(1)));
+}
+
 CASE(attention)
 {
-	return tr_attention(t, heads(t, "q", 3), heads(t, "k", 3), heads(t, "v", 3), NULL, 0.4);
+	return attend(t, 3, 3, NULL, IR_MASK_FULL, NULL);
 }
 CASE(attention_grouped)
 {
-	struct ir_value *bias = tr_attention_bias(t, bools(t, "m"), IR_MASK_CAUSAL);
+	return attend(t, 6, 2, NULL, IR_MASK_FULL, NULL);
+}
+static struct ir_value *
+causal(struct trace *t, int64_t h, int64_t kv)
+{
+	struct ir_value *mask = bools(t, "m"), *before;
 
-	return tr_attention(t, heads(t, "q", 6), heads(t, "k", 2), heads(t, "v", 2), bias, 0.4);
+	before = tr_cast(t, mask, ELEM_I64);
+	before = tr_cumsum(t, before, 1);
+	before = tr_less(t, tr_i64(t, 0), before);
+	return attend(t, h, kv, mask, IR_MASK_CAUSAL, factor(t, before));
+}
+CASE(attention_causal)
+{
+	return causal(t, 6, 2);
+}
+CASE(attention_causal_narrow)
+{
+	return causal(t, 3, 1);
+}
+/* 0 for the rows of the batch that have no key at all. */
+static struct ir_value *
+keys_some(struct trace *t, struct ir_value *mask)
+{
+	struct ir_value *any = tr_cast(t, mask, ELEM_I64);
+
+	any = tr_sum(t, any, 1);
+	any = tr_less(t, tr_i64(t, 0), any);
+	any = tr_cast(t, any, ELEM_F32);
+	return tr_reshape(t, any, shape_of(4, dim_symbol(SYM_BATCH), n(1), n(1), n(1)));
 }
 CASE(attention_keys)
 {
-	struct ir_value *bias = tr_attention_bias(t, bools(t, "m"), IR_MASK_FULL);
+	struct ir_value *mask = bools(t, "m");
 
-	return tr_attention(t, heads(t, "q", 2), heads(t, "k", 1), heads(t, "v", 1), bias, 0.4);
+	return attend(t, 3, 3, mask, IR_MASK_FULL, keys_some(t, mask));
 }
-/* A bias is -FLT_MAX or 0: what counts is which. */
-static struct ir_value *
-allowed(struct trace *t, struct ir_value *bias)
+CASE(attention_keys_grouped)
 {
-	return tr_cast(t, tr_less(t, tr_f32(t, -1), bias), ELEM_F32);
+	struct ir_value *mask = bools(t, "m");
+
+	return attend(t, 2, 1, mask, IR_MASK_FULL, keys_some(t, mask));
+}
+/* A query sees itself and those of its group, as patches see their window. */
+CASE(attention_each_query)
+{
+	struct ir_value *group = ints(t, "m"), *key, *same;
+
+	key = tr_reshape(t, group, shape_of(3, dim_symbol(SYM_BATCH), n(1), dim_symbol(SYM_SEQUENCE)));
+	same = tr_reshape(t, group, shape_of(3, dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE), n(1)));
+	same = tr_equal(t, same, key);
+	return attend(t, 4, 2, same, IR_MASK_FULL, NULL);
 }
 /* clang-format off */
-CASE(bias_causal) { return allowed(t, tr_attention_bias(t, bools(t, "m"), IR_MASK_CAUSAL)); }
-CASE(bias_full) { return allowed(t, tr_attention_bias(t, bools(t, "m"), IR_MASK_FULL)); }
-CASE(bias_each_query)
-{
-	struct ir_value *keys = bools(t, "m"), *queries = bools(t, "q");
-
-	keys = tr_reshape(t, keys, shape_of(3, dim_symbol(SYM_BATCH), n(1), dim_symbol(SYM_SEQUENCE)));
-	queries = tr_reshape(t, queries, shape_of(3, dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE), n(1)));
-	return allowed(t, tr_attention_bias(t, tr_and(t, keys, queries), IR_MASK_FULL));
-}
 CASE(l2_normalize) { return tr_l2_normalize(t, floats(t, "x")); }
 CASE(silu) { return tr_silu(t, floats(t, "x")); }
 CASE(gelu) { return tr_gelu(t, floats(t, "x")); }
@@ -262,12 +347,15 @@ static const struct {
 	{OP_LAYER_NORM, layer_norm},
 	{OP_LAYER_NORM, layer_norm_plain},
 	{OP_ROPE, rope},
+	{OP_ROPE, rope_own_positions},
+	{OP_ROPE, rope_partial},
 	{OP_ATTENTION, attention},
 	{OP_ATTENTION, attention_grouped},
+	{OP_ATTENTION, attention_causal},
+	{OP_ATTENTION, attention_causal_narrow},
 	{OP_ATTENTION, attention_keys},
-	{OP_ATTENTION_BIAS, bias_causal},
-	{OP_ATTENTION_BIAS, bias_full},
-	{OP_ATTENTION_BIAS, bias_each_query},
+	{OP_ATTENTION, attention_keys_grouped},
+	{OP_ATTENTION, attention_each_query},
 	{OP_L2_NORMALIZE, l2_normalize},
 	{OP_SILU, silu},
 	{OP_GELU, gelu},
@@ -365,9 +453,14 @@ static const struct form {
 	float limit;
 	bool rounded; /* every weight that may be is stored in 8 bits */
 } forms[] = {
-	{"fp32", {.half = false}, 1e-5f, false},       {"fp16", {.half = true}, 1e-2f, false},
-	{"bf16", {.store = STORE_BF16}, 3e-2f, false}, {"embedded", {.embed = true}, 1e-5f, false},
-	{"int8", {.half = false}, 1e-1f, true},        {"int8-embedded", {.embed = true}, 1e-1f, true},
+	{"fp32", {.half = false}, 1e-5f, false},
+	{"fp16", {.half = true}, 1e-2f, false},
+	{"bf16", {.store = STORE_BF16}, 3e-2f, false},
+	{"embedded", {.embed = true}, 1e-5f, false},
+	{"int8", {.half = false}, 1e-1f, true},
+	{"int8-embedded", {.embed = true}, 1e-1f, true},
+	{"ort", {.target = &target_ort}, 1e-5f},
+	{"ort fp16", {.target = &target_ort, .half = true}, 1e-2f},
 };
 
 static bool
@@ -543,6 +636,33 @@ test_ops(void **state)
 	for (i = 0; i < OP_COUNT; i++)
 		if (!seen[i])
 			fail_msg("the op '%s' has no case in this test", ir_op_info((enum ir_op)i)->name);
+}
+
+/* Attention of so many tokens that both runtimes cut the queries into blocks, the last of which is not full. */
+static void
+blocks_run(size_t c, const struct form *f)
+{
+	/* Causal attention of target_ort is in blocks from 32 Mi scores on. */
+	const struct sizes sizes = sizes_of(1, cases[c].make == attention_causal ? 2403 : 1607);
+	_cleanup_(graph_free) struct ir_graph *g = NULL;
+	_cleanup_(ort_session_free) struct ort_session *s = NULL;
+	struct rng rng = {c};
+
+	case_open(cases[c].make, "attention", f, &g, &s);
+	graph_compare("attention", g, s, &sizes, &rng, f);
+}
+
+TEST(test_attention_blocks)
+{
+	size_t i, k;
+
+	if (!ck)
+		skip();
+	for (i = 0; i < ARRAY_LEN(cases); i++)
+		for (k = 0; k < ARRAY_LEN(forms); k++)
+			if (cases[i].op == OP_ATTENTION && !forms[k].options.half &&
+			    !forms[k].options.store && !forms[k].options.embed && !forms[k].rounded)
+				blocks_run(i, &forms[k]);
 }
 
 /* A checkpoint with a matrix and three vectors. */

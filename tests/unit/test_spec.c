@@ -68,7 +68,8 @@ TEST_WITH(test_defaults, NULL, teardown)
 		"\"mask_mode\": \"trained\", \"model\": \"/m\", "
 		"\"parity\": {\"max_abs\": 0.0001, \"min_cosine\": 0.99999, \"min_top5\": 0.0, \"seed\": 1}, "
 		"\"positions\": \"mrope\", \"priority\": 0, \"profile\": \"default\", \"reference\": [], "
-		"\"storage\": \"same\", \"task\": \"auto\", \"timeout\": null, \"variants\": [\"text\", "
+		"\"storage\": \"same\", \"target\": \"portable\", \"task\": \"auto\", \"timeout\": null, "
+		"\"variants\": [\"text\", "
 		"\"image\"]}");
 }
 
@@ -83,7 +84,8 @@ TEST_WITH(test_everything, NULL, teardown)
 		"7}, "
 		"\"positions\": \"arange\", \"priority\": -100, \"profile\": \"seed\", \"reference\": "
 		"[\"/a\", \"/b\"], "
-		"\"storage\": \"bf16\", \"task\": \"text-matching\", \"timeout\": 2592000, \"variants\": "
+		"\"storage\": \"bf16\", \"target\": \"portable\", \"task\": \"text-matching\", \"timeout\": "
+		"2592000, \"variants\": "
 		"[\"text\", \"unified\"]}";
 	struct err e = ERR_INIT;
 	json_t *j, *again;
@@ -127,7 +129,7 @@ TEST_WITH(test_repository, NULL, teardown)
 		    "\"single\", \"mask_mode\": \"trained\", "
 		    "\"model\": \"vidore/colqwen2-v1.0-hf\", \"parity\": false, \"positions\": \"mrope\", "
 		    "\"priority\": 0, \"profile\": \"default\", \"reference\": [], \"revision\": \"main\", "
-		    "\"storage\": \"same\", \"task\": \"auto\", \"timeout\": null, "
+		    "\"storage\": \"same\", \"target\": \"portable\", \"task\": \"auto\", \"timeout\": null, "
 		    "\"variants\": [\"text\", \"image\"]}");
 	assert_string_equal(spec.revision, "main");
 	assert_int_equal(spec_check_roots(&spec, (const char *[]){"/nowhere"}, 1, field, &e), 0);
@@ -145,7 +147,8 @@ TEST_WITH(test_parity_off, NULL, teardown)
 		    "\"single\", \"mask_mode\": \"trained\", \"model\": \"/m\", "
 		    "\"parity\": false, \"positions\": \"mrope\", \"priority\": 0, \"profile\": \"default\", "
 		    "\"reference\": [], "
-		    "\"storage\": \"same\", \"task\": \"auto\", \"timeout\": null, \"variants\": [\"text\", "
+		    "\"storage\": \"same\", \"target\": \"portable\", \"task\": \"auto\", \"timeout\": null, "
+		    "\"variants\": [\"text\", "
 		    "\"image\"]}");
 	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": true}", &e), 0);
 	assert_true(spec.parity && spec.seed == 1);

@@ -28,7 +28,7 @@ function wrap(id, label, help, control) {
 }
 
 const area = (id, label, help) => wrap(id, label, help, h("textarea", { rows: 2, spellcheck: "false" }));
-const TITLES = { profile: "Target library", variants: "Graphs" };
+const TITLES = { profile: "Target library", target: "Ops", variants: "Graphs" };
 const title = (id) => TITLES[id] ?? id[0].toUpperCase() + id.slice(1).replace("_", " ");
 
 function text(fields, [id, label, attributes]) {
