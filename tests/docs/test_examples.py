@@ -54,7 +54,7 @@ def test_python_without_torch(artifact, ranking):
 
 def test_python_with_the_processor(artifact, ranking):
     """Its pages are one batch, whose sums are rounded otherwise."""
-    python = python_or_skip("torch", "torchvision", "onnxruntime", "transformers", "PIL")
+    python = python_or_skip("torch", "onnxruntime", "transformers", "PIL")
     check(run(python, EXAMPLES / "rank_transformers.py", artifact, TEXT, *PAGES), ranking, 2e-3)
 
 
