@@ -1,4 +1,5 @@
 """ONNX Runtime's quantize_dynamic with its defaults: it must take each graph, and what it makes must point where the original did."""
+import logging
 import pathlib
 import tempfile
 
@@ -10,6 +11,7 @@ from cases import Table, arguments, cases, feeds_of, graphs, variant_of
 
 MEAN = 0.9  # of the cosines; int8 in matrices of some dozens of rows costs far more than in those of a real model
 
+logging.disable(logging.WARNING)  # it proposes its pre-processing, for each graph
 table = Table(f"onnxruntime {onnxruntime.__version__}")
 
 
