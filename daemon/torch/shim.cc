@@ -427,6 +427,42 @@ tt_read(const struct tt *t, void *ret, size_t len, struct err *e)
 }
 
 int
+tt_convert(struct tt **t, struct err *e)
+{
+	return guarded_run("convert", e, [&] {
+		if ((*t)->t.is_floating_point())
+			(*t)->t = (*t)->t.to(at::kFloat);
+	});
+}
+
+int
+tt_linear_rows(const struct tt *const *x, size_t n, const struct tt *weight, const struct tt *bias,
+	       struct tt **ret, struct err *e)
+{
+	return guarded_run("linear", e, [&] {
+		const int64_t in = weight->t.size(1), out = weight->t.size(0);
+		std::vector<std::unique_ptr<struct tt>> made;
+		std::vector<Tensor> rows;
+		int64_t at = 0;
+
+		for (size_t i = 0; i < n; i++)
+			rows.push_back(x[i]->t.to(at::kFloat).reshape({-1, in}));
+		Tensor all = n == 1 ? rows[0] : at::cat(rows, 0);
+		Tensor y = at::matmul(all, weight->t.t());
+		if (bias)
+			y.add_(bias->t);
+		for (size_t i = 0; i < n; i++) {
+			std::vector<int64_t> shape = x[i]->t.sizes().vec();
+			shape.back() = out;
+			made.emplace_back(new tt{y.narrow(0, at, rows[i].size(0)).reshape(shape)});
+			at += rows[i].size(0);
+		}
+		for (size_t i = 0; i < n; i++)
+			ret[i] = made[i].release();
+	});
+}
+
+int
 tt_plus_one(const struct tt *t, struct tt **ret, struct err *e)
 {
 	return guarded("plus_one", ret, e, [&] { return t->t.to(at::kFloat) + 1; });

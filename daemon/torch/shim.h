@@ -64,6 +64,16 @@ struct tt_shape tt_shape_get(const struct tt *t);
 /* Copies the elements, row-major and in the tensor's own type. `len` must be their exact size in bytes. */
 int tt_read(const struct tt *t, void *ret, size_t len, struct err *e);
 
+/* Converts floating point elements to float32, in place of *t. Others, and those that are, stay as they are. */
+int tt_convert(struct tt **t, struct err *e);
+
+/*
+ * The op `linear` on n inputs with the same weight, and bias if it is not NULL, as one matrix product over the rows of
+ * all. The results share one block of memory, which is freed with the last of them.
+ */
+int tt_linear_rows(const struct tt *const *x, size_t n, const struct tt *weight, const struct tt *bias,
+		   struct tt **ret, struct err *e);
+
 /* x + 1 in float32. */
 int tt_plus_one(const struct tt *t, struct tt **ret, struct err *e);
 

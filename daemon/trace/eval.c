@@ -9,6 +9,7 @@ struct eval {
 	struct tt **tensor; /* by value id: inputs, and results that exist now */
 	size_t n_tensor;
 	uint32_t *left; /* by value id: remaining uses; NULL while a trace grows */
+	size_t next;    /* node of the main block to compute next */
 };
 
 static int (*const shims[OP_COUNT])(const struct tt_args *, struct tt **, struct err *) = {
@@ -59,7 +60,7 @@ concrete(const struct eval *ev, const struct shape *s, struct tt_shape *ret, con
 		ret->dim[i] = dim_eval(s->dim[i], &ev->sizes);
 		if (ret->dim[i] < 0)
 			return err_set(e, E_TRACE,
-				       "'%s': the shape %s is not a whole number with these inputs", name,
+				       "'%s': the shape %s does not come out whole with these inputs", name,
 				       shape_str(s, text, sizeof(text)));
 	}
 	return 0;
@@ -153,18 +154,16 @@ shape_compare(const struct eval *ev, const struct ir_value *v, const struct tt *
 		if (got.dim[i] != want.dim[i])
 			break;
 	if (got.rank != want.rank || i < want.rank)
-		return err_set(
-			e, E_TRACE,
-			"'%s' (%s): libtorch's result has another shape than %s: %d axes instead of %d, "
-			"the first to "
-			"differ is %d",
-			v->name, ir_op_info(v->node->op)->name, shape_str(&v->shape, text, sizeof(text)),
-			got.rank, want.rank, i);
+		return err_set(e, E_TRACE,
+			       "'%s' (%s): libtorch's result has another shape than %s: %d axes against %d, "
+			       "the first to "
+			       "differ is %d",
+			       v->name, ir_op_info(v->node->op)->name,
+			       shape_str(&v->shape, text, sizeof(text)), got.rank, want.rank, i);
 	return 0;
 }
 
-static int block_run(struct eval *ev, const struct ir_block *b, eval_progress_fn progress, void *arg,
-		     struct err *e);
+static int block_run(struct eval *ev, const struct ir_block *b, struct err *e);
 
 static void
 use_done(struct eval *ev, const struct ir_value *v)
@@ -182,7 +181,7 @@ if_run(struct eval *ev, const struct ir_node *n, struct tt **ret, struct err *e)
 	bool taken = true;
 	int r;
 
-	if (ev->device == TT_META) { /* both branches were computed while they were recorded */
+	if (ev->device == TT_META) { /* both branches were computed when they were recorded */
 		struct tt_shape shape;
 
 		r = concrete(ev, &n->out->shape, &shape, n->name, e);
@@ -193,7 +192,7 @@ if_run(struct eval *ev, const struct ir_node *n, struct tt **ret, struct err *e)
 		return r;
 	if (!taken)
 		b = n->attr.else_block;
-	r = block_run(ev, b, NULL, NULL, e);
+	r = block_run(ev, b, e);
 	if (r < 0)
 		return r;
 	result = b->result;
@@ -205,33 +204,39 @@ if_run(struct eval *ev, const struct ir_node *n, struct tt **ret, struct err *e)
 	return r;
 }
 
-int
-eval_node(struct eval *ev, const struct ir_node *n, struct err *e)
+bool
+eval_is_stored(const struct ir_value *v)
 {
-	struct tt_args a = {.n_in = n->n_in,
-			    .f = n->attr.f,
-			    .i = n->attr.i,
-			    .axis = n->attr.axis,
-			    .begin = n->attr.begin,
-			    .end = n->attr.end,
-			    .dtype = n->attr.elem,
-			    .device = ev->device};
-	struct tt *made[IR_IN_MAX] = {NULL}, *out = NULL;
+	return v->kind == IR_WEIGHT || v->kind == IR_CONST;
+}
+
+int
+eval_stored_make(const struct eval *ev, const struct ir_node *n, struct tt *ret[IR_IN_MAX], struct err *e)
+{
+	int i, r = 0;
+
+	for (i = 0; i < n->n_in && r == 0; i++)
+		if (eval_is_stored(n->in[i]))
+			r = constant_make(ev, n->in[i], &ret[i], e);
+	return r < 0 ? err_context(e, "'%s'", n->name) : 0;
+}
+
+void
+eval_stored_free(struct tt *made[IR_IN_MAX])
+{
+	int i;
+
+	for (i = 0; i < IR_IN_MAX; i++)
+		tt_free(&made[i]);
+}
+
+/* Stores the result of a node, once it has the shape that was recorded, and frees the inputs that it was the last to use. */
+static int
+result_put(struct eval *ev, const struct ir_node *n, struct tt *out, struct err *e)
+{
 	int i, r;
 
-	r = concrete(ev, &n->attr.shape, &a.shape, n->name, e);
-	memcpy(a.perm, n->attr.perm, sizeof(n->attr.perm));
-	for (i = 0; i < n->n_in && r == 0; i++) {
-		if (n->in[i]->kind == IR_WEIGHT || n->in[i]->kind == IR_CONST)
-			r = constant_make(ev, n->in[i], &made[i], e);
-		a.in[i] = made[i] ? made[i] : ev->tensor[n->in[i]->id];
-	}
-	if (r == 0)
-		r = shims[n->op] ? shims[n->op](&a, &out, e) : if_run(ev, n, &out, e);
-	for (i = 0; i < n->n_in; i++)
-		tt_free(&made[i]);
-	if (r == 0)
-		r = shape_compare(ev, n->out, out, e);
+	r = shape_compare(ev, n->out, out, e);
 	if (r < 0) {
 		tt_free(&out);
 		return err_context(e, "'%s'", n->name);
@@ -243,19 +248,50 @@ eval_node(struct eval *ev, const struct ir_node *n, struct err *e)
 }
 
 static int
-block_run(struct eval *ev, const struct ir_block *b, eval_progress_fn progress, void *arg, struct err *e)
+node_compute(struct eval *ev, const struct ir_node *n, struct tt *const made[IR_IN_MAX], struct err *e)
 {
-	size_t i;
+	struct tt_args a = {.n_in = n->n_in,
+			    .f = n->attr.f,
+			    .i = n->attr.i,
+			    .axis = n->attr.axis,
+			    .begin = n->attr.begin,
+			    .end = n->attr.end,
+			    .dtype = n->attr.elem,
+			    .device = ev->device};
+	struct tt *out = NULL;
+	int i, r;
+
+	r = concrete(ev, &n->attr.shape, &a.shape, n->name, e);
+	memcpy(a.perm, n->attr.perm, sizeof(n->attr.perm));
+	for (i = 0; i < n->n_in; i++)
+		a.in[i] = made[i] ? made[i] : ev->tensor[n->in[i]->id];
+	if (r == 0)
+		r = shims[n->op] ? shims[n->op](&a, &out, e) : if_run(ev, n, &out, e);
+	return r < 0 ? err_context(e, "'%s'", n->name) : result_put(ev, n, out, e);
+}
+
+int
+eval_node(struct eval *ev, const struct ir_node *n, struct err *e)
+{
+	struct tt *made[IR_IN_MAX] = {NULL};
 	int r;
 
-	for (i = 0; i < b->n; i++) {
+	r = eval_stored_make(ev, n, made, e);
+	if (r == 0)
+		r = node_compute(ev, n, made, e);
+	eval_stored_free(made);
+	return r;
+}
+
+static int
+block_run(struct eval *ev, const struct ir_block *b, struct err *e)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < b->n; i++)
 		r = eval_node(ev, b->node[i], e);
-		if (r < 0)
-			return r;
-		if (progress && progress(arg, i + 1, b->n, b->node[i]))
-			return err_set(e, E_CANCELLED, "stopped at '%s'", b->node[i]->name);
-	}
-	return 0;
+	return r;
 }
 
 /*
@@ -283,14 +319,52 @@ uses_count(const struct ir_block *b, uint32_t *left)
 }
 
 int
-eval_run(struct eval *ev, eval_progress_fn progress, void *arg, struct err *e)
+eval_begin(struct eval *ev, struct err *e)
 {
 	ev->left = calloc(ev->g->n_value, sizeof(*ev->left));
 	if (!ev->left)
 		return err_no_memory(e);
 	uses_count(&ev->g->block, ev->left);
 	ev->left[ev->g->output->id]++;
-	return block_run(ev, &ev->g->block, progress, arg, e);
+	return 0;
+}
+
+size_t
+eval_nodes_left(const struct eval *ev)
+{
+	return ev->g->block.n - ev->next;
+}
+
+const struct ir_node *
+eval_next(const struct eval *ev)
+{
+	return eval_nodes_left(ev) ? ev->g->block.node[ev->next] : NULL;
+}
+
+const struct tt *
+eval_input(const struct eval *ev, int i)
+{
+	return ev->tensor[eval_next(ev)->in[i]->id];
+}
+
+int
+eval_step(struct eval *ev, struct tt *const made[IR_IN_MAX], struct err *e)
+{
+	return node_compute(ev, ev->g->block.node[ev->next++], made, e);
+}
+
+int
+eval_step_take(struct eval *ev, struct tt *result, struct err *e)
+{
+	return result_put(ev, ev->g->block.node[ev->next++], result, e);
+}
+
+int
+eval_run(struct eval *ev, struct err *e)
+{
+	int r = eval_begin(ev, e);
+
+	return r < 0 ? r : block_run(ev, &ev->g->block, e);
 }
 
 int

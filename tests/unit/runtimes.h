@@ -96,7 +96,7 @@ run_libtorch(const struct graph *x, const struct feeds *feeds, float *ret, size_
 		if (x->g->value[i]->kind == IR_INPUT)
 			(void)eval_feed(ev, x->g->value[i], feeds_find(feeds, x->g->value[i]->name)->data, e);
 	assert_true((size_t)dim_eval(shape_count(&x->g->output->shape), &sizes) <= max);
-	r = eval_run(ev, NULL, NULL, e);
+	r = eval_run(ev, e);
 	if (r < 0)
 		return r;
 	return eval_read(ev, x->g->output, ret,

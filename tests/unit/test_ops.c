@@ -523,7 +523,7 @@ graph_compare(const char *op, const struct ir_graph *g, struct ort_session *s, c
 
 	(void)eval_new(g, TT_CPU, sizes, &ev, &e);
 	n_in = inputs_make(g, s, sizes, rng, ev, in);
-	(void)eval_run(ev, NULL, NULL, &e);
+	(void)eval_run(ev, &e);
 	assert_no_error(&e);
 	want = malloc(len);
 	assert_int_equal(eval_read(ev, g->output, want, len, &e), 0);
@@ -603,7 +603,7 @@ check_fails_run(const struct form *f, int64_t batch, int64_t sequence)
 	case_open(check_fails, "check", f, &g, &s);
 	(void)eval_new(g, TT_CPU, &sizes, &ev, &e);
 	n_in = inputs_make(g, s, &sizes, &rng, ev, in);
-	assert_int_equal(eval_run(ev, NULL, NULL, &e), E_TRACE);
+	assert_int_equal(eval_run(ev, &e), E_TRACE);
 	assert_error(&e, E_TRACE, "small_numbers_only");
 	assert_int_equal(ort_run(s, in, &got, &e_ort), E_BAD_ONNX);
 	assert_error(&e_ort, E_BAD_ONNX, "small_numbers_only");
