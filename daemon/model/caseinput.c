@@ -51,7 +51,7 @@ case_text_make(const struct model *m, const void *config, const struct plan *pla
 	for (i = 0; i < plan->n_rows; i++) {
 		r = (struct row){.ids = NULL};
 		row_write(m, config, &plan->row[i], rng, &r);
-		dim[1] = MAX(dim[1], r.n);
+		dim[1] = MAX(dim[1], r.n + plan->padding);
 	}
 	ids = feeds_add(ret, "input_ids", ELEM_I64, 2, dim);
 	mask = feeds_add(ret, "attention_mask", ELEM_I64, 2, dim);

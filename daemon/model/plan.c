@@ -1,7 +1,8 @@
 #include "plan.h"
 
 static const struct plan plans[] = {
-#define PLAN(name, kind, right, rows, ...) {name, PLAN_ROLE_NONE, PLAN_##kind, right, rows, {__VA_ARGS__}},
+#define PLAN(name, kind, right, padding, rows, ...) \
+	{name, PLAN_ROLE_NONE, PLAN_##kind, right, padding, rows, {__VA_ARGS__}},
 #include "plans.def"
 #undef PLAN
 };

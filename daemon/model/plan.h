@@ -26,6 +26,7 @@ struct plan {
 	enum plan_role role; /* in rankings */
 	unsigned kind;       /* one of PLAN_* */
 	bool pad_right;
+	int padding; /* tokens of padding in the longest row */
 	int n_rows;
 	struct plan_row {
 		int tokens; /* words of text */

@@ -27,10 +27,37 @@ report_release(struct report *r)
 	*r = (struct report){0};
 }
 
+/* The case without pixels that has the fewest tokens, padding too; NULL: there is none. */
+static const struct parity_case *
+shortest_text(const struct cases *l)
+{
+	const struct parity_case *c, *ret = NULL;
+	size_t i;
+
+	for (i = 0; i < l->count; i++) {
+		c = &l->items[i];
+		if (c->want && !c->has_pixels && (!ret || c->batch * c->tokens < ret->batch * ret->tokens))
+			ret = c;
+	}
+	return ret;
+}
+
+/*
+ * How a graph that takes images as well is filled for a text case: in turns with blank images and with none, and the
+ * shortest case with both. Which of the two it is decides one branch of the graph, so running each case twice would
+ * double the time and prove nothing more.
+ */
+static bool
+filling_wanted(const struct cases *l, const struct parity_case *c, enum pixels p, size_t turn)
+{
+	return p == PIXELS_CASE || c == shortest_text(l) || (p == PIXELS_ZEROS) == (turn % 2 == 0);
+}
+
 int
 report_plan(struct report *r, const struct cases *l, const char *const models[VARIANT_MAX], struct err *e)
 {
-	size_t i, before;
+	const struct parity_case *c;
+	size_t i, before, turn;
 	int v, p;
 
 	r->runs = calloc(l->count * VARIANT_MAX * PIXELS_MAX + 1, sizeof(*r->runs));
@@ -38,11 +65,15 @@ report_plan(struct report *r, const struct cases *l, const char *const models[VA
 		return err_no_memory(e);
 	for (v = 0; v < VARIANT_MAX; v++) {
 		before = r->run_count;
-		for (i = 0; models[v] && i < l->count; i++)
+		turn = 0;
+		for (i = 0; models[v] && i < l->count; i++) {
+			c = &l->items[i];
 			for (p = 0; p < PIXELS_MAX; p++)
-				if (run_applies(&l->items[i], v, p))
+				if (run_applies(c, v, p) && filling_wanted(l, c, p, turn))
 					r->runs[r->run_count++] =
-						(struct run){.c = &l->items[i], .variant = v, .pixels = p};
+						(struct run){.c = c, .variant = v, .pixels = p};
+			turn += !c->has_pixels;
+		}
 		if (models[v] && r->run_count == before)
 			return err_set(e, E_BAD_REFERENCE, "no case is for the %s graph", variant_name(v));
 	}
@@ -70,6 +101,14 @@ rows_add(struct rows *l, const struct run *r)
 		};
 }
 
+/* Whether the run before this one, of the same case, was usable: a case that was filled in two ways counts once. */
+static bool
+run_repeats(const struct report *r, size_t i)
+{
+	return i > 0 && r->runs[i - 1].variant == r->runs[i].variant && r->runs[i - 1].c == r->runs[i].c &&
+	       run_usable(&r->runs[i - 1]);
+}
+
 /*
  * Collects the rows that a graph embedded, either of cases with pixels or of cases without, each once,
  * however its images were filled.
@@ -84,8 +123,8 @@ rows_collect(const struct report *r, enum variant v, bool pixels, struct rows *r
 	ret->max = RANKING_ROWS_MAX;
 	for (i = 0; i < r->run_count; i++) {
 		run = &r->runs[i];
-		if (run->variant == v && run->c->has_pixels == pixels && run->pixels != PIXELS_NONE &&
-		    run_usable(run))
+		if (run->variant == v && run->c->has_pixels == pixels && run_usable(run) &&
+		    !run_repeats(r, i))
 			rows_add(ret, run);
 	}
 }
@@ -102,7 +141,7 @@ rows_marked(const struct report *r, enum variant v, enum case_role role, struct 
 	ret->max = RANKING_MARKED_MAX;
 	for (i = 0; i < r->run_count; i++) {
 		run = &r->runs[i];
-		if (run->c->role == role && run->pixels != PIXELS_NONE && run_usable(run) &&
+		if (run->c->role == role && run_usable(run) && !run_repeats(r, i) &&
 		    run->variant == (run->c->has_pixels && !both ? VARIANT_IMAGE : v))
 			rows_add(ret, run);
 	}

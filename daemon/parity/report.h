@@ -48,8 +48,9 @@ struct report {
 void report_release(struct report *r);
 
 /*
- * Plans the runs: every case on every graph that takes it, graph by graph. models[v] is NULL for a graph
- * that is not given. A graph without a fitting case is an error.
+ * Plans the runs: every case on every graph that takes it, graph by graph. A graph that takes images too gets
+ * each text case once, in turns with blank images and without, and the shortest one both ways. models[v] is
+ * NULL for a graph that is not given. A graph without a fitting case is an error.
  */
 int report_plan(struct report *r, const struct cases *l, const char *const models[VARIANT_MAX],
 		struct err *e);

@@ -2,8 +2,8 @@
  * Runs one case on one graph.
  *
  * The graph gets the tensors in.NAME of the case for its inputs of the same names; other tensors are not
- * used. The unified graph also takes cases without pixels. It then runs twice, in the two ways that its
- * users choose from: with blank images, and without images.
+ * used. The unified graph also takes cases without pixels, in the two ways that its users choose from: with
+ * blank images, and without images.
  *
  * The graph preprocess makes the inputs of the other graphs from a picture. Its outputs are compared with
  * the case's inputs of the same names: whole numbers must be equal, pixels are compared in grey levels.

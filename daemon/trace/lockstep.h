@@ -19,7 +19,7 @@ typedef int (*lockstep_watch_fn)(void *arg, size_t which, size_t done, size_t to
 				 struct err *e);
 
 /* All `n` are on one device, and fed. On failure *ret_which is the graph whose node failed. */
-int lockstep_run(struct eval *const *ev, size_t n, lockstep_watch_fn watch, void *arg,
-		 size_t *ret_which, struct err *e);
+int lockstep_run(struct eval *const *ev, size_t n, lockstep_watch_fn watch, void *arg, size_t *ret_which,
+		 struct err *e);
 
 #endif

@@ -12,7 +12,7 @@ static const struct {
 } rows[] = {
 	{"picture-dot", 5, 7},     /* below the minimum size */
 	{"picture-wide", 13, 171}, /* extreme shapes */
-	{"picture-tall", 190, 11}, {"picture-page", 331, 257}, {"picture-large", 0, 0},
+	{"picture-tall", 190, 11}, {"picture-page", 185, 135}, {"picture-large", 0, 0},
 };
 
 enum { PAGE = 3, LARGE = 4 };
