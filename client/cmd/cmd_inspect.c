@@ -356,6 +356,8 @@ graph_print(const json_t *graph, struct err *e)
 	fact_member(graph, "name");
 	fact_member(graph, "producer");
 	fact_member(graph, "opsets");
+	if (json_is_string(json_object_get(graph, "onnxruntime")))
+		fact_member(graph, "onnxruntime");
 	nodes_print(graph);
 	(void)fputc('\n', stdout);
 	r = values_print(graph, e);

@@ -30,6 +30,7 @@ struct emit_job {
 	struct buf packed;
 	struct tally tally;
 	uint64_t weight_bytes;
+	int runtime; /* the least ONNX Runtime, 1.N: N */
 };
 
 int emit_graph(struct emit_job *job, struct err *e);

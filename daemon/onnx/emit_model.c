@@ -11,6 +11,7 @@
 
 #include "base/str.h"
 #include "config.h"
+#include "runtime.h"
 
 #define FILE_LEN_MAX INT32_MAX /* protobuf reads no longer files */
 
@@ -163,5 +164,6 @@ emit_model(struct emit *em, const Onnx__GraphProto *g)
 	m.producer_version = STR(PACKAGE_VERSION);
 	imports_fill(em, &m);
 	meta_fill(em, &m);
+	em->job->runtime = runtime_least(&m, g);
 	return pack(em, &m, g);
 }

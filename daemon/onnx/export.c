@@ -144,6 +144,7 @@ onnx_export_add(struct onnx_export *ex, const struct ir_graph *g, const char *fi
 		.nodes = new->emit.tally.total,
 		.op = new->emit.tally.row,
 		.n_op = new->emit.tally.n,
+		.runtime = new->emit.runtime,
 		.bytes = new->emit.packed.len,
 		.weight_bytes = new->emit.weight_bytes,
 	};

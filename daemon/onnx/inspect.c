@@ -5,6 +5,7 @@
 
 #include "base/str.h"
 #include "read.h"
+#include "runtime.h"
 #include "tally.h"
 
 #define OPS_MAX 4096 /* different op types; a linear search is enough for these */
@@ -379,6 +380,15 @@ meta_json(const Onnx__ModelProto *m)
 	return all;
 }
 
+/* "1.22"; null: not known. */
+static json_t *
+runtime_json(const Onnx__ModelProto *m)
+{
+	const int least = runtime_least(m, m->graph);
+
+	return least < 0 ? json_null() : json_sprintf("1.%d", least);
+}
+
 static json_t *
 model_json(struct inspect *x, const struct onnx_read *o)
 {
@@ -388,13 +398,13 @@ model_json(struct inspect *x, const struct onnx_read *o)
 		str_printf("%s%s%s", m->producer_name ? m->producer_name : "", m->producer_version ? " " : "",
 			   m->producer_version ? m->producer_version : "");
 
-	return json_pack("{s:o, s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+	return json_pack("{s:o, s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
 			 text_json(g->name), "ir_version", (json_int_t)m->ir_version, "producer",
 			 text_json(producer), "bytes", (json_int_t)o->map.len, "nodes",
-			 (json_int_t)x->ops.total, "opsets", opsets_json(m), "meta", meta_json(m), "inputs",
-			 values_json(g->n_input, g->input), "outputs", values_json(g->n_output, g->output),
-			 "ops", ops_json(&x->ops), "layers", rows_list(x->layers), "data",
-			 rows_list(x->data));
+			 (json_int_t)x->ops.total, "opsets", opsets_json(m), "onnxruntime", runtime_json(m),
+			 "meta", meta_json(m), "inputs", values_json(g->n_input, g->input), "outputs",
+			 values_json(g->n_output, g->output), "ops", ops_json(&x->ops), "layers",
+			 rows_list(x->layers), "data", rows_list(x->data));
 }
 
 int

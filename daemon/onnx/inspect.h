@@ -8,7 +8,7 @@
  * Reads a file, which may be hostile, and returns:
  *
  *	{"name", "ir_version", "producer", "bytes", "nodes",
- *	 "opsets": {"ai.onnx": 17}, "meta": {KEY: VALUE},
+ *	 "opsets": {"ai.onnx": 17}, "onnxruntime": "1.15" (the least that runs it; null: not known), "meta": {KEY: VALUE},
  *	 "inputs", "outputs": [{"name", "type", "shape": [7, "batch", null]}],
  *	 "ops": [{"type", "count"}]       most frequent first, including those in branches
  *	 "layers": [{"name", "count", "bytes"}]    the weights, in file order

@@ -114,9 +114,10 @@ graphs_put(struct buf *b, const json_t *facts)
 	const char *name;
 	json_t *g;
 
-	buf_puts(b, "\n## Graphs\n\n| graph | file | inputs | output |\n|---|---|---|---|\n");
+	buf_puts(b,
+		 "\n## Graphs\n\n| graph | file | ONNX Runtime | inputs | output |\n|---|---|---|---|---|\n");
 	json_object_foreach(json_object_get(facts, "graphs"), name, g) {
-		buf_printf(b, "| %s | `%s` | ", name, fact(g, "file"));
+		buf_printf(b, "| %s | `%s` | %s and newer | ", name, fact(g, "file"), fact(g, "onnxruntime"));
 		names_put(b, json_object_get(g, "inputs"));
 		buf_puts(b, " | ");
 		names_put(b, json_object_get(g, "outputs"));

@@ -133,8 +133,9 @@ graph_to_json(const struct conversion *c, int v, const struct onnx_graph_info *i
 {
 	_cleanup_free_ char *file = conversion_artifact_name(c, info->file);
 
-	return json_pack("{s:s?, s:I, s:I, s:o, s:o}", "file", file, "nodes", (json_int_t)info->nodes,
-			 "weight_bytes", (json_int_t)info->weight_bytes, "inputs",
+	return json_pack("{s:s?, s:I, s:I, s:o, s:o, s:o}", "file", file, "nodes", (json_int_t)info->nodes,
+			 "weight_bytes", (json_int_t)info->weight_bytes, "onnxruntime",
+			 json_sprintf("1.%d", info->runtime), "inputs",
 			 inputs_list(c->graph[v], (enum variant)v), "outputs", outputs_list(c, c->graph[v]));
 }
 

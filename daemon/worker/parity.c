@@ -30,15 +30,45 @@ started(void *arg, pid_t pid)
 	report_child(arg, pid);
 }
 
+/* The minor version of ONNX Runtime "1.22.1": 22. */
+static void
+version_take(void *arg, char *line)
+{
+	int *minor = arg;
+
+	if (str_starts(line, "1."))
+		*minor = (int)strtol(line + 2, NULL, 10);
+}
+
 int
-parity_probe(struct err *e)
+parity_probe(struct conversion *c, struct err *e)
 {
 	_cleanup_(helper_release) struct helper h;
 
 	helper_init(&h, PROGRAM);
 	h.repeat = true;
+	h.line = version_take;
+	h.arg = &c->runtime;
 	helper_arg(&h, "--runtime-version");
 	return helper_run(&h, e);
+}
+
+/* A graph that is too new for the runtime would fail with the runtime's own words about one of its ops. */
+static int
+runtime_check(const struct conversion *c, struct err *e)
+{
+	int least = 0;
+	size_t i;
+
+	for (i = 0; i < onnx_export_graph_count(c->onnx); i++)
+		least = MAX(least, onnx_export_graph(c->onnx, i)->runtime);
+	if (c->runtime == 0 || c->runtime >= least)
+		return 0;
+	return err_set(e, E_UNSUPPORTED_MODEL,
+		       "these graphs need ONNX Runtime 1.%d or newer, and parity would run them in 1.%d: "
+		       "name a newer "
+		       "library in COLCONV_ORT_LIBRARY, or take the target portable",
+		       least, c->runtime);
 }
 
 int
@@ -52,6 +82,9 @@ parity_run(struct conversion *c, struct err *e)
 	helper_init(&h, PROGRAM);
 	if (!report)
 		return err_no_memory(e);
+	r = runtime_check(c, e);
+	if (r < 0)
+		return r;
 	h.repeat = true;
 	h.line = progress_tell;
 	h.started = started;

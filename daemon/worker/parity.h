@@ -4,8 +4,8 @@
 
 #include "stages.h"
 
-/* Checks that colconv-parity and ONNX Runtime can be used. */
-int parity_probe(struct err *e);
+/* Checks that colconv-parity and ONNX Runtime can be used, and sets c->runtime. */
+int parity_probe(struct conversion *c, struct err *e);
 
 /*
  * E_PARITY names the worst case. Sets c->parity, and keeps parity.json in the job's folder whether the check

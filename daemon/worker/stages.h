@@ -41,6 +41,7 @@ struct conversion {
 	struct sources *sources;                      /* NULL when only a graph is printed */
 	struct document *document;                    /* page.h; NULL: no graph takes a picture */
 	struct onnx_export *onnx;
+	int runtime;               /* parity runs the graphs in ONNX Runtime 1.N: N; 0: another */
 	struct rounding *rounding; /* weights in 8 bits; NULL: none */
 	size_t keep_rounds;        /* how often more matrices were kept in float16 */
 	char *case_dir;            /* folder of the reference's cases, removed before the end */

@@ -854,6 +854,113 @@ lower_silu_elsewhere(struct emit *em, const struct ir_node *n)
 	emit_domain(em, "test.domain");
 }
 
+/* The oldest ONNX Runtime for a graph of the row's op: 1.N, N. */
+static int
+runtime_of(const struct row *row, const struct target *target)
+{
+	const struct onnx_options options = {.target = target};
+	struct made m;
+	int least;
+
+	made_new(&m, 16);
+	m.g->output = row->build(&m);
+	(void)made_lower_with(&m, &options, NULL);
+	assert_no_error(&m.e);
+	least = m.job.runtime;
+	made_release(&m);
+	return least;
+}
+
+/* Every op that target_ort may use is a row of runtime.def; what each needs was found by running the releases. */
+TEST(test_runtime)
+{
+	static const struct {
+		const char *row;
+		int least;
+	} known[] = {{"linear", 15},
+		     {"rms_norm", 15},
+		     {"rope", 17},
+		     {"gelu", 17},
+		     {"attention_keys", 17},
+		     {"attention_causal", 22},
+		     {"attention_each_query", 15}};
+	size_t i, k, found = 0;
+	int least;
+
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_int_equal(runtime_of(&rows[i], &target_portable), 15);
+		least = runtime_of(&rows[i], &target_ort);
+		if (least < 15)
+			fail_msg("'%s' has an op that is not a row of runtime.def", rows[i].name);
+		for (k = 0; k < ARRAY_LEN(known); k++)
+			if (str_eq(known[k].row, rows[i].name)) {
+				assert_int_equal(least, known[k].least);
+				found++;
+			}
+	}
+	assert_int_equal(found, ARRAY_LEN(known));
+}
+
+static struct ir_value *
+residual(struct made *m)
+{
+	return node(m, OP_ADD, NONE, input3(m, ELEM_F32), input3(m, ELEM_F32));
+}
+
+/* The nodes of a graph whose output is `out`, under target_ort. */
+static void
+ort_nodes(struct made *m, struct ir_value *out, bool half, struct buf *ret)
+{
+	const struct onnx_options options = {.target = &target_ort, .half = half};
+
+	m->g->output = out;
+	(void)made_lower_with(m, &options, NULL);
+	assert_no_error(&m->e);
+	types_put(m->model->graph, ret);
+}
+
+/* A sum and the norm right behind it are one node, whose fourth output is the sum. */
+TEST(test_sum_with_its_norm)
+{
+	_cleanup_(buf_release) struct buf types = BUF_INIT;
+	struct ir_value *sum, *norm;
+	struct made m;
+
+	made_new(&m, 8);
+	sum = residual(&m);
+	norm = node(&m, OP_RMS_NORM, ATTR(.f = 1e-6), sum, vector(&m));
+	ort_nodes(&m, node(&m, OP_ADD, NONE, sum, norm), /*half=*/false, &types);
+	assert_string_equal(types.data, "SkipSimplifiedLayerNormalization Add");
+	assert_string_equal(m.model->graph->node[0]->domain, "com.microsoft");
+	assert_string_equal(m.model->graph->node[0]->output[0], norm->name);
+	assert_string_equal(m.model->graph->node[0]->output[3], sum->name);
+	assert_string_equal(m.model->graph->node[1]->input[0], sum->name);
+	made_release(&m);
+}
+
+/* Another node between them, or the norm in float32 behind a sum in float16: they stay apart. */
+TEST(test_sum_apart_from_its_norm)
+{
+	_cleanup_(buf_release) struct buf types = BUF_INIT;
+	struct ir_value *sum, *more, *norm;
+	struct made m;
+
+	made_new(&m, 8);
+	sum = residual(&m);
+	more = node(&m, OP_SIN, NONE, sum);
+	norm = node(&m, OP_RMS_NORM, ATTR(.f = 1e-6), sum, vector(&m));
+	ort_nodes(&m, node(&m, OP_MUL, NONE, more, norm), /*half=*/false, &types);
+	assert_string_equal(types.data, "Add Sin SimplifiedLayerNormalization Mul");
+	made_release(&m);
+
+	buf_clear(&types);
+	made_new(&m, 8);
+	norm = node(&m, OP_RMS_NORM, ATTR(.f = 1e-6), residual(&m), vector(&m));
+	ort_nodes(&m, norm, /*half=*/true, &types);
+	assert_null(strstr(types.data, "Skip"));
+	made_release(&m);
+}
+
 /* A target changes the ops that it lists, and says which opsets its files need. */
 TEST(test_target)
 {
