@@ -379,6 +379,7 @@ static const struct model_prompt prompts[] = {
 };
 
 const struct model model_colgemma3 = {
-	MODEL_OF_FAMILY(colgemma3), GEMMA_RETRIEVER, .config_size = sizeof(struct gemma3_config),
+	MODEL_OF_FAMILY(colgemma3), GEMMA_RETRIEVER,
+	.picture = PREPARE_FIXED,   .config_size = sizeof(struct gemma3_config),
 	.tokens = tokens,           .build = build,
 };

@@ -8,6 +8,14 @@
 
 /* The filter at x, float64 of any shape; see resize.c. */
 static const char *
+bilinear(struct emit *em, const char *x)
+{
+	x = emit_op(em, "distance", "Abs", x);
+	x = emit_op(em, "near", "Sub", front_f64(em, 1), x);
+	return emit_op(em, "filter", "Max", x, front_f64(em, 0));
+}
+
+static const char *
 bicubic(struct emit *em, const char *x)
 {
 	const char *near, *far, *is_near, *is_far, *zero = front_f64(em, 0);
@@ -64,6 +72,7 @@ static const struct {
 	const char *(*emit)(struct emit *em, const char *x);
 	double support;
 } filters[] = {
+	[RESIZE_BILINEAR] = {bilinear, 1},
 	[RESIZE_BICUBIC] = {bicubic, 2},
 	[RESIZE_LANCZOS] = {lanczos, 3},
 };

@@ -1,6 +1,7 @@
 /* Reads preprocessor_config.json: the keys of the processors that prepare.c implements. */
 #include <math.h>
 
+#include "base/str.h"
 #include "prepare.h"
 
 #define SIDE_MAX 16384
@@ -36,21 +37,34 @@ steps_check(const json_t *j, const char *what, struct err *e)
 }
 
 /* Pillow's numbers of the filters. */
+enum { LANCZOS = 1, BILINEAR = 2, BICUBIC = 3 };
+
+/* The filter of the processor's class, where the file does not say. */
+static int64_t
+filter_of_class(const json_t *j, enum prepare_rule rule)
+{
+	const char *class = json_string_value(json_object_get(j, "image_processor_type"));
+
+	if (rule == PREPARE_TILES)
+		return LANCZOS;
+	return rule == PREPARE_FIXED && class && str_starts(class, "Gemma3") ? BILINEAR : BICUBIC;
+}
+
 static int
 filter_read(const json_t *j, struct prepare *p, struct err *e)
 {
-	enum { LANCZOS = 1, BICUBIC = 3 };
-	int64_t n = p->rule == PREPARE_TILES ? LANCZOS : BICUBIC;
+	int64_t n = filter_of_class(j, p->rule);
 	int r;
 
 	r = json_get_int(j, "", "resample", JSON_OPTIONAL, 0, 5, E_BAD_CHECKPOINT, &n, e);
 	if (r < 0)
 		return r;
-	if (n != LANCZOS && n != BICUBIC)
-		return err_set(e, E_UNSUPPORTED_MODEL,
-			       "resample %lld is not supported; 1 (Lanczos) and 3 (bicubic) are",
-			       (long long)n);
-	p->filter = n == LANCZOS ? RESIZE_LANCZOS : RESIZE_BICUBIC;
+	if (n != LANCZOS && n != BILINEAR && n != BICUBIC)
+		return err_set(
+			e, E_UNSUPPORTED_MODEL,
+			"resample %lld is not supported; 1 (Lanczos), 2 (bilinear) and 3 (bicubic) are",
+			(long long)n);
+	p->filter = n == LANCZOS ? RESIZE_LANCZOS : n == BILINEAR ? RESIZE_BILINEAR : RESIZE_BICUBIC;
 	return 0;
 }
 
@@ -109,10 +123,16 @@ patches_read(const json_t *j, const json_t *size, struct prepare *p, struct err 
 }
 
 static int
-fixed_read(const json_t *size, struct prepare *p, struct err *e)
+fixed_read(const json_t *j, const json_t *size, struct prepare *p, struct err *e)
 {
+	bool crops = false;
 	int r;
 
+	r = json_get_bool(j, "", "do_pan_and_scan", JSON_OPTIONAL, E_BAD_CHECKPOINT, &crops, e);
+	if (r == 0 && crops)
+		r = err_set(e, E_UNSUPPORTED_MODEL, "do_pan_and_scan true is not supported");
+	if (r < 0)
+		return r;
 	r = json_get_int(size, "size", "height", JSON_REQUIRED, 1, SIDE_MAX, E_BAD_CHECKPOINT, &p->height, e);
 	return r < 0 ? r
 		     : json_get_int(size, "size", "width", JSON_REQUIRED, 1, SIDE_MAX, E_BAD_CHECKPOINT,
@@ -155,7 +175,7 @@ rule_read(const json_t *j, struct prepare *p, struct err *e)
 		return r;
 	if (p->rule == PREPARE_PATCHES)
 		return patches_read(j, size, p, e);
-	return p->rule == PREPARE_FIXED ? fixed_read(size, p, e) : tiles_read(j, size, p, e);
+	return p->rule == PREPARE_FIXED ? fixed_read(j, size, p, e) : tiles_read(j, size, p, e);
 }
 
 int

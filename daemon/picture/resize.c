@@ -23,6 +23,12 @@ axis_release(struct axis *a)
 }
 
 static double
+bilinear(double x)
+{
+	return MAX(1 - fabs(x), 0);
+}
+
+static double
 bicubic(double x)
 {
 	const double a = -0.5;
@@ -49,6 +55,7 @@ static const struct {
 	double (*at)(double x);
 	double support;
 } filters[] = {
+	[RESIZE_BILINEAR] = {bilinear, 1},
 	[RESIZE_BICUBIC] = {bicubic, 2},
 	[RESIZE_LANCZOS] = {lanczos, 3},
 };

@@ -12,6 +12,7 @@
 #include "picture.h"
 
 enum resize_filter {
+	RESIZE_BILINEAR,
 	RESIZE_BICUBIC, /* a = -0.5 */
 	RESIZE_LANCZOS, /* three lobes */
 };

@@ -86,9 +86,14 @@ intro_put(struct buf *b, const struct conversion *c, const json_t *facts)
 		buf_puts(b, ", an adapter over ");
 		source_put(b, base, fact(base, "path"));
 	}
-	buf_printf(b, ". %" JSON_INTEGER_FORMAT " parameters; vectors of %" JSON_INTEGER_FORMAT " numbers. ",
-		   json_integer_value(json_object_get(facts, "parameters")),
-		   json_integer_value(json_object_get(facts, "dim")));
+	if (json_is_integer(json_object_get(facts, "dim")))
+		buf_printf(b,
+			   ". %" JSON_INTEGER_FORMAT " parameters; vectors of %" JSON_INTEGER_FORMAT
+			   " numbers. ",
+			   json_integer_value(json_object_get(facts, "parameters")),
+			   json_integer_value(json_object_get(facts, "dim")));
+	else
+		buf_puts(b, ". It prepares pictures for the model, and gives no embeddings. ");
 	if (*licence)
 		buf_printf(b, "The source declares the license `%s`.\n", licence);
 	else

@@ -286,22 +286,23 @@ devices_list(const struct conversion *c)
 			 : json_null();
 }
 
-/* The length of an embedding: the last axis of the output. */
-static json_int_t
+/* The length of an embedding: the last axis of the output. null if no graph gives embeddings (preprocess alone). */
+static json_t *
 dim_of(const struct conversion *c)
 {
-	int v = 0;
+	const struct ir_value *output = NULL;
+	int v;
 
-	while (!c->graph[v] || !c->graph[v]->output)
-		v++;
-	return c->graph[v]->output->shape.dim[c->graph[v]->output->shape.rank - 1].num;
+	for (v = 0; v < VARIANT_MAX && !output; v++)
+		output = c->graph[v] ? c->graph[v]->output : NULL;
+	return output ? json_integer(output->shape.dim[output->shape.rank - 1].num) : json_null();
 }
 
 /* All facts except the files: one of these is the card, which is made from the facts. Takes `processing`. */
 static json_t *
 facts_make(const struct conversion *c, json_t *processing)
 {
-	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O}",
+	return json_pack("{s:s, s:s, s:s, s:I, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O}",
 			 "format", MANIFEST_FORMAT, "architecture", c->model->arch->family, "title",
 			 c->model->arch->title, "parameters", (json_int_t)conversion_parameters(c), "dim",
 			 dim_of(c), "similarity", head_similarity(c->found.head), "head",

@@ -133,7 +133,7 @@ padding_side(const struct conversion *c, const json_t *tokenizer)
 
 /*
  * The settings for resizing and normalising in preprocessor_config.json, under the same keys: `resample` is
- * Pillow's number of the filter (1 Lanczos, 3 bicubic). null if the checkpoint has no such file.
+ * Pillow's number of the filter (1 Lanczos, 2 bilinear, 3 bicubic). null if the checkpoint has no such file.
  */
 static json_t *
 pictures_to_json(const json_t *from)

@@ -270,7 +270,7 @@ warnings_collect(struct conversion *c, struct err *e)
 	for (v = 0; v < VARIANT_MAX && r == 0; v++) {
 		if (!c->graph[v])
 			continue;
-		s.images |= v != VARIANT_TEXT;
+		s.images |= v != VARIANT_TEXT && v != VARIANT_PREPROCESS;
 		r = norms_survey(&s, c->graph[v], &zero, e);
 	}
 	if (r == 0)

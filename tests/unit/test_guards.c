@@ -13,13 +13,10 @@
 #define IMAGES_MAX 4
 #define PATCHES 12 /* of each image, padding too; the largest has 8 */
 
-enum family {
-	COLQWEN2,
-	COLQWEN2_5,
-	COLQWEN3,
-	COLPALI,
-	FAMILY_MAX
-}; /* COLPALI is the one whose images have one size */
+enum family { COLQWEN2, COLQWEN2_5, COLQWEN3, COLPALI, COLGEMMA3, FAMILY_MAX };
+
+/* Images of one size each: a family of Gemma's. */
+#define ONE_SIZE(f) ((f) == COLPALI || (f) == COLGEMMA3)
 
 static struct loaded {
 	const char *folder;
@@ -34,6 +31,7 @@ static struct loaded {
 	[COLQWEN2_5] = {.folder = "tests/golden/colqwen2_5-tiny"},
 	[COLQWEN3] = {.folder = "tests/golden/colqwen3-tiny"},
 	[COLPALI] = {.folder = "tests/golden/colpali-tiny"},
+	[COLGEMMA3] = {.folder = "tests/golden/colgemma3-tiny"},
 };
 
 /* Patches of the images that batches are made of, by number. ColPali's are all of one size. */
@@ -98,7 +96,7 @@ graph_get(enum family f, enum variant v, bool arange)
 static void
 pixels_fill(const struct batch *b, float *to)
 {
-	const bool whole = b->family == COLPALI;
+	const bool whole = ONE_SIZE(b->family);
 	const int64_t all = loaded[b->family].per_patch * (whole ? 1 : b->patches);
 	struct rng rng;
 	int64_t k, own;
@@ -235,7 +233,7 @@ static const char *const token_guards[] = {"image_tokens_must_match_image_featur
 static bool
 pattern_check(const struct batch *b, enum variant v, bool arange)
 {
-	const bool runs = b->family != COLPALI && !arange;
+	const bool runs = !ONE_SIZE(b->family) && !arange;
 	int row, next = 0, n[8], tokens = 0, i;
 	bool right = true;
 
@@ -296,14 +294,14 @@ TEST(test_every_pattern)
 		{COLQWEN2, 2, 5, 1, 2, {0, 1}, false},    {COLQWEN2, 3, 3, 1, 2, {2, 1}, true},
 		{COLQWEN2, 3, 3, 1, 3, {2, 3, 2}, false}, {COLQWEN2_5, 3, 3, 1, 2, {2, 1}, false},
 		{COLQWEN3, 3, 3, 1, 2, {2, 1}, false},    {COLPALI, 2, 4, 4, 1, {0}, false},
-		{COLPALI, 2, 5, 4, 2, {0, 1}, false},
+		{COLPALI, 2, 5, 4, 2, {0, 1}, false},     {COLGEMMA3, 2, 4, 3, 1, {0}, false},
 	};
 	bool arange;
 	size_t i;
 
 	need_runtime();
 	for (i = 0; i < ARRAY_LEN(shapes); i++) {
-		arange = shapes[i].family != COLPALI;
+		arange = !ONE_SIZE(shapes[i].family);
 		patterns_run(&shapes[i], VARIANT_IMAGE, false);
 		patterns_run(&shapes[i], VARIANT_UNIFIED, arange);
 		if (shapes[i].every_graph) {

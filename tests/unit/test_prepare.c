@@ -16,9 +16,8 @@ static const struct {
 	const char *folder;
 	enum prepare_rule rule;
 } processors[] = {
-	{"processor-colqwen2", PREPARE_PATCHES},
-	{"processor-colqwen3", PREPARE_PATCHES},
-	{"processor-colpali", PREPARE_FIXED},
+	{"processor-colqwen2", PREPARE_PATCHES},  {"processor-colqwen3", PREPARE_PATCHES},
+	{"processor-colpali", PREPARE_FIXED},     {"processor-colgemma3", PREPARE_FIXED},
 	{"processor-colidefics3", PREPARE_TILES},
 };
 
@@ -225,7 +224,10 @@ TEST(test_refused)
 		{PREPARE_FIXED, "{'do_resize':false}", E_UNSUPPORTED_MODEL,
 		 "do_resize false is not supported"},
 		{PREPARE_FIXED, "{'rescale_factor':0.5}", E_UNSUPPORTED_MODEL, "rescale_factor 0.5 is not"},
-		{PREPARE_FIXED, "{'resample':2}", E_UNSUPPORTED_MODEL, "resample 2 is not supported"},
+		{PREPARE_FIXED, "{'resample':4}", E_UNSUPPORTED_MODEL, "resample 4 is not supported"},
+		{PREPARE_FIXED,
+		 "{'image_mean':[1,1,1], 'image_std':[1,1,1], 'size':{}, 'do_pan_and_scan':true}",
+		 E_UNSUPPORTED_MODEL, "do_pan_and_scan true is not supported"},
 		{PREPARE_PATCHES,
 		 "{'image_mean':[1,1,1], 'image_std':[1,1,1], 'min_pixels':9000, 'max_pixels':8000}",
 		 E_BAD_CHECKPOINT, "at most 8000 pixels are less than at least 9000"},

@@ -1,0 +1,120 @@
+"""Graphs that take a picture, of the families that have no e2e folder: random weights, and the files of a tiny processor."""
+import array
+import json
+import shutil
+import subprocess
+
+import pytest
+
+import tensors
+from test_page_graph import BUILD, HERE, convert
+
+IDS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
+QWEN = {"image_token_id": 261, "video_token_id": 262, "vision_start_token_id": 259, "vision_end_token_id": 260}
+GEMMA = {"image_token_index": 261, "boi_token_index": 259, "eoi_token_index": 260}
+GEMMA_IDS = ["<pad>", "<bos>", "<start_of_turn>", "<start_of_image>", "<end_of_image>", "<image_soft_token>", "<end_of_turn>"]
+# The family, the ids and sizes of its checkpoint, the processor's folder, what its tokens are called.
+FAMILIES = {
+    "colqwen2_5": (QWEN, "processor-colqwen2", IDS),
+    "jina_v4": (QWEN, "processor-colqwen2", IDS),
+    "colmodernvbert": ({"image_token_id": 258, "vision.image_size": 32, "vision.patch_size": 8}, "processor-colmodernvbert", None),
+    "colgemma3": (GEMMA, "processor-colgemma3", GEMMA_IDS),
+}
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    def make(family):
+        sets, processor, names = FAMILIES[family]
+        folder = tmp_path / family
+        subprocess.run([BUILD / "tests/tools/mkcheckpoint", "--arch", family,
+                        *(f"--set={key}={value}" for key, value in sets.items()), folder], check=True, capture_output=True)
+        shutil.copy(HERE / processor / "preprocessor_config.json", folder)
+        source = HERE / processor / "tokenizer.json"
+        tokenizer = json.loads((source if source.exists() else HERE / "processor-colqwen2/tokenizer.json").read_text())
+        for token, name in zip(tokenizer["added_tokens"], names or []):
+            token["content"] = name
+        (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+        return folder
+    return make
+
+
+def encode(tokenizer, text):
+    """A token a byte, but for the special ones; bytes that are not printable stand behind the others from U+0100 on."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    chars = {b: chr(b) if b in printable else chr(256 + i) for i, b in enumerate([*[x for x in range(256) if x not in printable], *printable])}
+    special = {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
+    ids = []
+    while text:
+        name = next((name for name in special if text.startswith(name)), None)
+        ids += [special[name]] if name else [tokenizer["model"]["vocab"][chars[b]] for b in text[0].encode()]
+        text = text[len(name or text[0]):]
+    return ids
+
+
+def ids_wanted(family, folder, case):
+    """The ids that the family's processor gives, of a picture of the case."""
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    if family == "colgemma3":  # as the chat template says it
+        return encode(tokenizer, "<bos><bos><start_of_turn>user\n\n\n<start_of_image>" + "<image_soft_token>" * 4
+                      + "<end_of_image>\n\nDescribe this image<end_of_turn>\n")
+    ids = list(array.array("q", case["out.input_ids_engine"][2]))
+    if family == "jina_v4":  # ends with a newline where ColQwen2.5 has <|endoftext|>
+        assert ids[-1] == 256
+        return ids[:-1] + encode(tokenizer, "\n")
+    return ids
+
+
+def cases_write(family, folder, cases):
+    cases.mkdir()
+    for path in sorted((HERE / FAMILIES[family][1]).glob("case-*.safetensors")):
+        case = tensors.read(path)
+        if "in.image" not in case:
+            continue
+        ids = ids_wanted(family, folder, case)
+        wanted = {"in.image": case["in.image"], "in.input_ids": ("I64", [1, len(ids)], array.array("q", ids).tobytes()),
+                  "in.attention_mask": ("I64", [1, len(ids)], array.array("q", [1] * len(ids)).tobytes())}
+        if "out.image_grid_thw" in case:
+            wanted["in.image_grid_thw"] = case["out.image_grid_thw"]
+        tensors.write(cases / path.name, wanted)
+    return len(list(cases.iterdir()))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_pictures(family, checkpoint, tmp_path):
+    folder, out = checkpoint(family), tmp_path / "artifact"
+    done = convert(folder, out, "--variants", "image,preprocess,page")
+    assert done.returncode == 0, done.stderr
+    runs = {}
+    for entry in json.loads((out / "parity.json").read_text())["cases"]:
+        assert entry["passed"], entry
+        runs.setdefault(entry["model"], []).append(entry)
+    assert runs["page"] and all(entry["samples"] > 1000 and entry["differing"] == 0 for entry in runs["preprocess"])
+
+    n = cases_write(family, folder, tmp_path / "cases")
+    report = tmp_path / "report.json"
+    done = subprocess.run([BUILD / "colconv-parity", "--model", f"preprocess={out / 'preprocess.onnx'}", "--cases", tmp_path / "cases",
+                           "--output", report], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(json.loads(report.read_text())["cases"]) == n >= 2
+
+
+def test_ids_of_another_prompt_are_seen(checkpoint, tmp_path):
+    folder, out = checkpoint("colgemma3"), tmp_path / "artifact"
+    assert convert(folder, out, "--variants", "preprocess", "--no-parity").returncode == 0
+    cases_write("colgemma3", folder, tmp_path / "cases")
+    path = sorted((tmp_path / "cases").iterdir())[0]
+    case = tensors.read(path)
+    dtype, shape, ids = case["in.input_ids"]
+    tensors.write(path, {**case, "in.input_ids": (dtype, shape, ids[:-8] + bytes(8))})
+    done = subprocess.run([BUILD / "colconv-parity", "--model", f"preprocess={out / 'preprocess.onnx'}", "--cases", tmp_path / "cases"],
+                          capture_output=True, text=True, timeout=100)
+    assert done.returncode == 10 and "the output 'input_ids' differs from in.input_ids" in done.stderr
+
+
+def test_pictures_that_are_cut_are_refused(checkpoint, tmp_path):
+    folder = checkpoint("colgemma3")
+    config = folder / "preprocessor_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "do_pan_and_scan": True}))
+    done = convert(folder, tmp_path / "artifact", "--variants", "page")
+    assert done.returncode != 0 and "do_pan_and_scan true is not supported" in done.stderr
