@@ -2,6 +2,7 @@
 #include "emit_private.h"
 
 #include "base/str.h"
+#include "extra.h"
 #include "front.h"
 
 struct known_dim {
@@ -207,6 +208,28 @@ list_append(struct emit *em, struct emit_list *to, const struct emit_list *from)
 		emit_list_add(em, to, from->at[i]);
 }
 
+/* Lists the extra outputs after the graph's own. */
+static void
+extras_fill(struct emit *em, Onnx__GraphProto *g)
+{
+	struct extra_output out[EXTRA_MAX];
+	const size_t n = extra_list(em->graph, em->job->options->extras, out);
+	Onnx__ValueInfoProto **info = emit_take(em, (n + 1) * sizeof(*info));
+	struct ir_value v;
+	size_t i;
+
+	if (!info)
+		return;
+	info[0] = g->output[0];
+	for (i = 0; i < n; i++) {
+		v = (struct ir_value){.shape = out[i].shape};
+		info[i + 1] =
+			emit_value_info(em, &v, emit_format(em, "%s", out[i].name), elem_onnx(out[i].elem));
+	}
+	g->n_output = n + 1;
+	g->output = info;
+}
+
 /* Lists the output of the graph; for a graph without an output, its inputs. */
 static void
 outputs_fill(struct emit *em, Onnx__GraphProto *g, struct emit_list *nodes, const char *output_name)
@@ -218,6 +241,7 @@ outputs_fill(struct emit *em, Onnx__GraphProto *g, struct emit_list *nodes, cons
 		emit_graph_fill(em, g, em->graph->name, nodes, output, output_name,
 				em->job->options->output_half ? elem_onnx(ELEM_F16)
 							      : elem_onnx(output->elem));
+		extras_fill(em, g);
 		return;
 	}
 	inputs_list(em, &made);
@@ -249,6 +273,8 @@ graph_emit(struct emit *em)
 	emit_block(em, &em->graph->block);
 	if (em->graph->output)
 		output_name = output_emit(em);
+	em->half = false;
+	extra_emit(em);
 	list_append(em, &all, &front);
 	list_append(em, &all, &em->prelude);
 	list_append(em, &all, &nodes);

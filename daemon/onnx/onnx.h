@@ -40,6 +40,8 @@ struct onnx_options {
                            * suffix; NULL: shared weights */
 	bool optional_images; /* a call may leave out inputs whose first size is the number of images: it
                                * then has no images */
+	unsigned extras;      /* EXTRA_*: outputs beside the embeddings (extra.h) */
+	int64_t image_token;  /* for EXTRA_IMAGE_TOKEN */
 	uint64_t shard_max;   /* maximum bytes of a file of weights; 0: one file of any size */
 	enum onnx_store store;
 	const struct rounding

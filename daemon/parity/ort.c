@@ -391,6 +391,7 @@ output_read(const struct ort_session *s, const char *name, struct OrtValue *v, s
 	struct OrtStatus *st;
 	void *data = NULL;
 	size_t count = 1;
+	bool raw;
 
 	r = status_to_err(api.IsTensor(v, &is_tensor), E_BAD_ONNX, s->path, e);
 	if (r < 0)
@@ -403,21 +404,23 @@ output_read(const struct ort_session *s, const char *name, struct OrtValue *v, s
 		r = shape_read(info, s->path, name, &t.type, &t.rank, t.shape, e);
 	if (r < 0)
 		return r;
-	if (t.type != ELEM_F32 && t.type != ELEM_F16 && t.type != ELEM_BF16 && t.type != ELEM_I64)
+	raw = t.type == ELEM_I64 || t.type == ELEM_I8 || t.type == ELEM_U8 || t.type == ELEM_BOOL;
+	if (t.type != ELEM_F32 && t.type != ELEM_F16 && t.type != ELEM_BF16 && !raw)
 		return err_set(e, E_BAD_ONNX,
-			       "'%s': output '%s' is neither float32, float16, bfloat16 nor int64", s->path,
-			       name);
+			       "'%s': output '%s' is neither float32, float16, bfloat16, int64, int8, uint8 "
+			       "nor bool",
+			       s->path, name);
 	for (i = 0; i < t.rank; i++)
 		count *= (size_t)t.shape[i]; /* no overflow: the runtime holds them in memory */
-	t.len = count * elem_size(t.type == ELEM_I64 ? ELEM_I64 : ELEM_F32);
+	t.len = count * elem_size(raw ? t.type : ELEM_F32);
 	t.data = malloc(t.len + 1);
 	if (!t.data)
 		return err_no_memory(e);
-	if (t.len && t.type == ELEM_I64)
+	if (t.len && raw)
 		memcpy(t.data, data, t.len);
 	else if (t.len)
 		convert(t.type, ELEM_F32, data, count, t.data);
-	t.type = t.type == ELEM_I64 ? ELEM_I64 : ELEM_F32;
+	t.type = raw ? t.type : ELEM_F32;
 	*ret = t;
 	return 0;
 }

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/str.h"
+#include "extras.h"
 #include "checkpoint/convert.h"
 
 /* Size of a symbolic dim in a blank image's tensor: the patches of the smallest image, 2 x 2. */
@@ -223,18 +224,30 @@ static int
 run_compare(struct run *r, struct ort_session *s, const struct ort_tensor *feed, const struct limits *l,
 	    struct err *e)
 {
-	_cleanup_(ort_tensor_release) struct ort_tensor out = {0};
+	const size_t n = ort_output_count(s);
+	_cleanup_free_ struct ort_tensor *out = calloc(n, sizeof(*out));
 	const struct parity_case *c = r->c;
+	const bool extras = extras_any(s);
 	double start = seconds_now();
+	size_t i;
 	int k;
 
-	k = ort_run(s, feed, &out, e);
+	if (!out)
+		return err_no_memory(e);
+	k = extras ? ort_run_all(s, feed, out, e) : ort_run(s, feed, out, e);
 	r->seconds = seconds_now() - start;
 	if (k == 0)
-		k = shape_check(c, &out, e);
+		k = shape_check(c, &out[0], e);
+	if (k == 0 && extras)
+		k = out[0].type == ELEM_F32
+			    ? extras_check(c, s, out, e)
+			    : err_set(e, E_BAD_ONNX, "the first output is neither float32 nor float16");
+	if (k == 0)
+		r->got = TAKE(out[0].data);
+	for (i = 0; i < n; i++)
+		ort_tensor_release(&out[i]);
 	if (k < 0)
 		return k;
-	r->got = TAKE(out.data);
 	if (c->unmasked)
 		case_mask_apply(c, r->got);
 	compare_embeddings(c->want, r->got, c->valid, c->batch * c->tokens, c->dim, &r->cmp);

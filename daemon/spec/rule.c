@@ -70,6 +70,19 @@ rule_storage(struct spec *spec, bool given _unused_, struct err *e)
 }
 
 int
+rule_outputs(struct spec *spec, bool given _unused_, struct err *e)
+{
+	const struct profile *p = spec_profile(spec);
+
+	if (!(spec->outputs & 1u))
+		return err_set(e, E_BAD_REQUEST, "outputs must include embeddings");
+	if (spec->outputs != 1u && (p->one_model || p->own_data || p->output_half))
+		return err_set(e, E_BAD_REQUEST, "the profile %s needs the output embeddings and no other",
+			       spec_word(spec->profile));
+	return 0;
+}
+
+int
 rule_layout(struct spec *spec, bool given _unused_, struct err *e)
 {
 	const struct profile *p = spec_profile(spec);

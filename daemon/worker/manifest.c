@@ -3,6 +3,7 @@
 #include "base/fs.h"
 #include "base/sha256.h"
 #include "base/str.h"
+#include "onnx/extra.h"
 #include "onnx/front.h"
 #include "spec/manifest.h"
 #include "torch/shim.h"
@@ -104,13 +105,22 @@ static json_t *
 outputs_list(const struct conversion *c, const struct ir_graph *g)
 {
 	const struct profile *profile = spec_profile(&c->spec);
+	struct extra_output out[EXTRA_MAX];
+	const size_t n = extra_list(g, conversion_extras(c), out);
+	struct ir_value v;
 	json_t *list;
+	int failed;
+	size_t i;
 
 	if (!g->output)
 		return values_list(g);
 	list = json_object();
-	return json_whole(
-		list, io_add(list, g->output, conversion_output(c), profile->output_half ? "f16" : "f32"));
+	failed = io_add(list, g->output, conversion_output(c), profile->output_half ? "f16" : "f32");
+	for (i = 0; i < n; i++) {
+		v = (struct ir_value){.shape = out[i].shape};
+		failed |= io_add(list, &v, out[i].name, elem_word(out[i].elem));
+	}
+	return json_whole(list, failed);
 }
 
 /* The exported graph of a variant; NULL: the job did not ask for it. */

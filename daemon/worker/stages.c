@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/pulse.h"
 #include "base/str.h"
+#include "onnx/extra.h"
 #include "onnx/target.h"
 #include "spec/repo.h"
 #include "trace/weight_factors.h"
@@ -292,6 +293,26 @@ resolve(struct conversion *c, struct err *e)
 }
 
 static int
+extras_possible(const struct conversion *c, struct err *e)
+{
+	const struct ir_value *out;
+	int64_t dim;
+	int v;
+
+	for (v = 0; v < VARIANT_MAX; v++) {
+		out = c->graph[v] ? c->graph[v]->output : NULL;
+		dim = out ? out->shape.dim[out->shape.rank - 1].num : 0;
+		if (dim % 8 && conversion_extras(c) & EXTRA_BITS)
+			return err_set(e, E_UNSUPPORTED_MODEL,
+				       "the output embeddings_bits packs 8 numbers into a byte, and the "
+				       "vectors of this "
+				       "model have %" PRId64,
+				       dim);
+	}
+	return 0;
+}
+
+static int
 trace(struct conversion *c, struct err *e)
 {
 	const unsigned total = (unsigned)__builtin_popcount(c->spec.variants);
@@ -304,6 +325,8 @@ trace(struct conversion *c, struct err *e)
 		r = conversion_trace(c, (enum variant)v, &c->graph[v], e);
 		report_progress(c->report, ++done, total, "graphs", variant_name((enum variant)v));
 	}
+	if (r == 0)
+		r = extras_possible(c, e);
 	if (r == 0)
 		r = rounded_begin(c, e);
 	return r < 0 ? r : warnings_collect(c, e);
@@ -325,6 +348,24 @@ export_progress(void *arg, uint64_t done, uint64_t total, const char *name)
 	report_progress(c->report, done, total, "bytes", name);
 }
 
+unsigned
+conversion_extras(const struct conversion *c)
+{
+	static const struct {
+		enum spec_word word;
+		unsigned extra;
+	} extras[] = {{SPEC_OUTPUTS_BITS, EXTRA_BITS},
+		      {SPEC_OUTPUTS_INT8, EXTRA_INT8},
+		      {SPEC_OUTPUTS_IMAGE_TOKEN, EXTRA_IMAGE_TOKEN}};
+	unsigned ret = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(extras); i++)
+		if (c->spec.outputs >> (extras[i].word - SPEC_OUTPUTS_EMBEDDINGS) & 1)
+			ret |= extras[i].extra;
+	return ret;
+}
+
 /* Lowers the graphs and writes them and their weights, in place of what an earlier call wrote. */
 static int
 graphs_write(struct conversion *c, struct err *e)
@@ -341,6 +382,8 @@ graphs_write(struct conversion *c, struct err *e)
 		.store = c->spec.storage == SPEC_STORAGE_BF16 ? STORE_BF16 : STORE_SAME,
 		.rounding = c->rounding,
 		.target = c->spec.target == SPEC_TARGET_ORT ? &target_ort : &target_portable,
+		.extras = conversion_extras(c),
+		.image_token = c->model->tokens(c->config).image,
 	};
 	_cleanup_free_ char *dir = conversion_path(c, "");
 	int v, r;

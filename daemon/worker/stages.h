@@ -62,6 +62,8 @@ void conversion_names_set(struct conversion *c);
 char *conversion_artifact_name(const struct conversion *c, const char *file);
 char *conversion_path(const struct conversion *c, const char *file); /* the same as a path */
 
+unsigned conversion_extras(const struct conversion *c); /* EXTRA_* that the job asks for (onnx/extra.h) */
+
 const char *conversion_output(const struct conversion *c); /* name of each graph's output */
 
 /* Opens a checkpoint and reads its config by its model. `choice` may be NULL. */

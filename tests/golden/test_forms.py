@@ -34,6 +34,18 @@ FORMS = {
 }
 
 
+@pytest.mark.parametrize("name, output", [("colqwen2-tiny", "embeddings"), ("biqwen2-tiny", "embedding")])
+def test_outputs_beside_the_embeddings(name, output, tmp_path):
+    """Parity compares them with the embeddings of the same run."""
+    run("colconvctl", "convert", HERE / name, "-o", tmp_path / "out", "--variants", "text,unified",
+        "--outputs", "embeddings,embeddings_bits,embeddings_int8,is_image_token")
+
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())["additional_metadata"]
+    for graph in manifest["graphs"].values():
+        assert list(graph["outputs"]) == [output, f"{output}_bits", f"{output}_int8", f"{output}_scale", "is_image_token"]
+        assert [v["type"] for v in graph["outputs"].values()] == ["f32", "u8", "i8", "f32", "bool"]
+
+
 @pytest.mark.parametrize("name, form", [
     *(("colqwen2-tiny", form) for form in FORMS),
     # Where the weights lie does not depend on the family; how they are rounded does, and what the outputs are.

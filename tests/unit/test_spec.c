@@ -61,16 +61,16 @@ TEST_WITH(test_defaults, NULL, teardown)
 
 	assert_int_equal(parse("{\"model\": \"/m\"}", &e), 0);
 	assert_string_equal(field, "");
-	assert_json(
-		"{\"adapter\": \"auto\", \"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", "
-		"\"head\": \"auto\", \"labels\": {}, \"layout\": "
-		"\"single\", "
-		"\"mask_mode\": \"trained\", \"model\": \"/m\", "
-		"\"parity\": {\"max_abs\": 0.0001, \"min_cosine\": 0.99999, \"min_top5\": 0.0, \"seed\": 1}, "
-		"\"positions\": \"mrope\", \"priority\": 0, \"profile\": \"default\", \"reference\": [], "
-		"\"storage\": \"same\", \"target\": \"portable\", \"task\": \"auto\", \"timeout\": null, "
-		"\"variants\": [\"text\", "
-		"\"image\"]}");
+	assert_json("{\"adapter\": \"auto\", \"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", "
+		    "\"head\": \"auto\", \"labels\": {}, \"layout\": "
+		    "\"single\", "
+		    "\"mask_mode\": \"trained\", \"model\": \"/m\", "
+		    "\"outputs\": [\"embeddings\"], \"parity\": {\"max_abs\": 0.0001, \"min_cosine\": "
+		    "0.99999, \"min_top5\": 0.0, \"seed\": 1}, "
+		    "\"positions\": \"mrope\", \"priority\": 0, \"profile\": \"default\", \"reference\": [], "
+		    "\"storage\": \"same\", \"target\": \"portable\", \"task\": \"auto\", \"timeout\": null, "
+		    "\"variants\": [\"text\", "
+		    "\"image\"]}");
 }
 
 TEST_WITH(test_everything, NULL, teardown)
@@ -79,7 +79,8 @@ TEST_WITH(test_everything, NULL, teardown)
 		"{\"adapter\": \"merge\", \"attempts\": 10, \"base\": \"/b\", \"dtype\": \"fp32\", "
 		"\"head\": \"mean\", \"labels\": {\"team\": "
 		"\"search\"}, \"layout\": \"single\", "
-		"\"mask_mode\": \"causal\", \"model\": \"/srv/\\u00fc\", \"parity\": {\"max_abs\": 0.5, "
+		"\"mask_mode\": \"causal\", \"model\": \"/srv/\\u00fc\", \"outputs\": [\"embeddings\", "
+		"\"embeddings_bits\"], \"parity\": {\"max_abs\": 0.5, "
 		"\"min_cosine\": 0.25, \"min_top5\": 0.75, \"seed\": "
 		"7}, "
 		"\"positions\": \"arange\", \"priority\": -100, \"profile\": \"seed\", \"reference\": "
@@ -127,7 +128,8 @@ TEST_WITH(test_repository, NULL, teardown)
 	assert_json("{\"adapter\": \"auto\", \"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", "
 		    "\"head\": \"auto\", \"labels\": {}, \"layout\": "
 		    "\"single\", \"mask_mode\": \"trained\", "
-		    "\"model\": \"vidore/colqwen2-v1.0-hf\", \"parity\": false, \"positions\": \"mrope\", "
+		    "\"model\": \"vidore/colqwen2-v1.0-hf\", \"outputs\": [\"embeddings\"], \"parity\": "
+		    "false, \"positions\": \"mrope\", "
 		    "\"priority\": 0, \"profile\": \"default\", \"reference\": [], \"revision\": \"main\", "
 		    "\"storage\": \"same\", \"target\": \"portable\", \"task\": \"auto\", \"timeout\": null, "
 		    "\"variants\": [\"text\", \"image\"]}");
@@ -145,7 +147,8 @@ TEST_WITH(test_parity_off, NULL, teardown)
 	assert_json("{\"adapter\": \"auto\", \"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", "
 		    "\"head\": \"auto\", \"labels\": {}, \"layout\": "
 		    "\"single\", \"mask_mode\": \"trained\", \"model\": \"/m\", "
-		    "\"parity\": false, \"positions\": \"mrope\", \"priority\": 0, \"profile\": \"default\", "
+		    "\"outputs\": [\"embeddings\"], \"parity\": false, \"positions\": \"mrope\", "
+		    "\"priority\": 0, \"profile\": \"default\", "
 		    "\"reference\": [], "
 		    "\"storage\": \"same\", \"target\": \"portable\", \"task\": \"auto\", \"timeout\": null, "
 		    "\"variants\": [\"text\", "
@@ -236,6 +239,9 @@ static const struct {
 	{"{\"model\": \"/m\", \"storage\": \"fp32\"}", "storage", "one of same, bf16, int8, not 'fp32'"},
 	{"{\"model\": \"/m\", \"dtype\": \"fp16\", \"storage\": \"bf16\"}", "storage",
 	 "needs the dtype fp32, not fp16"},
+	{"{\"model\": \"/m\", \"outputs\": [\"embeddings_bits\"]}", "outputs", "must include embeddings"},
+	{"{\"model\": \"/m\", \"outputs\": [\"embeddings\", \"is_image_token\"], \"profile\": \"fastembed\"}",
+	 "outputs", "the profile fastembed needs the output embeddings and no other"},
 	{"{\"model\": \"/m\", \"layout\": \"odd\"}", "layout", "one of single, sharded, embedded, not 'odd'"},
 	{"{\"model\": \"/m\", \"shard_size\": 4096}", "shard_size", "needs the layout sharded, not single"},
 	{"{\"model\": \"/m\", \"layout\": \"sharded\", \"shard_size\": 4095}", "shard_size",

@@ -68,6 +68,8 @@ function body(form, choices) {
 		if (of(id) && (id !== "shard_size" || of("layout") === "sharded"))
 			out[id] = of(id);
 	out.variants = data.getAll("variants");
+	if (data.getAll("outputs").join() !== "embeddings")
+		out.outputs = data.getAll("outputs");
 	for (const { name: id, words } of choices)
 		if (of(id) && of(id) !== words[0])
 			out[id] = of(id);
@@ -93,7 +95,7 @@ export function submit() {
 
 	function draw({ models, fields: list }) {
 		const fields = fieldsOf(list);
-		const choices = [...fields.values()].filter((f) => f.words && f.name !== "variants");
+		const choices = [...fields.values()].filter((f) => f.words && !Array.isArray(f.default));
 		const inputs = (rows) => rows.map((row) => text(fields, row));
 		const check = h("input", { type: "checkbox", name: "check", checked: true });
 		const limits = h("div", { class: "fields" }, inputs(LIMITS));
@@ -107,7 +109,7 @@ export function submit() {
 			h("section", { class: "card" }, h("h2", {}, "Source"), text(fields, MODEL),
 				h("p", { class: "dim" }, "Supported: ", models.map((m, i) => [i ? ", " : "", name(m.name), ` (${m.variants.join(", ")})`]), "."),
 				h("details", {}, h("summary", {}, "Revision, base model"), h("div", { class: "fields" }, inputs(SOURCE)))),
-			h("section", { class: "card" }, h("h2", {}, "Output"), checks(fields.get("variants")), h("div", { class: "fields" }, choices.map(choice), shard, text(fields, PROMPTS))),
+			h("section", { class: "card" }, h("h2", {}, "Output"), checks(fields.get("variants")), checks(fields.get("outputs")), h("div", { class: "fields" }, choices.map(choice), shard, text(fields, PROMPTS))),
 			h("section", { class: "card" }, h("h2", {}, "Parity"), h("label", { class: "check" }, check, fields.get("parity").help), limits,
 				h("details", {}, h("summary", {}, "Your own cases"), area("reference", "Case files", `${fields.get("reference").help}: one path on the daemon's host per line`))),
 			h("section", { class: "card" }, h("h2", {}, "Queue"), h("div", { class: "fields" }, inputs(QUEUE)), area("labels", "Labels", `${fields.get("labels").help}: one NAME=VALUE per line`)),
