@@ -48,6 +48,7 @@ RULES = {
     "maximum": ((int, float), lambda v, x: v <= x),
     "minItems": (list, lambda v, x: len(v) >= x),
     "maxItems": (list, lambda v, x: len(v) <= x),
+    "contains": (list, lambda v, x: x["const"] in v),    # a constant alone
     "uniqueItems": (list, lambda v, x: len({json.dumps(i) for i in v}) == len(v)),
     "minProperties": (dict, lambda v, x: len(v) >= x),
     "maxProperties": (dict, lambda v, x: len(v) <= x),
