@@ -46,6 +46,14 @@
 
 #define CHECK_OBJ(o, m) assert((o) != NULL && (o)->magic == (m))
 
+/* Frees an object that CHECK_OBJ() knows, so that a later use of it fails there, and sets the pointer to NULL. */
+#define OBJ_FREE(o)             \
+	do {                    \
+		(o)->magic = 0; \
+		free(o);        \
+		(o) = NULL;     \
+	} while (0)
+
 static inline void
 freep(void *p)
 {

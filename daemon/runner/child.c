@@ -433,9 +433,7 @@ child_free(struct child **cp)
 	messages_release(&c->messages);
 	buf_release(&c->job);
 	free(c->nonce);
-	c->magic = 0;
-	free(c);
-	*cp = NULL;
+	OBJ_FREE(*cp);
 }
 
 pid_t

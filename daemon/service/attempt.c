@@ -34,8 +34,7 @@ attempt_free(struct attempt *a)
 	loop_timer_stop(&a->settle);
 	run_remove(a->dispatch->spec.runners, &a->run);
 	child_free(&a->run.child);
-	a->magic = 0;
-	free(a);
+	OBJ_FREE(a);
 }
 
 static json_t *

@@ -127,9 +127,7 @@ dispatch_free(struct dispatch **dp)
 	}
 	loop_timer_stop(&d->kick);
 	journal_release(&d->journal);
-	d->magic = 0;
-	free(d);
-	*dp = NULL;
+	OBJ_FREE(*dp);
 }
 
 /* Run in a later turn of the loop, so that waiting requests are answered first. */

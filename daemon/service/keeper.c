@@ -91,9 +91,7 @@ keeper_free(struct keeper **kp)
 	CHECK_OBJ(k, KEEPER_MAGIC);
 	loop_timer_stop(&k->limits);
 	loop_timer_stop(&k->trash);
-	k->magic = 0;
-	free(k);
-	*kp = NULL;
+	OBJ_FREE(*kp);
 }
 
 void

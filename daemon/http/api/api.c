@@ -84,9 +84,7 @@ api_free(struct api **ap)
 	api_submissions_end(a);
 	server_free(&a->server);
 	live_free(&a->live);
-	a->magic = 0;
-	free(a);
-	*ap = NULL;
+	OBJ_FREE(*ap);
 }
 
 struct server *

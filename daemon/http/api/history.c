@@ -143,8 +143,7 @@ log_free(void *arg)
 
 	CHECK_OBJ(l, LOG_MAGIC);
 	buf_release(&l->out);
-	l->magic = 0;
-	free(l);
+	OBJ_FREE(l);
 }
 
 static int

@@ -316,8 +316,7 @@ conn_free(struct conn *c)
 	LIST_REMOVE(c, entry);
 	if (c->request)
 		cs->release(&c->request);
-	c->magic = 0;
-	free(c);
+	OBJ_FREE(c);
 }
 
 void

@@ -290,9 +290,7 @@ request_free(struct request **qp)
 	request_body_release(q);
 	free(q->name);
 	q->server->requests--;
-	q->magic = 0;
-	free(q);
-	*qp = NULL;
+	OBJ_FREE(*qp);
 }
 
 void

@@ -318,7 +318,5 @@ server_free(struct server **sp)
 	free(s->conns.listeners);
 	assert(s->requests == 0 && s->bodies == 0 && s->answers == 0);
 	tokens_free(&s->tokens);
-	s->magic = 0;
-	free(s);
-	*sp = NULL;
+	OBJ_FREE(*sp);
 }

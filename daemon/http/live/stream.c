@@ -212,8 +212,7 @@ stream_free(void *arg)
 	st->all->n--;
 	buf_release(&st->out);
 	bytes_count(st);
-	st->magic = 0;
-	free(st);
+	OBJ_FREE(st);
 }
 
 static void

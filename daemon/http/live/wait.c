@@ -21,8 +21,7 @@ wait_end(struct wait *w)
 	ws->n--;
 	w->q->waited = true;
 	request_resume(w->q);
-	w->magic = 0;
-	free(w);
+	OBJ_FREE(w);
 }
 
 static void
