@@ -3,6 +3,7 @@
 #include <torch/csrc/api/include/torch/version.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <limits>
@@ -548,7 +549,15 @@ tt_factors_qr(const float *w, int64_t rows, int64_t cols, int64_t rank, float *r
 bool
 tt_cuda_available(void)
 {
-	return at::hasCUDA();
+	static const bool available = [] {
+		/* For cuBLAS as a whole: some containers set a variable of libtorch that turns TF32 on. */
+		(void)setenv("NVIDIA_TF32_OVERRIDE", "0", /*overwrite=*/1);
+		at::globalContext().setAllowTF32CuBLAS(false);
+		at::globalContext().setAllowTF32CuDNN(false);
+		return at::hasCUDA();
+	}();
+
+	return available;
 }
 
 const char *

@@ -87,6 +87,7 @@ int tt_factors_svd(const float *w, int64_t rows, int64_t cols, int64_t rank, flo
 int tt_factors_qr(const float *w, int64_t rows, int64_t cols, int64_t rank, float *ret_b, float *ret_a,
 		  struct err *e);
 
+/* A GPU that this libtorch can use. The first call turns TF32 off: it keeps 10 bits of a number's 23. */
 bool tt_cuda_available(void);
 const char *tt_version(void); /* "1.13.1", the libtorch that this was built with */
 

@@ -291,7 +291,7 @@ versions_list(const struct conversion *c)
 static json_t *
 devices_list(const struct conversion *c)
 {
-	return c->parity ? json_pack("{s:s, s:s}", "reference", tt_cuda_available() ? "cuda" : "cpu",
+	return c->parity ? json_pack("{s:s, s:s}", "reference", c->device == TT_CUDA ? "cuda" : "cpu",
 				     "onnxruntime", "cpu")
 			 : json_null();
 }

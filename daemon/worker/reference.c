@@ -1,6 +1,7 @@
 #include "reference.h"
 
 #include "base/fs.h"
+#include "base/log.h"
 #include "base/pulse.h"
 #include "base/str.h"
 #include "cases.h"
@@ -36,19 +37,29 @@ struct reference {
 	size_t n_computed;
 };
 
+/* Forgets what was computed, so that the cases can be computed again. */
+static void
+computed_release(struct reference *ref)
+{
+	size_t i;
+
+	for (i = 0; i < ref->n; i++)
+		eval_free(&ref->cases[i].eval);
+	free(TAKE(ref->computed));
+	free(TAKE(ref->evals));
+	ref->n_computed = 0;
+}
+
 static void
 reference_release(struct reference *ref)
 {
 	size_t i;
 	int v;
 
-	for (i = 0; i < ref->n; i++) {
-		eval_free(&ref->cases[i].eval);
+	computed_release(ref);
+	for (i = 0; i < ref->n; i++)
 		feeds_release(&ref->cases[i].in);
-	}
 	free(ref->cases);
-	free(ref->computed);
-	free(ref->evals);
 	for (v = 0; v < VARIANT_MAX; v++)
 		graph_free(&ref->own[v]);
 }
@@ -226,11 +237,12 @@ node_done(void *arg, size_t which, size_t done, size_t total, const struct ir_no
 }
 
 static int
-compute(struct reference *ref, enum tt_device device, struct err *e)
+compute_on(struct reference *ref, enum tt_device device, struct err *e)
 {
 	size_t i, which = 0;
 	int r = 0;
 
+	ref->c->device = device;
 	ref->computed = calloc(ref->n + 1, sizeof(*ref->computed));
 	ref->evals = calloc(ref->n + 1, sizeof(struct eval *));
 	if (!ref->computed || !ref->evals)
@@ -248,6 +260,25 @@ compute(struct reference *ref, enum tt_device device, struct err *e)
 	r = lockstep_run(ref->evals, ref->n_computed, node_done, ref, &which, e);
 	pulse_allow(0);
 	return r < 0 ? err_context(e, "case '%s'", ref->cases[ref->computed[which]].name) : 0;
+}
+
+/* A rounding has seen part of the numbers when memory runs out, and must not see them twice: such a job fails. */
+static int
+compute(struct reference *ref, struct err *e)
+{
+	struct conversion *c = ref->c;
+	const bool gpu = c->spec.device != SPEC_DEVICE_CPU && tt_cuda_available();
+	int r = compute_on(ref, gpu ? TT_CUDA : TT_CPU, e);
+
+	if (r != E_NO_MEMORY || !gpu)
+		return r;
+	if (c->spec.device == SPEC_DEVICE_CUDA || c->rounding)
+		return err_context(e, "the reference on the GPU (the device cpu needs none of its memory)");
+	log_warning("the reference does not fit into the memory of the GPU, computing it on the CPU: %s",
+		    e->msg);
+	err_clear(e);
+	computed_release(ref);
+	return compute_on(ref, TT_CPU, e);
 }
 
 /* ---- files ---- */
@@ -277,6 +308,18 @@ case_save(const struct conversion *c, const struct ref_case *k, struct err *e)
 }
 
 int
+reference_probe(const struct conversion *c, struct err *e)
+{
+	if (c->spec.device != SPEC_DEVICE_CUDA || tt_cuda_available())
+		return 0;
+	return err_set(
+		e, E_BAD_REQUEST,
+		"the job asks for the device cuda, and libtorch %s sees no GPU here; use the device auto or "
+		"cpu, or build colconv with a libtorch for CUDA (--with-libtorch)",
+		tt_version());
+}
+
+int
 reference_run(struct conversion *c, struct err *e)
 {
 	_cleanup_(reference_release) struct reference ref = {.c = c};
@@ -290,7 +333,7 @@ reference_run(struct conversion *c, struct err *e)
 	if (r == 0)
 		r = cases_make(&ref, e);
 	if (r == 0)
-		r = compute(&ref, tt_cuda_available() ? TT_CUDA : TT_CPU, e);
+		r = compute(&ref, e);
 	for (i = 0; r == 0 && i < ref.n; i++)
 		r = case_save(c, &ref.cases[i], e);
 	return r;

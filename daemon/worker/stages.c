@@ -283,6 +283,8 @@ resolve(struct conversion *c, struct err *e)
 	if (r == 0)
 		r = page_open(c, &c->document, e);
 	if (r == 0 && c->spec.parity)
+		r = reference_probe(c, e);
+	if (r == 0 && c->spec.parity)
 		r = parity_probe(c, e);
 	if (r == 0)
 		pulse_allow(FACTORS_SECONDS);

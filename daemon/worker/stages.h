@@ -10,6 +10,7 @@
 #include "model/model.h"
 #include "onnx/onnx.h"
 #include "spec/spec.h"
+#include "torch/shim.h"
 #include "licence.h"
 #include "report.h"
 #include "source.h"
@@ -44,6 +45,7 @@ struct conversion {
 	int runtime;               /* parity runs the graphs in ONNX Runtime 1.N: N; 0: another */
 	struct rounding *rounding; /* weights in 8 bits; NULL: none */
 	size_t keep_rounds;        /* how often more matrices were kept in float16 */
+	enum tt_device device;     /* that computed the reference */
 	char *case_dir;            /* folder of the reference's cases, removed before the end */
 	json_t *parity;            /* the report, when parity was checked */
 	json_t *warnings;          /* of warnings.h; NULL: none yet */

@@ -11,7 +11,7 @@ GOLDEN = TOP / "tests/golden/colqwen2-tiny"
 REQUEST = "JobRequest"
 WHOLE = {
     "model": "/m", "variants": ["text", "unified"], "dtype": "fp32", "target": "ort", "storage": "bf16", "layout": "sharded",
-    "adapter": "merge", "shard_size": "2GB", "profile": "seed", "positions": "arange", "mask_mode": "causal", "task": "code", "head": "cls", "reference": ["/a/b"], "parity": {"max_abs": 1e-4, "min_cosine": 0.9, "min_top5": 0.5, "seed": 1}, "outputs": ["embeddings", "is_image_token"],
+    "adapter": "merge", "shard_size": "2GB", "profile": "seed", "positions": "arange", "mask_mode": "causal", "task": "code", "head": "cls", "reference": ["/a/b"], "parity": {"max_abs": 1e-4, "min_cosine": 0.9, "min_top5": 0.5, "seed": 1}, "device": "cpu", "outputs": ["embeddings", "is_image_token"],
     "labels": {"team": "search"}, "priority": -100, "timeout": 2592000, "attempts": 10,
 }
 

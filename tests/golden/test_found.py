@@ -242,3 +242,17 @@ def test_a_file_that_is_something_else_is_called_so(name, text, words, checkpoin
     assert done.returncode == 5
     for word in [name, *words]:
         assert word in done.stderr
+
+
+def test_the_device_of_the_reference(convert):
+    done = convert(QWEN, "--variants", "text", "--device", "cpu")
+    assert done.returncode == 0 and done.manifest["devices"] == {"reference": "cpu", "onnxruntime": "cpu"}, done.stderr
+
+
+def test_a_gpu_that_is_asked_for_is_used_or_missed_at_once(convert):
+    done = convert(QWEN, "--variants", "text", "--device", "cuda")
+    if done.returncode == 0:    # on a host with a GPU
+        assert done.manifest["devices"]["reference"] == "cuda"
+    else:
+        assert "asks for the device cuda" in done.stderr and "sees no GPU here" in done.stderr
+        assert "trace" not in done.stderr

@@ -115,7 +115,7 @@ class World:
         n = len(self.jobs) + 1
         self.jobs[n] = {
             "id": n, "state": "queued", "spec": {"variants": ["text"], "dtype": "fp32", "storage": "same", "layout": "single", "profile": "default",
-                                                 "adapter": "auto", "outputs": ["embeddings"], "positions": "mrope", "mask_mode": "trained", "task": "auto", "head": "auto", "labels": {}, "priority": 0, "timeout": None, "attempts": 3, "parity": {}, **spec},
+                                                 "adapter": "auto", "device": "auto", "outputs": ["embeddings"], "positions": "mrope", "mask_mode": "trained", "task": "auto", "head": "auto", "labels": {}, "priority": 0, "timeout": None, "attempts": 3, "parity": {}, **spec},
             "owner": HOSTILE if self.hostile else owner, "created": iso(t), "started": None, "ended": None, "attempt": 0, "attempts_max": 3, "cancel_requested": False, "runner": None,
             "waiting": {"for": "slot", "ahead": None, "until": None}, "stage": None, "progress": None, "stages": [], "usage": None,
             "reason": None, "message": None, "result": None, "artifact": None, "event": 0,

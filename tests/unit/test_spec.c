@@ -61,7 +61,8 @@ TEST_WITH(test_defaults, NULL, teardown)
 
 	assert_int_equal(parse("{\"model\": \"/m\"}", &e), 0);
 	assert_string_equal(field, "");
-	assert_json("{\"adapter\": \"auto\", \"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", "
+	assert_json("{\"adapter\": \"auto\", \"attempts\": 3, \"base\": null, \"device\": \"auto\", "
+		    "\"dtype\": \"fp32\", "
 		    "\"head\": \"auto\", \"labels\": {}, \"layout\": "
 		    "\"single\", "
 		    "\"mask_mode\": \"trained\", \"model\": \"/m\", "
@@ -76,7 +77,8 @@ TEST_WITH(test_defaults, NULL, teardown)
 TEST_WITH(test_everything, NULL, teardown)
 {
 	static const char text[] =
-		"{\"adapter\": \"merge\", \"attempts\": 10, \"base\": \"/b\", \"dtype\": \"fp32\", "
+		"{\"adapter\": \"merge\", \"attempts\": 10, \"base\": \"/b\", \"device\": \"cuda\", "
+		"\"dtype\": \"fp32\", "
 		"\"head\": \"mean\", \"labels\": {\"team\": "
 		"\"search\"}, \"layout\": \"single\", "
 		"\"mask_mode\": \"causal\", \"model\": \"/srv/\\u00fc\", \"outputs\": [\"embeddings\", "
@@ -125,7 +127,8 @@ TEST_WITH(test_repository, NULL, teardown)
 
 	assert_int_equal(parse("{\"model\": \"vidore/colqwen2-v1.0-hf\", \"parity\": false}", &e), 0);
 	assert_true(spec_is_repo(spec.model));
-	assert_json("{\"adapter\": \"auto\", \"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", "
+	assert_json("{\"adapter\": \"auto\", \"attempts\": 3, \"base\": null, \"device\": \"auto\", "
+		    "\"dtype\": \"fp32\", "
 		    "\"head\": \"auto\", \"labels\": {}, \"layout\": "
 		    "\"single\", \"mask_mode\": \"trained\", "
 		    "\"model\": \"vidore/colqwen2-v1.0-hf\", \"outputs\": [\"embeddings\"], \"parity\": "
@@ -144,7 +147,8 @@ TEST_WITH(test_parity_off, NULL, teardown)
 	struct err e = ERR_INIT;
 
 	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": false}", &e), 0);
-	assert_json("{\"adapter\": \"auto\", \"attempts\": 3, \"base\": null, \"dtype\": \"fp32\", "
+	assert_json("{\"adapter\": \"auto\", \"attempts\": 3, \"base\": null, \"device\": \"auto\", "
+		    "\"dtype\": \"fp32\", "
 		    "\"head\": \"auto\", \"labels\": {}, \"layout\": "
 		    "\"single\", \"mask_mode\": \"trained\", \"model\": \"/m\", "
 		    "\"outputs\": [\"embeddings\"], \"parity\": false, \"positions\": \"mrope\", "
