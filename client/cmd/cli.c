@@ -21,6 +21,17 @@ cli_option_form(const struct option_row *o, const char *value, struct err *e)
 	return err_set(e, E_USAGE, "--%s must be wide, json or name, not '%s'", o->name, value);
 }
 
+int
+cli_option_json(const struct option_row *o, const char *value, struct err *e)
+{
+	struct cli *c = o->ret;
+
+	if (!str_eq(value, "json"))
+		return err_set(e, E_USAGE, "--%s must be json here, not '%s'", o->name, value);
+	c->json = true;
+	return 0;
+}
+
 const struct command *
 cli_command(const struct cli *c, const char *name)
 {

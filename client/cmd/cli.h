@@ -59,21 +59,26 @@ const struct command *cli_command(const struct cli *c, const char *name);
 
 /* Options of every command: the last rows of its table. */
 /* clang-format off */
-#define CLI_OPTIONS(c)                                                                                       \
+#define COMMON_OPTIONS(c)                                                                                    \
 	{"json", 0, NULL, option_flag, &(c)->json, NULL, "print JSON"},                                      \
 	{"server", 0, "URL", option_str, &(c)->flags[SETTING_SERVER], NULL,                                  \
 	 "the daemon: HOST:PORT, a URL, or unix:PATH (COLCONV_SERVER)"},                                      \
 	{"token-file", 0, "FILE", option_str, &(c)->flags[SETTING_TOKEN_FILE], NULL,                         \
 	 "a file with the daemon's token (COLCONV_TOKEN_FILE)"},                                             \
 	{"help", 'h', NULL, option_flag, &(c)->help, NULL, "show this help"}, OPTION_END
-/* clang-format on */
 
-/* Options of commands that print a table. */
-/* clang-format off */
+/* The same, and -o json, for commands whose -o does not name a file or folder. */
+#define CLI_OPTIONS(c)                                                                                       \
+	{"output", 'o', "json", cli_option_json, (c), "json", "the same as --json"},                         \
+	COMMON_OPTIONS(c)
+
+/* Options of commands that print a table, with the options of every command. */
 #define TABLE_OPTIONS(c)                                                                                     \
-	{"output", 'o', "FORM", cli_option_form, (c), "form", "how to print it: wide, json, name"}
+	{"output", 'o', "FORM", cli_option_form, (c), "form", "how to print it: wide, json, name"},          \
+	COMMON_OPTIONS(c)
 /* clang-format on */
 
+option_fn cli_option_json; /* struct cli */
 option_fn cli_option_form; /* struct cli */
 
 /* Returns 1 to continue with *argc operands, 0 when --help was printed, or an error. */

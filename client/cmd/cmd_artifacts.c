@@ -52,7 +52,7 @@ cmd_artifacts(struct cli *c, int argc, char **argv, struct err *e)
 	struct listing l = {.member = "artifacts", .columns = columns, .columns_len = ARRAY_LEN(columns)};
 	_cleanup_(buf_release) struct buf path = BUF_INIT;
 	struct page page = PAGE_INIT;
-	const struct option_row rows[] = {PAGE_OPTIONS(&page), TABLE_OPTIONS(c), CLI_OPTIONS(c)};
+	const struct option_row rows[] = {PAGE_OPTIONS(&page), TABLE_OPTIONS(c)};
 	int r;
 
 	r = cli_parse(c, rows, &argc, argv, e);

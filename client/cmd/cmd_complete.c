@@ -28,6 +28,7 @@ static const struct {
 	{"form", "wide"},
 	{"form", "json"},
 	{"form", "name"},
+	{"json", "json"},
 };
 
 /* PREFIX is the part of the word that stays: "--dtype=". */

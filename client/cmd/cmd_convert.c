@@ -213,7 +213,7 @@ cmd_convert(struct cli *c, int argc, char **argv, struct err *e)
 		{"worker", 0, "PROGRAM", option_str, &v.program, NULL,
 		 "the worker (colconv-worker beside this program)"},
 		{"log", 0, NULL, option_flag, &v.log, NULL, "show all lines of the worker's log"},
-		CLI_OPTIONS(c),
+		COMMON_OPTIONS(c),
 	};
 	int r;
 

@@ -133,7 +133,7 @@ cmd_embed(struct cli *c, int argc, char **argv, struct err *e)
 		{"threads", 0, "N", passed_on, &m, NULL, "threads of ONNX Runtime (as many as CPUs)"},
 		{"runtime", 0, "FILE", passed_on, &m, NULL,
 		 "ONNX Runtime's library, if another one is wanted"},
-		CLI_OPTIONS(c),
+		COMMON_OPTIONS(c),
 	};
 	int r;
 
@@ -227,11 +227,10 @@ cmd_rank(struct cli *c, int argc, char **argv, struct err *e)
 	struct embed m = {.items = 0};
 	const struct option_row rows[] = {
 		{"query", 'q', "TEXT", item_take, &m, NULL, "the query (repeatable: a ranking for each)"},
-		TABLE_OPTIONS(c),
 		{"threads", 0, "N", passed_on, &m, NULL, "threads of ONNX Runtime (as many as CPUs)"},
 		{"runtime", 0, "FILE", passed_on, &m, NULL,
 		 "ONNX Runtime's library, if another one is wanted"},
-		CLI_OPTIONS(c),
+		TABLE_OPTIONS(c),
 	};
 	int i, r;
 

@@ -33,7 +33,7 @@ cmd_fetch(struct cli *c, int argc, char **argv, struct err *e)
 		{"output", 'o', "DIR", option_str, &o.dir, NULL, "where to put the files (job-ID)"},
 		{"file", 0, "NAME", job_option_append, wanted, "names", "only this file; repeatable"},
 		FETCH_OPTIONS(&o),
-		CLI_OPTIONS(c),
+		COMMON_OPTIONS(c),
 	};
 	char dir_default[32];
 	uint64_t id;

@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <unistd.h>
 
 #include "base/str.h"
 #include "cli.h"
@@ -88,9 +89,30 @@ created_add(struct table *t, const json_t *job)
 }
 
 static void
+labels_add(struct table *t, const json_t *job)
+{
+	_cleanup_(buf_release) struct buf b = BUF_INIT;
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(json_object_get(json_object_get(job, "spec"), "labels"), key, value)
+		buf_printf(&b, "%s%s=%s", b.len ? "," : "", key, json_string_value(value));
+	t->failed = t->failed || b.failed;
+	table_add(t, "%s", b.len ? b.data : "-");
+}
+
+/* A path below the current folder is shown as ./PATH, so that it is not taken for a name on the Hub. */
+static void
 model_add(struct table *t, const json_t *job)
 {
-	cell_str(t, json_object_get(job, "spec"), "model");
+	const char *model = job_str(json_object_get(job, "spec"), "model");
+	_cleanup_free_ char *here = getcwd(NULL, 0);
+	const size_t n = here ? strlen(here) : 0;
+
+	if (n > 1 && str_starts(model, here) && model[n] == '/')
+		table_add(t, ".%s", model + n);
+	else
+		cell_str(t, json_object_get(job, "spec"), "model");
 }
 
 static const struct column columns[] = {
@@ -98,8 +120,9 @@ static const struct column columns[] = {
 	{"DETAIL", TABLE_LEFT, false, detail_add},  {"AGE", TABLE_RIGHT, false, age_add},
 	{"CREATED", TABLE_LEFT, true, created_add}, {"PRIORITY", TABLE_RIGHT, true, priority_add},
 	{"ATTEMPT", TABLE_LEFT, true, attempt_add}, {"OWNER", TABLE_LEFT, true, owner_add},
-	{"RUNNER", TABLE_LEFT, true, runner_add},   {"GRAPHS", TABLE_LEFT, true, graphs_add},
-	{"DTYPE", TABLE_LEFT, true, dtype_add},     {"MODEL", TABLE_CUT, false, model_add},
+	{"RUNNER", TABLE_LEFT, true, runner_add},   {"GRAPHS", TABLE_LEFT, false, graphs_add},
+	{"DTYPE", TABLE_LEFT, false, dtype_add},    {"LABELS", TABLE_LEFT, false, labels_add},
+	{"MODEL", TABLE_CUT, false, model_add},
 };
 
 int
@@ -120,7 +143,6 @@ cmd_list(struct cli *c, int argc, char **argv, struct err *e)
 		{"owner", 0, "NAME", option_str, &owner, NULL, "only those that this token submitted"},
 		PAGE_OPTIONS(&page),
 		TABLE_OPTIONS(c),
-		CLI_OPTIONS(c),
 	};
 	size_t i;
 	int r;

@@ -92,7 +92,7 @@ int
 listing_command(struct cli *c, struct listing *l, int argc, char **argv, const char *path,
 		void (*more)(const json_t *reply), struct err *e)
 {
-	const struct option_row rows[] = {TABLE_OPTIONS(c), CLI_OPTIONS(c)};
+	const struct option_row rows[] = {TABLE_OPTIONS(c)};
 	json_t *reply;
 	int r;
 

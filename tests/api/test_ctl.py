@@ -1,6 +1,7 @@
 """colconvctl as its users see it: the command line and the error messages."""
 
 import json
+import re
 import os
 
 import pytest
@@ -135,6 +136,18 @@ def test_json_is_json(stub, tmp_path, args):
     r = ctl(stub, *args, "--json", cwd=tmp_path)
     assert r.returncode == (10 if args[0] == "parity" else 0)
     assert json.loads(r.stdout)
+    if args[0] != "fetch":  # its -o is a folder
+        assert ctl(stub, *args, "-o", "json", cwd=tmp_path).stdout == r.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_o_is_json_a_form_or_a_file(stub, command):
+    """-o json works with every command, except those whose -o names a file or folder."""
+    (value,) = re.findall("-o, --output ([a-zA-Z]+)", ctl(None, command, "--help").stdout)
+    assert value in ("FORM", "DIR", "FILE") or value == "json"
+    if value == "json":
+        r = ctl(stub, command, *["1"] * 2, "-o", "yaml")
+        assert r.returncode == 2 and "--output must be json here, not 'yaml'" in r.stderr
 
 
 # Problems

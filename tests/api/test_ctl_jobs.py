@@ -55,10 +55,21 @@ def test_list(stub):
     r = ctl(stub, "list", "--state", "a&b", "--limit", 3)
     assert r.returncode == 0
     head, first, second = r.stdout.splitlines()
-    assert head.split() == ["ID", "STATE", "DETAIL", "AGE", "MODEL"]
+    assert head.split() == ["ID", "STATE", "DETAIL", "AGE", "GRAPHS", "DTYPE", "LABELS", "MODEL"]
     assert first.split()[:3] == ["42", "running", "export"] and first.endswith("/srv/models/colqwen2")
     assert second.endswith("/evil\\x1b[2J")
     assert stub.requests[-1][1] == "/v1/jobs?state=a%26b&limit=3"
+
+
+def test_list_tells_jobs_apart(stub, tmp_path):
+    (tmp_path / "models").mkdir()
+    specs = [{**EXPORT["spec"], "model": model, "labels": labels} for model, labels in (
+        (f"{tmp_path}/models/a", {"team": "search", "run": "3"}), (f"{tmp_path}er/b", {}), ("vidore/colqwen2-v1.0", {}))]
+    stub.routes["GET", "/v1/jobs"] = lambda h: h.answer(200, {"jobs": [job("done", spec=s) for s in specs], "next": None})
+    rows = [line.split()[-4:] for line in ctl(stub, "list", cwd=tmp_path).stdout.splitlines()[1:]]
+    assert rows == [["text", "fp32", "team=search,run=3", "./models/a"], ["text", "fp32", "-", f"{tmp_path}er/b"],
+                    ["text", "fp32", "-", "vidore/colqwen2-v1.0"]]
+    assert ctl(stub, "list", cwd="/").stdout.splitlines()[1].endswith(f" {tmp_path}/models/a")
 
 
 def test_show(stub):
@@ -181,7 +192,7 @@ def test_forms_of_a_list(stub):
     assert [line.split()[1:3] for line in narrow[1:]] == [["running", "export"], ["queued", "pause"], ["failed", "io"]]
     wide = ctl(stub, "list", "-o", "wide").stdout.splitlines()
     assert wide[0].split() == ["ID", "STATE", "DETAIL", "AGE", "CREATED", "PRIORITY", "ATTEMPT", "OWNER", "RUNNER", "GRAPHS",
-                               "DTYPE", "MODEL"]
+                               "DTYPE", "LABELS", "MODEL"]
     assert "1/3" in wide[3] and "me" in wide[3] and "gpu0" in wide[3]
     assert ctl(stub, "list", "-o", "name").stdout == "42\n42\n7\n"
     assert len(json.loads(ctl(stub, "list", "-o", "json").stdout)["jobs"]) == 3
