@@ -37,7 +37,7 @@ main(int argc, char **argv)
 	sqlite3 *db;
 	char *spec;
 
-	if (argc != 4 || str_to_double(argv[2], "SECONDS", &seconds, &e) < 0 ||
+	if (argc != 4 || str_to_double(argv[2], 0, 86400, "SECONDS", &seconds, &e) < 0 ||
 	    str_to_u64(argv[3], 1, 1 << 20, "BYTES-OF-A-JOB", &len, &e) < 0) {
 		(void)fputs("bare_sqlite: DATABASE SECONDS BYTES-OF-A-JOB\n", stderr);
 		return 2;

@@ -39,7 +39,8 @@ class Subject:
                      *(word for s in sets for word in ("--set", s)), self.checkpoint]
         self.seconds, self.copies, self.results, self.cached = [], [], [], []
 
-    def convert(self):
+    def run(self, *options):
+        """One conversion, from a cold page cache: what colconvctl says of it, and the seconds it took."""
         if not self.checkpoint.exists():
             self.folder.mkdir()
             self.bench.say("making %s", self.folder.name)
@@ -51,11 +52,16 @@ class Subject:
         self.cached.append(machine.resident(inputs))
         begin = time.monotonic()
         done = subprocess.run([self.bench.build / "colconvctl", "convert", self.checkpoint, "-o", self.artifact, "--variants",
-                               "text,image,unified", "--no-parity", "--json"], capture_output=True, text=True)
-        self.seconds.append(time.monotonic() - begin)
+                               "text,image,unified", "--json", *options], capture_output=True, text=True)
+        seconds = time.monotonic() - begin
         if done.returncode:
             raise RuntimeError(done.stderr.strip())
-        self.results.append(json.loads(done.stdout))
+        return json.loads(done.stdout), seconds
+
+    def convert(self):
+        result, seconds = self.run("--no-parity")
+        self.results.append(result)
+        self.seconds.append(seconds)
         self.bench.say("%s: converted in %.2f s", self.folder.name, self.seconds[-1])
 
     def converted(self):
@@ -138,6 +144,13 @@ def disk(subject):
     return files / once, {"bytes": files, "weights": once, "words": f"{files / 1e9:.3f} GB of {once / 1e9:.3f} GB"}
 
 
+def prove(subject):
+    """One conversion with its check."""
+    seconds = {s["name"]: s["seconds"] for s in subject.run()[0]["stages"]}
+    checked = seconds["reference"] + seconds["parity"]
+    return checked / seconds["export"], {"stages": seconds, "words": f"{checked:.1f} s for {seconds['export']:.1f} s of export"}
+
+
 def trace(subject):
     subject.converted()
     seconds = subject.stage("trace", "seconds")
@@ -157,5 +170,6 @@ def rows(bench):
         yield prefix + "memory", f"{title}: peak anonymous memory", "MiB", "<= 256", lambda s=subject: memory(s)
         if subject is qwen:
             yield "deep", "ColQwen2 twice as deep: peak memory", "MiB", "<= 256", lambda: deep(qwen_deep, qwen)
+        yield prefix + "prove", f"{title}: reference + parity / export", "", "<= 5" if subject is qwen else None, lambda s=subject: prove(s)
         yield prefix + "disk", f"{title}: files / weights once", "", "<= 1.01", lambda s=subject: disk(s)
         yield prefix + "trace", f"{title}: trace", "s", "<= 1", lambda s=subject: trace(s)

@@ -219,7 +219,7 @@ main(int argc, char **argv)
 
 	if (argc != 5 || str_to_u64(argv[1], 1, 65535, "PORT", &port, &e) < 0 ||
 	    str_to_u64(argv[2], 1, CLIENTS_MAX, "CLIENTS", &clients, &e) < 0 ||
-	    str_to_double(argv[3], "SECONDS", &seconds, &e) < 0 ||
+	    str_to_double(argv[3], 0, 86400, "SECONDS", &seconds, &e) < 0 ||
 	    fs_read(argv[4], REQUEST_MAX, E_USAGE, &request, &l.request_len, &e) < 0) {
 		(void)fprintf(stderr, "load: %s\n", argc == 5 ? e.msg : "PORT CLIENTS SECONDS REQUEST-FILE");
 		return 2;
