@@ -1,5 +1,6 @@
 #include "folder.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -190,6 +191,28 @@ folder_has(const struct folder *f, const char *name)
 	struct stat st;
 
 	return path && fstatat(f->boundary, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int
+folder_each(const struct folder *f, size_t max, void (*fn)(void *arg, const char *name), void *arg)
+{
+	const int fd = openat(f->boundary, f->within, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *d;
+	size_t n = 0;
+
+	if (!dir) {
+		if (fd >= 0)
+			(void)close(fd);
+		return 1;
+	}
+	while ((d = readdir(dir)) && n < max)
+		if (!str_eq(d->d_name, ".") && !str_eq(d->d_name, "..")) {
+			fn(arg, d->d_name);
+			n++;
+		}
+	(void)closedir(dir);
+	return d != NULL;
 }
 
 static bool

@@ -39,6 +39,9 @@ const char *folder_path(const struct folder *f); /* the path as given, without s
 /* Whether an entry of that name exists; also true for a broken link. */
 bool folder_has(const struct folder *f, const char *name);
 
+/* Calls `fn` for at most `max` entries. Returns 0; or 1 when there are more, or the folder cannot be listed. */
+int folder_each(const struct folder *f, size_t max, void (*fn)(void *arg, const char *name), void *arg);
+
 /*
  * Open a regular file of the folder. E_NOT_ALLOWED for a link that leads out, and for a file with several hard links
  * whose owner is not the folder's: it may be a link to a file that only the daemon can read. E_SOURCE_CHANGED when

@@ -7,12 +7,9 @@
 #include "base/str.h"
 #include "adapter.h"
 #include "config.h"
+#include "glance.h"
 #include "index.h"
 #include "names.h"
-#include "sniff.h"
-
-#define CONFIG_NAME "config.json"
-#define CONFIG_LEN_MAX (1u << 20)
 
 struct checkpoint {
 	struct folder *dir;
@@ -28,39 +25,9 @@ struct checkpoint {
 };
 
 static int
-config_read(struct checkpoint *c, struct err *e)
-{
-	_cleanup_free_ char *path = fs_join(folder_path(c->dir), CONFIG_NAME), *text = NULL;
-	size_t len;
-	int r;
-
-	if (!path)
-		return err_no_memory(e);
-	if (!folder_has(c->dir, CONFIG_NAME) && folder_has(c->dir, ADAPTER_CONFIG_NAME))
-		return err_set(e, E_UNSUPPORTED_MODEL,
-			       "'%s' is an adapter itself: merge it into its base and give the result",
-			       folder_path(c->dir));
-	if (!folder_has(c->dir, CONFIG_NAME))
-		return err_set(e, E_BAD_CHECKPOINT, "'%s' has no " CONFIG_NAME, folder_path(c->dir));
-	r = folder_read(c->dir, CONFIG_NAME, CONFIG_LEN_MAX, E_BAD_CHECKPOINT, &text, &len, e);
-	if (r < 0)
-		return r;
-	r = sniff_check(text, len, E_BAD_CHECKPOINT, e);
-	if (r < 0)
-		return err_context(e, "'%s'", path);
-	r = json_parse(text, len, path, E_BAD_CHECKPOINT, &c->config, e);
-	if (r < 0)
-		return r;
-	if (!json_is_object(c->config))
-		return err_set(e, E_BAD_CHECKPOINT, "'%s' must hold a JSON object", path);
-	return config_quantized(c->config, e);
-}
-
-static int
 is_pickle(const struct dirent *d)
 {
-	return str_ends(d->d_name, ".bin") || str_ends(d->d_name, ".pt") || str_ends(d->d_name, ".pth") ||
-	       str_ends(d->d_name, ".ckpt");
+	return glance_is_pickle(d->d_name);
 }
 
 /* The folder has no safetensors: say which other weights it has. */
@@ -70,15 +37,12 @@ weights_missing(const char *dir, const char *wanted, struct err *e)
 	struct dirent **found = NULL;
 	int i, n = scandir(dir, &found, is_pickle, alphasort);
 
-	if (n > 0)
-		(void)err_set(e, E_BAD_CHECKPOINT,
-			      "'%s' has pickled weights only ('%s'), which are never read; save the model "
-			      "again as safetensors (safe_serialization=True)",
-			      dir, found[0]->d_name);
+	int r = glance_refuse(dir, wanted, n > 0 ? found[0]->d_name : NULL, e);
+
 	for (i = 0; i < n; i++)
 		free(found[i]);
 	free(found);
-	return err_set(e, E_BAD_CHECKPOINT, "'%s' has %s", dir, wanted);
+	return r;
 }
 
 /* The shards that the index names. */
@@ -116,9 +80,8 @@ files_open(struct checkpoint *c, struct err *e)
 {
 	if (folder_has(c->dir, WEIGHTS_NAME))
 		return file_add(c, c->dir, WEIGHTS_NAME, e);
-	return folder_has(c->dir, INDEX_NAME)
-		       ? shards_add(c, e)
-		       : weights_missing(folder_path(c->dir), "neither " WEIGHTS_NAME " nor " INDEX_NAME, e);
+	return folder_has(c->dir, INDEX_NAME) ? shards_add(c, e)
+					      : weights_missing(folder_path(c->dir), GLANCE_WEIGHTS, e);
 }
 
 static int
@@ -315,9 +278,9 @@ checkpoint_open(const char *dir, const struct checkpoint_choice *choice, struct 
 
 	if (!c)
 		return err_no_memory(e);
-	if ((r = place_set(c, dir, choice ? choice : &none, e)) < 0 || (r = config_read(c, e)) < 0 ||
-	    (r = files_open(c, e)) < 0 || (r = weights_collect(c, e)) < 0 ||
-	    (c->adapter_dir && (r = adapter_put(c, e)) < 0))
+	if ((r = place_set(c, dir, choice ? choice : &none, e)) < 0 ||
+	    (r = config_read(c->dir, &c->config, e)) < 0 || (r = files_open(c, e)) < 0 ||
+	    (r = weights_collect(c, e)) < 0 || (c->adapter_dir && (r = adapter_put(c, e)) < 0))
 		return r;
 	*ret = TAKE(c);
 	return 0;

@@ -1,6 +1,9 @@
 #include "config.h"
 
+#include "adapter_config.h"
+#include "base/fs.h"
 #include "base/str.h"
+#include "sniff.h"
 
 static const char *
 str_or(const json_t *v, const char *otherwise)
@@ -46,4 +49,43 @@ config_quantized(const json_t *config, struct err *e)
 		}
 	}
 	return 0;
+}
+
+/* The text of config.json, of the file at `path`. */
+static int
+config_parse(const char *text, size_t len, const char *path, json_t **ret, struct err *e)
+{
+	json_auto_t *config = NULL;
+	int r = sniff_check(text, len, E_BAD_CHECKPOINT, e);
+
+	if (r < 0)
+		return err_context(e, "'%s'", path);
+	r = json_parse(text, len, path, E_BAD_CHECKPOINT, &config, e);
+	if (r < 0)
+		return r;
+	if (!json_is_object(config))
+		return err_set(e, E_BAD_CHECKPOINT, "'%s' must hold a JSON object", path);
+	r = config_quantized(config, e);
+	if (r == 0)
+		*ret = TAKE(config);
+	return r;
+}
+
+int
+config_read(struct folder *dir, json_t **ret, struct err *e)
+{
+	_cleanup_free_ char *path = fs_join(folder_path(dir), CONFIG_NAME), *text = NULL;
+	size_t len;
+	int r;
+
+	if (!path)
+		return err_no_memory(e);
+	if (!folder_has(dir, CONFIG_NAME) && folder_has(dir, ADAPTER_CONFIG_NAME))
+		return err_set(e, E_UNSUPPORTED_MODEL,
+			       "'%s' is an adapter itself: merge it into its base and give the result",
+			       folder_path(dir));
+	if (!folder_has(dir, CONFIG_NAME))
+		return err_set(e, E_BAD_CHECKPOINT, "'%s' has no " CONFIG_NAME, folder_path(dir));
+	r = folder_read(dir, CONFIG_NAME, CONFIG_LEN_MAX, E_BAD_CHECKPOINT, &text, &len, e);
+	return r < 0 ? r : config_parse(text, len, path, ret, e);
 }

@@ -152,12 +152,20 @@ names_collect(const void *text, size_t len, json_t **ret, struct err *e)
 	return r;
 }
 
+int
+index_shard_check(struct folder *dir, const char *name, struct err *e)
+{
+	if (folder_has(dir, name))
+		return 0;
+	return err_set(e, E_BAD_CHECKPOINT, "shard '%s/%s' is missing", folder_path(dir), name);
+}
+
 static int
 shard_open(struct folder *dir, const char *name, struct st_file **ret, struct err *e)
 {
-	if (!folder_has(dir, name))
-		return err_set(e, E_BAD_CHECKPOINT, "shard '%s/%s' is missing", folder_path(dir), name);
-	return st_open_in(dir, name, E_BAD_CHECKPOINT, ret, e);
+	int r = index_shard_check(dir, name, e);
+
+	return r < 0 ? r : st_open_in(dir, name, E_BAD_CHECKPOINT, ret, e);
 }
 
 static int
@@ -334,14 +342,19 @@ index_open(struct folder *dir, struct shards *ret, struct err *e)
 }
 
 int
+index_names_text(struct folder *dir, const void *text, size_t len, json_t **ret, struct err *e)
+{
+	int r = names_collect(text, len, ret, e);
+
+	return r < 0 ? err_context(e, "'%s/" INDEX_NAME "'", folder_path(dir)) : 0;
+}
+
+int
 index_names(struct folder *dir, json_t **ret, struct err *e)
 {
 	_cleanup_(map_close) struct map map = {.data = NULL};
 	int r;
 
 	r = index_map(dir, &map, e);
-	if (r < 0)
-		return r;
-	r = names_collect(map.data, map.len, ret, e);
-	return r < 0 ? err_context(e, "'%s/" INDEX_NAME "'", folder_path(dir)) : 0;
+	return r < 0 ? r : index_names_text(dir, map.data, map.len, ret, e);
 }

@@ -49,4 +49,10 @@ int index_open_text(struct folder *dir, const void *text, size_t len, struct sha
 /* Only the names of the shards, as the keys of an object that the caller frees. The shards need not exist. */
 int index_names(struct folder *dir, json_t **ret, struct err *e);
 
+/* The same for an index whose text was already read. */
+int index_names_text(struct folder *dir, const void *text, size_t len, json_t **ret, struct err *e);
+
+/* E_BAD_CHECKPOINT when the folder does not have this shard. */
+int index_shard_check(struct folder *dir, const char *name, struct err *e);
+
 #endif

@@ -1,21 +1,12 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "model.h"
+#include "spec/told.h"
 
 static const struct model *const models[] = {
 #define ARCHITECTURE(family, ...) &model_##family,
 #include "spec/architectures.def"
 #undef ARCHITECTURE
-};
-
-/* NULL matches anything. */
-static const struct unsupported {
-	const char *type, *class; /* prefix of the class name */
-	const char *title, *missing;
-} unsupported[] = {
-#define UNSUPPORTED(type, class, title, missing) {type, class, title, missing},
-#include "unsupported.def"
-#undef UNSUPPORTED
 };
 
 _Static_assert(ARRAY_LEN(models) == ARCHITECTURE_MAX, "a model for each architecture");
@@ -34,47 +25,6 @@ model_rounds(const char *weight)
 		if (str_eq(weight, tables[i]))
 			return true;
 	return false;
-}
-
-#define CLASSES_MAX 8
-
-/* What config.json says about the model; NULL where it says nothing. */
-struct told {
-	const char *type, *backbone;
-	const char *class[CLASSES_MAX];
-	size_t n_class;
-};
-
-/* "modeling_x.Name" and "owner/repository--modeling_x.Name" mean the class Name. */
-static void
-class_add(struct told *t, const json_t *v)
-{
-	const char *said = json_string_value(v), *dot = said ? strrchr(said, '.') : NULL;
-
-	if (said && t->n_class < CLASSES_MAX)
-		t->class[t->n_class++] = dot ? dot + 1 : said;
-}
-
-/*
- * auto_map also names classes of configs and processors; those of models are under AutoModel and
- * AutoModelForX.
- */
-static void
-told_read(const json_t *config, struct told *ret)
-{
-	const json_t *classes = json_object_get(config, "architectures"), *vlm, *v;
-	const char *key;
-	size_t i;
-
-	vlm = json_object_get(config, "vlm_config");
-	*ret = (struct told){.type = json_string_value(json_object_get(config, "model_type")),
-			     .backbone = json_string_value(json_object_get(vlm, "model_type"))};
-	class_add(ret, classes);
-	json_array_foreach(classes, i, v)
-		class_add(ret, v);
-	json_object_foreach(json_object_get(config, "auto_map"), key, v)
-		if (str_starts(key, "AutoModel"))
-			class_add(ret, v);
 }
 
 /* The first class that is told and is not the family's; NULL: there is none. */
@@ -123,105 +73,6 @@ static bool
 spelling_is_end(const struct model_spelling *s)
 {
 	return !s->type && !s->backbone && !s->class;
-}
-
-/* "ColQwen2ForRetrieval, ColQwen2, BiQwen2". `all`: the backbones too. */
-static void
-classes_put(struct buf *b, const struct model *m, bool all)
-{
-	const struct class *c = NULL;
-	const char *comma = "";
-
-	while ((c = class_next(m->arch, c)))
-		if (all || !c->bare) {
-			buf_printf(b, "%s%s", comma, c->name);
-			comma = ", ";
-		}
-}
-
-/* "ColQwen2 (ColQwen2ForRetrieval, ColQwen2, BiQwen2), ColPali (ColPaliForRetrieval, ColPali, BiPali)" */
-static void
-supported_put(struct buf *b)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(models); i++) {
-		buf_printf(b, "%s%s (", i ? ", " : "", models[i]->arch->title);
-		classes_put(b, models[i], false);
-		buf_puts(b, ")");
-	}
-}
-
-static bool
-class_begins(const struct told *t, const char *with)
-{
-	size_t i;
-
-	for (i = 0; i < t->n_class; i++)
-		if (str_starts(t->class[i], with))
-			return true;
-	return false;
-}
-
-/* The row of a retriever that is known but not supported; NULL: none. */
-static const struct unsupported *
-unsupported_find(const struct told *t)
-{
-	const struct unsupported *u;
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(unsupported); i++) {
-		u = &unsupported[i];
-		if ((!u->type || string_eq(u->type, t->type)) && (!u->class || class_begins(t, u->class)))
-			return u;
-	}
-	return NULL;
-}
-
-static int
-known_not_supported(const struct unsupported *u, const struct told *t, struct err *e)
-{
-	return err_set(e, E_UNSUPPORTED_MODEL,
-		       "config.json: this is %s (model_type '%s', architectures '%s'), which is not "
-		       "supported: %s",
-		       u->title, t->type ? t->type : "none", t->n_class ? t->class[0] : "none", u->missing);
-}
-
-static int
-not_supported(const struct told *t, struct err *e)
-{
-	const char *class = t->n_class ? t->class[0] : NULL;
-	_cleanup_(buf_release) struct buf b = BUF_INIT;
-	int r;
-
-	supported_put(&b);
-	r = buf_failed(&b, e);
-	if (r < 0)
-		return r;
-	return err_set(e, E_UNSUPPORTED_MODEL,
-		       "config.json: model_type '%s'%s%s%s (architectures '%s') is not supported; supported "
-		       "are %s",
-		       t->type ? t->type : "none", t->backbone ? " over '" : "",
-		       t->backbone ? t->backbone : "", t->backbone ? "'" : "", class ? class : "none",
-		       b.data);
-}
-
-/* The rest of config.json matches a family, but the class does not. */
-static int
-class_not_supported(const struct model *m, const char *class, struct err *e)
-{
-	_cleanup_(buf_release) struct buf b = BUF_INIT;
-	int r;
-
-	classes_put(&b, m, true);
-	r = buf_failed(&b, e);
-	if (r < 0)
-		return r;
-	return err_set(
-		e, E_UNSUPPORTED_MODEL,
-		"config.json: the class '%s' is not supported; classes that compute what %s does are %s (a "
-		"config.json that names no class, in architectures or auto_map, is taken for one of them)",
-		class, m->arch->title, b.data);
 }
 
 /* The class has a head, and the job asks for another. */
@@ -277,7 +128,6 @@ int
 model_find(const json_t *config, enum head head, struct model_found *ret, struct err *e)
 {
 	struct model_found other = {.model = NULL};
-	const struct unsupported *known;
 	const struct model *near = NULL;
 	const char *class;
 	struct told told;
@@ -287,11 +137,8 @@ model_find(const json_t *config, enum head head, struct model_found *ret, struct
 		return 0;
 	if (other.model)
 		return head_not_the_class(&other, head, &told, e);
-	known = unsupported_find(&told);
-	if (known)
-		return known_not_supported(known, &told, e);
-	class = near ? stranger(near, &told) : NULL;
-	return class ? class_not_supported(near, class, e) : not_supported(&told, e);
+	class = near && !told_is_known(&told) ? stranger(near, &told) : NULL;
+	return class ? told_refuse_class(near->arch, class, e) : told_refuse(&told, e);
 }
 
 /* Parity cases need at least one id that is not a special token. */

@@ -4,7 +4,7 @@ colconvd_SOURCES = daemon/service/attempt.c daemon/service/closed.c daemon/servi
 	daemon/service/counters.c daemon/service/dispatch.c daemon/service/hub_token.c daemon/service/journal.c \
 	daemon/service/keeper.c daemon/service/main.c daemon/service/sd.c daemon/service/service.c daemon/service/settings.c \
 	daemon/service/start.c
-colconvd_LDADD = libhttp.a $(RUNNER_LIBS) $(QUEUE_LIBS) $(MHD_LIBS) $(SYSTEMD_LIBS)
+colconvd_LDADD = libhttp.a libcheckpoint.a $(RUNNER_LIBS) $(QUEUE_LIBS) $(MHD_LIBS) $(SYSTEMD_LIBS)
 
 # The settings are the operator's: an upgrade leaves them alone, and so does uninstall once they were changed.
 EXTRA_DIST += etc/colconvd.conf

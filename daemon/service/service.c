@@ -239,6 +239,7 @@ api_spec(struct service *s)
 		.state_dir = c->state,
 		.roots = (const char *const *)c->roots.v,
 		.n_roots = c->roots.n,
+		.preflight = c->preflight,
 		.queue_max = c->queue_max,
 		.submitted = on_submitted,
 		.removed = on_removed,

@@ -128,7 +128,8 @@ class Daemon:
         return [
             str(BUILD / "colconvd"), "--config", str(self.config), "--state", str(self.state),
             "--listen", "127.0.0.1:0", "--port-file", str(self.port_file),
-            "--worker", str(BUILD / "tests/api/fake_worker"), "--stop-grace", "1", *options,
+            "--worker", str(BUILD / "tests/api/fake_worker"), "--stop-grace", "1",
+            "--preflight", "0", *options,  # the folders of fake_worker's jobs hold a script and no checkpoint
         ]
 
     def start(self, *options, prefix=()):

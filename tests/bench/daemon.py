@@ -73,7 +73,7 @@ class Daemon:
         self.port_file.unlink(missing_ok=True)
         argv = [self.bench.build / "colconvd", "--config", self.config, "--state", self.state, "--listen", "127.0.0.1:0",
                 "--port-file", self.port_file, "--worker", self.worker, "--stop-grace", "0", "--log-level", "warning",
-                "--queue-max", "10000000"]
+                "--queue-max", "10000000", "--preflight", "0"]
         begin = time.monotonic()
         with running(argv, self.folder / "log") as process:
             while not self.port_file.exists():

@@ -38,7 +38,7 @@ ARROWS = {
     "http/core": ["base"],
     "http/live": ["base", "http/core", "queue"],
     "http/page": ["base", "http/core"],
-    "http/api": ["artifact", "base", "http/core", "http/live", "http/page", "queue", "runner", "spec"],
+    "http/api": ["artifact", "base", "checkpoint", "http/core", "http/live", "http/page", "queue", "runner", "spec"],
     "service": ["artifact", "base", "http/api", "http/core", "http/live", "proto", "queue", "runner", "spec"],
     "client/net": ["base", "net"],
     "client/show": ["base"],

@@ -25,6 +25,7 @@ struct api_spec {
 	const char *state_dir;
 	const char *const *roots; /* folders that jobs may read */
 	size_t n_roots;
+	bool preflight;                         /* look at the folders of a job before it is queued */
 	uint64_t queue_max;                     /* jobs that may be queued */
 	void (*submitted)(void *arg, size_t n); /* call to start jobs: n new ones, or a retried one */
 	void (*removed)(void *arg, const struct removal *what); /* files were moved to trash/ */

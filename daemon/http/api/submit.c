@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <strings.h>
 
+#include "preflight.h"
 #include "spec/roots.h"
 
 #define KEY_FIELD "Idempotency-Key"
@@ -83,11 +84,51 @@ key_read(struct submission *s, struct err *e)
 		       KEY_FIELD " must be sent once, with 1 to %d visible characters of ASCII", KEY_LEN_MAX);
 }
 
+/* A runner with a command may be another host, whose folders the daemon does not see. */
+static bool
+sees_folders(const struct runners *runners)
+{
+	size_t i;
+
+	for (i = 0; i < runners->n; i++)
+		if (runners->rows[i].prefix[0])
+			return false;
+	return true;
+}
+
+/* Whether the key made a job before: then the folders were fine, and may be gone today. */
+static bool
+key_is_known(struct submission *s)
+{
+	const struct store_submission sub = {
+		.spec = &s->spec, .owner = s->q->owner, .key = s->key, .sha256 = s->sha256};
+	int64_t job = 0;
+
+	return s->key && (store_key_find(api_of(s->q)->spec.store, &sub, &job, NULL) == E_KEY_REUSED || job);
+}
+
+static int
+folders_check(struct submission *s, const json_t *body, struct err *e)
+{
+	struct request *q = s->q;
+	const struct api_spec *spec = &api_of(q)->spec;
+	const struct folder_roots roots = {spec->roots, spec->n_roots};
+	struct err why = ERR_INIT;
+	int r = 0;
+
+	if (spec->preflight && sees_folders(spec->runners))
+		r = preflight(&s->spec, body, roots, q->field, &why);
+	if (r == 0)
+		r = spec_check_roots(&s->spec, spec->roots, spec->n_roots, q->field, &why);
+	if (r == 0 || key_is_known(s))
+		return 0;
+	return err_set(e, r, "%s", why.msg);
+}
+
 static int
 spec_read(struct submission *s, struct err *e)
 {
 	struct request *q = s->q;
-	const struct api_spec *spec = &api_of(q)->spec;
 	json_t *j;
 	int r;
 
@@ -95,8 +136,12 @@ spec_read(struct submission *s, struct err *e)
 	if (r < 0)
 		return r;
 	r = spec_from_json(j, &s->spec, q->field, e);
+	if (r == 0 && s->key)
+		r = spec_sha256(&s->spec, s->sha256, e);
+	if (r == 0)
+		r = folders_check(s, j, e);
 	json_decref(j);
-	return r < 0 ? r : spec_check_roots(&s->spec, spec->roots, spec->n_roots, q->field, e);
+	return r;
 }
 
 int
@@ -112,8 +157,6 @@ api_job_submit(struct request *q, struct err *e)
 	r = key_read(s, e);
 	if (r == 0)
 		r = spec_read(s, e);
-	if (r == 0 && s->key)
-		r = spec_sha256(&s->spec, s->sha256, e);
 	if (r < 0)
 		return r;
 	request_body_release(q);
