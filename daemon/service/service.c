@@ -168,6 +168,21 @@ on_ended(void *arg)
 	keeper_kick(s->keeper);
 }
 
+/* Who changed what, from where: the log is the only place that keeps this. */
+static void
+on_changed(void *arg, const struct api_change *c)
+{
+	char job[32] = "";
+
+	(void)arg;
+	if (c->job)
+		(void)snprintf(job, sizeof(job), "job=%" PRId64 " ", c->job);
+	if (c->model)
+		log_info("%s%s by %s: '%s'", job, c->what, c->caller, c->model);
+	else
+		log_info("%s%s by %s", job, c->what, c->caller);
+}
+
 static json_t *
 on_config(void *arg)
 {
@@ -243,6 +258,7 @@ api_spec(struct service *s)
 		.queue_max = c->queue_max,
 		.submitted = on_submitted,
 		.removed = on_removed,
+		.changed = on_changed,
 		.config = on_config,
 		.failed = on_failed,
 		.arg = s,

@@ -1,4 +1,8 @@
 #include "api_private.h"
+
+#include <inttypes.h>
+
+#include "base/str.h"
 #include "routes.h"
 
 struct api *
@@ -8,6 +12,36 @@ api_of(const struct request *q)
 
 	CHECK_OBJ(a, API_MAGIC);
 	return a;
+}
+
+void
+api_changed(const struct request *q, int64_t job, const char *what, const char *model)
+{
+	const struct api_spec *spec = &api_of(q)->spec;
+	char caller[REQUEST_CALLER_LEN];
+	const struct api_change change = {
+		.job = job, .what = what, .caller = request_caller(q, caller), .model = model};
+
+	spec->changed(spec->arg, &change);
+}
+
+int
+api_check_owner(const struct request *q, struct err *e)
+{
+	_cleanup_(job_release) struct job job = {.id = 0};
+	int r;
+
+	if (q->scope == SCOPE_ADMIN)
+		return 0;
+	r = store_job_get(api_of(q)->spec.store, q->id, &job, e);
+	if (r < 0 || str_eq(job.owner, q->owner))
+		return r;
+	return err_set(e, E_NOT_ALLOWED,
+		       "job %" PRId64
+		       " was submitted %s%s%s, and the token '%s' of scope submit may change its "
+		       "own jobs only; use a token of scope admin",
+		       job.id, *job.owner ? "with the token '" : "without a token", job.owner,
+		       *job.owner ? "'" : "", q->owner);
 }
 
 static void

@@ -14,6 +14,14 @@
 
 struct api;
 
+/* A change that somebody made through the API, for the log. Valid during the call. */
+struct api_change {
+	int64_t job;        /* 0: not of one job */
+	const char *what;   /* "submitted", "artifact removed" */
+	const char *caller; /* request_caller() */
+	const char *model;  /* of a job that was submitted; NULL else */
+};
+
 /* The parts of the daemon that the API shows and changes. All borrowed. */
 struct api_spec {
 	struct server_spec server; /* without routes and app */
@@ -29,6 +37,7 @@ struct api_spec {
 	uint64_t queue_max;                     /* jobs that may be queued */
 	void (*submitted)(void *arg, size_t n); /* call to start jobs: n new ones, or a retried one */
 	void (*removed)(void *arg, const struct removal *what); /* files were moved to trash/ */
+	void (*changed)(void *arg, const struct api_change *change);
 	json_t *(*config)(void *arg);                     /* the settings, without secrets; NULL: no memory */
 	void (*failed)(void *arg, const struct err *why); /* an error of the queue or the disk */
 	void *arg;

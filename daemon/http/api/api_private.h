@@ -35,6 +35,12 @@ struct api {
 
 struct api *api_of(const struct request *q);
 
+/* Reports that the request changed something; `job` is 0 when it is not about one job. */
+void api_changed(const struct request *q, int64_t job, const char *what, const char *model);
+
+/* E_NOT_ALLOWED when the caller may only change its own jobs, and the job of the path is another's. */
+int api_check_owner(const struct request *q, struct err *e);
+
 /*
  * Commits the submissions of this turn and answers them. Returns whether there were any. For
  * server_turn_add().

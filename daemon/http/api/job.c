@@ -97,9 +97,12 @@ api_job_cancel(struct request *q, struct err *e)
 	enum job_state state;
 	int r;
 
-	r = job_cancel(spec->store, q->id, job_now(), &state, e);
+	r = api_check_owner(q, e);
+	if (r == 0)
+		r = job_cancel(spec->store, q->id, job_now(), &state, e);
 	if (r < 0)
 		return r;
+	api_changed(q, q->id, state == JOB_RUNNING ? "asked to stop" : "cancelled", /*model=*/NULL);
 	run = run_find(spec->runners, q->id);
 	if (run && run->child)
 		child_stop(run->child, E_CANCELLED, "cancelled on request");
@@ -122,13 +125,16 @@ api_job_retry(struct request *q, struct err *e)
 	int64_t counts[JOB_STATE_MAX];
 	int r;
 
-	r = store_counts(spec->store, counts, e);
+	r = api_check_owner(q, e);
+	if (r == 0)
+		r = store_counts(spec->store, counts, e);
 	if (r == 0)
 		r = api_queue_check(api_of(q), counts[JOB_QUEUED], e);
 	if (r == 0)
 		r = job_retry(spec->store, q->id, job_now(), e);
 	if (r < 0)
 		return r;
+	api_changed(q, q->id, "queued again", /*model=*/NULL);
 	live_publish(api_of(q)->live);
 	spec->submitted(spec->arg, /*n=*/0);
 	return job_reply(q, MHD_HTTP_OK, e);

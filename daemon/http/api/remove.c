@@ -6,35 +6,40 @@
  */
 #include "api_private.h"
 
+#include <inttypes.h>
+
 #include "base/str.h"
 
 static int
 remove_one(struct request *q, int (*select)(struct store *, int64_t, struct removal *, struct err *),
-	   struct err *e)
+	   const char *what_done, struct err *e)
 {
 	_cleanup_(removal_release) struct removal what = REMOVAL_INIT;
 	const struct api_spec *spec = &api_of(q)->spec;
 	int r;
 
-	r = select(spec->store, q->id, &what, e);
+	r = api_check_owner(q, e);
+	if (r == 0)
+		r = select(spec->store, q->id, &what, e);
 	if (r == 0)
 		r = removal_run(spec->store, spec->state_dir, &what, job_now(), e);
 	if (r < 0)
 		return r;
 	spec->removed(spec->arg, &what);
+	api_changed(q, q->id, what_done, /*model=*/NULL);
 	return reply_empty(q, MHD_HTTP_NO_CONTENT, e);
 }
 
 int
 api_job_delete(struct request *q, struct err *e)
 {
-	return remove_one(q, retention_select_job, e);
+	return remove_one(q, retention_select_job, "deleted", e);
 }
 
 int
 api_file_delete(struct request *q, struct err *e)
 {
-	return remove_one(q, retention_select_artifact, e);
+	return remove_one(q, retention_select_artifact, "artifact removed", e);
 }
 
 struct purge {
@@ -148,10 +153,23 @@ purge_turn(struct purge *p, struct err *e)
 }
 
 static void
+purge_tell(const struct purge *p)
+{
+	char what[128];
+
+	if (!p->what.artifacts.n && !p->what.jobs.n)
+		return;
+	(void)snprintf(what, sizeof(what), "purged %zu artifacts with %" PRId64 " bytes and %zu jobs",
+		       p->what.artifacts.n, p->what.bytes, p->what.jobs.n);
+	api_changed(p->q, /*job=*/0, what, /*model=*/NULL);
+}
+
+static void
 purge_end(struct api *a, struct err *e)
 {
 	struct purge *p = STAILQ_FIRST(&a->purges);
 
+	purge_tell(p);
 	if (e->code == 0)
 		(void)purge_reply(p->q, p, e);
 	if (e->code)

@@ -248,6 +248,8 @@ batch_tell(struct api *a, const struct err *wrong)
 
 		STAILQ_REMOVE_HEAD(&a->submissions, entry);
 		n += !why.code && s->job.id;
+		if (!why.code && s->job.id)
+			api_changed(s->q, s->job.id, "submitted", s->spec.model);
 		if (!s->q->reply && (why.code || job_tell(a, s, &why) < 0))
 			request_refuse(s->q, &why);
 		request_resume(s->q);

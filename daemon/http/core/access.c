@@ -88,6 +88,7 @@ token_check(struct request *q, const char *authorization, struct err *e)
 		return err_set(e, E_NOT_ALLOWED, "the token '%s' has the scope '%s'; this request needs '%s'",
 			       t->name, scope_to_str(t->scope), scope_to_str(q->route->scope));
 	(void)snprintf(q->owner, sizeof(q->owner), "%s", t->name);
+	q->scope = t->scope;
 	return 0;
 }
 
@@ -96,6 +97,7 @@ access_check(struct request *q, const struct head *head, struct err *e)
 {
 	int r = page_check(q, head, e);
 
+	q->scope = SCOPE_ADMIN;
 	if (r < 0 || q->route->scope == SCOPE_NONE || !q->server->tokens)
 		return r;
 	if (head->authorization)

@@ -1,6 +1,8 @@
 #include "request.h"
 
 #include <inttypes.h>
+#include <netdb.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "access.h"
@@ -43,6 +45,41 @@ tell(const struct request *q, void (*fn)(void *arg, const struct server_request 
 	};
 
 	fn(q->server->spec.arg, &r);
+}
+
+/* "10.0.0.7", "uid 1000 on the Unix socket" */
+static void
+peer_print(const struct request *q, char *buf, size_t len)
+{
+	const union MHD_ConnectionInfo *fd =
+		MHD_get_connection_info(q->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct sockaddr_storage at = {.ss_family = AF_UNSPEC};
+	socklen_t at_len = sizeof(at);
+	struct ucred who;
+	socklen_t who_len = sizeof(who);
+
+	(void)snprintf(buf, len, "an unknown address");
+	if (!fd)
+		return;
+	if (q->from->local && getsockopt(fd->connect_fd, SOL_SOCKET, SO_PEERCRED, &who, &who_len) == 0)
+		(void)snprintf(buf, len, "uid %lu on the Unix socket", (unsigned long)who.uid);
+	else if (!q->from->local && getpeername(fd->connect_fd, (struct sockaddr *)&at, &at_len) == 0)
+		(void)getnameinfo((struct sockaddr *)&at, at_len, buf, (socklen_t)len, NULL, 0,
+				  NI_NUMERICHOST);
+}
+
+const char *
+request_caller(const struct request *q, char buf[REQUEST_CALLER_LEN])
+{
+	char from[64];
+
+	peer_print(q, from, sizeof(from));
+	if (*q->owner)
+		(void)snprintf(buf, REQUEST_CALLER_LEN, "token '%s' from %s", q->owner, from);
+	else
+		(void)snprintf(buf, REQUEST_CALLER_LEN, "%s%s", from,
+			       q->from->local ? "" : " without a token");
+	return buf;
 }
 
 static int

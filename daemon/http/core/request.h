@@ -34,6 +34,7 @@ struct request {
 	int64_t id;                    /* the path's {id} */
 	char *name;                    /* the path's {name} */
 	char owner[REQUEST_OWNER_LEN]; /* name of the caller's token; "": it has none */
+	enum scope scope;              /* what the caller may do: SCOPE_ADMIN without tokens */
 	struct buf body;
 	uint64_t body_len;             /* bytes that arrived, including dropped ones */
 	char field[REQUEST_FIELD_LEN]; /* the field that an error is about; "": none */
@@ -72,6 +73,13 @@ void *request_app(const struct request *q);
 
 /* Replies with the error. Errors of ours (5xx) are also reported to the server's owner. */
 void request_refuse(struct request *q, const struct err *why);
+
+/*
+ * Who sent it and from where, for the log: "token 'ci' from 10.0.0.7", "uid 1000 on the Unix socket", "127.0.0.1
+ * without a token".
+ */
+#define REQUEST_CALLER_LEN 160
+const char *request_caller(const struct request *q, char buf[REQUEST_CALLER_LEN]);
 
 /* Call in a handler that sets no reply yet. */
 void request_suspend(struct request *q);
