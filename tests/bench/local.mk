@@ -15,7 +15,8 @@ tests_bench_bare_sqlite_LDADD = $(BASE_LIBS) $(SQLITE_LIBS)
 tests_bench_claim_SOURCES = tests/bench/claim.c
 tests_bench_claim_LDADD = $(QUEUE_LIBS)
 
-bench: all tests/tools/mkcheckpoint tests/bench/load tests/bench/flood tests/bench/bare_sqlite tests/bench/claim
+bench: all
+	@$(MAKE) $(AM_MAKEFLAGS) $(EXTRA_PROGRAMS)
 	@COLCONV_BUILD=$(abs_builddir) $(PYTHON) $(srcdir)/tests/bench/run $(BENCH)
 
 .PHONY: bench

@@ -16,7 +16,8 @@ nodist_EXTRA_tests_fault_test_graph_faults_SOURCES = dummy.cxx
 tests_fault_test_graph_faults_LDADD = libparity.a $(WORKER_LIBS) $(CMOCKA_LIBS) $(TORCH_LIBS) -ldl -lpthread
 
 # make soak SOAK='--kills 2000 --seed 7': see tests/fault/soak.py.
-soak: all tests/api/fake_worker
+soak: all
+	@$(MAKE) $(AM_MAKEFLAGS) tests/api/fake_worker
 	@COLCONV_BUILD=$(abs_builddir) $(PYTHON) $(srcdir)/tests/fault/soak.py --real-slots 1 $(SOAK)
 
 .PHONY: soak
