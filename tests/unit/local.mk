@@ -119,6 +119,11 @@ tests_unit_test_tiles_SOURCES = tests/unit/test_tiles.c
 nodist_EXTRA_tests_unit_test_tiles_SOURCES = dummy.cxx
 tests_unit_test_tiles_LDADD = libparity.a $(MODEL_LIBS) $(ONNX_LIBS) $(UNIT_LIBS) $(TORCH_LIBS) -ldl -lpthread
 
+check_PROGRAMS += tests/unit/test_lockstep
+tests_unit_test_lockstep_SOURCES = tests/unit/test_lockstep.c
+nodist_EXTRA_tests_unit_test_lockstep_SOURCES = dummy.cxx
+tests_unit_test_lockstep_LDADD = $(MODEL_LIBS) $(UNIT_LIBS) $(TORCH_LIBS)
+
 check_PROGRAMS += tests/unit/test_guards
 tests_unit_test_guards_SOURCES = tests/unit/test_guards.c
 nodist_EXTRA_tests_unit_test_guards_SOURCES = dummy.cxx
