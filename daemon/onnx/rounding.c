@@ -602,6 +602,8 @@ rounding_keep_more(struct rounding *r, double share)
 
 	for (i = 0; i < r->n_row; i++) {
 		row = &r->row[i];
+		if (!row->input)
+			continue; /* a table has no product, and is never kept */
 		all += (double)(row->rows * row->cols);
 		kept += row->kept ? (double)(row->rows * row->cols) : 0;
 	}

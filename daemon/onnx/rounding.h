@@ -72,7 +72,7 @@ int rounding_fit(struct rounding *r, onnx_progress_fn progress, void *userdata, 
 
 /*
  * Keeps matrices in float16, those with the largest error first, until they are that share of all
- * rounded weights. Returns how many were added.
+ * matrices. Returns how many were added.
  */
 size_t rounding_keep_more(struct rounding *r, double share);
 

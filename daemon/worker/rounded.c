@@ -1,6 +1,6 @@
 #include "rounded.h"
 
-/* What may be kept in float16, of all rounded weights: more in each round, and then the form is not worth its name. */
+/* What may be kept in float16, of all rounded matrices: more in each round, and then the form is not worth its name. */
 static const double shares[] = {1.0 / 32, 1.0 / 16, 1.0 / 8, 1.0 / 4};
 
 int
