@@ -164,10 +164,12 @@ runners_add_gpus(struct runners *rs, struct err *e)
 }
 
 static bool
-is_worker(const struct runners *rs, pid_t pid)
+is_waited_for(const struct runners *rs, pid_t pid)
 {
 	const struct run *run;
 
+	if (pid == rs->own)
+		return true;
 	LIST_FOREACH(run, &rs->runs, entry)
 		if (run->child && child_pid(run->child) == pid)
 			return true;
@@ -175,8 +177,8 @@ is_worker(const struct runners *rs, pid_t pid)
 }
 
 /*
- * Waits for ended children, until it meets a worker. Children after that worker are reported when the worker
- * was waited for.
+ * Waits for ended children, until it meets one that somebody else waits for, such as a worker. Children after it
+ * are reported when it was waited for.
  */
 static void
 reap_due(void *arg)
@@ -185,7 +187,7 @@ reap_due(void *arg)
 	siginfo_t info = {.si_pid = 0};
 
 	while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid) {
-		if (is_worker(rs, info.si_pid)) {
+		if (is_waited_for(rs, info.si_pid)) {
 			loop_timer_set(rs->loop, &rs->reap, 1);
 			return;
 		}

@@ -43,6 +43,7 @@ struct runners {
 	struct runner *rows;
 	size_t n;
 	LIST_HEAD(, run) runs;
+	pid_t own; /* a child of the daemon that is no worker, and that its owner waits for; 0: none */
 	struct cgroup cgroup; /* of the runs, where there is one */
 	struct loop *loop;
 	struct loop_fd orphans; /* a signal comes when one of our children has ended */

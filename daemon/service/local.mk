@@ -2,7 +2,7 @@ bin_PROGRAMS += colconvd
 colconvd_CPPFLAGS = $(AM_CPPFLAGS) $(MHD_CFLAGS) $(SYSTEMD_CFLAGS) -DSYSCONFDIR='"$(sysconfdir)"'
 colconvd_SOURCES = daemon/service/attempt.c daemon/service/closed.c daemon/service/conf.c daemon/service/conf_print.c \
 	daemon/service/counters.c daemon/service/dispatch.c daemon/service/hub_token.c daemon/service/journal.c \
-	daemon/service/keeper.c daemon/service/main.c daemon/service/sd.c daemon/service/service.c daemon/service/settings.c \
+	daemon/service/keeper.c daemon/service/main.c daemon/service/notifier.c daemon/service/sd.c daemon/service/service.c daemon/service/settings.c \
 	daemon/service/start.c
 colconvd_LDADD = libhttp.a libcheckpoint.a $(RUNNER_LIBS) $(QUEUE_LIBS) $(MHD_LIBS) $(SYSTEMD_LIBS)
 

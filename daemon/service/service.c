@@ -9,6 +9,7 @@
 #include "dispatch.h"
 #include "http/api/api.h"
 #include "keeper.h"
+#include "notifier.h"
 #include "sd.h"
 #include "start.h"
 
@@ -37,6 +38,7 @@ struct service {
 	unsigned connections_max; /* as many as there are descriptors for */
 	struct dispatch *dispatch;
 	struct keeper *keeper;
+	struct notifier *notifier;
 	struct api *api;
 	struct loop_fd signals;
 	struct loop_timer stop_limit;
@@ -166,15 +168,17 @@ on_ended(void *arg)
 	struct service *s = arg;
 
 	keeper_kick(s->keeper);
+	notifier_kick(s->notifier);
 }
 
 /* Who changed what, from where: the log is the only place that keeps this. */
 static void
 on_changed(void *arg, const struct api_change *c)
 {
+	struct service *s = arg;
 	char job[32] = "";
 
-	(void)arg;
+	notifier_kick(s->notifier); /* a queued job that is cancelled ends at once */
 	if (c->job)
 		(void)snprintf(job, sizeof(job), "job=%" PRId64 " ", c->job);
 	if (c->model)
@@ -306,6 +310,23 @@ keeper_spec(struct service *s)
 	};
 }
 
+static struct notifier_spec
+notifier_spec(struct service *s)
+{
+	const struct conf *c = &s->settings.conf;
+
+	return (struct notifier_spec){
+		.loop = s->loop,
+		.store = s->store,
+		.runners = &s->settings.runners,
+		.state_dir = c->state,
+		.command = c->notify,
+		.limit_ms = (int64_t)c->notify_timeout * 1000,
+		.failed = on_failed,
+		.arg = s,
+	};
+}
+
 /* In the settings 0 means no limit. */
 static int64_t
 limit(uint64_t setting)
@@ -345,6 +366,7 @@ reload(struct service *s, struct err *e)
 {
 	struct settings next;
 	enum conf_action action;
+	struct notifier_spec notifier;
 	struct dispatch_spec dispatch;
 	struct api_spec api;
 	int r;
@@ -362,6 +384,8 @@ reload(struct service *s, struct err *e)
 		api_set_spec(s->api, &api);
 		dispatch = dispatch_spec(s);
 		dispatch_set_spec(s->dispatch, &dispatch);
+		notifier = notifier_spec(s);
+		notifier_set_spec(s->notifier, &notifier);
 		keeper_limit(s);
 		dispatch_kick(s->dispatch);
 	}
@@ -464,6 +488,7 @@ recover(struct service *s, struct err *e)
 static int
 service_start(struct service *s, struct err *e)
 {
+	struct notifier_spec notifier;
 	struct dispatch_spec dispatch;
 	struct keeper_spec keeper;
 	struct api_spec api;
@@ -476,8 +501,10 @@ service_start(struct service *s, struct err *e)
 	api = api_spec(s);
 	dispatch = dispatch_spec(s);
 	keeper = keeper_spec(s);
+	notifier = notifier_spec(s);
 	if ((r = api_new(&api, &s->api, e)) < 0 || (r = dispatch_new(&dispatch, &s->dispatch, e)) < 0 ||
-	    (r = keeper_new(&keeper, &s->keeper, e)) < 0)
+	    (r = keeper_new(&keeper, &s->keeper, e)) < 0 ||
+	    (r = notifier_new(&notifier, &s->notifier, e)) < 0)
 		return r;
 	dispatch_set_live(s->dispatch, api_live(s->api));
 	r = recover(s, e);
@@ -503,6 +530,7 @@ service_release(struct service *s)
 	dispatch_free(&s->dispatch);
 	api_free(&s->api);
 	keeper_free(&s->keeper);
+	notifier_free(&s->notifier);
 	store_close(&s->store);
 	if (s->signals.watched)
 		(void)close(s->signals.fd);

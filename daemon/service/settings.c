@@ -45,6 +45,20 @@ listen_check(const struct settings *s, struct err *e)
 }
 
 static int
+notify_check(const struct conf *c, struct err *e)
+{
+	_cleanup_free_ char *program = strndup(c->notify, strcspn(c->notify, " \t"));
+
+	if (!program)
+		return err_no_memory(e);
+	if (!*c->notify || (program[0] == '/' && access(program, X_OK) == 0))
+		return 0;
+	(void)err_set(e, E_BAD_CONFIG, "'%s' must be the absolute path of a program that the daemon may run",
+		      program);
+	return conf_context(c, &c->notify, 0, e);
+}
+
+static int
 stop_mode_set(struct settings *s, struct err *e)
 {
 	s->drain = str_eq(s->conf.stop_mode, "drain");
@@ -105,7 +119,7 @@ settings_check(struct settings *s, struct err *e)
 		return conf_context(c, &c->tokens, 0, e);
 	if (listen_check(s, e) < 0 || roots_check(c, e) < 0 || runners_set(s, e) < 0)
 		return e->code;
-	return 0;
+	return notify_check(c, e);
 }
 
 int
