@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "cli.h"
 #include "client/show/job.h"
+#include "confirm.h"
 
 /* Sends POST /v1/jobs/ID/VERB. *ret is the job afterwards, already printed if the user asked for JSON. */
 static int
@@ -68,19 +69,59 @@ cmd_retry(struct cli *c, int argc, char **argv, struct err *e)
 	return r > 0 ? cli_each_id(c, argc, argv, retry, NULL, e) : r;
 }
 
+struct removal {
+	bool artifact_only;
+	bool yes; /* do not ask */
+};
+
+/* Asks "delete job 7 with its log and 3 files, 4.20 GB?" */
+static int
+removal_confirm(struct cli *c, uint64_t id, bool artifact_only, bool *ret, struct err *e)
+{
+	const json_t *artifact;
+	char files[64] = "", bytes[16];
+	uint64_t n;
+	json_t *job;
+	int r;
+
+	r = cli_job(c, id, &job, e);
+	if (r < 0)
+		return r;
+	artifact = json_object_get(job, "artifact");
+	n = *job_str(artifact, "removed") ? 0 : job_whole(artifact, "files");
+	if (n)
+		(void)snprintf(files, sizeof(files), "%" PRIu64 " file%s, %s", n, n == 1 ? "" : "s",
+			       str_bytes(job_whole(artifact, "bytes"), bytes, sizeof(bytes)));
+	json_decref(job);
+	if (artifact_only)
+		*ret = confirm_ask("remove the artifact of job %" PRIu64 "%s%s", id, n ? ", " : "", files);
+	else
+		*ret = confirm_ask("delete job %" PRIu64 " with its log%s%s", id, n ? " and " : "", files);
+	return 0;
+}
+
 static int
 forget(struct cli *c, uint64_t id, void *ctx, struct err *e)
 {
-	const bool *artifact_only = ctx;
+	const struct removal *m = ctx;
+	bool sure = true;
 	char path[64];
-	int r;
+	int r = 0;
 
-	(void)snprintf(path, sizeof(path), "/v1/jobs/%" PRIu64 "%s", id, *artifact_only ? "/files" : "");
+	if (!m->yes && confirm_can())
+		r = removal_confirm(c, id, m->artifact_only, &sure, e);
+	if (r < 0)
+		return r;
+	if (!sure) {
+		(void)fprintf(stderr, "job %" PRIu64 " is kept\n", id);
+		return 0;
+	}
+	(void)snprintf(path, sizeof(path), "/v1/jobs/%" PRIu64 "%s", id, m->artifact_only ? "/files" : "");
 	r = cli_request(c, "DELETE", path, NULL, NULL, e);
 	if (r == 0)
 		(void)fprintf(stderr,
-			      *artifact_only ? "the artifact of job %" PRIu64 " is removed\n"
-					     : "job %" PRIu64 " is deleted\n",
+			      m->artifact_only ? "the artifact of job %" PRIu64 " is removed\n"
+					       : "job %" PRIu64 " is deleted\n",
 			      id);
 	return r;
 }
@@ -88,13 +129,14 @@ forget(struct cli *c, uint64_t id, void *ctx, struct err *e)
 int
 cmd_delete(struct cli *c, int argc, char **argv, struct err *e)
 {
-	bool artifact_only = false;
+	struct removal m = {.yes = false};
 	const struct option_row rows[] = {
-		{"artifact", 0, NULL, option_flag, &artifact_only, NULL,
+		{"artifact", 0, NULL, option_flag, &m.artifact_only, NULL,
 		 "remove only the artifact; the job stays"},
+		CONFIRM_OPTION(&m.yes),
 		CLI_OPTIONS(c),
 	};
 	int r = cli_parse(c, rows, &argc, argv, e);
 
-	return r > 0 ? cli_each_id(c, argc, argv, forget, &artifact_only, e) : r;
+	return r > 0 ? cli_each_id(c, argc, argv, forget, &m, e) : r;
 }

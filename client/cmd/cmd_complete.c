@@ -45,20 +45,6 @@ candidate_print(const struct cli *c, const char *prefix, const char *word, const
 }
 
 static void
-value_complete(const struct cli *c, const struct option_row *o, const char *prefix)
-{
-	size_t i;
-
-	for (i = 0; o->key && i < ARRAY_LEN(words); i++)
-		if (strcasecmp(words[i].field, o->key) == 0)
-			candidate_print(c, prefix, words[i].word, "");
-	if (str_eq(o->value, "FILE") || str_eq(o->value, "PROGRAM"))
-		(void)puts("\tfiles");
-	else if (str_eq(o->value, "DIR"))
-		(void)puts("\tdirs");
-}
-
-static void
 options_complete(const struct cli *c, const struct option_row *rows)
 {
 	char name[64];
@@ -101,6 +87,22 @@ jobs_complete(struct cli *c, const char *states)
 		candidate_print(c, "", id, about);
 	}
 	json_decref(reply);
+}
+
+static void
+value_complete(struct cli *c, const struct option_row *o, const char *prefix)
+{
+	size_t i;
+
+	for (i = 0; o->key && i < ARRAY_LEN(words); i++)
+		if (strcasecmp(words[i].field, o->key) == 0)
+			candidate_print(c, prefix, words[i].word, "");
+	if (str_eq(o->value, "FILE") || str_eq(o->value, "PROGRAM"))
+		(void)puts("\tfiles");
+	else if (str_eq(o->value, "DIR"))
+		(void)puts("\tdirs");
+	else if (str_eq(o->value, "ID"))
+		jobs_complete(c, "");
 }
 
 static void

@@ -170,6 +170,7 @@ convert_staged(struct cli *c, const struct convert *v, const struct spec *spec, 
 	json_decref(result);
 	if (r > 0) {
 		remedy_add(&remedy, e->code, "convert", /*id=*/0);
+		remedy_storage_add(&remedy, e->code, job_str(v->json, "storage"));
 		(void)fprintf(stderr, "colconvctl: the conversion failed (%s): %s%s\n", err_name(e->code),
 			      e->msg, remedy.data ? remedy.data : "");
 		r = job_exit_status(e->code);

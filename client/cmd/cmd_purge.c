@@ -1,6 +1,7 @@
 #include "base/str.h"
 #include "cli.h"
 #include "client/show/job.h"
+#include "confirm.h"
 
 struct limit {
 	const char *name;
@@ -37,6 +38,52 @@ purged_print(const json_t *purged)
 	ids_print("jobs", jobs);
 }
 
+/* Asks after a dry run of the same request, which says what would go. *ret is true when there is nothing to remove. */
+static int
+purge_confirm(struct cli *c, const json_t *body, bool *ret, struct err *e)
+{
+	json_t *dry = json_copy((json_t *)(uintptr_t)body), *would;
+	size_t artifacts, jobs;
+	char bytes[16];
+	int r;
+
+	(void)json_object_set_new(dry, "dry_run", json_true());
+	r = cli_request(c, "POST", "/v1/purge", dry, &would, e);
+	json_decref(dry);
+	if (r < 0)
+		return r;
+	artifacts = json_array_size(json_object_get(would, "artifacts"));
+	jobs = json_array_size(json_object_get(would, "jobs"));
+	*ret = artifacts + jobs == 0 ||
+	       confirm_ask("remove %zu artifacts (%s) and %zu jobs", artifacts,
+			   str_bytes(job_whole(would, "bytes"), bytes, sizeof(bytes)), jobs);
+	json_decref(would);
+	return 0;
+}
+
+static int
+purge(struct cli *c, const json_t *body, bool ask, struct err *e)
+{
+	json_t *purged;
+	bool sure = true;
+	int r = ask ? purge_confirm(c, body, &sure, e) : 0;
+
+	if (r == 0 && !sure) {
+		(void)fputs("nothing is removed\n", stderr);
+		return 0;
+	}
+	if (r == 0)
+		r = cli_request(c, "POST", "/v1/purge", body, &purged, e);
+	if (r < 0)
+		return r;
+	if (c->json)
+		cli_print_json(purged, JSON_INDENT(2));
+	else
+		purged_print(purged);
+	json_decref(purged);
+	return 0;
+}
+
 int
 cmd_purge(struct cli *c, int argc, char **argv, struct err *e)
 {
@@ -44,7 +91,7 @@ cmd_purge(struct cli *c, int argc, char **argv, struct err *e)
 				 {"keep_bytes", UINT64_MAX},
 				 {"keep_seconds", UINT64_MAX},
 				 {"keep_jobs", UINT64_MAX}};
-	bool dry_run = false;
+	bool dry_run = false, yes = false;
 	const struct option_row rows[] = {
 		{"keep-artifacts", 0, "N", option_number, &limits[0].value, NULL,
 		 "remove all but the newest N artifacts"},
@@ -55,9 +102,10 @@ cmd_purge(struct cli *c, int argc, char **argv, struct err *e)
 		{"keep-jobs", 0, "N", option_number, &limits[3].value, NULL,
 		 "forget all but the newest N ended jobs, with their artifacts"},
 		{"dry-run", 'n', NULL, option_flag, &dry_run, NULL, "only say what would go"},
+		CONFIRM_OPTION(&yes),
 		CLI_OPTIONS(c),
 	};
-	json_t *body, *purged;
+	json_t *body;
 	size_t i;
 	int r;
 
@@ -74,14 +122,7 @@ cmd_purge(struct cli *c, int argc, char **argv, struct err *e)
 			e, E_USAGE,
 			"purge needs a limit: --keep-artifacts, --keep-bytes, --keep-seconds or --keep-jobs");
 	else
-		r = cli_request(c, "POST", "/v1/purge", body, &purged, e);
+		r = purge(c, body, !dry_run && !yes && confirm_can(), e);
 	json_decref(body);
-	if (r < 0)
-		return r;
-	if (c->json)
-		cli_print_json(purged, JSON_INDENT(2));
-	else
-		purged_print(purged);
-	json_decref(purged);
-	return 0;
+	return r;
 }

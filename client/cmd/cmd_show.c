@@ -42,6 +42,8 @@ failure_print(const json_t *job)
 	if (!str_eq(job_str(job, "state"), "failed"))
 		return;
 	remedy_fill(&words, err_remedy(err_from_name(job_str(job, "reason"))), "", job_whole(job, "id"));
+	remedy_storage_add(&words, err_from_name(job_str(job, "reason")),
+			   job_str(json_object_get(job, "spec"), "storage"));
 	fact_print("try", words.data ? words.data : "");
 }
 

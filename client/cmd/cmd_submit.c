@@ -9,6 +9,7 @@
 #include "follow.h"
 #include "client/show/job.h"
 #include "job_options.h"
+#include "like.h"
 
 #define KEY_BYTES 16
 #define RETRY_S 60 /* how long to ask again when the answer to a submission was lost */
@@ -17,6 +18,7 @@
 struct submit {
 	json_t *spec;          /* the job of the options, then the whole job */
 	const char *spec_file; /* may be NULL */
+	const char *like;      /* the id of an earlier job; may be NULL */
 	const char *key;       /* for Idempotency-Key; NULL: a new one */
 	bool wait;
 	struct follow_options follow;
@@ -129,6 +131,28 @@ submit(struct cli *c, const struct submit *s, struct err *e)
 	return s->wait ? wait_and_fetch(c, s, id, e) : 0;
 }
 
+/* Puts the options of the command line over those of the job --like, or over the file. */
+static int
+spec_make(struct cli *c, struct submit *s, const char *model, struct err *e)
+{
+	uint64_t id;
+	json_t *base;
+	int r = 0;
+
+	if (s->like && s->spec_file)
+		return err_set(e, E_USAGE, "--like cannot be used with --file");
+	if (s->like) {
+		r = cli_id_parse(c, s->like, &id, e);
+		if (r == 0)
+			r = like_read(c, id, &base, e);
+		if (r == 0)
+			r = job_spec_over(&s->spec, base, s->like, e);
+		if (r == 0)
+			c->id = 0; /* later errors are not about that job */
+	}
+	return r < 0 ? r : job_spec_finish(&s->spec, s->spec_file, model, e);
+}
+
 int
 cmd_submit(struct cli *c, int argc, char **argv, struct err *e)
 {
@@ -141,6 +165,8 @@ cmd_submit(struct cli *c, int argc, char **argv, struct err *e)
 		FETCH_OPTIONS(&s.fetch),
 		{"file", 'f', "FILE", option_str, &s.spec_file, NULL,
 		 "take the job's JSON from FILE (- is the standard input); options go over it"},
+		{"like", 0, "ID", option_str, &s.like, NULL,
+		 "take the options of an earlier job; options go over them"},
 #define FIELD(use, kind, sym, ...) JOB_OPTION_##use(SPEC_FIELD_##sym, s.spec)
 #include "spec/fields.def"
 		{"key", 0, "KEY", option_str, &s.key, NULL,
@@ -153,7 +179,7 @@ cmd_submit(struct cli *c, int argc, char **argv, struct err *e)
 	if (r > 0) {
 		s.wait = s.wait || s.fetch.dir;
 		s.follow.done = s.fetch.dir ? NULL : "'colconvctl fetch {id}' downloads it";
-		r = job_spec_finish(&s.spec, s.spec_file, argc ? argv[0] : NULL, e);
+		r = spec_make(c, &s, argc ? argv[0] : NULL, e);
 		if (r == 0)
 			r = submit(c, &s, e);
 	}

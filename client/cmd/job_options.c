@@ -252,19 +252,29 @@ job_file_read(const char *path, json_t **ret, struct err *e)
 }
 
 int
+job_spec_over(json_t **spec, json_t *base, const char *name, struct err *e)
+{
+	int r = 0;
+
+	if (json_object_update_recursive(base, *spec) < 0)
+		r = err_set(e, E_USAGE, "'%s' is not a JSON object", name);
+	json_decref(*spec);
+	*spec = base;
+	return r;
+}
+
+int
 job_spec_finish(json_t **spec, const char *file, const char *model, struct err *e)
 {
-	json_t *whole = NULL;
+	json_t *base;
 	int r = 0;
 
 	if (model && json_object_set_new(*spec, "model", json_string(model)) < 0)
 		return err_set(e, E_USAGE, "the model must be UTF-8, not '%s'", model);
 	if (file) {
-		r = job_file_read(file, &whole, e);
-		if (r == 0 && json_object_update_recursive(whole, *spec) < 0)
-			r = err_set(e, E_USAGE, "'%s' is not a JSON object", file);
-		json_decref(*spec);
-		*spec = whole ? whole : json_object();
+		r = job_file_read(file, &base, e);
+		if (r == 0)
+			r = job_spec_over(spec, base, file, e);
 	}
 	if (r == 0 && !json_object_get(*spec, "model"))
 		r = err_set(e, E_USAGE, "there must be a model, or a --file with one");

@@ -25,6 +25,9 @@ option_fn job_option_append;
 /* The JSON object of a job's file; "-" is the standard input. */
 int job_file_read(const char *path, json_t **ret, struct err *e);
 
+/* Puts the options in *spec over `base`, which becomes *spec. `name` names the base in errors. */
+int job_spec_over(json_t **spec, json_t *base, const char *name, struct err *e);
+
 /*
  * The job to submit: the file's (NULL: none), overridden by the options in *spec, overridden by `model`
  * (NULL: the file has it).

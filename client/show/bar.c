@@ -6,6 +6,7 @@
 #include "text.h"
 
 #define REDRAW_MS 50
+#define TELL_MS 30000  /* without a terminal: between two lines about a stage */
 #define RATE_MS 5000.0 /* the rate is averaged over about this time */
 #define LABEL_COLUMNS 10
 #define CELLS_MIN 8
@@ -203,19 +204,52 @@ bar_draw(struct bar *b, int64_t now_ms)
 	board_draw(b->board, "");
 }
 
+/* A line for a reader who has no bars: "export  25%  1.00 GB of 4.00 GB  500 MB/s  0:06 left". */
+static void
+progress_tell(struct bar *b, int64_t now_ms)
+{
+	_cleanup_(buf_release) struct buf line = BUF_INIT;
+
+	b->told_ms = now_ms;
+	if (b->known)
+		stats_add(b, &line);
+	else
+		buf_printf(&line, "for %" PRId64 " s", (now_ms - b->begun_ms) / 1000);
+	bar_note(b, "%s  %s", b->stage, line.data && !line.failed ? line.data + strspn(line.data, " ") : "");
+}
+
+/* Tells of every stage that was silent for TELL_MS. Returns when the next one is due; 0: none runs. */
+static int64_t
+board_tell(struct board *d, int64_t now_ms)
+{
+	int64_t due_ms = 0;
+	struct bar *b;
+
+	TAILQ_FOREACH(b, &d->bars, entry) {
+		if (!*b->stage)
+			continue;
+		if (now_ms >= b->told_ms + TELL_MS)
+			progress_tell(b, now_ms);
+		due_ms = due_ms ? MIN(due_ms, b->told_ms + TELL_MS) : b->told_ms + TELL_MS;
+	}
+	return due_ms;
+}
+
 void
 board_refresh(struct board *d, int64_t now_ms, int64_t *ret_ms)
 {
-	const int64_t due_ms = d->drawn_ms + REDRAW_MS;
+	int64_t due_ms = d->drawn_ms + REDRAW_MS;
 
-	if (!d->live || !d->stale)
+	if (!d->live)
+		due_ms = board_tell(d, now_ms);
+	else if (!d->stale)
 		return;
-	if (now_ms < due_ms) {
+	if (d->live && now_ms >= due_ms) {
+		d->drawn_ms = now_ms;
+		board_draw(d, "");
+	} else if (due_ms) {
 		*ret_ms = *ret_ms ? MIN(*ret_ms, due_ms) : due_ms;
-		return;
 	}
-	d->drawn_ms = now_ms;
-	board_draw(d, "");
 }
 
 void
@@ -272,7 +306,7 @@ bar_stage(struct bar *b, const char *stage, int64_t now_ms)
 	b->known = false;
 	b->done = b->total = 0;
 	b->rate = 0;
-	b->begun_ms = now_ms;
+	b->begun_ms = b->told_ms = now_ms;
 	if (b->board->live)
 		bar_draw(b, now_ms);
 	else

@@ -1,7 +1,7 @@
 /*
  * Shows progress on a terminal: the board is its last lines, one for each running bar, redrawn in place. A
  * finished stage leaves a line that stays above them. Without a terminal (a pipe, TERM=dumb), each stage is
- * one line. Strings may come from outside.
+ * one line, and one with its progress every 30 s. Strings may come from outside.
  */
 #ifndef CLIENT_BAR_H
 #define CLIENT_BAR_H
@@ -35,6 +35,7 @@ struct bar {
 	uint64_t done, total; /* in units; total 0: not known */
 	double rate;          /* units a second, smoothed; 0: not known yet */
 	int64_t begun_ms;
+	int64_t told_ms;     /* without a terminal: when the last line about the stage was printed */
 	uint64_t rated_done; /* what `done` was when the rate was last updated */
 	int64_t rated_ms;    /* and when that was */
 };
@@ -43,8 +44,8 @@ struct bar {
 void board_init(struct board *d, FILE *out);
 
 /*
- * Draws changes that came too soon after the last drawing. If it is still too soon, lowers *ret_ms (0: none)
- * to the time of the next drawing.
+ * Draws changes that came too soon after the last drawing; without a terminal, prints the progress lines that
+ * are due. Lowers *ret_ms (0: none) to the time of the next drawing or line.
  */
 void board_refresh(struct board *d, int64_t now_ms, int64_t *ret_ms);
 

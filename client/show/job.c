@@ -74,6 +74,8 @@ job_end_words(const json_t *job, const char *done, struct buf *ret)
 	if (str_eq(state, "failed")) {
 		buf_printf(ret, "failed (%s): %s", reason, job_str(job, "message"));
 		remedy_add(ret, err_from_name(reason), "", job_whole(job, "id"));
+		remedy_storage_add(ret, err_from_name(reason),
+				   job_str(json_object_get(job, "spec"), "storage"));
 	} else {
 		buf_puts(ret, state);
 		if (done && str_eq(state, "done")) {

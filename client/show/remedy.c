@@ -38,3 +38,11 @@ remedy_add(struct buf *b, int code, const char *command, uint64_t id)
 	buf_puts(b, "; ");
 	remedy_fill(b, words, command, id);
 }
+
+void
+remedy_storage_add(struct buf *b, int code, const char *storage)
+{
+	if (code == E_PARITY && str_eq(storage, "bf16"))
+		buf_puts(b, "; storage bf16 rounds the weights of a checkpoint that is not bf16 itself, "
+			    "and --storage same keeps them");
+}

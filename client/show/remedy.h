@@ -10,4 +10,7 @@ void remedy_fill(struct buf *b, const char *words, const char *command, uint64_t
 /* Adds "; REMEDY". With `id` 0 the job is unknown, and a remedy that names a job is left out. */
 void remedy_add(struct buf *b, int code, const char *command, uint64_t id);
 
+/* Adds "; HINT" when the job's storage, as "bf16", is a likely cause of the error. */
+void remedy_storage_add(struct buf *b, int code, const char *storage);
+
 #endif

@@ -84,6 +84,7 @@ def test_ids_of_live_jobs(stub, command, states):
     assert offered(command, "--server", stub.url, "4") == ["42"]
     assert offered("fetch", "42", "", server=stub) == []
     assert offered("cancel", "42", "7", server=stub) == ["7"]
+    assert offered("submit", "--like", "4", server=stub) == ["42"]
 
 
 def test_descriptions_are_harmless(stub):

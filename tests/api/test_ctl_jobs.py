@@ -1,10 +1,11 @@
 """colconvctl and jobs: submit, list, show, change."""
 
 import json
+import os
 
 import pytest
 import stub as daemon
-from ctl import EXPORT, ctl, stub  # noqa: F401
+from ctl import EXPORT, ctl, environment, on_terminal, stub  # noqa: F401
 from stub import FILES, event, job, past, state
 
 
@@ -246,6 +247,90 @@ def test_purge(stub):
     stub.routes["POST", "/v1/purge"] = lambda h: h.answer(200, {**daemon.PURGED, "dry_run": True})
     assert ctl(stub, "purge", "--keep-jobs", 1, "--dry-run").stderr.startswith("would remove 2 artifacts")
     assert json.loads(stub.requests[-1][2]) == {"dry_run": True, "keep_jobs": 1}
+
+
+def lasting(stub, **spec):
+    """Makes job 7, with these options beside the defaults."""
+    stub.routes["GET", "/v1/jobs/7"] = lambda h: h.answer(200, job("done", id=7, spec={**EXPORT["spec"], **spec}))
+
+
+def test_submit_like_an_earlier_job(stub):
+    lasting(stub, variants=["image"], storage="int8", labels={"team": "search"}, priority=7,
+            parity={**EXPORT["spec"]["parity"], "min_cosine": 0.9, "min_top5": 0.95})
+    assert ctl(stub, "submit", "--like", 7).returncode == 0
+    same = sent(stub)
+    assert same.pop("parity")["min_cosine"] == 0.9
+    assert same == {"model": "/srv/models/colqwen2", "variants": ["image"], "storage": "int8",
+                    "labels": {"team": "search"}, "priority": 7}
+    assert ctl(stub, "submit", "/other", "--like", 7, "--priority", 3, "--label", "run=2", "--no-parity").returncode == 0
+    assert sent(stub) == {"model": "/other", "variants": ["image"], "storage": "int8",
+                          "labels": {"team": "search", "run": "2"}, "priority": 3, "parity": False}
+
+
+def test_like_leaves_limits_to_the_new_dtype(stub):
+    lasting(stub)
+    assert ctl(stub, "submit", "--like", 7, "--dtype", "fp16").returncode == 0
+    assert sent(stub).get("parity", {}) == {}  # 1e-4, the limit of fp32, would fail every fp16 graph
+    assert sent(stub)["dtype"] == "fp16"
+    lasting(stub, parity={**EXPORT["spec"]["parity"], "max_abs": 0.5})
+    assert ctl(stub, "submit", "--like", 7, "--dtype", "fp16").returncode == 0
+    assert sent(stub)["parity"] == {"max_abs": 0.5}
+
+
+def test_like_of_a_newer_daemon_keeps_everything(stub):
+    lasting(stub, speed="high")
+    assert ctl(stub, "submit", "--like", 7).returncode == 0
+    assert sent(stub)["speed"] == "high" and sent(stub)["dtype"] == "fp32"
+
+
+def test_like_nothing(stub):
+    r = ctl(stub, "submit", "--like", 8)
+    assert r.returncode == 3 and not stub.asked("POST", "/v1/jobs")
+    r = ctl(stub, "submit", "--like", "x")
+    assert r.returncode == 2 and "a job's id" in r.stderr
+    lasting(stub)
+    r = ctl(stub, "submit", "--like", 7, "-f", "-", stdin="{}")
+    assert r.returncode == 2 and "--like cannot be used with --file" in r.stderr
+
+
+@pytest.mark.parametrize("answer,goes", [(b"y\n", True), (b"YES\n", True), (b"\n", False), (b"nonsense\n", False), (b"\x04", False)])
+def test_delete_asks_on_a_terminal(stub, answer, goes):
+    stub.routes["GET", "/v1/jobs/42"] = lambda h: h.answer(200, job("done"))
+    shown, status = on_terminal(["delete", 42], rb"\[y/N\] $", lambda fd: os.write(fd, answer), **environment(stub))
+    assert "delete job 42 with its log and 3 files, 1.05 MB? [y/N] " in shown and status == 0
+    assert bool(stub.asked("DELETE", "/v1/jobs/42")) == goes
+    assert ("job 42 is deleted" in shown, "job 42 is kept" in shown) == (goes, not goes)
+
+
+def test_delete_asks_about_what_is_there(stub):
+    stub.routes["GET", "/v1/jobs/42"] = lambda h: h.answer(200, job("done"))
+    no = (rb"\[y/N\] $", lambda fd: os.write(fd, b"n\n"))
+    assert "remove the artifact of job 42, 3 files, 1.05 MB? [y/N] " in on_terminal(
+        ["delete", "--artifact", 42], *no, **environment(stub))[0]
+    stub.routes["GET", "/v1/jobs/42"] = lambda h: h.answer(200, job("failed", reason="io", message="no"))
+    assert "delete job 42 with its log? [y/N] " in on_terminal(["delete", 42], *no, **environment(stub))[0]
+    shown, _ = on_terminal(["delete", 42, "--yes"], **environment(stub))
+    assert "[y/N]" not in shown and stub.asked("DELETE", "/v1/jobs/42")
+
+
+@pytest.mark.parametrize("answer,goes", [(b"y\n", True), (b"n\n", False)])
+def test_purge_asks_on_a_terminal(stub, answer, goes):
+    shown, status = on_terminal(["purge", "--keep-jobs", 1], rb"\[y/N\] $", lambda fd: os.write(fd, answer),
+                                **environment(stub))
+    assert "remove 2 artifacts (12.3 GB) and 1 jobs? [y/N] " in shown and status == 0
+    assert [json.loads(r[2])["dry_run"] for r in stub.asked("POST", "/v1/purge")] == [True] + [False] * goes
+    assert ("nothing is removed" in shown) != goes
+    shown, _ = on_terminal(["purge", "--keep-jobs", 1, "-y"], **environment(stub))
+    assert "[y/N]" not in shown
+
+
+def test_bf16_storage_is_named_when_parity_fails(stub):
+    for storage, hint in (("bf16", True), ("same", False)):
+        failed = job("failed", reason="parity", message="too far", spec={**EXPORT["spec"], "storage": storage})
+        stub.routes["GET", "/v1/jobs/42"] = lambda h: h.answer(200, failed)
+        stub.routes["GET", "/v1/jobs/42/events"] = lambda h: h.events(event("job", failed))
+        assert ("--storage same keeps them" in ctl(stub, "show", 42).stdout) == hint
+        assert ("--storage same keeps them" in ctl(stub, "watch", 42).stderr) == hint
 
 
 def test_a_failed_job_is_explained(stub):

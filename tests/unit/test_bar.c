@@ -123,6 +123,36 @@ TEST(test_foreign_text_is_harmless)
 	(void)fclose(out);
 }
 
+TEST(test_a_line_every_30_s_without_a_terminal)
+{
+	char text[512] = "";
+	int64_t due_ms = 0;
+	struct bar b;
+	FILE *out;
+
+	bar_setup(&b, &out); /* the stage begins at 1 s */
+	board_refresh(&board, 1000, &due_ms);
+	assert_int_equal(due_ms, 31000);
+	board_refresh(&board, 30999, &due_ms);
+	board_refresh(&board, 31000, &due_ms);
+	bar_progress(&b, 1000000000, 4000000000, "bytes", "", 32000);
+	bar_progress(&b, 2000000000, 4000000000, "bytes", "", 34000);
+	board_refresh(&board, 60999, &due_ms);
+	due_ms = 0;
+	board_refresh(&board, 61000, &due_ms);
+	assert_int_equal(due_ms, 91000);
+	rewind(out);
+	text[fread(text, 1, sizeof(text) - 1, out)] = '\0';
+	assert_string_equal(text, "job 42: export\n"
+				  "job 42: export  for 30 s\n"
+				  "job 42: export  50%  2.00 GB of 4.00 GB  500 MB/s  0:04 left\n");
+	bar_release(&b);
+	due_ms = 0;
+	board_refresh(&board, 200000, &due_ms);
+	assert_int_equal(due_ms, 0);
+	(void)fclose(out);
+}
+
 TEST(test_lines_without_a_terminal)
 {
 	char got[256];
