@@ -52,6 +52,7 @@ OWNERS = {
     "curl/curl.h": ["net"],
     "openssl/crypto.h": ["base"],
     "openssl/evp.h": ["base", "net"],
+    "openssl/pem.h": ["base"],
     "protobuf-c/protobuf-c.h": ["base"],
     "jpeglib.h": ["picture"],
     "oniguruma.h": ["tokenizer"],

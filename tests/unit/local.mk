@@ -5,6 +5,9 @@ UNIT_LIBS = $(BASE_LIBS) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/test_base
 tests_unit_test_base_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_ec_key
+tests_unit_test_ec_key_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_folder
 tests_unit_test_folder_LDADD = $(UNIT_LIBS)
 
