@@ -4,7 +4,7 @@ libclient_a_SOURCES = client/net/http.c client/net/interrupt.c client/net/sse.c 
 	client/show/job.c client/show/log_line.c client/show/parity.c client/show/remedy.c client/show/table.c \
 	client/show/text.c client/cmd/cli.c client/cmd/confirm.c client/cmd/exported.c client/cmd/fetch.c client/cmd/follow.c client/cmd/guess.c client/cmd/history.c \
 	client/cmd/job_options.c client/cmd/like.c client/cmd/listing.c client/cmd/mistyped.c client/cmd/option.c client/cmd/settings.c \
-	client/cmd/verify.c client/cmd/worker.c
+	client/cmd/signature.c client/cmd/tree.c client/cmd/verify.c client/cmd/worker.c
 libclient_a_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"'
 CLIENT_LIBS = libclient.a libonnxread.a $(NET_LIBS) $(SPEC_LIBS)
 
@@ -13,7 +13,7 @@ colconvctl_SOURCES = client/cmd/main.c client/cmd/cmd_api.c client/cmd/cmd_artif
 	client/cmd/cmd_complete.c client/cmd/cmd_config.c client/cmd/cmd_convert.c client/cmd/cmd_embed.c \
 	client/cmd/cmd_events.c client/cmd/cmd_fetch.c client/cmd/cmd_history.c client/cmd/cmd_inspect.c client/cmd/cmd_list.c \
 	client/cmd/cmd_logs.c client/cmd/cmd_models.c client/cmd/cmd_parity.c client/cmd/cmd_purge.c client/cmd/cmd_runners.c \
-	client/cmd/cmd_show.c client/cmd/cmd_status.c client/cmd/cmd_submit.c client/cmd/cmd_verify.c client/cmd/cmd_version.c client/cmd/cmd_watch.c
+	client/cmd/cmd_show.c client/cmd/cmd_sign.c client/cmd/cmd_status.c client/cmd/cmd_submit.c client/cmd/cmd_verify.c client/cmd/cmd_version.c client/cmd/cmd_watch.c
 colconvctl_LDADD = $(CLIENT_LIBS)
 
 dist_man_MANS += client/colconvctl.1 client/colconvctl.conf.5 client/colconv-api.7

@@ -1,4 +1,3 @@
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 
@@ -11,7 +10,9 @@
 #include "onnx/inspect.h"
 #include "client/show/table.h"
 #include "client/show/text.h"
+#include "signature.h"
 #include "spec/manifest.h"
+#include "tree.h"
 #include "verify.h"
 
 struct inspect {
@@ -22,14 +23,8 @@ struct inspect {
 	json_t *graphs;         /* of onnx_inspect(), each with "file" */
 	json_t *problems;       /* sentences */
 	bool check;             /* --verify: check hashes too, and print only the verdict */
+	const char *public_key; /* path of a key to check the signature with; NULL: do not */
 };
-
-static void
-closedirp(DIR **d)
-{
-	if (*d)
-		(void)closedir(*d);
-}
 
 /* ---- reading ---- */
 
@@ -62,93 +57,13 @@ graph_look(struct inspect *x, const char *name, struct err *e)
 }
 
 static int
-file_add(struct inspect *x, const char *name, struct err *e)
-{
-	_cleanup_free_ char *path = fs_join(x->dir, name);
-	struct stat st;
-	bool there = path && lstat(path, &st) == 0;
-	json_t *row = json_pack("{s:s, s:o}", "name", name, "size",
-				there ? json_integer((json_int_t)st.st_size) : json_null());
-
-	return !path || json_array_append_new(x->files, row) < 0
-		       ? err_set(e, E_USAGE, "'%s' has a file whose name is not UTF-8", x->dir)
-		       : 0;
-}
-
-static int
-name_cmp(const void *a, const void *b)
-{
-	return strcmp(job_str(*(json_t *const *)a, "name"), job_str(*(json_t *const *)b, "name"));
-}
-
-/* Sorts by name: a folder has no order. */
-static int
-files_sort(json_t *files, struct err *e)
-{
-	const size_t n = json_array_size(files);
-	_cleanup_free_ json_t **row = calloc(n + 1, sizeof(json_t *));
-	json_t *item;
-	size_t i;
-
-	if (!row)
-		return err_no_memory(e);
-	json_array_foreach(files, i, item)
-		row[i] = json_incref(item);
-	qsort(row, n, sizeof(json_t *), name_cmp);
-	for (i = 0; i < n; i++)
-		(void)json_array_set_new(files, i, row[i]);
-	return 0;
-}
-
-static int folder_list(struct inspect *x, const char *below, int depth, struct err *e);
-
-/* An artifact has no deeper folders; others may have any. */
-#define FOLDER_DEPTH_MAX 8
-
-static int
-entry_add(struct inspect *x, const char *name, int depth, struct err *e)
-{
-	_cleanup_free_ char *path = fs_join(x->dir, name);
-	struct stat st;
-
-	if (!path)
-		return err_no_memory(e);
-	if (depth < FOLDER_DEPTH_MAX && lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
-		return folder_list(x, name, depth + 1, e);
-	return file_add(x, name, e);
-}
-
-/* The files of the artifact's folder `below`, which is "" for the artifact itself, and of those in it. */
-static int
-folder_list(struct inspect *x, const char *below, int depth, struct err *e)
-{
-	_cleanup_free_ char *path = fs_join(x->dir, below);
-	_cleanup_(closedirp) DIR *d = path ? opendir(path) : NULL;
-	struct dirent *ent;
-	int r = 0;
-
-	if (!d)
-		return err_errno(e, E_NOT_FOUND, errno, "cannot open the folder '%s'", path ? path : below);
-	while (r == 0 && (ent = readdir(d))) {
-		_cleanup_free_ char *name = *below ? fs_join(below, ent->d_name) : strdup(ent->d_name);
-
-		if (str_eq(ent->d_name, ".") || str_eq(ent->d_name, ".."))
-			continue;
-		r = name ? entry_add(x, name, depth, e) : err_no_memory(e);
-	}
-	return r;
-}
-
-static int
 folder_read(struct inspect *x, struct err *e)
 {
 	json_t *file;
 	size_t i;
 	int r;
 
-	r = folder_list(x, "", 0, e);
-	if (r == 0)
-		r = files_sort(x->files, e);
+	r = tree_list(x->dir, x->files, e);
 	json_array_foreach(x->files, i, file)
 		if (r == 0 && str_ends(job_str(file, "name"), ".onnx"))
 			r = graph_look(x, job_str(file, "name"), e);
@@ -183,10 +98,10 @@ file_read(struct inspect *x, const char *name, struct err *e)
 
 	r = graph_read(x, name, e);
 	if (r == 0)
-		r = file_add(x, name, e);
+		r = tree_add(x->dir, name, x->files, e);
 	json_array_foreach(json_object_get(json_array_get(x->graphs, 0), "data"), i, data)
 		if (r == 0)
-			r = file_add(x, job_str(data, "name"), e);
+			r = tree_add(x->dir, job_str(data, "name"), x->files, e);
 	return r;
 }
 
@@ -201,7 +116,38 @@ is_listed(const json_t *manifest, const char *name)
 	json_array_foreach(json_object_get(manifest, "files"), i, listed)
 		if (str_eq(job_str(listed, "name"), name))
 			return true;
-	return str_eq(name, MANIFEST_FILE);
+	return str_eq(name, MANIFEST_FILE) || str_eq(name, SIGNATURE_FILE);
+}
+
+/* Gives each file the hash that the manifest lists: verify_manifest() compared it with the file's already. */
+static void
+hashes_take(const struct inspect *x)
+{
+	json_t *listed, *file;
+	size_t i;
+
+	json_array_foreach(json_object_get(x->manifest, "files"), i, listed) {
+		file = tree_find(x->files, job_str(listed, "name"));
+		if (file)
+			(void)json_object_set(file, "sha256", json_object_get(listed, "sha256"));
+	}
+}
+
+static int
+signature_verify(const struct inspect *x, struct err *e)
+{
+	_cleanup_(ec_key_free) struct ec_key *key = NULL;
+	struct err what = ERR_INIT;
+	int r;
+
+	r = ec_key_read_public(x->public_key, &key, e);
+	if (r < 0)
+		return r;
+	hashes_take(x);
+	r = tree_hash(x->dir, x->files, /*bar=*/NULL, &what);
+	if (r == E_MISMATCH)
+		return problem_add(x->problems, &what, e);
+	return r < 0 ? err_set(e, r, "%s", what.msg) : signature_check(x->dir, x->files, key, x->problems, e);
 }
 
 static int
@@ -223,6 +169,8 @@ verify(const struct inspect *x, struct err *e)
 	} else if (x->manifest) {
 		r = verify_manifest(x->dir, x->manifest, /*bar=*/NULL, x->problems, e);
 	}
+	if (r == 0 && x->public_key)
+		r = signature_verify(x, e);
 	json_array_foreach(x->files, i, item)
 		if (x->manifest && !is_listed(x->manifest, job_str(item, "name")))
 			(void)json_array_append(extra, json_object_get(item, "name"));
@@ -478,7 +426,7 @@ problems_tell(const struct inspect *x)
 }
 
 static int
-inspect(const struct cli *c, const char *path, bool check, struct err *e)
+inspect(const struct cli *c, const char *path, bool check, const char *public_key, struct err *e)
 {
 	_cleanup_free_ char *dir = strdup(path);
 	struct inspect x = {.dir = dir,
@@ -486,7 +434,8 @@ inspect(const struct cli *c, const char *path, bool check, struct err *e)
 			    .files = json_array(),
 			    .graphs = json_array(),
 			    .problems = json_array(),
-			    .check = check};
+			    .check = check,
+			    .public_key = public_key};
 	char *slash = dir ? strrchr(dir, '/') : NULL;
 	int r;
 
@@ -522,14 +471,21 @@ inspect(const struct cli *c, const char *path, bool check, struct err *e)
 int
 cmd_inspect(struct cli *c, int argc, char **argv, struct err *e)
 {
+	const char *public_key = NULL;
 	bool check = false;
 	const struct option_row rows[] = {
 		{"verify", 0, NULL, option_flag, &check, NULL,
 		 "check every hash too, and print one verdict instead of the content"},
+		{"public-key", 0, "FILE", option_str, &public_key, NULL,
+		 "with --verify: check the signature in " SIGNATURE_FILE " by this key (PEM) too"},
 		CLI_OPTIONS(c),
 	};
 	int r;
 
 	r = cli_parse(c, rows, &argc, argv, e);
-	return r <= 0 ? r : inspect(c, argv[0], check, e);
+	if (r <= 0)
+		return r;
+	if (public_key && (!check || !fs_is_dir(argv[0])))
+		return err_set(e, E_USAGE, "--public-key needs --verify and an artifact's folder");
+	return inspect(c, argv[0], check, public_key, e);
 }

@@ -1,7 +1,5 @@
 #include "verify.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 
 #include "base/fs.h"
@@ -9,8 +7,8 @@
 #include "base/loop.h"
 #include "base/str.h"
 #include "client/show/job.h"
-
-#define BLOCK_LEN (1u << 20)
+#include "spec/manifest.h"
+#include "tree.h"
 
 int
 problem_add(json_t *problems, const struct err *what, struct err *e)
@@ -18,64 +16,10 @@ problem_add(json_t *problems, const struct err *what, struct err *e)
 	return json_array_append_new(problems, json_string(what->msg)) < 0 ? err_no_memory(e) : 0;
 }
 
-/*
- * Checks that a file below `dir` is regular, not a link, and has no second hard link: ONNX Runtime refuses
- * others.
- */
-static int
-file_open(const char *dir, const char *name, int *ret_fd, uint64_t *ret_size, struct err *e)
-{
-	_cleanup_close_ int fd = -1;
-	struct stat st;
-	int r;
-
-	r = fs_open_beneath(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, E_MISMATCH, &fd, e);
-	if (r < 0)
-		return r;
-	if (fstat(fd, &st) < 0)
-		return err_errno(e, E_MISMATCH, errno, "cannot stat '%s'", name);
-	if (!S_ISREG(st.st_mode))
-		return err_set(e, E_MISMATCH, "'%s' is not a regular file", name);
-	if (st.st_nlink > 1)
-		return err_set(e, E_MISMATCH, "'%s' has another name (a hard link)", name);
-	*ret_size = (uint64_t)st.st_size;
-	*ret_fd = TAKE_FD(fd);
-	return 0;
-}
-
 /* ---- the manifest ---- */
 
-struct hashing {
-	struct bar *bar;      /* NULL: sizes alone are compared */
-	uint64_t done, total; /* bytes of all files */
-	char *block;
-};
-
 static int
-file_hash(struct hashing *h, int fd, const char *name, char ret[SHA256_HEX_LEN + 1], struct err *e)
-{
-	_cleanup_(sha256_free) struct sha256 *s = NULL;
-	ssize_t n;
-	int r;
-
-	r = sha256_new(&s, e);
-	if (r < 0)
-		return r;
-	while ((n = read(fd, h->block, BLOCK_LEN)) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_errno(e, E_MISMATCH, errno, "cannot read '%s'", name);
-		sha256_add(s, h->block, (size_t)n);
-		h->done += (uint64_t)n;
-		bar_progress(h->bar, h->done, h->total, "bytes", name, loop_now_ms());
-	}
-	sha256_finish(s, ret);
-	return 0;
-}
-
-static int
-file_check(struct hashing *h, const char *dir, const json_t *listed, struct err *e)
+file_check(struct tree_hashing *h, const char *dir, const json_t *listed, struct err *e)
 {
 	const char *name = job_str(listed, "name");
 	const uint64_t size = job_whole(listed, "size");
@@ -88,7 +32,7 @@ file_check(struct hashing *h, const char *dir, const json_t *listed, struct err 
 		return err_set(e, E_MISMATCH,
 			       "manifest.json lists '%s', which is not the name of a file in the folder",
 			       name);
-	r = file_open(dir, name, &fd, &have, e);
+	r = tree_open(dir, name, &fd, &have, e);
 	if (r < 0)
 		return r;
 	if (have != size)
@@ -97,7 +41,7 @@ file_check(struct hashing *h, const char *dir, const json_t *listed, struct err 
 			       name, have, size);
 	if (!h->bar)
 		return 0;
-	r = file_hash(h, fd, name, sha256, e);
+	r = tree_hash_file(h, fd, name, sha256, e);
 	if (r == 0 && !str_eq(sha256, job_str(listed, "sha256")))
 		r = err_set(e, E_MISMATCH,
 			    "'%s' has changed: its sha256 is not the one that manifest.json lists", name);
@@ -107,16 +51,13 @@ file_check(struct hashing *h, const char *dir, const json_t *listed, struct err 
 int
 verify_manifest(const char *dir, const json_t *manifest, struct bar *bar, json_t *problems, struct err *e)
 {
-	_cleanup_free_ char *block = malloc(BLOCK_LEN);
-	struct hashing h = {.bar = bar, .block = block};
+	struct tree_hashing h = {.bar = bar};
 	const json_t *files;
 	struct err what;
 	json_t *listed;
 	size_t i;
 	int r;
 
-	if (!block)
-		return err_no_memory(e);
 	r = json_get_array(manifest, "", "files", JSON_REQUIRED, E_MISMATCH, &files, e);
 	if (r < 0)
 		return err_context(e, "manifest.json");
@@ -129,6 +70,72 @@ verify_manifest(const char *dir, const json_t *manifest, struct bar *bar, json_t
 		if (r < 0)
 			break;
 	}
+	return r;
+}
+
+/* ---- an artifact to publish ---- */
+
+static int
+manifest_read(const char *dir, json_t **ret, struct err *e)
+{
+	_cleanup_free_ char *path = fs_join(dir, MANIFEST_FILE);
+
+	if (!path)
+		return err_no_memory(e);
+	if (!fs_exists(path))
+		return err_set(e, E_USAGE, "'%s' has no " MANIFEST_FILE ": it is not an artifact", dir);
+	return json_read(path, MANIFEST_LEN_MAX, E_MISMATCH, ret, e);
+}
+
+/* Compares the hashes of the files with the manifest's. */
+static int
+listed_check(const json_t *manifest, const json_t *files, struct err *e)
+{
+	const json_t *list, *file;
+	json_t *listed;
+	size_t i;
+	int r;
+
+	r = json_get_array(manifest_facts(manifest), "", "files", JSON_REQUIRED, E_MISMATCH, &list, e);
+	if (r < 0)
+		return err_context(e, MANIFEST_FILE);
+	json_array_foreach(list, i, listed) {
+		file = tree_find(files, job_str(listed, "name"));
+		if (!file)
+			return err_set(e, E_MISMATCH, "'%s' is missing, and " MANIFEST_FILE " lists it",
+				       job_str(listed, "name"));
+		if (!str_eq(job_str(file, "sha256"), job_str(listed, "sha256")))
+			return err_set(e, E_MISMATCH,
+				       "'%s' has changed: its sha256 is not the one that " MANIFEST_FILE
+				       " lists",
+				       job_str(listed, "name"));
+	}
+	return 0;
+}
+
+int
+verify_artifact(const char *dir, const char *label, json_t **ret, struct err *e)
+{
+	json_auto_t *manifest = NULL, *files = json_array();
+	struct board board;
+	struct bar bar;
+	int r;
+
+	r = manifest_read(dir, &manifest, e);
+	if (r == 0)
+		r = tree_list(dir, files, e);
+	if (r < 0)
+		return r;
+	board_init(&board, stderr);
+	bar_init(&bar, &board, label);
+	bar_stage(&bar, "hash", loop_now_ms());
+	r = tree_hash(dir, files, &bar, e);
+	bar_drop(&bar);
+	bar_release(&bar);
+	if (r == 0)
+		r = listed_check(manifest, files, e);
+	if (r == 0)
+		*ret = json_incref(files);
 	return r;
 }
 
@@ -146,7 +153,7 @@ data_check(const char *dir, const char *graph, const json_t *data, struct err *e
 
 	if (!name)
 		return err_no_memory(e);
-	r = file_open(dir, name, &fd, &size, e);
+	r = tree_open(dir, name, &fd, &size, e);
 	if (r == 0 && size < job_whole(data, "end"))
 		r = err_set(e, E_MISMATCH, "'%s' has %" PRIu64 " bytes, and the weights reach to %" PRIu64,
 			    name, size, job_whole(data, "end"));

@@ -15,6 +15,12 @@ int verify_manifest(const char *dir, const json_t *manifest, struct bar *bar, js
 		    struct err *e);
 
 /*
+ * Lists and hashes the files of an artifact that is about to be signed or pushed, showing progress under
+ * `label`. E_MISMATCH when they are not the files that its manifest lists. *ret (tree.h) is the caller's.
+ */
+int verify_artifact(const char *dir, const char *label, json_t **ret, struct err *e);
+
+/*
  * Checks the files with the weights of a graph (onnx_inspect()): they exist, are long enough and are not
  * links.
  */
