@@ -8,7 +8,7 @@ libhttp_a_SOURCES = daemon/http/core/access.c daemon/http/core/conn.c daemon/htt
 	daemon/http/live/wait.c daemon/http/api/api.c daemon/http/api/artifact.c daemon/http/api/catalog.c \
 	daemon/http/api/events.c daemon/http/api/file.c daemon/http/api/history.c daemon/http/api/job.c daemon/http/api/preflight.c \
 	daemon/http/api/runner.c daemon/http/api/status.c daemon/http/api/list.c daemon/http/api/misc.c \
-	daemon/http/api/remove.c daemon/http/api/submit.c daemon/http/api/metrics.c daemon/http/api/routes.c \
+	daemon/http/api/remove.c daemon/http/api/submit.c daemon/http/api/metrics.c daemon/http/api/routes.c daemon/http/api/tar.c \
 	daemon/http/page/page.c
 
 PAGE_FILES = $(addprefix $(top_srcdir)/daemon/http/page/web/, index.html icon.svg page.css theme.js main.js dom.js api.js rates.js \

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/str.h"
+#include "tar.h"
 
 /* Finds the job and opens its artifact. E_GONE when the artifact was removed. The caller releases `job`. */
 static int
@@ -21,15 +22,64 @@ job_load(struct request *q, struct job *ret, struct err *e)
 	return r;
 }
 
+struct form {
+	struct request *q;
+	bool tar;
+	struct err e;
+};
+
+/* The only parameter is as=tar. */
+static enum MHD_Result
+form_find(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_len, const char *value,
+	  size_t value_len)
+{
+	struct form *form = arg;
+
+	(void)kind;
+	(void)key_len;
+	if (!str_eq(key, "as"))
+		(void)err_set(&form->e, E_BAD_REQUEST, "unknown parameter '%.64s'", key);
+	else if (form->tar)
+		(void)err_set(&form->e, E_BAD_REQUEST, "as is repeated");
+	else if (!value || value_len != strlen("tar") || !str_eq(value, "tar"))
+		(void)err_set(&form->e, E_BAD_REQUEST, "as must be tar");
+	form->tar = true;
+	if (form->e.code == 0)
+		return MHD_YES;
+	(void)snprintf(form->q->field, sizeof(form->q->field), "%s", key);
+	return MHD_NO;
+}
+
+static int
+tar_get(struct request *q, struct err *e)
+{
+	_cleanup_(artifact_list_release) struct artifact_list list = ARTIFACT_LIST_INIT;
+	_cleanup_(job_release) struct job job = {.id = 0};
+	int r = job_load(q, &job, e);
+
+	if (r == 0 && job.state != JOB_DONE)
+		r = err_set(e, E_NOT_FOUND, "job %" PRId64 " is %s and has no artifact", q->id,
+			    job_state_to_str(job.state));
+	if (r == 0)
+		r = store_file_list(api_of(q)->spec.store, q->id, &list, e);
+	return r < 0 ? r : api_tar_reply(q, &job, &list, e);
+}
+
 int
 api_file_list(struct request *q, struct err *e)
 {
+	struct form form = {.q = q, .e = ERR_INIT};
 	_cleanup_(artifact_list_release) struct artifact_list list = ARTIFACT_LIST_INIT;
 	_cleanup_(job_release) struct job job = {.id = 0};
 	const struct artifact_file *f;
 	json_t *files;
 	int r;
 
+	(void)MHD_get_connection_values_n(q->conn, MHD_GET_ARGUMENT_KIND, form_find, &form);
+	if (form.e.code)
+		return err_set(e, form.e.code, "%s", form.e.msg);
+	if (form.tar)
+		return tar_get(q, e);
 	r = store_job_get(api_of(q)->spec.store, q->id, &job, e);
 	if (r == 0)
 		r = store_file_list(api_of(q)->spec.store, q->id, &list,

@@ -154,7 +154,8 @@ log_reply(struct request *q, int64_t after, struct err *e)
 	if (!l)
 		return err_no_memory(e);
 	*l = (struct log){.magic = LOG_MAGIC, .api = api_of(q), .job = q->id, .after = after};
-	return reply_reader_take(q, BLOCK, log_read, l, log_free, "text/plain; charset=utf-8", e);
+	return reply_reader_take(q, MHD_SIZE_UNKNOWN, BLOCK, log_read, l, log_free,
+				 "text/plain; charset=utf-8", e);
 }
 
 int

@@ -229,18 +229,20 @@ reply_file_take(struct request *q, int fd, uint64_t size, const char *etag, cons
 }
 
 int
-reply_reader_take(struct request *q, size_t block, MHD_ContentReaderCallback read, void *arg,
+reply_reader_take(struct request *q, uint64_t len, size_t block, MHD_ContentReaderCallback read, void *arg,
 		  MHD_ContentReaderFreeCallback done, const char *type, struct err *e)
 {
 	static char nothing[1];
 	struct MHD_Response *response = NULL;
 	int r;
 
-	if (!str_eq(q->method, "HEAD"))
-		response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, block, read, arg, done);
+	const bool empty = str_eq(q->method, "HEAD") && len == MHD_SIZE_UNKNOWN;
+
+	if (!empty)
+		response = MHD_create_response_from_callback(len, block, read, arg, done);
 	if (!response)
 		done(arg);
-	if (str_eq(q->method, "HEAD"))
+	if (empty)
 		response = MHD_create_response_from_buffer(0, nothing, MHD_RESPMEM_PERSISTENT);
 	r = reply_set_take(q, MHD_HTTP_OK, response, type, e);
 	reply_header(q, "Cache-Control", "no-store");

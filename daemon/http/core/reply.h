@@ -28,11 +28,12 @@ int reply_file_take(struct request *q, int fd, uint64_t size, const char *etag, 
 		    struct err *e);
 
 /*
- * A body of unknown length, which `read` gives in blocks. `done` releases `arg`, also on failure. For HEAD
- * nothing is read: the library would send the end of a chunked body.
+ * A body of `len` bytes, which `read` gives in blocks; MHD_SIZE_UNKNOWN: until `read` says that it ends. `done`
+ * releases `arg`, also on failure. For HEAD of an unknown length nothing is read: the library would send the end of a
+ * chunked body.
  */
-int reply_reader_take(struct request *q, size_t block, MHD_ContentReaderCallback read, void *arg,
-		      MHD_ContentReaderFreeCallback done, const char *type, struct err *e);
+int reply_reader_take(struct request *q, uint64_t len, size_t block, MHD_ContentReaderCallback read,
+		      void *arg, MHD_ContentReaderFreeCallback done, const char *type, struct err *e);
 
 /* `response` is taken; NULL is E_NO_MEMORY. `type` NULL: the reply has no body. */
 int reply_set_take(struct request *q, unsigned status, struct MHD_Response *response, const char *type,

@@ -322,7 +322,8 @@ stream_reply(struct streams *ss, struct request *q, int64_t job, int64_t after, 
 		return r;
 	}
 	request_watch_peer(q, peer_left, st);
-	return reply_reader_take(q, BLOCK, stream_read, st, stream_free, "text/event-stream", e);
+	return reply_reader_take(q, MHD_SIZE_UNKNOWN, BLOCK, stream_read, st, stream_free,
+				 "text/event-stream", e);
 }
 
 static bool
