@@ -63,6 +63,7 @@ def test_submitted_on_the_page_and_watched_until_done(browser, real):
     browser.wait_text(".empty", "No running jobs.")
     browser.click("nav [data-page=new]")
     browser.type("#f-model", str(GOLDEN))
+    browser.click("details.card > summary")
     browser.type("#f-labels", "team=search")
     browser.click("form .primary")
 
@@ -70,7 +71,7 @@ def test_submitted_on_the_page_and_watched_until_done(browser, real):
     browser.wait_text(".verdict", "Pass: same embeddings as the original", 60)
     browser.find(".matrix")
     report = real.get("/v1/jobs/1/parity").json
-    shown = browser.script("""return [...document.querySelectorAll(".runs > tbody > tr")].map((r) => [r.querySelector("bdi").textContent, r.querySelectorAll(".histogram .column").length > 1])""")
+    shown = browser.script("""return [...document.querySelectorAll(".parity > details .runs > tbody > tr")].map((r) => [r.querySelector("bdi").textContent, r.querySelectorAll(".histogram .column").length > 1])""")
     assert shown == [[c["name"], True] for c in report["cases"]]
     assert browser.script("return [...document.querySelectorAll('figcaption')].map((e) => e.textContent)") == ["Original", "ONNX", "Difference"] * len(report["ranking"])
     scores = browser.script("return [...document.querySelectorAll('.ranking td')].map((e) => parseFloat(e.textContent))")

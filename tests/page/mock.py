@@ -99,6 +99,7 @@ class World:
         self.events = []     # numbered
         self.fleeting = []   # progress and removals: (position in both, name, data)
         self.keys = {}
+        self.free = 412 * 10**9
         self.streams = 0     # that are open
         self.over = False
         self.started = time.time()
@@ -212,7 +213,8 @@ class World:
         found = []
         for n in sorted(self.jobs, reverse=True):
             j = self.jobs[n]
-            if n >= last or (states and j["state"] not in states) or ("model" in q and j["spec"]["model"] != q["model"][0]):
+            if n >= last or (states and j["state"] not in states) or ("model" in q and j["spec"]["model"] != q["model"][0]) or any(
+                    x in q and j[x] != q[x][0] for x in ("reason", "owner")):
                 continue
             if any(j["spec"]["labels"].get(x.split("=")[0]) != x.split("=", 1)[1] for x in q.get("label", [])):
                 continue
@@ -226,7 +228,7 @@ class World:
         done = states.count("done")
         return {"version": "0.2.0", "started": iso(self.started), "ready": True, "stopping": False,
                 "jobs": {s: states.count(s) for s in ("queued", "running", "done", "failed", "cancelled")}, "slots": {"busy": states.count("running"), "total": 3},
-                "disk": {"artifacts": done, "artifact_bytes": done * 8876543, "queue_bytes": 5242880, "free_bytes": 412 * 10**9, "total_bytes": 10**12}, "event": len(self.events)}
+                "disk": {"artifacts": done, "artifact_bytes": done * 8876543, "queue_bytes": 5242880, "free_bytes": self.free, "total_bytes": 10**12}, "event": len(self.events)}
 
     def runners(self):
         run = [j for j in self.jobs.values() if j["state"] == "running"]
@@ -338,6 +340,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def job(self, w, method, n, what, q):
         j = w.jobs[n]
+        if method == "DELETE" and what == "files":
+            j["artifact"]["removed"] = iso(time.time())
+            return self.reply(204)
         if method == "DELETE":
             if j["state"] not in ENDED:
                 return self.problem(409, "conflict", f"job {n} has not ended")

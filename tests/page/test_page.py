@@ -1,6 +1,7 @@
 """The page in a browser, with a mock daemon (mock.py). tests/api/test_dashboard.py uses the real daemon."""
 import os
 import pathlib
+import subprocess
 import threading
 import time
 
@@ -119,7 +120,7 @@ def test_axe_finds_nothing(browser, site, view, width, dark):
 
 
 def test_page_is_small_and_asks_nobody_else(browser, site):
-    assert sum(f.stat().st_size for f in mock.PAGE.iterdir()) < 100_000
+    assert sum(f.stat().st_size for f in mock.PAGE.iterdir()) < 120_000
     opened(browser, site, "done")
 
     asked = browser.script("return performance.getEntriesByType('resource').map((e) => e.name)")
@@ -232,6 +233,34 @@ def test_filters_are_in_the_address(browser, site):
     browser.type("input[name=model]", "/srv/nothing")
     browser.click(".filters .primary")
     browser.wait_text(".empty", "No jobs.")
+    opened(browser, site, "#/jobs")
+    browser.type("input[name=reason]", "timeout")
+    browser.type("input[name=owner]", "ci")
+    browser.click(".filters .primary")
+    browser.wait("the address", lambda: "reason=timeout&owner=ci" in browser.script("return location.hash"))
+    want = sorted((str(n) for n, j in site.world.jobs.items() if j["reason"] == "timeout"), key=int, reverse=True)
+    browser.wait("those jobs alone", lambda: browser.texts("tbody th a") == want)
+
+
+def test_the_last_jobs_and_a_full_disk(browser, site):
+    opened(browser, site)
+    bars = browser.script("return [...document.querySelectorAll('.strip rect')].map((e) => e.getAttribute('class'))")
+    with site.world.lock:
+        ended = [j["state"] for n, j in sorted(site.world.jobs.items()) if j["state"] in mock.ENDED][-60:]
+    assert len(bars) >= 50 and bars[:40] == ended[:40]
+    assert not browser.texts(".disk + p + .warning")
+    site.world.free = 30 * 10**9
+    browser.go("about:blank")
+    opened(browser, site)
+    browser.wait_text(".disk.low + p + .warning", "Only 3 % is free")
+
+
+@pytest.mark.parametrize("site", [{"jobs": 0}], indirect=True)
+def test_nothing_is_said_that_is_not_so(browser, site):
+    opened(browser, site)
+    browser.wait_text("#o-recent ~ p", "None yet.")
+    assert not browser.texts("#token"), "the daemon needs no token"
+    assert not browser.script("return document.querySelector('.strip')")
 
 
 @pytest.mark.parametrize("field, text, words", [
@@ -239,6 +268,7 @@ def test_filters_are_in_the_address(browser, site):
 ])
 def test_errors_are_at_their_field(browser, site, field, text, words):
     opened(browser, site, "#/new")
+    browser.script("document.querySelector('details.card').open = true")
     if field != "model":
         browser.type("#f-model", "/srv/models/a")
     browser.type(f"[name='{field}']", text)
@@ -282,6 +312,7 @@ def test_submit_cancel_retry_delete(browser, site):
     opened(browser, site, "#/new")
     browser.type("#f-model", "/srv/models/slow")
     browser.click("input[value=unified]")
+    browser.click("details.card > summary")
     browser.type("#f-labels", "team=search\nrun=a=b")
     browser.click("form .primary")
 
@@ -307,6 +338,62 @@ def test_submit_cancel_retry_delete(browser, site):
     browser.wait_text("h1", "Jobs")
     browser.wait("it is gone", lambda: 61 not in site.world.jobs)
     nothing_logged(browser, "/v1/jobs/61")
+
+
+def test_the_command_beside_the_form_makes_the_same_job(browser, site):
+    opened(browser, site, "#/new")
+    assert not browser.script("return document.querySelector('[name=dtype]').checkVisibility()")
+    browser.click("details.card > summary")
+    for css, text in (("#f-model", "/srv/it's a model"), ("#f-labels", "team=search\nrun=a b"), ("#f-priority", "-5"), ("#f-timeout", "90"),
+                      ("[name='parity.min_cosine']", "0.5"), ("#f-reference", "/a\n/b"), ("#f-base", "owner/base")):
+        browser.type(css, text)
+    browser.script("const s = document.querySelector('[name=mask_mode]'); s.selectedIndex = 1; s.form.dispatchEvent(new Event('input'))")
+    browser.click("input[name=variants][value=image]")
+    command, request = browser.texts(".same pre")
+    browser.click("form .primary")
+    browser.wait_text("h1", "Job 61")
+
+    environment = {**os.environ, "COLCONV_SERVER": "http://127.0.0.1:1", "PATH": f"{BUILD}:{os.environ['PATH']}"}
+    for line in (command, request):
+        subprocess.run(["bash", "-c", line], env=environment, check=True, timeout=20, capture_output=True)
+    want = {**site.world.jobs[61]["spec"]}
+    assert (want["variants"], want["priority"], want["labels"]) == (["text"], -5, {"team": "search", "run": "a b"})
+    assert [site.world.jobs[n]["spec"] for n in (62, 63)] == [want, want]
+
+
+def test_submit_again(browser, site):
+    with site.world.lock:
+        n = site.world.new({"model": "/srv/models/again", "variants": ["image"], "storage": "int8", "labels": {"team": "x"}, "priority": 7,
+                            "parity": {"max_abs": 0.5, "min_cosine": 0.9, "seed": 1}}, time.time())
+    opened(browser, site, f"#/job/{n}")
+    browser.find(".title a.button")
+    browser.click(".title a.button")
+    browser.wait_text("main", f"With the options of job {n}.")
+    browser.click("form .primary")
+    browser.wait_text("h1", f"Job {n + 1}")
+    again = site.world.jobs[n + 1]["spec"]
+    first = site.world.jobs[n]["spec"]
+    assert {k: again[k] for k in ("model", "variants", "storage", "labels", "priority")} == {k: first[k] for k in ("model", "variants", "storage", "labels", "priority")}
+    assert again["parity"] == {"max_abs": 0.5, "min_cosine": 0.9}
+
+    opened(browser, site, f"#/new?like={n}")
+    browser.script("const s = document.querySelector('[name=dtype]'); s.value = 'fp16'; s.dispatchEvent(new Event('change', {bubbles: true}))")
+    assert "--max-abs" not in browser.texts(".same pre")[0]  # a limit of fp32 is wrong for fp16
+    opened(browser, site, "#/new?like=999")
+    browser.wait_text("main", "There is no job 999")
+    browser.logged()
+
+
+def test_files_can_go_without_the_job(browser, site):
+    opened(browser, site, "done")
+    job = site.newest("done")
+    assert f"fetch {job} -o job-{job}" in browser.texts(".command")[0]
+    browser.script("[...document.querySelectorAll('.files ~ .actions button')].at(-1).click()")
+    browser.wait_text("#sure-title", f"Remove the files of job {job}?")
+    browser.click("#sure-ok")
+    browser.wait_text("#j-files ~ .dim", "Removed")
+    assert job in site.world.jobs and site.world.jobs[job]["artifact"]["removed"]
+    assert browser.texts("h1") == [f"Job {job}"]
 
 
 @pytest.mark.parametrize("site", [{"jobs": 20, "token": "secret-secret-secret"}], indirect=True)
@@ -406,7 +493,20 @@ def test_scores_are_a_table_too(browser, site):
     want = mock.parity()["ranking"][0]["original"]
     assert scores == pytest.approx([s for row in want for s in row], abs=1e-4)
     label = browser.script("return document.querySelector('.histogram').getAttribute('aria-label')")
-    assert label == "all 24 tokens within the limit, 1e-5"
+    tokens = sum(sum(c["cosine_counts"]) for c in mock.parity()["cases"])
+    assert label == f"all {tokens:,} tokens within the limit, 1e-5"
+
+
+def test_runs_that_pass_are_one_chart(browser, site):
+    rows = "return [...document.querySelectorAll(arguments[0])].map((e) => e.querySelector('bdi').textContent)"
+    opened(browser, site, "parity")
+    report = mock.parity(False)
+    assert browser.script(rows, ".parity > .scroll .runs > tbody > tr") == ["image-mixed", "5 runs that pass"]
+    assert "above the limit" in browser.script("return document.querySelector('.runs .bad .histogram').getAttribute('aria-label')")
+    assert browser.script("return document.querySelectorAll('.runs tr')[2].children[3].textContent") == "994"
+    assert not browser.script("return document.querySelector('.parity details').open")
+    browser.click(".parity > details summary")
+    assert browser.script(rows, ".parity > details .runs > tbody > tr") == [c["name"] for c in report["cases"] if c["passed"]]
 
 
 def test_streams_are_let_go_out_of_sight(browser, site):

@@ -78,6 +78,8 @@ export async function request(path, { method = "GET", headers = {}, body, signal
 			clockSet(answer.headers.get("Date"));
 			return answer;
 		}
+		if (answer.status === 401)
+			$("token").hidden = false;
 		if (answer.status !== 401 || !(await tokenAfter(used)))
 			throw await problem(answer);
 	}

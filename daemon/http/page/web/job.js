@@ -1,5 +1,6 @@
 /* One job: its facts, timeline, log, files and parity report. */
 import { follow, get, post, remedy, request, token } from "./api.js";
+import { fetchCommand, fetchRequests, filesPath } from "./command.js";
 import { at, badge, bytes, clock, cosine, count, duration, h, keyed, name, note, now, plural, show, small, throttle, time, visible } from "./dom.js";
 import { why } from "./overview.js";
 import { report } from "./parity.js";
@@ -19,7 +20,7 @@ function facts(job) {
 		pair("Graphs", (s.variants ?? []).join(", ")), pair("Options", options.join(", ")),
 		pair("Revision", s.revision ? name(s.revision) : null), pair("Base", s.base ? name(s.base) : null),
 		pair("Submitted", time(job.created), job.owner ? [" by ", name(job.owner)] : ""),
-		pair("Attempt", job.attempt ? `${job.attempt} of ${job.attempts_max}` : "none yet", job.runner ? [" on ", name(job.runner)] : ""),
+		pair("Attempt", job.attempt ? `${job.attempt} of ${job.attempts_max}` : "not started", job.runner ? [" on ", name(job.runner)] : ""),
 		pair("Took", job.usage ? `${duration(job.usage.seconds)}, ${duration(job.usage.cpu_seconds)} of CPU time, peak resident memory ${bytes(job.usage.peak_rss_bytes)} with mapped files` : null),
 		pair("Labels", Object.keys(s.labels ?? {}).length ? Object.entries(s.labels).map(([k, v]) => h("a", { class: "label", href: `#/jobs?${new URLSearchParams({ label: `${k}=${v}` })}` }, name(`${k}=${v}`))) : null),
 		pair("Model", job.result ? `${job.result.architecture}, ${plural(job.result.parameters, "parameter")}; ${job.result.graphs.map((g) => `${g.variant}: ${count(g.nodes)} nodes`).join(", ")}` : null));
@@ -123,7 +124,7 @@ function logBox() {
 }
 
 async function save(id, file) {
-	const blob = await (await request(`/v1/jobs/${id}/files/${encodeURIComponent(file)}`)).blob();
+	const blob = await (await request(filesPath(id, file))).blob();
 	const a = h("a", { href: URL.createObjectURL(blob), download: file });
 
 	a.click();
@@ -132,7 +133,7 @@ async function save(id, file) {
 
 /* A link when no token is needed. Otherwise the page fetches the file, or leaves a large one to colconvctl. */
 function download(id, f) {
-	const href = `/v1/jobs/${id}/files/${encodeURIComponent(f.name)}`;
+	const href = filesPath(id, f.name);
 
 	if (!token())
 		return h("a", { href, download: f.name }, name(f.name));
@@ -144,15 +145,21 @@ function download(id, f) {
 	} }, name(f.name));
 }
 
-function files(id, list) {
+/* `remove` is what the button does that removes the files. */
+function files(id, list, remove) {
 	const large = token() && list.some((f) => f.size > BLOB_MAX);
+	const links = list.map((f) => download(id, f));
+	const all = () => links.forEach((a) => a.click());
 
 	return [
 		h("table", { class: "files" }, h("caption", { class: "hidden" }, "Files of the artifact"),
 			h("thead", {}, h("tr", {}, ["File", "Size", "SHA-256"].map((t) => h("th", { scope: "col" }, t)))),
-			h("tbody", {}, list.map((f) => h("tr", {}, h("th", { scope: "row" }, download(id, f)), h("td", { class: "number" }, bytes(f.size)), h("td", {}, h("code", { class: "hash" }, f.sha256)))))),
+			h("tbody", {}, list.map((f, i) => h("tr", {}, h("th", { scope: "row" }, links[i]), h("td", { class: "number" }, bytes(f.size)), h("td", {}, h("code", { class: "hash" }, f.sha256)))))),
 		h("p", { class: "dim" }, large ? "A browser cannot send your access token with a large download. " : "", "To download in a terminal, with resume and a check of the hashes:"),
-		h("pre", { class: "command", tabindex: 0 }, `colconvctl fetch ${id} -o job-${id}`),
+		h("pre", { class: "command", tabindex: 0 }, fetchCommand(id)),
+		h("details", {}, h("summary", {}, "The same with curl"), h("pre", { class: "command", tabindex: 0 }, fetchRequests(id, list))),
+		h("p", { class: "actions" }, large ? "" : h("button", { type: "button", onclick: all }, `Download all (${bytes(list.reduce((n, f) => n + f.size, 0))})`),
+			h("button", { type: "button", onclick: remove }, "Remove the files")),
 	];
 }
 
@@ -182,13 +189,14 @@ export function job(query, id) {
 	const model = h("p", { class: "lead" });
 	const verdict = h("div", { role: "status" });
 	const actions = h("p", { class: "actions" });
+	const again = h("a", { class: "button", href: `#/new?like=${id}` }, "Submit again");
 	const about = h("div");
 	const live = stages();
 	const line = h("div", { class: "lines" });
 	const log = logBox();
 	const fileBox = h("section", { class: "card", "aria-labelledby": "j-files", hidden: true });
 	const parityBox = h("section", { class: "card", "aria-labelledby": "j-parity", hidden: true });
-	const el = h("div", { class: "job" }, h("div", { class: "title" }, title, state, actions), model, verdict, live.el,
+	const el = h("div", { class: "job" }, h("div", { class: "title" }, title, state, h("div", { class: "actions" }, actions, again)), model, verdict, live.el,
 		h("section", { class: "card" }, about),
 		h("section", { class: "card", "aria-labelledby": "j-line" }, h("h2", { id: "j-line" }, "Timeline"), line),
 		fileBox, parityBox,
@@ -252,13 +260,18 @@ export function job(query, id) {
 			else
 				await post(path);
 			note(what);
-			if (verb === "DELETE")
+			if (verb === "DELETE" && path === `/v1/jobs/${id}`)
 				location.hash = "#/jobs";
 			else
 				await view.refresh();
 		} catch (e) {
 			note(e.status === 403 ? `Your access token does not allow this: ${e.message}` : e.message, true);
 		}
+	}
+
+	async function removeFiles() {
+		if (await sure(`Remove the files of job ${id}?`, "The job stays, with its log and its options.", "Remove"))
+			act("DELETE", `/v1/jobs/${id}/files`, `Job ${id}: files removed.`);
 	}
 
 	function buttons(j) {
@@ -286,7 +299,7 @@ export function job(query, id) {
 		if (j.state === "done" && j.artifact) {
 			fileBox.replaceChildren(h("h2", { id: "j-files" }, "Files"), j.artifact.removed ? h("p", { class: "dim" }, "Removed ", time(j.artifact.removed), ".") : "");
 			if (!j.artifact.removed)
-				fileBox.append(...files(id, (await get(`/v1/jobs/${id}/files`)).files));
+				fileBox.append(...files(id, (await get(`/v1/jobs/${id}/files`)).files, removeFiles));
 			fileBox.hidden = false;
 		}
 		if ((j.state === "done" && j.result?.parity_checked && !j.artifact?.removed) || (j.state === "failed" && j.reason === "parity")) {

@@ -45,11 +45,11 @@ const row = (job) =>
 function filters(query) {
 	const chosen = new Set((query.get("state") ?? "").split(",").filter(Boolean));
 	const boxes = STATES.map((s) => h("label", { class: "check" }, h("input", { type: "checkbox", name: "state", value: s, checked: chosen.has(s) }), badge(s)));
-	const model = h("input", { name: "model", type: "search", value: query.get("model"), spellcheck: "false", autocomplete: "off", placeholder: "OWNER/NAME" });
-	const label = h("input", { name: "label", type: "search", value: query.get("label"), spellcheck: "false", autocomplete: "off", placeholder: "NAME=VALUE" });
+	const inputs = [["model", "Model", "OWNER/NAME"], ["label", "Label", "NAME=VALUE"], ["reason", "Reason", "parity"], ["owner", "Owner", ""]].map(([id, title, hint]) =>
+		h("label", {}, title, h("input", { name: id, type: "search", value: query.get(id), spellcheck: "false", autocomplete: "off", placeholder: hint })));
 	const form = h("form", { class: "card filters", role: "search", "aria-label": "Filter the jobs" },
 		h("fieldset", {}, h("legend", {}, "State"), boxes),
-		h("label", {}, "Model", model), h("label", {}, "Label", label),
+		inputs,
 		h("p", { class: "actions" }, h("button", { class: "primary" }, "Filter"), h("a", { href: "#/jobs" }, "All jobs")));
 	const go = () => {
 		const q = new URLSearchParams();
@@ -57,10 +57,9 @@ function filters(query) {
 
 		if (states.length)
 			q.set("state", states.join(","));
-		if (model.value.trim())
-			q.set("model", model.value.trim());
-		if (label.value.trim())
-			q.set("label", label.value.trim());
+		for (const { control } of inputs)
+			if (control.value.trim())
+				q.set(control.name, control.value.trim());
 		location.hash = address(q);
 	};
 

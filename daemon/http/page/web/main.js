@@ -168,5 +168,6 @@ setInterval(() => {
 		awayShow();
 }, 1000);
 themeShow();
+$("token").hidden = !token(); /* until the daemon asks for one */
 go(null);
 listen();

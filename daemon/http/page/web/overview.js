@@ -4,6 +4,9 @@ import { badge, bytes, count, duration, h, icon, keyed, name, plural, small, svg
 import { stages } from "./rates.js";
 
 const QUEUE_SHOWN = 100;
+const STRIP = 60; /* ended jobs in the strip */
+const RECENT = 8;
+const LOW = 0.1; /* part of the disk that is free when the page warns */
 
 function tile(state, n) {
 	return h("a", { class: `tile ${state}`, href: `#/jobs?state=${state}` }, icon(state), h("strong", {}, count(n)), h("span", {}, state));
@@ -60,11 +63,13 @@ function disk(d) {
 	const part = d.total_bytes ? 1 - d.free_bytes / d.total_bytes : 0;
 	const ours = d.total_bytes ? Math.min(part, d.artifact_bytes / d.total_bytes) : 0;
 	const x = (p) => (p * 100).toFixed(2);
+	const low = d.total_bytes > 0 && 1 - part < LOW;
 
 	return [
-		svg("svg", { class: "disk", viewBox: "0 0 100 4", preserveAspectRatio: "none", role: "img", "aria-label": `${Math.round(part * 100)} % of the disk is used` },
+		svg("svg", { class: low ? "disk low" : "disk", viewBox: "0 0 100 4", preserveAspectRatio: "none", role: "img", "aria-label": `${Math.round(part * 100)} % of the disk is used` },
 			svg("rect", { class: "all", width: 100, height: 4 }), svg("rect", { class: "used", width: x(part), height: 4 }), svg("rect", { class: "ours", width: x(ours), height: 4 })),
 		h("p", {}, h("strong", {}, bytes(d.free_bytes)), ` free of ${bytes(d.total_bytes)}`),
+		low ? h("p", { class: "warning" }, icon("away"), `Only ${Math.round(100 * (1 - part))} % is free. 'colconvctl purge' removes old artifacts.`) : "",
 		h("p", { class: "dim" }, `${plural(d.artifacts, "artifact")}: ${bytes(d.artifact_bytes)} · database: ${bytes(d.queue_bytes)}`),
 	];
 }
@@ -72,6 +77,20 @@ function disk(d) {
 const ended = (job) =>
 	h("li", {}, badge(job.state), h("a", { href: `#/job/${job.id}` }, `Job ${job.id}`), name(job.spec.model),
 		h("span", { class: "dim" }, job.state === "failed" ? `${job.reason} · ` : job.result?.min_cosine != null ? `max abs ${small(job.result.max_abs)} · ` : "", job.usage ? `took ${duration(job.usage.seconds)} · ` : "", job.ended ? time(job.ended) : ""));
+
+/* One bar for each of the last jobs, the newest at the right. Failures are the tallest, so that colour is not needed. */
+function strip(jobs) {
+	const tall = { done: 12, cancelled: 6, failed: 20 };
+	const said = Object.keys(tall).map((s) => [jobs.filter((j) => j.state === s).length, s]).filter(([n]) => n).map(([n, s]) => `${n} ${s}`).join(", ");
+	const bars = [...jobs].reverse().map((j, i) => {
+		const r = svg("rect", { class: j.state, x: (STRIP - jobs.length + i) * 6, y: 20 - tall[j.state], width: 5, height: tall[j.state] }, svg("title", {}, `Job ${j.id}: ${j.state}${j.reason ? `, ${j.reason}` : ""}`));
+
+		r.addEventListener("click", () => (location.hash = `#/job/${j.id}`));
+		return r;
+	});
+
+	return jobs.length ? [svg("svg", { class: "strip", viewBox: `0 0 ${STRIP * 6} 20`, preserveAspectRatio: "none", role: "img", "aria-label": `The last ${plural(jobs.length, "job")}: ${said}` }, bars), h("p", { class: "dim" }, `The last ${plural(jobs.length, "job")}: ${said}`)] : [];
+}
 
 export function overview() {
 	const tiles = h("div", { class: "tiles" });
@@ -82,7 +101,8 @@ export function overview() {
 	const runners = h("ul", { class: "rows" });
 	const room = h("div");
 	const recent = h("ul", { class: "rows" });
-	const noneEnded = h("p", { class: "dim" }, "None yet.");
+	const noneEnded = h("p", { class: "dim", hidden: true }, "None yet.");
+	const last = h("div");
 	const warning = h("div");
 	const version = h("p", { class: "dim" });
 	const redraw = throttle(200, () => {
@@ -97,7 +117,7 @@ export function overview() {
 			h("div", {},
 				h("section", { class: "card", "aria-labelledby": "o-runners" }, h("h2", { id: "o-runners" }, "Runners"), runners),
 				h("section", { class: "card", "aria-labelledby": "o-disk" }, h("h2", { id: "o-disk" }, "Disk"), room))),
-		h("section", { class: "card", "aria-labelledby": "o-recent" }, h("h2", { id: "o-recent" }, "Recently finished"), recent, noneEnded), version);
+		h("section", { class: "card", "aria-labelledby": "o-recent" }, h("h2", { id: "o-recent" }, "Recently finished"), last, recent, noneEnded), version);
 
 	return {
 		el,
@@ -110,7 +130,7 @@ export function overview() {
 		async refresh() {
 			const [status, run, wait, done, where] = await Promise.all([
 				get("/v1/status"), get("/v1/jobs?state=running&limit=50"), get(`/v1/jobs?state=queued&limit=${QUEUE_SHOWN}`),
-				get("/v1/jobs?state=done,failed,cancelled&limit=8"), get("/v1/runners"),
+				get(`/v1/jobs?state=done,failed,cancelled&limit=${STRIP}`), get("/v1/runners"),
 			]);
 			const shown = turns(wait).slice(0, 12);
 			const rest = status.jobs.queued - shown.length;
@@ -124,7 +144,8 @@ export function overview() {
 			more.replaceChildren(rest > 0 ? h("a", { href: "#/jobs?state=queued" }, `${plural(rest, "more job")}`) : shown.length ? "" : "No queued jobs.");
 			keyed(runners, where.runners, (r) => r.name, runner);
 			room.replaceChildren(...disk(status.disk));
-			keyed(recent, done.jobs, (j) => j.id, ended);
+			last.replaceChildren(...strip(done.jobs));
+			keyed(recent, done.jobs.slice(0, RECENT), (j) => j.id, ended);
 			version.replaceChildren(`colconv ${status.version}, up for `, time(status.started, "since"));
 			noneEnded.hidden = done.jobs.length > 0;
 		},

@@ -155,9 +155,28 @@ function ranking(k) {
 				h("tbody", {}, k.original.map((row, q) => h("tr", {}, h("th", { scope: "row" }, q + 1), row.map((s, d) => h("td", { class: "number" }, s.toFixed(4), h("br"), h("span", { class: "dim" }, signed(change(q, d))))))))))));
 }
 
+/* Many runs that pass as one: their counts are added, and of their figures the worst is shown. */
+function folded(runs) {
+	const add = (key) => runs.map((r) => r[key]).reduce((a, b) => a.map((n, i) => n + b[i]));
+	const all = (key) => runs.map((r) => r[key] ?? 0);
+
+	return {
+		name: `${count(runs.length)} runs that pass`, model: [...new Set(runs.map((r) => r.model))].join(", "), passed: true, cosine_counts: add("cosine_counts"), abs_counts: add("abs_counts"),
+		tokens: all("tokens").reduce((a, b) => a + b), min_cosine: Math.min(...all("min_cosine")), max_abs: Math.max(...all("max_abs")), mean_abs: Math.max(...all("mean_abs")), nan: Math.max(...all("nan")),
+	};
+}
+
+const table = (runs, r, spans, caption) =>
+	h("div", { class: "scroll" }, h("table", { class: "runs" }, h("caption", { class: "hidden" }, caption),
+		h("thead", {}, h("tr", {}, ["Case and graph", "1 − cosine, tokens", "Absolute difference, elements", "Tokens", "Min cosine", "Max abs", "Mean abs", "NaN"].map((t, i) => h("th", { scope: "col", class: i > 2 ? "number" : "" }, t)))),
+		h("tbody", {}, runs.map((c) => run(c, r, spans)))));
+
 export function report(r) {
 	const edges = r.edges ?? [];
 	const drawn = r.cases.filter((c) => c.abs_counts && c.cosine_counts);
+	const passed = drawn.filter((c) => c.passed);
+	const open = r.cases.filter((c) => !passed.includes(c)).sort((a, b) => a.passed - b.passed);
+	const fold = passed.length > 1;
 	const loss = 1 - r.limits.min_cosine;
 	const spans = { cosine: span(drawn, "cosine_counts", edges, loss), abs: span(drawn, "abs_counts", edges, r.limits.max_abs) };
 
@@ -165,8 +184,7 @@ export function report(r) {
 		h("p", { class: "sum" }, h("span", { class: `badge ${r.passed ? "done" : "failed"}` }, icon(r.passed ? "done" : "failed"), r.passed ? "pass" : "fail"),
 			` ${count(r.cases.filter((c) => c.passed).length)} of ${plural(r.cases.length, "run")} passed. Worst absolute difference ${small(r.worst.max_abs)}, allowed ${small(r.limits.max_abs)}; worst cosine ${cosine(r.worst.min_cosine)}, allowed ${r.limits.min_cosine}. ONNX Runtime `, name(r.onnxruntime), "."),
 		h("p", { class: "dim key" }, "Both axes are logarithmic. The dashed line is the limit; values above it are red and counted. Column 0 counts values that are equal or differ by less than 1e-16."),
-		h("div", { class: "scroll" }, h("table", { class: "runs" }, h("caption", { class: "hidden" }, "Runs of the cases"),
-			h("thead", {}, h("tr", {}, ["Case and graph", "1 − cosine, tokens", "Absolute difference, elements", "Tokens", "Min cosine", "Max abs", "Mean abs", "NaN"].map((t, i) => h("th", { scope: "col", class: i > 2 ? "number" : "" }, t)))),
-			h("tbody", {}, [...r.cases].sort((a, b) => a.passed - b.passed).map((c) => run(c, r, spans))))),
+		table(fold ? [...open, folded(passed)] : r.cases, r, spans, "Runs of the cases"),
+		fold ? h("details", {}, h("summary", {}, "The runs that pass, one by one"), table(passed, r, spans, "Runs that pass")) : "",
 		r.ranking.map(ranking));
 }

@@ -1,10 +1,15 @@
-/* The form for a new job. The help and the choices of its fields come from the daemon (/v1/models). */
+/*
+ * The form for a new job. The help and the choices of its fields come from the daemon (/v1/models). Beside it stand the
+ * command and the request that do the same. With ?like=ID it begins with the options of an earlier job.
+ */
 import { get, post } from "./api.js";
+import { submitCommand, submitRequest } from "./command.js";
 import { h, name, note, visible } from "./dom.js";
 
 /* The input fields: [name, label, attributes of the input]. Their help, words and ranges come from the daemon. */
 const MODEL = ["model", "Model", { required: true, placeholder: "/srv/models/colqwen2-v1.0-hf" }];
 const SOURCE = [["revision", "Revision"], ["base", "Base"]];
+const FIRST = ["profile", "target"]; /* the choices that are not under Advanced */
 const SHARD = ["shard_size", "Shard size"];
 const PROMPTS = ["prompts", "Prompts"];
 const QUEUE = [["priority", "Priority", { inputmode: "numeric" }], ["timeout", "Time limit in seconds", { inputmode: "numeric" }], ["attempts", "Attempts", { inputmode: "numeric" }]];
@@ -89,37 +94,73 @@ function body(form, choices) {
 	return out;
 }
 
-export function submit() {
+/* Gives the form the options of an earlier job. A field that has its default stays empty and shows it. */
+function load(form, spec, fields) {
+	const text = { labels: (v) => Object.entries(v).map(([k, w]) => `${k}=${w}`).join("\n"), reference: (v) => v.join("\n") };
+
+	for (const control of form.elements) {
+		const id = control.name;
+		const value = id.startsWith("parity.") ? spec.parity?.[id.slice(7)] : spec[id];
+
+		if (id === "check")
+			control.checked = spec.parity !== false;
+		else if (value === undefined || value === null)
+			continue;
+		else if (control.type === "checkbox")
+			control.checked = value.includes(control.value);
+		else if (value !== fields.get(id)?.default)
+			control.value = text[id]?.(value) ?? value;
+	}
+	/* The limits follow the type of the numbers: those of the earlier job would be wrong for another type. */
+	for (const id of ["dtype", "storage"])
+		form.elements[id]?.addEventListener("change", () => {
+			for (const [limit] of LIMITS)
+				if (limit !== "parity.seed" && form.elements[limit].value === String(spec.parity?.[limit.slice(7)]))
+					form.elements[limit].value = "";
+			form.dispatchEvent(new Event("input"));
+		});
+}
+
+export function submit(query) {
 	const el = h("div", {}, h("h1", { tabindex: -1 }, "New job"));
 	let form = null;
 
-	function draw({ models, fields: list }) {
+	function draw({ models, fields: list }, like) {
 		const fields = fieldsOf(list);
 		const choices = [...fields.values()].filter((f) => f.words && !Array.isArray(f.default));
 		const inputs = (rows) => rows.map((row) => text(fields, row));
 		const check = h("input", { type: "checkbox", name: "check", checked: true });
 		const limits = h("div", { class: "fields" }, inputs(LIMITS));
 		const shard = text(fields, SHARD);
-		const same = h("pre", { class: "command", tabindex: 0 });
+		const [first, others] = [FIRST.map((id) => choices.find((c) => c.name === id)).filter(Boolean), choices.filter((c) => !FIRST.includes(c.name))];
+		const command = h("pre", { class: "command", tabindex: 0, "aria-label": "Command" });
+		const asked = h("pre", { class: "command", tabindex: 0, "aria-label": "Request" });
 		const sum = h("p", { class: "error sum", role: "alert" });
 		const send = h("button", { class: "primary" }, "Submit");
 		let idempotency = key();
 
 		form = h("form", { novalidate: true, class: "submit" },
-			h("section", { class: "card" }, h("h2", {}, "Source"), text(fields, MODEL),
+			h("section", { class: "card" }, text(fields, MODEL),
 				h("p", { class: "dim" }, "Supported: ", models.map((m, i) => [i ? ", " : "", name(m.name), ` (${m.variants.join(", ")})`]), "."),
-				h("details", {}, h("summary", {}, "Revision, base model"), h("div", { class: "fields" }, inputs(SOURCE)))),
-			h("section", { class: "card" }, h("h2", {}, "Output"), checks(fields.get("variants")), checks(fields.get("outputs")), h("div", { class: "fields" }, choices.map(choice), shard, text(fields, PROMPTS))),
-			h("section", { class: "card" }, h("h2", {}, "Parity"), h("label", { class: "check" }, check, fields.get("parity").help), limits,
-				h("details", {}, h("summary", {}, "Your own cases"), area("reference", "Case files", `${fields.get("reference").help}: one path on the daemon's host per line`))),
-			h("section", { class: "card" }, h("h2", {}, "Queue"), h("div", { class: "fields" }, inputs(QUEUE)), area("labels", "Labels", `${fields.get("labels").help}: one NAME=VALUE per line`)),
-			h("details", {}, h("summary", {}, "Show the request"), same),
-			sum, h("p", { class: "actions" }, send));
+				checks(fields.get("variants")), h("div", { class: "fields" }, first.map(choice))),
+			h("details", { class: "card", open: like }, h("summary", {}, "Advanced"),
+				h("section", {}, h("h2", {}, "Source"), h("div", { class: "fields" }, inputs(SOURCE))),
+				h("section", {}, h("h2", {}, "Output"), checks(fields.get("outputs")), h("div", { class: "fields" }, others.map(choice), shard, text(fields, PROMPTS))),
+				h("section", {}, h("h2", {}, "Parity"), h("label", { class: "check" }, check, fields.get("parity").help), limits,
+					area("reference", "Your own cases", `${fields.get("reference").help}: one path on the daemon's host per line`)),
+				h("section", {}, h("h2", {}, "Queue"), h("div", { class: "fields" }, inputs(QUEUE)), area("labels", "Labels", `${fields.get("labels").help}: one NAME=VALUE per line`))),
+			sum, h("p", { class: "actions" }, send),
+			h("section", { class: "card same", "aria-label": "The same in a terminal" }, h("h2", {}, "The same in a terminal"), command, asked));
+		if (like)
+			load(form, like.spec, fields);
 		const changed = () => {
 			idempotency = key();
 			limits.hidden = !check.checked;
 			shard.hidden = form.elements.layout?.value !== "sharded";
-			same.textContent = `POST /v1/jobs\n${JSON.stringify(body(form, choices), null, 1)}`;
+			const job = body(form, choices);
+
+			command.textContent = submitCommand(job);
+			asked.textContent = submitRequest(job);
 		};
 
 		form.addEventListener("input", changed);
@@ -176,8 +217,13 @@ export function submit() {
 		el,
 		title: "New job",
 		async refresh() {
+			if (form)
+				return;
+			const id = query.get("like");
+			const [models, like] = await Promise.all([get("/v1/models"), /^[1-9][0-9]*$/.test(id) ? get(`/v1/jobs/${id}`).catch((e) => (e.status === 404 ? null : Promise.reject(e))) : null]);
+
 			if (!form)
-				el.append(draw(await get("/v1/models")));
+				el.append(id ? h("p", { class: "dim" }, like ? `With the options of job ${id}.` : `There is no job ${id}: these are the defaults.`) : "", draw(models, like));
 		},
 	};
 }
