@@ -114,7 +114,8 @@ onnx_read_open(const char *path, struct onnx_read *ret, struct err *e)
 	if (len > FILE_LEN_MAX)
 		return err_set(e, E_BAD_ONNX, "'%s' is longer than the 2 GiB that an ONNX file may have",
 			       path);
-	if (!depth_ok((struct wire){ret->map.data, ret->map.data + len}, 0, BRANCH_DEPTH_MAX))
+	/* An empty file has no mapping to point into. */
+	if (len == 0 || !depth_ok((struct wire){ret->map.data, ret->map.data + len}, 0, BRANCH_DEPTH_MAX))
 		return err_set(e, E_BAD_ONNX, "'%s' is not an ONNX file, or its branches are nested too deep",
 			       path);
 	ret->budget = (1u << 20) + 32 * len; /* an unpacked short node takes about ten times its bytes */
