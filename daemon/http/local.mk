@@ -12,7 +12,7 @@ libhttp_a_SOURCES = daemon/http/core/access.c daemon/http/core/conn.c daemon/htt
 	daemon/http/page/page.c
 
 PAGE_FILES = $(addprefix $(top_srcdir)/daemon/http/page/web/, index.html icon.svg page.css theme.js main.js dom.js api.js rates.js \
-	overview.js jobs.js job.js parity.js command.js submit.js)
+	overview.js jobs.js job.js storage.js parity.js command.js submit.js)
 EXTRA_DIST += $(PAGE_FILES)
 
 # The assembler reads these files, which the compiler's lists of dependencies do not name.

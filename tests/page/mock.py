@@ -230,6 +230,12 @@ class World:
                 "jobs": {s: states.count(s) for s in ("queued", "running", "done", "failed", "cancelled")}, "slots": {"busy": states.count("running"), "total": 3},
                 "disk": {"artifacts": done, "artifact_bytes": done * 8876543, "queue_bytes": 5242880, "free_bytes": self.free, "total_bytes": 10**12}, "event": len(self.events)}
 
+    def artifacts(self, q):
+        last, limit = int(q.get("cursor", ["9999999999"])[0]), int(q["limit"][0])
+        stored = [j for n, j in sorted(self.jobs.items(), reverse=True) if j["artifact"] and not j["artifact"]["removed"] and n < last]
+        rows = [{"job": j["id"], "model": j["spec"]["model"], "published": j["ended"], "files": j["artifact"]["files"], "bytes": j["artifact"]["bytes"]} for j in stored[:limit]]
+        return {"artifacts": rows, "next": str(rows[-1]["job"]) if len(stored) > limit else None}
+
     def runners(self):
         run = [j for j in self.jobs.values() if j["state"] == "running"]
         out = []
@@ -334,7 +340,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return self.job(w, method, int(found[1]), found[2], q)
             if (method, path) == ("POST", "/v1/jobs"):
                 return self.submit(w)
-            self.reply(200, {"/v1/jobs": lambda: w.list(q), "/v1/status": w.status, "/v1/runners": w.runners,
+            self.reply(200, {"/v1/jobs": lambda: w.list(q), "/v1/status": w.status, "/v1/runners": w.runners, "/v1/artifacts": lambda: w.artifacts(q),
                              "/v1/models": lambda: {"models": [{"architecture": "colqwen2", "name": "ColQwen2", "variants": ["text", "image", "unified"]}], "options": OPTIONS, "fields": FIELDS},
                              "/v1/errors": lambda: {"errors": ERRORS}}[path]())
 

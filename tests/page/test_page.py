@@ -14,7 +14,7 @@ import mock
 pytestmark = pytest.mark.skipif(driver.missing() is not None, reason=str(driver.missing()))
 BUILD = pathlib.Path(os.environ.get("COLCONV_BUILD", mock.TOP))
 AXE = BUILD / "runtime/axe.min.js"
-VIEWS = ["#/", "#/jobs", "#/new", "done", "parity", "bad_checkpoint", "running", "#/job/999999", "#/nothing"]
+VIEWS = ["#/", "#/jobs", "#/new", "#/storage", "done", "parity", "bad_checkpoint", "running", "#/job/999999", "#/nothing"]
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def opened(browser, site, view="#/"):
 
 
 def drawn(browser, view):
-    css = {"#/": ".tile", "#/jobs": "tbody tr", "#/new": "#f-model", "done": ".matrix", "parity": ".matrix", "bad_checkpoint": ".seg",
+    css = {"#/": ".tile", "#/jobs": "tbody tr", "#/storage": "tbody tr", "#/new": "#f-model", "done": ".matrix", "parity": ".matrix", "bad_checkpoint": ".seg",
            "running": ".seg", "#/job/999999": ".empty"}.get(view, "h1")
     browser.find(css)
 
@@ -106,7 +106,7 @@ def test_views_fit_a_phone(browser, site, view):
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not there: ./bootstrap check fetches it")
 @pytest.mark.parametrize("width, dark", [(1400, False), (360, True)], ids=["wide and light", "narrow and dark"])
-@pytest.mark.parametrize("view", VIEWS[:7])
+@pytest.mark.parametrize("view", VIEWS[:8])
 def test_axe_finds_nothing(browser, site, view, width, dark):
     browser.look(width, dark)
     opened(browser, site, view)
@@ -141,7 +141,7 @@ def test_policy_stops_what_is_not_the_pages_own(browser, site):
 
 
 @pytest.mark.parametrize("site", [{"jobs": 60, "hostile": True}], indirect=True)
-@pytest.mark.parametrize("view", VIEWS[:7])
+@pytest.mark.parametrize("view", VIEWS[:8])
 def test_hostile_strings_are_text(browser, site, view):
     opened(browser, site, view)
 
@@ -240,6 +240,14 @@ def test_filters_are_in_the_address(browser, site):
     browser.wait("the address", lambda: "reason=timeout&owner=ci" in browser.script("return location.hash"))
     want = sorted((str(n) for n, j in site.world.jobs.items() if j["reason"] == "timeout"), key=int, reverse=True)
     browser.wait("those jobs alone", lambda: browser.texts("tbody th a") == want)
+
+
+def test_storage_has_what_is_stored(browser, site):
+    opened(browser, site, "#/storage")
+    with site.world.lock:
+        stored = sorted((n for n, j in site.world.jobs.items() if j["artifact"]), reverse=True)
+    assert [int(t.removeprefix("Job ")) for t in browser.texts("tbody th a")] == stored
+    assert browser.texts("tbody td.number")[:2] == ["4 files", "8.88 GB"]
 
 
 def test_the_last_jobs_and_a_full_disk(browser, site):
@@ -437,7 +445,7 @@ def test_daemon_goes_and_comes_back(browser, site, view):
     browser.logged()
 
 
-@pytest.mark.parametrize("view", VIEWS[:5])
+@pytest.mark.parametrize("view", VIEWS[:6])
 def test_keyboard_gets_everywhere(browser, site, view):
     opened(browser, site, view)
     expected = browser.script("""return [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']")]

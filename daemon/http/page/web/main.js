@@ -5,6 +5,7 @@ import { heard } from "./rates.js";
 import { job } from "./job.js";
 import { jobs } from "./jobs.js";
 import { overview } from "./overview.js";
+import { storage } from "./storage.js";
 import { submit } from "./submit.js";
 
 const $ = (id) => document.getElementById(id);
@@ -19,6 +20,7 @@ const VIEWS = [
 	[/^\/?$/, "overview", overview],
 	[/^\/jobs$/, "jobs", jobs],
 	[/^\/job\/([1-9][0-9]{0,18})$/, "jobs", job],
+	[/^\/storage$/, "storage", storage],
 	[/^\/new$/, "new", submit],
 ];
 

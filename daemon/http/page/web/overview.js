@@ -59,7 +59,7 @@ function runner(r) {
 		r.command.length ? h("code", { class: "dim" }, name(r.command.join(" "))) : "");
 }
 
-function disk(d) {
+export function disk(d) {
 	const part = d.total_bytes ? 1 - d.free_bytes / d.total_bytes : 0;
 	const ours = d.total_bytes ? Math.min(part, d.artifact_bytes / d.total_bytes) : 0;
 	const x = (p) => (p * 100).toFixed(2);
@@ -70,7 +70,7 @@ function disk(d) {
 			svg("rect", { class: "all", width: 100, height: 4 }), svg("rect", { class: "used", width: x(part), height: 4 }), svg("rect", { class: "ours", width: x(ours), height: 4 })),
 		h("p", {}, h("strong", {}, bytes(d.free_bytes)), ` free of ${bytes(d.total_bytes)}`),
 		low ? h("p", { class: "warning" }, icon("away"), `Only ${Math.round(100 * (1 - part))} % is free. 'colconvctl purge' removes old artifacts.`) : "",
-		h("p", { class: "dim" }, `${plural(d.artifacts, "artifact")}: ${bytes(d.artifact_bytes)} · database: ${bytes(d.queue_bytes)}`),
+		h("p", { class: "dim" }, h("a", { href: "#/storage" }, d.artifacts ? `${plural(d.artifacts, "artifact")}: ${bytes(d.artifact_bytes)}` : "No artifacts"), ` · database: ${bytes(d.queue_bytes)}`),
 	];
 }
 
