@@ -1,5 +1,5 @@
 /*
- * Runs a harness without libFuzzer: every seed as it is, then random mutations of them.
+ * Runs a harness without libFuzzer: the empty input, every seed as it is, then random mutations of them.
  *
  *	fuzz_NAME [--runs N] [--seed N] FOLDER
  *
@@ -149,6 +149,7 @@ folder_run(const char *dir, uint64_t runs, struct err *e)
 	seeds = calloc((size_t)count + 1, sizeof(*seeds));
 	if (!seeds)
 		abort();
+	run_one((const uint8_t *)"", 0);
 	r = seeds_read(dir, names, count, seeds, e);
 	for (i = 0; i < count && r == 0; i++)
 		run_one(seeds[i].data, seeds[i].len);
