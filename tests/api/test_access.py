@@ -14,6 +14,7 @@ import threading
 
 import pytest
 from conftest import BUILD, LIMIT, SUCCESS, TOP, Daemon, wait_until
+from test_runners import children
 
 TOKENS = {"reader": ("read", "r" * 16), "ci": ("submit", "s" * 64), "root": ("admin", "~!#$%&'()*+,-./" + "a" * 241)}
 SCOPES = ["none", "read", "submit", "admin"]
@@ -418,9 +419,9 @@ def test_sockets_of_systemd(stopped):
     # The worker's environment does not have them: it would take them for its own.
     job = stopped.submit("stage resolve\nhang\n")
     stopped.wait_running(job)
-    children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(stopped.process.pid)], capture_output=True, text=True).stdout.split()
-    assert children
-    for child in children:
+    workers = children(stopped.process.pid)
+    assert workers
+    for child, _ in workers:
         with open(f"/proc/{child}/environ") as f:
             assert "LISTEN_FDS" not in f.read()
     assert unix_raw(path, b"GET /healthz HTTP/1.0\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.")

@@ -141,6 +141,9 @@ def test_refused_whole(target, name):
     assert len(found) <= 1 and (not found or 400 <= found[0] < 500 or found[0] == 505), back
 
 
+# libmicrohttpd 1.0 refuses a bare LF in a head that 0.9 still answers.
+BARE_LF = {200, 400}
+
 # What has an answer of its own, and after which nothing more is read.
 ENDED = {
     "chunked": (POST + CHUNKED + "\r\n2\r\n{}\r\n0\r\n\r\n", {400}),
@@ -170,10 +173,10 @@ ENDED = {
     "a length that bare CR hides": (GET + "X: a\rContent-Length: 2\r\n\r\n{}", {400}),
     "a length that bare LF hides": (GET + "X: a\nContent-Length: 2\r\n\r\n{}", {400}),
     "a length that bare LF hides, of as many bytes": (GET + "X:  a\nContent-Length: 2\r\n\r\n{}", {400}),
-    "a bare LF, and no request after it": (GET + "X:  a\nY: b\r\n\r\n", {200}),
+    "a bare LF, and no request after it": (GET + "X:  a\nY: b\r\n\r\n", BARE_LF),
     "a line without a name, and bare LFs": (GET + "X: a\nY: b\n:\n\r\n", {200, 400}),
-    "a bare LF after the first line": (GET.replace("\r\n", "\n", 1) + "X:  a\r\n\r\n", {200}),
-    "a bare LF at the end": (GET + "X:  a\r\n\n", {200}),
+    "a bare LF after the first line": (GET.replace("\r\n", "\n", 1) + "X:  a\r\n\r\n", BARE_LF),
+    "a bare LF at the end": (GET + "X:  a\r\n\n", BARE_LF),
     "a name without a space before its value": (GET + "X:a\r\nY:  b\r\n\r\n", {200}),
     "no name": (POST + ": 2\r\n\r\n{}", {400}),
     "NUL in value": (POST + "Content-Length: 2\0 \r\n\r\n{}", {400}),
@@ -225,7 +228,8 @@ def test_a_chunk_is_as_long_as_said(target, te):
 def test_an_odd_head_is_the_last(target, header):
     """If a byte cannot be assigned to a header, the request may be answered, but nothing after it is read."""
     back = attempt(target, GET + header + "\r\n\r\n" + smuggled(target))
-    assert answers(back) == [200], back
+    allowed = BARE_LF if "\n" in header else {200}
+    assert len(answers(back)) == 1 and set(answers(back)) <= allowed, back
     assert b"Connection: close" in back
 
 
