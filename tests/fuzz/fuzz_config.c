@@ -25,7 +25,7 @@ config_use(const struct model *m, const void *config)
 }
 
 static int
-config_read(const json_t *json, struct err *e)
+config_try(const json_t *json, struct err *e)
 {
 	struct model_found found;
 	const struct model *m;
@@ -56,7 +56,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (json_parse((const char *)data, len, "config.json", E_BAD_CHECKPOINT, &json, &e) == 0 &&
 	    json_is_object(json))
-		(void)config_read(json, &e);
+		(void)config_try(json, &e);
 	assert(e.code == 0 || ((e.code == E_BAD_CHECKPOINT || e.code == E_UNSUPPORTED_MODEL) && e.msg[0]));
 	return 0;
 }
