@@ -6,13 +6,13 @@ libclient_a_SOURCES = client/net/http.c client/net/interrupt.c client/net/sse.c 
 	client/cmd/job_options.c client/cmd/like.c client/cmd/listing.c client/cmd/mistyped.c client/cmd/option.c client/cmd/settings.c \
 	client/cmd/signature.c client/cmd/tree.c client/cmd/verify.c client/cmd/worker.c
 libclient_a_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"'
-CLIENT_LIBS = libclient.a libonnxread.a $(NET_LIBS) $(SPEC_LIBS)
+CLIENT_LIBS = libclient.a libonnxread.a libhub.a $(NET_LIBS) $(SPEC_LIBS)
 
 bin_PROGRAMS += colconvctl
 colconvctl_SOURCES = client/cmd/main.c client/cmd/cmd_api.c client/cmd/cmd_artifacts.c client/cmd/cmd_change.c \
 	client/cmd/cmd_complete.c client/cmd/cmd_config.c client/cmd/cmd_convert.c client/cmd/cmd_embed.c \
 	client/cmd/cmd_events.c client/cmd/cmd_fetch.c client/cmd/cmd_history.c client/cmd/cmd_inspect.c client/cmd/cmd_list.c \
-	client/cmd/cmd_logs.c client/cmd/cmd_models.c client/cmd/cmd_parity.c client/cmd/cmd_purge.c client/cmd/cmd_runners.c \
+	client/cmd/cmd_logs.c client/cmd/cmd_models.c client/cmd/cmd_parity.c client/cmd/cmd_purge.c client/cmd/cmd_push.c client/cmd/cmd_runners.c \
 	client/cmd/cmd_show.c client/cmd/cmd_sign.c client/cmd/cmd_status.c client/cmd/cmd_submit.c client/cmd/cmd_verify.c client/cmd/cmd_version.c client/cmd/cmd_watch.c
 colconvctl_LDADD = $(CLIENT_LIBS)
 

@@ -2,6 +2,7 @@
 
 #include <strings.h>
 
+#include "address.h"
 #include "base/fs.h"
 #include "base/str.h"
 #include "net/url.h"
@@ -193,4 +194,26 @@ hub_env_host_trusted(const struct hub_env *env, const char *host)
 			return true;
 	}
 	return false;
+}
+
+static bool
+of_a_proxy(const struct sockaddr *sa)
+{
+	static const char *const names[] = {"https_proxy", "HTTPS_PROXY", "http_proxy", "all_proxy",
+					    "ALL_PROXY"};
+	const char *proxy;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(names); i++) {
+		proxy = getenv(names[i]);
+		if (proxy && *proxy && address_is_of_proxy(sa, proxy))
+			return true;
+	}
+	return false;
+}
+
+bool
+hub_env_address_allowed(const struct hub_env *env, const char *host, const struct sockaddr *addr)
+{
+	return address_is_public(addr) || hub_env_host_trusted(env, host) || of_a_proxy(addr);
 }

@@ -20,6 +20,8 @@
 #ifndef HUB_ENV_H
 #define HUB_ENV_H
 
+#include <sys/socket.h>
+
 #include "base/err.h"
 
 struct hub_env {
@@ -40,5 +42,8 @@ void hub_env_release(struct hub_env *env);
 
 /* True when the operator allows this host to have a private address. */
 bool hub_env_host_trusted(const struct hub_env *env, const char *host);
+
+/* True for an address that `host` may have: a public one, a trusted host's, or that of the environment's proxy. */
+bool hub_env_address_allowed(const struct hub_env *env, const char *host, const struct sockaddr *addr);
 
 #endif

@@ -39,28 +39,12 @@ struct batch {
 /* ---- the request ---- */
 
 static bool
-of_a_proxy(const struct sockaddr *sa)
-{
-	static const char *const names[] = {"https_proxy", "HTTPS_PROXY", "http_proxy", "all_proxy",
-					    "ALL_PROXY"};
-	const char *proxy;
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(names); i++) {
-		proxy = getenv(names[i]);
-		if (proxy && *proxy && address_is_of_proxy(sa, proxy))
-			return true;
-	}
-	return false;
-}
-
-static bool
 address_allowed(void *ctx, const struct sockaddr *addr)
 {
 	const struct download *d = ctx;
 	const struct run *run = d->owner;
 
-	return address_is_public(addr) || hub_env_host_trusted(run->job->env, run->host) || of_a_proxy(addr);
+	return hub_env_address_allowed(run->job->env, run->host, addr);
 }
 
 static void

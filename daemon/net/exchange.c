@@ -24,10 +24,8 @@ static const struct {
 	{                                                                                                   \
 		name, offsetof(struct exchange_answer, field), sizeof(((struct exchange_answer *)0)->field) \
 	}
-	HEADER("location", location),
-	HEADER("content-range", content_range),
-	HEADER("x-error-code", error_code),
-	HEADER("x-error-message", error_message),
+	HEADER("location", location),       HEADER("content-range", content_range),   HEADER("etag", etag),
+	HEADER("x-error-code", error_code), HEADER("x-error-message", error_message),
 #undef HEADER
 };
 
@@ -129,6 +127,21 @@ on_body(char *data, size_t size, size_t n, void *ctx)
 	return x->sink_said ? 0 : len;
 }
 
+/* Sent bytes count as a sign of life, as received ones do. */
+static size_t
+on_source(char *data, size_t size, size_t n, void *ctx)
+{
+	struct exchange *x = ctx;
+	ssize_t len;
+
+	CHECK_OBJ(x, EXCHANGE_MAGIC);
+	len = x->source(x->ctx, data, size * n);
+	if (len < 0)
+		return CURL_READFUNC_ABORT;
+	bytes_heard(x, (size_t)len);
+	return (size_t)len;
+}
+
 /*
  * Checks the address that is about to be connected to, so that a later answer of the name server cannot
  * replace it.
@@ -189,6 +202,8 @@ connection_setup(struct exchange *x, const struct exchange_request *req)
 	(void)curl_easy_setopt(x->easy, CURLOPT_UNIX_SOCKET_PATH, req->unix_socket);
 	if (req->no_proxy)
 		(void)curl_easy_setopt(x->easy, CURLOPT_PROXY, "");
+	if (req->fresh)
+		(void)curl_easy_setopt(x->easy, CURLOPT_FRESH_CONNECT, 1l);
 	if (req->cert_file)
 		(void)curl_easy_setopt(x->easy, CURLOPT_CAINFO, req->cert_file);
 	if (req->allow) {
@@ -215,6 +230,12 @@ request_setup(struct exchange *x, const struct exchange_request *req)
 		(void)curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, req->body ? req->body : "");
 	else if (req->method && !str_eq(req->method, "GET"))
 		(void)curl_easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, req->method);
+	if (req->source) {
+		(void)curl_easy_setopt(x->easy, CURLOPT_UPLOAD, 1l);
+		(void)curl_easy_setopt(x->easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)req->source_len);
+		(void)curl_easy_setopt(x->easy, CURLOPT_READFUNCTION, on_source);
+		(void)curl_easy_setopt(x->easy, CURLOPT_READDATA, x);
+	}
 	if (req->from) {
 		(void)snprintf(range, sizeof(range), "%" PRIu64 "-", req->from);
 		(void)curl_easy_setopt(x->easy, CURLOPT_RANGE, range);
@@ -235,6 +256,7 @@ exchange_start(struct exchange *x, struct wire *w, const struct exchange_request
 	CHECK_OBJ(x, EXCHANGE_MAGIC);
 	assert(!x->wire);
 	static_assert(sizeof(x->words) >= CURL_ERROR_SIZE, "libcurl writes so much");
+	x->source = req->source;
 	x->allow = req->allow;
 	x->silence_ms = req->silence_ms;
 	x->stream = req->stream;

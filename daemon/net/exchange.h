@@ -25,6 +25,9 @@
  */
 typedef int exchange_sink_fn(void *ctx, uint64_t offset, const void *data, size_t len, struct err *e);
 
+/* Gives the next bytes of an upload, at most `len`: their count, or -1 to break off. */
+typedef ssize_t exchange_source_fn(void *ctx, void *data, size_t len);
+
 /* Returns whether this address, which the host's name was just resolved to, may be connected to. */
 typedef bool exchange_allow_fn(void *ctx, const struct sockaddr *addr);
 
@@ -33,12 +36,15 @@ struct exchange_request {
 	const char *method;                    /* NULL: GET */
 	const char *unix_socket;               /* connect to this path, not to the URL's host; NULL: no */
 	const char *body;                      /* of a POST, kept by the owner until the end; NULL: none */
+	exchange_source_fn *source;            /* the body of a PUT; NULL: none */
+	uint64_t source_len;                   /* its bytes */
 	const char *headers[EXCHANGE_HEADERS]; /* whole lines, NULL for none; copied */
 	const char *cert_file;                 /* trust these certificates; NULL: the system's */
 	uint64_t from;                         /* first byte wanted; a server may ignore it and begin at 0 */
 	int64_t connect_ms;
 	int64_t silence_ms;
-	bool stream;              /* may be slow for ever, as a stream of events is */
+	bool stream; /* may be slow for ever, as a stream of events is */
+	bool fresh;  /* on a new connection: on a used one that broke, libcurl repeats a request by itself */
 	bool no_proxy;            /* ignore the environment's proxies */
 	exchange_allow_fn *allow; /* NULL: any address */
 };
@@ -49,6 +55,7 @@ struct exchange_answer {
 	int64_t length;        /* of the body, by its Content-Length; -1: not given */
 	char location[8192];
 	char content_range[64];
+	char etag[128];
 	char error_code[32];    /* X-Error-Code, as the Hub sends it */
 	char error_message[64]; /* X-Error-Message */
 };
@@ -62,8 +69,9 @@ struct exchange {
 	void *easy;                 /* libcurl's handle */
 	void *headers;              /* libcurl's list */
 	exchange_sink_fn *sink;
+	exchange_source_fn *source;
 	exchange_allow_fn *allow;
-	void *ctx; /* for both callbacks */
+	void *ctx; /* for the callbacks */
 	int64_t silence_ms;
 	bool stream;
 	int64_t heard_ms;  /* time of the last byte, or of the start; as loop_now_ms() */

@@ -7,8 +7,18 @@
                                                       a large one (LFS) after a redirect to the CDN
   GET  /cdn/SHA256?sig=...                            bytes, with Range
 
+and those of an upload:
+
+  POST /api/repos/create                              409 when it exists
+  POST /api/models/REPO/preupload/REV                 how to upload which file, and the hash of the one that is there
+  POST /REPO.git/info/lfs/objects/batch               where to put a large file: in one piece, or in parts of hub.part_size
+  PUT  /store/SHA256[?part=N]                         its bytes, or those of a part
+  POST /store/SHA256, /api/verify/SHA256              all parts are there; the file is right
+  POST /api/models/REPO/commit/REV                    the new files, as JSON lines
+
 By hand: fake_hub.py OWNER/NAME=FOLDER... serves folders until it is interrupted.
 """
+import base64
 import hashlib
 import http.server
 import json
@@ -30,9 +40,9 @@ def git_hash(data):
 
 
 class File:
-    def __init__(self, name, data):
+    def __init__(self, name, data, lfs=None):
         self.name, self.data = name, data
-        self.lfs = name.endswith(LFS)
+        self.lfs = name.endswith(LFS) if lfs is None else lfs
         self.sha256 = hashlib.sha256(data).hexdigest()
         self.oid = git_hash(data)
         self.etag = self.sha256 if self.lfs else self.oid
@@ -43,9 +53,13 @@ class Repo:
 
     def __init__(self, files, revisions=("main",), token=None, gated=False):
         self.files = {name: File(name, data) for name, data in files.items()}
-        self.commit = hashlib.sha1("".join(f.oid for f in self.files.values()).encode()).hexdigest()
+        self.summaries = []
+        self.commit_name()
         self.revisions = revisions
         self.token, self.gated = token, gated
+
+    def commit_name(self):
+        self.commit = hashlib.sha1("".join(f.name + f.oid for f in self.files.values()).encode()).hexdigest()
 
     def has(self, revision):
         return revision == self.commit or revision in self.revisions
@@ -63,6 +77,9 @@ class FakeHub:
         self.repos, self.renamed, self.faults = {}, {}, []
         self.cdn = ""           # prefix of the CDN's addresses; "": this very server
         self.tokens = set()     # all that are valid
+        self.readers = set()    # those of them that may not write
+        self.store, self.parts = {}, {}  # uploaded: SHA-256 -> bytes; (SHA-256, part) -> bytes
+        self.part_size = 1 << 30
         self.requests = []      # (method, path, headers, status)
         self.served = []        # (path, from, to): bytes of files that went out
         self.released = threading.Event()
@@ -134,6 +151,113 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.route()
+
+    def do_POST(self):
+        self.write()
+
+    def do_PUT(self):
+        self.write()
+
+    # ---- uploads ----
+
+    def write(self):
+        fault = self.hub.fault_of(self.path)
+        if "drop" in fault:
+            self.rfile.read(fault["drop"])
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+            return None
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if "status" in fault:
+            return self.send(fault["status"], fault.get("body", b""), **fault.get("headers", {}))
+        url = urllib.parse.urlsplit(self.path)
+        m = re.fullmatch(r"/store/([0-9a-f]{64})", url.path)
+        if m:
+            return self.stored(m[1], urllib.parse.parse_qs(url.query).get("part"), body)
+        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        if token not in self.hub.tokens:
+            return self.send(401, b"", **{"X-Error-Message": "Invalid credentials in Authorization header"})
+        if token in self.hub.readers:
+            return self.error(403, "", "You need a token with write permission")
+        for pattern, then in ((r"/api/repos/create", self.create), (r"/api/verify/([0-9a-f]{64})", self.verified),
+                              (r"/api/models/([^/]+/[^/]+)/preupload/main", self.preupload),
+                              (r"/([^/]+/[^/]+)\.git/info/lfs/objects/batch", self.batch),
+                              (r"/api/models/([^/]+/[^/]+)/commit/main", self.commit)):
+            m = re.fullmatch(pattern, url.path)
+            if m and self.command == "POST":
+                if then in (self.preupload, self.batch, self.commit) and m[1] not in self.hub.repos:
+                    return self.error(404, "RepoNotFound", "Repository not found")
+                return then(*m.groups(), body)
+        return self.send(404, b"Not found")
+
+    def create(self, body):
+        what = json.loads(body)
+        name = f"{what['organization']}/{what['name']}"
+        if name in self.hub.repos:
+            return self.error(409, "", "You already created this model repo")
+        token = self.headers["Authorization"].removeprefix("Bearer ")
+        self.hub.add(name, {".gitattributes": b"*.onnx filter=lfs"}, token=token if what["visibility"] == "private" else None)
+        return self.send_json({"url": f"{self.hub.url}/{name}"})
+
+    def preupload(self, name, body):
+        rows = []
+        for f in json.loads(body)["files"]:
+            assert len(base64.b64decode(f["sample"], validate=True)) == min(f["size"], 512)
+            old = self.hub.repos[name].files.get(f["path"])
+            lfs = f["path"].endswith((".onnx", "onnx_data", *LFS)) or f["size"] > 10_000_000
+            rows.append({"path": f["path"], "uploadMode": "lfs" if lfs else "regular",
+                         "shouldIgnore": f["path"].endswith(".ignored"), "oid": old and old.etag})
+        self.send_json({"files": rows})
+
+    def batch(self, name, body):
+        objects = []
+        for o in json.loads(body)["objects"]:
+            oid, size = o["oid"], o["size"]
+            address = f"{self.hub.url}/store/{oid}"
+            header = {}
+            if size > self.hub.part_size:
+                header["chunk_size"] = str(self.hub.part_size)
+                for n in range(-(-size // self.hub.part_size)):
+                    header[str(n + 1)] = f"{address}?part={n + 1}"
+            actions = {"upload": {"href": address, "header": header}, "verify": {"href": f"{self.hub.url}/api/verify/{oid}"}}
+            objects.append(o if oid in self.hub.store else {**o, "actions": actions})
+        self.send_json({"transfer": "basic", "objects": objects})
+
+    def stored(self, oid, part, body):
+        if self.command == "PUT" and part:
+            self.hub.parts[oid, int(part[0])] = body
+            return self.send(200, b"", ETag=f'"{git_hash(body)}"')
+        if self.command == "POST":
+            rows = json.loads(body)["parts"]
+            data = [self.hub.parts[oid, row["partNumber"]] for row in rows]
+            assert [row["etag"] for row in rows] == [f'"{git_hash(d)}"' for d in data]
+            body = b"".join(data)
+        if hashlib.sha256(body).hexdigest() != oid:
+            return self.send(400, b"BadDigest")
+        self.hub.store[oid] = body
+        return self.send(200, b"{}")
+
+    def verified(self, oid, body):
+        what = json.loads(body)
+        good = what["oid"] == oid and len(self.hub.store.get(oid, b"")) == what["size"]
+        self.send(200 if good else 404, b"{}")
+
+    def commit(self, name, body):
+        repo = self.hub.repos[name]
+        lines = [json.loads(line) for line in body.decode().splitlines()]
+        assert lines[0]["key"] == "header" and self.headers["Content-Type"] == "application/x-ndjson"
+        for line in lines[1:]:
+            what = line["value"]
+            if line["key"] == "lfsFile":
+                repo.files[what["path"]] = File(what["path"], self.hub.store[what["oid"]], lfs=True)
+            else:
+                repo.files[what["path"]] = File(what["path"], base64.b64decode(what["content"], validate=True), lfs=False)
+        repo.summaries.append(lines[0]["value"]["summary"])
+        repo.commit_name()
+        self.send_json({"success": True, "commitOid": repo.commit, "commitUrl": f"{self.hub.url}/{name}/commit/{repo.commit}",
+                        "hookOutput": ""})
+
+    # ---- downloads ----
 
     def route(self):
         fault = self.hub.fault_of(self.path)

@@ -12,7 +12,7 @@ from stub import MODELS, PURGED, RUNNERS, STATUS, Stub, job
 
 COMMANDS = [
     "submit", "list", "show", "watch", "wait", "logs", "history", "cancel", "retry", "delete", "fetch", "parity",
-    "artifacts", "purge", "inspect", "sign", "embed", "rank", "verify", "convert", "status", "runners", "models", "events", "api", "config", "version",
+    "artifacts", "purge", "inspect", "sign", "push", "embed", "rank", "verify", "convert", "status", "runners", "models", "events", "api", "config", "version",
     "help"]
 
 

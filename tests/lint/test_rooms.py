@@ -42,7 +42,7 @@ ARROWS = {
     "service": ["artifact", "base", "http/api", "http/core", "http/live", "proto", "queue", "runner", "spec"],
     "client/net": ["base", "net"],
     "client/show": ["base"],
-    "client/cmd": ["base", "client/net", "client/show", "net", "onnx", "proto", "spec"],
+    "client/cmd": ["base", "client/net", "client/show", "hub", "net", "onnx", "proto", "spec"],
     "proto": [],
 }
 
