@@ -1,0 +1,87 @@
+"""
+What the vision tower gives: the first layer's input holds it in the places of the image tokens, and the words' rows elsewhere.
+
+The embeddings alone would hide a small fault there behind the decoder's norms. A graph for images has no such output, so that
+the test adds one to its file.
+"""
+import array
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+import tensors
+
+HERE = pathlib.Path(__file__).parent
+BUILD = pathlib.Path(os.environ.get("COLCONV_BUILD", HERE.parent.parent))
+MAX_ABS = 1e-4  # the rows are not unit vectors
+FIRST_INPUT = "merge.out"
+FAMILIES = ["colqwen2-tiny", "colqwen2_5-tiny", "colqwen3-tiny", "colqwen3-tiny-ops", "colqwen3-tiny-nemotron", "colpali-tiny",
+            "colmodernvbert-tiny", "bimodernvbert-tiny", "colidefics3-tiny", "colgemma3-tiny", "biqwen2-tiny"]
+
+
+def field(number, content):
+    """A field of a protobuf message that holds another message, or a string, of less than 128 bytes."""
+    assert len(content) < 128
+    return bytes([number << 3 | 2, len(content)]) + content
+
+
+def add_output(path, name):
+    """Appends a model that has a graph with this output alone: protobuf joins the two, and their lists of outputs."""
+    float_tensor = field(1, b"\x08\x01")
+    value = field(1, name.encode()) + field(2, float_tensor)
+    with path.open("ab") as file:
+        file.write(field(7, field(12, value)))
+
+
+def numbers(tensor, code):
+    return array.array(code, tensor[2])
+
+
+def first_input(words, scale, case, image_token):
+    """The rows of the words, by id, and in the places of the image tokens those of the tower, in order."""
+    width = words[1][1]
+    table, features = numbers(words, "f"), numbers(case["mid.image_features"], "f")
+    rows, taken = array.array("f"), 0
+    for token in numbers(case["in.input_ids"], "q"):
+        if token == image_token:
+            rows += features[taken:taken + width]
+            taken += width
+        else:
+            rows += array.array("f", [scale * x for x in table[token * width:(token + 1) * width]])
+    assert taken == len(features)
+    return "F32", case["in.input_ids"][1] + [width], rows.tobytes()
+
+
+def describe(checkpoint):
+    """The table of words, what multiplies its rows, and the id of the image token."""
+    config = json.loads((checkpoint / "config.json").read_text())
+    config = config.get("vlm_config", config)
+    weights = tensors.read(checkpoint / "model.safetensors")
+    (words,) = (x for name, x in weights.items() if name.endswith(("embed_tokens.weight", "tok_embeddings.weight")))
+    gemma = config["text_config"]["model_type"].startswith("gemma")
+    return words, words[1][1] ** 0.5 if gemma else 1, config.get("image_token_id", config.get("image_token_index"))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_image_features(name, tmp_path):
+    made = subprocess.run([BUILD / "colconvctl", "convert", HERE / name, "-o", tmp_path / "out", "--variants", "image", "--no-parity"],
+                          capture_output=True, text=True, timeout=100)
+    assert made.returncode == 0, made.stderr
+    add_output(tmp_path / "out/image.onnx", FIRST_INPUT)
+    facts = describe(HERE / name)
+    cases = []
+    for path in sorted((HERE / name).glob("case-image-*.safetensors")):
+        case = tensors.read(path)
+        cases.append(tmp_path / path.name)
+        tensors.write(cases[-1], {**case, "out.first_input": first_input(*facts[:2], case, facts[2])})
+    assert cases
+
+    done = subprocess.run([BUILD / "colconv-parity", f"--model=image={tmp_path / 'out/image.onnx'}", "--expect", "first_input",
+                           "--result", FIRST_INPUT, "--max-abs", str(MAX_ABS), "--json", *[f"--case={case}" for case in cases]],
+                          capture_output=True, text=True, timeout=100)
+
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert {pathlib.Path(run["file"]) for run in json.loads(done.stdout)["cases"]} == set(cases)
