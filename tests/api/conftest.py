@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -198,6 +199,10 @@ class Daemon:
         folder = pathlib.Path(tempfile.mkdtemp(dir=self.models))
         (folder / "script").write_text(script)
         return str(folder)
+
+    def wait_log(self, pattern):
+        """A line may be written before an answer and read after it, so wait for it. `pattern` is a regular expression."""
+        wait_until(f"no line of the log has '{pattern}'", lambda: any(re.search(pattern, line) for line in self.log))
 
     def submit(self, script=SUCCESS, **fields):
         answer = self.post("/v1/jobs", {"model": self.model(script), **fields})

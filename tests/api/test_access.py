@@ -303,7 +303,7 @@ def test_a_submit_token_needs_roots(tmp_path, stopped):
     stopped.process.send_signal(signal.SIGHUP)
 
     wait_until("the reload is refused", lambda: any("stay as they are" in line for line in stopped.log))
-    assert any("scope submit needs the setting roots" in line for line in stopped.log)
+    stopped.wait_log("scope submit needs the setting roots")
     post = ("POST", "/v1/jobs", json.dumps({"model": "/nowhere"}))
     assert stopped.request(*post, {"Authorization": f"Bearer {'s' * 32}"}).status == 401
     assert stopped.request("GET", PROTECTED, None, {"Authorization": f"Bearer {'r' * 32}"}).status == 200

@@ -67,7 +67,8 @@ def test_a_request_that_trickles_in(stopped, request_):
     stopped.start("--connection-idle", "1", "--request-timeout", "1")
     with connect(stopped) as s:
         back, seconds, pause = trickle(s, request_)
-    assert seconds > 1.5 or pause > 1
+    # libmicrohttpd 1.0 refuses many empty lines at once.
+    assert seconds > 1.5 or pause > 1 or request_.startswith(b"\r\n")
     assert back in (b"", b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
     assert stopped.get("/healthz").status == 200
 

@@ -62,7 +62,7 @@ def test_reload_of_limits_and_roots(stopped):
     assert (refused.status, refused.json["field"]) == (403, "model")
     assert stopped.wait_end(stopped.submit())["state"] == "done"
     logged(stopped, "POST '/v1/jobs' 403 ")
-    assert [line for line in stopped.log if "body_max is changed" in line]
+    stopped.wait_log("body_max is changed")
     reload(stopped, "")
     assert stopped.post("/v1/jobs", {"model": "/" + "m" * 2000}).status == 202
 

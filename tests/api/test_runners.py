@@ -54,7 +54,7 @@ def test_what_escapes_is_gone_before_the_slot_is_free(stopped, tmp_path, way):
     assert "killed" not in (stopped.job(job)["message"] or "")
     tried(stopped, crash)
     assert not alive(pid_of(tmp_path / "second"))
-    assert any("1 processes that the worker left are killed" in line for line in stopped.log)
+    stopped.wait_log("1 processes that the worker left are killed")
 
 
 @pytest.mark.parametrize("end", ["cancel", "timeout"])
@@ -104,7 +104,7 @@ def test_a_dead_daemon_s_workers_are_ended_by_the_next(stopped, tmp_path):
     stopped.start()
     assert not alive(pid)
     # The worker dies with its daemon, and may be at it still.
-    assert any(re.search("killed [12] processes that workers of the previous daemon left", line) for line in stopped.log)
+    stopped.wait_log("killed [12] processes that workers of the previous daemon left")
     assert stopped.wait_end(job)["state"] == "done"
 
 
@@ -164,7 +164,7 @@ def test_runner_of_a_running_job(stopped, tmp_path):
 def test_a_worker_goes_before_others_when_memory_runs_out(stopped):
     stopped.start()
     stopped.wait_end(stopped.submit("log_file /proc/self/oom_score_adj\n" + SUCCESS))
-    assert any("oom_score_adj: 500" in line for line in stopped.log)
+    stopped.wait_log("oom_score_adj: 500")
 
 
 @pytest.fixture
@@ -312,9 +312,9 @@ def attempts(daemon):
 def test_an_attempt_has_a_control_group(delegated, tmp_path):
     """The group kills even a process that hides, and is removed before the slot becomes free."""
     delegated.start_there("--worker-memory-max", "1000000000")
-    assert any(f"control groups in '{delegated.group}'" in line for line in delegated.log)
+    delegated.wait_log(f"control groups in '{delegated.group}'")
     if "memory" not in (delegated.group / "cgroup.controllers").read_text():
-        assert any("worker_memory_max has no effect" in line for line in delegated.log)
+        delegated.wait_log("worker_memory_max has no effect")
     job = delegated.submit(f"leave_bare {tmp_path}/bare\nlog_file /proc/self/cgroup\ntouch {tmp_path}/ready\n"
                            f"wait_for {tmp_path}/go\n" + SUCCESS)
     wait_until("it runs", (tmp_path / "ready").exists)
@@ -339,8 +339,8 @@ def test_control_groups_of_a_dead_daemon_are_ended(delegated, tmp_path):
 
 def test_no_control_group_is_told(stopped):
     stopped.start("--worker-memory-max", "1000000000")
-    assert any("workers get no control groups: no control group is delegated" in line for line in stopped.log)
-    assert any("worker_memory_max has no effect" in line for line in stopped.log)
+    stopped.wait_log("workers get no control groups: no control group is delegated")
+    stopped.wait_log("worker_memory_max has no effect")
 
 
 GPUS = ["GPU-8f6b2c1e-0000-4d6e-9c11-000000000001", "GPU-8f6b2c1e-0000-4d6e-9c11-000000000002"]
@@ -363,7 +363,7 @@ def test_a_slot_for_each_gpu(gpus, tmp_path):
     (tmp_path / "go").touch()
     assert {gpus.wait_end(job)["state"] for job in jobs} == {"done"}
     for uuid in GPUS:
-        assert any(f"CUDA_VISIBLE_DEVICES={uuid}" in line for line in gpus.log)
+        gpus.wait_log(f"CUDA_VISIBLE_DEVICES={uuid}")
 
 
 @pytest.mark.parametrize("fake, words", [

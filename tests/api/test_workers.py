@@ -146,15 +146,15 @@ def test_runner_sets_prefix_and_environment(stopped):
     stopped.start()
     job = stopped.submit("log_env COLCONV_TEST\nlog_env COLCONV_MORE\n" + SUCCESS)
     assert stopped.wait_end(job)["state"] == "done"
-    assert any("COLCONV_TEST=zero" in line for line in stopped.log)
-    assert any("COLCONV_MORE=one" in line for line in stopped.log)
-    assert any("running on 'gpu0'" in line for line in stopped.log)
+    stopped.wait_log("COLCONV_TEST=zero")
+    stopped.wait_log("COLCONV_MORE=one")
+    stopped.wait_log("running on 'gpu0'")
 
 
 def test_a_worker_gets_no_secret_of_the_daemon(stopped, monkeypatch, tmp_path):
-    (tmp_path / "hf_token").write_text("hf_secret")
-    secrets = {"HF_TOKEN": "hf_secret", "CREDENTIALS_DIRECTORY": str(tmp_path), "COLCONV_TOKEN": "secret", "AWS_SECRET_ACCESS_KEY": "secret",
-               "PATHOLOGY": "secret"}
+    (tmp_path / "hf_token").write_text("hf_hidden")
+    secrets = {"HF_TOKEN": "hf_hidden", "CREDENTIALS_DIRECTORY": str(tmp_path), "COLCONV_TOKEN": "hidden", "AWS_SECRET_ACCESS_KEY": "hidden",
+               "PATHOLOGY": "hidden"}
     for name, value in secrets.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
@@ -165,7 +165,7 @@ def test_a_worker_gets_no_secret_of_the_daemon(stopped, monkeypatch, tmp_path):
     for name in secrets:
         assert f"{name}=\n" in said, name
     assert "OMP_NUM_THREADS=3" in said and f"PATH={os.environ['PATH']}" in said
-    assert "secret" not in said
+    assert "hidden" not in said  # the path of the model has the name of this test
 
 
 def test_the_manual_names_each_variable_of_a_worker():
