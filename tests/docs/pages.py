@@ -6,7 +6,7 @@ import re
 SOURCE = pathlib.Path(os.environ.get("COLCONV_SOURCE", pathlib.Path(__file__).resolve().parents[2]))
 
 # A reader on the web finds these first, in this order.
-TOP = ("README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "HACKING.md")
+TOP = ("README.md", "GUARANTEES.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "HACKING.md")
 
 # The first line of a block, as "```sh run": the language, then what the tests do with the block (test_docs.py).
 FENCE = re.compile(r"^( *)```(.*)$")

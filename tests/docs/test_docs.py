@@ -256,3 +256,16 @@ def test_remedies_are_sentences():
     for code in codes.codes():
         assert code.remedy and not code.remedy.endswith(".") and "%" not in code.remedy and " ID'" not in code.remedy, code.name
         assert set(re.findall(r"{\w*}", code.remedy)) <= {"{id}", "{command}"}, code.name
+
+
+def test_every_guarantee_names_tests_that_exist():
+    named = re.findall(r"`((?:tests/\w+/)?test_\w+(?:\.py|\.c)?)(?:::(\w+))?`", text_of("GUARANTEES.md"))
+    assert len(named) > 25
+    texts = {path.name: path.read_text() for path in (SOURCE / "tests").glob("*/test_*") if path.suffix in (".py", ".c")}
+    for path, function in named:
+        name = os.path.basename(path)
+        if "." in name:
+            assert name in texts and ("/" not in path or (SOURCE / path).exists()), path
+        else:
+            function = name
+        assert not function or any(f"{function}(" in text for text in texts.values()), function
