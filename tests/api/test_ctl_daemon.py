@@ -85,5 +85,7 @@ def test_tokens(stopped, tmp_path):
     assert ctl("read-read-read-read", "submit", model).returncode == 4
     assert ctl("submit-submit-submit", "submit", model, "--wait").returncode == 0
     assert ctl("read-read-read-read", "list", "--owner", "bob", "-o", "name").stdout == "1\n"
-    assert ctl("submit-submit-submit", "delete", 1).returncode == 4
-    assert ctl("admin-admin-admin", "delete", 1).returncode == 0
+    assert ctl("admin-admin-admin", "submit", model, "--wait").returncode == 0
+    assert ctl("submit-submit-submit", "delete", 2).returncode == 4  # another's job
+    assert ctl("submit-submit-submit", "delete", 1).returncode == 0
+    assert ctl("admin-admin-admin", "delete", 2).returncode == 0

@@ -40,6 +40,8 @@ def fill(daemon):
 
 
 def lines(daemon, words):
+    """The lines of the log with these words. Waits for the first one: it may be read after an answer that came later."""
+    daemon.wait_log(re.escape(words))
     return [line for line in daemon.log if words in line]
 
 
@@ -56,7 +58,7 @@ def test_starts_on_a_full_disk_and_purges(disk):
     assert [j["id"] for j in disk.get("/v1/jobs").json["jobs"]] == jobs[::-1]
     assert disk.get("/readyz").status == 503
     assert disk.post("/v1/jobs", {"model": "/m"}).status == 507
-    wait_until("it says what to do", lambda: lines(disk, "Remove artifacts (colconvctl purge)"))
+    assert lines(disk, "Remove artifacts (colconvctl purge)")
     purged = disk.post("/v1/purge", {"keep_artifacts": 1})
     assert (purged.status, purged.json["artifacts"]) == (200, jobs[:2])
     assert disk.get(f"/v1/jobs/{jobs[2]}/files/text.onnx").status == 200
@@ -119,7 +121,7 @@ def test_a_full_disk_makes_an_ended_attempt_warn_once(disk):
         pass  # until the queue's own files have no room left either
     go.touch()
 
-    wait_until("the end cannot be recorded", lambda: lines(disk, f"job={job} try=1: "))
+    assert lines(disk, f"job={job} try=1: ")
     time.sleep(7)  # longer than the pause before the next try
     assert disk.job(job)["state"] == "running"
     assert len(lines(disk, f"job={job} try=1: ")) == 1
@@ -140,7 +142,7 @@ def test_a_port_file_without_room_is_only_a_warning(disk):
     disk.reader = threading.Thread(target=disk.read_log, args=(disk.process.stderr,))
     disk.reader.start()
 
-    wait_until("it warns", lambda: [line for line in lines(disk, "/port.tmp") if line.endswith(", ignoring")])
+    disk.wait_log("/port.tmp.*, ignoring$")
     disk.port = int(re.findall(r"listening on .* port (\d+)", "\n".join(disk.log))[-1])
     assert disk.get("/healthz").status == 200
     assert not disk.port_file.exists()

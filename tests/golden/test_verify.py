@@ -84,9 +84,9 @@ def test_wrong_for_pages(tmp_path):
     assert verify(out)[0] == 0    # the manifest says that it was asked for
     status, report = verify(foreign(out))
     assert status == 10 and not report["passed"]
-    assert ("image-mixed", "image") in failed(report) and {model for _, model in failed(report)} == {"image"}
+    assert ("image-several", "image") in failed(report) and {model for _, model in failed(report)} == {"image"}
     done = ctl("verify", out, "--checkpoint", TINY)
-    row = next(line for line in done.stdout.splitlines() if line.startswith("image-mixed"))
+    row = next(line for line in done.stdout.splitlines() if line.startswith("image-several"))
     assert done.returncode == 10 and row.endswith("FAILED") and done.stdout.splitlines()[-1].startswith("FAILED: limits are")
 
 
