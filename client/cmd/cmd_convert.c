@@ -184,7 +184,6 @@ convert(struct cli *c, const struct convert *v, struct err *e)
 	_cleanup_(spec_release) struct spec spec = SPEC_INIT;
 	_cleanup_(interrupt_close) struct interrupt stop = INTERRUPT_INIT;
 	char field[SPEC_FIELD_LEN];
-	sigset_t signals;
 	int r;
 
 	r = dir_check(v, e);
@@ -192,11 +191,7 @@ convert(struct cli *c, const struct convert *v, struct err *e)
 		r = spec_from_json(v->json, &spec, field, e);
 	if (r < 0)
 		return r;
-	(void)sigemptyset(&signals);
-	(void)sigaddset(&signals, SIGINT);
-	(void)sigaddset(&signals, SIGTERM);
-	(void)sigaddset(&signals, SIGHUP);
-	r = interrupt_open(&stop, &signals, e);
+	r = interrupt_open(&stop, INTERRUPT_EVERY, e);
 	return r < 0 ? r : convert_staged(c, v, &spec, &stop, e);
 }
 

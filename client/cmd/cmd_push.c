@@ -55,12 +55,9 @@ static int
 push_run(struct pushing *p, struct push *push, char **ret, struct err *e)
 {
 	_cleanup_(interrupt_close) struct interrupt stop = INTERRUPT_INIT;
-	sigset_t signals;
 	int r;
 
-	(void)sigemptyset(&signals);
-	(void)sigaddset(&signals, SIGINT);
-	r = interrupt_open(&stop, &signals, e);
+	r = interrupt_open(&stop, INTERRUPT_CTRL_C, e);
 	if (r < 0)
 		return r;
 	push->fd_stop = stop.fd;

@@ -112,7 +112,6 @@ cases_make(struct verify *v, struct err *e)
 	json_auto_t *result = NULL;
 	struct worker_options o = {
 		.out_dir = v->work, .stop = &stop, .bar = &v->bar, .cases_only = true, .log = v->log};
-	sigset_t signals;
 	int r = job_make(v, &spec, e);
 
 	if (r == 0)
@@ -120,11 +119,7 @@ cases_make(struct verify *v, struct err *e)
 	if (r < 0)
 		return r;
 	o.program = v->program ? v->program : sibling;
-	(void)sigemptyset(&signals);
-	(void)sigaddset(&signals, SIGINT);
-	(void)sigaddset(&signals, SIGTERM);
-	(void)sigaddset(&signals, SIGHUP);
-	r = interrupt_open(&stop, &signals, e);
+	r = interrupt_open(&stop, INTERRUPT_EVERY, e);
 	if (r == 0)
 		r = worker_run(&o, &spec, &result, e);
 	return r > 0 ? e->code : r;

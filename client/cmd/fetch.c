@@ -188,12 +188,9 @@ fetch_run(struct fetch *all, struct err *e)
 		.tries_max = TRIES_MAX,
 		.retry_ms = RETRY_MS,
 	};
-	sigset_t signals;
 	int r;
 
-	(void)sigemptyset(&signals);
-	(void)sigaddset(&signals, SIGINT);
-	r = interrupt_open(&stop, &signals, e);
+	r = interrupt_open(&stop, INTERRUPT_CTRL_C, e);
 	if (r < 0)
 		return r;
 	http_stop_on(all->http, stop.fd);

@@ -384,7 +384,6 @@ follow(struct cli *c, const struct follow_options *o, const uint64_t *ids, size_
 	_cleanup_(interrupt_close) struct interrupt stop = INTERRUPT_INIT;
 	_cleanup_free_ struct followed *jobs = calloc(n, sizeof(*jobs));
 	struct follow all = {.c = c, .options = o, .jobs = jobs, .n = n};
-	sigset_t signals;
 	size_t i;
 	int r;
 
@@ -395,9 +394,7 @@ follow(struct cli *c, const struct follow_options *o, const uint64_t *ids, size_
 	all.deadline_ms = o->timeout_s ? loop_now_ms() + (int64_t)MIN(o->timeout_s, 1u << 30) * 1000 : 0;
 	for (i = 0; i < n; i++)
 		followed_init(&jobs[i], &all, ids[i]);
-	(void)sigemptyset(&signals);
-	(void)sigaddset(&signals, SIGINT);
-	r = interrupt_open(&stop, &signals, e);
+	r = interrupt_open(&stop, INTERRUPT_CTRL_C, e);
 	if (r == 0)
 		r = follow_run(&all, &stop, e);
 	for (i = 0; r == 0 && i < n; i++)

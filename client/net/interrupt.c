@@ -4,11 +4,19 @@
 #include <sys/signalfd.h>
 
 int
-interrupt_open(struct interrupt *i, const sigset_t *signals, struct err *e)
+interrupt_open(struct interrupt *i, enum interrupt_by by, struct err *e)
 {
-	int fd = signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	sigset_t signals;
+	int fd;
 
-	if (fd < 0 || sigprocmask(SIG_BLOCK, signals, &i->before) < 0) {
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGINT);
+	if (by == INTERRUPT_EVERY) {
+		(void)sigaddset(&signals, SIGTERM);
+		(void)sigaddset(&signals, SIGHUP);
+	}
+	fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0 || sigprocmask(SIG_BLOCK, &signals, &i->before) < 0) {
 		closep(&fd);
 		return err_errno(e, E_IO, errno, "cannot wait for signals");
 	}
