@@ -116,6 +116,11 @@ cmd_logs(struct cli *c, int argc, char **argv, struct err *e)
 	r = cli_parse(c, rows, &argc, argv, e);
 	if (r <= 0)
 		return r;
+	if (c->json)
+		return err_set(e, E_USAGE,
+			       "a log is plain text and has no JSON form; 'colconvctl history %s --json' "
+			       "prints the events",
+			       argv[0]);
 	r = cli_id_parse(c, argv[0], &id, e);
 	if (r < 0)
 		return r;

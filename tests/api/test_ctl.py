@@ -85,6 +85,7 @@ def test_help_lists_the_commands():
     (["list", "--labels=x"], "unknown option '--labels=x'; did you mean '--label'?"),
     (["list", "-x"], "unknown option '-x';"),
     (["submit", "--file", "/no/such/file"], "cannot open '/no/such/file'"),
+    (["logs", "7", "--json"], "a log is plain text and has no JSON form"),
     (["convert", "/"], "convert needs --output DIR"),
     (["convert", "/", "-o", "x", "--dtype", "fp8"], "dtype must be"),
     (["list", "--server", "ftp://x"], "the server must be HOST:PORT, a URL http://HOST:PORT, or unix:/PATH, not 'ftp://x'"),
