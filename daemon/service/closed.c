@@ -5,8 +5,8 @@
 int
 closed_find(const char *state_dir, const char *tokens, struct closed *ret, struct err *e)
 {
-	static const char *const names[] = {"queue.db", "queue.db-wal", "queue.db-shm", "artifacts",
-					    "staging"};
+	static const char *const names[] = {"queue.db",  "queue.db-wal", "queue.db-shm",
+					    "artifacts", "staging",      "notified"};
 	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
 	bool failed = false;
 	size_t i;
