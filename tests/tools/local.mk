@@ -11,8 +11,14 @@ tests_tools_mkcheckpoint_SOURCES = tests/tools/mkcheckpoint.c tests/tools/mkchec
 	tests/tools/mkcheckpoint_colgemma3.c tests/tools/mkcheckpoint_colidefics3.c tests/tools/mkcheckpoint_colmodernvbert.c \
 	tests/tools/mkcheckpoint_colpali.c tests/tools/mkcheckpoint_config.c tests/tools/mkcheckpoint_fill.c tests/tools/mkcheckpoint_qwen.c \
 	tests/tools/mkcheckpoint_tensors.c
+tests_tools_mkcheckpoint_CPPFLAGS = $(AM_CPPFLAGS) -DEMBED_TOP='"$(top_srcdir)"'
 nodist_EXTRA_tests_tools_mkcheckpoint_SOURCES = dummy.cxx
 tests_tools_mkcheckpoint_LDADD = $(MODEL_LIBS) $(CHECKPOINT_LIBS) $(TORCH_LIBS) -lpthread
+
+# The assembler reads these files, which the compiler's lists of dependencies do not name.
+MKCHECKPOINT_SIZES = $(wildcard $(top_srcdir)/tests/tools/sizes/*.json)
+EXTRA_DIST += $(MKCHECKPOINT_SIZES)
+$(tests_tools_mkcheckpoint_OBJECTS): $(MKCHECKPOINT_SIZES)
 
 noinst_PROGRAMS += tests/tools/pymatch
 tests_tools_pymatch_SOURCES = tests/tools/pymatch.c

@@ -42,18 +42,31 @@ static const char usage[] =
 	"  --help           prints this\n"
 	"\n";
 
+/* The sizes of a family: {"tiny": {...}, ...} */
+static json_t *
+sizes_load(const struct mkc_arch *arch)
+{
+	json_t *sizes = json_loadb(arch->sizes, (size_t)(arch->sizes_end - arch->sizes), 0, NULL);
+
+	assert(sizes);
+	return sizes;
+}
+
 static int
 usage_print(void)
 {
 	const struct mkc_layout *l;
-	const struct mkc_size *s;
+	json_t *sizes, *params;
+	const char *name;
 	size_t i;
 
 	(void)fputs(usage, stdout);
 	for (i = 0; i < ARRAY_LEN(archs); i++) {
 		(void)printf("%s: sizes", archs[i]->name);
-		for (s = archs[i]->sizes; s->name; s++)
-			(void)printf(" %s", s->name);
+		sizes = sizes_load(archs[i]);
+		json_object_foreach(sizes, name, params)
+			(void)printf(" %s", name);
+		json_decref(sizes);
 		(void)printf("; layouts");
 		for (l = archs[i]->layouts; l->name; l++)
 			(void)printf(" %s", l->name);
@@ -64,7 +77,6 @@ usage_print(void)
 
 struct options {
 	const struct mkc_arch *arch;
-	const struct mkc_size *size;
 	const struct mkc_layout *layout;
 	enum elem dtype;
 	uint64_t shards;
@@ -123,8 +135,29 @@ dtype_from_str(const char *s, enum elem *ret, struct err *e)
 	return 0;
 }
 
+/* The hyper-parameters of a size; its dtype and shards hold where no option says otherwise. */
 static int
-arch_resolve(struct options *o, const char *arch, const char *size, const char *layout, struct err *e)
+size_load(struct options *o, const char *size, const char *dtype, struct err *e)
+{
+	json_auto_t *sizes = sizes_load(o->arch);
+	int r;
+
+	o->params = json_incref(json_object_get(sizes, size));
+	if (!o->params)
+		return err_set(e, E_USAGE, "%s has no size '%s'", o->arch->name, size);
+	if (!dtype)
+		dtype = json_string_value(json_object_get(o->params, "dtype"));
+	if (!o->shards)
+		o->shards = (uint64_t)json_integer_value(json_object_get(o->params, "shards"));
+	assert(dtype && o->shards);
+	r = dtype_from_str(dtype, &o->dtype, e);
+	(void)json_object_del(o->params, "dtype");
+	(void)json_object_del(o->params, "shards");
+	return r;
+}
+
+static int
+arch_resolve(struct options *o, const char *arch, const char *layout, struct err *e)
 {
 	size_t i;
 
@@ -134,10 +167,6 @@ arch_resolve(struct options *o, const char *arch, const char *size, const char *
 	if (!o->arch)
 		return err_set(e, E_USAGE, "--arch: unknown family '%s'; see mkcheckpoint --help",
 			       arch ? arch : "");
-	for (o->size = o->arch->sizes; o->size->name && !str_eq(o->size->name, size);)
-		o->size++;
-	if (!o->size->name)
-		return err_set(e, E_USAGE, "%s has no size '%s'", arch, size);
 	for (o->layout = o->arch->layouts; layout && o->layout->name && !str_eq(o->layout->name, layout);)
 		o->layout++;
 	if (!o->layout->name)
@@ -212,14 +241,9 @@ options_parse(int argc, char **argv, struct options *o, struct err *e)
 	o->dir = argv[optind];
 	if (o->adapter.base)
 		return adapter_check(o, e);
-	r = arch_resolve(o, arch, size, layout, e);
-	if (r < 0)
-		return r;
-	r = dtype_from_str(dtype ? dtype : o->size->dtype, &o->dtype, e);
-	if (!o->shards)
-		o->shards = o->size->shards;
-	o->params = json_loads(o->size->params, 0, NULL);
-	assert(o->params);
+	r = arch_resolve(o, arch, layout, e);
+	if (r == 0)
+		r = size_load(o, size, dtype, e);
 	for (i = 0; i < set_count && r == 0; i++)
 		r = param_set(o->params, sets[i], e);
 	return r;

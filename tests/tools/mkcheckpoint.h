@@ -4,6 +4,7 @@
 #ifndef TESTS_TOOLS_MKCHECKPOINT_H
 #define TESTS_TOOLS_MKCHECKPOINT_H
 
+#include "base/incbin.h"
 #include "base/json.h"
 #include "checkpoint/safetensors.h"
 
@@ -37,9 +38,6 @@ void mkc_add(struct mkc_tensors *t, enum mkc_kind kind, int rank, const int64_t 
 /* The tensors of a checkpoint that has this config.json. */
 int mkc_tensors_get(const json_t *config, int64_t embedding_dim, struct mkc_tensors *ret, struct err *e);
 
-/* A JSON text written as it is, no quote escaped. */
-#define MKC_JSON(...) #__VA_ARGS__
-
 struct mkc_prefix {
 	const char *from, *to; /* canonical, on disk */
 };
@@ -52,16 +50,19 @@ struct mkc_layout {
 	struct mkc_prefix prefixes[4];
 };
 
-struct mkc_size {
-	const char *name; /* NULL ends the list */
-	const char *dtype;
-	uint64_t shards;
-	const char *params;
-};
+/*
+ * A family's sizes are data: tests/tools/sizes/FAMILY.json has an object for each, first the tiny one, with the default
+ * dtype and shards and the hyper-parameters from which config() makes config.json:
+ *
+ *	MKC_SIZES_EMBED(colpali)
+ *	const struct mkc_arch mkc_colpali = {"colpali", MKC_SIZES(colpali), layouts, config};
+ */
+#define MKC_SIZES_EMBED(family) EMBED_BYTES(family, "tests/tools/sizes/" #family ".json")
+#define MKC_SIZES(family) embed_##family, embed_##family##_end
 
 struct mkc_arch {
 	const char *name;
-	const struct mkc_size *sizes;
+	const char *sizes, *sizes_end;
 	const struct mkc_layout *layouts;
 	json_t *(*config)(const json_t *params, const struct mkc_layout *l);
 };

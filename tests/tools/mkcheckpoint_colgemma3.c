@@ -1,36 +1,8 @@
 #include "mkcheckpoint.h"
 
-/* clang-format off */
-static const struct mkc_size sizes[] = {
-	{"tiny", "fp32", 1, MKC_JSON({
-		"embedding_dim": 128, "image_token_index": 301, "boi_token_index": 302, "eoi_token_index": 303,
-		"mm_tokens_per_image": 4,
-		"text": {
-			"hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
-			"head_dim": 16, "intermediate_size": 128, "vocab_size": 320, "query_pre_attn_scalar": 20,
-			"sliding_window": 16, "sliding_window_pattern": 3,
-			"rope_scaling": {"rope_type": "linear", "factor": 8.0}
-		},
-		"vision": {
-			"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 64,
-			"image_size": 56, "patch_size": 14, "vision_use_head": false
-		}
-	})},
-	{"4b", "bf16", 2, MKC_JSON({
-		"embedding_dim": 128, "image_token_index": 262144, "boi_token_index": 255999, "eoi_token_index": 256000,
-		"mm_tokens_per_image": 256,
-		"text": {
-			"hidden_size": 2560, "num_hidden_layers": 34, "intermediate_size": 10240, "sliding_window": 1024,
-			"rope_scaling": {"rope_type": "linear", "factor": 8.0}
-		},
-		"vision": {
-			"hidden_size": 1152, "num_hidden_layers": 27, "num_attention_heads": 16, "intermediate_size": 4304,
-			"image_size": 896, "patch_size": 14, "vision_use_head": false
-		}
-	})},
-	{.name = NULL},
-};
+MKC_SIZES_EMBED(colgemma3)
 
+/* clang-format off */
 /* As colpali-engine saves with transformers 5, and as with 4. */
 static const struct mkc_layout layouts[] = {
 	{"engine5", false, true, true,
@@ -76,4 +48,4 @@ config(const json_t *params, const struct mkc_layout *l)
 	return top;
 }
 
-const struct mkc_arch mkc_colgemma3 = {"colgemma3", sizes, layouts, config};
+const struct mkc_arch mkc_colgemma3 = {"colgemma3", MKC_SIZES(colgemma3), layouts, config};

@@ -1,37 +1,8 @@
 #include "mkcheckpoint.h"
 
+MKC_SIZES_EMBED(colidefics3)
+
 /* clang-format off */
-#define SMOL(hidden, layers, heads, kv, inner) MKC_JSON({                                                            \
-		"embedding_dim": 128, "image_token_id": 49190, "scale_factor": 4,                                    \
-		"text": {                                                                                            \
-			"hidden_size": hidden, "num_hidden_layers": layers, "num_attention_heads": heads,            \
-			"num_key_value_heads": kv, "head_dim": 64, "intermediate_size": inner, "vocab_size": 49280,  \
-			"hidden_act": "silu", "rms_norm_eps": 1e-5, "rope_theta": 100000.0                           \
-		},                                                                                                   \
-		"vision": {                                                                                          \
-			"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,                      \
-			"intermediate_size": 3072, "image_size": 512, "patch_size": 16                               \
-		}                                                                                                    \
-	})
-
-static const struct mkc_size sizes[] = {
-	{"tiny", "fp32", 1, MKC_JSON({
-		"embedding_dim": 128, "image_token_id": 301, "scale_factor": 2,
-		"text": {
-			"hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
-			"head_dim": 16, "intermediate_size": 96, "vocab_size": 320,
-			"hidden_act": "silu", "rms_norm_eps": 1e-5, "rope_theta": 100000.0
-		},
-		"vision": {
-			"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2,
-			"intermediate_size": 64, "image_size": 16, "patch_size": 2
-		}
-	})},
-	{"256m", "fp32", 1, SMOL(576, 30, 9, 3, 1536)},
-	{"500m", "fp32", 1, SMOL(960, 32, 15, 5, 2560)},
-	{.name = NULL},
-};
-
 #define NAMES {{"vis.", "model.vision_model."}, {"connector.", "model.connector.modality_projection.proj."}, \
 	       {"lm.", "model.text_model."}, {"proj.", "linear."}}
 
@@ -54,4 +25,4 @@ config(const json_t *params, const struct mkc_layout *l)
 			 mkc_text_config(params, l, "llama"), "vision_config", vision);
 }
 
-const struct mkc_arch mkc_colidefics3 = {"colidefics3", sizes, layouts, config};
+const struct mkc_arch mkc_colidefics3 = {"colidefics3", MKC_SIZES(colidefics3), layouts, config};

@@ -1,36 +1,8 @@
 #include "mkcheckpoint.h"
 
-/* clang-format off */
-static const struct mkc_size sizes[] = {
-	{"tiny", "fp32", 1, MKC_JSON({
-		"embedding_dim": 128, "image_token_id": 318, "pixel_shuffle_factor": 2, "additional_vocab_size": 8,
-		"text": {
-			"hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 96,
-			"vocab_size": 312, "hidden_activation": "gelu", "norm_eps": 1e-5, "norm_bias": false,
-			"attention_bias": false, "mlp_bias": false, "local_attention": 16,
-			"global_attn_every_n_layers": 3, "global_rope_theta": 160000.0, "local_rope_theta": 10000.0
-		},
-		"vision": {
-			"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 64,
-			"image_size": 24, "patch_size": 4, "layer_norm_eps": 1e-6, "vision_use_head": false
-		}
-	})},
-	{"250m", "fp32", 1, MKC_JSON({
-		"embedding_dim": 128, "image_token_id": 50407, "pixel_shuffle_factor": 4, "additional_vocab_size": 40,
-		"text": {
-			"hidden_size": 768, "num_hidden_layers": 22, "num_attention_heads": 12, "intermediate_size": 1152,
-			"vocab_size": 50368, "hidden_activation": "gelu", "norm_eps": 1e-5, "norm_bias": false,
-			"attention_bias": false, "mlp_bias": false, "local_attention": 128,
-			"global_attn_every_n_layers": 3, "global_rope_theta": 160000.0, "local_rope_theta": 160000.0
-		},
-		"vision": {
-			"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
-			"image_size": 512, "patch_size": 16, "layer_norm_eps": 1e-6, "vision_use_head": false
-		}
-	})},
-	{.name = NULL},
-};
+MKC_SIZES_EMBED(colmodernvbert)
 
+/* clang-format off */
 /* Today's engine saves the text under PEFT's prefix although there is no adapter; the older one has two tables of words. */
 static const struct mkc_layout layouts[] = {
 	{"hf", true, true, true,
@@ -110,4 +82,4 @@ config(const json_t *params, const struct mkc_layout *l)
 	return vlm;
 }
 
-const struct mkc_arch mkc_colmodernvbert = {"colmodernvbert", sizes, layouts, config};
+const struct mkc_arch mkc_colmodernvbert = {"colmodernvbert", MKC_SIZES(colmodernvbert), layouts, config};

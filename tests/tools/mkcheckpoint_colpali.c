@@ -1,34 +1,6 @@
 #include "mkcheckpoint.h"
 
-/* clang-format off */
-static const struct mkc_size sizes[] = {
-	{"tiny", "fp32", 1, MKC_JSON({
-		"embedding_dim": 128, "image_token_index": 301,
-		"text": {
-			"hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 1,
-			"head_dim": 16, "intermediate_size": 128, "vocab_size": 320,
-			"hidden_act": "gelu_pytorch_tanh", "rms_norm_eps": 1e-6, "rope_theta": 10000.0
-		},
-		"vision": {
-			"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 64,
-			"image_size": 56, "patch_size": 14, "vision_use_head": false
-		}
-	})},
-	{"3b", "bf16", 2, MKC_JSON({
-		"embedding_dim": 128, "image_token_index": 257152,
-		"text": {
-			"hidden_size": 2048, "num_hidden_layers": 18, "num_attention_heads": 8, "num_key_value_heads": 1,
-			"head_dim": 256, "intermediate_size": 16384, "vocab_size": 257216,
-			"hidden_act": "gelu_pytorch_tanh", "rms_norm_eps": 1e-6, "rope_theta": 10000.0
-		},
-		"vision": {
-			"hidden_size": 1152, "num_hidden_layers": 27, "num_attention_heads": 16, "intermediate_size": 4304,
-			"image_size": 448, "patch_size": 14, "vision_use_head": false
-		}
-	})},
-	{.name = NULL},
-};
-/* clang-format on */
+MKC_SIZES_EMBED(colpali)
 
 #define PREFIXES(wrap, vis, lm, proj)                                                             \
 	{                                                                                         \
@@ -71,4 +43,4 @@ config(const json_t *params, const struct mkc_layout *l)
 			 vlm);
 }
 
-const struct mkc_arch mkc_colpali = {"colpali", sizes, layouts, config};
+const struct mkc_arch mkc_colpali = {"colpali", MKC_SIZES(colpali), layouts, config};

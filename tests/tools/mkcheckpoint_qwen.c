@@ -1,106 +1,9 @@
 #include "base/str.h"
 #include "mkcheckpoint.h"
 
-/* clang-format off */
-static const struct mkc_size sizes2[] = {
-	{"tiny", "fp32", 1, MKC_JSON({
-		"class": "ColQwen2", "model_type": "qwen2_vl", "embedding_dim": 128,
-		"image_token_id": 301, "video_token_id": 302, "vision_start_token_id": 303, "vision_end_token_id": 304,
-		"text": {
-			"hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
-			"intermediate_size": 128, "vocab_size": 320, "hidden_act": "silu", "rms_norm_eps": 1e-6,
-			"rope_theta": 1000000.0, "mrope_section": [2, 3, 3]
-		},
-		"vision": {
-			"depth": 3, "embed_dim": 32, "hidden_size": 64, "num_heads": 2, "mlp_ratio": 4,
-			"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2
-		}
-	})},
-	{"2b", "bf16", 2, MKC_JSON({
-		"class": "ColQwen2", "model_type": "qwen2_vl", "embedding_dim": 128,
-		"image_token_id": 151655, "video_token_id": 151656,
-		"vision_start_token_id": 151652, "vision_end_token_id": 151653,
-		"text": {
-			"hidden_size": 1536, "num_hidden_layers": 28, "num_attention_heads": 12, "num_key_value_heads": 2,
-			"intermediate_size": 8960, "vocab_size": 151936, "hidden_act": "silu", "rms_norm_eps": 1e-6,
-			"rope_theta": 1000000.0, "mrope_section": [16, 24, 24],
-			"use_sliding_window": false, "sliding_window": 32768, "max_window_layers": 28
-		},
-		"vision": {
-			"depth": 32, "embed_dim": 1280, "hidden_size": 1536, "num_heads": 16, "mlp_ratio": 4,
-			"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2
-		}
-	})},
-	{.name = NULL},
-};
-
-static const struct mkc_size sizes2_5[] = {
-	{"tiny", "fp32", 1, MKC_JSON({
-		"class": "ColQwen2_5", "model_type": "qwen2_5_vl", "embedding_dim": 128,
-		"image_token_id": 301, "video_token_id": 302, "vision_start_token_id": 303, "vision_end_token_id": 304,
-		"text": {
-			"hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
-			"intermediate_size": 128, "vocab_size": 320, "hidden_act": "silu", "rms_norm_eps": 1e-6,
-			"rope_theta": 1000000.0, "mrope_section": [2, 3, 3]
-		},
-		"vision": {
-			"depth": 3, "hidden_size": 32, "out_hidden_size": 64, "intermediate_size": 60, "num_heads": 2,
-			"hidden_act": "silu", "window_size": 56, "fullatt_block_indexes": [1], "tokens_per_second": 2,
-			"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2
-		}
-	})},
-	{"3b", "bf16", 2, MKC_JSON({
-		"class": "ColQwen2_5", "model_type": "qwen2_5_vl", "embedding_dim": 128,
-		"image_token_id": 151655, "video_token_id": 151656,
-		"vision_start_token_id": 151652, "vision_end_token_id": 151653,
-		"text": {
-			"hidden_size": 2048, "num_hidden_layers": 36, "num_attention_heads": 16, "num_key_value_heads": 2,
-			"intermediate_size": 11008, "vocab_size": 151936, "hidden_act": "silu", "rms_norm_eps": 1e-6,
-			"rope_theta": 1000000.0, "mrope_section": [16, 24, 24],
-			"use_sliding_window": false, "sliding_window": 32768, "max_window_layers": 70
-		},
-		"vision": {
-			"depth": 32, "hidden_size": 1280, "out_hidden_size": 2048, "intermediate_size": 3420, "num_heads": 16,
-			"hidden_act": "silu", "window_size": 112, "fullatt_block_indexes": [7, 15, 23, 31], "tokens_per_second": 2,
-			"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2
-		}
-	})},
-	{.name = NULL},
-};
-
-static const struct mkc_size sizes3[] = {
-	{"tiny", "fp32", 1, MKC_JSON({
-		"class": "ColQwen3", "model_type": "qwen3_vl", "embedding_dim": 128,
-		"image_token_id": 301, "video_token_id": 302, "vision_start_token_id": 303, "vision_end_token_id": 304,
-		"text": {
-			"hidden_size": 40, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
-			"head_dim": 16, "intermediate_size": 96, "vocab_size": 320, "hidden_act": "silu", "rms_norm_eps": 1e-6,
-			"rope_theta": 5000000.0, "mrope_section": [4, 2, 2], "attention_bias": false
-		},
-		"vision": {
-			"depth": 3, "hidden_size": 32, "out_hidden_size": 40, "intermediate_size": 60, "num_heads": 2,
-			"hidden_act": "gelu_pytorch_tanh", "num_position_embeddings": 36, "deepstack_visual_indexes": [0, 1],
-			"patch_size": 16, "spatial_merge_size": 2, "temporal_patch_size": 2
-		}
-	})},
-	{"4b", "bf16", 2, MKC_JSON({
-		"class": "ColQwen3", "model_type": "qwen3_vl", "embedding_dim": 320,
-		"image_token_id": 151655, "video_token_id": 151656,
-		"vision_start_token_id": 151652, "vision_end_token_id": 151653,
-		"text": {
-			"hidden_size": 2560, "num_hidden_layers": 36, "num_attention_heads": 32, "num_key_value_heads": 8,
-			"head_dim": 128, "intermediate_size": 9728, "vocab_size": 151936, "hidden_act": "silu", "rms_norm_eps": 1e-6,
-			"rope_theta": 5000000.0, "mrope_section": [24, 20, 20], "attention_bias": false
-		},
-		"vision": {
-			"depth": 24, "hidden_size": 1024, "out_hidden_size": 2560, "intermediate_size": 4096, "num_heads": 16,
-			"hidden_act": "gelu_pytorch_tanh", "num_position_embeddings": 2304, "deepstack_visual_indexes": [5, 11, 17],
-			"patch_size": 16, "spatial_merge_size": 2, "temporal_patch_size": 2
-		}
-	})},
-	{.name = NULL},
-};
-/* clang-format on */
+MKC_SIZES_EMBED(colqwen2)
+MKC_SIZES_EMBED(colqwen2_5)
+MKC_SIZES_EMBED(colqwen3)
 
 #define HF_PROJ                                  \
 	{                                        \
@@ -262,7 +165,7 @@ config_jina(const json_t *params, const struct mkc_layout *l)
 	return top;
 }
 
-const struct mkc_arch mkc_colqwen2 = {"colqwen2", sizes2, layouts, config};
-const struct mkc_arch mkc_colqwen2_5 = {"colqwen2_5", sizes2_5, layouts, config};
-const struct mkc_arch mkc_jina_v4 = {"jina_v4", sizes2_5, layouts_jina, config_jina};
-const struct mkc_arch mkc_colqwen3 = {"colqwen3", sizes3, layouts3, config3};
+const struct mkc_arch mkc_colqwen2 = {"colqwen2", MKC_SIZES(colqwen2), layouts, config};
+const struct mkc_arch mkc_colqwen2_5 = {"colqwen2_5", MKC_SIZES(colqwen2_5), layouts, config};
+const struct mkc_arch mkc_jina_v4 = {"jina_v4", MKC_SIZES(colqwen2_5), layouts_jina, config_jina};
+const struct mkc_arch mkc_colqwen3 = {"colqwen3", MKC_SIZES(colqwen3), layouts3, config3};

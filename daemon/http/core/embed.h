@@ -1,7 +1,7 @@
 /*
  * Files that the program carries, as replies with an ETag.
  *
- * The assembler reads each file, so no copy of it in C exists. A user lists its files in one place:
+ * A user lists its files in one place:
  *
  *	EMBED_BYTES(PAGE, "daemon/http/page/web/index.html")
  *	static struct embed page = EMBED_ROW(PAGE, "index.html", "text/html");
@@ -9,6 +9,7 @@
 #ifndef HTTP_CORE_EMBED_H
 #define HTTP_CORE_EMBED_H
 
+#include "base/incbin.h"
 #include "base/sha256.h"
 #include "request.h"
 
@@ -21,14 +22,6 @@ struct embed {
 };
 
 /* clang-format off */
-#define EMBED_BYTES(sym, path)                                                                               \
-	__asm__(".pushsection .rodata\n"                                                                     \
-		".global embed_" #sym ", embed_" #sym "_end\n"                                               \
-		"embed_" #sym ":\n"                                                                          \
-		".incbin \"" EMBED_TOP "/" path "\"\n"                                                       \
-		"embed_" #sym "_end:\n"                                                                      \
-		".popsection\n");                                                                            \
-	extern const char embed_##sym[], embed_##sym##_end[];
 #define EMBED_ROW(sym, name, type) {embed_##sym, embed_##sym##_end, type, name, ""}
 /* clang-format on */
 
