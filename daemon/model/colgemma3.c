@@ -360,6 +360,7 @@ tokens(const void *config)
 		.image_begin = c->image_begin_id,
 		.image_end = c->image_end_id,
 		.video = -1,
+		.audio = -1,
 		.pad = 0,
 	};
 }

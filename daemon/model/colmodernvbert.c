@@ -153,6 +153,7 @@ tokens(const void *config)
                                     * config.json */
 		.image_end = -1,
 		.video = -1,
+		.audio = -1,
 		.pad = -1,
 	};
 }

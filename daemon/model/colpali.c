@@ -138,6 +138,7 @@ tokens(const void *config)
 		.image_begin = -1,
 		.image_end = -1,
 		.video = -1,
+		.audio = -1,
 		.pad = 0,
 	};
 }

@@ -46,7 +46,7 @@ struct model_tokens {
 	int64_t vocab;                  /* ids are below it */
 	int64_t image;                  /* one for each feature of an image; may be `vocab` or more */
 	int64_t image_begin, image_end; /* around each image */
-	int64_t video;
+	int64_t video, audio;
 	int64_t pad;
 };
 

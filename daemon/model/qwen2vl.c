@@ -46,6 +46,7 @@ qwen2vl_tokens(const void *config)
 		.image_begin = c->vision_start_token_id,
 		.image_end = c->vision_end_token_id,
 		.video = c->video_token_id,
+		.audio = c->audio_token_id,
 		.pad = -1, /* the id is in the tokenizer, not in config.json */
 	};
 }

@@ -19,6 +19,28 @@ static const struct config_int text_rows[] = {
 #define TEXT_ROWS_MAX 2
 #define VISION_ROWS_MAX 10
 
+/* clang-format off */
+#define QWEN2_5_VISION                                                         \
+	{{"depth", 1, QWEN2VL_DEPTH_MAX, 32, VISION(depth)},                   \
+	 {"hidden_size", 1, 65536, 3584, VISION(embed_dim)},                   \
+	 {"intermediate_size", 1, 1 << 20, 3420, VISION(mlp_dim)},             \
+	 {"num_heads", 1, 1024, 16, VISION(num_heads)},                        \
+	 {"in_channels", 1, 16, 3, VISION(in_channels)},                       \
+	 {"patch_size", 1, 256, 14, VISION(patch_size)},                       \
+	 {"spatial_merge_size", 1, 16, 2, VISION(spatial_merge_size)},         \
+	 {"temporal_patch_size", 1, 16, 2, VISION(temporal_patch_size)},       \
+	 {"window_size", 1, 1 << 20, 112, VISION(window)}}
+/* clang-format on */
+
+/* Of the 7B. A nested config is saved without the values that are those of its class. */
+static const struct qwen2vl_text omni_text = {
+	.hidden_size = 3584,
+	.num_hidden_layers = 28,
+	.num_attention_heads = 28,
+	.num_key_value_heads = 4,
+	.intermediate_size = 18944,
+};
+
 /* Differences between the generations. A list ends with an empty row. */
 static const struct generation {
 	struct config_int text[TEXT_ROWS_MAX], vision[VISION_ROWS_MAX];
@@ -26,6 +48,8 @@ static const struct generation {
 	const char *out_key;   /* of the features that it gives to the decoder */
 	const char *act;
 	double rms_norm_eps, rope_theta;
+	const struct qwen2vl_text
+		*left_out; /* sizes of the text that config.json may leave out; NULL: none */
 } generations[] = {
 	[QWEN2_VL] = {{{"vocab_size", 1, 1 << 24, 152064, TEXT(vocab_size)}},
 		      {{"depth", 1, QWEN2VL_DEPTH_MAX, 32, VISION(depth)},
@@ -41,20 +65,20 @@ static const struct generation {
 		      1e-5,
 		      1e6},
 	[QWEN2_5_VL] = {{{"vocab_size", 1, 1 << 24, 152064, TEXT(vocab_size)}},
-			{{"depth", 1, QWEN2VL_DEPTH_MAX, 32, VISION(depth)},
-			 {"hidden_size", 1, 65536, 3584, VISION(embed_dim)},
-			 {"intermediate_size", 1, 1 << 20, 3420, VISION(mlp_dim)},
-			 {"num_heads", 1, 1024, 16, VISION(num_heads)},
-			 {"in_channels", 1, 16, 3, VISION(in_channels)},
-			 {"patch_size", 1, 256, 14, VISION(patch_size)},
-			 {"spatial_merge_size", 1, 16, 2, VISION(spatial_merge_size)},
-			 {"temporal_patch_size", 1, 16, 2, VISION(temporal_patch_size)},
-			 {"window_size", 1, 1 << 20, 112, VISION(window)}},
+			QWEN2_5_VISION,
 			"hidden_size",
 			"out_hidden_size",
 			"silu",
 			1e-5,
 			1e6},
+	[QWEN2_5_OMNI] = {{{"vocab_size", 1, 1 << 24, 152064, TEXT(vocab_size)}},
+			  QWEN2_5_VISION,
+			  "hidden_size",
+			  "out_hidden_size",
+			  "silu",
+			  1e-6,
+			  1e6,
+			  &omni_text},
 	[QWEN3_VL] = {{{"vocab_size", 1, 1 << 24, 151936, TEXT(vocab_size)},
 		       {"head_dim", 1, 65536, 128, TEXT(head_dim)}},
 		      {{"depth", 1, QWEN2VL_DEPTH_MAX, 27, VISION(depth)},
@@ -88,6 +112,14 @@ static const struct config_int top_rows[] = {
 	{"video_token_id", 0, INT32_MAX, 151656, TOP(video_token_id)},
 	{"vision_start_token_id", 0, INT32_MAX, 151652, TOP(vision_start_token_id)},
 	{"vision_end_token_id", 0, INT32_MAX, 151653, TOP(vision_end_token_id)},
+};
+
+/* Of Qwen2.5-Omni, in addition: the older names come last and count, if they are there. */
+static const struct config_int omni_rows[] = {
+	{"audio_token_id", 0, INT32_MAX, 151646, TOP(audio_token_id)},
+	{"image_token_index", 0, INT32_MAX, 151655, TOP(image_token_id)},
+	{"video_token_index", 0, INT32_MAX, 151656, TOP(video_token_id)},
+	{"audio_token_index", 0, INT32_MAX, 151646, TOP(audio_token_id)},
 };
 
 static int
@@ -202,8 +234,10 @@ text_read(const struct config_scope *s, enum qwen2vl_generation g, struct qwen2v
 	struct config_scope rope;
 	int r;
 
+	if (k->left_out)
+		*t = *k->left_out;
 	if ((r = config_only(s, "hidden_act", "silu", "silu", e)) < 0 ||
-	    (r = config_ints(s, text_rows, ARRAY_LEN(text_rows), t, e)) < 0 ||
+	    (r = config_ints_over(s, text_rows, ARRAY_LEN(text_rows), t, e)) < 0 ||
 	    (r = config_ints(s, k->text, rows_count(k->text, TEXT_ROWS_MAX), t, e)) < 0 ||
 	    (r = config_double(s, "rms_norm_eps", k->rms_norm_eps, 1, &t->rms_norm_eps, e)) < 0 ||
 	    (r = heads_check(s, g, t, e)) < 0 || (r = window_check(s, t, e)) < 0 ||
@@ -348,7 +382,44 @@ vision_read(const struct config_scope *s, enum qwen2vl_generation g, const struc
 		return r;
 	if (g == QWEN2_VL)
 		return ratio_read(s, v, e);
-	return g == QWEN2_5_VL ? windows_read(s, v, e) : deepstack_read(s, text, v, e);
+	return g == QWEN3_VL ? deepstack_read(s, text, v, e) : windows_read(s, v, e);
+}
+
+static int
+tokens_read(const struct config_scope *s, struct qwen2vl_config *c, struct err *e)
+{
+	const char *image = top_rows[0].key;
+	size_t i;
+	int r;
+
+	c->audio_token_id = -1;
+	r = config_ints(s, top_rows, ARRAY_LEN(top_rows), c, e);
+	for (i = 0; c->generation == QWEN2_5_OMNI && i < ARRAY_LEN(omni_rows) && r == 0; i++) {
+		if (i > 0 && !json_object_get(s->obj, omni_rows[i].key))
+			continue;
+		r = config_ints(s, &omni_rows[i], 1, c, e);
+		if (omni_rows[i].offset == TOP(image_token_id))
+			image = omni_rows[i].key;
+	}
+	if (r == 0 && c->image_token_id >= c->text.vocab_size)
+		return config_fail(s, image, E_BAD_CHECKPOINT, e, "must be below vocab_size, %lld",
+				   (long long)c->text.vocab_size);
+	return r;
+}
+
+/* A whole Qwen2.5-Omni also has the parts that speak; the retriever is made of the one that thinks. */
+static int
+thinker_enter(const json_t *config, struct config_scope *top, struct err *e)
+{
+	const struct config_scope whole = *top;
+	const char *type = json_string_value(json_object_get(config, "model_type"));
+	int r;
+
+	r = config_sub(&whole, "thinker_config",
+		       type && str_eq(type, "qwen2_5_omni") ? JSON_REQUIRED : JSON_OPTIONAL, top, e);
+	if (r == 0 && !top->obj)
+		*top = whole;
+	return r;
 }
 
 static int
@@ -360,18 +431,16 @@ backbone_read(const json_t *config, struct qwen2vl_config *c, struct err *e)
 
 	if ((r = config_embedding_dim(config, &c->head.dim, e)) < 0 ||
 	    (r = config_backbone(config, &top, e)) < 0 ||
+	    (g == QWEN2_5_OMNI && (r = thinker_enter(config, &top, e)) < 0) ||
 	    (r = config_sub(&top, "text_config", JSON_OPTIONAL, &text, e)) < 0 ||
 	    (r = config_sub(&top, "vision_config", JSON_REQUIRED, &vision, e)) < 0)
 		return r;
 	if (!text.obj)
 		text = top;
 	if ((r = text_read(&text, g, &c->text, e)) < 0 ||
-	    (r = vision_read(&vision, g, &c->text, &c->vision, e)) < 0 ||
-	    (r = config_ints(&top, top_rows, ARRAY_LEN(top_rows), c, e)) < 0)
+	    (r = vision_read(&vision, g, &c->text, &c->vision, e)) < 0 || (r = tokens_read(&top, c, e)) < 0)
 		return r;
-	if (c->image_token_id >= c->text.vocab_size)
-		return config_fail(&top, "image_token_id", E_BAD_CHECKPOINT, e,
-				   "must be below vocab_size, %lld", (long long)c->text.vocab_size);
+	c->vision.apart = g == QWEN2_5_OMNI;
 	return 0;
 }
 

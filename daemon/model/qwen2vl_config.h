@@ -1,7 +1,8 @@
 /*
  * Reads config.json of the Qwen-VL backbones, for the families that are built on them.
  *
- * The backbone's object is `vlm_config` (in transformers' classes) or the top level (in colpali-engine's).
+ * The backbone's object is `vlm_config` (in transformers' classes), `thinker_config` (in a whole Qwen2.5-Omni)
+ * or the top level (in colpali-engine's).
  * In it, the keys of the text model are in `text_config` or, before transformers 4.52, beside the others;
  * when `text_config` exists, the keys beside it are ignored. All returned values are checked: each is in
  * its range and fits the others, so a graph can be built without further checks.
@@ -11,7 +12,7 @@
 
 #include "pooling.h"
 
-enum qwen2vl_generation { QWEN2_VL, QWEN2_5_VL, QWEN3_VL };
+enum qwen2vl_generation { QWEN2_VL, QWEN2_5_VL, QWEN2_5_OMNI, QWEN3_VL };
 
 #define QWEN2VL_DEPTH_MAX 1000
 #define QWEN3VL_DEEP_MAX 16
@@ -44,6 +45,7 @@ struct qwen2vl_vision {
 	int64_t spatial_merge_size; /* always 2 */
 	int64_t temporal_patch_size;
 	/* Qwen2.5-VL */
+	bool apart;                    /* Qwen2.5-Omni: q, k and v are three linears, not one */
 	int64_t window;                /* tokens on each side of a window, at least 1 */
 	bool whole[QWEN2VL_DEPTH_MAX]; /* by block: sees the whole image instead of a window */
 	/* Qwen3-VL */
@@ -59,6 +61,7 @@ struct qwen2vl_config {
 	struct qwen2vl_vision vision;
 	int64_t image_token_id; /* below vocab_size */
 	int64_t video_token_id;
+	int64_t audio_token_id; /* -1: the model does not listen */
 	int64_t vision_start_token_id;
 	int64_t vision_end_token_id;
 	struct pooling_head head; /* only its dim is read from config.json; the family sets the rest */

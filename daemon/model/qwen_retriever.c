@@ -163,6 +163,21 @@ angles_build(struct trace *t, const struct build *b, enum variant v, const struc
 	return blk_unsqueeze(t, angles, 2);
 }
 
+/*
+ * The words of a model that also listens. The call fails when a token stands for a sound or a video: no input of the
+ * graph has these.
+ */
+static struct ir_value *
+without_sound(struct trace *t, const struct build *b, struct ir_value *words)
+{
+	struct ir_value *sound, *video;
+
+	sound = tr_equal(t, words, tr_i64(t, b->c->audio_token_id));
+	video = tr_equal(t, words, tr_i64(t, b->c->video_token_id));
+	sound = tr_or(t, sound, video); /* [batch, sequence] */
+	return tr_name(t, tr_check(t, words, sound), "audio_and_video_tokens_are_not_supported");
+}
+
 /* The embeddings of the tokens: float [batch, sequence, hidden]. `any` is set in the unified graph. */
 static struct ir_value *
 embed(struct trace *t, struct build *b, enum variant v, struct ir_value **any)
@@ -178,6 +193,8 @@ embed(struct trace *t, struct build *b, enum variant v, struct ir_value **any)
 	}
 	tr_scope(t, "lm");
 	words = guard_words(t, b->in.ids, b->in.unmasked, b->flag, c->vocab_size);
+	if (b->c->audio_token_id >= 0)
+		words = without_sound(t, b, words);
 	table = tr_weight(t, shape_of(2, n(c->vocab_size), n(c->hidden_size)), "lm.embed_tokens.weight");
 	return tr_name(t, tr_gather(t, table, words), "embed");
 }

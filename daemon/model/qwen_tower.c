@@ -91,16 +91,24 @@ qwen_tower_patches(struct trace *t, const struct qwen_tower *v, enum blk_bias bi
 	return tr_name(t, x, "patch_embed");
 }
 
-/* Splits the heads of q, k or v: [images, patches, heads, head_dim]. */
-static struct ir_value *
-qkv_part(struct trace *t, const struct qwen_tower *v, struct ir_value *qkv, int which)
+/* The heads of q, k and v: each [images, patches, heads, head_dim]. */
+static void
+qkv(struct trace *t, const struct qwen_tower *v, struct ir_value *y, int il, struct ir_value *ret[3])
 {
+	static const char *const names[] = {"q", "k", "v"};
 	const int64_t width = v->c->embed_dim;
-	struct ir_value *part;
+	struct ir_value *all = NULL, *part;
+	int i;
 
-	part = tr_slice(t, qkv, 2, which * width, (which + 1) * width);
-	part = tr_name(t, part, "%c", "qkv"[which]);
-	return blk_heads(t, part, v->c->num_heads);
+	if (!v->c->apart)
+		all = blk_linear(t, y, 3 * width, BLK_BIAS, "qkv", "vis.blocks.%d.attn.qkv", il);
+	for (i = 0; i < 3; i++) {
+		part = all ? tr_slice(t, all, 2, i * width, (i + 1) * width)
+			   : blk_linear(t, y, width, BLK_BIAS, names[i], "vis.blocks.%d.attn.%s", il,
+					names[i]);
+		part = tr_name(t, part, "%s", names[i]);
+		ret[i] = blk_heads(t, part, v->c->num_heads);
+	}
 }
 
 struct ir_value *
@@ -108,15 +116,12 @@ qwen_tower_attention(struct trace *t, const struct qwen_tower *v, struct ir_valu
 		     struct ir_value *mask, int il)
 {
 	const int64_t width = v->c->embed_dim;
-	struct ir_value *qkv, *q, *k, *val, *a;
+	struct ir_value *part[3], *q, *k, *a;
 
-	qkv = blk_linear(t, y, 3 * width, BLK_BIAS, "qkv", "vis.blocks.%d.attn.qkv", il);
-	q = qkv_part(t, v, qkv, 0);
-	k = qkv_part(t, v, qkv, 1);
-	val = qkv_part(t, v, qkv, 2);
-	q = tr_name(t, tr_rope(t, q, v->cos, v->sin), "q.rope");
-	k = tr_name(t, tr_rope(t, k, v->cos, v->sin), "k.rope");
-	a = tr_attention(t, q, k, val, mask, IR_MASK_FULL, 1 / sqrt((double)v->c->head_dim));
+	qkv(t, v, y, il, part);
+	q = tr_name(t, tr_rope(t, part[0], v->cos, v->sin), "q.rope");
+	k = tr_name(t, tr_rope(t, part[1], v->cos, v->sin), "k.rope");
+	a = tr_attention(t, q, k, part[2], mask, IR_MASK_FULL, 1 / sqrt((double)v->c->head_dim));
 	a = blk_heads_merge(t, a); /* [images, patches, width] */
 	a = blk_linear(t, a, width, BLK_BIAS, "proj", "vis.blocks.%d.attn.proj", il);
 	return tr_name(t, tr_add(t, x, a), "out");
@@ -147,7 +152,10 @@ qwen_vision(struct trace *t, const struct qwen2vl_config *c, const struct qwen2v
 {
 	static struct qwen_features (*const towers[])(struct trace *, const struct qwen2vl_config *,
 						      const struct qwen2vl_images *) = {
-		[QWEN2_VL] = qwen2vl_tower, [QWEN2_5_VL] = qwen2_5vl_tower, [QWEN3_VL] = qwen3vl_tower};
+		[QWEN2_VL] = qwen2vl_tower,
+		[QWEN2_5_VL] = qwen2_5vl_tower,
+		[QWEN2_5_OMNI] = qwen2_5vl_tower,
+		[QWEN3_VL] = qwen3vl_tower};
 
 	return towers[c->generation](t, c, im);
 }

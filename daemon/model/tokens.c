@@ -1,7 +1,7 @@
 #include "base/rng.h"
 #include "model.h"
 
-#define SPECIALS 4
+#define SPECIALS 5
 
 /*
  * Writes the special ids below `vocab`, each once and in ascending order, and returns their number. `pad`
@@ -10,7 +10,7 @@
 static int
 specials_get(const struct model_tokens *t, int64_t ret[SPECIALS])
 {
-	const int64_t all[SPECIALS] = {t->image, t->image_begin, t->image_end, t->video};
+	const int64_t all[SPECIALS] = {t->image, t->image_begin, t->image_end, t->video, t->audio};
 	int i, k, n = 0;
 
 	for (i = 0; i < SPECIALS; i++) {

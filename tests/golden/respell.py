@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes a checkpoint again under the names that other libraries and versions of them give its tensors.
 
-  respell.py LAYOUT FROM TO      LAYOUT is one of hub, engine, legacy, tomoro
+  respell.py LAYOUT FROM TO      LAYOUT is one of hub, engine, legacy, tomoro, v524, whole
 
 Only the headers of the safetensors files and config.json change; the bytes of the tensors stay: a table of words that
 older libraries kept in two parts is two ranges of the same bytes. The cases beside the checkpoint come along: it still computes the same.
@@ -28,6 +28,18 @@ PREFIXES = {
         "model.visual.": "vlm.model.visual.",
         "model.language_model.": "vlm.model.language_model.",
         "model.custom_text_proj.": "embedding_proj_layer.",
+    },
+    # module names since transformers 5.24, and within a whole Qwen2.5-Omni
+    ("qwen2_5_omni_thinker", "v524"): {
+        "model.": "model.language_model.",
+        "visual.": "model.visual.",
+        "audio_tower.": "model.audio_tower.",
+        "base_model.model.custom_text_proj.": "custom_text_proj.",
+    },
+    ("qwen2_5_omni_thinker", "whole"): {
+        "model.": "thinker.model.",
+        "visual.": "thinker.visual.",
+        "audio_tower.": "thinker.audio_tower.",
     },
     # colpali-engine, whose class derives from plain Qwen2-VL
     ("colqwen2", "engine"): {
@@ -100,7 +112,13 @@ def colqwen3_tomoro(config):
     return {**config, "model_type": "colqwen3", "embed_dim": config.get("dim", 320)}
 
 
+def colqwen_omni_whole(config):
+    return {"architectures": config["architectures"], "model_type": "qwen2_5_omni", "thinker_config": config,
+            "talker_config": {"model_type": "qwen2_5_omni_talker"}, "token2wav_config": {"model_type": "qwen2_5_omni_token2wav"}}
+
+
 CONFIGS = {
+    ("qwen2_5_omni_thinker", "whole"): colqwen_omni_whole,
     ("colqwen2", "engine"): colqwen2_engine,
     ("qwen3_vl", "tomoro"): colqwen3_tomoro,
     ("colmodernvbert", "engine"): colmodernvbert_engine,
@@ -162,6 +180,6 @@ def respell(layout, source, target):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4 or sys.argv[1] not in ("hub", "engine", "legacy", "tomoro"):
+    if len(sys.argv) != 4 or sys.argv[1] not in ("hub", "engine", "legacy", "tomoro", "v524", "whole"):
         sys.exit(__doc__.strip())
     respell(*sys.argv[1:])

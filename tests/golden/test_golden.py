@@ -31,6 +31,9 @@ CHECKPOINTS = [
     pytest.param("colqwen3-tiny", "tomoro", id="colqwen3-tomoro"),
     pytest.param("colqwen3-tiny-ops", None, id="colqwen3-ops"),
     pytest.param("colqwen3-tiny-nemotron", None, id="colqwen3-nemotron"),
+    pytest.param("colqwen_omni-tiny", None, id="colqwen_omni"),
+    pytest.param("colqwen_omni-tiny", "v524", id="colqwen_omni-v524"),
+    pytest.param("colqwen_omni-tiny", "whole", id="colqwen_omni-whole"),
     pytest.param("colpali-tiny", None, id="colpali"),
     pytest.param("colpali-tiny", "hub", id="colpali-hub"),
     pytest.param("colmodernvbert-tiny", None, id="colmodernvbert"),
@@ -102,9 +105,78 @@ def test_an_adapter_over_the_base_that_is_given(name, layout, make_checkpoint, t
     assert (tmp_path / "out" / "config.json").read_bytes() == (base / "config.json").read_bytes()
 
 
-@pytest.mark.parametrize("name, layout", [("colqwen2_5-tiny", None), ("colqwen2_5-tiny", "engine"), ("colqwen3-tiny", None)])
+@pytest.mark.parametrize("name, layout", [("colqwen2_5-tiny", None), ("colqwen2_5-tiny", "engine"), ("colqwen3-tiny", None),
+                                          ("colqwen_omni-tiny", None), ("colqwen_omni-tiny", "whole")])
 def test_an_adapter_of_each_family(name, layout, make_checkpoint, tmp_path):
     check_every_graph(HERE / f"{name}-lora", tmp_path / "out", "--base", make_checkpoint(name, layout))
+
+
+@pytest.fixture
+def whole(make_checkpoint):
+    """A whole Qwen2.5-Omni, with tensors of the parts that speak; their names are those of a decoder, behind a prefix."""
+    folder = make_checkpoint("colqwen_omni-tiny", "whole")
+    weights = tensors.read(folder / "model.safetensors")
+    nan = b"\xff\xff\xff\xff"
+    more = {"talker.model.layers.0.self_attn.q_proj.weight": [3, 2], "talker.model.norm.weight": [2], "thinker.lm_head.weight": [4, 2],
+            "token2wav.code2wav_dit_model.norm_out.linear.weight": [2, 2], "talker.thinker_to_talker_proj.weight": [2, 48]}
+    more = {name: ("F32", shape, nan * (shape[0] * (shape[1:] or [1])[0])) for name, shape in more.items()}
+    listens = {name: (x[0], x[1], nan * (len(x[2]) // 4)) for name, x in weights.items() if "audio_tower" in name}
+    assert listens
+    tensors.write(folder / "model.safetensors", {**weights, **listens, **more})
+    return folder
+
+
+def test_parts_that_listen_and_speak_are_left_out(whole, tmp_path):
+    check_every_graph(whole, tmp_path / "out")
+
+
+def test_a_whole_omni_without_a_projection_is_refused(whole, tmp_path):
+    weights = tensors.read(whole / "model.safetensors")
+    tensors.write(whole / "model.safetensors", {name: x for name, x in weights.items() if "custom_text_proj" not in name})
+
+    words = refused(whole, "-o", tmp_path / "out")
+
+    assert "(bad_checkpoint)" in words and "custom_text_proj" in words
+
+
+def test_ids_of_sounds_and_videos_are_refused(tmp_path):
+    """The class takes them with inputs that no graph has."""
+    golden, out = HERE / "colqwen_omni-tiny", tmp_path / "out"
+    run("colconvctl", "convert", golden, "-o", out, "--variants", "text,image,unified", "--no-parity")
+    case = tensors.read(golden / "case-text-right-padded.safetensors")
+    config = json.loads((golden / "config.json").read_text())
+    dtype, shape, data = case["in.input_ids"]
+    for key, place in (("audio_token_index", 0), ("video_token_index", 1), ("audio_token_index", shape[1] - 1)):
+        ids = array.array("q", data)
+        ids[place] = config[key]
+        tensors.write(tmp_path / "case.safetensors", {**case, "in.input_ids": (dtype, shape, ids.tobytes())})
+        done = subprocess.run([BUILD / "colconv-parity", "--model", f"text={out / 'text.onnx'}", "--case", tmp_path / "case.safetensors"],
+                              capture_output=True, text=True, timeout=100)
+        masked = not array.array("q", case["in.attention_mask"][2])[place]
+        assert (done.returncode == 0) == masked, done.stderr
+        assert masked or "audio_and_video_tokens_are_not_supported" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["colqwen_omni-tiny"])
+def test_padding_of_images_may_be_anything(name, tmp_path):
+    """The patches behind those of an image hold NaN, and no token of the batch sees them."""
+    golden, out = HERE / name, tmp_path / "out"
+    padded = 0
+    for path in sorted(golden.glob("case-image-*.safetensors")):
+        case = tensors.read(path)
+        dtype, (images, patches, features), data = case["in.pixel_values"]
+        grid = array.array("q", case["in.image_grid_thw"][2])
+        pixels = array.array("f", data)
+        for i in range(images):
+            first, end = (i * patches + grid[3 * i + 1] * grid[3 * i + 2]) * features, (i + 1) * patches * features
+            pixels[first:end] = array.array("f", [float("nan")] * (end - first))
+            padded += end - first
+        (tmp_path / "cases").mkdir(exist_ok=True)
+        tensors.write(tmp_path / "cases" / path.name, {**case, "in.pixel_values": (dtype, [images, patches, features], pixels.tobytes())})
+    assert padded > 1000
+    run("colconvctl", "convert", golden, "-o", out, "--variants", "image,unified", "--no-parity")
+    for variant, file in (("image", "image.onnx"), ("unified", "model.onnx")):
+        run("colconv-parity", "--model", f"{variant}={out / file}", "--cases", tmp_path / "cases", "--max-abs", str(MAX_ABS))
 
 
 @pytest.fixture

@@ -13,10 +13,13 @@ IDS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vis
 QWEN = {"image_token_id": 261, "video_token_id": 262, "vision_start_token_id": 259, "vision_end_token_id": 260}
 GEMMA = {"image_token_index": 261, "boi_token_index": 259, "eoi_token_index": 260}
 GEMMA_IDS = ["<pad>", "<bos>", "<start_of_turn>", "<start_of_image>", "<end_of_image>", "<image_soft_token>", "<end_of_turn>"]
+OMNI = {"image_token_index": 261, "video_token_index": 262, "vision_start_token_id": 259, "vision_end_token_id": 260}
+OMNI_IDS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_bos|>", "<|vision_eos|>", "<|IMAGE|>", "<|VIDEO|>"]
 # The family, the ids and sizes of its checkpoint, the processor's folder, what its tokens are called.
 FAMILIES = {
     "colqwen2_5": (QWEN, "processor-colqwen2", IDS),
     "jina_v4": (QWEN, "processor-colqwen2", IDS),
+    "colqwen_omni": (OMNI, "processor-colqwen2", OMNI_IDS),
     "colmodernvbert": ({"image_token_id": 258, "vision.image_size": 32, "vision.patch_size": 8}, "processor-colmodernvbert", None),
     "colgemma3": (GEMMA, "processor-colgemma3", GEMMA_IDS),
 }
@@ -59,6 +62,11 @@ def ids_wanted(family, folder, case):
         return encode(tokenizer, "<bos><bos><start_of_turn>user\n\n\n<start_of_image>" + "<image_soft_token>" * 4
                       + "<end_of_image>\n\nDescribe this image<end_of_turn>\n")
     ids = list(array.array("q", case["out.input_ids_engine"][2]))
+    if family == "colqwen_omni":
+        return encode(tokenizer, "<|im_start|>system\nYou are Qwen, a virtual human developed by the Qwen Team, Alibaba Group, capable of "
+                      "perceiving auditory and visual inputs, as well as generating text and speech.<|im_end|>\n<|im_start|>user\n"
+                      "<|vision_bos|>" + "<|IMAGE|>" * ids.count(261) + "<|vision_eos|>Describe the content.<|im_end|>\n"
+                      "<|im_start|>assistant\n")
     if family == "jina_v4":  # ends with a newline where ColQwen2.5 has <|endoftext|>
         assert ids[-1] == 256
         return ids[:-1] + encode(tokenizer, "\n")

@@ -19,10 +19,11 @@
 
 static const struct mkc_arch *const archs[] = {&mkc_colqwen2,  &mkc_colqwen2_5,     &mkc_colqwen3,
 					       &mkc_colpali,   &mkc_colmodernvbert, &mkc_colidefics3,
-					       &mkc_colgemma3, &mkc_jina_v4};
+					       &mkc_colgemma3, &mkc_jina_v4,        &mkc_colqwen_omni};
 
 static const char usage[] =
 	"usage: mkcheckpoint --arch ARCH [OPTION]... FOLDER\n"
+	"       mkcheckpoint --arch ARCH [OPTION]... --count\n"
 	"       mkcheckpoint --adapter BASE [--kind KIND] [--rank N] [--tasks LIST] [--seed N] FOLDER\n"
 	"Writes a random checkpoint in a published layout, or a LoRA adapter over one.\n"
 	"\n"
@@ -39,6 +40,7 @@ static const char usage[] =
 	"  --kind KIND      plain (default), rslora or dora\n"
 	"  --rank N         of the adapter; default: 32\n"
 	"  --tasks LIST     of the adapter: one for each of these tasks, as retrieval,code\n"
+	"  --count          prints how many tensors and parameters there are, and writes nothing\n"
 	"  --help           prints this\n"
 	"\n";
 
@@ -84,7 +86,7 @@ struct options {
 	double outliers; /* 0: none */
 	json_t *params;
 	struct mkc_adapter adapter; /* base is NULL: a checkpoint is wanted */
-	const char *dir;
+	const char *dir;            /* NULL: only counts */
 };
 
 /* --set [text.|vision.]KEY=JSON */
@@ -189,17 +191,26 @@ static int
 options_parse(int argc, char **argv, struct options *o, struct err *e)
 {
 	static const struct option longs[] = {
-		{"arch", required_argument, NULL, 'a'},   {"size", required_argument, NULL, 's'},
-		{"layout", required_argument, NULL, 'l'}, {"dtype", required_argument, NULL, 'd'},
-		{"shards", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 'r'},
-		{"set", required_argument, NULL, 'k'},    {"adapter", required_argument, NULL, 'b'},
-		{"kind", required_argument, NULL, 'm'},   {"rank", required_argument, NULL, 'c'},
-		{"tasks", required_argument, NULL, 't'},  {"outliers", required_argument, NULL, 'o'},
-		{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+		{"arch", required_argument, NULL, 'a'},
+		{"size", required_argument, NULL, 's'},
+		{"layout", required_argument, NULL, 'l'},
+		{"dtype", required_argument, NULL, 'd'},
+		{"shards", required_argument, NULL, 'n'},
+		{"seed", required_argument, NULL, 'r'},
+		{"set", required_argument, NULL, 'k'},
+		{"adapter", required_argument, NULL, 'b'},
+		{"kind", required_argument, NULL, 'm'},
+		{"rank", required_argument, NULL, 'c'},
+		{"tasks", required_argument, NULL, 't'},
+		{"outliers", required_argument, NULL, 'o'},
+		{"count", no_argument, NULL, 'q'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
 	const char *arch = NULL, *size = "tiny", *layout = NULL, *dtype = NULL;
 	_cleanup_free_ const char **sets = calloc((size_t)argc, sizeof(*sets));
 	size_t i, set_count = 0;
+	bool count = false;
 	int c, r = 0;
 
 	if (!sets)
@@ -229,6 +240,8 @@ options_parse(int argc, char **argv, struct options *o, struct err *e)
 			r = str_to_u64(optarg, 1, 65536, "--rank", &o->adapter.rank, e);
 		else if (c == 't')
 			o->adapter.tasks = optarg;
+		else if (c == 'q')
+			count = true;
 		else if (c == 'h')
 			exit(usage_print());
 		else
@@ -236,8 +249,8 @@ options_parse(int argc, char **argv, struct options *o, struct err *e)
 	}
 	if (r < 0)
 		return r;
-	if (optind != argc - 1)
-		return err_set(e, E_USAGE, "give one folder to write");
+	if (optind != argc - !count || (count && o->adapter.base))
+		return err_set(e, E_USAGE, "give one folder to write, or --count");
 	o->dir = argv[optind];
 	if (o->adapter.base)
 		return adapter_check(o, e);
@@ -411,7 +424,7 @@ checkpoint_write(const struct options *o, struct err *e)
 	static const char *const torch_names[] = {
 		[ELEM_F32] = "float32", [ELEM_F16] = "float16", [ELEM_BF16] = "bfloat16"};
 	_cleanup_free_ struct mkc_tensors *t = calloc(1, sizeof(*t));
-	_cleanup_free_ char *path = fs_join(o->dir, "config.json");
+	_cleanup_free_ char *path = fs_join(o->dir ? o->dir : "", "config.json");
 	json_auto_t *config = o->arch->config(o->params, o->layout);
 	int64_t dim;
 	char size[32];
@@ -423,8 +436,10 @@ checkpoint_write(const struct options *o, struct err *e)
 				  json_string(torch_names[o->dtype]));
 	if ((r = json_get_int(o->params, "", "embedding_dim", JSON_REQUIRED, 1, 65536, E_USAGE, &dim, e)) <
 		    0 ||
-	    (r = mkc_tensors_get(config, dim, t, e)) < 0 || (r = fs_mkdir_p(o->dir, 0755, e)) < 0 ||
-	    (r = weights_write(o, t, e)) < 0 || (r = json_write(path, config, e)) < 0)
+	    (r = mkc_tensors_get(config, dim, t, e)) < 0)
+		return r;
+	if (o->dir && ((r = fs_mkdir_p(o->dir, 0755, e)) < 0 || (r = weights_write(o, t, e)) < 0 ||
+		       (r = json_write(path, config, e)) < 0))
 		return r;
 	(void)printf("%zu tensors, %" PRIu64 " parameters, %s\n", t->count, t->values,
 		     str_bytes(t->values * elem_size(o->dtype), size, sizeof(size)));

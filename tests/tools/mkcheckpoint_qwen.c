@@ -4,6 +4,7 @@
 MKC_SIZES_EMBED(colqwen2)
 MKC_SIZES_EMBED(colqwen2_5)
 MKC_SIZES_EMBED(colqwen3)
+MKC_SIZES_EMBED(colqwen_omni)
 
 #define HF_PROJ                                  \
 	{                                        \
@@ -57,6 +58,22 @@ static const struct mkc_layout layouts3[] = {
 	 {{"vis.", "vlm.model.visual."}, {"lm.", "vlm.model.language_model."}, HF_PROJ}},
 	{"ops", false, true, true, {{"vis.", "visual."}, {"lm.", "language_model."}, ENGINE_PROJ}},
 	{"nemotron", false, true, true, {{"vis.", "model.visual."}, {"lm.", "model.language_model."}}},
+	{.name = NULL},
+};
+
+/* As colpali-engine 0.3.18 saves it, with the names since transformers 5.24, and within a whole Qwen2.5-Omni. */
+static const struct mkc_layout layouts_omni[] = {
+	{"engine",
+	 false,
+	 true,
+	 true,
+	 {{"vis.", "visual."}, {"lm.", "model."}, {"proj.", "base_model.model.custom_text_proj."}}},
+	{"v524",
+	 false,
+	 true,
+	 true,
+	 {{"vis.", "model.visual."}, {"lm.", "model.language_model."}, ENGINE_PROJ}},
+	{"whole", false, true, true, {{"vis.", "thinker.visual."}, {"lm.", "thinker.model."}, ENGINE_PROJ}},
 	{.name = NULL},
 };
 
@@ -165,7 +182,20 @@ config_jina(const json_t *params, const struct mkc_layout *l)
 	return top;
 }
 
+static json_t *
+config_omni(const json_t *params, const struct mkc_layout *l)
+{
+	json_t *thinker = config(params, l);
+
+	if (!str_eq(l->name, "whole"))
+		return thinker;
+	return json_pack("{s:[O], s:s, s:o, s:{}, s:{}}", "architectures", json_object_get(params, "class"),
+			 "model_type", "qwen2_5_omni", "thinker_config", thinker, "talker_config",
+			 "token2wav_config");
+}
+
 const struct mkc_arch mkc_colqwen2 = {"colqwen2", MKC_SIZES(colqwen2), layouts, config};
 const struct mkc_arch mkc_colqwen2_5 = {"colqwen2_5", MKC_SIZES(colqwen2_5), layouts, config};
 const struct mkc_arch mkc_jina_v4 = {"jina_v4", MKC_SIZES(colqwen2_5), layouts_jina, config_jina};
 const struct mkc_arch mkc_colqwen3 = {"colqwen3", MKC_SIZES(colqwen3), layouts3, config3};
+const struct mkc_arch mkc_colqwen_omni = {"colqwen_omni", MKC_SIZES(colqwen_omni), layouts_omni, config_omni};

@@ -34,6 +34,10 @@ static const char *const qwen[] = {
 static const char qwen2_5[] = EXPAND({"model_type": "colqwen2", "vlm_config": {"model_type": "qwen2_5_vl",
 	"image_token_id": 301, "text_config": {QWEN_TEXT(QWEN_V5)}, "vision_config": {"depth": 40, "hidden_size": 48,
 		"out_hidden_size": 96, "num_heads": 3, "window_size": 90, "patch_size": 6}}});
+static const char omni[] = EXPAND({"model_type": "qwen2_5_omni", "architectures": ["ColQwen2_5Omni"], "talker_config": {},
+	"thinker_config": {"model_type": "qwen2_5_omni_thinker", "image_token_index": 301, "audio_token_index": 302,
+		"text_config": {"hidden_size": 192, "num_attention_heads": 12, "vocab_size": 333, QWEN_V5},
+		"vision_config": {"hidden_size": 48, "out_hidden_size": 192, "num_heads": 3}}});
 static const char qwen3[] = EXPAND({"model_type": "qwen3_vl", "image_token_id": 301,
 	"text_config": {QWEN_TEXT(QWEN_V5), "head_dim": 16},
 	"vision_config": {"depth": 30, "hidden_size": 48, "out_hidden_size": 96, "num_heads": 3,
@@ -193,6 +197,33 @@ TEST(test_qwen2_5vl)
 	assert_true(c.text.qkv_bias && !c.text.o_bias && !c.text.qk_norm && !c.text.mrope_interleaved);
 }
 
+/* In a whole model, with the sizes of the 7B where keys are left out. */
+TEST(test_qwen2_5_omni)
+{
+	json_auto_t *j = load(omni);
+	struct qwen2vl_config c;
+	struct err e = ERR_INIT;
+
+	(void)qwen2vl_config_read(j, QWEN2_5_OMNI, &c, &e);
+	assert_no_error(&e);
+	assert_int_equal(c.text.num_hidden_layers, 28);
+	assert_int_equal(c.text.num_key_value_heads, 4);
+	assert_int_equal(c.text.intermediate_size, 18944);
+	assert_true(fabs(c.text.rms_norm_eps - 1e-6) < 1e-12);
+	assert_true(c.vision.apart);
+	assert_int_equal(c.image_token_id, 301);
+	assert_int_equal(c.video_token_id, 151656);
+	assert_int_equal(c.audio_token_id, 302);
+	edit(j, "thinker_config.audio_token_index", "");
+	edit(j, "thinker_config.image_token_index", "");
+	edit(j, "thinker_config.image_token_id", "303");
+	edit(j, "thinker_config.audio_token_id", "304");
+	(void)qwen2vl_config_read(j, QWEN2_5_OMNI, &c, &e);
+	assert_no_error(&e);
+	assert_int_equal(c.image_token_id, 303);
+	assert_int_equal(c.audio_token_id, 304);
+}
+
 TEST(test_qwen3vl)
 {
 	json_auto_t *j = load(qwen3);
@@ -237,6 +268,18 @@ static const struct refusal qwen2_5_refusals[] = {
 	 V "hidden_act 'gelu' is not supported, only 'silu'"},
 };
 
+#define THINKER "thinker_config."
+static const struct refusal omni_refusals[] = {
+	{"thinker_config", "", E_BAD_CHECKPOINT, "config.json: thinker_config is missing"},
+	{THINKER "image_token_index", "333", E_BAD_CHECKPOINT,
+	 THINKER "image_token_index must be below vocab_size, 333"},
+	{THINKER "audio_token_index", "-1", E_BAD_CHECKPOINT, THINKER "audio_token_index must be from 0"},
+	{THINKER "text_config.num_key_value_heads", "5", E_BAD_CHECKPOINT,
+	 THINKER "text_config.num_attention_heads must be a multiple of num_key_value_heads"},
+	{THINKER "vision_config.hidden_act", "\"gelu\"", E_UNSUPPORTED_MODEL, "only 'silu'"},
+};
+#undef THINKER
+
 static const struct refusal qwen3_refusals[] = {
 	{"text_config.head_dim", "15", E_BAD_CHECKPOINT, "text_config.head_dim must be even"},
 	{"text_config.head_dim", "18", E_BAD_CHECKPOINT, "sum is half of the head size, 9"},
@@ -275,6 +318,7 @@ TEST(test_qwen_refusals)
 {
 	refusals_check(qwen_refusals, ARRAY_LEN(qwen_refusals), qwen[0], QWEN2_VL);
 	refusals_check(qwen2_5_refusals, ARRAY_LEN(qwen2_5_refusals), qwen2_5, QWEN2_5_VL);
+	refusals_check(omni_refusals, ARRAY_LEN(omni_refusals), omni, QWEN2_5_OMNI);
 	refusals_check(qwen3_refusals, ARRAY_LEN(qwen3_refusals), qwen3, QWEN3_VL);
 }
 

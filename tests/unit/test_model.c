@@ -46,6 +46,9 @@ TEST(test_find)
 		 "colqwen2", LIBRARY_ENGINE},
 		{"{\"model_type\": \"colqwen2\", \"vlm_config\": {\"model_type\": \"qwen2_5_vl\"}}",
 		 "colqwen2_5", LIBRARY_TRANSFORMERS},
+		{"{\"model_type\": \"qwen2_5_omni_thinker\", \"architectures\": [\"ColQwen2_5Omni\"]}",
+		 "colqwen_omni", LIBRARY_ENGINE},
+		{"{\"model_type\": \"qwen2_5_omni\"}", "colqwen_omni", LIBRARY_ENGINE},
 		{"{\"model_type\": \"qwen2_5_vl\", \"architectures\": [\"ColQwen2_5\"]}", "colqwen2_5",
 		 LIBRARY_ENGINE},
 		{"{\"model_type\": \"qwen3_vl\", \"architectures\": [\"ColQwen3\"]}", "colqwen3",
@@ -208,10 +211,9 @@ TEST(test_not_supported)
 		{"{\"model_type\": \"colqwen3_5\", \"auto_map\": {\"AutoModel\": \"modeling_x.ColQwen3_5\"}}",
 		 "this is ColQwen3.5 (model_type 'colqwen3_5', architectures 'ColQwen3_5')"},
 		{"{\"model_type\": \"qwen3_5_moe\"}", "this is a model over Qwen3.5 with experts"},
-		{"{\"model_type\": \"qwen2_5_omni_thinker\", \"architectures\": [\"ColQwen2_5Omni\"]}",
-		 "this is ColQwen2.5-Omni (model_type 'qwen2_5_omni_thinker', architectures "
-		 "'ColQwen2_5Omni')"},
-		{"{\"model_type\": \"qwen2_5_omni\"}", "this is ColQwen2.5-Omni"},
+		{"{\"model_type\": \"qwen3_omni_moe\"}", "this is a model over Qwen3-Omni"},
+		{"{\"model_type\": \"qwen3_omni_moe_thinker\", \"architectures\": [\"ColQwen3Omni\"]}",
+		 "this is a model over Qwen3-Omni"},
 		{"{\"model_type\": \"modernvbert\", \"architectures\": [\"ColUltraVBERT\"]}",
 		 "this is ColUltraVBERT"},
 		{"{\"model_type\": \"llama_nemotron_vl\", \"architectures\": [\"LlamaNemotronVLModel\"]}",
@@ -294,12 +296,12 @@ TEST(test_words)
 		struct model_tokens t;
 		int words;
 	} rows[] = {
-		{{.vocab = 9, .image = 5, .image_begin = 3, .image_end = 4, .video = 0}, 5},
-		{{.vocab = 5, .image = 0, .image_begin = 1, .image_end = 2, .video = 4}, 1},
-		{{.vocab = 5, .image = 3, .image_begin = -1, .image_end = -1, .video = 3}, 4},
-		{{.vocab = 2, .image = 99, .image_begin = -1, .image_end = -1, .video = -1}, 2},
-		{{.vocab = 1, .image = 0, .image_begin = -1, .image_end = -1, .video = -1}, 0},
-		{{.vocab = 3, .image = 1, .image_begin = 0, .image_end = 2, .video = 2}, 0},
+		{{.vocab = 9, .image = 5, .image_begin = 3, .image_end = 4, .video = 0, .audio = 6}, 4},
+		{{.vocab = 5, .image = 0, .image_begin = 1, .image_end = 2, .video = 4, .audio = -1}, 1},
+		{{.vocab = 5, .image = 3, .image_begin = -1, .image_end = -1, .video = 3, .audio = -1}, 4},
+		{{.vocab = 2, .image = 99, .image_begin = -1, .image_end = -1, .video = -1, .audio = -1}, 2},
+		{{.vocab = 1, .image = 0, .image_begin = -1, .image_end = -1, .video = -1, .audio = -1}, 0},
+		{{.vocab = 3, .image = 1, .image_begin = 0, .image_end = 2, .video = 2, .audio = -1}, 0},
 	};
 	struct rng rng = {7};
 	size_t i;
@@ -316,7 +318,7 @@ TEST(test_words)
 
 			assert_true(id >= 0 && id < t->vocab);
 			assert_true(id != t->image && id != t->image_begin && id != t->image_end &&
-				    id != t->video);
+				    id != t->video && id != t->audio);
 			n += !seen[id];
 			seen[id] = true;
 		}

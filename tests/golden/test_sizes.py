@@ -1,0 +1,19 @@
+"""The published sizes have as many weights as the original classes."""
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+BUILD = pathlib.Path(os.environ.get("COLCONV_BUILD", pathlib.Path(__file__).parents[2]))
+# Counted on the classes, without lm_head; colqwen_omni without the tower that listens, too.
+SIZES = [
+    ("colqwen2", "2b", 731, 2_209_182_336),
+    ("colqwen_omni", "3b", 434 + 518 + 2, 3_085_938_688 + 668_684_288 + 262_272),
+]
+
+
+@pytest.mark.parametrize("family, size, tensors, parameters", SIZES)
+def test_size(family, size, tensors, parameters):
+    done = subprocess.run([BUILD / "tests/tools/mkcheckpoint", "--arch", family, "--size", size, "--count"], capture_output=True, text=True)
+    assert done.stdout.startswith(f"{tensors} tensors, {parameters} parameters, "), done.stdout + done.stderr
