@@ -339,6 +339,19 @@ rounding_fact(const json_t *rounding)
 	fact_print("rounding", said ? said : "");
 }
 
+/* The worst figures of an output beside the embeddings. */
+static void
+output_fact(const char *name, const json_t *worst)
+{
+	_cleanup_free_ char *said =
+		json_object_get(worst, "differing")
+			? str_printf("%" PRIu64 " elements differ", job_whole(worst, "differing"))
+			: str_printf("max abs %.2g, min cosine %.8f", job_number(worst, "max_abs"),
+				     job_number(worst, "min_cosine"));
+
+	fact_print(name, said ? said : "");
+}
+
 static void
 manifest_print(const json_t *manifest)
 {
@@ -360,6 +373,8 @@ manifest_print(const json_t *manifest)
 									       : "FAILED");
 	fact_member(worst, "max_abs");
 	fact_member(worst, "min_cosine");
+	json_object_foreach(json_object_get(parity, "outputs"), key, value)
+		output_fact(key, json_object_get(value, "worst"));
 	json_array_foreach(json_object_get(parity, "ranking"), i, ranking)
 		ranking_fact(ranking);
 	rounding_fact(json_object_get(manifest, "rounding"));

@@ -251,7 +251,8 @@ cmd_verify(struct cli *c, int argc, char **argv, struct err *e)
 		 "the input NAME is what a checkpoint's class calls INPUT (repeatable); usual spellings are "
 		 "known"},
 		{"result", 0, "NAME", passed_on, &v, NULL,
-		 "the output to compare; else the one called an embedding"},
+		 "the only output to compare; else the one called an embedding, and those that the original "
+		 "has too"},
 		{"max-abs", 0, "X", option_str, &v.max_abs, NULL, "largest difference of an element (1e-4)"},
 		{"min-cosine", 0, "X", option_str, &v.min_cosine, NULL,
 		 "smallest cosine of a token's vectors (0.99999)"},

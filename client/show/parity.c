@@ -79,6 +79,27 @@ ranking_print(const json_t *ranking, FILE *f)
 			      job_number(ranking, "top1"), job_number(ranking, "top5"));
 }
 
+/* "output dense_embeddings: max abs 2.4e-07, min cosine 1.00000000" for each output beside the embeddings. */
+static void
+outputs_print(const json_t *outputs, FILE *f)
+{
+	const json_t *worst;
+	const char *name;
+	json_t *x;
+
+	json_object_foreach((json_t *)(uintptr_t)outputs, name, x) {
+		worst = json_object_get(x, "worst");
+		(void)fputs("output ", f);
+		text_print(f, name);
+		if (json_object_get(worst, "differing"))
+			(void)fprintf(f, ": %" PRIu64 " elements differ, none may\n",
+				      job_whole(worst, "differing"));
+		else
+			(void)fprintf(f, ": max abs %.2e, min cosine %.8f\n", job_number(worst, "max_abs"),
+				      job_number(worst, "min_cosine"));
+	}
+}
+
 static void
 cosines_print(const json_t *c, FILE *f)
 {
@@ -115,6 +136,7 @@ parity_print(const json_t *report, FILE *f, struct err *e)
 		message_print(item, f);
 	json_array_foreach(rankings, i, item)
 		ranking_print(item, f);
+	outputs_print(json_object_get(report, "outputs"), f);
 	cosines_print(json_object_get(report, "cosine"), f);
 	(void)fprintf(f, "%s: limits are max abs %g and min cosine %.9g",
 		      json_is_true(json_object_get(report, "passed")) ? "passed" : "FAILED",

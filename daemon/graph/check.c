@@ -80,13 +80,28 @@ block_check(struct check *c, const struct ir_block *b)
 	return 0;
 }
 
-/* Every symbol in the output's shape must be a size of some input; otherwise a user could not know it. */
+/* Every symbol in an output's shape must be a size of some input; otherwise a user could not know it. */
 static int
-output_check(const struct check *c)
+sizes_check(const struct check *c, const struct ir_value *output, const bool known[SYM_MAX])
 {
-	bool known[SYM_MAX] = {false};
-	size_t i;
 	int k, s;
+
+	for (k = 0; k < output->shape.rank; k++)
+		for (s = 0; s < SYM_MAX; s++)
+			if (output->shape.dim[k].pow[s] && !known[s])
+				return err_set(c->e, E_INTERNAL,
+					       "the output '%s' has the size '%s', which no input has",
+					       output->name, symbol_name((enum symbol)s));
+	return 0;
+}
+
+static int
+outputs_check(const struct check *c)
+{
+	const struct ir_value *v;
+	bool known[SYM_MAX] = {false};
+	size_t i, j;
+	int k, s, r = 0;
 
 	if (!c->g->output)
 		return err_set(c->e, E_INTERNAL, "graph '%s' has no output", c->g->name);
@@ -94,13 +109,15 @@ output_check(const struct check *c)
 		for (k = 0; c->g->value[i]->kind == IR_INPUT && k < c->g->value[i]->shape.rank; k++)
 			for (s = 0; s < SYM_MAX; s++)
 				known[s] |= c->g->value[i]->shape.dim[k].pow[s] > 0;
-	for (k = 0; k < c->g->output->shape.rank; k++)
-		for (s = 0; s < SYM_MAX; s++)
-			if (c->g->output->shape.dim[k].pow[s] && !known[s])
-				return err_set(c->e, E_INTERNAL,
-					       "the output has the size '%s', which no input has",
-					       symbol_name((enum symbol)s));
-	return 0;
+	for (i = 0; r == 0 && (v = graph_output(c->g, i)); i++) {
+		for (j = 0; j < i; j++)
+			if (graph_output(c->g, j) == v)
+				return err_set(c->e, E_INTERNAL, "the output '%s' is listed twice", v->name);
+		if (i && v->kind != IR_RESULT)
+			return err_set(c->e, E_INTERNAL, "no node makes the output '%s'", v->name);
+		r = sizes_check(c, v, known);
+	}
+	return r;
 }
 
 int
@@ -116,13 +133,13 @@ graph_check(const struct ir_graph *g, struct err *e)
 		return err_no_memory(e);
 	for (i = 0; i < g->n_value; i++)
 		made[i] = g->value[i]->kind != IR_RESULT;
-	r = output_check(&c);
+	r = outputs_check(&c);
 	if (r == 0)
 		r = names_check(&c);
 	if (r == 0)
 		r = block_check(&c, &g->block);
-	if (r == 0)
-		r = use(&c, g->output, "the output");
+	for (i = 0; r == 0 && graph_output(g, i); i++)
+		r = use(&c, graph_output(g, i), "the output");
 	for (i = 0; r == 0 && i < g->n_value; i++)
 		if (!used[i])
 			r = err_set(e, E_INTERNAL, "'%s' is made and never used", g->value[i]->name);

@@ -78,6 +78,7 @@ block_put(struct buf *b, const struct ir_block *blk, int indent)
 void
 graph_dump(const struct ir_graph *g, struct buf *b)
 {
+	const struct ir_value *v;
 	size_t i;
 
 	buf_printf(b, "graph %s\n", g->name);
@@ -88,9 +89,10 @@ graph_dump(const struct ir_graph *g, struct buf *b)
 			buf_puts(b, "\n");
 		}
 	block_put(b, &g->block, 0);
-	if (!g->output) /* preprocess has no single output: it gives the inputs of another graph */
-		return;
-	buf_printf(b, "output %s    ", g->output->name);
-	value_put(b, g->output);
-	buf_puts(b, "\n");
+	/* preprocess has no output: it gives the inputs of another graph */
+	for (i = 0; (v = graph_output(g, i)); i++) {
+		buf_printf(b, "output %s    ", v->name);
+		value_put(b, v);
+		buf_puts(b, "\n");
+	}
 }

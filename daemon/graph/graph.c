@@ -43,6 +43,14 @@ graph_free(struct ir_graph **g)
 	*g = NULL;
 }
 
+struct ir_value *
+graph_output(const struct ir_graph *g, size_t i)
+{
+	if (i == 0)
+		return g->output;
+	return i <= g->n_beside ? g->beside[i - 1] : NULL;
+}
+
 char *
 graph_strdup(struct ir_graph *g, const char *s)
 {

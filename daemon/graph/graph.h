@@ -85,12 +85,17 @@ struct ir_node {
 	struct ir_attr attr;
 };
 
+#define IR_BESIDE_MAX 4
+
 struct ir_graph {
 	const char *name; /* "text", "image", "unified" */
 	struct ir_value **value;
 	size_t n_value, cap_value;
 	struct ir_block block;
-	struct ir_value *output; /* float32; NULL: the graph gives inputs of another graph instead */
+	struct ir_value
+		*output; /* the embeddings, float32; NULL: the graph gives inputs of another graph instead */
+	struct ir_value *beside[IR_BESIDE_MAX]; /* outputs beside it, of any type */
+	size_t n_beside;
 	struct ir_arena *arena;
 };
 
@@ -111,6 +116,9 @@ struct ir_value *graph_value_add(struct ir_graph *g, enum ir_kind kind, enum ele
 struct ir_node *graph_node_add(struct ir_graph *g, struct ir_block *b, enum ir_op op,
 			       struct ir_value *const *in, int n_in, const struct ir_attr *attr);
 struct ir_block *graph_block_add(struct ir_graph *g);
+/* The outputs in their order, the embeddings first; NULL after the last. */
+struct ir_value *graph_output(const struct ir_graph *g, size_t i);
+
 char *graph_strdup(struct ir_graph *g, const char *s);
 void *graph_memdup(struct ir_graph *g, const void *data, size_t len);
 
@@ -125,8 +133,9 @@ int infer_node(const struct ir_node *n, enum elem *ret_elem, struct shape *ret_s
 void graph_dump(const struct ir_graph *g, struct buf *b);
 
 /*
- * Checks the rules for every graph: a value is made before it is used; names are unique; every value but the output is
- * used; each size in the output's shape is also a size of an input. E_INTERNAL names the value that breaks a rule.
+ * Checks the rules for every graph: a value is made before it is used; names are unique; every value but the outputs is
+ * used; each size in an output's shape is also a size of an input; a node makes each output, and none is listed twice.
+ * E_INTERNAL names the value that breaks a rule.
  */
 int graph_check(const struct ir_graph *g, struct err *e);
 

@@ -109,7 +109,10 @@ struct model {
 	/* Sizes to trace with: small, distinct, and different from the model's own sizes. */
 	struct sizes (*trace_sizes)(const void *config);
 
-	/* Builds one graph and returns its output: float32, with the shape of the model's head. */
+	/*
+	 * Builds one graph and returns its embeddings: float32, with the shape of the model's head. Names the other
+	 * outputs of the family with tr_output(); parity compares each of them too.
+	 */
 	struct ir_value *(*build)(struct trace *t, const void *config, enum variant v,
 				  const struct model_options *o);
 

@@ -71,19 +71,14 @@ emit_slots_flatten(struct emit *em, struct emit_list *l)
 
 void
 emit_graph_fill(struct emit *em, Onnx__GraphProto *g, const char *name, struct emit_list *nodes,
-		const struct ir_value *v, const char *output, int32_t type)
+		const struct emit_list *outputs)
 {
-	Onnx__ValueInfoProto **info = emit_take(em, sizeof(*info));
-
-	if (!info)
-		return;
-	*info = emit_value_info(em, v, output, type);
 	emit_slots_flatten(em, nodes);
 	g->name = STR(name);
 	g->n_node = nodes->n;
 	g->node = (Onnx__NodeProto **)nodes->at;
-	g->n_output = 1;
-	g->output = info;
+	g->n_output = outputs->n;
+	g->output = (Onnx__ValueInfoProto **)outputs->at;
 }
 
 void
@@ -136,6 +131,7 @@ struct emit_branch *
 emit_branch(struct emit *em, const char *suffix, const struct ir_block *b)
 {
 	struct emit_branch *branch = emit_take(em, sizeof(*branch));
+	struct emit_list outputs = {.n = 0};
 	const char *prefix = em->prefix, *output;
 	struct emit_place back;
 
@@ -146,8 +142,8 @@ emit_branch(struct emit *em, const char *suffix, const struct ir_block *b)
 	emit_block(em, b);
 	(void)emit_enter(em, &branch->nodes, prefix, false); /* each of its nodes had another value at hand */
 	output = emit_block_result(em, b, b->result, suffix);
-	emit_graph_fill(em, &branch->proto, emit_name(em, suffix), &branch->nodes, b->result, output,
-			elem_onnx(b->result->elem));
+	emit_list_add(em, &outputs, emit_value_info(em, b->result, output, elem_onnx(b->result->elem)));
+	emit_graph_fill(em, &branch->proto, emit_name(em, suffix), &branch->nodes, &outputs);
 	inputs_forget(em, &branch->nodes);
 	emit_leave(em, back);
 	return branch;

@@ -1,4 +1,4 @@
-/* Whole graphs: their inputs, their output, and run-time sizes. */
+/* Whole graphs: their inputs, their outputs, and run-time sizes. */
 #include "emit_private.h"
 
 #include "base/str.h"
@@ -156,47 +156,65 @@ inputs_fill(struct emit *em, Onnx__GraphProto *g)
 	g->input = (Onnx__ValueInfoProto **)inputs.at;
 }
 
+/* Only the embeddings may have another name than in the trace. */
 static const char *
-output_name_get(const struct emit *em)
+output_name_get(const struct emit *em, const struct ir_value *v)
 {
 	const char *name = em->job->options->output;
 
-	return name ? name : em->graph->output->name;
+	return name && v == em->graph->output ? name : v->name;
 }
 
-/* Whether the output already has the requested precision. If not, a cast becomes the output. */
+/* Whether an output already has the requested precision. If not, a cast becomes the output. */
 static bool
-output_fits(const struct emit *em)
+output_fits(const struct emit *em, const struct ir_value *v)
 {
-	return em->value[em->graph->output->id].half == em->job->options->output_half;
+	return v->elem != ELEM_F32 || em->value[v->id].half == em->job->options->output_half;
 }
 
-/* Gives the output's name to the value itself, or to the cast that follows it. */
+/* Gives an output's name to the value itself, or to the cast that follows it. */
 static void
-output_rename(struct emit *em)
+outputs_rename(struct emit *em)
 {
+	const struct ir_value *v;
 	struct known_value *known;
+	size_t i;
 
-	if (!em->graph->output)
-		return;
-	known = &em->value[em->graph->output->id];
-	known->name = output_fits(em) ? output_name_get(em) : emit_format(em, "%s/uncast", known->name);
+	for (i = 0; (v = graph_output(em->graph, i)); i++) {
+		known = &em->value[v->id];
+		known->name = output_fits(em, v) ? output_name_get(em, v)
+						 : emit_format(em, "%s/uncast", known->name);
+	}
 }
 
 static const char *
-output_emit(struct emit *em)
+output_emit(struct emit *em, const struct ir_value *v)
 {
-	const struct ir_value *v = em->graph->output;
 	const char *x;
 
 	em->prefix = em->graph->name;
 	em->half = em->job->options->output_half;
-	if (output_fits(em))
+	if (output_fits(em, v))
 		return emit_block_result(em, &em->graph->block, v, "output");
-	em->prefix = output_name_get(em);
+	em->prefix = output_name_get(em, v);
 	x = emit_result(em, "Cast", em->value[v->id].name);
 	emit_attr_int(em, "to", elem_onnx(em->half ? ELEM_F16 : ELEM_F32));
 	return x;
+}
+
+/* Emits the graph's own outputs and lists them. */
+static void
+outputs_emit(struct emit *em, struct emit_list *ret)
+{
+	const bool half = em->job->options->output_half;
+	const struct ir_value *v;
+	enum elem elem;
+	size_t i;
+
+	for (i = 0; (v = graph_output(em->graph, i)); i++) {
+		elem = v->elem == ELEM_F32 && half ? ELEM_F16 : v->elem;
+		emit_list_add(em, ret, emit_value_info(em, v, output_emit(em, v), elem_onnx(elem)));
+	}
 }
 
 static void
@@ -210,75 +228,48 @@ list_append(struct emit *em, struct emit_list *to, const struct emit_list *from)
 
 /* Lists the extra outputs after the graph's own. */
 static void
-extras_fill(struct emit *em, Onnx__GraphProto *g)
+extras_list(struct emit *em, struct emit_list *ret)
 {
 	struct extra_output out[EXTRA_MAX];
 	const size_t n = extra_list(em->graph, em->job->options->extras, out);
-	Onnx__ValueInfoProto **info = emit_take(em, (n + 1) * sizeof(*info));
 	struct ir_value v;
 	size_t i;
 
-	if (!info)
-		return;
-	info[0] = g->output[0];
 	for (i = 0; i < n; i++) {
 		v = (struct ir_value){.shape = out[i].shape};
-		info[i + 1] =
-			emit_value_info(em, &v, emit_format(em, "%s", out[i].name), elem_onnx(out[i].elem));
+		emit_list_add(
+			em, ret,
+			emit_value_info(em, &v, emit_format(em, "%s", out[i].name), elem_onnx(out[i].elem)));
 	}
-	g->n_output = n + 1;
-	g->output = info;
-}
-
-/* Lists the output of the graph; for a graph without an output, its inputs. */
-static void
-outputs_fill(struct emit *em, Onnx__GraphProto *g, struct emit_list *nodes, const char *output_name)
-{
-	const struct ir_value *output = em->graph->output;
-	struct emit_list made = {.n = 0};
-
-	if (output) {
-		emit_graph_fill(em, g, em->graph->name, nodes, output, output_name,
-				em->job->options->output_half ? elem_onnx(ELEM_F16)
-							      : elem_onnx(output->elem));
-		extras_fill(em, g);
-		return;
-	}
-	inputs_list(em, &made);
-	g->name = STR(em->graph->name);
-	emit_slots_flatten(em, nodes);
-	g->n_node = nodes->n;
-	g->node = (Onnx__NodeProto **)nodes->at;
-	g->n_output = made.n;
-	g->output = (Onnx__ValueInfoProto **)made.at;
 }
 
 static int
 graph_emit(struct emit *em)
 {
 	Onnx__GraphProto g = ONNX__GRAPH_PROTO__INIT;
-	struct emit_list front = {.n = 0}, nodes = {.n = 0}, all = {.n = 0};
-	const char *output_name = NULL;
+	struct emit_list front = {.n = 0}, nodes = {.n = 0}, all = {.n = 0}, outputs = {.n = 0};
 
 	em->value = emit_take(em, (em->graph->n_value + 1) * sizeof(*em->value));
 	if (!em->value)
 		return em->code;
 	emit_halves(em);
-	output_rename(em);
+	outputs_rename(em);
 	em->nodes = &front;
 	em->half = false;
 	if (em->job->front)
 		front_emit(em, em->job->front);
 	em->nodes = &nodes;
 	emit_block(em, &em->graph->block);
-	if (em->graph->output)
-		output_name = output_emit(em);
+	outputs_emit(em, &outputs);
 	em->half = false;
 	extra_emit(em);
+	extras_list(em, &outputs);
+	if (!em->graph->output) /* its inputs are what such a graph gives */
+		inputs_list(em, &outputs);
 	list_append(em, &all, &front);
 	list_append(em, &all, &em->prelude);
 	list_append(em, &all, &nodes);
-	outputs_fill(em, &g, &all, output_name);
+	emit_graph_fill(em, &g, em->graph->name, &all, &outputs);
 	inputs_fill(em, &g);
 	g.n_initializer = em->initializers.n;
 	g.initializer = (Onnx__TensorProto **)em->initializers.at;

@@ -128,9 +128,9 @@ void emit_block(struct emit *em, const struct ir_block *b);
 const char *emit_block_result(struct emit *em, const struct ir_block *b, const struct ir_value *v,
 			      const char *suffix);
 
-/* `nodes` as a graph whose one output is called `output`; v may be NULL. */
+/* `nodes` as a graph with these outputs, Onnx__ValueInfoProto. */
 void emit_graph_fill(struct emit *em, Onnx__GraphProto *g, const char *name, struct emit_list *nodes,
-		     const struct ir_value *v, const char *output, int32_t type);
+		     const struct emit_list *outputs);
 
 /* The nodes of a list of slots, in the order of the file: the caller's list becomes one of Onnx__NodeProto. */
 void emit_slots_flatten(struct emit *em, struct emit_list *l);

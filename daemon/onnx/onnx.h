@@ -33,8 +33,8 @@ enum onnx_store {
 struct onnx_options {
 	bool half; /* weights and computation in float16, except for the ops that graph/ops.def calls wide;
                     * inputs stay float32 */
-	const char *output;   /* name of each graph's output; NULL: its name in the trace */
-	bool output_half;     /* the output is float16 */
+	const char *output;   /* name of each graph's embeddings; NULL: their name in the trace */
+	bool output_half;     /* the outputs are float16 */
 	bool embed;           /* weights inside each file; E_TOO_LARGE when a file would exceed 2 GiB */
 	const char *own_data; /* each graph has its own weights, in a file named after the graph with this
                            * suffix; NULL: shared weights */

@@ -129,9 +129,11 @@ mask_sizes(struct parity_case *c, struct err *e)
 	return 0;
 }
 
+/* The mask as a bool for each of [batch, tokens], or with `one_each` for each row: whether it has an unmasked token. */
 static int
-mask_read(struct parity_case *c, struct err *e)
+mask_read(const struct parity_case *c, size_t batch, size_t tokens, bool one_each, bool **ret, struct err *e)
 {
+	_cleanup_free_ bool *valid = NULL;
 	const struct st_tensor *t;
 	int64_t i, v;
 	int r;
@@ -139,14 +141,14 @@ mask_read(struct parity_case *c, struct err *e)
 	r = tensor_get(c->file, "in.attention_mask", ELEM_I64, 2, &t, e);
 	if (r < 0)
 		return r;
-	if ((size_t)t->shape[0] != c->batch || (!c->one_each && (size_t)t->shape[1] != c->tokens))
+	if ((size_t)t->shape[0] != batch || (!one_each && (size_t)t->shape[1] != tokens))
 		return err_set(
 			e, E_BAD_REFERENCE,
 			"'%s': in.attention_mask has %lld rows of %lld tokens, but the embeddings have "
 			"%zu of %zu",
-			c->path, (long long)t->shape[0], (long long)t->shape[1], c->batch, c->tokens);
-	c->valid = calloc((size_t)t->count, sizeof(*c->valid));
-	if (!c->valid)
+			c->path, (long long)t->shape[0], (long long)t->shape[1], batch, tokens);
+	valid = calloc((size_t)t->count + 1, sizeof(*valid));
+	if (!valid)
 		return err_no_memory(e);
 	for (i = 0; i < t->count; i++) {
 		memcpy(&v, t->data + i * (int64_t)sizeof(v), sizeof(v));
@@ -154,12 +156,19 @@ mask_read(struct parity_case *c, struct err *e)
 			return err_set(e, E_BAD_REFERENCE,
 				       "'%s': in.attention_mask holds %lld, not only 0 and 1", c->path,
 				       (long long)v);
-		if (c->one_each)
-			c->valid[i / t->shape[1]] |= v;
+		if (one_each)
+			valid[i / t->shape[1]] |= v;
 		else
-			c->valid[i] = v;
+			valid[i] = v;
 	}
+	*ret = TAKE(valid);
 	return 0;
+}
+
+int
+case_valid_make(const struct parity_case *c, const struct st_tensor *vectors, bool **ret, struct err *e)
+{
+	return mask_read(c, (size_t)vectors->shape[0], (size_t)vectors->shape[1], vectors->rank == 2, ret, e);
 }
 
 /* Inputs about tokens are whole numbers; all other inputs belong to images. */
@@ -200,7 +209,7 @@ case_read(struct st_file *file_take, const char *expect, struct parity_case *ret
 	if (r == 0)
 		r = embeddings_read(ret, expect, e);
 	if (r == 0)
-		r = mask_read(ret, e);
+		r = mask_read(ret, ret->batch, ret->tokens, ret->one_each, &ret->valid, e);
 	ret->has_pixels = r == 0 && has_pixels(ret->file);
 	ret->role = st_find(ret->file, "ranking.query")      ? CASE_ROLE_QUERY
 		    : st_find(ret->file, "ranking.document") ? CASE_ROLE_DOCUMENT
@@ -322,6 +331,14 @@ const struct st_tensor *
 case_input_find(const struct parity_case *c, const char *name)
 {
 	_cleanup_free_ char *full = str_printf("in.%s", name);
+
+	return full ? st_find(c->file, full) : NULL;
+}
+
+const struct st_tensor *
+case_output_find(const struct parity_case *c, const char *name)
+{
+	_cleanup_free_ char *full = str_printf("out.%s", name);
 
 	return full ? st_find(c->file, full) : NULL;
 }

@@ -8,6 +8,8 @@
  *	out.embeddings      F32 [batch, tokens, dim]; or [batch, dim] for models with one vector per row, which
  *	                    then counts as one token. May also be called out.embedding; a caller can ask for
  *	                    another name
+ *	out.NAME            what the original gives for another output of the graph: F32 [batch, tokens, dim] or
+ *	                    [batch, dim], or whole numbers or bools of any shape
  *
  * A case for a graph that takes a picture also has
  *
@@ -69,6 +71,15 @@ void cases_unmask(struct cases *l);
 
 /* Makes the vectors of masked tokens zeros; `embeddings` has the shape of `want`. */
 void case_mask_apply(const struct parity_case *c, float *embeddings);
+
+/* The output out.NAME, or NULL. */
+const struct st_tensor *case_output_find(const struct parity_case *c, const char *name);
+
+/*
+ * For vectors [batch, tokens, dim] which tokens are unmasked, for vectors [batch, dim] which rows have such a token. The caller
+ * frees *ret. E_BAD_REFERENCE when the mask has another shape than the vectors.
+ */
+int case_valid_make(const struct parity_case *c, const struct st_tensor *vectors, bool **ret, struct err *e);
 
 /* The input in.NAME, or NULL. */
 const struct st_tensor *case_input_find(const struct parity_case *c, const char *name);

@@ -35,7 +35,7 @@ output_choose(const struct names *n, struct ort_session *s, struct err *e)
 	for (i = 0; i < count; i++)
 		if (n->output ? str_eq(ort_output_name(s, i), n->output)
 			      : strstr(ort_output_name(s, i), "embedding") != NULL) {
-			ort_output_first(s, i);
+			(n->output ? ort_output_only : ort_output_first)(s, i);
 			return 0;
 		}
 	return n->output ? err_set(e, E_USAGE, "the graph has no output '%s'; its first is '%s'", n->output,

@@ -367,6 +367,14 @@ ort_output_first(struct ort_session *s, size_t i)
 	s->output_names[i] = name;
 }
 
+void
+ort_output_only(struct ort_session *s, size_t i)
+{
+	ort_output_first(s, i);
+	while (s->output_count > 1)
+		free(s->output_names[--s->output_count]);
+}
+
 size_t
 ort_output_count(const struct ort_session *s)
 {

@@ -49,8 +49,9 @@ const struct ort_input *ort_input_get(const struct ort_session *s, size_t i);
 /* What cases call the input; the runtime's own name stays known. */
 int ort_input_rename(struct ort_session *s, size_t i, const char *name, struct err *e);
 
-/* Makes that output the first one. */
+/* Makes that output the first one; or the only one. */
 void ort_output_first(struct ort_session *s, size_t i);
+void ort_output_only(struct ort_session *s, size_t i);
 
 /*
  * `in` has a tensor for every input, in their order. *ret is the graph's first output, converted from

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/json.h"
 #include "base/str.h"
 
 /* Rows to score on each side if no case has a role. More rows would take longer and not change the verdict. */
@@ -345,6 +346,32 @@ text_to_json(const char *s)
 	return json_string(copy);
 }
 
+/* Of an output beside the embeddings. */
+static json_t *
+beside_to_json(const struct beside *b)
+{
+	const struct compare *c = &b->cmp;
+
+	if (!b->vectors)
+		return json_pack("{s:I, s:I}", "elements", (json_int_t)b->elements, "differing",
+				 (json_int_t)b->differing);
+	return json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:I}", "tokens", (json_int_t)c->tokens, "max_abs",
+			 c->max_abs, "mean_abs", c->mean_abs, "rel_l2", c->rel_l2, "min_cosine",
+			 c->min_cosine, "mean_cosine", c->mean_cosine, "nan", (json_int_t)c->not_finite);
+}
+
+static json_t *
+besides_to_json(const struct run *r)
+{
+	json_t *j = json_object();
+	int failed = 0;
+	size_t i;
+
+	for (i = 0; i < r->n_beside; i++)
+		failed |= json_object_set_new(j, r->beside[i].name, beside_to_json(&r->beside[i]));
+	return json_whole(j, failed);
+}
+
 static json_t *
 run_to_json(const struct run *r)
 {
@@ -364,6 +391,8 @@ run_to_json(const struct run *r)
 					     "mean_cosine", c->mean_cosine, "nan", (json_int_t)c->not_finite,
 					     "cosine_counts", counts_to_json(c->cosine_counts), "abs_counts",
 					     counts_to_json(c->abs_counts)));
+	if (r->n_beside)
+		k |= member_add(j, json_pack("{s:o}", "outputs", besides_to_json(r)));
 	if (r->levels.samples)
 		k |= member_add(j, json_pack("{s:I, s:I, s:f}", "samples", (json_int_t)r->levels.samples,
 					     "differing", (json_int_t)r->levels.differing, "max_levels",
@@ -440,6 +469,63 @@ cosines_to_json(const struct report *r)
 			 "median", all[n / 2], "mean", sum / (double)n);
 }
 
+/* The worst figures of an output beside the embeddings over all runs. False: no run has such an output. */
+static bool
+beside_worst(const struct report *r, const char *name, struct beside *ret)
+{
+	const struct beside *b;
+	bool any = false;
+	size_t i, k;
+
+	*ret = (struct beside){.cmp = {.min_cosine = 1}};
+	for (i = 0; i < r->run_count; i++)
+		for (k = 0; k < r->runs[i].n_beside; k++) {
+			b = &r->runs[i].beside[k];
+			if (!str_eq(b->name, name))
+				continue;
+			any = true;
+			ret->vectors |= b->vectors;
+			ret->differing += b->differing;
+			if (b->vectors) {
+				ret->cmp.max_abs = MAX(ret->cmp.max_abs, b->cmp.max_abs);
+				ret->cmp.min_cosine = MIN(ret->cmp.min_cosine, b->cmp.min_cosine);
+			}
+		}
+	return any;
+}
+
+static json_t *
+limited_to_json(const struct report *r, const char *name)
+{
+	struct beside worst;
+
+	(void)beside_worst(r, name, &worst);
+	if (!worst.vectors)
+		return json_pack("{s:{s:i}, s:{s:I}}", "limits", "differing", 0, "worst", "differing",
+				 (json_int_t)worst.differing);
+	return json_pack("{s:{s:f, s:f}, s:{s:f, s:f}}", "limits", "max_abs", r->limits.max_abs, "min_cosine",
+			 r->limits.min_cosine, "worst", "max_abs", worst.cmp.max_abs, "min_cosine",
+			 worst.cmp.min_cosine);
+}
+
+/* Each output beside the embeddings, its limits and its worst figures. */
+static json_t *
+outputs_to_json(const struct report *r)
+{
+	json_t *j = json_object();
+	const char *name;
+	int failed = 0;
+	size_t i, k;
+
+	for (i = 0; i < r->run_count; i++)
+		for (k = 0; k < r->runs[i].n_beside; k++) {
+			name = r->runs[i].beside[k].name;
+			if (!json_object_get(j, name))
+				failed |= json_object_set_new(j, name, limited_to_json(r, name));
+		}
+	return json_whole(j, failed);
+}
+
 int
 report_to_json(const struct report *r, json_t **ret, struct err *e)
 {
@@ -454,12 +540,13 @@ report_to_json(const struct report *r, json_t **ret, struct err *e)
 	for (i = 0; i < r->ranking_count; i++)
 		k |= json_array_append_new(rankings, ranking_to_json(&r->rankings[i]));
 	/* "o" takes its value even when packing fails */
-	*ret = json_pack("{s:s, s:s, s:{s:f, s:f, s:f}, s:o, s:o, s:o, s:o, s:{s:f, s:f}, s:b}", "format",
-			 "colconv-parity/1", "onnxruntime", r->runtime_version, "limits", "max_abs",
+	*ret = json_pack("{s:s, s:s, s:{s:f, s:f, s:f}, s:o, s:o, s:o, s:o, s:{s:f, s:f}, s:o, s:b}",
+			 "format", "colconv-parity/1", "onnxruntime", r->runtime_version, "limits", "max_abs",
 			 r->limits.max_abs, "min_cosine", r->limits.min_cosine, "min_top5",
 			 r->limits.min_top5, "edges", numbers_to_json(compare_edges, COMPARE_EDGES), "cases",
 			 cases, "ranking", rankings, "cosine", cosines_to_json(r), "worst", "max_abs",
-			 max_abs, "min_cosine", min_cosine, "passed", report_verdict(r, /*e=*/NULL) == 0);
+			 max_abs, "min_cosine", min_cosine, "outputs", outputs_to_json(r), "passed",
+			 report_verdict(r, /*e=*/NULL) == 0);
 	if (*ret && k == 0)
 		return 0;
 	json_decref(*ret);
@@ -476,11 +563,26 @@ run_label(const struct run *r, char *buf, size_t len)
 	return buf;
 }
 
+/* A line below that of the run. */
+static void
+beside_print(const struct beside *b, int name_width, FILE *f)
+{
+	const struct compare *c = &b->cmp;
+
+	(void)fprintf(f, "  %-*s", name_width + 15, b->name);
+	if (b->vectors)
+		(void)fprintf(f, "  %6zu  %9.2e  %9.2e  %9.2e  %11.8f\n", c->tokens, c->max_abs, c->mean_abs,
+			      c->rel_l2, c->min_cosine);
+	else
+		(void)fprintf(f, "  %zu of %zu elements differ\n", b->differing, b->elements);
+}
+
 static void
 run_print(const struct run *r, int name_width, FILE *f)
 {
 	const struct compare *c = &r->cmp;
 	char label[32];
+	size_t i;
 
 	(void)fprintf(f, "%-*s  %-15s", name_width, r->c->name, run_label(r, label, sizeof(label)));
 	if (r->got)
@@ -493,6 +595,8 @@ run_print(const struct run *r, int name_width, FILE *f)
 			      r->levels.differing, r->levels.samples, r->levels.max);
 	else
 		(void)fprintf(f, "%s%s\n", r->why.code ? "FAILED: " : "ok", r->why.msg);
+	for (i = 0; i < r->n_beside; i++)
+		beside_print(&r->beside[i], name_width, f);
 }
 
 static void

@@ -8,19 +8,21 @@
  *	 "cases": [{"name", "file", "model", "pixels"?, "passed", "seconds", "message"?, "tokens"?,
  *	            "max_abs"?, "mean_abs"?, "rel_l2"?, "min_cosine"?, "mean_cosine"?, "nan"?,
  *	            "cosine_counts"?: [...], "abs_counts"?: [...],
+ *	            "outputs"?: {NAME: {"tokens", "max_abs", ... "nan"} or {"elements", "differing"}},
  *	            "samples"?, "differing"?, "max_levels"?}],
  *	 "ranking": [{"queries_model", "documents_model", "queries", "documents",
  *	              "max_score_change", "tie", "swapped", "kept", "min_tau", "mean_tau", "top1", "top5",
  *	              "original"?: [[...], ...], "onnx"?: [[...], ...]}],
  *	 "cosine": {"min", "p1", "p5", "median", "mean"},
  *	 "worst": {"max_abs", "min_cosine"},
+ *	 "outputs": {NAME: {"limits", "worst": {"max_abs", "min_cosine"} or {"differing"}}},
  *	 "passed": true}
  *
  * A case is listed once for every graph that ran it. `samples`, `differing` and `max_levels` (in grey
  * levels) are figures of preprocess. `pixels` is "zeros" or "none" when a text case ran with blank images
  * or without images. The figures are missing when there was nothing to compare; `message` then says why.
  * The counts are those of compare.h's bins, one more than the edges. A small ranking has the scores of both
- * models, one row per query. A changed ranking fails the check only through min_top5.
+ * models, one row per query. `outputs` has those beside the embeddings. A changed ranking fails the check only through min_top5.
  */
 #ifndef PARITY_REPORT_H
 #define PARITY_REPORT_H

@@ -227,21 +227,24 @@ run_compare(struct run *r, struct ort_session *s, const struct ort_tensor *feed,
 	const size_t n = ort_output_count(s);
 	_cleanup_free_ struct ort_tensor *out = calloc(n, sizeof(*out));
 	const struct parity_case *c = r->c;
-	const bool extras = extras_any(s);
+	const bool extras = extras_any(s), beside = beside_any(c, s);
 	double start = seconds_now();
 	size_t i;
 	int k;
 
-	if (!out)
+	r->beside = calloc(n, sizeof(*r->beside));
+	if (!out || !r->beside)
 		return err_no_memory(e);
-	k = extras ? ort_run_all(s, feed, out, e) : ort_run(s, feed, out, e);
+	k = extras || beside ? ort_run_all(s, feed, out, e) : ort_run(s, feed, out, e);
 	r->seconds = seconds_now() - start;
 	if (k == 0)
 		k = shape_check(c, &out[0], e);
+	if (k == 0 && out[0].type != ELEM_F32)
+		k = err_set(e, E_BAD_ONNX, "the first output is neither float32 nor float16");
 	if (k == 0 && extras)
-		k = out[0].type == ELEM_F32
-			    ? extras_check(c, s, out, e)
-			    : err_set(e, E_BAD_ONNX, "the first output is neither float32 nor float16");
+		k = extras_check(c, s, out, e);
+	if (k == 0 && beside)
+		k = beside_compare(c, s, out, r->beside, &r->n_beside, e);
 	if (k == 0)
 		r->got = TAKE(out[0].data);
 	for (i = 0; i < n; i++)
@@ -251,7 +254,8 @@ run_compare(struct run *r, struct ort_session *s, const struct ort_tensor *feed,
 	if (c->unmasked)
 		case_mask_apply(c, r->got);
 	compare_embeddings(c->want, r->got, c->valid, c->batch * c->tokens, c->dim, &r->cmp);
-	return compare_judge(&r->cmp, l, e);
+	k = compare_judge(&r->cmp, l, e);
+	return k < 0 ? k : beside_judge(r->beside, r->n_beside, l, e);
 }
 
 /* Counts the samples of a float32 output that differ; one grey level changes the output by `level`. */
@@ -346,4 +350,7 @@ run_release(struct run *r)
 {
 	free(r->got);
 	r->got = NULL;
+	beside_release(r->beside, r->n_beside);
+	r->beside = NULL;
+	r->n_beside = 0;
 }

@@ -12,6 +12,7 @@
 #define PARITY_RUN_H
 
 #include "spec/variant.h"
+#include "beside.h"
 #include "cases.h"
 #include "compare.h"
 #include "ort.h"
@@ -38,9 +39,11 @@ struct run {
 	const struct parity_case *c;
 	enum variant variant;
 	enum pixels pixels;
-	float *got;           /* shape of c->want; NULL before the run, and when there is nothing to
+	float *got;            /* shape of c->want; NULL before the run, and when there is nothing to
                                * compare */
-	struct compare cmp;   /* valid when `got` is set */
+	struct compare cmp;    /* valid when `got` is set */
+	struct beside *beside; /* of other outputs */
+	size_t n_beside;
 	struct levels levels; /* for preprocess */
 	double seconds;       /* for the graph only */
 	struct err why;       /* why it did not pass: E_PARITY or E_BAD_ONNX */

@@ -10,6 +10,12 @@ static const struct profile profiles[] = {
 #undef PROFILE
 };
 
+bool
+profile_one_output(const struct profile *p)
+{
+	return p->one_model || p->own_data || p->output_half;
+}
+
 const struct profile *
 profile_find(const char *name)
 {

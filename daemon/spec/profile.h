@@ -21,6 +21,9 @@ struct profile {
 	bool family_file;     /* the file name of the one graph comes from its family's row */
 };
 
+/* Whether its program takes graphs with the embeddings alone. */
+bool profile_one_output(const struct profile *p);
+
 /* NULL for an unknown name. */
 const struct profile *profile_find(const char *name);
 

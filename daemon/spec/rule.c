@@ -76,7 +76,7 @@ rule_outputs(struct spec *spec, bool given _unused_, struct err *e)
 
 	if (!(spec->outputs & 1u))
 		return err_set(e, E_BAD_REQUEST, "outputs must include embeddings");
-	if (spec->outputs != 1u && (p->one_model || p->own_data || p->output_half))
+	if (spec->outputs != 1u && profile_one_output(p))
 		return err_set(e, E_BAD_REQUEST, "the profile %s needs the output embeddings and no other",
 			       spec_word(spec->profile));
 	return 0;

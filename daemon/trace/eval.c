@@ -321,11 +321,14 @@ uses_count(const struct ir_block *b, uint32_t *left)
 int
 eval_begin(struct eval *ev, struct err *e)
 {
+	size_t i;
+
 	ev->left = calloc(ev->g->n_value, sizeof(*ev->left));
 	if (!ev->left)
 		return err_no_memory(e);
 	uses_count(&ev->g->block, ev->left);
-	ev->left[ev->g->output->id]++;
+	for (i = 0; graph_output(ev->g, i); i++)
+		ev->left[graph_output(ev->g, i)->id]++;
 	return 0;
 }
 

@@ -23,7 +23,7 @@ int eval_feed(struct eval *ev, const struct ir_value *input, const void *data, s
 /* Computes one node; its inputs must have been computed or fed. A trace uses this for each new node, and keeps every result. */
 int eval_node(struct eval *ev, const struct ir_node *n, struct err *e);
 
-/* Computes the whole graph. A result is freed after its last use, except the output. */
+/* Computes the whole graph. A result is freed after its last use, except the outputs. */
 int eval_run(struct eval *ev, struct err *e);
 
 /*

@@ -15,6 +15,7 @@ struct trace {
 	struct err err;          /* the first failure; nothing is done after it */
 	struct ir_value nothing; /* returned by a failed trace */
 	char scope[NAME_MAX_LEN];
+	bool one_output;
 };
 
 int
@@ -552,7 +553,7 @@ block_sweep(struct ir_block *b, const bool *used)
 	b->n = kept;
 }
 
-/* Drops the values and nodes that nothing uses. Inputs stay, because users feed them. */
+/* Drops the values and nodes that no output needs. Inputs stay, because users feed them. */
 static int
 unused_drop(struct ir_graph *g, struct err *e)
 {
@@ -561,7 +562,8 @@ unused_drop(struct ir_graph *g, struct err *e)
 
 	if (!used)
 		return err_no_memory(e);
-	used[g->output->id] = true;
+	for (i = 0; graph_output(g, i); i++)
+		used[graph_output(g, i)->id] = true;
 	block_mark(&g->block, used);
 	block_sweep(&g->block, used);
 	for (i = 0; i < g->n_value; i++)
@@ -572,6 +574,26 @@ unused_drop(struct ir_graph *g, struct err *e)
 		}
 	g->n_value = kept;
 	return 0;
+}
+
+void
+trace_one_output(struct trace *t)
+{
+	t->one_output = true;
+}
+
+void
+tr_output(struct trace *t, struct ir_value *v, const char *name)
+{
+	char scope[NAME_MAX_LEN];
+
+	if (t->err.code || t->one_output)
+		return;
+	assert(t->g->n_beside < IR_BESIDE_MAX);
+	memcpy(scope, t->scope, sizeof(scope));
+	tr_scope(t, "%s", "");
+	t->g->beside[t->g->n_beside++] = tr_name(t, v, "%s", name);
+	memcpy(t->scope, scope, sizeof(scope));
 }
 
 int

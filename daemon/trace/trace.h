@@ -23,9 +23,15 @@ int trace_new(const char *graph, const struct checkpoint *ck, const struct sizes
 	      struct err *e);
 void trace_free(struct trace **t);
 
-/* Ends the trace: calls the output `name`, drops what nothing uses, and hands the checked graph over. */
+/* For a program that takes graphs of one output: tr_output() then does nothing. */
+void trace_one_output(struct trace *t);
+
+/* Ends the trace: calls the first output `name`, drops what nothing uses, and hands the checked graph over. */
 int trace_finish(struct trace *t, struct ir_value *output, const char *name, struct ir_graph **ret,
 		 struct err *e);
+
+/* Makes a result an output beside the one that trace_finish() gets, and names it. Outputs have the order of the calls. */
+void tr_output(struct trace *t, struct ir_value *v, const char *name);
 
 /* Records a failure that a model finds itself, such as a configuration that cannot work. */
 void tr_fail(struct trace *t, int code, const char *fmt, ...) _printf_(3, 4);

@@ -119,8 +119,9 @@ graphs_put(struct buf *b, const json_t *facts)
 	const char *name;
 	json_t *g;
 
-	buf_puts(b,
-		 "\n## Graphs\n\n| graph | file | ONNX Runtime | inputs | output |\n|---|---|---|---|---|\n");
+	buf_puts(
+		b,
+		"\n## Graphs\n\n| graph | file | ONNX Runtime | inputs | outputs |\n|---|---|---|---|---|\n");
 	json_object_foreach(json_object_get(facts, "graphs"), name, g) {
 		buf_printf(b, "| %s | `%s` | %s and newer | ", name, fact(g, "file"), fact(g, "onnxruntime"));
 		names_put(b, json_object_get(g, "inputs"));
@@ -160,6 +161,29 @@ graph_row_put(struct buf *b, const json_t *cases, const char *graph)
 	}
 	buf_printf(b, "| %s | %u | %" JSON_INTEGER_FORMAT " | %.1e | %.7f |\n", graph, n, vectors, max_abs,
 		   min_cosine);
+}
+
+/* Prints a row for each output beside the embeddings. */
+static void
+outputs_put(struct buf *b, const json_t *outputs)
+{
+	const json_t *limits, *worst;
+	const char *name;
+	json_t *x;
+
+	if (json_object_size(outputs))
+		buf_puts(b, "\n| output | limits | worst of all cases |\n|---|---|---|\n");
+	json_object_foreach((json_t *)(uintptr_t)outputs, name, x) {
+		limits = json_object_get(x, "limits");
+		worst = json_object_get(x, "worst");
+		buf_printf(b, "| `%s` | ", name);
+		if (json_object_get(limits, "differing"))
+			buf_printf(b, "equal | %.0f elements differ |\n", number(worst, "differing"));
+		else
+			buf_printf(b, "difference %.1e, cosine %.7f | difference %.1e, cosine %.7f |\n",
+				   number(limits, "max_abs"), number(limits, "min_cosine"),
+				   number(worst, "max_abs"), number(worst, "min_cosine"));
+	}
 }
 
 static void
@@ -221,6 +245,7 @@ parity_put(struct buf *b, const struct conversion *c, const json_t *facts)
 		number(limits, "min_cosine"));
 	json_object_foreach(json_object_get(facts, "graphs"), graph, g)
 		graph_row_put(b, json_object_get(c->parity, "cases"), graph);
+	outputs_put(b, json_object_get(json_object_get(facts, "parity"), "outputs"));
 	rankings_put(b, json_object_get(json_object_get(facts, "parity"), "ranking"));
 	rounding_put(b, json_object_get(facts, "rounding"));
 }

@@ -18,7 +18,7 @@ tensor_write(struct stw *w, const struct feed *f, struct err *e)
 }
 
 int
-case_write(const char *path, const struct feeds *in, const struct feed *out, enum plan_role role,
+case_write(const char *path, const struct feeds *in, const struct feeds *out, enum plan_role role,
 	   struct err *e)
 {
 	static const char *const roles[] = {
@@ -30,16 +30,16 @@ case_write(const char *path, const struct feeds *in, const struct feed *out, enu
 	r = stw_new(path, &w, e);
 	for (i = 0; r == 0 && i < in->n; i++)
 		r = tensor_declare(w, "in", &in->feed[i], e);
-	if (r == 0 && out)
-		r = tensor_declare(w, "out", out, e);
+	for (i = 0; r == 0 && out && i < out->n; i++)
+		r = tensor_declare(w, "out", &out->feed[i], e);
 	if (r == 0 && role)
 		r = stw_add(w, roles[role], ELEM_I64, 1, &yes, e);
 	if (r == 0)
 		r = stw_begin(w, e);
 	for (i = 0; r == 0 && i < in->n; i++)
 		r = tensor_write(w, &in->feed[i], e);
-	if (r == 0 && out)
-		r = tensor_write(w, out, e);
+	for (i = 0; r == 0 && out && i < out->n; i++)
+		r = tensor_write(w, &out->feed[i], e);
 	if (r == 0 && role)
 		r = stw_data(w, &yes, sizeof(yes), e);
 	return r < 0 ? r : stw_finish(w, e);

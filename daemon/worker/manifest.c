@@ -116,6 +116,8 @@ outputs_list(const struct conversion *c, const struct ir_graph *g)
 		return values_list(g);
 	list = json_object();
 	failed = io_add(list, g->output, conversion_output(c), profile->output_half ? "f16" : "f32");
+	for (i = 0; i < g->n_beside; i++) /* none where the program takes float16 */
+		failed |= io_add(list, g->beside[i], g->beside[i]->name, elem_word(g->beside[i]->elem));
 	for (i = 0; i < n; i++) {
 		v = (struct ir_value){.shape = out[i].shape};
 		failed |= io_add(list, &v, out[i].name, elem_word(out[i].elem));
@@ -251,10 +253,11 @@ static json_t *
 parity_short(const struct conversion *c)
 {
 	return c->parity
-		       ? json_pack("{s:O, s:O, s:O, s:O, s:o}", "passed",
+		       ? json_pack("{s:O, s:O, s:O, s:O, s:O, s:o}", "passed",
 				   json_object_get(c->parity, "passed"), "limits",
 				   json_object_get(c->parity, "limits"), "worst",
-				   json_object_get(c->parity, "worst"), "cosine",
+				   json_object_get(c->parity, "worst"), "outputs",
+				   json_object_get(c->parity, "outputs"), "cosine",
 				   json_object_get(c->parity, "cosine"), "ranking", rankings_short(c->parity))
 		       : json_null();
 }

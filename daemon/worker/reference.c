@@ -291,19 +291,19 @@ case_save(const struct conversion *c, const struct ref_case *k, struct err *e)
 	_cleanup_(feeds_release) struct feeds made = FEEDS_INIT;
 	const struct ir_value *v;
 	struct feed *out;
-	int r;
+	size_t i;
+	int r = 0;
 
 	if (!path)
 		return err_no_memory(e);
-	if (!k->graph)
-		return case_write(path, &k->in, NULL, k->role, e);
-	v = k->graph->output;
-	out = feeds_add_sized(&made, v->name, v->elem, &v->shape, &k->sizes);
-	if (!out)
-		return err_no_memory(e);
-	r = eval_read(k->eval, v, out->data, (size_t)feed_count(out) * elem_size(out->elem), e);
+	for (i = 0; r == 0 && k->graph && (v = graph_output(k->graph, i)); i++) {
+		out = feeds_add_sized(&made, v->name, v->elem, &v->shape, &k->sizes);
+		if (!out)
+			return err_no_memory(e);
+		r = eval_read(k->eval, v, out->data, (size_t)feed_count(out) * elem_size(out->elem), e);
+	}
 	if (r == 0)
-		r = case_write(path, &k->in, out, k->role, e);
+		r = case_write(path, &k->in, &made, k->role, e);
 	return r < 0 ? err_context(e, "case '%s'", k->name) : 0;
 }
 

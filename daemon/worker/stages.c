@@ -117,6 +117,8 @@ conversion_trace(const struct conversion *c, enum variant v, struct ir_graph **r
 	if (v == VARIANT_PREPROCESS)
 		return inputs_trace(c, ret, e);
 	r = trace_new(variant_name(v), c->checkpoint, &sizes, &t, e);
+	if (r == 0 && profile_one_output(spec_profile(&c->spec)))
+		trace_one_output(t);
 	if (r == 0)
 		r = trace_finish(
 			t, c->model->build(t, c->config, v == VARIANT_PAGE ? VARIANT_IMAGE : v, &options),

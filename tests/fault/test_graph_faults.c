@@ -125,7 +125,7 @@ reference_write(const struct loaded *l, const struct plan *plan)
 	out = feeds_add_sized(&made, g->output->name, g->output->elem, &g->output->shape, &sizes);
 	assert_non_null(out);
 	(void)eval_read(ev, g->output, out->data, (size_t)feed_count(out) * sizeof(float), &e);
-	(void)case_write(path, &in, out, plan->role, &e);
+	(void)case_write(path, &in, &made, plan->role, &e);
 	(void)cases_add_file(&((struct loaded *)(uintptr_t)l)->cases, path, l->output, &e);
 	assert_no_error(&e);
 }

@@ -192,6 +192,46 @@ TEST(test_check)
 	graph_free(&t.g);
 }
 
+/* x -> silu -> y, which is the first output; silu -> z, the one beside it. */
+TEST(test_outputs)
+{
+	_cleanup_(buf_release) struct buf b = BUF_INIT;
+	struct err e = ERR_INIT;
+	struct ir_node *n;
+	struct tiny t;
+
+	tiny_make(&t);
+	n = graph_node_add(t.g, &t.g->block, OP_SILU, &t.x, 1, NULL);
+	n->out = graph_value_add(t.g, IR_RESULT, ELEM_F32, &t.x->shape, "z");
+	n->out->node = n;
+	n->name = n->out->name;
+	t.g->beside[t.g->n_beside++] = n->out;
+	assert_int_equal(graph_check(t.g, &e), 0);
+	assert_ptr_equal(graph_output(t.g, 0), t.y);
+	assert_ptr_equal(graph_output(t.g, 1), n->out);
+	assert_null(graph_output(t.g, 2));
+	graph_dump(t.g, &b);
+	assert_non_null(
+		strstr(b.data, "output y    f32 [batch, sequence]\noutput z    f32 [batch, sequence]\n"));
+	n->out->shape = shape_of(1, sym(SYM_IMAGES));
+	(void)graph_check(t.g, &e);
+	assert_error(&e, E_INTERNAL, "the output 'z' has the size 'images', which no input has");
+	n->out->shape = t.x->shape;
+	t.g->beside[0] = t.x;
+	err_clear(&e);
+	(void)graph_check(t.g, &e);
+	assert_error(&e, E_INTERNAL, "no node makes the output 'x'");
+	t.g->beside[0] = t.y;
+	err_clear(&e);
+	(void)graph_check(t.g, &e);
+	assert_error(&e, E_INTERNAL, "the output 'y' is listed twice");
+	t.g->n_beside = 0;
+	err_clear(&e);
+	(void)graph_check(t.g, &e);
+	assert_error(&e, E_INTERNAL, "'z' is made and never used");
+	graph_free(&t.g);
+}
+
 TEST(test_dump)
 {
 	struct buf b = BUF_INIT;

@@ -961,6 +961,49 @@ TEST(test_sum_apart_from_its_norm)
 	made_release(&m);
 }
 
+/* "NAME TYPE" of each output */
+static void
+outputs_put(const Onnx__GraphProto *g, struct buf *b)
+{
+	size_t i;
+
+	for (i = 0; i < g->n_output; i++)
+		buf_printf(b, "%s%s %d", i ? ", " : "", g->output[i]->name,
+			   g->output[i]->type->tensor_type->elem_type);
+}
+
+/* y = silu(x), which is float16 in such a graph; z = its norm, which is float32; w says where y is above z. */
+static void
+outputs_test(const struct onnx_options *options, const char *want)
+{
+	_cleanup_(buf_release) struct buf b = BUF_INIT;
+	struct made m;
+
+	made_new(&m, 8);
+	m.g->output = node(&m, OP_SILU, NONE, input3(&m, ELEM_F32));
+	m.g->output->name = "y";
+	m.g->beside[0] = node(&m, OP_RMS_NORM, ATTR(.f = 1e-6), m.g->output, vector(&m));
+	m.g->beside[0]->name = "z";
+	m.g->beside[1] = node(&m, OP_LESS, NONE, m.g->beside[0], m.g->output);
+	m.g->beside[1]->name = "w";
+	m.g->n_beside = 2;
+	(void)made_lower_with(&m, options, NULL);
+	assert_no_error(&m.e);
+	outputs_put(m.model->graph, &b);
+	assert_string_equal(b.data, want);
+	made_release(&m);
+}
+
+/* The profile's name is for the first output, its type for all that are floats. */
+TEST(test_outputs)
+{
+	outputs_test(&(struct onnx_options){.half = false}, "y 1, z 1, w 9");
+	outputs_test(&(struct onnx_options){.half = true}, "y 1, z 1, w 9");
+	outputs_test(&(struct onnx_options){.half = true, .output_half = true}, "y 10, z 10, w 9");
+	outputs_test(&(struct onnx_options){.output_half = true}, "y 10, z 10, w 9");
+	outputs_test(&(struct onnx_options){.output = "vectors"}, "vectors 1, z 1, w 9");
+}
+
 /* A target changes the ops that it lists, and says which opsets its files need. */
 TEST(test_target)
 {

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "case_file.h"
+#include "parity/names.h"
 #include "parity/run.h"
 
 enum { ONNX_FLOAT = 1, ONNX_INT64 = 7, ONNX_DOUBLE = 11, ATTR_INT = 2, ATTR_INTS = 7 };
@@ -253,6 +254,88 @@ TEST(test_graph_at_fault)
 	(void)run_once(graph, VARIANT_TEXT, PIXELS_CASE, wide, 3, &r, &e);
 	assert_no_error(&e);
 	assert_error(&r.why, E_BAD_ONNX, "output 'embeddings' is neither float32, float16");
+}
+
+/* embeddings as above, and beside them `rows` [batch, tokens, 1], the same again, and `ids` = input_ids * attention_mask. */
+static char *
+graph_write_more(void)
+{
+	static const char *const dims[] = {"batch", "tokens", NULL};
+	struct buf g = BUF_INIT;
+
+	graph_node(&g, "Mul", "input_ids", "attention_mask", "ids", NULL, 0, 0);
+	graph_node(&g, "Cast", "ids", NULL, "float", "to", ATTR_INT, ONNX_FLOAT);
+	graph_node(&g, "Unsqueeze", "float", NULL, "embeddings", "axes", ATTR_INTS, 2);
+	graph_node(&g, "Unsqueeze", "float", NULL, "rows", "axes", ATTR_INTS, 2);
+	graph_value(&g, 11, "input_ids", ONNX_INT64, dims, 0);
+	graph_value(&g, 11, "attention_mask", ONNX_INT64, dims, 0);
+	graph_value(&g, 12, "embeddings", ONNX_FLOAT, dims, 1);
+	graph_value(&g, 12, "rows", ONNX_FLOAT, dims, 1);
+	graph_value(&g, 12, "ids", ONNX_INT64, dims, 0);
+	return model_write("more.onnx", &g);
+}
+
+/* Outputs beside the embeddings are compared when the case has them: vectors by the limits, whole numbers exactly. */
+TEST(test_outputs_beside)
+{
+	static const int64_t ids[] = {2, 3, 0, 5, 6, 7}, other[] = {2, 3, 0, 5, 6, 8};
+	static const float two[] = {1, 1};
+#define ROWS(values) CASE_TENSOR("out.rows", "F32", "[2, 3, 1]", values)
+#define KEPT(values) CASE_TENSOR("out.ids", "I64", "[2, 3]", values)
+	static const struct {
+		struct case_tensor t[5];
+		size_t n;
+		const char *why;
+	} rows[] = {
+		{{IDS, MASK, WANT(right)}, 3, NULL},
+		{{IDS, MASK, WANT(right), ROWS(right), KEPT(ids)}, 5, NULL},
+		{{IDS, MASK, WANT(wrong), ROWS(right), KEPT(ids)}, 5, "max abs 0.5 is above 0.0001"},
+		{{IDS, MASK, WANT(right), ROWS(wrong), KEPT(ids)},
+		 5,
+		 "the output 'rows': max abs 0.5 is above 0.0001"},
+		{{IDS, MASK, WANT(right), ROWS(right), KEPT(other)},
+		 5,
+		 "1 of the 6 elements of the output 'ids' differ"},
+		{{IDS, MASK, WANT(right), CASE_TENSOR("out.rows", "F32", "[2, 1]", two)},
+		 4,
+		 "the output 'rows' has another shape or type than the case's 'out.rows'"},
+		{{IDS, MASK, WANT(right), CASE_TENSOR("out.ids", "F32", "[2, 3]", right)},
+		 4,
+		 "the output 'ids' has another shape or type than the case's 'out.ids'"},
+	};
+	_cleanup_free_ char *graph = NULL;
+	struct err e = ERR_INIT;
+	struct run r;
+	size_t i;
+
+	need_runtime();
+	graph = graph_write_more();
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		(void)run_once(graph, VARIANT_TEXT, PIXELS_CASE, rows[i].t, rows[i].n, &r, &e);
+		assert_no_error(&e);
+		if (rows[i].why)
+			assert_error(&r.why, E_PARITY, rows[i].why);
+		else
+			assert_no_error(&r.why);
+	}
+}
+
+/* --result compares one output and no other. */
+TEST(test_only_output)
+{
+	_cleanup_(ort_session_free) struct ort_session *s = NULL;
+	_cleanup_free_ char *graph = NULL;
+	struct err e = ERR_INIT;
+
+	need_runtime();
+	graph = graph_write_more();
+	(void)ort_session_new(graph, 1, &s, &e);
+	assert_no_error(&e);
+	assert_int_equal(names_apply(&(struct names){.output = NULL}, s, &e), 0);
+	assert_int_equal(ort_output_count(s), 3);
+	assert_int_equal(names_apply(&(struct names){.output = "rows"}, s, &e), 0);
+	assert_int_equal(ort_output_count(s), 1);
+	assert_string_equal(ort_output_name(s, 0), "rows");
 }
 
 TEST(test_case_at_fault)

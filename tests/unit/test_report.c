@@ -196,6 +196,51 @@ TEST(test_json)
 	assert_null(json_object_get(c, "pixels"));
 }
 
+/* Two runs with an output of vectors and one of whole numbers beside the embeddings. */
+static void
+beside_fill(struct run *r, double max_abs, size_t differing)
+{
+	r->beside = calloc(2, sizeof(*r->beside));
+	assert_non_null(r->beside);
+	r->beside[0] = (struct beside){.name = strdup("dense"), .vectors = true};
+	r->beside[0].cmp = (struct compare){.tokens = 2, .max_abs = max_abs, .min_cosine = 0.75};
+	r->beside[1] = (struct beside){.name = strdup("kept"), .elements = 6, .differing = differing};
+	r->n_beside = 2;
+}
+
+TEST(test_outputs)
+{
+	_cleanup_(report_release) struct report r;
+	_cleanup_free_ char *text_of = NULL, *out = NULL;
+	json_auto_t *j = NULL;
+	struct err e = ERR_INIT;
+	size_t len;
+	FILE *f;
+
+	report_make(&r, &texts, text);
+	beside_fill(&r.runs[0], 0.25, 0);
+	beside_fill(&r.runs[1], 0.125, 3);
+	(void)report_to_json(&r, &j, &e);
+	assert_no_error(&e);
+	text_of = json_dumps(json_object_get(j, "outputs"), JSON_COMPACT | JSON_REAL_PRECISION(3));
+	assert_string_equal(
+		text_of,
+		"{\"dense\":{\"limits\":{\"max_abs\":0.0001,\"min_cosine\":1.0},\"worst\":{\"max_abs\":0.25,"
+		"\"min_cosine\":0.75}},\"kept\":{\"limits\":{\"differing\":0},\"worst\":{\"differing\":3}}}");
+	free(text_of);
+	text_of = json_dumps(
+		json_object_get(json_object_get(json_array_get(json_object_get(j, "cases"), 1), "outputs"),
+				"kept"),
+		JSON_COMPACT);
+	assert_string_equal(text_of, "{\"elements\":6,\"differing\":3}");
+	f = open_memstream(&out, &len);
+	assert_non_null(f);
+	report_print(&r, f);
+	(void)fclose(f);
+	assert_non_null(strstr(out, "dense                     2   1.25e-01"));
+	assert_non_null(strstr(out, "3 of 6 elements differ\n"));
+}
+
 TEST(test_print)
 {
 	_cleanup_(report_release) struct report r;

@@ -183,6 +183,8 @@ export function report(r) {
 	return h("div", { class: "parity" },
 		h("p", { class: "sum" }, h("span", { class: `badge ${r.passed ? "done" : "failed"}` }, icon(r.passed ? "done" : "failed"), r.passed ? "pass" : "fail"),
 			` ${count(r.cases.filter((c) => c.passed).length)} of ${plural(r.cases.length, "run")} passed. Worst absolute difference ${small(r.worst.max_abs)}, allowed ${small(r.limits.max_abs)}; worst cosine ${cosine(r.worst.min_cosine)}, allowed ${r.limits.min_cosine}. ONNX Runtime `, name(r.onnxruntime), "."),
+		Object.entries(r.outputs ?? {}).map(([key, o]) => h("p", { class: "sum" }, "Output ", name(key),
+			o.worst.differing === undefined ? `: worst absolute difference ${small(o.worst.max_abs)}, worst cosine ${cosine(o.worst.min_cosine)}.` : `: ${count(o.worst.differing)} elements differ.`)),
 		h("p", { class: "dim key" }, "Both axes are logarithmic. The dashed line is the limit; values above it are red and counted. Column 0 counts values that are equal or differ by less than 1e-16."),
 		table(fold ? [...open, folded(passed)] : r.cases, r, spans, "Runs of the cases"),
 		fold ? h("details", {}, h("summary", {}, "The runs that pass, one by one"), table(passed, r, spans, "Runs that pass")) : "",
