@@ -65,11 +65,12 @@ void emit_attr_branch(struct emit *em, const char *name, struct emit_branch *b);
 struct emit_branch *emit_branch(struct emit *em, const char *suffix, const struct ir_block *b);
 
 /*
- * A body that a lowering writes itself: the nodes that are added between begin and end. Its inputs, which are scalars, and its outputs are in
- * the order of the calls; an output must be made by a node of the body. float32 means the precision at hand.
+ * A body that a lowering writes itself: the nodes that are added between begin and end. Its inputs and its outputs are in the order
+ * of the calls; an output must be made by a node of the body. float32 means the precision at hand.
  */
 struct emit_branch *emit_body_begin(struct emit *em);
-const char *emit_body_input(struct emit *em, struct emit_branch *b, const char *suffix, enum elem elem);
+const char *emit_body_input(struct emit *em, struct emit_branch *b, const char *suffix, enum elem elem,
+			    struct shape shape);
 void emit_body_output(struct emit *em, struct emit_branch *b, const char *name, enum elem elem);
 void emit_body_end(struct emit *em, struct emit_branch *b, const char *suffix);
 

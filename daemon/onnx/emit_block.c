@@ -170,14 +170,15 @@ emit_body_begin(struct emit *em)
 }
 
 const char *
-emit_body_input(struct emit *em, struct emit_branch *b, const char *suffix, enum elem elem)
+emit_body_input(struct emit *em, struct emit_branch *b, const char *suffix, enum elem elem,
+		struct shape shape)
 {
-	static const struct ir_value scalar = {.shape = {.rank = 0}};
+	const struct ir_value v = {.shape = shape};
 	const char *name = emit_name(em, suffix);
 
 	if (em->code)
 		return "";
-	emit_list_add(em, &b->inputs, emit_value_info(em, &scalar, name, type_at_hand(em, elem)));
+	emit_list_add(em, &b->inputs, emit_value_info(em, &v, name, type_at_hand(em, elem)));
 	return name;
 }
 

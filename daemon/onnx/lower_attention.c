@@ -12,6 +12,7 @@
 #include <float.h>
 
 #include "lower.h"
+#include "lower_blocks.h"
 
 /* Scores of a block, which exist up to three times at once: 16 MiB of them. */
 #define DIM_STR_LEN 128
@@ -21,111 +22,38 @@
 struct cut {
 	struct dim batch, queries, keys;
 	int64_t heads, width;
-	const char *name; /* of what they decide, in the graph */
+	struct blocks blocks; /* of queries */
 };
 
-static struct cut
-cut_of(struct emit *em, const struct ir_node *n)
-{
-	const struct shape *q = &n->in[0]->shape;
-	struct cut c = {.batch = q->dim[0],
-			.queries = q->dim[1],
-			.keys = n->in[1]->shape.dim[1],
-			.heads = q->dim[2].num,
-			.width = q->dim[3].num};
-	char batch[DIM_STR_LEN], queries[DIM_STR_LEN], keys[DIM_STR_LEN];
-
-	c.name = emit_format(em, "blocks.%s.%s.%s.%lld", dim_str(c.batch, batch, sizeof(batch)),
-			     dim_str(c.queries, queries, sizeof(queries)),
-			     dim_str(c.keys, keys, sizeof(keys)), (long long)c.heads);
-	return c;
-}
-
+/* How many blocks keep the scores of a block below SCORES_MAX: int64 [1]. */
 static const char *
-scalar(struct emit *em, const char *suffix, const char *x)
-{
-	return emit_op(em, suffix, "Squeeze", x, emit_i64_list(em, 0));
-}
-
-/* a / b, rounded up. */
-static const char *
-divide_up(struct emit *em, const char *suffix, const char *a, const char *b)
-{
-	const char *more = emit_op(em, emit_format(em, "%s.more", suffix), "Sub", b, emit_i64_list(em, 1));
-
-	more = emit_op(em, emit_format(em, "%s.sum", suffix), "Add", a, more);
-	return emit_op(em, suffix, "Div", more, b);
-}
-
-/* int64 [blocks, rows]: which query each row of each block is. */
-static const char *
-index_make(struct emit *em, const void *arg)
+blocks_needed_make(struct emit *em, const void *arg)
 {
 	const struct cut *c = arg;
-	const char *one = emit_i64_list(em, 1), *queries = emit_dim(em, c->queries);
+	const char *one = emit_i64_list(em, 1), *rows;
 	const char *row = emit_dim(em, dim_mul(dim_mul(c->batch, c->keys), dim_const(c->heads)));
-	const char *rows, *blocks, *begin, *place, *last;
 
 	row = emit_op(em, "row_scores", "Max", row, one);
 	rows = emit_op(em, "rows_fit", "Div", emit_i64_list(em, SCORES_MAX), row);
 	rows = emit_op(em, "rows_max", "Max", rows, one);
-	blocks = divide_up(em, "blocks_needed", queries, rows);
-	blocks = emit_op(em, "blocks", "Max", blocks, one);
-	rows = divide_up(em, "rows", queries, blocks);
-	begin = emit_op(em, "number", "Range", emit_i64(em, 0), scalar(em, "block_count", blocks),
-			emit_i64(em, 1));
-	begin = emit_op(em, "number_column", "Unsqueeze", begin, one);
-	begin = emit_op(em, "begin", "Mul", begin, rows);
-	place = emit_op(em, "place", "Range", emit_i64(em, 0), scalar(em, "row_count", rows),
-			emit_i64(em, 1));
-	place = emit_op(em, "query", "Add", begin, place);
-	last = emit_op(em, "last", "Sub", queries, one);
-	return emit_op(em, "index", "Min", place, last);
+	return blocks_divide_up(em, "blocks_needed", emit_dim(em, c->queries), rows);
 }
 
-static const char *
-index_get(struct emit *em, const struct cut *c)
+static void
+cut_init(struct cut *c, struct emit *em, const struct ir_node *n)
 {
-	return emit_once(em, NULL, c->name, index_make, c);
-}
+	const struct shape *q = &n->in[0]->shape;
+	char batch[DIM_STR_LEN], queries[DIM_STR_LEN], keys[DIM_STR_LEN];
 
-/* How many blocks: an int64 scalar. */
-static const char *
-count_make(struct emit *em, const void *arg)
-{
-	const char *sides = emit_op(em, "sides", "Shape", index_get(em, arg));
-
-	return emit_op(em, "count", "Gather", sides, emit_i64(em, 0));
-}
-
-static const char *
-count_get(struct emit *em, const struct cut *c)
-{
-	return emit_once(em, NULL, emit_format(em, "%s.count", c->name), count_make, c);
-}
-
-/* The shape [b, blocks*rows, h, d]. */
-static const char *
-joined_make(struct emit *em, const void *arg)
-{
-	const struct cut *c = arg;
-	const char *all = emit_op(em, "rows", "Size", index_get(em, c));
-	const char *part[4];
-
-	part[0] = emit_i64_list(em, 0);
-	part[1] = emit_op(em, "rows_list", "Unsqueeze", all, part[0]);
-	part[2] = emit_i64_list(em, c->heads);
-	part[3] = emit_i64_list(em, c->width);
-	all = emit_node(em, "shape", "shape", "Concat", part, ARRAY_LEN(part));
-	emit_attr_int(em, "axis", 0);
-	return all;
-}
-
-static const char *
-joined_get(struct emit *em, const struct cut *c)
-{
-	return emit_once(em, NULL, emit_format(em, "%s.joined.%lld", c->name, (long long)c->width),
-			 joined_make, c);
+	*c = (struct cut){.batch = q->dim[0],
+			  .queries = q->dim[1],
+			  .keys = n->in[1]->shape.dim[1],
+			  .heads = q->dim[2].num,
+			  .width = q->dim[3].num};
+	c->blocks = (struct blocks){.tokens = c->queries, .needed = blocks_needed_make, .arg = c};
+	c->blocks.name = emit_format(em, "blocks.%s.%s.%s.%lld", dim_str(c->batch, batch, sizeof(batch)),
+				     dim_str(c->queries, queries, sizeof(queries)),
+				     dim_str(c->keys, keys, sizeof(keys)), (long long)c->heads);
 }
 
 static const char *
@@ -162,7 +90,7 @@ block_bias(struct emit *em, const struct ir_node *n, const struct cut *c, const 
 	keys = emit_once(em, n->in[3], "bias", bias_make, n->in[3]);
 	if (n->attr.i == IR_MASK_FULL)
 		return keys;
-	allowed = emit_once(em, NULL, emit_format(em, "%s.keys", c->name), range_make, c);
+	allowed = emit_once(em, NULL, emit_format(em, "%s.keys", c->blocks.name), range_make, c);
 	rows = emit_op(em, "column", "Unsqueeze", rows, emit_i64_list(em, 1));
 	allowed = emit_op(em, "past", "GreaterOrEqual", rows, allowed);
 	return emit_op(em, "bias", "Where", allowed, keys, emit_f32(em, -FLT_MAX));
@@ -225,7 +153,9 @@ block_attend(struct emit *em, const struct ir_node *n, const struct cut *c, cons
 static struct emit_branch *
 body_make(struct emit *em, const struct ir_node *n, const struct cut *c)
 {
-	const char *index = index_get(em, c), *q = emit_in(em, n->in[0]), *keys, *values, *rows, *going, *x;
+	const char *index = blocks_index(em, &c->blocks), *q = emit_in(em, n->in[0]), *keys, *values, *rows,
+		   *going, *x;
+	const struct shape scalar = {.rank = 0};
 	struct emit_branch *b;
 
 	keys = emit_op(em, "keys", "Transpose", emit_in(em, n->in[1]));
@@ -233,8 +163,8 @@ body_make(struct emit *em, const struct ir_node *n, const struct cut *c)
 	values = emit_op(em, "values", "Transpose", emit_in(em, n->in[2]));
 	emit_attr_ints(em, "perm", 4, (const int64_t[]){0, 2, 1, 3});
 	b = emit_body_begin(em);
-	x = emit_body_input(em, b, "number", ELEM_I64);
-	going = emit_body_input(em, b, "going", ELEM_BOOL);
+	x = emit_body_input(em, b, "number", ELEM_I64, scalar);
+	going = emit_body_input(em, b, "going", ELEM_BOOL, scalar);
 	rows = emit_op(em, "rows", "Gather", index, x);
 	x = block_queries(em, n, c, q, rows);
 	x = block_attend(em, n, c, x, keys, values, rows);
@@ -247,10 +177,9 @@ body_make(struct emit *em, const struct ir_node *n, const struct cut *c)
 
 /* The way back: [blocks, b, kv, h/kv * rows, d] to [b, s, h, d]. */
 static const char *
-blocks_join(struct emit *em, const struct ir_node *n, const struct cut *c, const char *x, const char *suffix)
+queries_join(struct emit *em, const struct ir_node *n, const struct cut *c, const char *x, const char *suffix)
 {
 	const int64_t kv = n->in[1]->shape.dim[2].num;
-	const char *shape = joined_get(em, c);
 	const bool grouped = c->heads != kv;
 
 	if (grouped)
@@ -261,20 +190,21 @@ blocks_join(struct emit *em, const struct ir_node *n, const struct cut *c, const
 		emit_attr_ints(em, "perm", 6, (const int64_t[]){1, 0, 4, 2, 3, 5});
 	else
 		emit_attr_ints(em, "perm", 5, (const int64_t[]){1, 0, 3, 2, 4});
-	x = emit_op(em, "joined", "Reshape", x, shape);
-	return emit_op(em, suffix, "Slice", x, emit_i64_list(em, 0), emit_dim(em, c->queries),
-		       emit_i64_list(em, 1));
+	return blocks_join(em, &c->blocks, suffix, x, c->heads, c->width);
 }
 
 const char *
 lower_attention_blocks(struct emit *em, const struct ir_node *n, const char *suffix)
 {
-	const struct cut c = cut_of(em, n);
-	struct emit_branch *body = body_make(em, n, &c);
-	const char *x = emit_op(em, "blocks", "Loop", count_get(em, &c), emit_bool(em, true));
+	struct emit_branch *body;
+	const char *x;
+	struct cut c;
 
+	cut_init(&c, em, n);
+	body = body_make(em, n, &c);
+	x = emit_op(em, "blocks", "Loop", blocks_count(em, &c.blocks), emit_bool(em, true));
 	emit_attr_branch(em, "body", body);
-	return blocks_join(em, n, &c, x, suffix);
+	return queries_join(em, n, &c, x, suffix);
 }
 
 void
