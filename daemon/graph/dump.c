@@ -19,6 +19,13 @@ attr_put(struct buf *b, const struct ir_node *n)
 	case OP_LAYER_NORM:
 		buf_printf(b, ", %g", n->attr.f);
 		break;
+	case OP_DELTA_RULE:
+		buf_printf(b, ", %g", n->attr.f);
+		break;
+	case OP_L2_NORMALIZE:
+		if (n->attr.f > 0)
+			buf_printf(b, ", %g", n->attr.f);
+		break;
 	case OP_ATTENTION:
 		buf_printf(b, ", %s, %g", n->attr.i == IR_MASK_CAUSAL ? "causal" : "full", n->attr.f);
 		break;

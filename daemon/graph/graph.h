@@ -74,7 +74,7 @@ struct ir_attr {
 	struct ir_block *else_block;
 };
 
-#define IR_IN_MAX 4
+#define IR_IN_MAX 5
 
 struct ir_node {
 	enum ir_op op;

@@ -118,6 +118,38 @@ infer_attention(struct infer *x)
 	return 0;
 }
 
+static int
+infer_causal_conv(struct infer *x)
+{
+	const struct shape *w = in_shape(x, 1);
+
+	if (x->shape.rank != 3 || w->rank != 3 || !dim_eq(w->dim[0], x->shape.dim[2]) ||
+	    !dim_is_one(w->dim[1]) || !dim_is_const(w->dim[2]))
+		return misfit(x, "takes [batch, tokens, channels] and a weight [channels, 1, taps]");
+	return 0;
+}
+
+static int
+infer_delta_rule(struct infer *x)
+{
+	const struct shape *q = in_shape(x, 0), *v = in_shape(x, 2), *decay = in_shape(x, 3);
+	int i;
+
+	if (q->rank != 4 || v->rank != 4 || !shape_eq(q, in_shape(x, 1)) || !dim_eq(q->dim[0], v->dim[0]) ||
+	    !dim_eq(q->dim[1], v->dim[1]))
+		return misfit(x, "q, k and v must be [batch, tokens, heads, width], q like k");
+	for (i = 2; i < 4; i++)
+		if (!dim_is_const(q->dim[i]) || !dim_is_const(v->dim[i]))
+			return misfit(x, "heads and widths must be constant");
+	if (v->dim[2].num % q->dim[2].num)
+		return misfit(x, "the heads of k must divide those of v");
+	if (decay->rank != 3 || !shape_eq(decay, in_shape(x, 4)) || !dim_eq(decay->dim[0], v->dim[0]) ||
+	    !dim_eq(decay->dim[1], v->dim[1]) || !dim_eq(decay->dim[2], v->dim[2]))
+		return misfit(x, "decay and beta must be [batch, tokens, heads of v]");
+	x->shape = *v;
+	return 0;
+}
+
 /* Broadcasts the inputs from `first` on with x->shape, which already covers the inputs before them. */
 static int
 broadcast(struct infer *x, int first)

@@ -139,8 +139,37 @@ lower_rope(struct emit *em, const struct ir_node *n)
 void
 lower_l2_normalize(struct emit *em, const struct ir_node *n)
 {
-	const char *x = emit_in(em, n->in[0]), *length = emit_op(em, "length", "ReduceL2", x);
+	const char *x = emit_in(em, n->in[0]), *length;
 
-	emit_attr_ints(em, "axes", 1, (const int64_t[]){-1});
+	if (n->attr.f > 0) {
+		length = emit_op(em, "square", "Mul", x, x);
+		length = emit_op(em, "sum", "ReduceSum", length, emit_i64_list(em, -1));
+		length = emit_op(em, "sum_eps", "Add", length, emit_f32(em, n->attr.f));
+		length = emit_op(em, "length", "Sqrt", length);
+	} else {
+		length = emit_op(em, "length", "ReduceL2", x);
+		emit_attr_ints(em, "axes", 1, (const int64_t[]){-1});
+	}
 	(void)emit_result(em, "Div", x, length);
+}
+
+/* A picture of one row: Conv of two axes is quicker than of one on few tokens. */
+void
+lower_causal_conv(struct emit *em, const struct ir_node *n)
+{
+	const struct shape *w = &n->in[1]->shape;
+	const int64_t channels = w->dim[0].num, taps = w->dim[2].num;
+	const char *x, *kernel;
+
+	kernel = emit_op(em, "kernel", "Unsqueeze", emit_in(em, n->in[1]), emit_i64_list(em, 2));
+	x = emit_op(em, "row", "Unsqueeze", emit_in(em, n->in[0]), emit_i64_list(em, 1));
+	x = emit_op(em, "channels_first", "Transpose", x);
+	emit_attr_ints(em, "perm", 4, (const int64_t[]){0, 3, 1, 2});
+	x = emit_op(em, "sums", "Conv", x, kernel);
+	emit_attr_int(em, "group", channels);
+	emit_attr_ints(em, "kernel_shape", 2, (const int64_t[]){1, taps});
+	emit_attr_ints(em, "pads", 4, (const int64_t[]){0, taps - 1, 0, 0});
+	x = emit_op(em, "channels_last", "Transpose", x);
+	emit_attr_ints(em, "perm", 4, (const int64_t[]){0, 2, 3, 1});
+	(void)emit_result(em, "Squeeze", x, emit_i64_list(em, 1));
 }

@@ -206,7 +206,84 @@ l2_normalize(const struct tt_args *a)
 {
 	Tensor x = in(a, 0);
 
-	return x / (x * x).sum({-1}, true).sqrt();
+	return x / ((x * x).sum({-1}, true) + a->f).sqrt();
+}
+
+/* A sum of shifted products: libtorch's own convolution runs channel by channel where it has no kernel for many groups. */
+Tensor
+causal_conv(const struct tt_args *a)
+{
+	Tensor x = in(a, 0), w = in(a, 1), before, y;
+	int64_t tokens = x.size(1), taps = w.size(2);
+
+	if (x.is_meta())
+		return empty_as(x, x.sizes());
+	before = at::constant_pad_nd(x, {0, 0, taps - 1, 0}, 0);
+	y = before.narrow(1, 0, tokens) * w.select(2, 0).squeeze(1);
+	for (int64_t j = 1; j < taps; j++)
+		y.addcmul_(before.narrow(1, j, tokens), w.select(2, j).squeeze(1));
+	return y;
+}
+
+/* Tokens that the delta rule takes at once. */
+constexpr int64_t chunk_tokens = 64;
+
+/* Tokens [begin, end) of x [b, s, h, d], as [b, groups, h / groups, tokens, d]. */
+Tensor
+chunk_of(const Tensor &x, int64_t groups, int64_t begin, int64_t end)
+{
+	return x.slice(1, begin, end)
+		.reshape({x.size(0), end - begin, groups, x.size(2) / groups, x.size(3)})
+		.permute({0, 2, 3, 1, 4})
+		.contiguous();
+}
+
+/*
+ * The tokens of a chunk at once: returns their results, [b, kh, h / kh, tokens, dv], and carries the state
+ * [b, kh, h / kh, dk, dv] on. Row i of `decays` is exp of the sum of the decays of tokens j + 1 .. i: summed as they are,
+ * because a difference of two sums from the first token on loses the digits of a weak decay after a strong one. Each
+ * token's correction depends on those of the tokens before it, which is a triangular system.
+ */
+Tensor
+chunk_run(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &decay, const Tensor &beta,
+	  Tensor &state)
+{
+	int64_t tokens = k.size(3);
+	Tensor lower = at::ones({tokens, tokens}, k.options()).tril();
+	Tensor decays = (decay * lower.tril(-1)).cumsum(-2).exp_().mul_(lower);
+	Tensor past = decay.cumsum(-2).exp(), keys = k.transpose(-1, -2);
+	Tensor system = at::matmul(k, keys) * decays * beta;
+	Tensor wanted = (v - at::matmul(k, state) * past) * beta;
+	Tensor added = at::linalg_solve_triangular(system, wanted, /*upper=*/false, /*left=*/true,
+						   /*unitriangular=*/true);
+	Tensor result = at::matmul(q, state) * past + at::matmul(at::matmul(q, keys) * decays, added);
+	Tensor last = decays.select(-2, tokens - 1).unsqueeze(-1);
+
+	state = state * past.narrow(-2, tokens - 1, 1) + at::matmul(keys, added * last);
+	return result;
+}
+
+Tensor
+delta_rule(const struct tt_args *a)
+{
+	Tensor q = in(a, 0), k = in(a, 1), v = in(a, 2), decay = in(a, 3).unsqueeze(-1),
+	       beta = in(a, 4).unsqueeze(-1), state;
+	int64_t tokens = v.size(1), groups = k.size(2), shared = v.size(2) / groups;
+	std::vector<Tensor> parts;
+
+	if (v.is_meta() || v.numel() == 0)
+		return empty_as(v, v.sizes());
+	q = q * a->f;
+	state = at::zeros({v.size(0), groups, shared, k.size(3), v.size(3)}, v.options());
+	for (int64_t i = 0; i < tokens; i += chunk_tokens) {
+		int64_t end = std::min(i + chunk_tokens, tokens);
+		Tensor y = chunk_run(chunk_of(q, groups, i, end), chunk_of(k, groups, i, end),
+				     chunk_of(v, groups, i, end), chunk_of(decay, groups, i, end),
+				     chunk_of(beta, groups, i, end), state);
+		parts.push_back(
+			y.permute({0, 3, 1, 2, 4}).reshape({v.size(0), end - i, v.size(2), v.size(3)}));
+	}
+	return at::cat(parts, 1);
 }
 
 Tensor
@@ -326,6 +403,8 @@ SHIM(layer_norm, layer_norm)
 SHIM(rope, rope)
 SHIM(attention, attention)
 SHIM(l2_normalize, l2_normalize)
+SHIM(causal_conv, causal_conv)
+SHIM(delta_rule, delta_rule)
 SHIM(silu, silu)
 SHIM(gelu, gelu)
 SHIM(gelu_tanh, gelu_tanh)

@@ -17,6 +17,7 @@ extern "C" {
 #include "base/err.h"
 
 #define TT_RANK_MAX 8
+#define TT_IN_MAX 5
 
 struct tt; /* a tensor */
 
@@ -30,7 +31,7 @@ struct tt_shape {
 /* Inputs and attributes of one op of graph/ops.def, symbols replaced by numbers. */
 struct tt_args {
 	int n_in;
-	const struct tt *in[4];
+	const struct tt *in[TT_IN_MAX];
 	double f;
 	int64_t i;
 	int axis;

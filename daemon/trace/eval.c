@@ -19,6 +19,8 @@ static int (*const shims[OP_COUNT])(const struct tt_args *, struct tt **, struct
 #undef OP
 };
 
+_Static_assert(TT_IN_MAX == IR_IN_MAX, "an op has as many inputs in libtorch");
+
 int
 eval_new(const struct ir_graph *g, enum tt_device device, const struct sizes *sizes, struct eval **ret,
 	 struct err *e)

@@ -358,6 +358,7 @@ UNARY(sin, OP_SIN)
 UNARY(not, OP_NOT)
 UNARY(any, OP_ANY)
 BINARY(gather, OP_GATHER)
+BINARY(causal_conv, OP_CAUSAL_CONV)
 BINARY(add, OP_ADD)
 BINARY(sub, OP_SUB)
 BINARY(mul, OP_MUL)
@@ -404,6 +405,19 @@ tr_attention(struct trace *t, struct ir_value *q, struct ir_value *k, struct ir_
 	const struct ir_attr attr = {.f = scale, .i = kind};
 
 	return mask ? OP_ADD(t, OP_ATTENTION, &attr, q, k, v, mask) : OP_ADD(t, OP_ATTENTION, &attr, q, k, v);
+}
+
+struct ir_value *
+tr_l2_normalize_eps(struct trace *t, struct ir_value *x, double eps)
+{
+	return OP_ADD(t, OP_L2_NORMALIZE, &(struct ir_attr){.f = eps}, x);
+}
+
+struct ir_value *
+tr_delta_rule(struct trace *t, struct ir_value *q, struct ir_value *k, struct ir_value *v,
+	      struct ir_value *decay, struct ir_value *beta, double scale)
+{
+	return OP_ADD(t, OP_DELTA_RULE, &(struct ir_attr){.f = scale}, q, k, v, decay, beta);
 }
 
 struct ir_value *

@@ -70,6 +70,10 @@ struct ir_value *tr_rope(struct trace *t, struct ir_value *x, struct ir_value *c
 struct ir_value *tr_attention(struct trace *t, struct ir_value *q, struct ir_value *k, struct ir_value *v,
 			      struct ir_value *mask, enum ir_mask kind, double scale); /* mask or NULL */
 struct ir_value *tr_l2_normalize(struct trace *t, struct ir_value *x);
+struct ir_value *tr_l2_normalize_eps(struct trace *t, struct ir_value *x, double eps);
+struct ir_value *tr_causal_conv(struct trace *t, struct ir_value *x, struct ir_value *w);
+struct ir_value *tr_delta_rule(struct trace *t, struct ir_value *q, struct ir_value *k, struct ir_value *v,
+			       struct ir_value *decay, struct ir_value *beta, double scale);
 struct ir_value *tr_silu(struct trace *t, struct ir_value *x);
 struct ir_value *tr_gelu(struct trace *t, struct ir_value *x);
 struct ir_value *tr_gelu_tanh(struct trace *t, struct ir_value *x);

@@ -178,8 +178,11 @@ graph_sound(const Onnx__GraphProto *g, struct names *seen)
 		for (k = 0; k < n->n_attribute; k++)
 			if (n->attribute[k]->g)
 				body_sound(n->attribute[k]->g, seen);
-		for (k = 0; k < n->n_output; k++)
+		for (k = 0; k < n->n_output; k++) {
 			names_add(seen, n->output[k]);
+			if (str_eq(n->op_type, "Loop")) /* the last state is an output, needed or not */
+				seen->used[seen->n - 1] = k + 1 < n->n_output;
+		}
 	}
 	assert_true(g->n_output > 0);
 	for (i = 0; i < g->n_output; i++)
@@ -335,6 +338,30 @@ build_rope_partial(struct made *m)
 		return node(m, op, NONE, input3(m, ELEM_F32)); \
 	}
 
+static struct ir_value *
+build_l2_normalize_eps(struct made *m)
+{
+	return node(m, OP_L2_NORMALIZE, ATTR(.f = 1e-6), input3(m, ELEM_F32));
+}
+
+static struct ir_value *
+build_causal_conv(struct made *m)
+{
+	struct ir_value *w = input(m, ELEM_F32, shape_of(3, size(m), dim_const(1), dim_const(4)));
+
+	return node(m, OP_CAUSAL_CONV, NONE, input3(m, ELEM_F32), w);
+}
+
+static struct ir_value *
+build_delta_rule(struct made *m)
+{
+	const struct shape each = shape_of(3, BATCH, SEQUENCE, dim_const(6));
+	struct ir_value *q = heads(m, 2), *k = heads(m, 2), *v = heads(m, 6);
+	struct ir_value *decay = input(m, ELEM_F32, each), *beta = input(m, ELEM_F32, each);
+
+	return node(m, OP_DELTA_RULE, ATTR(.f = 0.5), q, k, v, decay, beta);
+}
+
 BUILD_F32_UNARY(l2_normalize, OP_L2_NORMALIZE)
 BUILD_F32_UNARY(silu, OP_SILU)
 BUILD_F32_UNARY(gelu, OP_GELU)
@@ -478,10 +505,14 @@ build_if(struct made *m)
 }
 
 /* The block that each query belongs to, and the way back from the blocks. */
-#define BLOCKS                                                                                           \
-	"Mul Max Div Max Sub Add Div Max Sub Add Div Squeeze Range Unsqueeze Mul Squeeze Range Add Sub " \
-	"Min "
+#define BLOCKS_OF "Max Sub Add Div Squeeze Range Unsqueeze Mul Squeeze Range Add Sub Min "
+#define BLOCKS "Mul Max Div Max Sub Add Div " BLOCKS_OF
 #define JOINED "Size Unsqueeze Concat "
+
+/* Of the delta rule: the pairs of tokens, an input, and the inverse of blocks twice as large. */
+#define MASKS "Slice Slice Slice Slice Slice Slice Slice Slice "
+#define BY_GROUP "Reshape Transpose "
+#define JOIN "Mul MatMul MatMul Sub "
 
 static const struct row {
 	enum ir_op op;
@@ -518,6 +549,17 @@ static const struct row {
 	 "Transpose Transpose Loop(Gather Gather Mul Transpose MatMul Gather Unsqueeze Where Add Softmax "
 	 "MatMul Identity) Transpose Reshape Slice"},
 	{OP_L2_NORMALIZE, "l2_normalize", build_l2_normalize, "ReduceL2 Div"},
+	{OP_L2_NORMALIZE, "l2_normalize_eps", build_l2_normalize_eps, "Mul ReduceSum Add Sqrt Div"},
+	{OP_CAUSAL_CONV, "causal_conv", build_causal_conv,
+	 "Unsqueeze Unsqueeze Transpose Conv Transpose Squeeze"},
+	{OP_DELTA_RULE, "delta_rule", build_delta_rule,
+	 "Shape Concat ConstantOfShape Shape Sub Add Div " BLOCKS_OF "Shape Concat " MASKS
+	 "Shape Gather " JOINED BY_GROUP BY_GROUP BY_GROUP BY_GROUP BY_GROUP "Mul "
+	 "Loop(Gather Gather Gather Gather Gather Gather Mul MatMul Exp Mul MatMul Exp Transpose MatMul Mul "
+	 "Mul "
+	 "MatMul Mul Sub Mul Mul Sub " JOIN JOIN JOIN JOIN
+	 "MatMul MatMul Mul MatMul Mul MatMul Add Slice Mul "
+	 "Slice Transpose Mul MatMul Add Identity) Transpose Reshape Slice"},
 	{OP_SILU, "silu", build_silu, "Sigmoid Mul"},
 	{OP_GELU, "gelu", build_gelu, "Div Erf Add Mul Mul"},
 	{OP_GELU_TANH, "gelu_tanh", build_gelu_tanh, "Mul Mul Add Mul Mul Tanh Add Mul Mul"},

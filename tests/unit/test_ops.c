@@ -19,6 +19,7 @@
 
 #define WIDTH 12 /* of the axes that are constants */
 #define ROWS 7   /* of tables */
+#define TAPS 4   /* of convolutions */
 
 static char dir[] = "/tmp/colconv-test-ops-XXXXXX";
 static struct checkpoint *ck;
@@ -210,8 +211,34 @@ CASE(attention_each_query)
 	same = tr_equal(t, same, key);
 	return attend(t, 4, 2, same, IR_MASK_FULL, NULL);
 }
+/* The rule with keys of length 1, decay <= 0 and beta in [0, 1]. */
+static struct ir_value *
+delta(struct trace *t, int64_t groups, int64_t h, int64_t dk, int64_t dv)
+{
+	const struct shape each = shape_of(3, dim_symbol(SYM_BATCH), dim_symbol(SYM_SEQUENCE), n(h));
+	struct ir_value *q, *k, *v, *decay, *beta;
+
+	q = tr_l2_normalize_eps(t, heads_of(t, "q", groups, dk), 1e-6);
+	k = tr_l2_normalize_eps(t, heads_of(t, "k", groups, dk), 1e-6);
+	v = heads_of(t, "v", h, dv);
+	decay = tr_input(t, "g", ELEM_F32, each);
+	decay = tr_sub(t, tr_f32(t, 0), tr_mul(t, decay, decay));
+	beta = tr_cos(t, tr_input(t, "b", ELEM_F32, each));
+	beta = tr_mul(t, beta, beta);
+	return tr_delta_rule(t, q, k, v, decay, beta, 0.4);
+}
+CASE(delta_rule)
+{
+	return delta(t, 2, 6, 6, 4);
+}
+CASE(delta_rule_of_own_keys)
+{
+	return delta(t, 3, 3, 4, 7);
+}
 /* clang-format off */
 CASE(l2_normalize) { return tr_l2_normalize(t, floats(t, "x")); }
+CASE(l2_normalize_eps) { return tr_l2_normalize_eps(t, tr_mul(t, floats(t, "x"), tr_f32(t, 1e-3)), 1e-6); }
+CASE(causal_conv) { return tr_causal_conv(t, floats(t, "x"), tr_weight(t, shape_of(3, n(WIDTH), n(1), n(TAPS)), "c.weight")); }
 CASE(silu) { return tr_silu(t, floats(t, "x")); }
 CASE(gelu) { return tr_gelu(t, floats(t, "x")); }
 CASE(gelu_tanh) { return tr_gelu_tanh(t, floats(t, "x")); }
@@ -357,6 +384,10 @@ static const struct {
 	{OP_ATTENTION, attention_keys_grouped},
 	{OP_ATTENTION, attention_each_query},
 	{OP_L2_NORMALIZE, l2_normalize},
+	{OP_L2_NORMALIZE, l2_normalize_eps},
+	{OP_CAUSAL_CONV, causal_conv},
+	{OP_DELTA_RULE, delta_rule},
+	{OP_DELTA_RULE, delta_rule_of_own_keys},
 	{OP_SILU, silu},
 	{OP_GELU, gelu},
 	{OP_GELU_TANH, gelu_tanh},
@@ -484,7 +515,7 @@ compare(const char *op, const float *a, const float *b, int64_t count, const str
 /* Random inputs, in the order of the session's, which libtorch gets too. */
 static size_t
 inputs_make(const struct ir_graph *g, const struct ort_session *s, const struct sizes *sizes, struct rng *rng,
-	    struct eval *ev, struct ort_tensor in[4])
+	    struct eval *ev, struct ort_tensor in[IR_IN_MAX])
 {
 	struct err e = ERR_INIT;
 	size_t i, k, n_in = ort_input_count(s);
@@ -502,7 +533,7 @@ inputs_make(const struct ir_graph *g, const struct ort_session *s, const struct 
 }
 
 static void
-inputs_free(struct ort_tensor in[4], size_t n_in)
+inputs_free(struct ort_tensor in[IR_IN_MAX], size_t n_in)
 {
 	size_t i;
 
@@ -516,7 +547,7 @@ graph_compare(const char *op, const struct ir_graph *g, struct ort_session *s, c
 {
 	_cleanup_(eval_free) struct eval *ev = NULL;
 	_cleanup_(ort_tensor_release) struct ort_tensor got = {0};
-	struct ort_tensor in[4];
+	struct ort_tensor in[IR_IN_MAX];
 	struct err e = ERR_INIT;
 	float *want;
 	size_t n_in, len = (size_t)count_of(g->output, sizes) * sizeof(*want);
@@ -567,7 +598,7 @@ case_open(struct ir_value *(*make)(struct trace *t), const char *op, const struc
 	assert_no_error(&e);
 }
 
-static const int64_t run_sizes[][2] = {{1, 1}, {1, 5}, {3, 7}, {2, 11}, {5, 2}};
+static const int64_t run_sizes[][2] = {{1, 1}, {1, 5}, {3, 7}, {2, 11}, {5, 2}, {2, 67}};
 
 static void
 case_run(size_t c, const struct form *f)
@@ -596,7 +627,7 @@ check_fails_run(const struct form *f, int64_t batch, int64_t sequence)
 	_cleanup_(ort_tensor_release) struct ort_tensor got = {0};
 	_cleanup_(eval_free) struct eval *ev = NULL;
 	struct err e = ERR_INIT, e_ort = ERR_INIT;
-	struct ort_tensor in[4];
+	struct ort_tensor in[IR_IN_MAX];
 	struct rng rng = {7};
 	size_t n_in;
 
@@ -665,19 +696,17 @@ TEST(test_attention_blocks)
 				blocks_run(i, &forms[k]);
 }
 
-/* A checkpoint with a matrix and three vectors. */
+/* A checkpoint with a matrix, three vectors and the taps of a convolution. */
 static int
 setup(void **state)
 {
 	static const struct {
 		const char *name;
 		int rank;
-		int64_t shape[2];
+		int64_t shape[3];
 	} weights[] = {
-		{"w.weight", 2, {ROWS, WIDTH}},
-		{"v.weight", 1, {WIDTH}},
-		{"u.weight", 1, {WIDTH}},
-		{"b.weight", 1, {ROWS}},
+		{"w.weight", 2, {ROWS, WIDTH}}, {"v.weight", 1, {WIDTH}},          {"u.weight", 1, {WIDTH}},
+		{"b.weight", 1, {ROWS}},        {"c.weight", 3, {WIDTH, 1, TAPS}},
 	};
 	_cleanup_(stw_free) struct stw *w = NULL;
 	struct err e = ERR_INIT;
@@ -701,7 +730,9 @@ setup(void **state)
 		(void)stw_add(w, weights[i].name, ELEM_F32, weights[i].rank, weights[i].shape, &e);
 	(void)stw_begin(w, &e);
 	for (i = 0; i < ARRAY_LEN(weights); i++)
-		for (k = 0; k < weights[i].shape[0] * MAX(weights[i].shape[1], 1); k++) {
+		for (k = 0;
+		     k < weights[i].shape[0] * MAX(weights[i].shape[1], 1) * MAX(weights[i].shape[2], 1);
+		     k++) {
 			x = rng_normal(&rng);
 			(void)stw_data(w, &x, sizeof(x), &e);
 		}
