@@ -3,7 +3,7 @@ noinst_LIBRARIES += libclient.a
 libclient_a_SOURCES = client/net/http.c client/net/interrupt.c client/net/sse.c client/show/bar.c client/show/fact.c \
 	client/show/job.c client/show/log_line.c client/show/parity.c client/show/remedy.c client/show/table.c \
 	client/show/text.c client/cmd/cli.c client/cmd/confirm.c client/cmd/exported.c client/cmd/fetch.c client/cmd/follow.c client/cmd/guess.c client/cmd/history.c \
-	client/cmd/job_options.c client/cmd/like.c client/cmd/listing.c client/cmd/mistyped.c client/cmd/option.c client/cmd/settings.c \
+	client/cmd/job_options.c client/cmd/known.c client/cmd/like.c client/cmd/listing.c client/cmd/mistyped.c client/cmd/option.c client/cmd/settings.c \
 	client/cmd/signature.c client/cmd/tree.c client/cmd/verify.c client/cmd/worker.c
 libclient_a_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"'
 CLIENT_LIBS = libclient.a libonnxread.a libhub.a $(NET_LIBS) $(SPEC_LIBS)

@@ -1,6 +1,9 @@
+#include <strings.h>
+
 #include "base/str.h"
 #include "cli.h"
 #include "client/show/fact.h"
+#include "known.h"
 #include "listing.h"
 
 static void
@@ -47,23 +50,41 @@ text_of(const json_t *row, const char *key)
 
 /* "colqwen2       ColQwen2 (colpali-engine; multi-vector): vidore/colqwen2-v1.0, vidore/colqwen2-v0.1" */
 static void
+class_print(const json_t *model, const json_t *row, const json_t *checkpoints)
+{
+	_cleanup_(buf_release) struct buf b = BUF_INIT;
+
+	buf_printf(&b, "%s (%s; ", text_of(row, "class"), text_of(row, "library"));
+	list_add(&b, json_object_get(row, "heads"));
+	buf_puts(&b, ")");
+	buf_puts(&b, json_array_size(checkpoints) ? ": " : "");
+	list_add(&b, checkpoints);
+	fact_print(text_of(model, "architecture"), b.data ? b.data : "");
+}
+
+static void
 classes_print(const json_t *model)
 {
-	const json_t *checkpoints;
 	json_t *row;
 	size_t i;
 
-	json_array_foreach(json_object_get(model, "classes"), i, row) {
-		_cleanup_(buf_release) struct buf b = BUF_INIT;
+	json_array_foreach(json_object_get(model, "classes"), i, row)
+		class_print(model, row, json_object_get(row, "checkpoints"));
+}
 
-		buf_printf(&b, "%s (%s; ", text_of(row, "class"), text_of(row, "library"));
-		list_add(&b, json_object_get(row, "heads"));
-		buf_puts(&b, ")");
-		checkpoints = json_object_get(row, "checkpoints");
-		buf_puts(&b, json_array_size(checkpoints) ? ": " : "");
-		list_add(&b, checkpoints);
-		fact_print(text_of(model, "architecture"), b.data ? b.data : "");
-	}
+/* Prints the classes of that name, or of the family of that name. */
+static void
+classes_named_print(const json_t *reply, const char *name)
+{
+	json_t *model, *row;
+	size_t i, k;
+
+	json_array_foreach(json_object_get(reply, "models"), i, model)
+		json_array_foreach(json_object_get(model, "classes"), k, row)
+			if (strcasecmp(text_of(row, "class"), name) == 0 ||
+			    strcasecmp(text_of(model, "architecture"), name) == 0 ||
+			    strcasecmp(text_of(model, "name"), name) == 0)
+				class_print(model, row, /*checkpoints=*/NULL);
 }
 
 /* "dtype          fp32, fp16" */
@@ -87,10 +108,45 @@ options_print(const json_t *reply)
 	}
 }
 
+/* A line for each class that fits the name, then its repositories. */
+static int
+one_print(struct cli *c, const json_t *reply, const char *name, struct err *e)
+{
+	json_t *rows, *row;
+	size_t i;
+	int r = known_find(reply, name, &rows, e);
+
+	if (r < 0)
+		return r;
+	if (c->json) {
+		cli_print_json(rows, JSON_INDENT(2));
+	} else if (c->names) {
+		json_array_foreach(rows, i, row)
+			(void)puts(text_of(row, "name"));
+	} else {
+		if (json_array_size(rows) != 1)
+			classes_named_print(reply, name);
+		known_print(rows);
+	}
+	json_decref(rows);
+	return 0;
+}
+
 int
 cmd_models(struct cli *c, int argc, char **argv, struct err *e)
 {
 	struct listing l = {.member = "models", .columns = columns, .columns_len = ARRAY_LEN(columns)};
+	const struct option_row rows[] = {TABLE_OPTIONS(c)};
+	json_t *reply;
+	int r;
 
-	return listing_command(c, &l, argc, argv, "/v1/models", options_print, e);
+	r = cli_parse(c, rows, &argc, argv, e);
+	if (r <= 0)
+		return r;
+	r = cli_request(c, "GET", "/v1/models", NULL, &reply, e);
+	if (r < 0)
+		return r;
+	r = argc ? one_print(c, reply, argv[0], e) : listing_reply(c, &l, reply, options_print, e);
+	json_decref(reply);
+	return r;
 }

@@ -89,6 +89,22 @@ listing_print(const struct cli *c, struct listing *l, const json_t *rows, struct
 }
 
 int
+listing_reply(struct cli *c, struct listing *l, const json_t *reply, void (*more)(const json_t *reply),
+	      struct err *e)
+{
+	int r;
+
+	if (c->json) {
+		cli_print_json(reply, JSON_INDENT(2));
+		return 0;
+	}
+	r = listing_print(c, l, json_object_get(reply, l->member), e);
+	if (more && !c->names)
+		more(reply);
+	return r;
+}
+
+int
 listing_command(struct cli *c, struct listing *l, int argc, char **argv, const char *path,
 		void (*more)(const json_t *reply), struct err *e)
 {
@@ -102,13 +118,7 @@ listing_command(struct cli *c, struct listing *l, int argc, char **argv, const c
 	r = cli_request(c, "GET", path, NULL, &reply, e);
 	if (r < 0)
 		return r;
-	if (c->json) {
-		cli_print_json(reply, JSON_INDENT(2));
-	} else {
-		r = listing_print(c, l, json_object_get(reply, l->member), e);
-		if (more && !c->names)
-			more(reply);
-	}
+	r = listing_reply(c, l, reply, more, e);
 	json_decref(reply);
 	return r;
 }

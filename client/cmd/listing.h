@@ -49,8 +49,14 @@ int listing_run(struct cli *c, struct listing *l, const struct page *p, const st
 int listing_print(const struct cli *c, struct listing *l, const json_t *rows, struct err *e);
 
 /*
- * A whole command: takes the options of a table, requests `path` and prints the answer. `more` prints below the
- * table the parts of the answer that are not rows; NULL: nothing.
+ * Prints a whole answer, in any form. `more` prints below the table the parts of the answer that are not rows; NULL:
+ * nothing.
+ */
+int listing_reply(struct cli *c, struct listing *l, const json_t *reply, void (*more)(const json_t *reply),
+		  struct err *e);
+
+/*
+ * A whole command: takes the options of a table, requests `path` and prints the answer as above.
  */
 int listing_command(struct cli *c, struct listing *l, int argc, char **argv, const char *path,
 		    void (*more)(const json_t *reply), struct err *e);

@@ -137,7 +137,7 @@ model_find(const json_t *config, enum head head, struct model_found *ret, struct
 		return 0;
 	if (other.model)
 		return head_not_the_class(&other, head, &told, e);
-	class = near && !told_is_known(&told) ? stranger(near, &told) : NULL;
+	class = near && !told_missing(&told) ? stranger(near, &told) : NULL;
 	return class ? told_refuse_class(near->arch, class, e) : told_refuse(&told, e);
 }
 

@@ -9,14 +9,13 @@
 #define HEADS_IMAGE_MEAN BIT(IMAGE_MEAN)
 
 static const struct class classes[] = {
-#define CLASS(family, library, name, head, others, repositories) \
-	{&architectures[ARCHITECTURE_##family],                  \
-	 LIBRARY_##library,                                      \
-	 name,                                                   \
-	 HEAD_##head,                                            \
-	 BIT(head) | HEADS_##others,                             \
-	 HEADS_##others == HEADS_ANY,                            \
-	 repositories},
+#define CLASS(family, library, name, head, others) \
+	{&architectures[ARCHITECTURE_##family],    \
+	 LIBRARY_##library,                        \
+	 name,                                     \
+	 HEAD_##head,                              \
+	 BIT(head) | HEADS_##others,               \
+	 HEADS_##others == HEADS_ANY},
 #include "classes.def"
 #undef CLASS
 };

@@ -23,10 +23,9 @@ struct class
 	const struct architecture *arch;
 	enum library library;
 	const char *name;
-	enum head head;           /* unless a job asks for another */
-	unsigned heads;           /* all that it can have: bits 1u << HEAD_* */
-	bool bare;                /* the backbone alone, which has no head */
-	const char *repositories; /* "OWNER/NAME OWNER/NAME" */
+	enum head head; /* unless a job asks for another */
+	unsigned heads; /* all that it can have: bits 1u << HEAD_* */
+	bool bare;      /* the backbone alone, which has no head */
 };
 
 /* The next class of the family, or of any family (NULL), after `c`; NULL begins and ends the list. */

@@ -98,10 +98,12 @@ unsupported_find(const struct told *t)
 	return NULL;
 }
 
-bool
-told_is_known(const struct told *t)
+const char *
+told_missing(const struct told *t)
 {
-	return unsupported_find(t) != NULL;
+	const struct unsupported *u = unsupported_find(t);
+
+	return u ? u->missing : NULL;
 }
 
 static int
@@ -179,7 +181,7 @@ told_check(const struct told *t, struct err *e)
 	for (i = 0; i < t->n_class && !stranger; i++)
 		if (!class_find(/*arch=*/NULL, t->class[i]))
 			stranger = t->class[i];
-	if (told_is_known(t) && (stranger || !arch))
+	if (told_missing(t) && (stranger || !arch))
 		return told_refuse(t, e);
 	if (!stranger)
 		return 0;

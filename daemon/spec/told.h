@@ -25,8 +25,8 @@ void told_read(const json_t *config, struct told *ret);
 /* E_UNSUPPORTED_MODEL when no family can fit: a class that is in none of them, or a retriever of unsupported.def. */
 int told_check(const struct told *t, struct err *e);
 
-/* Whether it is a retriever of unsupported.def. */
-bool told_is_known(const struct told *t);
+/* What is missing to convert it, if it is a retriever of unsupported.def; else NULL. */
+const char *told_missing(const struct told *t);
 
 /* Always fails with E_UNSUPPORTED_MODEL, and names the retriever if it is known. */
 int told_refuse(const struct told *t, struct err *e);

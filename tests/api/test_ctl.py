@@ -207,7 +207,7 @@ def test_the_stub_speaks_the_contract_elsewhere():
     schema.check(PURGED, "Purged")
     for runner in RUNNERS:
         schema.check(runner, "Runner")
-    assert list(MODELS) == ["models", "options", "fields"]
+    assert list(MODELS) == ["models", "repositories", "options", "fields"]
     for field in MODELS["fields"]:
         schema.check(field, "Field")
 

@@ -135,7 +135,7 @@ EVIL_JOB = job("failed", spec={**job()["spec"], "model": EVIL, "labels": {EVIL: 
 
 @pytest.mark.parametrize("args", [
     ["list"], ["list", "-o", "wide"], ["list", "-o", "json"], ["show", "42"], ["watch", "42"], ["logs", "42"],
-    ["history", "42"], ["artifacts"], ["models"], ["runners", "-o", "wide"], ["status"], ["version"], ["parity", "42"],
+    ["history", "42"], ["artifacts"], ["models"], ["models", "x"], ["models", "other"], ["runners", "-o", "wide"], ["status"], ["version"], ["parity", "42"],
     ["api", "/v1/jobs/42"], ["api", "/v1/none"], ["fetch", "42", "-o", "FOLDER"], ["purge", "--dry-run"],
 ])
 def test_what_a_server_says_is_harmless_on_a_terminal(stub, tmp_path, args):
@@ -149,7 +149,9 @@ def test_what_a_server_says_is_harmless_on_a_terminal(stub, tmp_path, args):
         {"job": 7, "model": EVIL, "published": EVIL, "files": 3, "bytes": 1}], "next": None})
     stub.routes["GET", "/v1/models"] = lambda h: h.answer(200, {
         "models": [{"architecture": EVIL, "name": EVIL, "variants": [EVIL],
-                    "classes": [{"class": EVIL, "library": EVIL, "heads": [EVIL], "backbone": EVIL, "checkpoints": [EVIL]}, EVIL]}], "options": {EVIL: [EVIL]}})
+                    "classes": [{"class": EVIL, "library": EVIL, "heads": [EVIL], "backbone": EVIL, "checkpoints": [EVIL]}, EVIL]}],
+        "repositories": [{"name": EVIL, "class": "x", "status": EVIL, "detail": EVIL, "note": EVIL, "pages": EVIL}, EVIL, {"name": "others" + EVIL}],
+        "options": {EVIL: [EVIL]}})
     stub.routes["GET", "/v1/runners"] = lambda h: h.answer(200, {"runners": [
         {"name": EVIL, "slots": 1, "busy": 0, "command": [EVIL], "environment": [EVIL], "jobs": []}]})
     stub.routes["GET", "/v1/version"] = lambda h: h.answer(200, {"version": EVIL, "api": 1})

@@ -213,6 +213,34 @@ def test_other_lists(stub):
         assert json.loads(ctl(stub, what, "--json").stdout)
 
 
+def test_what_is_known_of_a_model(stub):
+    def known(*name):
+        return ctl(stub, "models", *name)
+
+    assert known("A/B-v1.0").stdout.splitlines() == [
+        "name           a/b-v1.0", "architecture   colqwen2", "class          BiQwen2", "parameters     2210000000", "width          1536",
+        "status         converted, and verified on golden data of its class", "note           an adapter"]
+    unseen = known("d-v2.0").stdout  # without its owner
+    assert "status         converted; its class is verified on golden data, but not seen was: its config.json\n" in unseen
+    assert "head           last-token\n" in unseen and "pages          a/b-v1.0\n" in unseen
+    assert "status         refused: its experts\n" in known("argus").stdout
+    for name in ("biqwen2", "ColQwen2"):  # a class and a family have several
+        assert known(name).stdout.splitlines() == [
+            "colqwen2       BiQwen2 (colpali-engine; last-token, mean)",
+            "BiQwen2        a/b-v1.0: converted, and verified on golden data of its class",
+            "BiQwen2        c/d-v2.0: converted; its class is verified on golden data, but not seen was: its config.json"]
+    assert known("biqwen2", "-o", "name").stdout == "a/b-v1.0\nc/d-v2.0\n"
+    assert [r["name"] for r in json.loads(known("biqwen2", "--json").stdout)] == ["a/b-v1.0", "c/d-v2.0"]
+
+
+@pytest.mark.parametrize("name, near", [("argus-2b", "; near to it: e/argus-9b"), ("v", ""), ("", ""), ("zzzzzz", ""),
+                                        ("d-v2", "; near to it: c/d-v2.0")])
+def test_a_model_that_is_not_known(stub, name, near):
+    gone = ctl(stub, "models", name)
+    assert f"'{name}' is not a repository, class or family that colconv knows{near}; what is converted is decided by config.json" in gone.stderr
+    assert (gone.returncode, gone.stdout) == (2, "")
+
+
 def test_status(stub):
     shown = ctl(stub, "status").stdout
     assert "3 queued, 1 running, 20 done, 2 failed, 0 cancelled" in shown and "1 of 3 busy" in shown

@@ -309,6 +309,14 @@ def test_models_are_those_of_the_tables(daemon):
     rows = re.findall(r'^ARCHITECTURE\((\w+), +"([^"]+)"', (TOP / "daemon/spec/architectures.def").read_text(), re.MULTILINE)
     assert [(m["architecture"], m["name"]) for m in got["models"]] == rows
     assert got["models"][0]["variants"] == ["text", "image", "unified", "preprocess", "page"]
+    known = {r["name"]: r for r in got["repositories"]}
+    checkpoints = [(name, m["architecture"], c["class"]) for m in got["models"] for c in m["classes"] for name in c["checkpoints"]]
+    assert sorted(checkpoints) == sorted((name, r["architecture"], r["class"]) for name, r in known.items() if r["architecture"])
+    assert known["vidore/colqwen2-v1.0"]["status"] == "verified"
+    assert known["athrael-soju/ColUltraVBERT"]["status"] == "refused" and known["athrael-soju/ColUltraVBERT"]["detail"]
+    # A class that two families have: the head decides.
+    assert known["jinaai/jina-embeddings-v4-vllm-code"]["architecture"] == "jina_v4"
+    assert known["nomic-ai/nomic-embed-multimodal-7b"]["architecture"] == "colqwen2_5"
     properties = schema.named("JobRequest")[0]["properties"]
     words = {k: v.get("items", v).get("enum") for k, v in properties.items()}  # of one word, or of a list of words
     assert got["options"] == {k: v for k, v in words.items() if v}

@@ -4,8 +4,8 @@
  */
 #include "api_private.h"
 
-#include "spec/class.h"
 #include "spec/field.h"
+#include "spec/repository.h"
 
 static json_t *
 variants_to_json(unsigned variants)
@@ -90,18 +90,50 @@ heads_to_json(const struct class *c)
 	return j;
 }
 
-/* "OWNER/NAME OWNER/NAME" as a list. */
+/* The repositories whose checkpoints have that class. */
 static json_t *
-repositories_to_json(const char *s)
+checkpoints_to_json(const struct class *c)
 {
+	const struct repository *r = NULL;
 	json_t *j = json_array();
-	size_t n;
 
-	for (; *s; s += n + (s[n] == ' ')) {
-		n = strcspn(s, " ");
-		(void)json_array_append_new(j, json_stringn(s, n));
-	}
+	while ((r = repository_next(r)))
+		if (repository_class(r) == c)
+			(void)json_array_append_new(j, json_string(r->name));
 	return j;
+}
+
+/* null for "". */
+static json_t *
+text_to_json(const char *s)
+{
+	return s && *s ? json_string(s) : json_null();
+}
+
+static json_t *
+repository_to_json(const struct repository *r)
+{
+	const struct class *c = repository_class(r);
+
+	return json_pack("{s:s, s:o, s:s, s:o, s:o, s:o, s:b, s:s, s:o, s:o, s:o}", "name", r->name,
+			 "architecture", text_to_json(c ? c->arch->family : NULL), "class", r->class, "head",
+			 text_to_json(r->head == HEAD_AUTO ? NULL : head_name(r->head)), "parameters",
+			 r->parameters ? json_integer(r->parameters) : json_null(), "width",
+			 text_to_json(r->width), "listed", (int)r->listed, "status",
+			 repository_status_name(repository_status(r)), "detail",
+			 text_to_json(repository_detail(r)), "note", text_to_json(r->note), "pages",
+			 text_to_json(r->pages));
+}
+
+static json_t *
+repositories_to_json(void)
+{
+	const struct repository *r = NULL;
+	json_t *all = json_array();
+
+	while ((r = repository_next(r)))
+		(void)json_array_append_new(all, repository_to_json(r));
+	return all;
 }
 
 static json_t *
@@ -111,10 +143,10 @@ classes_to_json(const struct architecture *arch)
 	json_t *all = json_array();
 
 	while ((c = class_next(arch, c)))
-		(void)json_array_append_new(
-			all, json_pack("{s:s, s:s, s:o, s:b, s:o}", "class", c->name, "library",
-				       library_name(c->library), "heads", heads_to_json(c), "backbone",
-				       (int)c->bare, "checkpoints", repositories_to_json(c->repositories)));
+		(void)json_array_append_new(all, json_pack("{s:s, s:s, s:o, s:b, s:o}", "class", c->name,
+							   "library", library_name(c->library), "heads",
+							   heads_to_json(c), "backbone", (int)c->bare,
+							   "checkpoints", checkpoints_to_json(c)));
 	return all;
 }
 
@@ -131,8 +163,9 @@ api_model_list(struct request *q, struct err *e)
 						      "variants", variants_to_json(architectures[i].variants),
 						      "classes", classes_to_json(&architectures[i])));
 	return reply_json_take(q, MHD_HTTP_OK,
-			       json_pack("{s:o, s:o, s:o}", "models", models, "options", options_to_json(),
-					 "fields", fields_to_json()),
+			       json_pack("{s:o, s:o, s:o, s:o}", "models", models, "repositories",
+					 repositories_to_json(), "options", options_to_json(), "fields",
+					 fields_to_json()),
 			       e);
 }
 
