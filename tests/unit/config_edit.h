@@ -8,13 +8,6 @@
 
 #define JSON(...) #__VA_ARGS__ /* a JSON text written as it is */
 
-/* A change that must be refused. */
-struct refusal {
-	const char *path, *value;
-	int code;
-	const char *error;
-};
-
 static inline json_t *
 load(const char *text)
 {
@@ -26,9 +19,9 @@ load(const char *text)
 	return j;
 }
 
-/* Sets a JSON value at a dotted path; "" removes it. */
+/* Sets the value at a dotted path; NULL removes the key. */
 static inline void
-edit(json_t *j, const char *path, const char *value)
+edit_json(json_t *j, const char *path, json_t *value)
 {
 	_cleanup_free_ char *copy = strdup(path);
 	char *key = copy, *dot;
@@ -38,10 +31,17 @@ edit(json_t *j, const char *path, const char *value)
 		j = json_object_get(j, key);
 		assert_non_null(j);
 	}
-	if (*value)
-		assert_int_equal(json_object_set_new(j, key, json_loads(value, JSON_DECODE_ANY, NULL)), 0);
-	else
-		assert_int_equal(json_object_del(j, key), 0);
+	assert_int_equal(value ? json_object_set(j, key, value) : json_object_del(j, key), 0);
+}
+
+/* The same with a JSON text; "" removes the key. */
+static inline void
+edit(json_t *j, const char *path, const char *value)
+{
+	json_auto_t *v = *value ? json_loads(value, JSON_DECODE_ANY, NULL) : NULL;
+
+	assert_true(v || !*value);
+	edit_json(j, path, v);
 }
 
 #endif

@@ -168,6 +168,12 @@ tests_unit_test_config_gemma3_SOURCES = tests/unit/test_config_gemma3.c
 nodist_EXTRA_tests_unit_test_config_gemma3_SOURCES = dummy.cxx
 tests_unit_test_config_gemma3_LDADD = $(MODEL_LIBS) $(UNIT_LIBS) $(TORCH_LIBS)
 
+check_PROGRAMS += tests/unit/test_config_refusals
+EXTRA_DIST += $(wildcard $(srcdir)/tests/unit/refusals/*.json)
+tests_unit_test_config_refusals_SOURCES = tests/unit/test_config_refusals.c
+nodist_EXTRA_tests_unit_test_config_refusals_SOURCES = dummy.cxx
+tests_unit_test_config_refusals_LDADD = $(MODEL_LIBS) $(UNIT_LIBS) $(TORCH_LIBS)
+
 check_PROGRAMS += tests/unit/test_model
 tests_unit_test_model_SOURCES = tests/unit/test_model.c
 nodist_EXTRA_tests_unit_test_model_SOURCES = dummy.cxx

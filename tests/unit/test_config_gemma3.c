@@ -99,67 +99,6 @@ TEST(test_sparse)
 	assert_int_equal(c.gemma.image_token_id, 7);
 }
 
-#define T "text_config."
-#define V "vision_config."
-#define R T "rope_parameters."
-
-static const struct refusal refusals[] = {
-	{"text_config", "", E_BAD_CHECKPOINT, "config.json: text_config is missing"},
-	{"vision_config", "", E_BAD_CHECKPOINT, "config.json: vision_config is missing"},
-	{"image_token_index", "-1", E_BAD_CHECKPOINT, "image_token_index must be from 0"},
-	{"boi_token_index", "\"x\"", E_BAD_CHECKPOINT, "boi_token_index must be a whole number"},
-	{"mm_tokens_per_image", "8", E_BAD_CHECKPOINT,
-	 "mm_tokens_per_image must be the square of a number that divides the 6 patches along a side of an "
-	 "image"},
-	{"mm_tokens_per_image", "16", E_BAD_CHECKPOINT, "mm_tokens_per_image must be the square"},
-	{"mm_tokens_per_image", "0", E_BAD_CHECKPOINT, "mm_tokens_per_image must be from 1"},
-	{T "model_type", "\"gemma2\"", E_UNSUPPORTED_MODEL,
-	 T "model_type 'gemma2' is not supported, only 'gemma3_text'"},
-	{T "hidden_activation", "\"silu\"", E_UNSUPPORTED_MODEL, T "hidden_activation 'silu'"},
-	{T "attention_bias", "true", E_UNSUPPORTED_MODEL, T "attention_bias true is not supported"},
-	{T "use_bidirectional_attention", "true", E_UNSUPPORTED_MODEL,
-	 T "use_bidirectional_attention true is not supported"},
-	{T "attn_logit_softcapping", "50.0", E_UNSUPPORTED_MODEL,
-	 T "attn_logit_softcapping is not supported, only null"},
-	{T "hidden_size", "", E_BAD_CHECKPOINT, T "hidden_size is missing"},
-	{T "head_dim", "25", E_BAD_CHECKPOINT, T "head_dim must be even"},
-	{T "num_key_value_heads", "4", E_BAD_CHECKPOINT, T "num_attention_heads must be a multiple"},
-	{T "num_hidden_layers", "1001", E_BAD_CHECKPOINT, T "num_hidden_layers must be from 1 to 1000"},
-	{T "num_hidden_layers", "4", E_BAD_CHECKPOINT,
-	 T "layer_types must be a list of num_hidden_layers, 4, strings"},
-	{T "layer_types", "\"full_attention\"", E_BAD_CHECKPOINT, T "layer_types must be a list"},
-	{T "layer_types", "[\"full_attention\", 1, \"full_attention\"]", E_UNSUPPORTED_MODEL,
-	 T "layer_types may hold 'sliding_attention' and 'full_attention' only"},
-	{T "layer_types", "[\"full_attention\", \"linear_attention\", \"full_attention\"]",
-	 E_UNSUPPORTED_MODEL, T "layer_types may hold"},
-	{T "sliding_window", "0", E_BAD_CHECKPOINT, T "sliding_window must be from 1"},
-	{T "query_pre_attn_scalar", "0", E_BAD_CHECKPOINT, T "query_pre_attn_scalar must be above 0"},
-	{T "rms_norm_eps", "-1e-6", E_BAD_CHECKPOINT, T "rms_norm_eps must be above 0"},
-	{R "full_attention.rope_type", "\"yarn\"", E_UNSUPPORTED_MODEL, R "full_attention.rope_type 'yarn'"},
-	{R "full_attention.factor", "0", E_BAD_CHECKPOINT, R "full_attention.factor must be above 0"},
-	{R "full_attention.rope_theta", "-1", E_BAD_CHECKPOINT,
-	 R "full_attention.rope_theta must be above 0"},
-	{R "sliding_attention.rope_type", "\"linear\"", E_UNSUPPORTED_MODEL,
-	 R "sliding_attention.rope_type 'linear'"},
-	{V "model_type", "\"clip\"", E_UNSUPPORTED_MODEL, V "model_type 'clip'"},
-	{V "patch_size", "0", E_BAD_CHECKPOINT, V "patch_size must be from 1"},
-};
-
-TEST(test_refusals)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(refusals); i++) {
-		json_auto_t *j = load(gemma3);
-		struct gemma3_config c;
-		struct err e = ERR_INIT;
-
-		edit(j, refusals[i].path, refusals[i].value);
-		assert_int_equal(config_read(j, NULL, NULL, &c, &e), refusals[i].code);
-		assert_error(&e, refusals[i].code, refusals[i].error);
-	}
-}
-
 int
 main(void)
 {
