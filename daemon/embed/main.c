@@ -4,48 +4,26 @@
  * Exit status: 0, or that of base/errors.def. On failure the last line on stderr is "colconv-embed: REASON:
  * MESSAGE"; REASON is a wire name.
  */
-#include <getopt.h>
-
 #include "base/fs.h"
-#include "base/map.h"
 #include "base/str.h"
 #include "output.h"
-
-#include "config.h"
+#include "parity/program.h"
 
 struct args {
+	struct program p;
 	const char *dir;
 	struct item *items;
 	size_t n;
-	const char *output;
-	const char *runtime;
-	int threads;
 	bool rank;
-	bool progress;
 };
 
-enum opt {
-	OPT_QUERY = 1000,
-	OPT_IMAGE,
-	OPT_RANK,
-	OPT_OUTPUT,
-	OPT_RUNTIME,
-	OPT_THREADS,
-	OPT_PROGRESS,
-	OPT_HELP,
-	OPT_VERSION
-};
+enum opt { OPT_QUERY = 1000, OPT_IMAGE, OPT_RANK };
 
 static const struct option options[] = {
 	{"query", required_argument, NULL, OPT_QUERY},
 	{"image", required_argument, NULL, OPT_IMAGE},
 	{"rank", no_argument, NULL, OPT_RANK},
-	{"output", required_argument, NULL, OPT_OUTPUT},
-	{"runtime", required_argument, NULL, OPT_RUNTIME},
-	{"threads", required_argument, NULL, OPT_THREADS},
-	{"progress", no_argument, NULL, OPT_PROGRESS},
-	{"help", no_argument, NULL, OPT_HELP},
-	{"version", no_argument, NULL, OPT_VERSION},
+	PROGRAM_OPTIONS,
 	{0},
 };
 
@@ -79,17 +57,6 @@ item_add(struct args *a, bool page, struct err *e)
 }
 
 static int
-threads_parse(struct args *a, struct err *e)
-{
-	uint64_t n;
-	int r = str_to_u64(optarg, 1, 1024, "--threads", &n, e);
-
-	if (r == 0)
-		a->threads = (int)n;
-	return r;
-}
-
-static int
 option_take(struct args *a, int opt, char *const *argv, struct err *e)
 {
 	switch (opt) {
@@ -99,27 +66,8 @@ option_take(struct args *a, int opt, char *const *argv, struct err *e)
 	case OPT_RANK:
 		a->rank = true;
 		return 0;
-	case OPT_OUTPUT:
-		a->output = optarg;
-		return 0;
-	case OPT_RUNTIME:
-		a->runtime = optarg;
-		return 0;
-	case OPT_THREADS:
-		return threads_parse(a, e);
-	case OPT_PROGRESS:
-		a->progress = true;
-		return 0;
-	case OPT_HELP:
-		(void)fputs(help, stdout);
-		exit(0);
-	case OPT_VERSION:
-		(void)printf("colconv-embed %s\n", PACKAGE_VERSION);
-		exit(0);
-	case ':':
-		return err_set(e, E_USAGE, "option '%s' needs a value", argv[optind - 1]);
 	default:
-		return err_set(e, E_USAGE, "unknown option '%s'", argv[optind - 1]);
+		return program_take(&a->p, opt, argv, e);
 	}
 }
 
@@ -141,12 +89,12 @@ items_check(const struct args *a, struct err *e)
 static int
 output_check(const struct args *a, struct err *e)
 {
-	if (!a->output)
-		return a->progress ? err_set(e, E_USAGE, "--progress needs --output") : 0;
-	if (!str_ends(a->output, ".json") && !str_ends(a->output, ".npy"))
-		return err_set(e, E_USAGE, "'%s': the output must end in .json or .npy", a->output);
-	if (a->rank && str_ends(a->output, ".npy"))
-		return err_set(e, E_USAGE, "a ranking is written as .json, not as '%s'", a->output);
+	if (!a->p.output)
+		return a->p.progress ? err_set(e, E_USAGE, "--progress needs --output") : 0;
+	if (!str_ends(a->p.output, ".json") && !str_ends(a->p.output, ".npy"))
+		return err_set(e, E_USAGE, "'%s': the output must end in .json or .npy", a->p.output);
+	if (a->rank && str_ends(a->p.output, ".npy"))
+		return err_set(e, E_USAGE, "a ranking is written as .json, not as '%s'", a->p.output);
 	return 0;
 }
 
@@ -180,7 +128,7 @@ items_embed(const struct args *a, struct embedder *m, bool pages, size_t *done, 
 	for (i = a->items; r == 0 && i < a->items + a->n; i++) {
 		if (i->page != pages)
 			continue;
-		if (a->progress) {
+		if (a->p.progress) {
 			(void)printf("item %zu %zu %s\n", ++*done, a->n, i->page ? i->name : "query");
 			(void)fflush(stdout);
 		}
@@ -197,14 +145,14 @@ result_write(const struct args *a, const struct artifact *artifact, struct err *
 
 	if (a->rank)
 		r = output_ranking(artifact, a->items, a->n, &b, e);
-	else if (a->output && str_ends(a->output, ".npy"))
+	else if (a->p.output && str_ends(a->p.output, ".npy"))
 		r = output_npy(artifact, a->items, a->n, &b, e);
 	else
 		r = output_json(artifact, a->items, a->n, &b, e);
 	if (r < 0)
 		return r;
-	return a->output ? fs_write_file(a->output, b.data, b.len, e)
-			 : fs_write_all(STDOUT_FILENO, b.data, b.len, "the standard output", e);
+	return a->p.output ? fs_write_file(a->p.output, b.data, b.len, e)
+			   : fs_write_all(STDOUT_FILENO, b.data, b.len, "the standard output", e);
 }
 
 static int
@@ -217,41 +165,31 @@ embed(const struct args *a, struct err *e)
 
 	r = artifact_open(&artifact, a->dir, e);
 	if (r == 0)
-		r = ort_open(a->runtime, e);
+		r = ort_open(a->p.runtime, e);
 	if (r < 0)
 		return r;
 	m.artifact = &artifact;
-	m.threads = a->threads;
+	m.threads = a->p.threads;
 	r = items_embed(a, &m, /*pages=*/false, &done, e);
 	if (r == 0)
 		r = items_embed(a, &m, /*pages=*/true, &done, e);
 	return r < 0 ? r : result_write(a, &artifact, e);
 }
 
-/* Prints the last line, from which the calling program reads the reason. */
-static void
-error_tell(const struct err *e)
-{
-	(void)fprintf(stderr, "colconv-embed: %s: %s\n", err_name(e->code), e->msg);
-}
-
 int
 main(int argc, char **argv)
 {
-	struct args a = {.threads = (int)sysconf(_SC_NPROCESSORS_ONLN)};
+	struct args a = {.n = 0};
 	struct err e = ERR_INIT;
 	size_t i;
 	int r;
 
-	map_catch(error_tell);
+	program_init(&a.p, "colconv-embed", help);
 	r = args_parse(&a, argc, argv, &e);
 	if (r == 0)
 		r = embed(&a, &e);
-	ort_close();
 	for (i = 0; i < a.n; i++)
 		embedding_release(&a.items[i].v);
 	free(a.items);
-	if (r < 0)
-		error_tell(&e);
-	return err_exit_status(r);
+	return program_end(r, &e);
 }

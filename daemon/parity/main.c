@@ -4,16 +4,13 @@
  * Exit status: 0 when all runs are within the limits, 10 when some are not, else that of base/errors.def.
  * On failure the last line on stderr is "colconv-parity: REASON: MESSAGE"; REASON is a wire name.
  */
-#include <getopt.h>
 #include <math.h>
 
 #include "base/json.h"
-#include "base/map.h"
 #include "base/str.h"
 #include "names.h"
+#include "program.h"
 #include "report.h"
-
-#include "config.h"
 
 /* An option --cases, --case or --case-fd. */
 struct source {
@@ -23,6 +20,7 @@ struct source {
 };
 
 struct args {
+	struct program p;
 	const char *models[VARIANT_MAX]; /* NULL: not given */
 	struct source *sources;
 	size_t source_count;
@@ -31,11 +29,7 @@ struct args {
 	struct names names;
 	bool unmasked;
 	struct limits limits;
-	const char *output;
-	const char *runtime;
-	int threads;
 	bool json;
-	bool progress;
 	bool probe; /* only print the version of the runtime */
 };
 
@@ -51,13 +45,7 @@ enum opt {
 	OPT_MAX_ABS,
 	OPT_MIN_COSINE,
 	OPT_MIN_TOP5,
-	OPT_OUTPUT,
-	OPT_THREADS,
-	OPT_RUNTIME,
 	OPT_JSON,
-	OPT_PROGRESS,
-	OPT_HELP,
-	OPT_VERSION,
 	OPT_RUNTIME_VERSION,
 };
 
@@ -73,14 +61,9 @@ static const struct option options[] = {
 	{"max-abs", required_argument, NULL, OPT_MAX_ABS},
 	{"min-cosine", required_argument, NULL, OPT_MIN_COSINE},
 	{"min-top5", required_argument, NULL, OPT_MIN_TOP5},
-	{"output", required_argument, NULL, OPT_OUTPUT},
-	{"threads", required_argument, NULL, OPT_THREADS},
-	{"runtime", required_argument, NULL, OPT_RUNTIME},
 	{"json", no_argument, NULL, OPT_JSON},
-	{"progress", no_argument, NULL, OPT_PROGRESS},
-	{"help", no_argument, NULL, OPT_HELP},
-	{"version", no_argument, NULL, OPT_VERSION},
 	{"runtime-version", no_argument, NULL, OPT_RUNTIME_VERSION},
+	PROGRAM_OPTIONS,
 	{0},
 };
 
@@ -152,18 +135,6 @@ case_fd_parse(struct args *a, char *s, struct err *e)
 }
 
 static int
-threads_parse(struct args *a, const char *s, struct err *e)
-{
-	uint64_t n;
-	int r;
-
-	r = str_to_u64(s, 1, 1024, "--threads", &n, e);
-	if (r == 0)
-		a->threads = (int)n;
-	return r;
-}
-
-static int
 option_parse(struct args *a, int opt, char *const *argv, struct err *e)
 {
 	switch (opt) {
@@ -199,33 +170,14 @@ option_parse(struct args *a, int opt, char *const *argv, struct err *e)
 		return str_to_double(optarg, -1, 1, "--min-cosine", &a->limits.min_cosine, e);
 	case OPT_MIN_TOP5:
 		return str_to_double(optarg, 0, 1, "--min-top5", &a->limits.min_top5, e);
-	case OPT_OUTPUT:
-		a->output = optarg;
-		return 0;
-	case OPT_THREADS:
-		return threads_parse(a, optarg, e);
-	case OPT_RUNTIME:
-		a->runtime = optarg;
-		return 0;
 	case OPT_JSON:
 		a->json = true;
-		return 0;
-	case OPT_PROGRESS:
-		a->progress = true;
 		return 0;
 	case OPT_RUNTIME_VERSION:
 		a->probe = true;
 		return 0;
-	case OPT_HELP:
-		(void)fputs(help, stdout);
-		exit(0);
-	case OPT_VERSION:
-		(void)printf("colconv-parity %s\n", PACKAGE_VERSION);
-		exit(0);
-	case ':':
-		return err_set(e, E_USAGE, "option '%s' needs a value", argv[optind - 1]);
 	default:
-		return err_set(e, E_USAGE, "unknown option '%s'", argv[optind - 1]);
+		return program_take(&a->p, opt, argv, e);
 	}
 }
 
@@ -287,7 +239,7 @@ variant_run(const struct args *a, enum variant v, struct report *report, struct 
 	size_t i;
 	int r;
 
-	r = ort_session_new(a->models[v], a->threads, &s, e);
+	r = ort_session_new(a->models[v], a->p.threads, &s, e);
 	if (r == 0)
 		r = names_apply(&a->names, s, e);
 	for (i = 0; r == 0 && i < report->run_count; i++) {
@@ -295,7 +247,7 @@ variant_run(const struct args *a, enum variant v, struct report *report, struct 
 		if (run->variant != v)
 			continue;
 		r = run_case(run, s, &a->limits, e);
-		if (r == 0 && a->progress) {
+		if (r == 0 && a->p.progress) {
 			(void)printf("case %zu %zu %s\n", i + 1, report->run_count, run->c->name);
 			(void)fflush(stdout);
 		}
@@ -310,9 +262,9 @@ report_write(const struct args *a, const struct report *report, struct err *e)
 	int r;
 
 	r = report_to_json(report, &j, e);
-	if (r == 0 && a->output)
-		r = json_write(a->output, j, e);
-	if (r < 0 || a->progress)
+	if (r == 0 && a->p.output)
+		r = json_write(a->p.output, j, e);
+	if (r < 0 || a->p.progress)
 		return r;
 	if (!a->json)
 		report_print(report, stdout);
@@ -324,7 +276,7 @@ report_write(const struct args *a, const struct report *report, struct err *e)
 static int
 probe(const struct args *a, struct err *e)
 {
-	int r = ort_open(a->runtime, e);
+	int r = ort_open(a->p.runtime, e);
 
 	if (r == 0)
 		(void)printf("%s\n", ort_version());
@@ -344,7 +296,7 @@ parity(const struct args *a, struct err *e)
 	if (r == 0)
 		r = report_plan(&report, &cases, a->models, e);
 	if (r == 0)
-		r = ort_open(a->runtime, e);
+		r = ort_open(a->p.runtime, e);
 	for (v = 0; r == 0 && v < VARIANT_MAX; v++)
 		if (a->models[v])
 			r = variant_run(a, v, &report, e);
@@ -357,32 +309,18 @@ parity(const struct args *a, struct err *e)
 	return r < 0 ? r : report_verdict(&report, e);
 }
 
-/* Prints the last line, from which the calling program reads the reason. */
-static void
-error_tell(const struct err *e)
-{
-	(void)fprintf(stderr, "colconv-parity: %s: %s\n", err_name(e->code), e->msg);
-}
-
 int
 main(int argc, char **argv)
 {
-	struct args a = {
-		.expect = "embeddings",
-		.limits = LIMITS_FP32,
-		.threads = (int)sysconf(_SC_NPROCESSORS_ONLN),
-	};
+	struct args a = {.expect = "embeddings", .limits = LIMITS_FP32};
 	struct err e = ERR_INIT;
 	int r;
 
-	map_catch(error_tell);
+	program_init(&a.p, "colconv-parity", help);
 	r = args_parse(&a, argc, argv, &e);
 	if (r == 0)
 		r = a.probe ? probe(&a, &e) : parity(&a, &e);
-	ort_close();
 	free(a.sources);
 	free(a.inputs);
-	if (r < 0)
-		error_tell(&e);
-	return err_exit_status(r);
+	return program_end(r, &e);
 }
