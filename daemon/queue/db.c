@@ -258,6 +258,15 @@ db_run_alone(struct store *s, enum db_stmt which, struct err *e)
 }
 
 int
+db_run_id(struct store *s, enum db_stmt which, int64_t id, struct err *e)
+{
+	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, which);
+
+	db_bind_int(st, 1, id);
+	return db_run(s, st, NULL, e);
+}
+
+int
 db_enter(struct store *s, struct err *e)
 {
 	return db_run_alone(s, STMT_SAVE, e);

@@ -55,6 +55,8 @@ int db_step(struct store *s, sqlite3_stmt *st, struct err *e);
 /* For statements without rows; *ret_changes may be NULL. */
 int db_run(struct store *s, sqlite3_stmt *st, int *ret_changes, struct err *e);
 int db_run_alone(struct store *s, enum db_stmt which, struct err *e); /* a statement without parameters */
+/* The same for a statement whose only parameter is an id. */
+int db_run_id(struct store *s, enum db_stmt which, int64_t id, struct err *e);
 
 /*
  * Make several statements succeed or fail together: r = db_enter(); work; return db_leave(s, r, e). Outside a

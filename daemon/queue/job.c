@@ -311,15 +311,6 @@ job_hand_back(struct store *s, int64_t id, const char *nonce, int64_t now, struc
 	return r < 0 ? r : db_leave(s, hand_back(s, id, &c, e), e);
 }
 
-static int
-cancel_note(struct store *s, int64_t id, struct err *e)
-{
-	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_JOB_CANCEL);
-
-	db_bind_int(st, 1, id);
-	return db_run(s, st, NULL, e);
-}
-
 int
 job_cancel(struct store *s, int64_t id, int64_t now, enum job_state *ret, struct err *e)
 {
@@ -331,7 +322,7 @@ job_cancel(struct store *s, int64_t id, int64_t now, enum job_state *ret, struct
 	if (r < 0)
 		return r;
 	if (job.state == JOB_RUNNING)
-		r = cancel_note(s, id, e);
+		r = db_run_id(s, STMT_JOB_CANCEL, id, e);
 	else
 		r = job_apply(s, id, JOB_EVENT_CANCEL, &c, e);
 	if (r == 0)

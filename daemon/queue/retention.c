@@ -232,15 +232,6 @@ artifact_mark(struct store *s, int64_t id, int64_t now, struct err *e)
 	return db_run(s, st, NULL, e);
 }
 
-static int
-files_clear(struct store *s, int64_t id, struct err *e)
-{
-	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_FILE_CLEAR);
-
-	db_bind_int(st, 1, id);
-	return db_run(s, st, NULL, e);
-}
-
 /* Step 1. */
 static int
 rows_mark(struct store *s, const struct removal_ids *l, int64_t now, struct err *e)
@@ -254,7 +245,7 @@ rows_mark(struct store *s, const struct removal_ids *l, int64_t now, struct err 
 	for (i = 0; r == 0 && i < l->n; i++) {
 		r = artifact_mark(s, l->ids[i], now, e);
 		if (r == 0)
-			r = files_clear(s, l->ids[i], e);
+			r = db_run_id(s, STMT_FILE_CLEAR, l->ids[i], e);
 	}
 	return db_leave(s, r, e);
 }

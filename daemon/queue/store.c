@@ -356,15 +356,6 @@ store_counts(struct store *s, int64_t ret[JOB_STATE_MAX], struct err *e)
 	return r;
 }
 
-static int
-job_delete(struct store *s, int64_t id, struct err *e)
-{
-	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_JOB_DELETE);
-
-	db_bind_int(st, 1, id);
-	return db_run(s, st, NULL, e);
-}
-
 int
 store_job_remove(struct store *s, int64_t id, struct err *e)
 {
@@ -376,7 +367,7 @@ store_job_remove(struct store *s, int64_t id, struct err *e)
 	if (!job_state_ended(job.state))
 		return err_set(e, E_CONFLICT, "job %" PRId64 " is %s: only an ended job can be removed", id,
 			       job_state_to_str(job.state));
-	return job_delete(s, id, e);
+	return db_run_id(s, STMT_JOB_DELETE, id, e);
 }
 
 int
