@@ -15,6 +15,16 @@ str_eq(const char *a, const char *b)
 	return strcmp(a, b) == 0;
 }
 
+/* The first row whose member is the string, or NULL: FIND_ROW(list->files, list->n, name, "config.json"). */
+/* clang-format off */
+#define FIND_ROW(rows, n, member, string) __extension__({                                                \
+		__typeof__(&(rows)[0]) rows_ = (rows), found_ = NULL;                                    \
+		for (size_t at_ = 0; at_ < (size_t)(n) && !found_; at_++)                                \
+			found_ = str_eq(rows_[at_].member, string) ? &rows_[at_] : NULL;                 \
+		found_;                                                                                  \
+	})
+/* clang-format on */
+
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 

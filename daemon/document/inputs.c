@@ -12,12 +12,7 @@ document_inputs_release(struct document_inputs *in)
 const struct document_input *
 document_input_find(const struct document_inputs *in, const char *name)
 {
-	int i;
-
-	for (i = 0; i < in->n; i++)
-		if (str_eq(in->input[i].name, name))
-			return &in->input[i];
-	return NULL;
+	return FIND_ROW(in->input, in->n, name, name);
 }
 
 /* A zeroed tensor; NULL when memory ran out. */

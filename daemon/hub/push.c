@@ -103,17 +103,6 @@ preupload_body(const struct run *run, json_t *list, struct err *e)
 	return 0;
 }
 
-static struct push_file *
-file_find(const struct run *run, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < run->n; i++)
-		if (str_eq(run->files[i].name, name))
-			return &run->files[i];
-	return NULL;
-}
-
 /* Compares a file with the hash of the one in the repository: git's own of a small one. */
 static int
 is_there(const struct push_file *f, const char *oid, bool *ret, struct err *e)
@@ -158,7 +147,7 @@ mode_take(struct run *run, const json_t *row, struct err *e)
 	    (r = json_get_str(row, "", "oid", JSON_OPTIONAL, E_HUB_PROTOCOL, &oid, e)) < 0 ||
 	    (r = json_get_bool(row, "", "shouldIgnore", JSON_OPTIONAL, E_HUB_PROTOCOL, &ignored, e)) < 0)
 		return r;
-	f = file_find(run, path);
+	f = FIND_ROW(run->files, run->n, name, path);
 	if (!f || (!str_eq(mode, "lfs") && !str_eq(mode, "regular")))
 		return err_set(e, E_HUB_PROTOCOL, "the Hub wants '%s' uploaded as '%s', which is not known",
 			       path, mode);

@@ -103,17 +103,6 @@ runners_add(struct runners *rs, const char *line, struct err *e)
 	return code;
 }
 
-static struct runner *
-runner_find(const struct runners *rs, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < rs->n; i++)
-		if (str_eq(rs->rows[i].name, name))
-			return &rs->rows[i];
-	return NULL;
-}
-
 int
 runners_replace(struct runners *rs, struct runners *next, struct err *e)
 {
@@ -126,7 +115,7 @@ runners_replace(struct runners *rs, struct runners *next, struct err *e)
 		return err_no_memory(e);
 	next->rows = rows;
 	for (old = rs->rows; old < rs->rows + rs->n; old++) {
-		now = runner_find(next, old->name);
+		now = FIND_ROW(next->rows, next->n, name, old->name);
 		if (now) {
 			now->busy = old->busy;
 		} else if (old->busy) {

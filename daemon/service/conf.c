@@ -133,11 +133,10 @@ defaults_set(struct conf *c, struct err *e)
 static int
 line_take(void *ctx, unsigned line, const char *name, const char *value, struct err *e)
 {
-	size_t i;
+	const struct conf_setting *s = FIND_ROW(conf_settings, CONF_SETTINGS, name, name);
 
-	for (i = 0; i < CONF_SETTINGS; i++)
-		if (str_eq(conf_settings[i].name, name))
-			return value_set(ctx, i, line, value, e);
+	if (s)
+		return value_set(ctx, (size_t)(s - conf_settings), line, value, e);
 	return err_set(e, E_BAD_CONFIG, "unknown setting '%s'", name);
 }
 

@@ -19,10 +19,5 @@ profile_one_output(const struct profile *p)
 const struct profile *
 profile_find(const char *name)
 {
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(profiles); i++)
-		if (str_eq(profiles[i].name, name))
-			return &profiles[i];
-	return NULL;
+	return FIND_ROW(profiles, ARRAY_LEN(profiles), name, name);
 }

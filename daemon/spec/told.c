@@ -165,10 +165,7 @@ near(const struct told *t)
 		if (c)
 			return c->arch;
 	}
-	for (i = 0; t->type && i < ARCHITECTURE_MAX; i++)
-		if (str_eq(architectures[i].family, t->type))
-			return &architectures[i];
-	return NULL;
+	return t->type ? FIND_ROW(architectures, ARCHITECTURE_MAX, family, t->type) : NULL;
 }
 
 int

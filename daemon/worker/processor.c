@@ -220,11 +220,10 @@ _Static_assert(ARRAY_LEN(kinds) <= PROCESSOR_FILES_MAX, "there is room for each"
 int
 processor_check(const char *name, const char *bytes, size_t len, const char *path, struct err *e)
 {
-	size_t i;
+	const struct kind *k = FIND_ROW(kinds, ARRAY_LEN(kinds), name, name);
 
-	for (i = 0; i < ARRAY_LEN(kinds); i++)
-		if (str_eq(kinds[i].name, name))
-			return kinds[i].check(bytes, len, path, e);
+	if (k)
+		return k->check(bytes, len, path, e);
 	return err_set(e, E_INTERNAL, "nothing says what '%s' must be", name);
 }
 

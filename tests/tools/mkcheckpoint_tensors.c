@@ -30,12 +30,7 @@ kind_get(const struct ir_graph *g, const struct ir_value *w)
 static bool
 tensor_known(const struct mkc_tensors *t, const char *name)
 {
-	size_t i;
-
-	for (i = 0; i < t->count; i++)
-		if (str_eq(t->tensors[i].name, name))
-			return true;
-	return false;
+	return FIND_ROW(t->tensors, t->count, name, name) != NULL;
 }
 
 static int

@@ -52,10 +52,9 @@ page_get(struct request *q, struct err *e)
 int
 page_file_get(struct request *q, struct err *e)
 {
-	size_t i;
+	struct embed *f = FIND_ROW(files, FILE_MAX, name, q->name);
 
-	for (i = 0; i < FILE_MAX; i++)
-		if (str_eq(files[i].name, q->name))
-			return file_reply(q, &files[i], e);
+	if (f)
+		return file_reply(q, f, e);
 	return err_set(e, E_NOT_FOUND, "the page has no file '%s'", q->name);
 }
