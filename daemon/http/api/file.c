@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/str.h"
+#include "http/core/param.h"
 #include "tar.h"
 
 /* Finds the job and opens its artifact. E_GONE when the artifact was removed. The caller releases `job`. */
@@ -22,32 +23,20 @@ job_load(struct request *q, struct job *ret, struct err *e)
 	return r;
 }
 
-struct form {
-	struct request *q;
-	bool tar;
-	struct err e;
-};
-
 /* The only parameter is as=tar. */
-static enum MHD_Result
-form_find(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_len, const char *value,
-	  size_t value_len)
+static int
+form_take(void *arg, const char *name, const char *value, struct err *e)
 {
-	struct form *form = arg;
+	bool *tar = arg;
 
-	(void)kind;
-	(void)key_len;
-	if (!str_eq(key, "as"))
-		(void)err_set(&form->e, E_BAD_REQUEST, "unknown parameter '%.64s'", key);
-	else if (form->tar)
-		(void)err_set(&form->e, E_BAD_REQUEST, "as is repeated");
-	else if (!value || value_len != strlen("tar") || !str_eq(value, "tar"))
-		(void)err_set(&form->e, E_BAD_REQUEST, "as must be tar");
-	form->tar = true;
-	if (form->e.code == 0)
-		return MHD_YES;
-	(void)snprintf(form->q->field, sizeof(form->q->field), "%s", key);
-	return MHD_NO;
+	if (!str_eq(name, "as"))
+		return err_set(e, E_BAD_REQUEST, "unknown parameter '%.64s'", name);
+	if (*tar)
+		return err_set(e, E_BAD_REQUEST, "as is repeated");
+	if (!str_eq(value, "tar"))
+		return err_set(e, E_BAD_REQUEST, "as must be tar");
+	*tar = true;
+	return 0;
 }
 
 static int
@@ -68,17 +57,17 @@ tar_get(struct request *q, struct err *e)
 int
 api_file_list(struct request *q, struct err *e)
 {
-	struct form form = {.q = q, .e = ERR_INIT};
 	_cleanup_(artifact_list_release) struct artifact_list list = ARTIFACT_LIST_INIT;
 	_cleanup_(job_release) struct job job = {.id = 0};
 	const struct artifact_file *f;
+	bool tar = false;
 	json_t *files;
 	int r;
 
-	(void)MHD_get_connection_values_n(q->conn, MHD_GET_ARGUMENT_KIND, form_find, &form);
-	if (form.e.code)
-		return err_set(e, form.e.code, "%s", form.e.msg);
-	if (form.tar)
+	r = params_each(q, form_take, &tar, e);
+	if (r < 0)
+		return r;
+	if (tar)
 		return tar_get(q, e);
 	r = store_job_get(api_of(q)->spec.store, q->id, &job, e);
 	if (r == 0)
@@ -97,17 +86,6 @@ api_file_list(struct request *q, struct err *e)
 	return reply_json_take(q, MHD_HTTP_OK, json_pack("{s:o}", "files", files), e);
 }
 
-static const struct artifact_file *
-file_find(const struct artifact_list *list, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < list->n; i++)
-		if (str_eq(list->files[i].name, name))
-			return &list->files[i];
-	return NULL;
-}
-
 int
 api_file_get(struct request *q, struct err *e)
 {
@@ -123,7 +101,7 @@ api_file_get(struct request *q, struct err *e)
 		r = store_file_list(api_of(q)->spec.store, q->id, &list, e);
 	if (r < 0)
 		return r;
-	f = file_find(&list, q->name);
+	f = FIND_ROW(list.files, list.n, name, q->name);
 	if (!f)
 		return err_set(e, E_NOT_FOUND, "job %" PRId64 " has no file '%s'", q->id, q->name);
 	r = artifact_open_file(api_of(q)->spec.state_dir, q->id, q->name, &fd, &size, e);

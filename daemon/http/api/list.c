@@ -11,17 +11,14 @@
 
 /* The parsed query. Its strings belong to MHD, which keeps them until the request ends. */
 struct query {
-	struct request *q;
 	struct list_filter filter;
 	uint64_t limit;
 	uint64_t cursor;
 	char *label_names[LIST_LABELS_MAX]; /* owned */
 	unsigned seen;                      /* bits of parameters */
-	struct err e;
 };
 
-/* Reads the parameters that are text or lists; params_get() reads the numbers. */
-typedef int (*param_fn)(struct query *y, const char *value, struct err *e);
+typedef int (*query_fn)(struct query *y, const char *value, struct err *e);
 
 /* Parses names with commas between them. */
 static int
@@ -104,7 +101,7 @@ cursor_set(struct query *y, const char *value, struct err *e)
 
 static const struct {
 	const char *name;
-	param_fn fn;
+	query_fn fn;
 	bool repeats;
 } params[] = {
 	{"state", state_set, false},   {"model", model_set, false}, {"label", label_add, true},
@@ -113,10 +110,13 @@ static const struct {
 };
 
 static int
-query_param(struct query *y, const char *key, const char *value, struct err *e)
+query_add(void *arg, const char *key, const char *value, struct err *e)
 {
+	struct query *y = arg;
 	unsigned i;
 
+	if (strlen(value) > TEXT_MAX)
+		return err_set(e, E_BAD_REQUEST, "%.64s must have at most %d bytes", key, TEXT_MAX);
 	for (i = 0; i < ARRAY_LEN(params) && !str_eq(params[i].name, key); i++)
 		;
 	if (i == ARRAY_LEN(params))
@@ -125,25 +125,6 @@ query_param(struct query *y, const char *key, const char *value, struct err *e)
 		return err_set(e, E_BAD_REQUEST, "%s is repeated", key);
 	y->seen |= 1u << i;
 	return params[i].fn(y, value, e);
-}
-
-static enum MHD_Result
-query_add(void *arg, enum MHD_ValueKind kind, const char *key, size_t key_len, const char *value,
-	  size_t value_len)
-{
-	struct query *y = arg;
-
-	(void)kind;
-	(void)key_len;
-	if (value_len > TEXT_MAX || (value && strlen(value) != value_len))
-		(void)err_set(&y->e, E_BAD_REQUEST, "%.64s must have at most %d bytes and no NUL", key,
-			      TEXT_MAX);
-	else
-		(void)query_param(y, key, value ? value : "", &y->e);
-	if (y->e.code == 0)
-		return MHD_YES;
-	(void)snprintf(y->q->field, sizeof(y->q->field), "%s", key);
-	return MHD_NO; /* stop the iteration */
 }
 
 struct page {
@@ -184,15 +165,15 @@ query_release(struct query *y)
 int
 api_job_list(struct request *q, struct err *e)
 {
-	_cleanup_(query_release) struct query y = {.q = q, .limit = PAGE_LIMIT_DEFAULT, .cursor = INT64_MAX};
+	_cleanup_(query_release) struct query y = {.limit = PAGE_LIMIT_DEFAULT, .cursor = INT64_MAX};
 	_cleanup_(buf_release) struct buf text = BUF_INIT;
 	struct page p = {.api = api_of(q), .text = &text, .comma = ""};
 	int64_t next;
 	int r;
 
-	(void)MHD_get_connection_values_n(q->conn, MHD_GET_ARGUMENT_KIND, query_add, &y);
-	if (y.e.code)
-		return err_set(e, y.e.code == E_USAGE ? E_BAD_REQUEST : y.e.code, "%s", y.e.msg);
+	r = params_each(q, query_add, &y, e);
+	if (r < 0)
+		return r;
 	buf_puts(&text, "{\"jobs\":[");
 	r = list_jobs(api_of(q)->spec.store, &y.filter, (int64_t)MIN(y.cursor, (uint64_t)INT64_MAX),
 		      (int)y.limit, page_add, &p, &next, e);
