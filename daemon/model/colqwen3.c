@@ -13,7 +13,10 @@
 #include "qwen2vl.h"
 #include "qwen_retriever.h"
 
-/* TomoroAI's config states the width, as `embed_dim`. */
+/*
+ * TomoroAI's config states the width, as `embed_dim`. The library sauerkrautlm-colpali writes the same model_type, or none,
+ * over the names of colpali-engine, and states no width: the names of the tensors say which it is, and both compute the same.
+ */
 static int
 tomoro_read(const struct model_found *as, const json_t *json, const struct checkpoint *ck,
 	    struct qwen2vl_config *c, struct err *e)
@@ -76,7 +79,7 @@ config_read(const json_t *json, const struct checkpoint *ck, const struct model_
 
 	if (r < 0)
 		return r;
-	if (str_eq(as->spelling->type, "colqwen3"))
+	if (!as->spelling->type || str_eq(as->spelling->type, "colqwen3"))
 		return tomoro_read(as, json, ck, config, e);
 	if (str_eq(as->spelling->type, "ops_colqwen3"))
 		return ops_read(as, json, ck, config, e);
@@ -88,6 +91,7 @@ config_read(const json_t *json, const struct checkpoint *ck, const struct model_
 static const struct model_spelling spellings[] = {
 	{"qwen3_vl", NULL, "Qwen3VLModel"},
 	{"colqwen3", NULL, "ColQwen3"},
+	{NULL, NULL, "ColQwen3"},
 	{"ops_colqwen3", NULL, "OpsColQwen3Model"},
 	{"qwen3_vl_nemotron_embed", NULL, "Qwen3VLNemotronEmbedModel"},
 	{0},

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes a checkpoint again under the names that other libraries and versions of them give its tensors.
 
-  respell.py LAYOUT FROM TO      LAYOUT is one of hub, engine, legacy, tomoro, v524, whole
+  respell.py LAYOUT FROM TO      LAYOUT is one of hub, engine, legacy, tomoro, sauerkraut, sauerkraut-untyped, v524, whole
 
 Only the headers of the safetensors files and config.json change; the bytes of the tensors stay: a table of words that
 older libraries kept in two parts is two ranges of the same bytes. The cases beside the checkpoint come along: it still computes the same.
@@ -29,6 +29,9 @@ PREFIXES = {
         "model.language_model.": "vlm.model.language_model.",
         "model.custom_text_proj.": "embedding_proj_layer.",
     },
+    # sauerkrautlm-colpali, whose class is the engine's with another model_type or none
+    ("qwen3_vl", "sauerkraut"): {"model.custom_text_proj.": "custom_text_proj."},
+    ("qwen3_vl", "sauerkraut-untyped"): {},
     # module names since transformers 5.24, and within a whole Qwen2.5-Omni
     ("qwen2_5_omni_thinker", "v524"): {
         "model.": "model.language_model.",
@@ -120,6 +123,8 @@ def colqwen_omni_whole(config):
 CONFIGS = {
     ("qwen2_5_omni_thinker", "whole"): colqwen_omni_whole,
     ("colqwen2", "engine"): colqwen2_engine,
+    ("qwen3_vl", "sauerkraut"): lambda config: {**config, "model_type": "colqwen3"},
+    ("qwen3_vl", "sauerkraut-untyped"): lambda config: {name: x for name, x in config.items() if name != "model_type"},
     ("qwen3_vl", "tomoro"): colqwen3_tomoro,
     ("colmodernvbert", "engine"): colmodernvbert_engine,
     ("colmodernvbert", "legacy"): colmodernvbert_legacy,
@@ -180,6 +185,6 @@ def respell(layout, source, target):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4 or sys.argv[1] not in ("hub", "engine", "legacy", "tomoro", "v524", "whole"):
+    if len(sys.argv) != 4 or sys.argv[1] not in {layout for _, layout in PREFIXES}:
         sys.exit(__doc__.strip())
     respell(*sys.argv[1:])
