@@ -153,6 +153,13 @@ lower_l2_normalize(struct emit *em, const struct ir_node *n)
 	(void)emit_result(em, "Div", x, length);
 }
 
+void
+lower_softmax(struct emit *em, const struct ir_node *n)
+{
+	(void)emit_result(em, "Softmax", emit_in(em, n->in[0]));
+	emit_attr_int(em, "axis", -1);
+}
+
 /* A picture of one row: Conv of two axes is quicker than of one on few tokens. */
 void
 lower_causal_conv(struct emit *em, const struct ir_node *n)

@@ -209,6 +209,12 @@ l2_normalize(const struct tt_args *a)
 	return x / ((x * x).sum({-1}, true) + a->f).sqrt();
 }
 
+Tensor
+softmax(const struct tt_args *a)
+{
+	return at::softmax(in(a, 0), -1);
+}
+
 /* A sum of shifted products: libtorch's own convolution runs channel by channel where it has no kernel for many groups. */
 Tensor
 causal_conv(const struct tt_args *a)
@@ -403,6 +409,7 @@ SHIM(layer_norm, layer_norm)
 SHIM(rope, rope)
 SHIM(attention, attention)
 SHIM(l2_normalize, l2_normalize)
+SHIM(softmax, softmax)
 SHIM(causal_conv, causal_conv)
 SHIM(delta_rule, delta_rule)
 SHIM(silu, silu)

@@ -349,6 +349,7 @@ op_add(struct trace *t, enum ir_op op, const struct ir_attr *attr, int n_in, str
 /* clang-format on */
 
 UNARY(l2_normalize, OP_L2_NORMALIZE)
+UNARY(softmax, OP_SOFTMAX)
 UNARY(silu, OP_SILU)
 UNARY(gelu, OP_GELU)
 UNARY(gelu_tanh, OP_GELU_TANH)

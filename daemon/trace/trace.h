@@ -71,6 +71,7 @@ struct ir_value *tr_attention(struct trace *t, struct ir_value *q, struct ir_val
 			      struct ir_value *mask, enum ir_mask kind, double scale); /* mask or NULL */
 struct ir_value *tr_l2_normalize(struct trace *t, struct ir_value *x);
 struct ir_value *tr_l2_normalize_eps(struct trace *t, struct ir_value *x, double eps);
+struct ir_value *tr_softmax(struct trace *t, struct ir_value *x);
 struct ir_value *tr_causal_conv(struct trace *t, struct ir_value *x, struct ir_value *w);
 struct ir_value *tr_delta_rule(struct trace *t, struct ir_value *q, struct ir_value *k, struct ir_value *v,
 			       struct ir_value *decay, struct ir_value *beta, double scale);

@@ -363,6 +363,7 @@ build_delta_rule(struct made *m)
 }
 
 BUILD_F32_UNARY(l2_normalize, OP_L2_NORMALIZE)
+BUILD_F32_UNARY(softmax, OP_SOFTMAX)
 BUILD_F32_UNARY(silu, OP_SILU)
 BUILD_F32_UNARY(gelu, OP_GELU)
 BUILD_F32_UNARY(gelu_tanh, OP_GELU_TANH)
@@ -550,6 +551,7 @@ static const struct row {
 	 "MatMul Identity) Transpose Reshape Slice"},
 	{OP_L2_NORMALIZE, "l2_normalize", build_l2_normalize, "ReduceL2 Div"},
 	{OP_L2_NORMALIZE, "l2_normalize_eps", build_l2_normalize_eps, "Mul ReduceSum Add Sqrt Div"},
+	{OP_SOFTMAX, "softmax", build_softmax, "Softmax"},
 	{OP_CAUSAL_CONV, "causal_conv", build_causal_conv,
 	 "Unsqueeze Unsqueeze Transpose Conv Transpose Squeeze"},
 	{OP_DELTA_RULE, "delta_rule", build_delta_rule,

@@ -238,6 +238,7 @@ CASE(delta_rule_of_own_keys)
 /* clang-format off */
 CASE(l2_normalize) { return tr_l2_normalize(t, floats(t, "x")); }
 CASE(l2_normalize_eps) { return tr_l2_normalize_eps(t, tr_mul(t, floats(t, "x"), tr_f32(t, 1e-3)), 1e-6); }
+CASE(softmax) { return tr_softmax(t, tr_mul(t, floats(t, "x"), tr_f32(t, 50))); }
 CASE(causal_conv) { return tr_causal_conv(t, floats(t, "x"), tr_weight(t, shape_of(3, n(WIDTH), n(1), n(TAPS)), "c.weight")); }
 CASE(silu) { return tr_silu(t, floats(t, "x")); }
 CASE(gelu) { return tr_gelu(t, floats(t, "x")); }
@@ -385,6 +386,7 @@ static const struct {
 	{OP_ATTENTION, attention_each_query},
 	{OP_L2_NORMALIZE, l2_normalize},
 	{OP_L2_NORMALIZE, l2_normalize_eps},
+	{OP_SOFTMAX, softmax},
 	{OP_CAUSAL_CONV, causal_conv},
 	{OP_DELTA_RULE, delta_rule},
 	{OP_DELTA_RULE, delta_rule_of_own_keys},
