@@ -52,7 +52,7 @@ used_print(const json_t *job)
 {
 	const json_t *usage = json_object_get(job, "usage"), *artifact = json_object_get(job, "artifact");
 	_cleanup_free_ char *took = NULL, *files = NULL;
-	char bytes[16];
+	char bytes[16], from[48];
 
 	if (json_is_object(usage)) {
 		took = str_printf("%.1f s, %.1f s of CPU, at most %s resident (mapped files included)",
@@ -61,10 +61,12 @@ used_print(const json_t *job)
 		fact_print("used", took ? took : "");
 	}
 	if (json_is_object(artifact)) {
-		files = str_printf("%" PRIu64 " files, %s%s%s", job_whole(artifact, "files"),
+		(void)snprintf(from, sizeof(from), ", made by job %" PRIu64, job_whole(artifact, "made_by"));
+		files = str_printf("%" PRIu64 " files, %s%s%s%s", job_whole(artifact, "files"),
 				   str_bytes(job_whole(artifact, "bytes"), bytes, sizeof(bytes)),
 				   *job_str(artifact, "removed") ? ", removed " : "",
-				   job_str(artifact, "removed"));
+				   job_str(artifact, "removed"),
+				   json_is_true(json_object_get(artifact, "cached")) ? from : "");
 		fact_print("artifact", files ? files : "");
 	}
 }

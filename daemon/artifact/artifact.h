@@ -7,8 +7,9 @@
  *	lost/                       artifacts found without a job (queue/recover.h)
  *	trash/<name>.<n>/           removed from staging/ or artifacts/; deleted in small steps
  *
- * An artifact is a folder of plain files with one link each, some perhaps in folders below it ("onnx/model.onnx"):
- * manifest.json and exactly the files that it lists under "files": [{"name", "size", "sha256"}, ...].
+ * An artifact is a folder of plain files, some perhaps in folders below it ("onnx/model.onnx"): manifest.json and
+ * exactly the files that it lists under "files": [{"name", "size", "sha256"}, ...]. Jobs that were made from the same
+ * sources share the files as hard links, so the disk frees them with the last of these artifacts.
  *
  * The event loop must not hash or sync gigabytes. The hashes are taken from the manifest, and the worker has synced
  * its files before it reports its result, so the fsync in artifact_publish() returns at once.
@@ -50,13 +51,20 @@ int artifact_stage(const char *state_dir, int64_t job, int attempt, char **ret, 
 int artifact_discard(const char *state_dir, int64_t job, int attempt, struct err *e);
 
 /*
- * Commit the staging folder of an attempt as the job's artifact: check, fsync, rename.
+ * Fill the staging folder of an attempt anew, with links to the files of another job's artifact. E_NOT_FOUND when the
+ * other has no artifact, E_IO when the file system makes no links. Then publish it as `shared`.
+ */
+int artifact_share(const char *state_dir, int64_t from, int64_t job, int attempt, struct err *e);
+
+/*
+ * Commit the staging folder of an attempt as the job's artifact: check, fsync, rename. `shared`: artifact_share() has
+ * filled it; a worker's own files must have no other links (E_MISMATCH).
  *
  * Safe to call again after a crash: success if the artifact exists and the staging folder does not. If both exist,
  * the artifact is left from a failed publication of an earlier attempt and is replaced. E_MISMATCH: the files differ
  * from the manifest or are not plain files. E_NOT_FOUND: neither folder exists.
  */
-int artifact_publish(const char *state_dir, int64_t job, int attempt, struct artifact_list *ret,
+int artifact_publish(const char *state_dir, int64_t job, int attempt, bool shared, struct artifact_list *ret,
 		     struct err *e);
 
 /*

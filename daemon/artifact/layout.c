@@ -82,7 +82,7 @@ layout_open(const char *dir, const char *name, int *ret_fd, struct stat *ret_st,
 		return err_set(e, E_NOT_FOUND, "there is no file '%s'", name);
 	if (fd < 0 || fstat(fd, ret_st) < 0)
 		return err_errno(e, E_IO, errno, "cannot open '%s/%s'", dir, name);
-	if (!S_ISREG(ret_st->st_mode) || ret_st->st_nlink != 1)
+	if (!S_ISREG(ret_st->st_mode))
 		return err_set(e, E_NOT_FOUND, "there is no file '%s'", name);
 	*ret_fd = TAKE_FD(fd);
 	return 0;

@@ -21,10 +21,13 @@ int layout_each(const char *dir, layout_fn fn, void *arg, struct err *e);
 /* Move a file or folder of the state folder to trash/, without fsync. A missing one is success. */
 int layout_trash(const char *state_dir, const char *path, struct err *e);
 
-/* Open a plain file with one link for reading, in the folder or in one below it; E_NOT_FOUND for anything else. */
+/* Open a plain file for reading, in the folder or in one below it; E_NOT_FOUND for anything else. */
 int layout_open(const char *dir, const char *name, int *ret_fd, struct stat *ret_st, struct err *e);
 
-/* List the files of an artifact's folder and check them against its manifest (E_MISMATCH). */
-int layout_list(const char *dir, struct artifact_list *ret, struct err *e);
+/*
+ * List the files of an artifact's folder and check them against its manifest (E_MISMATCH). `shared`: they may have
+ * other links, as those of artifact_share() have.
+ */
+int layout_list(const char *dir, bool shared, struct artifact_list *ret, struct err *e);
 
 #endif

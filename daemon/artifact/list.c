@@ -39,9 +39,12 @@ sha256_ok(const char *s)
 	return strlen(s) == SHA256_HEX_LEN && strspn(s, "0123456789abcdef") == SHA256_HEX_LEN;
 }
 
-/* The size of a file, which must exist and be a plain file. */
+/*
+ * The size of a file, which must exist and be a plain file. A worker's file has one link: with others it could be a
+ * file that only the daemon may read.
+ */
 static int
-plain_size(const char *dir, const char *name, int64_t *ret, struct err *e)
+plain_size(const char *dir, const char *name, bool shared, int64_t *ret, struct err *e)
 {
 	_cleanup_close_ int fd = -1;
 	struct err why = ERR_INIT;
@@ -51,13 +54,15 @@ plain_size(const char *dir, const char *name, int64_t *ret, struct err *e)
 	r = layout_open(dir, name, &fd, &st, &why);
 	if (r < 0)
 		return err_set(e, r == E_NOT_FOUND ? E_MISMATCH : r, "%s", why.msg);
+	if (st.st_nlink != 1 && !shared)
+		return err_set(e, E_MISMATCH, "'%s' has other links", name);
 	*ret = st.st_size;
 	return 0;
 }
 
 /* Adds one row of the manifest's list. The file must exist, be a plain file, and have the size in the row. */
 static int
-row_add(const char *dir, const json_t *row, struct artifact_list *l, struct err *e)
+row_add(const char *dir, const json_t *row, bool shared, struct artifact_list *l, struct err *e)
 {
 	const char *name = NULL, *sha256 = NULL;
 	int64_t size = 0, found;
@@ -72,7 +77,7 @@ row_add(const char *dir, const json_t *row, struct artifact_list *l, struct err 
 		return r;
 	if (!sha256_ok(sha256))
 		return err_set(e, E_MISMATCH, "the manifest gives '%s' no SHA-256", name);
-	r = plain_size(dir, name, &found, e);
+	r = plain_size(dir, name, shared, &found, e);
 	if (r < 0)
 		return r;
 	if (found != size)
@@ -90,7 +95,7 @@ by_name(const void *a, const void *b)
 }
 
 static int
-manifest_list(const char *dir, struct artifact_list *l, struct err *e)
+manifest_list(const char *dir, bool shared, struct artifact_list *l, struct err *e)
 {
 	_cleanup_free_ char *path = fs_join(dir, MANIFEST_FILE);
 	_cleanup_(json_decrefp) json_t *j = NULL;
@@ -102,13 +107,13 @@ manifest_list(const char *dir, struct artifact_list *l, struct err *e)
 
 	if (!path)
 		return err_no_memory(e);
-	r = plain_size(dir, MANIFEST_FILE, &size, e);
+	r = plain_size(dir, MANIFEST_FILE, shared, &size, e);
 	if (r == 0)
 		r = json_read(path, MANIFEST_LEN_MAX, E_MISMATCH, &j, e);
 	if (r == 0)
 		r = json_get_array(manifest_facts(j), "", "files", JSON_REQUIRED, E_MISMATCH, &rows, e);
 	for (i = 0; r == 0 && i < json_array_size(rows); i++)
-		r = row_add(dir, json_array_get(rows, i), l, e);
+		r = row_add(dir, json_array_get(rows, i), shared, l, e);
 	/* The manifest cannot contain its own hash. It is small, so hash it here. */
 	if (r == 0)
 		r = sha256_file(path, sha256, e);
@@ -162,13 +167,13 @@ entry_check(const char *dir, const char *name, void *arg, struct err *e)
 }
 
 int
-layout_list(const char *dir, struct artifact_list *ret, struct err *e)
+layout_list(const char *dir, bool shared, struct artifact_list *ret, struct err *e)
 {
 	_cleanup_(artifact_list_release) struct artifact_list list = ARTIFACT_LIST_INIT;
 	struct looked top = {.list = &list};
 	int r;
 
-	r = manifest_list(dir, &list, e);
+	r = manifest_list(dir, shared, &list, e);
 	if (r == 0)
 		r = layout_each(dir, entry_check, &top, e);
 	if (r < 0)

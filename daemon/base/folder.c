@@ -352,6 +352,18 @@ folder_read(struct folder *f, const char *name, uint64_t max, int code, char **r
 	return r < 0 ? r : fs_read_fd(fd, len, max, path, code, ret, ret_len, e);
 }
 
+size_t
+folder_opened_count(const struct folder *f)
+{
+	return f->n;
+}
+
+const char *
+folder_opened(const struct folder *f, size_t i)
+{
+	return f->stamps[i].name;
+}
+
 int
 folder_check(const struct folder *f, struct err *e)
 {

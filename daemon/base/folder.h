@@ -54,6 +54,10 @@ int folder_open_file(struct folder *f, const char *name, int code, int *ret_fd, 
 int folder_read(struct folder *f, const char *name, uint64_t max, int code, char **ret, size_t *ret_len,
 		struct err *e);
 
+/* The files that were opened so far, each once. */
+size_t folder_opened_count(const struct folder *f);
+const char *folder_opened(const struct folder *f, size_t i); /* its name */
+
 /* E_SOURCE_CHANGED when a file changed since it was opened; the message names the file and the change. */
 int folder_check(const struct folder *f, struct err *e);
 

@@ -77,12 +77,12 @@ sha256_eq(const char a[SHA256_HEX_LEN + 1], const char b[SHA256_HEX_LEN + 1])
 }
 
 int
-sha256_file(const char *path, char ret[SHA256_HEX_LEN + 1], struct err *e)
+sha256_fd(int fd, const char *path, char ret[SHA256_HEX_LEN + 1], struct err *e)
 {
 	_cleanup_(sha256_free) struct sha256 *s = NULL;
 	_cleanup_free_ char *block = NULL;
-	_cleanup_close_ int fd = -1;
 	const size_t block_len = 1 << 20;
+	off_t at = 0;
 	ssize_t n;
 	int r;
 
@@ -92,16 +92,24 @@ sha256_file(const char *path, char ret[SHA256_HEX_LEN + 1], struct err *e)
 	block = malloc(block_len);
 	if (!block)
 		return err_set(e, E_NO_MEMORY, "memory ran out hashing '%s'", path);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return err_errno(e, E_IO, errno, "cannot open '%s'", path);
-	while ((n = read(fd, block, block_len)) != 0) {
+	while ((n = pread(fd, block, block_len, at)) != 0) {
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return err_errno(e, E_IO, errno, "cannot read '%s'", path);
 		sha256_add(s, block, (size_t)n);
+		at += n;
 	}
 	sha256_finish(s, ret);
 	return 0;
+}
+
+int
+sha256_file(const char *path, char ret[SHA256_HEX_LEN + 1], struct err *e)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(e, E_IO, errno, "cannot open '%s'", path);
+	return sha256_fd(fd, path, ret, e);
 }

@@ -23,4 +23,7 @@ bool sha256_eq(const char a[SHA256_HEX_LEN + 1], const char b[SHA256_HEX_LEN + 1
 
 int sha256_file(const char *path, char ret[SHA256_HEX_LEN + 1], struct err *e);
 
+/* Hashes a whole file, without moving its offset; `path` is for messages. */
+int sha256_fd(int fd, const char *path, char ret[SHA256_HEX_LEN + 1], struct err *e);
+
 #endif

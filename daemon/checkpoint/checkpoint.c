@@ -340,6 +340,14 @@ checkpoint_adapter_folder(const struct checkpoint *c)
 	return c->adapter_dir;
 }
 
+bool
+checkpoint_adapter_within(const struct checkpoint *c)
+{
+	const char *adapter = checkpoint_adapter(c), *model = checkpoint_dir(c);
+
+	return adapter && str_starts(adapter, model) && adapter[strlen(model)] == '/';
+}
+
 static size_t
 init_count(const struct checkpoint *c)
 {

@@ -52,6 +52,8 @@ const char *checkpoint_task(const struct checkpoint *c); /* whose adapter it is;
  */
 struct folder *checkpoint_folder(const struct checkpoint *c);
 struct folder *checkpoint_adapter_folder(const struct checkpoint *c);
+bool checkpoint_adapter_within(
+	const struct checkpoint *c); /* the adapter lies in a folder of the model's own folder */
 
 typedef void (*checkpoint_progress_fn)(void *arg, uint64_t done, uint64_t total, const char *name);
 

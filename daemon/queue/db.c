@@ -11,7 +11,7 @@
 	"id, state, spec, created, started, ended, not_before, attempt, attempts_max,"     \
 	" cancel_requested, nonce, reason, message, result, priority, owner, runner,"      \
 	" seconds, cpu_seconds, peak_rss_bytes, artifact_files, artifact_bytes,"           \
-	" artifact_removed, (SELECT coalesce(max(event.id), 0) FROM event WHERE event.job = job.id)"
+	" artifact_removed, made_by, (SELECT coalesce(max(event.id), 0) FROM event WHERE event.job = job.id)"
 /* clang-format on */
 
 #define EVENT_COLUMNS "id, job, at, name, data"

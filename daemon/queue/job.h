@@ -77,6 +77,7 @@ struct job {
 		int64_t files; /* 0: never published */
 		int64_t bytes;
 		int64_t removed; /* when it was removed; 0: not removed */
+		int64_t made_by; /* the job that made the files, of which this artifact has links; 0: this one */
 	} artifact;
 	int64_t event; /* id of its newest event; 0: no event yet */
 	char *reason;  /* wire name of an error; NULL without an error */

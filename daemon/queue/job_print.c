@@ -80,7 +80,8 @@ artifact_print(struct buf *b, const struct job *job)
 	buf_printf(b, ",\"artifact\":{\"files\":%" PRId64 ",\"bytes\":%" PRId64, job->artifact.files,
 		   job->artifact.bytes);
 	time_print(b, ",\"removed\":", job->artifact.removed);
-	buf_puts(b, "}");
+	buf_printf(b, ",\"cached\":%s,\"made_by\":%" PRId64 "}", job->artifact.made_by ? "true" : "false",
+		   job->artifact.made_by ? job->artifact.made_by : job->id);
 }
 
 void

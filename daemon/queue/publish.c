@@ -5,9 +5,9 @@
 #include "db.h"
 
 static int
-result_set(struct store *s, int64_t id, const char *nonce, const json_t *result, struct err *e)
+result_set(struct store *s, int64_t id, const char *nonce, const struct publication *p, struct err *e)
 {
-	_cleanup_free_ char *text = json_text(result, JSON_COMPACT);
+	_cleanup_free_ char *text = json_text(p->result, JSON_COMPACT);
 	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_JOB_RESULT);
 	int changes, r;
 
@@ -16,6 +16,8 @@ result_set(struct store *s, int64_t id, const char *nonce, const json_t *result,
 	db_bind_int(st, 1, id);
 	db_bind_str(st, 2, nonce);
 	db_bind_str(st, 3, text);
+	db_bind_str(st, 4, *p->recipe ? p->recipe : NULL);
+	db_bind_int(st, 5, p->made_by);
 	r = db_run(s, st, &changes, e);
 	if (r == 0 && changes != 1)
 		return err_set(e, E_CONFLICT, "this is not the attempt of job %" PRId64 " that runs", id);
@@ -24,19 +26,19 @@ result_set(struct store *s, int64_t id, const char *nonce, const json_t *result,
 
 /* Step 1. */
 static int
-result_keep(struct store *s, int64_t id, const char *nonce, const json_t *result,
-	    const struct job_stage *stages, size_t n_stages, struct job *ret, struct err *e)
+result_keep(struct store *s, int64_t id, const char *nonce, const struct publication *p, struct job *ret,
+	    struct err *e)
 {
 	int r;
 
 	r = db_enter(s, e);
 	if (r < 0)
 		return r;
-	r = result_set(s, id, nonce, result, e);
+	r = result_set(s, id, nonce, p, e);
 	if (r == 0)
 		r = store_job_get(s, id, ret, e);
 	if (r == 0)
-		r = store_stages_set(s, id, ret->attempt, stages, n_stages, e);
+		r = store_stages_set(s, id, ret->attempt, p->stages, p->n_stages, e);
 	return db_leave(s, r, e);
 }
 
@@ -94,18 +96,18 @@ publish_resume(struct store *s, const char *state_dir, const struct job *job, in
 	int r;
 
 	assert(job->state == JOB_RUNNING && job->result);
-	r = artifact_publish(state_dir, job->id, job->attempt, &files, e);
+	r = artifact_publish(state_dir, job->id, job->attempt, job->artifact.made_by != 0, &files, e);
 	return r < 0 ? r : finish(s, job, &files, now, e);
 }
 
 int
 publish_job(struct store *s, const char *state_dir, int64_t id, const char *nonce, int64_t now,
-	    const json_t *result, const struct job_stage *stages, size_t n_stages, struct err *e)
+	    const struct publication *p, struct err *e)
 {
 	_cleanup_(job_release) struct job job = {.id = 0};
 	int r;
 
 	assert(!s->batch); /* each step must be durable before the next one begins */
-	r = result_keep(s, id, nonce, result, stages, n_stages, &job, e);
+	r = result_keep(s, id, nonce, p, &job, e);
 	return r < 0 ? r : publish_resume(s, state_dir, &job, now, e);
 }

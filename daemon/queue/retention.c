@@ -44,10 +44,32 @@ removal_add(struct removal *r, const struct removal *more, struct err *e)
 	return k;
 }
 
-static int
-artifact_add(struct removal *r, int64_t id, int64_t bytes, struct err *e)
+static bool
+ids_have(const struct removal_ids *l, int64_t id)
 {
-	r->bytes += bytes;
+	size_t i;
+
+	for (i = 0; i < l->n; i++)
+		if (l->ids[i] == id)
+			return true;
+	return false;
+}
+
+/* Adds an artifact. Its bytes count only if no artifact that stays has links to its files. */
+static int
+artifact_add(struct store *s, struct removal *r, int64_t id, int64_t bytes, struct err *e)
+{
+	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_SHARERS);
+	bool stays = false;
+	int k;
+
+	db_bind_int(st, 1, id);
+	while ((k = db_step(s, st, e)) == 1)
+		stays |= !ids_have(&r->artifacts, sqlite3_column_int64(st, 0));
+	if (k < 0)
+		return k;
+	if (!stays)
+		r->bytes += bytes;
 	return ids_add(&r->artifacts, id, e);
 }
 
@@ -115,7 +137,7 @@ artifacts_select(struct store *s, const struct retention *keep, int64_t now, int
 {
 	_cleanup_stmt_ sqlite3_stmt *st = db_stmt(s, STMT_STORED_OLDEST);
 	struct stored left;
-	int64_t bytes;
+	int64_t before;
 	int r;
 
 	r = store_stored(s, &left, e);
@@ -123,12 +145,12 @@ artifacts_select(struct store *s, const struct retention *keep, int64_t now, int
 		return r;
 	db_bind_int(st, 1, max);
 	while ((r = db_step(s, st, e)) == 1 && beyond(keep, &left, sqlite3_column_int64(st, 1), now)) {
-		bytes = sqlite3_column_int64(st, 2);
-		r = artifact_add(ret, sqlite3_column_int64(st, 0), bytes, e);
+		before = ret->bytes;
+		r = artifact_add(s, ret, sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 2), e);
 		if (r < 0)
 			return r;
 		left.artifacts--;
-		left.bytes -= bytes;
+		left.bytes -= ret->bytes - before;
 	}
 	return MIN(r, 0);
 }
@@ -171,7 +193,7 @@ jobs_select(struct store *s, const struct retention *keep, int64_t max, struct r
 		r = ids_add(&ret->jobs, id, e);
 		if (r == 0 && sqlite3_column_int64(st, 1) > 0 &&
 		    !(n_before && bsearch(&id, ret->artifacts.ids, n_before, sizeof(id), by_id)))
-			r = artifact_add(ret, id, sqlite3_column_int64(st, 2), e);
+			r = artifact_add(s, ret, id, sqlite3_column_int64(st, 2), e);
 		if (r < 0)
 			return r;
 	}
@@ -204,7 +226,7 @@ retention_select_artifact(struct store *s, int64_t id, struct removal *ret, stru
 	if (job.artifact.files == 0)
 		return err_set(e, E_CONFLICT, "job %" PRId64 " is %s: it has no artifact", id,
 			       job_state_to_str(job.state));
-	return is_stored(&job) ? artifact_add(ret, id, job.artifact.bytes, e) : 0;
+	return is_stored(&job) ? artifact_add(s, ret, id, job.artifact.bytes, e) : 0;
 }
 
 int
@@ -219,7 +241,7 @@ retention_select_job(struct store *s, int64_t id, struct removal *ret, struct er
 		return err_set(e, E_CONFLICT, "job %" PRId64 " is %s: cancel it first", id,
 			       job_state_to_str(job.state));
 	r = ids_add(&ret->jobs, id, e);
-	return r == 0 && is_stored(&job) ? artifact_add(ret, id, job.artifact.bytes, e) : r;
+	return r == 0 && is_stored(&job) ? artifact_add(s, ret, id, job.artifact.bytes, e) : r;
 }
 
 static int

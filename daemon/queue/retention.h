@@ -35,7 +35,7 @@ struct removal {
 		int64_t *ids;
 		size_t n;
 	} artifacts, jobs; /* a job that is removed entirely is in both lists if it had an artifact */
-	int64_t bytes;     /* of the artifacts */
+	int64_t bytes;     /* that the disk frees: of files that no other artifact has */
 };
 
 /* clang-format off */

@@ -122,6 +122,28 @@ static const char *const steps[] = {
 	"CREATE TRIGGER stored_remove AFTER DELETE ON job WHEN old.artifact_files > 0 AND "
 	"old.artifact_removed = 0 BEGIN"
 	" UPDATE stored SET artifacts = artifacts - 1, bytes = bytes - old.artifact_bytes; END;",
+
+	/* Jobs that share files. The bytes of shared files are counted once, with the first of their artifacts. */
+	"ALTER TABLE job ADD COLUMN recipe TEXT;"     /* of the artifact (worker.proto); NULL: not known */
+	"ALTER TABLE job ADD COLUMN made_by INTEGER;" /* the job that made its files; NULL: itself */
+	"CREATE INDEX job_recipe ON job (model, recipe) WHERE recipe IS NOT NULL AND artifact_files > 0 AND "
+	"artifact_removed = 0;"
+	"CREATE INDEX job_made_by ON job (made_by) WHERE made_by IS NOT NULL;"
+	"CREATE VIEW sharer AS SELECT a.id AS job, b.id AS other FROM job a JOIN job b ON"
+	" b.id = a.made_by OR b.made_by = a.id OR b.made_by = a.made_by"
+	" WHERE b.id <> a.id AND b.artifact_files > 0 AND b.artifact_removed = 0;"
+	"DROP TRIGGER stored_move;"
+	"DROP TRIGGER stored_remove;"
+	"CREATE TRIGGER stored_move AFTER UPDATE OF artifact_files, artifact_bytes, artifact_removed ON job "
+	"WHEN (old.artifact_files > 0 AND old.artifact_removed = 0) <> (new.artifact_files > 0 AND "
+	"new.artifact_removed = 0) BEGIN"
+	" UPDATE stored SET artifacts = artifacts + iif(new.artifact_removed = 0, 1, -1),"
+	" bytes = bytes + iif(EXISTS (SELECT 1 FROM sharer WHERE job = new.id), 0,"
+	" iif(new.artifact_removed = 0, 1, -1) * new.artifact_bytes); END;"
+	"CREATE TRIGGER stored_remove BEFORE DELETE ON job WHEN old.artifact_files > 0 AND "
+	"old.artifact_removed = 0 BEGIN"
+	" UPDATE stored SET artifacts = artifacts - 1,"
+	" bytes = bytes - iif(EXISTS (SELECT 1 FROM sharer WHERE job = old.id), 0, old.artifact_bytes); END;",
 };
 
 static int

@@ -265,7 +265,8 @@ job_read(sqlite3_stmt *st, struct job *ret, struct err *e)
 	ret->artifact.files = sqlite3_column_int64(st, 20);
 	ret->artifact.bytes = sqlite3_column_int64(st, 21);
 	ret->artifact.removed = sqlite3_column_int64(st, 22);
-	ret->event = sqlite3_column_int64(st, 23);
+	ret->artifact.made_by = sqlite3_column_int64(st, 23);
+	ret->event = sqlite3_column_int64(st, 24);
 	r = column_strdup(st, 2, &ret->spec, e);
 	if (r == 0)
 		r = column_strdup(st, 11, &ret->reason, e);

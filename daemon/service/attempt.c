@@ -8,6 +8,7 @@
 #include "counters.h"
 #include "hub_token.h"
 #include "queue/publish.h"
+#include "queue/recipe.h"
 #include "queue/reserve.h"
 #include "runner/resources.h"
 
@@ -22,6 +23,7 @@ struct attempt {
 	struct run run;
 	struct journal_use journal_use;
 	char nonce[JOB_NONCE_LEN + 1];
+	struct recipes known; /* what the worker was told of; empty: nothing */
 	int64_t progress_at_ms;
 	struct child_end end;     /* once the worker is gone, or did not start */
 	struct loop_timer settle; /* retries to record the end of the attempt */
@@ -34,6 +36,7 @@ attempt_free(struct attempt *a)
 	loop_timer_stop(&a->settle);
 	run_remove(a->dispatch->spec.runners, &a->run);
 	child_free(&a->run.child);
+	recipes_release(&a->known);
 	OBJ_FREE(a);
 }
 
@@ -75,20 +78,46 @@ stages_get(const struct child_end *end)
 	return stages;
 }
 
+/* Takes the files and the result of the job whose artifact the worker would make again. */
+static int
+artifact_reuse(const struct attempt *a, struct publication *p, json_t **ret_result, struct err *e)
+{
+	const struct dispatch_spec *spec = &a->dispatch->spec;
+	const int64_t from = recipes_find(&a->known, p->recipe);
+	_cleanup_(job_release) struct job job = {.id = 0};
+	int r;
+
+	if (!from)
+		return err_set(e, E_WORKER_PROTOCOL, "the worker knows an artifact that it was not told of");
+	r = artifact_share(spec->state_dir, from, a->run.job, a->run.attempt, e);
+	if (r == 0)
+		r = store_job_get(spec->store, from, &job, e);
+	if (r == 0)
+		r = json_parse(job.result, strlen(job.result), "a row of the queue", E_BAD_DATABASE,
+			       ret_result, e);
+	p->result = *ret_result;
+	p->made_by = job.artifact.made_by ? job.artifact.made_by : from;
+	return r;
+}
+
 static int
 attempt_publish(struct attempt *a, const struct job_stage *stages, size_t n_stages, struct err *e)
 {
 	const struct dispatch_spec *spec = &a->dispatch->spec;
-	json_t *result = result_to_json(a->end.result);
-	int r;
+	const Colconv__Result *worker = a->end.result;
+	struct publication p = {.stages = stages, .n_stages = n_stages, .recipe = worker->recipe};
+	json_auto_t *result = worker->known ? NULL : result_to_json(worker);
+	int r = 0;
 
-	if (!result)
-		return err_no_memory(e);
+	if (worker->known)
+		r = artifact_reuse(a, &p, &result, e);
+	else if (!result)
+		r = err_no_memory(e);
+	if (r < 0)
+		return r;
+	p.result = result;
 	journal_flush(&a->dispatch->journal);
-	r = publish_job(spec->store, spec->state_dir, a->run.job, a->nonce, job_now(), result, stages,
-			n_stages, e);
-	json_decref(result);
-	return r;
+	return publish_job(spec->store, spec->state_dir, a->run.job, a->nonce, job_now(), &p, e);
 }
 
 static void
@@ -121,6 +150,13 @@ is_held_up(const struct attempt *a, const struct err *why)
 	return !a->run.child && resources_lack(why->code);
 }
 
+/* The artifact that the worker took for its own is gone by now, or its files cannot be linked: the job must be converted. */
+static bool
+is_unshared(const struct attempt *a, const struct err *why)
+{
+	return a->end.result && a->end.result->known && (why->code == E_NOT_FOUND || why->code == E_IO);
+}
+
 /*
  * Records the end of an attempt without an artifact. A result that could not be published stays until the
  * queue has recorded the failure.
@@ -133,7 +169,10 @@ attempt_fail(struct attempt *a, const struct err *why, const struct job_stage *s
 	int r;
 
 	journal_flush(&a->dispatch->journal);
-	if ((a->dispatch->stopping && why->code != E_CANCELLED) || is_held_up(a, why))
+	if (is_unshared(a, why))
+		log_warning("job=%" PRId64 " cannot share the files of an earlier job: %s; it is converted",
+			    a->run.job, why->msg);
+	if ((a->dispatch->stopping && why->code != E_CANCELLED) || is_held_up(a, why) || is_unshared(a, why))
 		r = job_hand_back(spec->store, a->run.job, a->nonce, job_now(), e);
 	else
 		r = job_fail(spec->store, a->run.job, a->nonce, job_now(), why, stages, n_stages, e);
@@ -179,7 +218,8 @@ attempt_end(struct attempt *a, struct err *e)
 	if (a->end.result) {
 		err_clear(&why);
 		if (attempt_publish(a, stages, n_stages, &why) == 0) {
-			log_info("job=%" PRId64 " try=%d done", a->run.job, a->run.attempt);
+			log_info("job=%" PRId64 " try=%d done%s", a->run.job, a->run.attempt,
+				 a->end.result->known ? ", with the files of an earlier job" : "");
 			counters_attempt(a->dispatch->spec.metrics, 0, stages, n_stages);
 			return 0;
 		}
@@ -322,6 +362,8 @@ worker_start(struct attempt *a, const struct job *job, struct err *e)
 		r = hub_token_for(&spec, &hub_token, e);
 	if (r == 0)
 		r = closed_find(d->state_dir, d->tokens, &closed, e);
+	if (r == 0 && spec.cache && job->attempt == 1) /* what failed once is converted the second time */
+		r = recipes_list(d->store, spec.model, &a->known, e);
 	if (r < 0)
 		return r;
 	r = artifact_stage(d->state_dir, job->id, job->attempt, &out_dir, e);
@@ -336,6 +378,8 @@ worker_start(struct attempt *a, const struct job *job, struct err *e)
 	order.n_roots = d->n_roots;
 	order.closed = closed.path;
 	order.n_closed = closed.n;
+	order.known = a->known.recipe;
+	order.n_known = a->known.n;
 	if (hub_token)
 		order.hub_token = hub_token;
 	cs.job = &order;

@@ -171,6 +171,12 @@ spec_print(const struct spec *spec, struct buf *b)
 	members_print(spec, SPEC_FIELD_JOB, ~0u, b);
 }
 
+void
+spec_print_conversion(const struct spec *spec, struct buf *b)
+{
+	members_print(spec, SPEC_FIELD_JOB, ~(1u << SPEC_USE_QUEUE), b);
+}
+
 int
 spec_sha256(const struct spec *spec, char ret[SHA256_HEX_LEN + 1], struct err *e)
 {

@@ -59,7 +59,10 @@ int spec_from_text(const char *text, const char *what, int code, struct spec *re
  */
 void spec_print(const struct spec *spec, struct buf *b);
 
-/* The SHA-256 of that text. Two specs with the same text are the same job. */
+/* The same without the options that only say what the daemon does with the job. */
+void spec_print_conversion(const struct spec *spec, struct buf *b);
+
+/* The SHA-256 of the text of spec_print(). Two specs with the same text are the same job. */
 int spec_sha256(const struct spec *spec, char ret[SHA256_HEX_LEN + 1], struct err *e);
 
 /* Whether a model or base is a Hub repository, not a folder. */

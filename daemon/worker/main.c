@@ -72,6 +72,8 @@ result_report(const struct conversion *c, struct err *e)
 	}
 	result.n_graphs = i;
 	result.graphs = ptr;
+	result.recipe = (char *)(uintptr_t)c->recipe;
+	result.known = c->known;
 	result.architecture = (char *)(uintptr_t)c->model->arch->family;
 	result.parameters = conversion_parameters(c);
 	result.parity_checked = c->parity != NULL;

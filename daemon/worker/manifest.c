@@ -204,21 +204,12 @@ licensed(json_t *source, const char *licence)
 			  licence[0] ? json_object_set_new(source, "license", json_string(licence)) : 0);
 }
 
-/* A model may bring its adapters in a folder of its own; then both are one source. */
-static bool
-adapter_within(const struct checkpoint *ck)
-{
-	const char *adapter = checkpoint_adapter(ck), *model = checkpoint_dir(ck);
-
-	return adapter && str_starts(adapter, model) && adapter[strlen(model)] == '/';
-}
-
 /* The adapter's own file is the last one. */
 static json_t *
 source_list(const struct conversion *c)
 {
 	const size_t n = checkpoint_file_count(c->checkpoint);
-	const bool within = adapter_within(c->checkpoint);
+	const bool within = checkpoint_adapter_within(c->checkpoint);
 	json_t *source = licensed(source_to_json(&c->source), c->licence[within]), *base;
 
 	if (!checkpoint_adapter(c->checkpoint) || within)

@@ -20,7 +20,7 @@ struct sources {
 	struct folder **folder; /* of each */
 	int *fd;                /* of each */
 	pthread_t thread;
-	bool running;
+	bool begun, running;
 	atomic_bool stop;
 	struct err err; /* the thread's error; read it only after the join */
 	char (*sha256)[SHA256_HEX_LEN + 1];
@@ -196,18 +196,22 @@ hash_main(void *arg)
 int
 sources_hash_begin(struct sources *s, struct err *e)
 {
-	int r = pthread_create(&s->thread, NULL, hash_main, s);
+	int r;
 
+	if (s->begun)
+		return 0;
+	r = pthread_create(&s->thread, NULL, hash_main, s);
 	if (r)
 		return err_errno(e, E_NO_MEMORY, r, "cannot start a thread");
-	s->running = true;
+	s->begun = s->running = true;
 	return 0;
 }
 
 int
 sources_hash_wait(struct sources *s, struct err *e)
 {
-	(void)pthread_join(s->thread, NULL);
+	if (s->running)
+		(void)pthread_join(s->thread, NULL);
 	s->running = false;
 	return s->err.code ? err_set(e, s->err.code, "%s", s->err.msg) : 0;
 }

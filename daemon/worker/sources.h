@@ -27,8 +27,8 @@ size_t sources_reference_count(const struct sources *s);
 const char *sources_reference(const struct sources *s, size_t i); /* its path, as it was given */
 const int *sources_reference_fds(const struct sources *s);        /* one for each */
 
-int sources_hash_begin(struct sources *s, struct err *e);
-int sources_hash_wait(struct sources *s, struct err *e); /* until all weights are hashed */
+int sources_hash_begin(struct sources *s, struct err *e); /* does nothing if they are hashed already */
+int sources_hash_wait(struct sources *s, struct err *e);  /* until all weights are hashed */
 
 /* The SHA-256 of checkpoint_file(c, i). Call it after sources_hash_wait() has succeeded. */
 const char *sources_sha256(const struct sources *s, size_t i);

@@ -14,6 +14,7 @@
 #include "page.h"
 #include "parity.h"
 #include "processing.h"
+#include "recipe.h"
 #include "reference.h"
 #include "rounded.h"
 #include "warnings.h"
@@ -289,9 +290,11 @@ resolve(struct conversion *c, struct err *e)
 	if (r == 0 && c->spec.parity)
 		r = parity_probe(c, e);
 	if (r == 0)
-		pulse_allow(FACTORS_SECONDS);
-	if (r == 0)
-		r = checkpoint_init_apply(c->checkpoint, weight_factors_find, init_progress, c, e);
+		r = recipe_compare(c, e);
+	if (r < 0 || c->known)
+		return r;
+	pulse_allow(FACTORS_SECONDS);
+	r = checkpoint_init_apply(c->checkpoint, weight_factors_find, init_progress, c, e);
 	pulse_allow(0);
 	return r;
 }
@@ -471,7 +474,7 @@ stages_run(struct conversion *c, struct err *e)
 	size_t i, k;
 	int r = 0;
 
-	for (i = 0; r == 0 && i < ARRAY_LEN(stages); i++) {
+	for (i = 0; r == 0 && !c->known && i < ARRAY_LEN(stages); i++) {
 		k = c->spec.storage == SPEC_STORAGE_INT8 ? rounded[i] : i;
 		if (c->job->cases_only ? !stages[k].cases : stages[k].proves && !c->spec.parity)
 			continue;
@@ -494,8 +497,11 @@ conversion_run(struct conversion *c, struct err *e)
 		r = cases_remove(c, e);
 	else if (r < 0)
 		(void)cases_remove(c, NULL);
-	if (r == 0 && !c->job->cases_only)
+	if (r == 0 && !c->job->cases_only && !c->known) {
 		r = manifest_write(c, e);
+		if (r == 0)
+			r = recipe_set(c, e);
+	}
 	/* Check the sources last: a changed file makes the conversion fail and explains other errors. */
 	if (c->sources && sources_check(c->sources, &why) < 0) {
 		err_clear(e);

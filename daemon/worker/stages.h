@@ -19,6 +19,7 @@
 struct rounding;
 
 #define GRAPH_FILE_LEN 32
+#define RECIPE_LEN (2 * SHA256_HEX_LEN + 1)
 
 struct conversion {
 	const Colconv__Job *job;
@@ -42,13 +43,16 @@ struct conversion {
 	struct sources *sources;                      /* NULL when only a graph is printed */
 	struct document *document;                    /* page.h; NULL: no graph takes a picture */
 	struct onnx_export *onnx;
-	int runtime;               /* parity runs the graphs in ONNX Runtime 1.N: N; 0: another */
-	struct rounding *rounding; /* weights in 8 bits; NULL: none */
-	size_t keep_rounds;        /* how often more matrices were kept in float16 */
-	enum tt_device device;     /* that computed the reference */
-	char *case_dir;            /* folder of the reference's cases, removed before the end */
-	json_t *parity;            /* the report, when parity was checked */
-	json_t *warnings;          /* of warnings.h; NULL: none yet */
+	int runtime;                 /* parity runs the graphs in ONNX Runtime 1.N: N; 0: another */
+	struct rounding *rounding;   /* weights in 8 bits; NULL: none */
+	size_t keep_rounds;          /* how often more matrices were kept in float16 */
+	enum tt_device device;       /* that computed the reference */
+	char *case_dir;              /* folder of the reference's cases, removed before the end */
+	json_t *parity;              /* the report, when parity was checked */
+	json_t *warnings;            /* of warnings.h; NULL: none yet */
+	char recipe[RECIPE_LEN + 1]; /* of recipe.h; "": not known */
+	size_t opened;               /* files of the sources that were open when all were */
+	bool known;                  /* the job knows an artifact with this recipe: nothing is converted */
 };
 
 int conversion_run(struct conversion *c, struct err *e);

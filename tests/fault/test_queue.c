@@ -148,7 +148,8 @@ run_one(void)
 		if (worker_fill(job.id, job.attempt) < 0)
 			why = err;
 		else
-			(void)publish_job(store, state_dir, job.id, job.nonce, T0, result, NULL, 0, &why);
+			(void)publish_job(store, state_dir, job.id, job.nonce, T0,
+					  &(struct publication){.result = result, .recipe = ""}, &why);
 		if (why.code == 0)
 			told->done = job.id;
 		else if (!store_broken(store) &&
@@ -244,7 +245,8 @@ check(void)
 			break;
 		result = queue_result();
 		assert_int_equal(worker_fill(job.id, job.attempt), 0);
-		assert_int_equal(publish_job(store, state_dir, job.id, job.nonce, T0, result, NULL, 0, &err),
+		assert_int_equal(publish_job(store, state_dir, job.id, job.nonce, T0,
+					     &(struct publication){.result = result, .recipe = ""}, &err),
 				 0);
 		json_decref(result);
 		job_release(&job);

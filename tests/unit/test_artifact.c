@@ -75,7 +75,7 @@ TEST_WITH(test_publish, setup, teardown)
 	int fd = -1;
 
 	fill();
-	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), 0);
+	assert_int_equal(artifact_publish(top, 7, 2, /*shared=*/false, &list, &err), 0);
 	assert_false(has("staging/7.2"));
 	assert_int_equal(list.n, 3);
 	assert_string_equal(list.files[0].name, "manifest.json");
@@ -90,9 +90,10 @@ TEST_WITH(test_publish, setup, teardown)
 	assert_text(fd, size, "{}\n");
 
 	artifact_list_release(&list);
-	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), 0); /* again: already there */
+	assert_int_equal(artifact_publish(top, 7, 2, /*shared=*/false, &list, &err),
+			 0); /* again: already there */
 	assert_int_equal(list.n, 3);
-	assert_int_equal(artifact_publish(top, 8, 1, &list, &err), E_NOT_FOUND);
+	assert_int_equal(artifact_publish(top, 8, 1, /*shared=*/false, &list, &err), E_NOT_FOUND);
 }
 
 /* The state that a publication leaves when it failed after its rename. */
@@ -102,13 +103,13 @@ TEST_WITH(test_publish_over, setup, teardown)
 	int fd;
 
 	fill();
-	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), 0);
+	assert_int_equal(artifact_publish(top, 7, 2, /*shared=*/false, &list, &err), 0);
 	freep(&staging);
 	assert_int_equal(artifact_stage(top, 7, 3, &staging, &err), 0);
 	put("image.onnx", "new");
 	put("manifest.json", MANIFEST(FILE_ROW("image.onnx", "3")));
 	artifact_list_release(&list);
-	assert_int_equal(artifact_publish(top, 7, 3, &list, &err), 0);
+	assert_int_equal(artifact_publish(top, 7, 3, /*shared=*/false, &list, &err), 0);
 	assert_int_equal(list.n, 2);
 	assert_false(has("artifacts/7/text.onnx"));
 	assert_int_equal(artifact_open_file(top, 7, "image.onnx", &fd, &size, &err), 0);
@@ -120,7 +121,7 @@ assert_refused(const char *manifest, const char *words)
 {
 	err_clear(&err);
 	put("manifest.json", manifest);
-	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), E_MISMATCH);
+	assert_int_equal(artifact_publish(top, 7, 2, /*shared=*/false, &list, &err), E_MISMATCH);
 	assert_error(&err, E_MISMATCH, words);
 	assert_error(&err, E_MISMATCH, "the artifact of job 7: ");
 	assert_true(has("staging/7.2"));
@@ -154,12 +155,12 @@ TEST_WITH(test_refused, setup, teardown)
 	assert_refused(MANIFEST(FILE_ROW("text.onnx", "3") "," FILE_ROW("other", "3")), "no file 'other'");
 	assert_int_equal(rmdir(other), 0);
 	assert_int_equal(link(path, outside), 0);
-	assert_refused(good, "no file 'text.onnx'");
+	assert_refused(good, "'text.onnx' has other links");
 	assert_int_equal(unlink(outside), 0);
 
 	err_clear(&err);
 	put("manifest.json", good);
-	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), 0);
+	assert_int_equal(artifact_publish(top, 7, 2, /*shared=*/false, &list, &err), 0);
 }
 
 /* The manifest itself must be a plain file, too. */
@@ -170,35 +171,63 @@ TEST_WITH(test_manifest_link, setup, teardown)
 	fill();
 	assert_int_equal(rename(manifest, outside), 0);
 	assert_int_equal(symlink("../../m", manifest), 0);
-	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), E_MISMATCH);
+	assert_int_equal(artifact_publish(top, 7, 2, /*shared=*/false, &list, &err), E_MISMATCH);
 	assert_int_equal(unlink(manifest), 0);
 	err_clear(&err);
-	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), E_MISMATCH);
+	assert_int_equal(artifact_publish(top, 7, 2, /*shared=*/false, &list, &err), E_MISMATCH);
 	assert_error(&err, E_MISMATCH, "no file 'manifest.json'");
 }
 
 TEST_WITH(test_open_refused, setup, teardown)
 {
-	static const char *const names[] = {"",     ".",    "..",     "../7/text.onnx", "a/b",
-					    "link", "fifo", "folder", "hard",           "no"};
+	static const char *const names[] = {"",     ".",      "..", "../7/text.onnx", "a/b", "link",
+					    "fifo", "folder", "no"};
 	_cleanup_free_ char *a = fs_join(top, "artifacts/7/link"), *b = fs_join(top, "artifacts/7/fifo"),
-			    *c = fs_join(top, "artifacts/7/folder"), *d = fs_join(top, "artifacts/7/hard"),
-			    *outside = fs_join(top, "outside");
+			    *c = fs_join(top, "artifacts/7/folder");
 	uint64_t size;
 	size_t i;
 	int fd;
 
 	fill();
-	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), 0);
+	assert_int_equal(artifact_publish(top, 7, 2, /*shared=*/false, &list, &err), 0);
 	assert_int_equal(symlink("text.onnx", a), 0);
 	assert_int_equal(mkfifo(b, 0600), 0);
 	assert_int_equal(mkdir(c, 0700), 0);
-	assert_int_equal(fs_write_file(outside, "x", 1, &err), 0);
-	assert_int_equal(link(outside, d), 0);
 	for (i = 0; i < ARRAY_LEN(names); i++)
 		assert_int_equal(artifact_open_file(top, 7, names[i], &fd, &size, NULL), E_NOT_FOUND);
 	assert_int_equal(artifact_open_file(top, 8, "text.onnx", &fd, &size, &err), E_NOT_FOUND);
 	assert_error(&err, E_NOT_FOUND, "there is no file 'text.onnx'");
+}
+
+/* Two jobs have the same files, which stay until both artifacts are gone. */
+TEST_WITH(test_share, setup, teardown)
+{
+	uint64_t size;
+	int fd;
+
+	assert_int_equal(artifact_share(top, 7, 8, 1, &err), E_NOT_FOUND);
+	assert_error(&err, E_NOT_FOUND, "job 7 has no artifact");
+	err_clear(&err);
+	fill();
+	assert_int_equal(artifact_publish(top, 7, 2, /*shared=*/false, &list, &err), 0);
+	artifact_list_release(&list);
+	assert_int_equal(artifact_share(top, 7, 8, 1, &err), 0);
+	assert_int_equal(artifact_share(top, 7, 8, 1, &err), 0); /* again, after a crash */
+	assert_int_equal(artifact_publish(top, 8, 1, /*shared=*/false, &list, &err), E_MISMATCH);
+	assert_error(&err, E_MISMATCH, "has other links");
+	err_clear(&err);
+	assert_int_equal(artifact_publish(top, 8, 1, /*shared=*/true, &list, &err), 0);
+	assert_int_equal(list.n, 3);
+
+	assert_int_equal(artifact_trash(top, 7, &err), 0);
+	while (artifact_trash_step(top, &err) > 0)
+		;
+	assert_int_equal(artifact_open_file(top, 8, "text.onnx", &fd, &size, &err), 0);
+	assert_text(fd, size, "abc");
+	assert_int_equal(artifact_open_report(top, 7, &fd, &size, &err), 0);
+	assert_text(fd, size, "{}\n");
+	assert_int_equal(artifact_open_report(top, 8, &fd, &size, &err), 0);
+	assert_text(fd, size, "{}\n");
 }
 
 TEST_WITH(test_report, setup, teardown)
@@ -254,7 +283,7 @@ TEST_WITH(test_trash, setup, teardown)
 	int fd;
 
 	fill();
-	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), 0);
+	assert_int_equal(artifact_publish(top, 7, 2, /*shared=*/false, &list, &err), 0);
 	big("artifacts/7/text.onnx");
 	assert_int_equal(steps(), 0);
 	assert_int_equal(artifact_trash(top, 7, &err), 0);
@@ -286,7 +315,7 @@ TEST_WITH(test_folder, setup, teardown)
 	put("onnx/model.onnx", "abc");
 	put("manifest.json", "{\"additional_metadata\": " MANIFEST(FILE_ROW("text.onnx", "3") "," FILE_ROW(
 				     "parity.json", "3") "," FILE_ROW("onnx/model.onnx", "3")) "}");
-	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), 0);
+	assert_int_equal(artifact_publish(top, 7, 2, /*shared=*/false, &list, &err), 0);
 	assert_int_equal(list.n, 4);
 	assert_string_equal(list.files[1].name, "onnx/model.onnx");
 	assert_int_equal(artifact_open_file(top, 7, "onnx/model.onnx", &fd, &size, &err), 0);
@@ -325,7 +354,7 @@ TEST_WITH(test_trash_twice, setup, teardown)
 	_cleanup_free_ char *again = fs_join(top, "artifacts/7");
 
 	fill();
-	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), 0);
+	assert_int_equal(artifact_publish(top, 7, 2, /*shared=*/false, &list, &err), 0);
 	assert_int_equal(artifact_trash(top, 7, &err), 0);
 	assert_int_equal(mkdir(again, 0700), 0);
 	assert_int_equal(artifact_trash(top, 7, &err), 0);
@@ -342,7 +371,7 @@ TEST_WITH(test_trash_read, setup, teardown)
 	int fd;
 
 	fill();
-	assert_int_equal(artifact_publish(top, 7, 2, &list, &err), 0);
+	assert_int_equal(artifact_publish(top, 7, 2, /*shared=*/false, &list, &err), 0);
 	big("artifacts/7/text.onnx");
 	assert_int_equal(artifact_open_file(top, 7, "text.onnx", &fd, &size, &err), 0);
 	assert_int_equal(artifact_trash(top, 7, &err), 0);

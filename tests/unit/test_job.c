@@ -19,7 +19,9 @@ job_in(enum job_state state, struct job *ret)
 	if (state == JOB_DONE) {
 		result = queue_result();
 		assert_int_equal(worker_fill(id, 1), 0);
-		assert_int_equal(publish_job(store, state_dir, id, ret->nonce, T0, result, NULL, 0, &err), 0);
+		assert_int_equal(publish_job(store, state_dir, id, ret->nonce, T0,
+					     &(struct publication){.result = result, .recipe = ""}, &err),
+				 0);
 		json_decref(result);
 	}
 	job_release(ret);
@@ -89,7 +91,9 @@ TEST_WITH(test_nonce, queue_setup, queue_teardown)
 	assert_string_not_equal(again.nonce, job.nonce);
 	assert_int_equal(job_fail(store, id, job.nonce, T0, &why, NULL, 0, &err), E_CONFLICT);
 	err_clear(&err);
-	assert_int_equal(publish_job(store, state_dir, id, job.nonce, T0, result, NULL, 0, &err), E_CONFLICT);
+	assert_int_equal(publish_job(store, state_dir, id, job.nonce, T0,
+				     &(struct publication){.result = result, .recipe = ""}, &err),
+			 E_CONFLICT);
 	assert_string_equal(queue_state(id), "running");
 	job_release(&job);
 	job_release(&again);

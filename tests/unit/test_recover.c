@@ -38,7 +38,10 @@ result_kept(const struct job *job)
 	const struct job_stage stage = {.name = (char *)(uintptr_t) "export", .seconds = 3};
 	json_t *result = queue_result();
 
-	assert_int_equal(publish_job(store, state_dir, job->id, job->nonce, T0, result, &stage, 1, NULL),
+	assert_int_equal(publish_job(store, state_dir, job->id, job->nonce, T0,
+				     &(struct publication){
+					     .result = result, .stages = &stage, .n_stages = 1, .recipe = ""},
+				     NULL),
 			 E_NOT_FOUND);
 	json_decref(result);
 }
@@ -137,7 +140,7 @@ TEST_WITH(test_after_the_rename, queue_setup, queue_teardown)
 
 	result_kept(&job);
 	assert_int_equal(worker_fill(id, 1), 0);
-	assert_int_equal(artifact_publish(state_dir, id, 1, &files, &err), 0);
+	assert_int_equal(artifact_publish(state_dir, id, 1, /*shared=*/false, &files, &err), 0);
 	artifact_list_release(&files);
 	recover_twice((struct recover_report){.finished = 1});
 	assert_done(id);
@@ -152,7 +155,11 @@ TEST_WITH(test_after_the_end, queue_setup, queue_teardown)
 	json_t *result = queue_result();
 
 	assert_int_equal(worker_fill(id, 1), 0);
-	assert_int_equal(publish_job(store, state_dir, id, job.nonce, T0, result, &stage, 1, &err), 0);
+	assert_int_equal(publish_job(store, state_dir, id, job.nonce, T0,
+				     &(struct publication){
+					     .result = result, .stages = &stage, .n_stages = 1, .recipe = ""},
+				     &err),
+			 0);
 	recover_twice((struct recover_report){.finished = 0});
 	assert_done(id);
 	json_decref(result);
@@ -196,7 +203,7 @@ TEST_WITH(test_artifact_of_a_failed_attempt, queue_setup, queue_teardown)
 
 	result_kept(&job);
 	assert_int_equal(worker_fill(id, 1), 0);
-	assert_int_equal(artifact_publish(state_dir, id, 1, &files, &err), 0);
+	assert_int_equal(artifact_publish(state_dir, id, 1, /*shared=*/false, &files, &err), 0);
 	artifact_list_release(&files);
 	assert_int_equal(job_fail(store, id, job.nonce, T0, &why, NULL, 0, &err), 0);
 	recover_twice((struct recover_report){.artifacts_removed = 1});

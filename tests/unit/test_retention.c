@@ -16,9 +16,9 @@ teardown(void **state)
 	return queue_teardown(state);
 }
 
-/* A done job with an artifact that was published so many hours after T0. */
+/* A done job whose artifact was published so many hours after T0; `from`: with the files of that job, 0: with its own. */
 static int64_t
-done(int hour)
+done_from(int hour, int64_t from)
 {
 	struct job job = {.id = 0};
 	json_t *result = queue_result();
@@ -26,12 +26,20 @@ done(int hour)
 
 	assert_int_equal(job_claim(store, T0, &job, &err), 1);
 	assert_true(job.id == id);
-	assert_int_equal(worker_fill(id, 1), 0);
-	assert_int_equal(
-		publish_job(store, state_dir, id, job.nonce, T0 + hour * HOUR, result, NULL, 0, &err), 0);
+	assert_int_equal(from ? artifact_share(state_dir, from, id, 1, &err) : worker_fill(id, 1), 0);
+	assert_int_equal(publish_job(store, state_dir, id, job.nonce, T0 + hour * HOUR,
+				     &(struct publication){.result = result, .recipe = "r", .made_by = from},
+				     &err),
+			 0);
 	json_decref(result);
 	job_release(&job);
 	return id;
+}
+
+static int64_t
+done(int hour)
+{
+	return done_from(hour, 0);
 }
 
 static int64_t
@@ -64,14 +72,21 @@ assert_ids(const struct removal_ids *l, size_t n, ...)
 	va_end(ap);
 }
 
+/* `copies`: how often the disk has the files of an artifact. */
 static void
-assert_stored(int64_t artifacts)
+assert_stored_copies(int64_t artifacts, int64_t copies)
 {
 	struct stored stored;
 
 	assert_int_equal(store_stored(store, &stored, &err), 0);
 	assert_int_equal(stored.artifacts, artifacts);
-	assert_int_equal(stored.bytes, artifacts * BYTES);
+	assert_int_equal(stored.bytes, copies * BYTES);
+}
+
+static void
+assert_stored(int64_t artifacts)
+{
+	assert_stored_copies(artifacts, artifacts);
 }
 
 TEST_WITH(test_limits, queue_setup, teardown)
@@ -119,6 +134,58 @@ TEST_WITH(test_limits, queue_setup, teardown)
 	select_by(keep, 4, 100);
 	assert_int_equal(what.artifacts.n, 5);
 	assert_int_equal(what.jobs.n, 0);
+}
+
+/* Files that several jobs share are counted once, and freed with the last of them. */
+TEST_WITH(test_shared, queue_setup, teardown)
+{
+	struct retention keep = {
+		.artifacts = 3, .bytes = RETENTION_ALL, .seconds = RETENTION_ALL, .jobs = RETENTION_ALL};
+	int i;
+
+	(void)done(0);
+	(void)done(1);
+	(void)done_from(2, 1);
+	(void)done_from(3, 1);
+	assert_stored_copies(4, 2);
+	select_by(keep, 100, 100);
+	assert_ids(&what.artifacts, 1, 1);
+	assert_int_equal(what.bytes, 0);
+	keep.artifacts = 1;
+	select_by(keep, 100, 100);
+	assert_ids(&what.artifacts, 3, 1, 2, 3);
+	assert_int_equal(what.bytes, BYTES);
+	keep.artifacts = 0;
+	select_by(keep, 100, 100);
+	assert_int_equal(what.artifacts.n, 4);
+	assert_int_equal(what.bytes, 2 * BYTES);
+
+	/* A limit of bytes goes by what the disk has: two of the older ones must go before it has less. */
+	keep = (struct retention)RETENTION_INIT;
+	keep.bytes = BYTES;
+	select_by(keep, 100, 100);
+	assert_ids(&what.artifacts, 2, 1, 2);
+
+	for (i = 1; i <= 4; i++) {
+		removal_release(&what);
+		assert_int_equal(retention_select_artifact(store, i, &what, &err), 0);
+		assert_int_equal(what.bytes, i == 2 || i == 4 ? BYTES : 0);
+		assert_int_equal(removal_run(store, state_dir, &what, T0, &err), 0);
+		assert_stored_copies(4 - i, i == 1 ? 2 : i < 4 ? 1 : 0);
+	}
+}
+
+/* Whole jobs that share files: the totals follow. */
+TEST_WITH(test_shared_jobs, queue_setup, teardown)
+{
+	(void)done(0);
+	(void)done_from(1, 1);
+	assert_int_equal(retention_select_job(store, 1, &what, &err), 0);
+	assert_int_equal(what.bytes, 0);
+	assert_int_equal(removal_run(store, state_dir, &what, T0, &err), 0);
+	assert_stored(1);
+	(void)done_from(2, 2);
+	assert_stored_copies(2, 1);
 }
 
 /* The oldest is what was published first, whatever its number. */

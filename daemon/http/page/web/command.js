@@ -17,6 +17,8 @@ function option(key, value) {
 
 	if (key === "parity")
 		return value === false ? ["--no-parity"] : Object.entries(value).flatMap(([k, v]) => option(k, v));
+	if (key === "cache")
+		return value ? [] : ["--no-cache"];
 	if (key === "labels")
 		return Object.entries(value).flatMap(([k, v]) => [name, `${k}=${v}`]);
 	if (key === "reference")

@@ -297,7 +297,8 @@ export function job(query, id) {
 		shownEnd = key;
 		fileBox.hidden = parityBox.hidden = true;
 		if (j.state === "done" && j.artifact) {
-			fileBox.replaceChildren(h("h2", { id: "j-files" }, "Files"), j.artifact.removed ? h("p", { class: "dim" }, "Removed ", time(j.artifact.removed), ".") : "");
+			fileBox.replaceChildren(h("h2", { id: "j-files" }, "Files"), j.artifact.removed ? h("p", { class: "dim" }, "Removed ", time(j.artifact.removed), ".") : "",
+				j.artifact.cached ? h("p", { class: "dim" }, "Made by ", h("a", { href: `#/job/${j.artifact.made_by}` }, `job ${j.artifact.made_by}`), " from the same sources with the same options.") : "");
 			if (!j.artifact.removed)
 				fileBox.append(...files(id, (await get(`/v1/jobs/${id}/files`)).files, removeFiles));
 			fileBox.hidden = false;

@@ -81,6 +81,8 @@ function body(form, choices) {
 	for (const id of ["priority", "timeout", "attempts"])
 		if (of(id))
 			out[id] = number(of(id));
+	if (!data.has("cache"))
+		out.cache = false;
 	if (!data.has("check"))
 		out.parity = false;
 	else
@@ -104,6 +106,8 @@ function load(form, spec, fields) {
 
 		if (id === "check")
 			control.checked = spec.parity !== false;
+		else if (id === "cache")
+			control.checked = spec.cache !== false;
 		else if (value === undefined || value === null)
 			continue;
 		else if (control.type === "checkbox")
@@ -148,7 +152,8 @@ export function submit(query) {
 				h("section", {}, h("h2", {}, "Output"), checks(fields.get("outputs")), h("div", { class: "fields" }, others.map(choice), shard, text(fields, PROMPTS))),
 				h("section", {}, h("h2", {}, "Parity"), h("label", { class: "check" }, check, fields.get("parity").help), limits,
 					area("reference", "Your own cases", `${fields.get("reference").help}: one path on the daemon's host per line`)),
-				h("section", {}, h("h2", {}, "Queue"), h("div", { class: "fields" }, inputs(QUEUE)), area("labels", "Labels", `${fields.get("labels").help}: one NAME=VALUE per line`))),
+				h("section", {}, h("h2", {}, "Queue"), h("div", { class: "fields" }, inputs(QUEUE)),
+					h("label", { class: "check" }, h("input", { type: "checkbox", name: "cache", checked: true }), fields.get("cache").help), area("labels", "Labels", `${fields.get("labels").help}: one NAME=VALUE per line`))),
 			sum, h("p", { class: "actions" }, send),
 			h("section", { class: "card same", "aria-label": "The same in a terminal" }, h("h2", {}, "The same in a terminal"), command, asked));
 		if (like)
