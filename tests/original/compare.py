@@ -268,7 +268,7 @@ class ColQwen3(ColQwen2):
 class BiQwen3(LastToken, ColQwen3):
     name = "biqwen3"
     model = engine_class("qwen3/biqwen3/modeling_biqwen3.py", "BiQwen3")
-    other_layouts = ("tomoro",)  # has a projection
+    as_saved = True  # the other spellings are of classes with a projection
 
 
 class ColPali:
@@ -499,8 +499,8 @@ def save_checkpoint(draw, family, folder):
     model = family.model._from_config(family.config, attn_implementation="eager")
     dtype = draw.pick("float32", "float32", "bfloat16", "float16")
     size = draw.pick("1GB", "1GB", "100KB")
-    layout = draw.pick(None, *[layout for name, layout in respell.PREFIXES if name == family.config.model_type
-                               and layout not in getattr(family, "other_layouts", ())])
+    layouts = [layout for name, layout in respell.PREFIXES if name == family.config.model_type]
+    layout = draw.pick(None, *layouts) if not getattr(family, "as_saved", False) else None
     plain = folder / "plain"
     draw.fill(model, family.norm_base).to(getattr(torch, dtype)).save_pretrained(plain, max_shard_size=size)
     if family.model is Retriever3:
