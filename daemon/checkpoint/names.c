@@ -6,8 +6,8 @@
  * Prefixes that wrap the whole model, in any number and order: classes, adapters, parallel training
  * ("module."), and models that use this model as their encoder or as their thinker.
  */
-static const char *const wrappers[] = {"base_model.model.", "vlm.",     "model.",
-				       "module.",           "encoder.", "thinker."};
+static const char *const wrappers[] = {"base_model.model.", "base_model.", "vlm.",    "model.",
+				       "module.",           "encoder.",    "thinker."};
 
 /*
  * Path components that torch.compile, sharded training and checkpointed activations put around any inner

@@ -151,25 +151,6 @@ embed(struct trace *t, const struct idefics3_config *c, const struct tiles_build
 	return tr_name(t, tr_gather(t, table, words), "embed");
 }
 
-/* Positions 0, 1, ...; padding counts. */
-static struct decoder_attention
-attention_build(struct trace *t, const struct idefics3_text *c, struct ir_value *unmasked)
-{
-	struct decoder_attention a;
-	struct ir_value *angles, *inv;
-
-	tr_scope(t, "rope");
-	inv = blk_inv_freq(t, "rope.inv_freq", c->rope_theta, c->head_dim, 0, c->head_dim / 2);
-	angles = tr_iota(t, sym(SYM_SEQUENCE));
-	angles = blk_angles(t, angles, inv);
-	angles = blk_unsqueeze(t, angles, 1); /* [sequence, 1, head_dim/2] */
-	a.cos = tr_name(t, tr_cos(t, angles), "cos");
-	a.sin = tr_name(t, tr_sin(t, angles), "sin");
-	a.mask = unmasked;
-	a.see = IR_MASK_CAUSAL;
-	return a;
-}
-
 static struct ir_value *
 build(struct trace *t, const void *config, enum variant v, const struct model_options *o)
 {
@@ -188,7 +169,7 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 	(void)o;
 	x = embed(t, c, &b);
 	x = tiles_merge(t, &b, x);
-	attention = attention_build(t, &c->text, b.in.unmasked);
+	attention = decoder_attention_counted(t, c->text.rope_theta, c->text.head_dim, b.in.unmasked);
 	x = decoder_build(t, &d, x, &attention); /* [batch, sequence, hidden] */
 	return pooling_head_build(t, &c->head, x, &b.in);
 }

@@ -3,6 +3,24 @@
 #include <math.h>
 #include <stdarg.h>
 
+static const struct decoder_names llama = {
+	.before_attention = "input_layernorm",
+	.before_ff = "post_attention_layernorm",
+	.q_norm = "self_attn.q_norm",
+	.k_norm = "self_attn.k_norm",
+	.o = "self_attn.o_proj",
+	.gate = "mlp.gate_proj",
+	.up = "mlp.up_proj",
+	.down = "mlp.down_proj",
+	.last = "lm.norm",
+};
+
+static const struct decoder_names *
+names(const struct decoder *d)
+{
+	return d->names ? d->names : &llama;
+}
+
 /* The norm over the last axis of x, with the weight that the format names; its result is called `name`. */
 static struct ir_value *norm(struct trace *t, const struct decoder *d, struct ir_value *x, const char *name,
 			     const char *fmt, ...) _printf_(5, 6);
@@ -23,40 +41,52 @@ norm(struct trace *t, const struct decoder *d, struct ir_value *x, const char *n
 	return tr_name(t, tr_rms_norm(t, x, w, d->eps), "%s", name);
 }
 
-/* Heads [b, s, heads, head_dim] with their positions in them. `what` is "q" or "k". */
+/* Heads [b, s, heads, head_dim] with their positions in them. `what` is 'q' or 'k'. */
 static struct ir_value *
 rotate(struct trace *t, const struct decoder *d, const struct decoder_attention *kind, struct ir_value *x,
-       const char *what, int il)
+       char what, int il)
 {
 	char name[16];
 
-	(void)snprintf(name, sizeof(name), "%s.norm", what);
+	(void)snprintf(name, sizeof(name), "%c.norm", what);
 	if (d->qk_norm)
-		x = norm(t, d, x, name, "lm.layers.%d.self_attn.%s_norm.weight", il, what);
-	return tr_name(t, tr_rope(t, x, kind->cos, kind->sin), "%s.rope", what);
+		x = norm(t, d, x, name, "lm.layers.%d.%s.weight", il,
+			 what == 'q' ? names(d)->q_norm : names(d)->k_norm);
+	return tr_name(t, tr_rope(t, x, kind->cos, kind->sin), "%c.rope", what);
 }
 
+/* What is added to the state x, whose norm is y. */
 static struct ir_value *
-attention(struct trace *t, const struct decoder *d, const struct decoder_attention *kind, struct ir_value *x,
+attention(struct trace *t, const struct decoder *d, const struct decoder_attention *kind, struct ir_value *y,
 	  int il)
 {
 	const double scale = d->scale > 0 ? d->scale : 1 / sqrt((double)d->head_dim);
 	const int64_t q_width = d->heads * d->head_dim, kv_width = d->kv_heads * d->head_dim;
-	struct ir_value *y, *q, *k, *v, *a;
+	struct ir_value *q, *k, *v, *a;
 
-	tr_scope(t, "lm.%02d.attn", il);
-	y = norm(t, d, x, "norm", "lm.layers.%d.input_layernorm.weight", il);
 	q = blk_linear(t, y, q_width, d->qkv_bias, "q", "lm.layers.%d.self_attn.q_proj", il);
 	k = blk_linear(t, y, kv_width, d->qkv_bias, "k", "lm.layers.%d.self_attn.k_proj", il);
 	v = blk_linear(t, y, kv_width, d->qkv_bias, "v", "lm.layers.%d.self_attn.v_proj", il);
 	q = blk_heads(t, q, d->heads); /* [b, s, heads, head_dim] */
-	q = rotate(t, d, kind, q, "q", il);
+	q = rotate(t, d, kind, q, 'q', il);
 	k = blk_heads(t, k, d->kv_heads); /* [b, s, kv_heads, head_dim] */
-	k = rotate(t, d, kind, k, "k", il);
+	k = rotate(t, d, kind, k, 'k', il);
 	v = blk_heads(t, v, d->kv_heads);
 	a = tr_attention(t, q, k, v, kind->mask, kind->see, scale);
 	a = blk_heads_merge(t, a); /* [b, s, heads*head_dim] */
-	a = blk_linear(t, a, d->hidden, d->o_bias, "o", "lm.layers.%d.self_attn.o_proj", il);
+	return blk_linear(t, a, d->hidden, d->o_bias, "o", "lm.layers.%d.%s", il, names(d)->o);
+}
+
+/* The part of a layer in which tokens meet. */
+static struct ir_value *
+mix(struct trace *t, const struct decoder *d, const struct decoder_attention *kind, struct ir_value *x,
+    int il)
+{
+	struct ir_value *y, *a;
+
+	tr_scope(t, "lm.%02d.attn", il);
+	y = norm(t, d, x, "norm", "lm.layers.%d.%s.weight", il, names(d)->before_attention);
+	a = d->mixes && d->mixes[il] ? d->mixer(t, y, il, d->mixer_arg) : attention(t, d, kind, y, il);
 	if (d->after_norms)
 		a = norm(t, d, a, "after", "lm.layers.%d.post_attention_layernorm.weight", il);
 	return tr_name(t, tr_add(t, x, a), "out");
@@ -65,19 +95,36 @@ attention(struct trace *t, const struct decoder *d, const struct decoder_attenti
 static struct ir_value *
 mlp(struct trace *t, const struct decoder *d, struct ir_value *x, int il)
 {
-	const char *before = d->after_norms ? "pre_feedforward" : "post_attention";
+	const char *before = d->after_norms ? "pre_feedforward_layernorm" : names(d)->before_ff;
 	struct ir_value *y, *g, *u;
 
 	tr_scope(t, "lm.%02d.mlp", il);
-	y = norm(t, d, x, "norm", "lm.layers.%d.%s_layernorm.weight", il, before);
-	g = blk_linear(t, y, d->ff, BLK_NO_BIAS, "gate", "lm.layers.%d.mlp.gate_proj", il); /* [b, s, ff] */
-	u = blk_linear(t, y, d->ff, BLK_NO_BIAS, "up", "lm.layers.%d.mlp.up_proj", il);
+	y = norm(t, d, x, "norm", "lm.layers.%d.%s.weight", il, before);
+	g = blk_linear(t, y, d->ff, BLK_NO_BIAS, "gate", "lm.layers.%d.%s", il,
+		       names(d)->gate); /* [b, s, ff] */
+	u = blk_linear(t, y, d->ff, BLK_NO_BIAS, "up", "lm.layers.%d.%s", il, names(d)->up);
 	g = d->act == DECODER_GELU_TANH ? tr_gelu_tanh(t, g) : tr_silu(t, g);
 	g = tr_mul(t, g, u);
-	y = blk_linear(t, g, d->hidden, BLK_NO_BIAS, "down", "lm.layers.%d.mlp.down_proj", il);
+	y = blk_linear(t, g, d->hidden, BLK_NO_BIAS, "down", "lm.layers.%d.%s", il, names(d)->down);
 	if (d->after_norms)
 		y = norm(t, d, y, "after", "lm.layers.%d.post_feedforward_layernorm.weight", il);
 	return tr_name(t, tr_add(t, x, y), "out");
+}
+
+struct decoder_attention
+decoder_attention_counted(struct trace *t, double theta, int64_t head_dim, struct ir_value *unmasked)
+{
+	struct decoder_attention a = {.mask = unmasked, .see = IR_MASK_CAUSAL};
+	struct ir_value *angles, *inv;
+
+	tr_scope(t, "rope");
+	inv = blk_inv_freq(t, "rope.inv_freq", theta, head_dim, 0, head_dim / 2);
+	angles = tr_iota(t, sym(SYM_SEQUENCE));
+	angles = blk_angles(t, angles, inv);
+	angles = blk_unsqueeze(t, angles, 1); /* [sequence, 1, head_dim/2] */
+	a.cos = tr_name(t, tr_cos(t, angles), "cos");
+	a.sin = tr_name(t, tr_sin(t, angles), "sin");
+	return a;
 }
 
 struct ir_value *
@@ -87,11 +134,11 @@ decoder_build(struct trace *t, const struct decoder *d, struct ir_value *x,
 	int il;
 
 	for (il = 0; il < d->layers; il++) {
-		x = attention(t, d, &kind[d->sliding && d->sliding[il]], x, il);
+		x = mix(t, d, &kind[d->sliding && d->sliding[il]], x, il);
 		x = mlp(t, d, x, il);
 		if (d->after)
 			x = d->after(t, x, il, d->after_arg);
 	}
 	tr_scope(t, "lm");
-	return norm(t, d, x, "norm", "lm.norm.weight");
+	return norm(t, d, x, "norm", "%s.weight", names(d)->last);
 }

@@ -21,6 +21,20 @@ struct decoder_attention {
 	enum ir_mask see;
 };
 
+/*
+ * Mixes the tokens in a layer that has no attention: y [batch, sequence, hidden], normed, becomes what is
+ * added to the layer's state.
+ */
+typedef struct ir_value *(*decoder_mixer_fn)(struct trace *t, struct ir_value *y, int il, const void *arg);
+
+/* What the weights of a layer are called behind "lm.layers.N.", and those of the last norm. */
+struct decoder_names {
+	const char *before_attention, *before_ff; /* norms */
+	const char *q_norm, *k_norm, *o;          /* attention */
+	const char *gate, *up, *down;             /* the feed-forward part */
+	const char *last;
+};
+
 /* Called after each layer with its state [batch, sequence, hidden]; returns the state for the next layer. */
 typedef struct ir_value *(*decoder_after_fn)(struct trace *t, struct ir_value *x, int il, const void *arg);
 
@@ -37,13 +51,21 @@ struct decoder {
 	enum decoder_norm norm;
 	enum decoder_act act;
 	enum blk_bias qkv_bias, o_bias;
-	bool qk_norm;           /* q and k pass a norm per head, q_norm and k_norm, before the rotation */
-	bool after_norms;       /* Gemma 3: another norm after attention and after the feed-forward part */
-	const bool *sliding;    /* by layer: uses the second kind of attention; NULL: all layers use the
+	bool qk_norm; /* q and k pass a norm per head, q_norm and k_norm, before the rotation */
+	const struct decoder_names *names; /* NULL: Llama's */
+	bool after_norms;    /* Gemma 3: another norm after attention and after the feed-forward part */
+	const bool *sliding; /* by layer: uses the second kind of attention; NULL: all layers use the
                                  * first */
+	const bool *mixes;   /* by layer: has `mixer` instead of attention; NULL: no layer */
+	decoder_mixer_fn mixer;
+	const void *mixer_arg;
 	decoder_after_fn after; /* NULL: nothing happens after a layer */
 	const void *after_arg;
 };
+
+/* For tokens at positions 0, 1, ..., padding included, whose whole heads are rotated and which see only earlier ones. */
+struct decoder_attention decoder_attention_counted(struct trace *t, double theta, int64_t head_dim,
+						   struct ir_value *unmasked);
 
 /*
  * x [batch, sequence, hidden]. `kind` has full attention and, if d->sliding is set, sliding attention. The

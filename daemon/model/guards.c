@@ -51,6 +51,20 @@ guard_image_tokens(struct trace *t, struct ir_value *image, struct ir_value *unm
 }
 
 struct ir_value *
+guard_side(struct trace *t, struct ir_value *side, struct ir_value *patches, struct ir_value **fits)
+{
+	struct ir_value *two = tr_i64(t, 2);
+	struct ir_value *x, *again;
+
+	x = tr_min(t, side, patches);
+	x = tr_max(t, x, two);
+	x = tr_div(t, x, two); /* [images] */
+	again = tr_mul(t, x, two);
+	*fits = tr_equal(t, again, side);
+	return x;
+}
+
+struct ir_value *
 guard_rows(struct trace *t, struct ir_value *index, struct ir_value *is_image, struct ir_value *place)
 {
 	struct ir_value *nth, *first, *begins, *wrong;

@@ -31,6 +31,13 @@ struct ir_value *guard_image_tokens(struct trace *t, struct ir_value *image, str
 				    struct ir_value *features, struct ir_value **reads);
 
 /*
+ * A side of each image in tokens of two patches, limited to the range from 1 to what `patches` (int64 scalar) allow:
+ * int64 [images]. *fits when it equals `side`, in patches, exactly.
+ */
+struct ir_value *guard_side(struct trace *t, struct ir_value *side, struct ir_value *patches,
+			    struct ir_value **fits);
+
+/*
  * Returns `index`. The call fails unless every image has all its tokens in one row: without this check, an
  * image split over two rows could go unnoticed because the sums agree. It checks that the first image token
  * of each row is the first token of an image. place int64 [batch*sequence]: the number of an image token

@@ -80,3 +80,19 @@ plan_image_count(const struct plan *p)
 		n += p->row[i].n_images;
 	return n;
 }
+
+struct sizes
+plan_images_sizes(const struct plan *p)
+{
+	struct sizes s = {{0}};
+	int64_t patches;
+	int i, k;
+
+	s.of[SYM_IMAGES] = plan_image_count(p);
+	for (i = 0; i < p->n_rows; i++)
+		for (k = 0; k < p->row[i].n_images; k++) {
+			patches = (int64_t)p->row[i].image[k].h * p->row[i].image[k].w;
+			s.of[SYM_PATCHES] = MAX(s.of[SYM_PATCHES], patches);
+		}
+	return s;
+}

@@ -5,7 +5,7 @@
 #ifndef MODEL_PLAN_H
 #define MODEL_PLAN_H
 
-#include "base/util.h"
+#include "graph/dims.h"
 
 /* The kind of a plan; a family chooses the kinds that fit it. */
 enum {
@@ -49,5 +49,8 @@ bool plan_ranked(size_t i, unsigned kinds, size_t pages, struct plan *ret);
 
 bool plan_has_images(const struct plan *p);
 int64_t plan_image_count(const struct plan *p); /* of all rows */
+
+/* Images, and patches of the largest, of a plan whose sizes are in patches. */
+struct sizes plan_images_sizes(const struct plan *p);
 
 #endif

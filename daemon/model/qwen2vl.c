@@ -58,27 +58,11 @@ qwen2vl_image_tokens(const void *config, int h, int w)
 	return (int64_t)h * w / (MERGE * MERGE);
 }
 
-static struct sizes
-images_sizes(const struct plan *plan)
-{
-	struct sizes s = {{0}};
-	int64_t patches;
-	int i, k;
-
-	s.of[SYM_IMAGES] = plan_image_count(plan);
-	for (i = 0; i < plan->n_rows; i++)
-		for (k = 0; k < plan->row[i].n_images; k++) {
-			patches = (int64_t)plan->row[i].image[k].h * plan->row[i].image[k].w;
-			s.of[SYM_PATCHES] = MAX(s.of[SYM_PATCHES], patches);
-		}
-	return s;
-}
-
 int
 qwen2vl_images_make(const struct qwen2vl_config *c, const struct plan *plan, struct rng *rng,
 		    struct feeds *ret, struct err *e)
 {
-	const struct sizes s = images_sizes(plan);
+	const struct sizes s = plan_images_sizes(plan);
 	const struct feed *grid_feed = model_input_feed(ret, &qwen2vl_inputs[GRID], c, &s);
 	const struct feed *pixels_feed = model_input_feed(ret, &qwen2vl_inputs[PIXELS], c, &s);
 	int64_t *grid;
@@ -127,24 +111,6 @@ qwen2vl_image_inputs(struct trace *t, const struct qwen2vl_config *c)
 }
 
 /*
- * A side in tokens, limited to the range from 1 to what `patches` allow; *fits when it equals `side`
- * patches exactly.
- */
-static struct ir_value *
-side_tokens(struct trace *t, struct ir_value *side, struct ir_value *patches, struct ir_value **fits)
-{
-	struct ir_value *two = tr_i64(t, MERGE);
-	struct ir_value *x, *again;
-
-	x = tr_min(t, side, patches);
-	x = tr_max(t, x, two);
-	x = tr_div(t, x, two); /* [images] */
-	again = tr_mul(t, x, two);
-	*fits = tr_equal(t, again, side);
-	return x;
-}
-
-/*
  * The sizes of the images, from the grid. Each image must have one frame, sides of whole tokens, and at
  * most as many patches as there are, which must be a multiple of a token's patches too.
  */
@@ -155,8 +121,8 @@ sizes_read(struct trace *t, const struct qwen2vl_fed *in, struct qwen2vl_images 
 	struct ir_value *patches, *room, *ok, *fits;
 
 	patches = tr_size(t, sym(SYM_PATCHES));
-	im->rows = side_tokens(t, in->h, patches, &ok);
-	im->cols = side_tokens(t, in->w, patches, &fits);
+	im->rows = guard_side(t, in->h, patches, &ok);
+	im->cols = guard_side(t, in->w, patches, &fits);
 	ok = tr_and(t, ok, fits);
 	fits = tr_equal(t, in->t, tr_i64(t, 1));
 	ok = tr_and(t, ok, fits);

@@ -118,12 +118,19 @@ siglip_build(struct trace *t, const struct siglip_config *c, struct ir_value *pi
 	     const struct siglip_part *part)
 {
 	struct ir_value *x;
-	int il;
 
 	tr_scope(t, "vis");
 	x = embed(t, c, pixels, part);
+	return siglip_layers(t, c, x, part ? part->seen : NULL);
+}
+
+struct ir_value *
+siglip_layers(struct trace *t, const struct siglip_config *c, struct ir_value *x, struct ir_value *seen)
+{
+	int il;
+
 	for (il = 0; il < c->num_hidden_layers; il++) {
-		x = attention(t, c, x, part ? part->seen : NULL, il);
+		x = attention(t, c, x, seen, il);
 		x = mlp(t, c, x, il);
 	}
 	tr_scope(t, "vis");

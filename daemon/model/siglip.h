@@ -39,4 +39,8 @@ struct siglip_part {
 struct ir_value *siglip_build(struct trace *t, const struct siglip_config *c, struct ir_value *pixels,
 			      const struct siglip_part *part);
 
+/* Its layers and the last norm alone. x [images, patches, width]: patches with their positions; `seen` as above, or NULL. */
+struct ir_value *siglip_layers(struct trace *t, const struct siglip_config *c, struct ir_value *x,
+			       struct ir_value *seen);
+
 #endif

@@ -127,7 +127,7 @@ static int
 group_run(struct lockstep *l, struct err *e)
 {
 	const struct ir_node *n = eval_next(l->ev[l->group[0]]);
-	const bool product = n->op == OP_LINEAR && !eval_is_stored(n->in[0]);
+	const bool product = n->op == OP_LINEAR && !eval_is_stored(n->in[0]) && eval_is_stored(n->in[1]);
 	struct tt *made[IR_IN_MAX] = {NULL};
 	size_t i;
 	int r;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes a checkpoint again under the names that other libraries and versions of them give its tensors.
 
-  respell.py LAYOUT FROM TO      LAYOUT is one of hub, engine, legacy, tomoro, sauerkraut, sauerkraut-untyped, v524, whole
+  respell.py LAYOUT FROM TO      LAYOUT is one of hub, engine, legacy, tomoro, sauerkraut, sauerkraut-untyped, prefixed, v524, whole
 
 Only the headers of the safetensors files and config.json change; the bytes of the tensors stay: a table of words that
 older libraries kept in two parts is two ranges of the same bytes. The cases beside the checkpoint come along: it still computes the same.
@@ -44,6 +44,12 @@ PREFIXES = {
         "visual.": "thinker.visual.",
         "audio_tower.": "thinker.audio_tower.",
     },
+    # the author's class with transformers 4, and with a prefix that its loader takes
+    ("lfm2_vl", "sauerkraut"): {
+        "model.vision_tower.": "model.vision_tower.vision_model.",
+        "custom_text_proj.": "model.custom_text_proj.",
+    },
+    ("lfm2_vl", "prefixed"): {"": "base_model."},
     # colpali-engine, whose class derives from plain Qwen2-VL
     ("colqwen2", "engine"): {
         "vlm.visual.": "visual.",
@@ -120,7 +126,17 @@ def colqwen_omni_whole(config):
             "talker_config": {"model_type": "qwen2_5_omni_talker"}, "token2wav_config": {"model_type": "qwen2_5_omni_token2wav"}}
 
 
+def collfm2_sauerkraut(config):
+    """LiquidAI's keys, and those of the author."""
+    text = dict(config["text_config"])
+    types, rope = text.pop("layer_types"), text.pop("rope_parameters")
+    text = {**text, "full_attn_idxs": [i for i, kind in enumerate(types) if kind != "conv"], "theta": rope["rope_theta"],
+            "block_ff_dim": text.pop("intermediate_size")}
+    return {**config, "text_config": text, "architectures": ["ColLFM2"], "model_type": "collfm2", "base_model": "LiquidAI/LFM2-VL-450M"}
+
+
 CONFIGS = {
+    ("lfm2_vl", "sauerkraut"): collfm2_sauerkraut,
     ("qwen2_5_omni_thinker", "whole"): colqwen_omni_whole,
     ("colqwen2", "engine"): colqwen2_engine,
     ("qwen3_vl", "sauerkraut"): lambda config: {**config, "model_type": "colqwen3"},

@@ -19,7 +19,7 @@ BUILD = pathlib.Path(os.environ.get("COLCONV_BUILD", HERE.parent.parent))
 MAX_ABS = 1e-4  # the rows are not unit vectors
 FIRST_INPUT = "merge.out"
 FAMILIES = ["colqwen2-tiny", "colqwen2_5-tiny", "colqwen3-tiny", "colqwen3-tiny-ops", "colqwen3-tiny-nemotron", "colpali-tiny",
-            "colmodernvbert-tiny", "bimodernvbert-tiny", "colidefics3-tiny", "colgemma3-tiny", "biqwen2-tiny", "colqwen_omni-tiny"]
+            "colmodernvbert-tiny", "bimodernvbert-tiny", "colidefics3-tiny", "colgemma3-tiny", "biqwen2-tiny", "colqwen_omni-tiny", "collfm2-tiny"]
 
 
 def field(number, content):

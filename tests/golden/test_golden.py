@@ -36,6 +36,9 @@ CHECKPOINTS = [
     pytest.param("colqwen_omni-tiny", None, id="colqwen_omni"),
     pytest.param("colqwen_omni-tiny", "v524", id="colqwen_omni-v524"),
     pytest.param("colqwen_omni-tiny", "whole", id="colqwen_omni-whole"),
+    pytest.param("collfm2-tiny", None, id="collfm2"),
+    pytest.param("collfm2-tiny", "sauerkraut", id="collfm2-sauerkraut"),
+    pytest.param("collfm2-tiny", "prefixed", id="collfm2-prefixed"),
     pytest.param("colpali-tiny", None, id="colpali"),
     pytest.param("colpali-tiny", "hub", id="colpali-hub"),
     pytest.param("colmodernvbert-tiny", None, id="colmodernvbert"),
@@ -159,7 +162,7 @@ def test_ids_of_sounds_and_videos_are_refused(tmp_path):
         assert masked or "audio_and_video_tokens_are_not_supported" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["colqwen_omni-tiny"])
+@pytest.mark.parametrize("name", ["colqwen_omni-tiny", "collfm2-tiny"])
 def test_padding_of_images_may_be_anything(name, tmp_path):
     """The patches behind those of an image hold NaN, and no token of the batch sees them."""
     golden, out = HERE / name, tmp_path / "out"
@@ -167,10 +170,12 @@ def test_padding_of_images_may_be_anything(name, tmp_path):
     for path in sorted(golden.glob("case-image-*.safetensors")):
         case = tensors.read(path)
         dtype, (images, patches, features), data = case["in.pixel_values"]
-        grid = array.array("q", case["in.image_grid_thw"][2])
+        grid = array.array("q", case["in.image_grid_thw" if "in.image_grid_thw" in case else "in.spatial_shapes"][2])
+        axes = len(grid) // images
         pixels = array.array("f", data)
         for i in range(images):
-            first, end = (i * patches + grid[3 * i + 1] * grid[3 * i + 2]) * features, (i + 1) * patches * features
+            height, width = grid[axes * i + axes - 2:axes * (i + 1)]
+            first, end = (i * patches + height * width) * features, (i + 1) * patches * features
             pixels[first:end] = array.array("f", [float("nan")] * (end - first))
             padded += end - first
         (tmp_path / "cases").mkdir(exist_ok=True)
@@ -179,6 +184,38 @@ def test_padding_of_images_may_be_anything(name, tmp_path):
     run("colconvctl", "convert", golden, "-o", out, "--variants", "image,unified", "--no-parity")
     for variant, file in (("image", "image.onnx"), ("unified", "model.onnx")):
         run("colconv-parity", "--model", f"{variant}={out / file}", "--cases", tmp_path / "cases", "--max-abs", str(MAX_ABS))
+
+
+@pytest.mark.parametrize("shape, error", [
+    ([3, 8], "spatial_shapes_must_fit_pixel_values"), ([4, 5], "spatial_shapes_must_fit_pixel_values"),
+    ([0, 6], "spatial_shapes_must_fit_pixel_values"), ([-2, 12], "spatial_shapes_must_fit_pixel_values"),
+    ([2, 34], "spatial_shapes_must_fit_pixel_values"), ([1 << 62, 4], "spatial_shapes_must_fit_pixel_values"),
+    ([4, 8], "image_tokens_must_match_image_features"), ([2, 12], None), ([6, 4], None)])
+def test_shapes_of_images_that_do_not_fit_are_refused(shape, error, tmp_path):
+    """The page has 6 tokens, which is 24 of the 64 patches."""
+    run("colconvctl", "convert", HERE / "collfm2-tiny", "-o", tmp_path / "out", "--variants", "image", "--no-parity")
+    case = tensors.read(HERE / "collfm2-tiny/case-image-one.safetensors")
+    case["in.spatial_shapes"] = ("I64", [1, 2], array.array("q", shape).tobytes())
+    tensors.write(tmp_path / "case.safetensors", case)
+
+    done = subprocess.run([BUILD / "colconv-parity", "--model", f"image={tmp_path / 'out/image.onnx'}", "--case", tmp_path / "case.safetensors",
+                           "--max-abs", "9", "--min-cosine", "-1"], capture_output=True, text=True, timeout=100)
+
+    assert (done.returncode == 0) == (error is None), done.stderr
+    assert error is None or error in done.stderr
+
+
+def test_a_pickled_projection_is_refused_by_its_name(make_checkpoint, tmp_path):
+    folder = make_checkpoint("collfm2-tiny", "sauerkraut")
+    weights = tensors.read(folder / "model.safetensors")
+    tensors.write(folder / "model.safetensors", {name: x for name, x in weights.items() if "custom_text_proj" not in name})
+
+    assert "there is no projection" in refused(folder, "-o", tmp_path / "out")
+
+    (folder / "collfm2_projection.pt").write_bytes(b"PK")
+    words = refused(folder, "-o", tmp_path / "out")
+
+    assert "(unsupported_model)" in words and "collfm2_projection.pt" in words and "model.safetensors" in words
 
 
 @pytest.fixture

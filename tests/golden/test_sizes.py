@@ -9,6 +9,7 @@ BUILD = pathlib.Path(os.environ.get("COLCONV_BUILD", pathlib.Path(__file__).pare
 # Counted on the classes, without lm_head; colqwen_omni without the tower that listens, too.
 SIZES = [
     ("colqwen2", "2b", 731, 2_209_182_336),
+    ("collfm2", "450m", 353, 450_953_856),
     ("colqwen_omni", "3b", 434 + 518 + 2, 3_085_938_688 + 668_684_288 + 262_272),
 ]
 
@@ -17,3 +18,10 @@ SIZES = [
 def test_size(family, size, tensors, parameters):
     done = subprocess.run([BUILD / "tests/tools/mkcheckpoint", "--arch", family, "--size", size, "--count"], capture_output=True, text=True)
     assert done.stdout.startswith(f"{tensors} tensors, {parameters} parameters, "), done.stdout + done.stderr
+
+
+def test_the_sizes_that_a_minimal_config_leaves_out():
+    """The published ColLFM2's config.json names its base, and has no sizes."""
+    done = subprocess.run([BUILD / "tests/tools/mkcheckpoint", "--arch", "collfm2", "--layout", "minimal", "--count"], capture_output=True,
+                          text=True)
+    assert done.stdout.startswith("353 tensors, 450953856 parameters, "), done.stdout + done.stderr

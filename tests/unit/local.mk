@@ -163,6 +163,11 @@ tests_unit_test_config_tiles_SOURCES = tests/unit/test_config_tiles.c
 nodist_EXTRA_tests_unit_test_config_tiles_SOURCES = dummy.cxx
 tests_unit_test_config_tiles_LDADD = $(MODEL_LIBS) $(UNIT_LIBS) $(TORCH_LIBS)
 
+check_PROGRAMS += tests/unit/test_config_lfm2
+tests_unit_test_config_lfm2_SOURCES = tests/unit/test_config_lfm2.c
+nodist_EXTRA_tests_unit_test_config_lfm2_SOURCES = dummy.cxx
+tests_unit_test_config_lfm2_LDADD = $(MODEL_LIBS) $(UNIT_LIBS) $(TORCH_LIBS)
+
 check_PROGRAMS += tests/unit/test_config_gemma3
 tests_unit_test_config_gemma3_SOURCES = tests/unit/test_config_gemma3.c
 nodist_EXTRA_tests_unit_test_config_gemma3_SOURCES = dummy.cxx
