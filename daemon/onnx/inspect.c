@@ -380,13 +380,14 @@ meta_json(const Onnx__ModelProto *m)
 	return all;
 }
 
-/* "1.22"; null: not known. */
+/* "1.22", "1.25.1"; null: not known. */
 static json_t *
 runtime_json(const Onnx__ModelProto *m)
 {
 	const int least = runtime_least(m, m->graph);
+	char text[RELEASE_LEN];
 
-	return least < 0 ? json_null() : json_sprintf("1.%d", least);
+	return least < 0 ? json_null() : json_string(release_str(least, text));
 }
 
 static json_t *

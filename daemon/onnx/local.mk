@@ -1,6 +1,6 @@
 # What reads ONNX files: colconvctl links it too.
 noinst_LIBRARIES += libonnxread.a
-libonnxread_a_SOURCES = daemon/onnx/dump.c daemon/onnx/inspect.c daemon/onnx/read.c daemon/onnx/runtime.c daemon/onnx/tally.c
+libonnxread_a_SOURCES = daemon/onnx/dump.c daemon/onnx/inspect.c daemon/onnx/read.c daemon/onnx/release.c daemon/onnx/runtime.c daemon/onnx/tally.c
 
 noinst_LIBRARIES += libonnx.a
 libonnx_a_SOURCES = daemon/onnx/dump.c daemon/onnx/emit.c daemon/onnx/emit_block.c daemon/onnx/emit_graph.c daemon/onnx/emit_half.c \

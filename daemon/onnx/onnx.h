@@ -61,7 +61,7 @@ struct onnx_graph_info {
 	const struct onnx_op_count *op; /* by type, most frequent first */
 	size_t n_op;
 	uint64_t bytes;        /* bytes of the file itself, without external weights */
-	int runtime;           /* the oldest ONNX Runtime that runs it is 1.N: N */
+	int runtime;           /* the oldest ONNX Runtime that runs it (release.h) */
 	uint64_t weight_bytes; /* bytes of the weights it uses; graphs share them */
 };
 

@@ -9,7 +9,7 @@ static const struct {
 	const char *domain, *type;
 	int least;
 } ops[] = {
-#define RUNTIME_OP(domain, type, least) {domain, type, least},
+#define RUNTIME_OP(domain, type, minor, patch) {domain, type, RELEASE(minor, patch)},
 #include "runtime.def"
 #undef RUNTIME_OP
 };

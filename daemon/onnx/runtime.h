@@ -3,12 +3,13 @@
 #define ONNX_RUNTIME_H
 
 #include "proto/onnx.pb-c.h"
+#include "release.h"
 
 /* Of standard ops of opset 17 and before. */
-#define RUNTIME_LEAST 15
+#define RUNTIME_LEAST RELEASE(15, 0)
 
 /*
- * The first release 1.N that runs the graph, bodies and branches included: N. -1 where that is not known, for a newer opset or file
+ * The first release that runs the graph, bodies and branches included. -1 where that is not known, for a newer opset or file
  * format, or an op that is not a row of runtime.def.
  */
 int runtime_least(const Onnx__ModelProto *m, const Onnx__GraphProto *g);

@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "onnx/extra.h"
 #include "onnx/front.h"
+#include "onnx/release.h"
 #include "spec/manifest.h"
 #include "torch/shim.h"
 #include "card.h"
@@ -144,10 +145,11 @@ static json_t *
 graph_to_json(const struct conversion *c, int v, const struct onnx_graph_info *info)
 {
 	_cleanup_free_ char *file = conversion_artifact_name(c, info->file);
+	char release[RELEASE_LEN];
 
-	return json_pack("{s:s?, s:I, s:I, s:o, s:o, s:o}", "file", file, "nodes", (json_int_t)info->nodes,
+	return json_pack("{s:s?, s:I, s:I, s:s, s:o, s:o}", "file", file, "nodes", (json_int_t)info->nodes,
 			 "weight_bytes", (json_int_t)info->weight_bytes, "onnxruntime",
-			 json_sprintf("1.%d", info->runtime), "inputs",
+			 release_str(info->runtime, release), "inputs",
 			 inputs_list(c->graph[v], (enum variant)v), "outputs", outputs_list(c, c->graph[v]));
 }
 

@@ -3,6 +3,7 @@
 #include "base/fs.h"
 #include "base/helper.h"
 #include "base/str.h"
+#include "onnx/release.h"
 
 #define PROGRAM "colconv-parity"
 
@@ -30,14 +31,12 @@ started(void *arg, pid_t pid)
 	report_child(arg, pid);
 }
 
-/* The minor version of ONNX Runtime "1.22.1": 22. */
 static void
 version_take(void *arg, char *line)
 {
-	int *minor = arg;
+	int *release = arg;
 
-	if (str_starts(line, "1."))
-		*minor = (int)strtol(line + 2, NULL, 10);
+	*release = release_parse(line);
 }
 
 int
@@ -57,6 +56,7 @@ parity_probe(struct conversion *c, struct err *e)
 static int
 runtime_check(const struct conversion *c, struct err *e)
 {
+	char need[RELEASE_LEN], have[RELEASE_LEN];
 	int least = 0;
 	size_t i;
 
@@ -65,10 +65,10 @@ runtime_check(const struct conversion *c, struct err *e)
 	if (c->runtime == 0 || c->runtime >= least)
 		return 0;
 	return err_set(e, E_UNSUPPORTED_MODEL,
-		       "these graphs need ONNX Runtime 1.%d or newer, and parity would run them in 1.%d: "
+		       "these graphs need ONNX Runtime %s or newer, and parity would run them in %s: "
 		       "name a newer "
 		       "library in COLCONV_ORT_LIBRARY, or take the target portable",
-		       least, c->runtime);
+		       release_str(least, need), release_str(c->runtime, have));
 }
 
 int

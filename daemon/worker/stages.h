@@ -43,7 +43,7 @@ struct conversion {
 	struct sources *sources;                      /* NULL when only a graph is printed */
 	struct document *document;                    /* page.h; NULL: no graph takes a picture */
 	struct onnx_export *onnx;
-	int runtime;                 /* parity runs the graphs in ONNX Runtime 1.N: N; 0: another */
+	int runtime; /* the release of ONNX Runtime that parity runs the graphs in; 0: another */
 	struct rounding *rounding;   /* weights in 8 bits; NULL: none */
 	size_t keep_rounds;          /* how often more matrices were kept in float16 */
 	enum tt_device device;       /* that computed the reference */
