@@ -226,6 +226,18 @@ emit_attr_float(struct emit *em, const char *name, double f)
 }
 
 void
+emit_attr_string(struct emit *em, const char *name, const char *s)
+{
+	Onnx__AttributeProto *a = attr_add(em, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING);
+
+	if (!a)
+		return;
+	a->has_s = true;
+	a->s.len = strlen(s);
+	a->s.data = (uint8_t *)STR(s);
+}
+
+void
 emit_attr_branch(struct emit *em, const char *name, struct emit_branch *b)
 {
 	Onnx__AttributeProto *a = attr_add(em, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH);

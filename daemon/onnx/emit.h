@@ -30,7 +30,7 @@ struct emit_job {
 	struct buf packed;
 	struct tally tally;
 	uint64_t weight_bytes;
-	int runtime; /* the least ONNX Runtime, 1.N: N */
+	int runtime; /* the oldest ONNX Runtime that runs it (release.h) */
 };
 
 int emit_graph(struct emit_job *job, struct err *e);
@@ -58,6 +58,7 @@ void emit_domain(struct emit *em, const char *domain); /* for the node added las
 void emit_attr_int(struct emit *em, const char *name, int64_t i);
 void emit_attr_ints(struct emit *em, const char *name, size_t n, const int64_t *i);
 void emit_attr_float(struct emit *em, const char *name, double f);
+void emit_attr_string(struct emit *em, const char *name, const char *s);
 void emit_attr_elem(struct emit *em, const char *name, enum elem elem); /* the ONNX number of the type */
 void emit_attr_branch(struct emit *em, const char *name, struct emit_branch *b);
 

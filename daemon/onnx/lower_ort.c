@@ -3,6 +3,9 @@
  * what the default one does; where an op cannot, the default one is used.
  */
 #include "emit_private.h"
+
+#include <math.h>
+
 #include "lower.h"
 #include "target.h"
 
@@ -93,6 +96,29 @@ rms_norm(struct emit *em, const struct ir_node *n)
 	emit_attr_int(em, "axis", -1);
 	emit_attr_float(em, "epsilon", n->attr.f);
 	emit_attr_int(em, "stash_type", 1); /* the sum in float32 */
+}
+
+/* The norm of n numbers is their root mean square times sqrt(n). */
+static void
+l2_normalize(struct emit *em, const struct ir_node *n)
+{
+	const struct shape *s = &n->out->shape;
+	const int64_t width = dim_is_const(s->dim[s->rank - 1]) ? s->dim[s->rank - 1].num : 0;
+	float *weight;
+	int64_t i;
+
+	if (width == 0 || n->attr.f == 0) {
+		lower_l2_normalize(em, n);
+		return;
+	}
+	weight = emit_take(em, (size_t)width * sizeof(*weight));
+	for (i = 0; weight && i < width; i++)
+		weight[i] = (float)(1 / sqrt((double)width));
+	(void)emit_result(em, "SimplifiedLayerNormalization", emit_in(em, n->in[0]),
+			  weight ? emit_table(em, NULL, ELEM_F32, 1, &width, weight) : "");
+	emit_attr_int(em, "axis", -1);
+	emit_attr_float(em, "epsilon", n->attr.f / (double)width);
+	emit_attr_int(em, "stash_type", 1);
 }
 
 static void
@@ -384,6 +410,30 @@ attention(struct emit *em, const struct ir_node *n)
 		lower_attention(em, n);
 }
 
+/* ---- linear attention ---- */
+
+/* Token by token, in the kernel. The last state has to have a name, although nothing uses it. */
+static void
+delta_rule(struct emit *em, const struct ir_node *n)
+{
+	const struct shape *k = &n->in[1]->shape, *v = &n->in[2]->shape;
+	const char *in[6], *x;
+
+	in[0] = flat(em, "q.flat", emit_in(em, n->in[0]));
+	in[1] = flat(em, "k.flat", emit_in(em, n->in[1]));
+	in[2] = flat(em, "v.flat", emit_in(em, n->in[2]));
+	in[3] = ""; /* the state before the first token: zeros */
+	in[4] = emit_in(em, n->in[3]);
+	in[5] = emit_in(em, n->in[4]);
+	x = microsoft_op(em, "tokens", "LinearAttention", in, ARRAY_LEN(in));
+	(void)emit_output(em, "state");
+	emit_attr_int(em, "q_num_heads", k->dim[2].num);
+	emit_attr_int(em, "kv_num_heads", v->dim[2].num);
+	emit_attr_string(em, "update_rule", "gated_delta");
+	emit_attr_float(em, "scale", n->attr.f);
+	(void)emit_result(em, "Reshape", x, emit_i64_list(em, 0, 0, v->dim[2].num, v->dim[3].num));
+}
+
 const struct target_override ort_overrides[] = {
 	{OP_SILU, silu},
 	{OP_QUICK_GELU, quick_gelu},
@@ -394,5 +444,7 @@ const struct target_override ort_overrides[] = {
 	{OP_LAYER_NORM, layer_norm},
 	{OP_ROPE, rope},
 	{OP_ATTENTION, attention},
+	{OP_L2_NORMALIZE, l2_normalize},
+	{OP_DELTA_RULE, delta_rule},
 	{0},
 };

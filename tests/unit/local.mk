@@ -111,6 +111,11 @@ nodist_EXTRA_tests_unit_test_ops_SOURCES = dummy.cxx
 tests_unit_test_ops_LDADD = libparity.a libtrace.a libtorch_shim.a libonnx.a libonnxread.a libgraph.a libcheckpoint.a libproto.a \
 	$(UNIT_LIBS) $(PROTOBUF_C_LIBS) $(TORCH_LIBS) -ldl -lpthread
 
+check_PROGRAMS += tests/unit/test_delta
+tests_unit_test_delta_SOURCES = tests/unit/test_delta.c
+nodist_EXTRA_tests_unit_test_delta_SOURCES = dummy.cxx
+tests_unit_test_delta_LDADD = $(tests_unit_test_ops_LDADD)
+
 check_PROGRAMS += tests/unit/test_peft
 tests_unit_test_peft_SOURCES = tests/unit/test_peft.c
 nodist_EXTRA_tests_unit_test_peft_SOURCES = dummy.cxx

@@ -8,6 +8,7 @@
 #include "base/fs.h"
 #include "base/str.h"
 #include "onnx/emit.h"
+#include "onnx/release.h"
 #include "onnx/target.h"
 #include "proto/onnx.pb-c.h"
 
@@ -898,7 +899,7 @@ lower_silu_elsewhere(struct emit *em, const struct ir_node *n)
 	emit_domain(em, "test.domain");
 }
 
-/* The oldest ONNX Runtime for a graph of the row's op: 1.N, N. */
+/* The oldest ONNX Runtime for a graph of the row's op. */
 static int
 runtime_of(const struct row *row, const struct target *target)
 {
@@ -921,20 +922,22 @@ TEST(test_runtime)
 	static const struct {
 		const char *row;
 		int least;
-	} known[] = {{"linear", 15},
-		     {"rms_norm", 15},
-		     {"rope", 17},
-		     {"gelu", 17},
-		     {"attention_keys", 17},
-		     {"attention_causal", 22},
-		     {"attention_each_query", 15}};
+	} known[] = {{"linear", RELEASE(15, 0)},
+		     {"rms_norm", RELEASE(15, 0)},
+		     {"rope", RELEASE(17, 0)},
+		     {"gelu", RELEASE(17, 0)},
+		     {"attention_keys", RELEASE(17, 0)},
+		     {"attention_causal", RELEASE(22, 0)},
+		     {"attention_each_query", RELEASE(15, 0)},
+		     {"causal_conv", RELEASE(15, 0)},
+		     {"delta_rule", RELEASE(25, 1)}};
 	size_t i, k, found = 0;
 	int least;
 
 	for (i = 0; i < ARRAY_LEN(rows); i++) {
-		assert_int_equal(runtime_of(&rows[i], &target_portable), 15);
+		assert_int_equal(runtime_of(&rows[i], &target_portable), RELEASE(15, 0));
 		least = runtime_of(&rows[i], &target_ort);
-		if (least < 15)
+		if (least < RELEASE(15, 0))
 			fail_msg("'%s' has an op that is not a row of runtime.def", rows[i].name);
 		for (k = 0; k < ARRAY_LEN(known); k++)
 			if (str_eq(known[k].row, rows[i].name)) {
@@ -943,6 +946,21 @@ TEST(test_runtime)
 			}
 	}
 	assert_int_equal(found, ARRAY_LEN(known));
+}
+
+TEST(test_release)
+{
+	char text[RELEASE_LEN];
+
+	assert_string_equal(release_str(RELEASE(15, 0), text), "1.15");
+	assert_string_equal(release_str(RELEASE(25, 1), text), "1.25.1");
+	assert_int_equal(release_parse("1.25.0"), RELEASE(25, 0));
+	assert_int_equal(release_parse("1.25.1\n"), RELEASE(25, 1));
+	assert_int_equal(release_parse("1.22"), RELEASE(22, 0));
+	assert_true(release_parse("1.25.0") < RELEASE(25, 1) && RELEASE(25, 1) < release_parse("1.26.0"));
+	assert_int_equal(release_parse("2.0.0"), 0);
+	assert_int_equal(release_parse("1.-3"), 0);
+	assert_int_equal(release_parse("1.22.100"), 0);
 }
 
 static struct ir_value *
