@@ -144,15 +144,33 @@ config_embedding_dim(const json_t *config, int64_t *ret, struct err *e)
 }
 
 int
+config_image_token(const struct config_scope *top, int64_t *ret, struct err *e)
+{
+	int r;
+
+	r = json_get_int(top->obj, top->path, "image_token_index", JSON_OPTIONAL, 0, INT32_MAX,
+			 E_BAD_CHECKPOINT, ret, e);
+	return r < 0 ? r
+		     : json_get_int(top->obj, top->path, "image_token_id", JSON_OPTIONAL, 0, INT32_MAX,
+				    E_BAD_CHECKPOINT, ret, e);
+}
+
+int
+config_rope_scope(const struct config_scope *text, struct config_scope *ret, struct err *e)
+{
+	int r = config_sub(text, "rope_scaling", JSON_OPTIONAL, ret, e);
+
+	return r == 0 && !ret->obj ? config_sub(text, "rope_parameters", JSON_OPTIONAL, ret, e) : r;
+}
+
+int
 config_rope(const struct config_scope *text, double theta_fallback, struct config_scope *ret,
 	    double *ret_theta, struct err *e)
 {
 	double theta;
 	int r;
 
-	r = config_sub(text, "rope_scaling", JSON_OPTIONAL, ret, e);
-	if (r == 0 && !ret->obj)
-		r = config_sub(text, "rope_parameters", JSON_OPTIONAL, ret, e);
+	r = config_rope_scope(text, ret, e);
 	if (r < 0 || (r = config_double(text, "rope_theta", theta_fallback, 1e12, &theta, e)) < 0)
 		return r;
 	*ret_theta = theta;

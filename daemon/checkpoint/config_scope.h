@@ -56,6 +56,12 @@ int config_backbone(const json_t *config, struct config_scope *ret, struct err *
 /* The top-level `embedding_dim`, or 0 when absent. */
 int config_embedding_dim(const json_t *config, int64_t *ret, struct err *e);
 
+/* `image_token_index`, or by its later name image_token_id; without both *ret stays. */
+int config_image_token(const struct config_scope *top, int64_t *ret, struct err *e);
+
+/* The object with the rotary settings of a text scope, by either of its names. Its obj is NULL when there is none. */
+int config_rope_scope(const struct config_scope *text, struct config_scope *ret, struct err *e);
+
 /*
  * Rotary settings of a text scope: theta, and the object with the other keys. Scaled kinds (linear, dynamic, yarn...)
  * are E_UNSUPPORTED_MODEL.

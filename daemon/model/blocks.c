@@ -39,6 +39,19 @@ blk_layer_norm(struct trace *t, struct ir_value *x, double eps, const char *fmt,
 	return tr_layer_norm(t, x, w, b, eps);
 }
 
+struct ir_value *
+blk_patches(struct trace *t, struct ir_value *pixels, int64_t side)
+{
+	static const int rows_first[] = {0, 2, 4, 1, 3, 5};
+	const struct dim images = axis(pixels, 0), ch = axis(pixels, 1), p = n(side);
+	const struct dim rows = dim_div(axis(pixels, 2), side), cols = dim_div(axis(pixels, 3), side);
+	struct ir_value *x;
+
+	x = tr_reshape(t, pixels, shape_of(6, images, ch, rows, p, cols, p));
+	x = tr_transpose(t, x, rows_first); /* [images, rows, cols, ch, side, side] */
+	return tr_reshape(t, x, shape_of(3, images, dim_mul(rows, cols), dim_mul(ch, n(side * side))));
+}
+
 /* The last part of a name: "q" of "lm.12.attn.q". */
 static const char *
 leaf(const struct ir_value *x)
@@ -155,12 +168,12 @@ blk_projection_rows(const struct checkpoint *ck, int64_t *dim, struct err *e)
 }
 
 struct ir_value *
-blk_head(struct trace *t, struct ir_value *x, const struct blk_text *in, int64_t dim)
+blk_head(struct trace *t, struct ir_value *x, const struct blk_text *in, int64_t dim, enum blk_bias bias)
 {
 	struct ir_value *z;
 
 	tr_scope(t, "head");
-	z = blk_linear(t, x, dim, BLK_BIAS, "proj", "proj"); /* [batch, sequence, dim] */
+	z = blk_linear(t, x, dim, bias, "proj", "proj"); /* [batch, sequence, dim] */
 	return blk_unit(t, z, in);
 }
 

@@ -42,6 +42,12 @@ struct ir_value *blk_linear(struct trace *t, struct ir_value *x, int64_t out, en
 struct ir_value *blk_layer_norm(struct trace *t, struct ir_value *x, double eps, const char *fmt, ...)
 	_printf_(4, 5);
 
+/*
+ * Cuts images [images, channels, height, width] into squares of `side` pixels, row by row, each a row of (channel, y, x):
+ * [images, height/side*width/side, channels*side*side].
+ */
+struct ir_value *blk_patches(struct trace *t, struct ir_value *pixels, int64_t side);
+
 /* [b, s, heads*d] -> [b, s, heads, d], and back. */
 struct ir_value *blk_heads(struct trace *t, struct ir_value *x, int64_t heads);
 struct ir_value *blk_heads_merge(struct trace *t, struct ir_value *x);
@@ -73,7 +79,8 @@ struct blk_text blk_text_inputs(struct trace *t);
 int blk_projection_rows(const struct checkpoint *ck, int64_t *dim, struct err *e);
 
 /* The retrieval head: projection, unit length, padded rows zeroed. x [batch, sequence, hidden]. */
-struct ir_value *blk_head(struct trace *t, struct ir_value *x, const struct blk_text *in, int64_t dim);
+struct ir_value *blk_head(struct trace *t, struct ir_value *x, const struct blk_text *in, int64_t dim,
+			  enum blk_bias bias);
 
 /* The last steps of that head: z [batch, sequence, dim] scaled to unit length, padded rows zeroed. */
 struct ir_value *blk_unit(struct trace *t, struct ir_value *z, const struct blk_text *in);

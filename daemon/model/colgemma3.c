@@ -198,13 +198,14 @@ backbone_read(const json_t *config, struct gemma3_config *c, struct err *e)
 	int r;
 
 	g->vision = (struct siglip_config){0};
+	g->image_token_id = 262144;
 	if ((r = config_embedding_dim(config, &g->head.dim, e)) < 0 ||
 	    (r = config_backbone(config, &top, e)) < 0 ||
 	    (r = config_sub(&top, "text_config", JSON_REQUIRED, &text, e)) < 0 ||
 	    (r = config_sub(&top, "vision_config", JSON_REQUIRED, &vision, e)) < 0 ||
 	    (r = text_read(&text, c, e)) < 0 ||
 	    (r = siglip_config_read(&vision, vision_types, &g->vision, e)) < 0 ||
-	    (r = gemma_image_token_read(&top, 262144, &g->image_token_id, e)) < 0 ||
+	    (r = config_image_token(&top, &g->image_token_id, e)) < 0 ||
 	    (r = config_ints(&top, top_rows, ARRAY_LEN(top_rows), c, e)) < 0)
 		return r;
 	return side_read(&top, c, e);
@@ -313,7 +314,7 @@ attention_build(struct trace *t, const struct gemma3_config *c, double theta, do
 		struct ir_value *seen)
 {
 	const int64_t d = c->gemma.text.head_dim;
-	struct decoder_attention ret;
+	struct decoder_attention ret = {NULL};
 	struct ir_value *angles, *inv;
 
 	inv = blk_inv_freq(t, "inv_freq", theta, d, 0, d / 2);

@@ -52,13 +52,14 @@ backbone_read(const json_t *config, struct paligemma_config *c, struct err *e)
 	int r;
 
 	g->vision = (struct siglip_config){0};
+	g->image_token_id = 257152;
 	if ((r = config_embedding_dim(config, &g->head.dim, e)) < 0 ||
 	    (r = config_backbone(config, &top, e)) < 0 ||
 	    (r = config_sub(&top, "text_config", JSON_REQUIRED, &text, e)) < 0 ||
 	    (r = config_sub(&top, "vision_config", JSON_REQUIRED, &vision, e)) < 0 ||
 	    (r = text_read(&text, c, e)) < 0 ||
 	    (r = siglip_config_read(&vision, vision_types, &g->vision, e)) < 0 ||
-	    (r = gemma_image_token_read(&top, 257152, &g->image_token_id, e)) < 0)
+	    (r = config_image_token(&top, &g->image_token_id, e)) < 0)
 		return r;
 	g->image_tokens = g->vision.patches;
 	projection = g->text.hidden_size;
@@ -115,7 +116,7 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 	const struct paligemma_config *c = config;
 	const struct decoder d = gemma_decoder(&c->gemma.text);
 	struct gemma_build b = gemma_begin(t, c, v, features);
-	struct decoder_attention attention;
+	struct decoder_attention attention = {NULL};
 	struct ir_value *angles;
 
 	angles = angles_build(t, c);

@@ -46,13 +46,15 @@ static struct ir_value *
 rotate(struct trace *t, const struct decoder *d, const struct decoder_attention *kind, struct ir_value *x,
        char what, int il)
 {
+	const bool apart = kind->q_cos && what == 'q';
 	char name[16];
 
 	(void)snprintf(name, sizeof(name), "%c.norm", what);
 	if (d->qk_norm)
 		x = norm(t, d, x, name, "lm.layers.%d.%s.weight", il,
 			 what == 'q' ? names(d)->q_norm : names(d)->k_norm);
-	return tr_name(t, tr_rope(t, x, kind->cos, kind->sin), "%c.rope", what);
+	x = tr_rope(t, x, apart ? kind->q_cos : kind->cos, apart ? kind->q_sin : kind->sin);
+	return tr_name(t, x, "%c.rope", what);
 }
 
 /* What is added to the state x, whose norm is y. */

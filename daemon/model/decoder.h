@@ -17,7 +17,9 @@ enum decoder_act { DECODER_SILU, DECODER_GELU_TANH };
 /* The rotary tables and the mask for one kind of layers. */
 struct decoder_attention {
 	struct ir_value *cos, *sin; /* [..., sequence, 1, pairs of rotated elements] */
-	struct ir_value *mask;      /* with `see`, of tr_attention(): which tokens a token sees */
+	/* of the queries, where they differ from those of the keys; NULL: they do not */
+	struct ir_value *q_cos, *q_sin;
+	struct ir_value *mask; /* with `see`, of tr_attention(): which tokens a token sees */
 	enum ir_mask see;
 };
 

@@ -38,20 +38,6 @@ gemma_text_read(const struct config_scope *s, struct gemma_text *t, struct err *
 	return 0;
 }
 
-int
-gemma_image_token_read(const struct config_scope *top, int64_t absent, int64_t *ret, struct err *e)
-{
-	int r;
-
-	*ret = absent;
-	r = json_get_int(top->obj, top->path, "image_token_index", JSON_OPTIONAL, 0, INT32_MAX,
-			 E_BAD_CHECKPOINT, ret, e);
-	if (r < 0)
-		return r;
-	return json_get_int(top->obj, top->path, "image_token_id", JSON_OPTIONAL, 0, INT32_MAX,
-			    E_BAD_CHECKPOINT, ret, e);
-}
-
 static struct shape
 pixels_shape(const void *config)
 {

@@ -38,9 +38,6 @@ struct gemma_config {
  */
 int gemma_text_read(const struct config_scope *s, struct gemma_text *t, struct err *e);
 
-/* `image_token_index`, and its later name. */
-int gemma_image_token_read(const struct config_scope *top, int64_t absent, int64_t *ret, struct err *e);
-
 /* For `struct model`. */
 extern const struct model_input gemma_inputs[]; /* pixel_values */
 struct sizes gemma_trace_sizes(const void *config);

@@ -10,8 +10,9 @@
 
 struct pooling_head {
 	enum head head;
-	int64_t dim; /* for HEAD_MULTI_VECTOR; 0 until the projection is found, because config.json does
+	int64_t dim;  /* for HEAD_MULTI_VECTOR; 0 until the projection is found, because config.json does
                       * not say */
+	bool no_bias; /* the projection has none; for the family to set */
 	int64_t begin_id, end_id; /* of HEAD_IMAGE_MEAN, for the family to set: the tokens around an image */
 };
 

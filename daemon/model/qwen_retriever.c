@@ -238,7 +238,7 @@ qwen_build(struct trace *t, const void *config, enum variant v, const struct mod
 				  .qk_norm = c->text.qk_norm,
 				  .after = deep_add,
 				  .after_arg = &b};
-	struct decoder_attention attention;
+	struct decoder_attention attention = {NULL};
 	struct ir_value *angles, *x, *any = NULL;
 
 	if (v != VARIANT_TEXT)

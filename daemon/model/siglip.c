@@ -80,19 +80,14 @@ mlp(struct trace *t, const struct siglip_config *c, struct ir_value *x, int il)
 static struct ir_value *
 patches(struct trace *t, const struct siglip_config *c, struct ir_value *pixels)
 {
-	static const int rows_first[] = {0, 2, 4, 1, 3, 5};
-	const int64_t p = c->patch_size, ch = c->num_channels, s = c->image_size / p;
-	const struct dim images = axis(pixels, 0);
+	const int64_t p = c->patch_size, s = c->image_size / p;
 	struct ir_value *x = pixels;
 
 	if (s * p < c->image_size) {
 		x = tr_slice(t, x, 2, 0, s * p);
 		x = tr_slice(t, x, 3, 0, s * p);
 	}
-	x = tr_reshape(t, x,
-		       shape_of(6, images, n(ch), n(s), n(p), n(s), n(p))); /* [images, ch, s, p, s, p] */
-	x = tr_transpose(t, x, rows_first);                                 /* [images, s, s, ch, p, p] */
-	return tr_reshape(t, x, shape_of(3, images, n(s * s), n(ch * p * p)));
+	return blk_patches(t, x, p);
 }
 
 /* Patches as vectors, with their position embedding added: [images, patches, width]. */
