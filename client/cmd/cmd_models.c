@@ -56,7 +56,7 @@ class_print(const json_t *model, const json_t *row, const json_t *checkpoints)
 
 	buf_printf(&b, "%s (%s; ", text_of(row, "class"), text_of(row, "library"));
 	list_add(&b, json_object_get(row, "heads"));
-	buf_puts(&b, ")");
+	buf_printf(&b, "%s)", *text_of(row, "experimental") ? "; experimental" : "");
 	buf_puts(&b, json_array_size(checkpoints) ? ": " : "");
 	list_add(&b, checkpoints);
 	fact_print(text_of(model, "architecture"), b.data ? b.data : "");

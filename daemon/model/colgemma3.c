@@ -33,7 +33,7 @@ static const struct config_int text_rows[] = {
 static const struct config_int top_rows[] = {
 	{"boi_token_index", 0, INT32_MAX, 255999, OFFSET(image_begin_id)},
 	{"eoi_token_index", 0, INT32_MAX, 256000, OFFSET(image_end_id)},
-	{"mm_tokens_per_image", 1, 1 << 20, 256, OFFSET(gemma.image_tokens)},
+	{"mm_tokens_per_image", 1, 1 << 20, 256, OFFSET(gemma.images.image_tokens)},
 };
 
 /* Keys that would change what is computed. */
@@ -174,12 +174,12 @@ text_read(const struct config_scope *s, struct gemma3_config *c, struct err *e)
 static int
 side_read(const struct config_scope *top, struct gemma3_config *c, struct err *e)
 {
-	const int64_t patches = c->gemma.vision.image_size / c->gemma.vision.patch_size;
+	const int64_t patches = c->gemma.images.vision.image_size / c->gemma.images.vision.patch_size;
 	int64_t side = 1;
 
-	while (side * side < c->gemma.image_tokens)
+	while (side * side < c->gemma.images.image_tokens)
 		side++;
-	if (side * side != c->gemma.image_tokens || patches % side)
+	if (side * side != c->gemma.images.image_tokens || patches % side)
 		return config_fail(top, "mm_tokens_per_image", E_BAD_CHECKPOINT, e,
 				   "must be the square of a number that divides the %lld patches along a "
 				   "side of an image",
@@ -197,15 +197,15 @@ backbone_read(const json_t *config, struct gemma3_config *c, struct err *e)
 	struct gemma_config *g = &c->gemma;
 	int r;
 
-	g->vision = (struct siglip_config){0};
-	g->image_token_id = 262144;
+	g->images.vision = (struct siglip_config){0};
+	g->images.image_token_id = 262144;
 	if ((r = config_embedding_dim(config, &g->head.dim, e)) < 0 ||
 	    (r = config_backbone(config, &top, e)) < 0 ||
 	    (r = config_sub(&top, "text_config", JSON_REQUIRED, &text, e)) < 0 ||
 	    (r = config_sub(&top, "vision_config", JSON_REQUIRED, &vision, e)) < 0 ||
 	    (r = text_read(&text, c, e)) < 0 ||
-	    (r = siglip_config_read(&vision, vision_types, &g->vision, e)) < 0 ||
-	    (r = config_image_token(&top, &g->image_token_id, e)) < 0 ||
+	    (r = siglip_config_read(&vision, vision_types, &g->images.vision, e)) < 0 ||
+	    (r = config_image_token(&top, &g->images.image_token_id, e)) < 0 ||
 	    (r = config_ints(&top, top_rows, ARRAY_LEN(top_rows), c, e)) < 0)
 		return r;
 	return side_read(&top, c, e);
@@ -225,8 +225,8 @@ config_read(const json_t *json, const struct checkpoint *ck, const struct model_
 static struct ir_value *
 averages(struct trace *t, const struct gemma3_config *c, struct ir_value *x)
 {
-	const int64_t per = c->gemma.vision.image_size / c->gemma.vision.patch_size / c->side;
-	const int64_t w = c->gemma.vision.hidden_size;
+	const int64_t per = c->gemma.images.vision.image_size / c->gemma.images.vision.patch_size / c->side;
+	const int64_t w = c->gemma.images.vision.hidden_size;
 
 	x = tr_reshape(t, x, shape_of(6, axis(x, 0), n(c->side), n(per), n(c->side), n(per), n(w)));
 	x = tr_sum(t, x, 4); /* [images, side, per, side, width] */
@@ -239,16 +239,16 @@ features(struct trace *t, const void *config, struct ir_value *pixels)
 {
 	static const int swap[] = {1, 0};
 	const struct gemma3_config *c = config;
-	const int64_t width = c->gemma.vision.hidden_size, hidden = c->gemma.text.hidden_size;
-	const struct dim tokens = dim_mul(sym(SYM_IMAGES), n(c->gemma.image_tokens));
+	const int64_t width = c->gemma.images.vision.hidden_size, hidden = c->gemma.text.hidden_size;
+	const struct dim tokens = dim_mul(sym(SYM_IMAGES), n(c->gemma.images.image_tokens));
 	struct ir_value *x, *norm, *proj;
 
-	x = siglip_build(t, &c->gemma.vision, pixels, NULL); /* [images, patches, width] */
+	x = siglip_build(t, &c->gemma.images.vision, pixels, NULL); /* [images, patches, width] */
 	tr_scope(t, "mmproj");
 	x = averages(t, c, x);
 	x = tr_reshape(t, x, shape_of(2, tokens, n(width)));
 	norm = tr_weight_plus_one(t, shape_of(1, n(width)), "mmproj.mm_soft_emb_norm.weight");
-	x = tr_name(t, tr_rms_norm(t, x, norm, c->gemma.vision.layer_norm_eps), "norm");
+	x = tr_name(t, tr_rms_norm(t, x, norm, c->gemma.images.vision.layer_norm_eps), "norm");
 	/* Stored transposed, compared with linears. */
 	proj = tr_weight(t, shape_of(2, n(width), n(hidden)), "mmproj.mm_input_projection_weight");
 	proj = tr_transpose(t, proj, swap);
@@ -286,7 +286,7 @@ struct seen {
 };
 
 static struct seen
-seen_build(struct trace *t, const struct gemma3_config *c, const struct gemma_build *b, bool images_whole)
+seen_build(struct trace *t, const struct gemma3_config *c, const struct squares_build *b, bool images_whole)
 {
 	struct ir_value *key, *query, *past, *near, *unmasked;
 	struct seen seen;
@@ -334,7 +334,7 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 {
 	const struct gemma3_config *c = config;
 	struct decoder d = gemma_decoder(&c->gemma.text);
-	struct gemma_build b = gemma_begin(t, c, v, features);
+	struct squares_build b = gemma_begin(t, c, v, features);
 	struct decoder_attention kinds[2]; /* full, sliding */
 	struct seen seen = seen_build(t, c, &b, /*images_whole=*/b.flag && !o->mask_causal);
 
@@ -357,7 +357,7 @@ tokens(const void *config)
 
 	return (struct model_tokens){
 		.vocab = c->gemma.text.vocab_size,
-		.image = c->gemma.image_token_id,
+		.image = c->gemma.images.image_token_id,
 		.image_begin = c->image_begin_id,
 		.image_end = c->image_end_id,
 		.video = -1,
@@ -381,7 +381,7 @@ static const struct model_prompt prompts[] = {
 };
 
 const struct model model_colgemma3 = {
-	MODEL_OF_FAMILY(colgemma3), GEMMA_RETRIEVER,
+	MODEL_OF_FAMILY(colgemma3), SQUARES_RETRIEVER,
 	.picture = PREPARE_FIXED,   .config_size = sizeof(struct gemma3_config),
 	.tokens = tokens,           .build = build,
 };

@@ -51,17 +51,17 @@ backbone_read(const json_t *config, struct paligemma_config *c, struct err *e)
 	int64_t projection;
 	int r;
 
-	g->vision = (struct siglip_config){0};
-	g->image_token_id = 257152;
+	g->images.vision = (struct siglip_config){0};
+	g->images.image_token_id = 257152;
 	if ((r = config_embedding_dim(config, &g->head.dim, e)) < 0 ||
 	    (r = config_backbone(config, &top, e)) < 0 ||
 	    (r = config_sub(&top, "text_config", JSON_REQUIRED, &text, e)) < 0 ||
 	    (r = config_sub(&top, "vision_config", JSON_REQUIRED, &vision, e)) < 0 ||
 	    (r = text_read(&text, c, e)) < 0 ||
-	    (r = siglip_config_read(&vision, vision_types, &g->vision, e)) < 0 ||
-	    (r = config_image_token(&top, &g->image_token_id, e)) < 0)
+	    (r = siglip_config_read(&vision, vision_types, &g->images.vision, e)) < 0 ||
+	    (r = config_image_token(&top, &g->images.image_token_id, e)) < 0)
 		return r;
-	g->image_tokens = g->vision.patches;
+	g->images.image_tokens = g->images.vision.patches;
 	projection = g->text.hidden_size;
 	r = json_get_int(top.obj, top.path, "projection_dim", JSON_OPTIONAL, 1, 65536, E_BAD_CHECKPOINT,
 			 &projection, e);
@@ -90,7 +90,7 @@ features(struct trace *t, const void *config, struct ir_value *pixels)
 	const struct dim hidden = n(c->text.hidden_size);
 	struct ir_value *x;
 
-	x = siglip_build(t, &c->vision, pixels, NULL); /* [images, patches, width] */
+	x = siglip_build(t, &c->images.vision, pixels, NULL); /* [images, patches, width] */
 	x = blk_linear(t, x, c->text.hidden_size, BLK_BIAS, "proj", "mmproj.linear");
 	return tr_reshape(t, x, shape_of(2, dim_mul(axis(x, 0), axis(x, 1)), hidden));
 }
@@ -115,7 +115,7 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 {
 	const struct paligemma_config *c = config;
 	const struct decoder d = gemma_decoder(&c->gemma.text);
-	struct gemma_build b = gemma_begin(t, c, v, features);
+	struct squares_build b = gemma_begin(t, c, v, features);
 	struct decoder_attention attention = {NULL};
 	struct ir_value *angles;
 
@@ -135,7 +135,7 @@ tokens(const void *config)
 
 	return (struct model_tokens){
 		.vocab = c->text.vocab_size,
-		.image = c->image_token_id,
+		.image = c->images.image_token_id,
 		.image_begin = -1,
 		.image_end = -1,
 		.video = -1,
@@ -164,7 +164,7 @@ static const struct model_prompt prompts[] = {
 
 const struct model model_colpali = {
 	MODEL_OF_FAMILY(colpali),
-	GEMMA_RETRIEVER,
+	SQUARES_RETRIEVER,
 	.picture = PREPARE_FIXED,
 	.pad_right = true,
 	.config_size = sizeof(struct paligemma_config),

@@ -27,22 +27,23 @@ heads_check(const struct config_scope *s, struct llama_text *t, struct err *e)
 	return 0;
 }
 
-/* Transformers' Llama can have biases, but no published retriever does. */
+/* Transformers' Llama can have biases, but no published retriever is known to. */
 static int
-biases_check(const struct config_scope *s, struct err *e)
+biases_read(const struct config_scope *s, struct llama_text *t, struct err *e)
 {
 	static const char *const keys[] = {"attention_bias", "mlp_bias"};
-	bool bias = false;
+	bool bias[ARRAY_LEN(keys)] = {false};
 	size_t i;
 	int r;
 
 	for (i = 0; i < ARRAY_LEN(keys); i++) {
-		r = json_get_bool(s->obj, s->path, keys[i], JSON_OPTIONAL, E_BAD_CHECKPOINT, &bias, e);
+		r = json_get_bool(s->obj, s->path, keys[i], JSON_OPTIONAL, E_BAD_CHECKPOINT, &bias[i], e);
 		if (r < 0)
 			return r;
-		if (bias)
+		if (bias[i] && (i > 0 || !t->may_be_biased))
 			return config_fail(s, keys[i], E_UNSUPPORTED_MODEL, e, "true is not supported");
 	}
+	t->biased = bias[0];
 	return 0;
 }
 
@@ -53,7 +54,7 @@ llama_text_read(const struct config_scope *s, const char *type, struct llama_tex
 	int r;
 
 	if ((r = config_only(s, "model_type", type, type, e)) < 0 ||
-	    (r = config_only(s, "hidden_act", "silu", "silu", e)) < 0 || (r = biases_check(s, e)) < 0 ||
+	    (r = config_only(s, "hidden_act", "silu", "silu", e)) < 0 || (r = biases_read(s, t, e)) < 0 ||
 	    (r = config_ints_over(s, rows, ARRAY_LEN(rows), t, e)) < 0 || (r = heads_check(s, t, e)) < 0)
 		return r;
 	return config_double(s, "rms_norm_eps", eps, 1, &t->rms_norm_eps, e);
@@ -68,7 +69,9 @@ llama_decoder(const struct llama_text *c)
 				.kv_heads = c->num_key_value_heads,
 				.head_dim = c->head_dim,
 				.ff = c->intermediate_size,
-				.eps = c->rms_norm_eps};
+				.eps = c->rms_norm_eps,
+				.qkv_bias = c->biased ? BLK_BIAS : BLK_NO_BIAS,
+				.o_bias = c->biased ? BLK_BIAS : BLK_NO_BIAS};
 }
 
 struct ir_value *

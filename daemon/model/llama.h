@@ -17,7 +17,9 @@ struct llama_text {
 	int64_t intermediate_size;
 	int64_t vocab_size;
 	double rms_norm_eps;
-	struct rope rope; /* the family reads it */
+	bool biased;        /* q, k, v and o have biases */
+	bool may_be_biased; /* for the family to set: attention_bias is not refused */
+	struct rope rope;   /* the family reads it */
 };
 
 /*

@@ -66,11 +66,33 @@ yarn_read(const struct config_scope *s, struct rope *rope, struct err *e)
 	return magnitude_read(s, rope, e);
 }
 
+/* All four keys are required: transformers has no values for missing ones. */
+static int
+llama3_read(const struct config_scope *s, struct rope *rope, struct err *e)
+{
+	static const char *const keys[] = {"factor", "low_freq_factor", "high_freq_factor",
+					   "original_max_position_embeddings"};
+	size_t i;
+	int r;
+
+	for (i = 0; i < ARRAY_LEN(keys); i++)
+		if (!json_object_get(s->obj, keys[i]))
+			return config_fail(s, keys[i], E_BAD_CHECKPOINT, e, "is missing");
+	if ((r = config_double(s, "factor", 1, 1e6, &rope->factor, e)) < 0 ||
+	    (r = config_double(s, "high_freq_factor", 1, 1e9, &rope->beta_fast, e)) < 0 ||
+	    (r = config_double(s, "low_freq_factor", 1, 1e9, &rope->beta_slow, e)) < 0)
+		return r;
+	rope->llama3 = true;
+	return rope->beta_fast > rope->beta_slow ? 0
+						 : config_fail(s, "high_freq_factor", E_BAD_CHECKPOINT, e,
+							       "must be above low_freq_factor");
+}
+
 /* The kind has two keys; the newer one counts. */
 static int
 kind_read(const struct config_scope *s, const char **ret, struct err *e)
 {
-	static const char *const kinds[] = {"default", "yarn", NULL};
+	static const char *const kinds[] = {"default", "yarn", "llama3", NULL};
 	const char *const key = json_object_get(s->obj, "rope_type") ? "rope_type" : "type";
 	int r;
 
@@ -89,6 +111,7 @@ rope_read(const struct config_scope *text, struct rope *rope, struct config_scop
 	    (r = config_double(text, "rope_theta", rope->theta, 1e12, &rope->theta, e)) < 0 || !ret_obj->obj)
 		return r;
 	rope->factor = 0;
+	rope->llama3 = false;
 	rope->trained = 0;
 	rope->magnitude = 1;
 	if ((r = kind_read(ret_obj, &kind, e)) < 0 ||
@@ -96,6 +119,8 @@ rope_read(const struct config_scope *text, struct rope *rope, struct config_scop
 	    (r = json_get_int(ret_obj->obj, ret_obj->path, "original_max_position_embeddings", JSON_OPTIONAL,
 			      1, POSITIONS_MAX, E_BAD_CHECKPOINT, &rope->trained, e)) < 0)
 		return r;
+	if (str_eq(kind, "llama3"))
+		return llama3_read(ret_obj, rope, e);
 	return str_eq(kind, "yarn") ? yarn_read(ret_obj, rope, e) : 0;
 }
 
@@ -125,6 +150,19 @@ kept(const struct rope *rope, int64_t d, int64_t k)
 	return 1 - MIN(MAX(ramp, 0.0f), 1.0f);
 }
 
+/* The same for llama3, whose limits are rotations within the trained length: as many as it is long in wavelengths. */
+static float
+kept_llama3(const struct rope *rope, float frequency)
+{
+	const double turns = (double)rope->trained * (double)frequency / (2 * acos(-1));
+
+	if (turns < rope->beta_slow)
+		return 0;
+	return turns > rope->beta_fast
+		       ? 1
+		       : (float)((turns - rope->beta_slow) / (rope->beta_fast - rope->beta_slow));
+}
+
 struct ir_value *
 rope_inv_freq(struct trace *t, const struct rope *rope, int64_t d)
 {
@@ -139,7 +177,7 @@ rope_inv_freq(struct trace *t, const struct rope *rope, int64_t d)
 	for (k = 0; k < d / 2; k++) {
 		table[k] = fast = blk_frequency(rope->theta, d, k);
 		if (rope->factor > 0) {
-			stays = kept(rope, d, k);
+			stays = rope->llama3 ? kept_llama3(rope, fast) : kept(rope, d, k);
 			table[k] = fast / (float)rope->factor * (1 - stays) + fast * stays;
 		}
 	}

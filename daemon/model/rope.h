@@ -1,5 +1,5 @@
 /*
- * Rotary positions of a decoder, plain or stretched beyond the length of the first training by "yarn": slow
+ * Rotary positions of a decoder, plain or stretched beyond the length of the first training by "yarn" or "llama3": slow
  * frequencies are divided by a factor, fast ones stay, and those between are a mixture.
  */
 #ifndef MODEL_ROPE_H
@@ -11,11 +11,12 @@
 struct rope {
 	double theta;
 	int64_t trained; /* original_max_position_embeddings; 0: not given */
-	/* yarn; factor 0: the frequencies are plain, and the rest of this is not used */
+	/* factor 0: the frequencies are plain, and the rest of this is not used */
 	double factor;
 	double beta_fast, beta_slow; /* rotations within `trained` tokens: more are fast, fewer are slow */
-	bool truncate;               /* the limits between fast and slow are rounded to whole frequencies */
-	double magnitude;            /* of cos and sin */
+	bool llama3;                 /* the mixture is even in wavelengths; yarn: in numbers of frequencies */
+	bool truncate;    /* yarn: the limits between fast and slow are rounded to whole frequencies */
+	double magnitude; /* of cos and sin; llama3: 1 */
 };
 
 /*

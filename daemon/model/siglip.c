@@ -131,3 +131,15 @@ siglip_layers(struct trace *t, const struct siglip_config *c, struct ir_value *x
 	tr_scope(t, "vis");
 	return blk_layer_norm(t, x, c->layer_norm_eps, "vis.post_layernorm");
 }
+
+struct ir_value *
+siglip_shuffle(struct trace *t, const struct siglip_config *c, int64_t factor, struct ir_value *x)
+{
+	static const int squares_first[] = {0, 1, 3, 2, 4};
+	const int64_t f = factor, s = c->image_size / c->patch_size / f, w = c->hidden_size;
+	const struct dim images = axis(x, 0);
+
+	x = tr_reshape(t, x, shape_of(5, images, n(s), n(f), n(s), n(f * w)));
+	x = tr_transpose(t, x, squares_first); /* [images, s, s, f, f*width] */
+	return tr_reshape(t, x, shape_of(2, dim_mul(images, n(s * s)), n(f * f * w)));
+}

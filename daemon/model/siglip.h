@@ -43,4 +43,11 @@ struct ir_value *siglip_build(struct trace *t, const struct siglip_config *c, st
 struct ir_value *siglip_layers(struct trace *t, const struct siglip_config *c, struct ir_value *x,
 			       struct ir_value *seen);
 
+/*
+ * Pixel shuffle: the patches of each square of factor x factor are joined, row by row, into one long vector, which becomes
+ * a token. x [images, patches, width] to [images*tokens, factor*factor*width]; `factor` divides the patches on a side.
+ */
+struct ir_value *siglip_shuffle(struct trace *t, const struct siglip_config *c, int64_t factor,
+				struct ir_value *x);
+
 #endif

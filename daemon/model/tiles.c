@@ -369,21 +369,12 @@ part_build(struct trace *t, const struct tiles_config *c, const struct tiles *im
 	return part;
 }
 
-/*
- * Pixel shuffle: the patches of each square of factor x factor are joined, row by row, into one long
- * vector, which becomes a token. [images*tiles, patches, width] to [images*tiles*tokens, hidden].
- */
+/* [images*tiles, patches, width] to [images*tiles*tokens, hidden] */
 static struct ir_value *
 connect(struct trace *t, const struct tiles_config *c, struct ir_value *x)
 {
-	static const int squares_first[] = {0, 1, 3, 2, 4};
-	const int64_t f = c->factor, s = side(c) / f, w = c->vision.hidden_size;
-	const struct dim all = axis(x, 0);
-
 	tr_scope(t, "connector");
-	x = tr_reshape(t, x, shape_of(5, all, n(s), n(f), n(s), n(f * w)));
-	x = tr_transpose(t, x, squares_first); /* [images*tiles, s, s, f, f*width] */
-	x = tr_reshape(t, x, shape_of(2, dim_mul(all, n(s * s)), n(f * f * w)));
+	x = siglip_shuffle(t, &c->vision, c->factor, x);
 	return blk_linear(t, x, c->hidden, BLK_NO_BIAS, "proj", "connector");
 }
 

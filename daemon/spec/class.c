@@ -56,3 +56,21 @@ class_find(const struct architecture *arch, const char *name)
 			return c;
 	return NULL;
 }
+
+const char *
+class_experimental(const struct class *c)
+{
+	static const struct {
+		const char *class, *words;
+	} rows[] = {
+#define EXPERIMENTAL(class, words) {class, words},
+#include "experimental.def"
+#undef EXPERIMENTAL
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(rows); i++)
+		if (str_eq(rows[i].class, c->name))
+			return rows[i].words;
+	return NULL;
+}

@@ -32,4 +32,7 @@ struct class
 const struct class *class_next(const struct architecture *arch, const struct class *c);
 const struct class *class_find(const struct architecture *arch, const char *name);
 
+/* A sentence for a class that could not be compared with the original (experimental.def); NULL: it was. */
+const char *class_experimental(const struct class *c);
+
 #endif

@@ -77,7 +77,7 @@ intro_put(struct buf *b, const struct conversion *c, const json_t *facts)
 {
 	const json_t *source = json_object_get(facts, "source"), *base = json_object_get(source, "base");
 	const json_t *versions = json_object_get(facts, "versions");
-	const char *licence = licence_of(source);
+	const char *licence = licence_of(source), *experimental = class_experimental(c->found.class);
 
 	buf_printf(b, "\n# %s for ONNX Runtime\n\n%s, converted by colconv %s from ", fact(facts, "title"),
 		   fact(facts, "title"), fact(versions, "colconv"));
@@ -98,6 +98,8 @@ intro_put(struct buf *b, const struct conversion *c, const json_t *facts)
 		buf_printf(b, "The source declares the license `%s`.\n", licence);
 	else
 		buf_puts(b, "The source declares no license.\n");
+	if (experimental)
+		buf_printf(b, "\n> This conversion is %s.\n", experimental);
 }
 
 static void

@@ -263,10 +263,13 @@ warnings_collect(struct conversion *c, struct err *e)
 	_cleanup_free_ enum use *use = calloc(checkpoint_count(c->checkpoint) + 1, sizeof(*use));
 	struct survey s = {.c = c, .use = use};
 	struct names zero = {.count = 0};
+	const char *experimental = class_experimental(c->found.class);
 	int v, r = 0;
 
 	if (!use)
 		return err_no_memory(e);
+	if (experimental)
+		r = warnings_add(c, e, "%s: %s", c->model->arch->title, experimental);
 	for (v = 0; v < VARIANT_MAX && r == 0; v++) {
 		if (!c->graph[v])
 			continue;

@@ -63,14 +63,14 @@ PURGED = {"artifacts": [3, 4], "jobs": [1], "bytes": 12345678901, "dry_run": Fal
 MODELS = {
     "models": [{"architecture": "colqwen2", "name": "ColQwen2", "variants": ["text", "image", "unified"],
                 "classes": [{"class": "BiQwen2", "library": "colpali-engine", "heads": ["last-token", "mean"], "backbone": False,
-                             "checkpoints": ["a/b", "c/d"]}]}],
+                             "checkpoints": ["a/b", "c/d"], "experimental": None}]}],
     "repositories": [
         {"name": "a/b-v1.0", "architecture": "colqwen2", "class": "BiQwen2", "head": None, "parameters": 2210000000, "width": "1536",
-         "listed": False, "status": "verified", "detail": None, "note": "an adapter", "pages": None},
+         "listed": False, "status": "verified", "detail": None, "note": "an adapter", "pages": None, "experimental": None},
         {"name": "c/d-v2.0", "architecture": "colqwen2", "class": "BiQwen2", "head": "last-token", "parameters": None, "width": None,
-         "listed": True, "status": "unseen", "detail": "its config.json", "note": None, "pages": "a/b-v1.0"},
+         "listed": True, "status": "unseen", "detail": "its config.json", "note": None, "pages": "a/b-v1.0", "experimental": "experimental: rebuilt"},
         {"name": "e/argus-9b", "architecture": None, "class": "Argus", "head": None, "parameters": 5, "width": "1024",
-         "listed": True, "status": "refused", "detail": "its experts", "note": None, "pages": None}],
+         "listed": True, "status": "refused", "detail": "its experts", "note": None, "pages": None, "experimental": None}],
     "options": {"dtype": ["fp32", "fp16"], "layout": ["single", "sharded", "embedded"]},
     "fields": [{"name": "dtype", "help": "type of the numbers that the graphs compute with", "words": ["fp32", "fp16"]}],
 }

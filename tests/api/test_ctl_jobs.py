@@ -223,6 +223,7 @@ def test_what_is_known_of_a_model(stub):
     unseen = known("d-v2.0").stdout  # without its owner
     assert "status         converted; its class is verified on golden data, but not seen was: its config.json\n" in unseen
     assert "head           last-token\n" in unseen and "pages          a/b-v1.0\n" in unseen
+    assert "experimental   experimental: rebuilt\n" in unseen
     assert "status         refused: its experts\n" in known("argus").stdout
     for name in ("biqwen2", "ColQwen2"):  # a class and a family have several
         assert known(name).stdout.splitlines() == [

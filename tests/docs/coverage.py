@@ -58,6 +58,8 @@ def words(row):
         says += f"; needs `--head {row['head']}`"
     if row["pages"]:
         says += f"; makes vectors of queries alone, for pages of `{row['pages']}`"
+    if row["experimental"]:
+        says += "; experimental"
     return says + (f". {row['note'][0].upper()}{row['note'][1:]}" if row["note"] else "")
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes a checkpoint again under the names that other libraries and versions of them give its tensors.
 
-  respell.py LAYOUT FROM TO      LAYOUT is one of hub, engine, legacy, tomoro, sauerkraut, sauerkraut-untyped, prefixed, v524, whole
+  respell.py LAYOUT FROM TO      LAYOUT is one of hub, engine, legacy, tomoro, sauerkraut, sauerkraut-untyped, prefixed, inner, v5, v524, whole
 
 Only the headers of the safetensors files and config.json change; the bytes of the tensors stay: a table of words that
 older libraries kept in two parts is two ranges of the same bytes. The cases beside the checkpoint come along: it still computes the same.
@@ -32,6 +32,9 @@ PREFIXES = {
     # sauerkrautlm-colpali, whose class is the engine's with another model_type or none
     ("qwen3_vl", "sauerkraut"): {"model.custom_text_proj.": "custom_text_proj."},
     ("qwen3_vl", "sauerkraut-untyped"): {},
+    # an older form, and that of transformers 5
+    ("llama_nemotron_vl", "inner"): {"language_model.": "language_model.model."},
+    ("llama_nemotron_vl", "v5"): {"vision_model.vision_model.": "vision_model."},
     # module names since transformers 5.24, and within a whole Qwen2.5-Omni
     ("qwen2_5_omni_thinker", "v524"): {
         "model.": "model.language_model.",

@@ -48,6 +48,10 @@ CHECKPOINTS = [
     pytest.param("biqwen2-tiny", None, id="biqwen2"),
     pytest.param("bimodernvbert-tiny", None, id="bimodernvbert"),
     pytest.param("colgemma3-tiny", None, id="colgemma3"),
+    pytest.param("nemoretriever-tiny", None, id="nemotron_vl"),
+    pytest.param("nemoretriever-tiny", "inner", id="nemotron_vl-inner"),
+    pytest.param("nemoretriever-tiny", "v5", id="nemotron_vl-v5"),
+    pytest.param("nemoretriever-tiny-bf16", None, id="nemotron_vl-bf16"),
 ]
 
 
@@ -89,6 +93,22 @@ def check_every_graph(checkpoint, out, *more):
 @pytest.mark.parametrize("name, layout", CHECKPOINTS)
 def test_every_graph_gives_the_originals_embeddings(name, layout, make_checkpoint, tmp_path):
     check_every_graph(make_checkpoint(name, layout), tmp_path / "out")
+
+
+def test_an_experimental_class_says_so(tmp_path):
+    done = run("colconvctl", "convert", HERE / "nemoretriever-tiny", "-o", tmp_path / "out", "--variants", "text", "--no-parity")
+
+    words = "experimental: the class was rebuilt from public sources"
+    own = json.loads((tmp_path / "out/manifest.json").read_text())["additional_metadata"]
+    assert words in done.stderr and words in own["warnings"][0] and words in (tmp_path / "out/README.md").read_text()
+
+
+@pytest.mark.parametrize("name, words", [("custom_text_proj.weight", "tensor 'custom_text_proj.weight'")])
+def test_a_projection_where_none_is_known_is_refused(name, words, make_checkpoint, tmp_path):
+    folder = make_checkpoint("nemoretriever-tiny", "v5")
+    tensors.write(folder / "model.safetensors", {**tensors.read(folder / "model.safetensors"), name: ("F32", [4, 36], bytes(4 * 4 * 36))})
+
+    assert words in refused(folder, "-o", tmp_path / "out")
 
 
 def source_of(out):

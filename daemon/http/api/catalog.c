@@ -90,6 +90,13 @@ heads_to_json(const struct class *c)
 	return j;
 }
 
+/* null for "". */
+static json_t *
+text_to_json(const char *s)
+{
+	return s && *s ? json_string(s) : json_null();
+}
+
 /* The repositories whose checkpoints have that class. */
 static json_t *
 checkpoints_to_json(const struct class *c)
@@ -103,26 +110,19 @@ checkpoints_to_json(const struct class *c)
 	return j;
 }
 
-/* null for "". */
-static json_t *
-text_to_json(const char *s)
-{
-	return s && *s ? json_string(s) : json_null();
-}
-
 static json_t *
 repository_to_json(const struct repository *r)
 {
 	const struct class *c = repository_class(r);
 
-	return json_pack("{s:s, s:o, s:s, s:o, s:o, s:o, s:b, s:s, s:o, s:o, s:o}", "name", r->name,
-			 "architecture", text_to_json(c ? c->arch->family : NULL), "class", r->class, "head",
-			 text_to_json(r->head == HEAD_AUTO ? NULL : head_name(r->head)), "parameters",
-			 r->parameters ? json_integer(r->parameters) : json_null(), "width",
-			 text_to_json(r->width), "listed", (int)r->listed, "status",
-			 repository_status_name(repository_status(r)), "detail",
-			 text_to_json(repository_detail(r)), "note", text_to_json(r->note), "pages",
-			 text_to_json(r->pages));
+	return json_pack(
+		"{s:s, s:o, s:s, s:o, s:o, s:o, s:b, s:s, s:o, s:o, s:o, s:o}", "name", r->name,
+		"architecture", text_to_json(c ? c->arch->family : NULL), "class", r->class, "head",
+		text_to_json(r->head == HEAD_AUTO ? NULL : head_name(r->head)), "parameters",
+		r->parameters ? json_integer(r->parameters) : json_null(), "width", text_to_json(r->width),
+		"listed", (int)r->listed, "status", repository_status_name(repository_status(r)), "detail",
+		text_to_json(repository_detail(r)), "note", text_to_json(r->note), "pages",
+		text_to_json(r->pages), "experimental", text_to_json(c ? class_experimental(c) : NULL));
 }
 
 static json_t *
@@ -143,10 +143,11 @@ classes_to_json(const struct architecture *arch)
 	json_t *all = json_array();
 
 	while ((c = class_next(arch, c)))
-		(void)json_array_append_new(all, json_pack("{s:s, s:s, s:o, s:b, s:o}", "class", c->name,
-							   "library", library_name(c->library), "heads",
-							   heads_to_json(c), "backbone", (int)c->bare,
-							   "checkpoints", checkpoints_to_json(c)));
+		(void)json_array_append_new(
+			all, json_pack("{s:s, s:s, s:o, s:b, s:o, s:o}", "class", c->name, "library",
+				       library_name(c->library), "heads", heads_to_json(c), "backbone",
+				       (int)c->bare, "checkpoints", checkpoints_to_json(c), "experimental",
+				       text_to_json(class_experimental(c))));
 	return all;
 }
 
