@@ -142,6 +142,8 @@ job_print(const json_t *job, struct err *e)
 	used_print(job);
 	for (i = 0; i < ARRAY_LEN(results); i++)
 		fact_member(result, results[i]);
+	json_array_foreach(json_object_get(result, "warnings"), i, value)
+		fact_print("warning", json_string_value(value));
 	r = stages_print(json_object_get(job, "stages"), e);
 	return r < 0 ? r : graphs_print(json_object_get(result, "graphs"), e);
 }

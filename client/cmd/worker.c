@@ -153,13 +153,19 @@ graphs_to_json(Colconv__GraphSummary **graphs, size_t n)
 static int
 result_take(struct worker *w, const Colconv__Result *m)
 {
+	json_t *warnings = json_array();
+	int failed = 0;
+	size_t i;
+
 	json_decref(w->result);
-	w->result = json_pack("{s:s, s:I, s:o, s:b, s:o, s:o, s:o}", "architecture", m->architecture,
-			      "parameters", (json_int_t)m->parameters, "graphs",
-			      graphs_to_json(m->graphs, m->n_graphs), "parity_checked", m->parity_checked,
-			      "max_abs", m->parity_checked ? json_real(m->max_abs) : json_null(),
-			      "min_cosine", m->parity_checked ? json_real(m->min_cosine) : json_null(),
-			      "stages", stages_to_json(m->usage, m->n_usage));
+	for (i = 0; i < m->n_warnings; i++)
+		failed |= json_array_append_new(warnings, json_string(m->warnings[i]));
+	w->result = json_pack(
+		"{s:s, s:I, s:o, s:b, s:o, s:o, s:o, s:o}", "architecture", m->architecture, "parameters",
+		(json_int_t)m->parameters, "graphs", graphs_to_json(m->graphs, m->n_graphs), "parity_checked",
+		m->parity_checked, "max_abs", m->parity_checked ? json_real(m->max_abs) : json_null(),
+		"min_cosine", m->parity_checked ? json_real(m->min_cosine) : json_null(), "warnings",
+		json_whole(warnings, failed), "stages", stages_to_json(m->usage, m->n_usage));
 	if (!w->result)
 		return err_set(&w->err, E_WORKER_PROTOCOL, "the worker's result has what JSON cannot say");
 	return 0;

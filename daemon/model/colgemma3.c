@@ -336,7 +336,7 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 	struct decoder d = gemma_decoder(&c->gemma.text);
 	struct squares_build b = gemma_begin(t, c, v, features);
 	struct decoder_attention kinds[2]; /* full, sliding */
-	struct seen seen = seen_build(t, c, &b, /*images_whole=*/b.flag && !o->mask_causal);
+	struct seen seen = seen_build(t, c, &b, /*images_whole=*/b.flag && o->mask != MODEL_MASK_CAUSAL);
 
 	tr_scope(t, "full");
 	kinds[0] = attention_build(t, c, c->theta, c->factor, seen.full);
@@ -381,7 +381,12 @@ static const struct model_prompt prompts[] = {
 };
 
 const struct model model_colgemma3 = {
-	MODEL_OF_FAMILY(colgemma3), SQUARES_RETRIEVER,
-	.picture = PREPARE_FIXED,   .config_size = sizeof(struct gemma3_config),
-	.tokens = tokens,           .build = build,
+	MODEL_OF_FAMILY(colgemma3),
+	SQUARES_RETRIEVER,
+	.picture = PREPARE_FIXED,
+	.config_size = sizeof(struct gemma3_config),
+	.tokens = tokens,
+	.build = build,
+	/* Half of its layers see a window, which has no meaning in both directions. */
+	.masks = 1u << MODEL_MASK_CAUSAL,
 };

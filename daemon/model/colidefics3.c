@@ -86,12 +86,13 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 	struct decoder_attention attention;
 	struct ir_value *x;
 
-	(void)o;
 	tr_scope(t, "lm");
 	x = tiles_words(t, &b, c->text.vocab_size);
 	x = llama_embed(t, &c->text, x);
 	x = tiles_merge(t, &b, x);
 	attention = llama_attention(t, &c->text, b.in.unmasked);
+	if (o->mask == MODEL_MASK_BIDIRECTIONAL)
+		attention.see = IR_MASK_FULL;
 	x = decoder_build(t, &d, x, &attention); /* [batch, sequence, hidden] */
 	return pooling_head_build(t, &c->head, x, &b.in);
 }
@@ -132,6 +133,7 @@ const struct model model_colidefics3 = {
 	MODEL_OF_FAMILY(colidefics3),
 	TILES_RETRIEVER,
 	.names = names,
+	.masks = MODEL_MASKS,
 	.image_inputs = tiles_partial_inputs,
 	.plans = PLAN_TEXT | PLAN_TILES | PLAN_PARTIAL,
 	.config_size = sizeof(struct idefics3_config),

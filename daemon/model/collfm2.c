@@ -142,10 +142,11 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 	struct decoder_attention attention;
 	struct ir_value *x;
 
-	(void)o;
 	x = embed(t, &c->text, &b);
 	x = naflex_merge(t, &b, x);
 	attention = decoder_attention_counted(t, c->text.rope_theta, c->text.head_dim, b.in.unmasked);
+	if (o->mask == MODEL_MASK_BIDIRECTIONAL)
+		attention.see = IR_MASK_FULL;
 	mixer.unmasked = blk_unsqueeze(t, b.in.unmasked, 2);
 	x = decoder_build(t, &d, x, &attention); /* [batch, sequence, hidden] */
 	return pooling_head_build(t, &c->head, x, &b.in);
@@ -185,6 +186,7 @@ static const struct model_prompt prompts[] = {
 const struct model model_collfm2 = {
 	MODEL_OF_FAMILY(collfm2),
 	.names = names,
+	.masks = MODEL_MASKS,
 	.image_inputs = naflex_inputs,
 	.plans = PLAN_TEXT | PLAN_IMAGE | PLAN_SIZES,
 	.config_size = sizeof(struct lfm2_config),

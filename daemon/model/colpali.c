@@ -123,7 +123,7 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 	attention.cos = tr_name(t, tr_cos(t, angles), "cos");
 	attention.sin = tr_name(t, tr_sin(t, angles), "sin");
 	attention.mask = b.in.unmasked;
-	attention.see = o->mask_causal ? IR_MASK_CAUSAL : IR_MASK_FULL;
+	attention.see = o->mask == MODEL_MASK_CAUSAL ? IR_MASK_CAUSAL : IR_MASK_FULL;
 	b.x = decoder_build(t, &d, b.x, &attention); /* [batch, sequence, hidden] */
 	return pooling_head_build(t, &c->gemma.head, b.x, &b.in);
 }
@@ -163,11 +163,7 @@ static const struct model_prompt prompts[] = {
 };
 
 const struct model model_colpali = {
-	MODEL_OF_FAMILY(colpali),
-	SQUARES_RETRIEVER,
-	.picture = PREPARE_FIXED,
-	.pad_right = true,
-	.config_size = sizeof(struct paligemma_config),
-	.tokens = tokens,
-	.build = build,
+	MODEL_OF_FAMILY(colpali), SQUARES_RETRIEVER,    .picture = PREPARE_FIXED,
+	.pad_right = true,        .masks = MODEL_MASKS, .config_size = sizeof(struct paligemma_config),
+	.tokens = tokens,         .build = build,
 };

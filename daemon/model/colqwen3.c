@@ -12,6 +12,7 @@
 #include "checkpoint/config_scope.h"
 #include "qwen2vl.h"
 #include "qwen_retriever.h"
+#include "width.h"
 
 /*
  * TomoroAI's config states the width, as `embed_dim`. The library sauerkrautlm-colpali writes the same model_type, or none,
@@ -71,14 +72,19 @@ nemotron_read(const json_t *json, struct qwen2vl_config *c, struct err *e)
 	return r < 0 ? err_context(e, "config.json") : 0;
 }
 
+/* Only OpenSearch-AI's embeddings may be cut, and to any width. */
 static int
-config_read(const json_t *json, const struct checkpoint *ck, const struct model_found *as, void *config,
-	    struct err *e)
+dim_choose(const struct model_found *as, struct qwen2vl_config *c, struct err *e)
 {
-	int r = qwen2vl_config_read(json, QWEN3_VL, config, e);
+	const struct widths w = {.any = as->spelling->type && str_eq(as->spelling->type, "ops_colqwen3")};
 
-	if (r < 0)
-		return r;
+	return width_choose(as, &w, c->projection ? c->projection : c->text.hidden_size, &c->head.dim, e);
+}
+
+static int
+head_read(const json_t *json, const struct checkpoint *ck, const struct model_found *as,
+	  struct qwen2vl_config *config, struct err *e)
+{
 	if (!as->spelling->type || str_eq(as->spelling->type, "colqwen3"))
 		return tomoro_read(as, json, ck, config, e);
 	if (str_eq(as->spelling->type, "ops_colqwen3"))
@@ -86,6 +92,17 @@ config_read(const json_t *json, const struct checkpoint *ck, const struct model_
 	if (str_eq(as->spelling->type, "qwen3_vl_nemotron_embed"))
 		return nemotron_read(json, config, e);
 	return qwen_head_read(as, ck, config, e);
+}
+
+static int
+config_read(const json_t *json, const struct checkpoint *ck, const struct model_found *as, void *config,
+	    struct err *e)
+{
+	int r = qwen2vl_config_read(json, QWEN3_VL, config, e);
+
+	if (r == 0)
+		r = head_read(json, ck, as, config, e);
+	return r < 0 ? r : dim_choose(as, config, e);
 }
 
 static const struct model_spelling spellings[] = {
@@ -111,4 +128,5 @@ static const struct model_prompt prompts[] = {
 const struct model model_colqwen3 = {
 	MODEL_OF_FAMILY(colqwen3),
 	QWEN_RETRIEVER,
+	.cuts = true,
 };

@@ -57,24 +57,44 @@ rotate(struct trace *t, const struct decoder *d, const struct decoder_attention 
 	return tr_name(t, x, "%c.rope", what);
 }
 
+/* The queries [b, s, heads, head_dim], not rotated; with `gated` also *gate, of the same shape. */
+static struct ir_value *
+queries(struct trace *t, const struct decoder *d, struct ir_value *y, int il, struct ir_value **gate)
+{
+	const int64_t width = d->heads * d->head_dim;
+	struct ir_value *q;
+
+	q = blk_linear(t, y, d->gated ? 2 * width : width, d->qkv_bias, "q", "lm.layers.%d.self_attn.q_proj",
+		       il);
+	q = blk_heads(t, q, d->heads);
+	if (!d->gated)
+		return q;
+	*gate = tr_slice(t, q, 3, d->head_dim, 2 * d->head_dim);
+	q = tr_slice(t, q, 3, 0, d->head_dim);
+	return tr_name(t, q, "q.heads");
+}
+
 /* What is added to the state x, whose norm is y. */
 static struct ir_value *
 attention(struct trace *t, const struct decoder *d, const struct decoder_attention *kind, struct ir_value *y,
 	  int il)
 {
 	const double scale = d->scale > 0 ? d->scale : 1 / sqrt((double)d->head_dim);
-	const int64_t q_width = d->heads * d->head_dim, kv_width = d->kv_heads * d->head_dim;
-	struct ir_value *q, *k, *v, *a;
+	const int64_t kv_width = d->kv_heads * d->head_dim;
+	struct ir_value *q, *k, *v, *a, *gate = NULL;
 
-	q = blk_linear(t, y, q_width, d->qkv_bias, "q", "lm.layers.%d.self_attn.q_proj", il);
+	q = queries(t, d, y, il, &gate);
 	k = blk_linear(t, y, kv_width, d->qkv_bias, "k", "lm.layers.%d.self_attn.k_proj", il);
 	v = blk_linear(t, y, kv_width, d->qkv_bias, "v", "lm.layers.%d.self_attn.v_proj", il);
-	q = blk_heads(t, q, d->heads); /* [b, s, heads, head_dim] */
 	q = rotate(t, d, kind, q, 'q', il);
 	k = blk_heads(t, k, d->kv_heads); /* [b, s, kv_heads, head_dim] */
 	k = rotate(t, d, kind, k, 'k', il);
 	v = blk_heads(t, v, d->kv_heads);
 	a = tr_attention(t, q, k, v, kind->mask, kind->see, scale);
+	if (d->gated) {
+		gate = tr_sigmoid(t, gate);
+		a = tr_mul(t, a, gate);
+	}
 	a = blk_heads_merge(t, a); /* [b, s, heads*head_dim] */
 	return blk_linear(t, a, d->hidden, d->o_bias, "o", "lm.layers.%d.%s", il, names(d)->o);
 }

@@ -55,6 +55,8 @@ struct decoder {
 	enum blk_bias qkv_bias, o_bias;
 	bool qk_norm; /* q and k pass a norm per head, q_norm and k_norm, before the rotation */
 	const struct decoder_names *names; /* NULL: Llama's */
+	bool gated;          /* Qwen3.5: q_proj gives each head its query and then as many numbers; the
+                                 * sigmoid of these multiplies what the head found */
 	bool after_norms;    /* Gemma 3: another norm after attention and after the feed-forward part */
 	const bool *sliding; /* by layer: uses the second kind of attention; NULL: all layers use the
                                  * first */

@@ -24,6 +24,11 @@ struct model_spelling {
 	const char *class;    /* what a config.json that names no class is taken for */
 };
 
+/* Which tokens a token attends to: the option mask_mode of a job. */
+enum model_mask { MODEL_MASK_TRAINED, MODEL_MASK_CAUSAL, MODEL_MASK_BIDIRECTIONAL, MODEL_MASK_MAX };
+
+#define MODEL_MASKS (1u << MODEL_MASK_CAUSAL | 1u << MODEL_MASK_BIDIRECTIONAL)
+
 struct model;
 
 /* What config.json, and what the job asks of it, came to. */
@@ -32,6 +37,15 @@ struct model_found {
 	const struct model_spelling *spelling;
 	const struct class *class; /* that config.json names, or that it is taken for */
 	enum head head;
+	enum model_mask mask; /* asked for */
+	int64_t dim;          /* width of the embeddings that is asked for; 0: the checkpoint's own */
+};
+
+/* What a family whose checkpoints differ in it found out: whether tokens see later ones. */
+struct model_direction {
+	bool bidirectional;
+	const char *how;     /* the key of config.json or the option that says so, or "guess" */
+	const char *warning; /* of a guess; else NULL */
 };
 
 /* An input that only graphs with images have. */
@@ -72,7 +86,7 @@ struct model_prompt {
 struct model_options {
 	bool positions_arange; /* use positions 0..S-1 for image tokens too, even if the model was trained
                                 * otherwise */
-	bool mask_causal;      /* tokens see only earlier ones, even if the model was trained to see all */
+	enum model_mask mask;  /* may differ from what the model was trained with */
 };
 
 struct model {
@@ -84,6 +98,9 @@ struct model {
 	const struct model_prompt *prompts;     /* a library's newest first; ends with an empty row */
 	bool pad_right; /* pad rows of a batch on the right, unless tokenizer_config.json says otherwise */
 	unsigned plans; /* parity cases for this family: bits PLAN_* */
+	unsigned masks; /* modes that a job may ask for: bits 1u << MODEL_MASK_*. MODEL_MASK_TRAINED
+                         * needs none */
+	bool cuts;      /* config_read() reads the width that a job asks for; else no job may ask */
 	size_t config_size;         /* of the struct behind `config` below */
 	const char *one_model_file; /* file name for profiles that want one model; NULL: the variant's file
                                   * name */
@@ -102,6 +119,9 @@ struct model {
 			   void *config, struct err *e);
 
 	struct model_tokens (*tokens)(const void *config);
+
+	/* NULL: all checkpoints of the family have the same direction. */
+	const struct model_direction *(*direction)(const void *config);
 
 	/* The number of image tokens for an image of h x w patches. */
 	int64_t (*image_tokens)(const void *config, int h, int w);
@@ -131,6 +151,9 @@ struct model {
  * the class that is not supported, or lists what is; E_BAD_REQUEST names a class that has no such head.
  */
 int model_find(const json_t *config, enum head head, struct model_found *ret, struct err *e);
+
+/* E_BAD_REQUEST when the job asks for a mode or a width that the family does not have. */
+int model_asked_check(const struct model_found *f, struct err *e);
 
 /*
  * Gives the checkpoint's tensors the family's names, and reads its config.json into config_size bytes.

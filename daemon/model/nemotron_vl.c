@@ -189,7 +189,7 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 	x = llama_embed(t, &c->text, x);
 	x = squares_merge(t, &b, x);
 	attention = llama_attention(t, &c->text, b.in.unmasked);
-	attention.see = o->mask_causal ? IR_MASK_CAUSAL : IR_MASK_FULL;
+	attention.see = o->mask == MODEL_MASK_CAUSAL ? IR_MASK_CAUSAL : IR_MASK_FULL;
 	x = decoder_build(t, &d, x, &attention); /* [batch, sequence, hidden] */
 	tr_scope(t, "head");
 	return blk_unit(t, x, &b.in);
@@ -233,6 +233,7 @@ const struct model model_nemotron_vl = {
 	MODEL_OF_FAMILY(nemotron_vl),
 	SQUARES_RETRIEVER,
 	.names = names,
+	.masks = MODEL_MASKS,
 	.config_size = sizeof(struct nemotron_config),
 	.tokens = tokens,
 	.build = build,

@@ -226,13 +226,13 @@ axis_of(const struct qwen2vl_text *c, int64_t k)
 }
 
 /*
- * The angles of one axis, float [batch, sequence, head_dim/2]. Frequencies of other axes are 0, so the sum
+ * The angles of one axis, float [batch, sequence, rotary_dim/2]. Frequencies of other axes are 0, so the sum
  * over the axes is exactly each frequency's own angle.
  */
 static struct ir_value *
 axis_angles(struct trace *t, const struct qwen2vl_text *c, struct ir_value *pos, int which)
 {
-	const int64_t count = c->head_dim / 2;
+	const int64_t count = c->rotary_dim / 2;
 	_cleanup_free_ float *table = calloc((size_t)count, sizeof(*table));
 	struct ir_value *inv;
 	char name[32];
@@ -244,7 +244,7 @@ axis_angles(struct trace *t, const struct qwen2vl_text *c, struct ir_value *pos,
 	}
 	for (k = 0; k < count; k++)
 		if (axis_of(c, k) == which)
-			table[k] = blk_frequency(c->rope_theta, c->head_dim, k);
+			table[k] = blk_frequency(c->rope_theta, c->rotary_dim, k);
 	(void)snprintf(name, sizeof(name), "mrope.inv_freq.%d", which);
 	inv = tr_table(t, name, shape_of(1, n(count)), table);
 	pos = tr_name(t, pos, "pos.%c", "thw"[which]);

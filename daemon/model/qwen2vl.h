@@ -61,7 +61,7 @@ struct qwen2vl_images qwen2vl_images(struct trace *t, const struct qwen2vl_fed *
 struct ir_value *qwen2vl_index(struct trace *t, const struct qwen2vl_images *im);
 
 /*
- * Rotary angles of the trained positions, float [batch, sequence, head_dim/2]. The call fails when the
+ * Rotary angles of the trained positions, float [batch, sequence, rotary_dim/2]. The call fails when the
  * tokens of an image are not consecutive, or when two images follow each other without text between: such
  * positions were never trained, and the original classes refuse them too.
  */

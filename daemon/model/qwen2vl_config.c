@@ -2,6 +2,7 @@
 
 #include "base/str.h"
 #include "checkpoint/config_scope.h"
+#include "qwen3_5_config.h"
 
 #define TEXT(field) offsetof(struct qwen2vl_text, field)
 #define VISION(field) offsetof(struct qwen2vl_vision, field)
@@ -10,7 +11,7 @@
 /* The fallbacks are the original classes' own: they leave such values out when they save a nested config. */
 static const struct config_int text_rows[] = {
 	{"hidden_size", 1, 65536, CONFIG_REQUIRED, TEXT(hidden_size)},
-	{"num_hidden_layers", 1, 1000, CONFIG_REQUIRED, TEXT(num_hidden_layers)},
+	{"num_hidden_layers", 1, QWEN2VL_LAYERS_MAX, CONFIG_REQUIRED, TEXT(num_hidden_layers)},
 	{"num_attention_heads", 1, 1024, CONFIG_REQUIRED, TEXT(num_attention_heads)},
 	{"num_key_value_heads", 1, 1024, 0, TEXT(num_key_value_heads)},
 	{"intermediate_size", 1, 1 << 20, CONFIG_REQUIRED, TEXT(intermediate_size)},
@@ -39,6 +40,15 @@ static const struct qwen2vl_text omni_text = {
 	.num_attention_heads = 28,
 	.num_key_value_heads = 4,
 	.intermediate_size = 18944,
+};
+
+/* Of the 9B. A nested config is saved without the values that are those of its class. */
+static const struct qwen2vl_text qwen3_5_text = {
+	.hidden_size = 4096,
+	.num_hidden_layers = 32,
+	.num_attention_heads = 16,
+	.num_key_value_heads = 4,
+	.intermediate_size = 12288,
 };
 
 /* Differences between the generations. A list ends with an empty row. */
@@ -95,6 +105,23 @@ static const struct generation {
 		      "gelu_pytorch_tanh",
 		      1e-6,
 		      500000},
+	[QWEN3_5] = {{{"vocab_size", 1, 1 << 24, 248320, TEXT(vocab_size)},
+		      {"head_dim", 1, 65536, 256, TEXT(head_dim)}},
+		     {{"depth", 1, QWEN2VL_DEPTH_MAX, 27, VISION(depth)},
+		      {"hidden_size", 1, 65536, 1152, VISION(embed_dim)},
+		      {"intermediate_size", 1, 1 << 20, 4304, VISION(mlp_dim)},
+		      {"num_heads", 1, 1024, 16, VISION(num_heads)},
+		      {"in_channels", 1, 16, 3, VISION(in_channels)},
+		      {"patch_size", 1, 256, 16, VISION(patch_size)},
+		      {"spatial_merge_size", 1, 16, 2, VISION(spatial_merge_size)},
+		      {"temporal_patch_size", 1, 16, 2, VISION(temporal_patch_size)},
+		      {"num_position_embeddings", 1, 1 << 20, 2304, VISION(num_position_embeddings)}},
+		     "hidden_size",
+		     "out_hidden_size",
+		     "gelu_pytorch_tanh",
+		     1e-6,
+		     10000,
+		     &qwen3_5_text},
 };
 
 static size_t
@@ -107,13 +134,6 @@ rows_count(const struct config_int *rows, size_t max)
 	return n;
 }
 
-static const struct config_int top_rows[] = {
-	{"image_token_id", 0, INT32_MAX, 151655, TOP(image_token_id)},
-	{"video_token_id", 0, INT32_MAX, 151656, TOP(video_token_id)},
-	{"vision_start_token_id", 0, INT32_MAX, 151652, TOP(vision_start_token_id)},
-	{"vision_end_token_id", 0, INT32_MAX, 151653, TOP(vision_end_token_id)},
-};
-
 /* Of Qwen2.5-Omni, in addition: the older names come last and count, if they are there. */
 static const struct config_int omni_rows[] = {
 	{"audio_token_id", 0, INT32_MAX, 151646, TOP(audio_token_id)},
@@ -123,16 +143,17 @@ static const struct config_int omni_rows[] = {
 };
 
 static int
-mrope_read(const struct config_scope *rope, struct qwen2vl_text *t, struct err *e)
+mrope_read(const struct config_scope *rope, enum json_need need, struct qwen2vl_text *t, struct err *e)
 {
+	static const int64_t fallback[] = {11, 11, 10};
 	const json_t *sections = NULL, *v;
 	int64_t sum = 0;
 	size_t i;
 	int r;
 
-	r = json_get_array(rope->obj, rope->path, "mrope_section", JSON_REQUIRED, E_BAD_CHECKPOINT, &sections,
-			   e);
-	if (r < 0)
+	memcpy(t->mrope_section, fallback, sizeof(fallback));
+	r = json_get_array(rope->obj, rope->path, "mrope_section", need, E_BAD_CHECKPOINT, &sections, e);
+	if (r < 0 || !sections)
 		return r;
 	if (json_array_size(sections) != ARRAY_LEN(t->mrope_section))
 		return config_fail(rope, "mrope_section", E_BAD_CHECKPOINT, e,
@@ -144,10 +165,11 @@ mrope_read(const struct config_scope *rope, struct qwen2vl_text *t, struct err *
 		t->mrope_section[i] = json_integer_value(v);
 		sum += t->mrope_section[i];
 	}
-	if (sum != t->head_dim / 2)
+	if (sum != t->rotary_dim / 2)
 		return config_fail(rope, "mrope_section", E_BAD_CHECKPOINT, e,
-				   "must be numbers whose sum is half of the head size, %lld",
-				   (long long)t->head_dim / 2);
+				   "must be numbers whose sum is half of the %s, %lld",
+				   t->rotary_dim == t->head_dim ? "head size" : "rotated part of a head",
+				   (long long)t->rotary_dim / 2);
 	return 0;
 }
 
@@ -160,9 +182,9 @@ heads_check(const struct config_scope *s, enum qwen2vl_generation g, struct qwen
 	if (t->num_attention_heads % t->num_key_value_heads)
 		return config_fail(s, "num_attention_heads", E_BAD_CHECKPOINT, e,
 				   "must be a multiple of num_key_value_heads");
-	if (g == QWEN3_VL && t->head_dim % 2)
+	if (g >= QWEN3_VL && t->head_dim % 2)
 		return config_fail(s, "head_dim", E_BAD_CHECKPOINT, e, "must be even");
-	if (g == QWEN3_VL)
+	if (g >= QWEN3_VL)
 		return 0;
 	if (t->hidden_size % t->num_attention_heads)
 		return config_fail(s, "hidden_size", E_BAD_CHECKPOINT, e,
@@ -210,15 +232,18 @@ attention_read(const struct config_scope *s, const struct config_scope *rope, en
 	bool turns = true;
 	int r;
 
-	t->qk_norm = t->mrope_interleaved = g == QWEN3_VL;
+	t->qk_norm = t->mrope_interleaved = g >= QWEN3_VL;
 	t->o_bias = false;
-	t->qkv_bias = g != QWEN3_VL;
-	if (g != QWEN3_VL)
+	t->qkv_bias = g < QWEN3_VL;
+	t->rotary_dim = t->head_dim;
+	if (g < QWEN3_VL)
 		return 0;
 	r = json_get_bool(s->obj, s->path, "attention_bias", JSON_OPTIONAL, E_BAD_CHECKPOINT, &t->o_bias, e);
 	if (r < 0)
 		return r;
 	t->qkv_bias = t->o_bias;
+	if (g == QWEN3_5)
+		return qwen3_5_text_read(s, rope, t, e);
 	r = json_get_bool(rope->obj, rope->path, "mrope_interleaved", JSON_OPTIONAL, E_BAD_CHECKPOINT, &turns,
 			  e);
 	if (r == 0 && !turns)
@@ -240,11 +265,11 @@ text_read(const struct config_scope *s, enum qwen2vl_generation g, struct qwen2v
 	    (r = config_ints_over(s, text_rows, ARRAY_LEN(text_rows), t, e)) < 0 ||
 	    (r = config_ints(s, k->text, rows_count(k->text, TEXT_ROWS_MAX), t, e)) < 0 ||
 	    (r = config_double(s, "rms_norm_eps", k->rms_norm_eps, 1, &t->rms_norm_eps, e)) < 0 ||
-	    (r = heads_check(s, g, t, e)) < 0 || (r = window_check(s, t, e)) < 0 ||
+	    (r = heads_check(s, g, t, e)) < 0 || (g < QWEN3_5 && (r = window_check(s, t, e)) < 0) ||
 	    (r = config_rope(s, k->rope_theta, &rope, &t->rope_theta, e)) < 0 ||
 	    (r = attention_read(s, &rope, g, t, e)) < 0)
 		return r;
-	return mrope_read(&rope, t, e);
+	return mrope_read(&rope, g == QWEN3_5 ? JSON_OPTIONAL : JSON_REQUIRED, t, e);
 }
 
 /* In Qwen2-VL the width of the feed-forward parts is a multiple of the hidden size. */
@@ -317,8 +342,8 @@ windows_read(const struct config_scope *s, struct qwen2vl_vision *v, struct err 
 }
 
 static int
-deepstack_read(const struct config_scope *s, const struct qwen2vl_text *text, struct qwen2vl_vision *v,
-	       struct err *e)
+deepstack_read(const struct config_scope *s, enum qwen2vl_generation g, const struct qwen2vl_text *text,
+	       struct qwen2vl_vision *v, struct err *e)
 {
 	static const int64_t fallback[] = {8, 16, 24};
 	size_t count, i, k;
@@ -326,10 +351,13 @@ deepstack_read(const struct config_scope *s, const struct qwen2vl_text *text, st
 
 	while ((v->table_side + 1) * (v->table_side + 1) <= v->num_position_embeddings)
 		v->table_side++;
-	r = blocks_read(s, "deepstack_visual_indexes", v, fallback, ARRAY_LEN(fallback), ARRAY_LEN(v->deep),
-			v->deep, &count, e);
+	r = blocks_read(s, "deepstack_visual_indexes", v, fallback, g == QWEN3_5 ? 0 : ARRAY_LEN(fallback),
+			ARRAY_LEN(v->deep), v->deep, &count, e);
 	if (r < 0)
 		return r;
+	if (g == QWEN3_5 && count)
+		return config_fail(s, "deepstack_visual_indexes", E_UNSUPPORTED_MODEL, e,
+				   "other than [] is not supported: the class adds no such features");
 	v->n_deep = (int64_t)count;
 	for (i = 0; i < count; i++)
 		for (k = 0; k < i; k++)
@@ -382,18 +410,26 @@ vision_read(const struct config_scope *s, enum qwen2vl_generation g, const struc
 		return r;
 	if (g == QWEN2_VL)
 		return ratio_read(s, v, e);
-	return g == QWEN3_VL ? deepstack_read(s, text, v, e) : windows_read(s, v, e);
+	return g >= QWEN3_VL ? deepstack_read(s, g, text, v, e) : windows_read(s, v, e);
 }
 
+/* The ids that mark images follow each other in the published vocabularies. */
 static int
 tokens_read(const struct config_scope *s, struct qwen2vl_config *c, struct err *e)
 {
-	const char *image = top_rows[0].key;
+	const int64_t first = c->generation == QWEN3_5 ? 248053 : 151652;
+	const struct config_int rows[] = {
+		{"vision_start_token_id", 0, INT32_MAX, first, TOP(vision_start_token_id)},
+		{"vision_end_token_id", 0, INT32_MAX, first + 1, TOP(vision_end_token_id)},
+		{"image_token_id", 0, INT32_MAX, first + 3, TOP(image_token_id)},
+		{"video_token_id", 0, INT32_MAX, first + 4, TOP(video_token_id)},
+	};
+	const char *image = "image_token_id";
 	size_t i;
 	int r;
 
 	c->audio_token_id = -1;
-	r = config_ints(s, top_rows, ARRAY_LEN(top_rows), c, e);
+	r = config_ints(s, rows, ARRAY_LEN(rows), c, e);
 	for (i = 0; c->generation == QWEN2_5_OMNI && i < ARRAY_LEN(omni_rows) && r == 0; i++) {
 		if (i > 0 && !json_object_get(s->obj, omni_rows[i].key))
 			continue;

@@ -12,26 +12,38 @@
 
 #include "pooling.h"
 
-enum qwen2vl_generation { QWEN2_VL, QWEN2_5_VL, QWEN2_5_OMNI, QWEN3_VL };
+enum qwen2vl_generation { QWEN2_VL, QWEN2_5_VL, QWEN2_5_OMNI, QWEN3_VL, QWEN3_5 };
 
 #define QWEN2VL_DEPTH_MAX 1000
 #define QWEN3VL_DEEP_MAX 16
+#define QWEN2VL_LAYERS_MAX 1000
+
+/* Qwen3.5: most layers of the decoder have linear attention, the gated delta rule. */
+struct qwen3_5_linear {
+	bool layer[QWEN2VL_LAYERS_MAX]; /* by layer: it has linear attention, not full attention */
+	int64_t key_heads;
+	int64_t value_heads; /* a multiple of key_heads */
+	int64_t key_dim, value_dim;
+	int64_t kernel; /* tokens that the convolution sees: one and those before it */
+};
 
 struct qwen2vl_text {
 	int64_t hidden_size;
 	int64_t num_hidden_layers;
 	int64_t num_attention_heads;
 	int64_t num_key_value_heads;
-	int64_t head_dim; /* even; hidden_size / num_attention_heads, except in Qwen3-VL, which has its own
-                           * number */
+	int64_t head_dim;   /* even; hidden_size / num_attention_heads, except from Qwen3-VL on, which has its
+                           * own number */
+	int64_t rotary_dim; /* elements of a head that are rotated, the first ones; even */
 	int64_t intermediate_size;
 	int64_t vocab_size;
 	double rms_norm_eps;
 	double rope_theta;
-	int64_t mrope_section[3]; /* of t, h, w; their sum is head_dim / 2 */
-	bool mrope_interleaved;   /* Qwen3-VL: the axes take turns at the frequencies */
+	int64_t mrope_section[3]; /* of t, h, w; where config.json states them, their sum is rotary_dim / 2 */
+	bool mrope_interleaved;   /* from Qwen3-VL on: the axes take turns at the frequencies */
 	bool qk_norm;
 	bool qkv_bias, o_bias;
+	struct qwen3_5_linear linear;
 };
 
 struct qwen2vl_vision {
@@ -68,7 +80,9 @@ struct qwen2vl_config {
 
 	/* 0 here; the family sets them. */
 	int64_t projection; /* rows of proj.weight, at least head.dim; 0: the model has no projection */
-	bool sees_all;      /* a token also sees later tokens */
+	bool projection_no_bias;
+	bool sees_all;                    /* a token also sees later tokens */
+	struct model_direction direction; /* of Qwen3.5 */
 };
 
 /*

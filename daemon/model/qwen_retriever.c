@@ -2,6 +2,7 @@
 
 #include "caseinput.h"
 #include "decoder.h"
+#include "delta_layer.h"
 #include "guards.h"
 #include "qwen_tower.h"
 
@@ -110,17 +111,17 @@ image_angles(struct trace *t, const void *arg)
 	const struct build *b = arg;
 	const struct qwen2vl_images im = qwen2vl_images(t, &b->image, &b->in, b->flag);
 
-	return qwen2vl_mrope(t, b->c, &im, &b->in); /* [batch, sequence, head_dim/2] */
+	return qwen2vl_mrope(t, b->c, &im, &b->in); /* [batch, sequence, rotary_dim/2] */
 }
 
 static struct ir_value *
 rope_table(struct trace *t, const struct qwen2vl_config *c)
 {
-	return blk_inv_freq(t, "rope.inv_freq", c->text.rope_theta, c->text.head_dim, 0,
-			    c->text.head_dim / 2);
+	return blk_inv_freq(t, "rope.inv_freq", c->text.rope_theta, c->text.rotary_dim, 0,
+			    c->text.rotary_dim / 2);
 }
 
-/* Positions 0, 1, ... for all kinds of tokens: float [sequence, head_dim/2]. */
+/* Positions 0, 1, ... for all kinds of tokens: float [sequence, rotary_dim/2]. */
 static struct ir_value *
 arange_angles(struct trace *t, const struct qwen2vl_config *c)
 {
@@ -144,10 +145,10 @@ text_angles(struct trace *t, const void *arg)
 	angles = tr_cast(t, b->in.unmasked, ELEM_I64);
 	angles = tr_cumsum(t, angles, 1);
 	angles = tr_sub(t, angles, tr_i64(t, 1));
-	return blk_angles(t, angles, table); /* [batch, sequence, head_dim/2] */
+	return blk_angles(t, angles, table); /* [batch, sequence, rotary_dim/2] */
 }
 
-/* Rotary angles of all tokens: float [sequence, 1, head_dim/2], or [batch, sequence, 1, head_dim/2], the same for all heads. */
+/* Rotary angles of all tokens: float [sequence, 1, rotary_dim/2], or [batch, sequence, 1, rotary_dim/2], the same for all heads. */
 static struct ir_value *
 angles_build(struct trace *t, const struct build *b, enum variant v, const struct model_options *o,
 	     struct ir_value *any_image)
@@ -213,11 +214,19 @@ head(struct trace *t, const struct build *b)
 		return pooling_head_build(t, &c->head, z, &b->in);
 	tr_scope(t, "head");
 	if (c->projection)
-		z = blk_linear(t, z, c->projection, BLK_BIAS, "proj",
+		z = blk_linear(t, z, c->projection, c->projection_no_bias ? BLK_NO_BIAS : BLK_BIAS, "proj",
 			       "proj"); /* [batch, sequence, projection] */
 	if (c->projection > c->head.dim)
 		z = tr_slice(t, z, 2, 0, c->head.dim);
 	return blk_unit(t, z, &b->in);
+}
+
+static enum ir_mask
+mask_see(const struct qwen2vl_config *c, const struct model_options *o)
+{
+	const bool all = o->mask == MODEL_MASK_TRAINED ? c->sees_all : o->mask == MODEL_MASK_BIDIRECTIONAL;
+
+	return all ? IR_MASK_FULL : IR_MASK_CAUSAL;
 }
 
 struct ir_value *
@@ -225,6 +234,11 @@ qwen_build(struct trace *t, const void *config, enum variant v, const struct mod
 {
 	const struct qwen2vl_config *c = config;
 	struct build b = {.c = c, .in = blk_text_inputs(t)};
+	const bool linear = c->generation == QWEN3_5;
+	const struct delta_layer delta = {.c = &c->text.linear,
+					  .hidden = c->text.hidden_size,
+					  .eps = c->text.rms_norm_eps,
+					  .unmasked = b.in.unmasked};
 	const struct decoder d = {.hidden = c->text.hidden_size,
 				  .layers = c->text.num_hidden_layers,
 				  .heads = c->text.num_attention_heads,
@@ -236,6 +250,11 @@ qwen_build(struct trace *t, const void *config, enum variant v, const struct mod
 				  .qkv_bias = c->text.qkv_bias ? BLK_BIAS : BLK_NO_BIAS,
 				  .o_bias = c->text.o_bias ? BLK_BIAS : BLK_NO_BIAS,
 				  .qk_norm = c->text.qk_norm,
+				  .norm = linear ? DECODER_NORM_ONE_PLUS : DECODER_NORM,
+				  .gated = linear,
+				  .mixes = linear ? c->text.linear.layer : NULL,
+				  .mixer = delta_layer_mix,
+				  .mixer_arg = &delta,
 				  .after = deep_add,
 				  .after_arg = &b};
 	struct decoder_attention attention = {NULL};
@@ -254,7 +273,7 @@ qwen_build(struct trace *t, const void *config, enum variant v, const struct mod
 		deep_split(t, &b, x);
 	}
 	attention.mask = b.in.unmasked;
-	attention.see = c->sees_all && !o->mask_causal ? IR_MASK_FULL : IR_MASK_CAUSAL;
+	attention.see = mask_see(c, o);
 	b.x = decoder_build(t, &d, b.x, &attention); /* [batch, sequence, hidden] */
 	return head(t, &b);
 }

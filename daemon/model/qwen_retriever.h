@@ -23,7 +23,7 @@ int qwen_case_make(const struct model *m, const void *config, const struct plan 
 /* clang-format off */
 #define QWEN_RETRIEVER                                                                                       \
 	.image_inputs = qwen2vl_inputs, .picture = PREPARE_PATCHES, .plans = PLAN_TEXT | PLAN_IMAGE | PLAN_SIZES, \
-	.config_size = sizeof(struct qwen2vl_config), .tokens = qwen2vl_tokens, .image_tokens = qwen2vl_image_tokens, \
+	.masks = MODEL_MASKS, .config_size = sizeof(struct qwen2vl_config), .tokens = qwen2vl_tokens, .image_tokens = qwen2vl_image_tokens, \
 	.trace_sizes = qwen_trace_sizes, .build = qwen_build, .case_make = qwen_case_make
 /* clang-format on */
 

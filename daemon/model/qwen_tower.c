@@ -155,7 +155,8 @@ qwen_vision(struct trace *t, const struct qwen2vl_config *c, const struct qwen2v
 		[QWEN2_VL] = qwen2vl_tower,
 		[QWEN2_5_VL] = qwen2_5vl_tower,
 		[QWEN2_5_OMNI] = qwen2_5vl_tower,
-		[QWEN3_VL] = qwen3vl_tower};
+		[QWEN3_VL] = qwen3vl_tower,
+		[QWEN3_5] = qwen3vl_tower};
 
 	return towers[c->generation](t, c, im);
 }

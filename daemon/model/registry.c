@@ -154,13 +154,30 @@ tokens_check(const struct model_tokens *t, struct err *e)
 }
 
 int
+model_asked_check(const struct model_found *f, struct err *e)
+{
+	static const char *const modes[] = {"trained", "causal", "bidirectional"};
+	const struct model *m = f->model;
+
+	if (f->mask != MODEL_MASK_TRAINED && !(m->masks & 1u << f->mask))
+		return err_set(e, E_BAD_REQUEST,
+			       "mask_mode '%s' is not supported for %s: leave mask_mode out", modes[f->mask],
+			       m->arch->title);
+	if (f->dim && !m->cuts)
+		return err_set(e, E_BAD_REQUEST,
+			       "dim %lld: embeddings of %s were not trained to be cut: leave dim out",
+			       (long long)f->dim, m->arch->title);
+	return 0;
+}
+
+int
 model_config_read(const struct model_found *f, struct checkpoint *ck, void *config, struct err *e)
 {
 	const struct model *m = f->model;
 	struct model_tokens tokens;
-	int r = 0;
+	int r = model_asked_check(f, e);
 
-	if (m->names)
+	if (r == 0 && m->names)
 		r = checkpoint_rename(ck, m->names, e);
 	if (r == 0)
 		r = m->config_read(checkpoint_config(ck), ck, f, config, e);

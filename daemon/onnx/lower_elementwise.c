@@ -19,6 +19,8 @@ lower_direct(struct emit *em, const struct ir_node *n, const char *type)
 		lower_direct(em, n, type);                          \
 	}
 
+DIRECT(sigmoid, "Sigmoid")
+DIRECT(exp, "Exp")
 DIRECT(cos, "Cos")
 DIRECT(sin, "Sin")
 DIRECT(add, "Add")
@@ -62,6 +64,21 @@ lower_quick_gelu(struct emit *em, const struct ir_node *n)
 	const char *scaled = emit_op(em, "scaled", "Mul", x, emit_f32(em, 1.702));
 
 	(void)emit_result(em, "Mul", x, emit_op(em, "sigmoid", "Sigmoid", scaled));
+}
+
+/*
+ * max(x, 0) + log(1 + y) with y = exp(-|x|), and log(1 + y) = 2 atanh(y / (2 + y)). ONNX's Softplus rounds
+ * 1 + y before the logarithm; a decay that is computed so is off by up to 1e-4 of itself where it is slow.
+ */
+void
+lower_softplus(struct emit *em, const struct ir_node *n)
+{
+	const char *x = emit_in(em, n->in[0]);
+	const char *y = emit_op(em, "exp", "Exp", emit_op(em, "neg", "Neg", emit_op(em, "abs", "Abs", x)));
+	const char *part = emit_op(em, "part", "Div", y, emit_op(em, "more", "Add", y, emit_f32(em, 2)));
+	const char *half = emit_op(em, "half", "Atanh", part);
+
+	(void)emit_result(em, "Add", emit_op(em, "relu", "Relu", x), emit_op(em, "log", "Add", half, half));
 }
 
 /* x * (1 + erf(x / sqrt(2))) * 0.5 */

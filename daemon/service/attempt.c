@@ -49,17 +49,21 @@ number(double v, bool known)
 static json_t *
 result_to_json(const Colconv__Result *res)
 {
-	json_t *graphs = json_array();
+	json_t *graphs = json_array(), *warnings = json_array();
+	int failed = 0;
 	size_t i;
 
 	for (i = 0; i < res->n_graphs; i++)
 		(void)json_array_append_new(
 			graphs, json_pack("{s:s, s:s, s:I}", "variant", res->graphs[i]->variant, "file",
 					  res->graphs[i]->file, "nodes", (json_int_t)res->graphs[i]->nodes));
-	return json_pack("{s:s, s:I, s:o, s:b, s:o, s:o}", "architecture", res->architecture, "parameters",
-			 (json_int_t)res->parameters, "graphs", graphs, "parity_checked",
+	for (i = 0; i < res->n_warnings; i++)
+		failed |= json_array_append_new(warnings, json_string(res->warnings[i]));
+	return json_pack("{s:s, s:I, s:o, s:b, s:o, s:o, s:o}", "architecture", res->architecture,
+			 "parameters", (json_int_t)res->parameters, "graphs", graphs, "parity_checked",
 			 (int)res->parity_checked, "max_abs", number(res->max_abs, res->parity_checked),
-			 "min_cosine", number(res->min_cosine, res->parity_checked));
+			 "min_cosine", number(res->min_cosine, res->parity_checked), "warnings",
+			 json_whole(warnings, failed));
 }
 
 /* The names still belong to the message. NULL: memory ran out, or no stages. */

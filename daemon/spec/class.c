@@ -27,6 +27,8 @@ static const char *const libraries[] = {
 	[LIBRARY_OPENSEARCH] = "opensearch-ai",
 	[LIBRARY_NVIDIA] = "nvidia",
 	[LIBRARY_JINA] = "jinaai",
+	[LIBRARY_TOPK] = "topk-io",
+	[LIBRARY_PERPLEXITY] = "perplexity-ai",
 };
 
 _Static_assert(ARRAY_LEN(libraries) == LIBRARY_MAX, "a name for each library");

@@ -13,6 +13,8 @@ enum library {
 	LIBRARY_OPENSEARCH, /* code in the repositories of OpenSearch-AI */
 	LIBRARY_NVIDIA,     /* code in the repositories of NVIDIA */
 	LIBRARY_JINA,       /* code in the repositories of jinaai */
+	LIBRARY_TOPK,       /* code in the repositories of topk-io */
+	LIBRARY_PERPLEXITY, /* modules of sentence-transformers in the repositories of perplexity-ai */
 	LIBRARY_MAX
 };
 

@@ -371,6 +371,9 @@ Tensor silu(const struct tt_args *a) { return at::silu(in(a, 0)); }
 Tensor gelu(const struct tt_args *a) { return at::gelu(in(a, 0), "none"); }
 Tensor gelu_tanh(const struct tt_args *a) { return at::gelu(in(a, 0), "tanh"); }
 Tensor quick_gelu(const struct tt_args *a) { return in(a, 0) * at::sigmoid(in(a, 0) * 1.702); }
+Tensor sigmoid(const struct tt_args *a) { return at::sigmoid(in(a, 0)); }
+Tensor softplus(const struct tt_args *a) { return at::softplus(in(a, 0)); }
+Tensor exp(const struct tt_args *a) { return at::exp(in(a, 0)); }
 Tensor cos(const struct tt_args *a) { return at::cos(in(a, 0)); }
 Tensor sin(const struct tt_args *a) { return at::sin(in(a, 0)); }
 Tensor add(const struct tt_args *a) { return in(a, 0) + in(a, 1); }
@@ -416,6 +419,9 @@ SHIM(silu, silu)
 SHIM(gelu, gelu)
 SHIM(gelu_tanh, gelu_tanh)
 SHIM(quick_gelu, quick_gelu)
+SHIM(sigmoid, sigmoid)
+SHIM(softplus, softplus)
+SHIM(exp, exp)
 SHIM(cos, cos)
 SHIM(sin, sin)
 SHIM(add, add)

@@ -102,6 +102,21 @@ intro_put(struct buf *b, const struct conversion *c, const json_t *facts)
 		buf_printf(b, "\n> This conversion is %s.\n", experimental);
 }
 
+/* Of families whose checkpoints differ in it: whether tokens see later ones. */
+static void
+direction_put(struct buf *b, const struct conversion *c)
+{
+	const struct model_direction *d = c->model->direction ? c->model->direction(c->config) : NULL;
+
+	if (!d)
+		return;
+	buf_printf(b, "\n%s, by `%s`.\n",
+		   d->bidirectional ? "A token attends to all tokens" : "A token attends to those before it",
+		   d->how);
+	if (d->warning)
+		buf_printf(b, "\n**Check this**: %s.\n", d->warning);
+}
+
 static void
 names_put(struct buf *b, const json_t *values)
 {
@@ -315,6 +330,7 @@ card_write(const struct conversion *c, const json_t *facts, struct err *e)
 		return err_no_memory(e);
 	head_put(&b, c, facts);
 	intro_put(&b, c, facts);
+	direction_put(&b, c);
 	card_example_put(&b, c, facts);
 	graphs_put(&b, facts);
 	prompts_put(&b, facts);

@@ -16,6 +16,7 @@
 #include "confine.h"
 #include "manifest.h"
 #include "stages.h"
+#include "warnings.h"
 
 static const char help[] =
 	"usage: colconv-worker                              run the job that comes as a frame on stdin\n"
@@ -56,8 +57,9 @@ result_report(const struct conversion *c, struct err *e)
 	char *file[VARIANT_MAX] = {NULL};
 	Colconv__Result result = COLCONV__RESULT__INIT;
 	Colconv__GraphSummary graph[VARIANT_MAX], *ptr[VARIANT_MAX];
-	const json_t *worst = c->parity ? json_object_get(c->parity, "worst") : NULL;
-	size_t i;
+	const json_t *worst = c->parity ? json_object_get(c->parity, "worst") : NULL, *text;
+	char *warning[WARNINGS_MAX];
+	size_t i, k;
 	int r = 0;
 
 	for (i = 0; c->onnx && i < onnx_export_graph_count(c->onnx); i++) {
@@ -77,6 +79,9 @@ result_report(const struct conversion *c, struct err *e)
 	result.architecture = (char *)(uintptr_t)c->model->arch->family;
 	result.parameters = conversion_parameters(c);
 	result.parity_checked = c->parity != NULL;
+	result.warnings = warning;
+	json_array_foreach(c->warnings, k, text)
+		warning[result.n_warnings++] = (char *)(uintptr_t)json_string_value(text);
 	if (worst) {
 		result.max_abs = json_number_value(json_object_get(worst, "max_abs"));
 		result.min_cosine = json_number_value(json_object_get(worst, "min_cosine"));

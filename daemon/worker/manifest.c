@@ -304,18 +304,30 @@ dim_of(const struct conversion *c)
 	return output ? json_integer(output->shape.dim[output->shape.rank - 1].num) : json_null();
 }
 
+/* Which tokens attend to which, and who says so; NULL: the family has one direction. */
+static json_t *
+direction_to_json(const struct conversion *c)
+{
+	const struct model_direction *d = c->model->direction ? c->model->direction(c->config) : NULL;
+
+	return d ? json_pack("{s:s, s:s}", "value", d->bidirectional ? "bidirectional" : "causal", "how",
+			     d->how)
+		 : NULL;
+}
+
 /* All facts except the files: one of these is the card, which is made from the facts. Takes `processing`. */
 static json_t *
 facts_make(const struct conversion *c, json_t *processing)
 {
-	return json_pack("{s:s, s:s, s:s, s:I, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O}",
-			 "format", MANIFEST_FORMAT, "architecture", c->model->arch->family, "title",
-			 c->model->arch->title, "parameters", (json_int_t)conversion_parameters(c), "dim",
-			 dim_of(c), "similarity", head_similarity(c->found.head), "head",
-			 head_name(c->found.head), "source", source_list(c), "options",
-			 spec_artifact_to_json(&c->spec), "graphs", graphs_map(c, graph_to_json),
-			 "processing", processing, "versions", versions_list(c), "devices", devices_list(c),
-			 "rounding", rounded_to_json(c), "parity", parity_short(c), "warnings", c->warnings);
+	return json_pack(
+		"{s:s, s:s, s:s, s:I, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O, s:o*}",
+		"format", MANIFEST_FORMAT, "architecture", c->model->arch->family, "title",
+		c->model->arch->title, "parameters", (json_int_t)conversion_parameters(c), "dim", dim_of(c),
+		"similarity", head_similarity(c->found.head), "head", head_name(c->found.head), "source",
+		source_list(c), "options", spec_artifact_to_json(&c->spec), "graphs",
+		graphs_map(c, graph_to_json), "processing", processing, "versions", versions_list(c),
+		"devices", devices_list(c), "rounding", rounded_to_json(c), "parity", parity_short(c),
+		"warnings", c->warnings, "direction", direction_to_json(c));
 }
 
 /* The last component of the source: "colqwen2-v1.0" for vidore/colqwen2-v1.0. */

@@ -72,6 +72,10 @@ conversion_resolve(struct conversion *c, const char *dir, const struct checkpoin
 	if (r < 0)
 		return r;
 	c->model = c->found.model;
+	_Static_assert(SPEC_MASK_MODE_BIDIRECTIONAL - SPEC_MASK_MODE_TRAINED == MODEL_MASK_BIDIRECTIONAL,
+		       "the words of mask_mode have the order of enum model_mask");
+	c->found.mask = (enum model_mask)(c->spec.mask_mode - SPEC_MASK_MODE_TRAINED);
+	c->found.dim = c->spec.dim;
 	c->config = calloc(1, c->model->config_size);
 	if (!c->config)
 		return err_no_memory(e);
@@ -109,7 +113,7 @@ conversion_trace(const struct conversion *c, enum variant v, struct ir_graph **r
 {
 	const struct model_options options = {
 		.positions_arange = c->spec.positions == SPEC_POSITIONS_ARANGE,
-		.mask_causal = c->spec.mask_mode == SPEC_MASK_MODE_CAUSAL,
+		.mask = c->found.mask,
 	};
 	const struct sizes sizes = c->model->trace_sizes(c->config);
 	_cleanup_(trace_free) struct trace *t = NULL;

@@ -257,6 +257,15 @@ lost_survey(struct survey *s, struct err *e)
 			  e);
 }
 
+/* A direction that config.json does not say. */
+static int
+direction_survey(struct conversion *c, struct err *e)
+{
+	const struct model_direction *d = c->model->direction ? c->model->direction(c->config) : NULL;
+
+	return d && d->warning ? warnings_add(c, e, "%s", d->warning) : 0;
+}
+
 int
 warnings_collect(struct conversion *c, struct err *e)
 {
@@ -276,6 +285,8 @@ warnings_collect(struct conversion *c, struct err *e)
 		s.images |= v != VARIANT_TEXT && v != VARIANT_PREPROCESS;
 		r = norms_survey(&s, c->graph[v], &zero, e);
 	}
+	if (r == 0)
+		r = direction_survey(c, e);
 	if (r == 0)
 		r = names_tell(&s, &zero, "norms whose weight is all zero", e);
 	if (r == 0)

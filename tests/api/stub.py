@@ -12,7 +12,7 @@ FILES = {"model.onnx_data": bytes(range(256)) * 4096, "text.onnx": b"graph", "em
 SPEC = {
     "model": "/srv/models/colqwen2", "base": None, "adapter": "auto", "variants": ["text"], "dtype": "fp32", "target": "portable", "storage": "same",
     "layout": "single", "profile": "default", "reference": [],
-    "parity": {"max_abs": 1e-4, "min_cosine": 0.99999, "min_top5": 0.0, "seed": 1}, "device": "auto", "outputs": ["embeddings"], "positions": "mrope", "mask_mode": "trained", "task": "auto", "head": "auto",
+    "parity": {"max_abs": 1e-4, "min_cosine": 0.99999, "min_top5": 0.0, "seed": 1}, "device": "auto", "outputs": ["embeddings"], "positions": "mrope", "mask_mode": "trained", "dim": 0, "task": "auto", "head": "auto",
     "labels": {}, "priority": 0, "timeout": None, "attempts": 3,
 }
 TIME = "2026-01-31T08:00:00.123Z"

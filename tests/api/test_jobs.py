@@ -21,7 +21,7 @@ def test_submit_and_get(daemon):
     assert job["state"] == "done"
     assert job["attempt"] == 1
     assert job["result"] == {
-        "architecture": "colqwen2", "parameters": 1000, "parity_checked": True, "max_abs": 1e-6, "min_cosine": 1.0,
+        "architecture": "colqwen2", "parameters": 1000, "parity_checked": True, "max_abs": 1e-6, "min_cosine": 1.0, "warnings": [],
         "graphs": [{"variant": "text", "file": "text.onnx", "nodes": 7}],
     }
     assert job["stages"] == [{"name": "resolve", "seconds": 0.25, "peak_anon_bytes": 4096}]

@@ -11,7 +11,7 @@ GOLDEN = TOP / "tests/golden/colqwen2-tiny"
 REQUEST = "JobRequest"
 WHOLE = {
     "model": "/m", "variants": ["text", "unified"], "dtype": "fp32", "target": "ort", "storage": "bf16", "layout": "sharded",
-    "adapter": "merge", "shard_size": "2GB", "profile": "seed", "positions": "arange", "mask_mode": "causal", "task": "code", "head": "cls", "reference": ["/a/b"], "parity": {"max_abs": 1e-4, "min_cosine": 0.9, "min_top5": 0.5, "seed": 1}, "device": "cpu", "outputs": ["embeddings", "is_image_token"],
+    "adapter": "merge", "shard_size": "2GB", "profile": "seed", "positions": "arange", "mask_mode": "bidirectional", "dim": 64, "task": "code", "head": "cls", "reference": ["/a/b"], "parity": {"max_abs": 1e-4, "min_cosine": 0.9, "min_top5": 0.5, "seed": 1}, "device": "cpu", "outputs": ["embeddings", "is_image_token"],
     "labels": {"team": "search"}, "priority": -100, "timeout": 2592000, "attempts": 10,
 }
 
@@ -75,7 +75,7 @@ def test_requests_that_are_taken(daemon, change):
 @pytest.mark.parametrize("change", [
     {"model": "relative"}, {"model": 7}, {"model": "/a\nb"}, {"model": "/" + "x" * 4096}, {"variants": []},
     {"variants": ["text", "text"]}, {"variants": ["audio"]}, {"variants": "text"}, {"dtype": "fp8"}, {"layout": "none"},
-    {"positions": ""}, {"mask_mode": "none"}, {"task": "none"}, {"head": "pooled"}, {"storage": "fp8"}, {"outputs": ["embeddings_bits"]}, {"outputs": []}, {"target": "cuda"}, {"profile": "none"},
+    {"positions": ""}, {"mask_mode": "none"}, {"dim": -1}, {"dim": 1.5}, {"dim": "64"}, {"task": "none"}, {"head": "pooled"}, {"storage": "fp8"}, {"outputs": ["embeddings_bits"]}, {"outputs": []}, {"target": "cuda"}, {"profile": "none"},
     {"shard_size": 0}, {"shard_size": []}, {"reference": ["case"]}, {"reference": ["/a"] * 65}, {"parity": 1},
     {"parity": {"max_abs": -1}}, {"parity": {"min_cosine": 1.1}}, {"parity": {"min_top5": -0.1}}, {"parity": {"seed": -1}}, {"parity": {"seed": 0.5}},
     {"parity": {"bogus": 1}}, {"labels": {"a": 1}}, {"labels": {"a": ""}}, {"labels": {"": "a"}}, {"labels": {"a": "x" * 65}},

@@ -134,7 +134,7 @@ static void
 graphs_export(struct loaded *l)
 {
 	const struct sizes sizes = l->model->trace_sizes(l->config);
-	const struct model_options options = {.mask_causal = false};
+	const struct model_options options = {.mask = MODEL_MASK_TRAINED};
 	_cleanup_(onnx_export_free) struct onnx_export *job = NULL;
 	struct err e = ERR_INIT;
 	int v;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes a checkpoint again under the names that other libraries and versions of them give its tensors.
 
-  respell.py LAYOUT FROM TO      LAYOUT is one of hub, engine, legacy, tomoro, sauerkraut, sauerkraut-untyped, prefixed, inner, v5, v524, whole
+  respell.py LAYOUT FROM TO      LAYOUT is one of hub, engine, legacy, tomoro, sauerkraut, sauerkraut-untyped, prefixed, inner, v5, topk, v524, whole
 
 Only the headers of the safetensors files and config.json change; the bytes of the tensors stay: a table of words that
 older libraries kept in two parts is two ranges of the same bytes. The cases beside the checkpoint come along: it still computes the same.
@@ -35,6 +35,16 @@ PREFIXES = {
     # an older form, and that of transformers 5
     ("llama_nemotron_vl", "inner"): {"language_model.": "language_model.model."},
     ("llama_nemotron_vl", "v5"): {"vision_model.vision_model.": "vision_model."},
+    # Qwen's own names, and those of topk-io
+    ("qwen3_5", "hub"): {
+        "visual.": "model.visual.",
+        "language_model.": "model.language_model.",
+    },
+    ("qwen3_5", "topk"): {
+        "visual.": "model.visual.",
+        "language_model.": "model.language_model.",
+        "custom_text_proj.": "head.",
+    },
     # module names since transformers 5.24, and within a whole Qwen2.5-Omni
     ("qwen2_5_omni_thinker", "v524"): {
         "model.": "model.language_model.",

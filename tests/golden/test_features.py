@@ -6,6 +6,7 @@ the test adds one to its file.
 """
 import array
 import json
+import math
 import os
 import pathlib
 import subprocess
@@ -19,7 +20,8 @@ BUILD = pathlib.Path(os.environ.get("COLCONV_BUILD", HERE.parent.parent))
 MAX_ABS = 1e-4  # the rows are not unit vectors
 FIRST_INPUT = "merge.out"
 FAMILIES = ["colqwen2-tiny", "colqwen2_5-tiny", "colqwen3-tiny", "colqwen3-tiny-ops", "colqwen3-tiny-nemotron", "colpali-tiny",
-            "colmodernvbert-tiny", "bimodernvbert-tiny", "colidefics3-tiny", "colgemma3-tiny", "biqwen2-tiny", "colqwen_omni-tiny", "collfm2-tiny"]
+            "colmodernvbert-tiny", "bimodernvbert-tiny", "colidefics3-tiny", "colgemma3-tiny", "biqwen2-tiny", "colqwen_omni-tiny", "collfm2-tiny",
+            "colqwen3_5-tiny", "biqwen3_5-tiny"]
 
 
 def field(number, content):
@@ -85,3 +87,51 @@ def test_image_features(name, tmp_path):
 
     assert done.returncode == 0, done.stderr + done.stdout
     assert {pathlib.Path(run["file"]) for run in json.loads(done.stdout)["cases"]} == set(cases)
+
+
+# What the first layer with linear attention reads from its tokens and gives, by the name in a case, and the value in a graph.
+DELTA = {"q": "q", "k": "k", "v": "v", "g": "decay", "beta": "beta", "y": "o"}
+
+
+def of_zeros(name, width):
+    """What a masked token gives, whose state is 0."""
+    if name == "beta":
+        return [0.5] * width
+    if name == "g":
+        weights = tensors.read(HERE / "colqwen3_5-tiny/model.safetensors")
+        rate, bias = (numbers(weights[f"language_model.layers.0.linear_attn.{x}"], "f") for x in ("A_log", "dt_bias"))
+        return [-math.exp(a) * math.log1p(math.exp(b)) for a, b in zip(rate, bias)]
+    return [0] * width
+
+
+def spread(name, tensor, mask):
+    """The rows of unmasked tokens, in the places of these tokens: float [batch, tokens, width]."""
+    width = len(numbers(tensor, "f")) // tensor[1][0]
+    rows = iter(numbers(tensor, "f"))
+    out = array.array("f", [next(rows) if seen else x for seen in numbers(mask, "q") for x in of_zeros(name, width)])
+    assert next(rows, None) is None
+    return "F32", mask[1] + [width], out.tobytes()
+
+
+@pytest.mark.parametrize("case, variant", [("text-batch", "text"), ("image-mixed", "image")])
+@pytest.mark.parametrize("name", DELTA)
+def test_a_layer_with_linear_attention(name, case, variant, delta_graphs, tmp_path):
+    original = tensors.read(HERE / f"colqwen3_5-tiny/case-{case}.safetensors")
+    tensors.write(tmp_path / "case.safetensors", {**original, "out.value": spread(name, original[f"mid.delta.0.{name}"], original["in.attention_mask"])})
+
+    done = subprocess.run([BUILD / "colconv-parity", f"--model={variant}={delta_graphs / variant}.onnx", "--expect", "value",
+                           "--result", f"lm.00.delta.{DELTA[name]}", "--max-abs", str(MAX_ABS), "--min-cosine", "-1", "--json",
+                           f"--case={tmp_path / 'case.safetensors'}"], capture_output=True, text=True, timeout=100)
+
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
+@pytest.fixture(scope="module")
+def delta_graphs(tmp_path_factory):
+    """The graphs of the golden checkpoint, with the values of the layer among their outputs."""
+    out = tmp_path_factory.mktemp("delta") / "out"
+    subprocess.run([BUILD / "colconvctl", "convert", HERE / "colqwen3_5-tiny", "-o", out, "--no-parity"], check=True, capture_output=True, timeout=100)
+    for graph in ("text.onnx", "image.onnx"):
+        for name in DELTA.values():
+            add_output(out / graph, f"lm.00.delta.{name}")
+    return out

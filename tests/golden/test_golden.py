@@ -39,6 +39,12 @@ CHECKPOINTS = [
     pytest.param("collfm2-tiny", None, id="collfm2"),
     pytest.param("collfm2-tiny", "sauerkraut", id="collfm2-sauerkraut"),
     pytest.param("collfm2-tiny", "prefixed", id="collfm2-prefixed"),
+    pytest.param("colqwen3_5-tiny", None, id="colqwen3_5"),
+    pytest.param("colqwen3_5-tiny", "hub", id="colqwen3_5-hub"),
+    pytest.param("colqwen3_5-tiny", "topk", id="colqwen3_5-topk-names"),
+    pytest.param("colqwen3_5-tiny-contract", None, id="colqwen3_5-contract"),
+    pytest.param("colqwen3_5-tiny-vlm", None, id="colqwen3_5-vlm"),
+    pytest.param("biqwen3_5-tiny", None, id="biqwen3_5"),
     pytest.param("colpali-tiny", None, id="colpali"),
     pytest.param("colpali-tiny", "hub", id="colpali-hub"),
     pytest.param("colmodernvbert-tiny", None, id="colmodernvbert"),
@@ -131,6 +137,7 @@ def test_an_adapter_over_the_base_that_is_given(name, layout, make_checkpoint, t
 
 
 @pytest.mark.parametrize("name, layout", [("colqwen2_5-tiny", None), ("colqwen2_5-tiny", "engine"), ("colqwen3-tiny", None),
+                                          ("colqwen3_5-tiny", None),
                                           ("colqwen_omni-tiny", None), ("colqwen_omni-tiny", "whole")])
 def test_an_adapter_of_each_family(name, layout, make_checkpoint, tmp_path):
     check_every_graph(HERE / f"{name}-lora", tmp_path / "out", "--base", make_checkpoint(name, layout))
@@ -282,6 +289,92 @@ def test_a_class_with_a_vector_for_each_row_has_the_weights_but_the_projection(n
                                                       if not name.startswith(("custom_text_proj.", "embedding_proj_layer."))})
 
     check_every_graph(checkpoint, tmp_path / "out")
+
+
+@pytest.fixture
+def undeclared(tmp_path):
+    """A checkpoint that was trained in both directions, and does not say so."""
+    folder = tmp_path / "undeclared"
+    shutil.copytree(HERE / "colqwen3_5-tiny-contract", folder)
+    config = json.loads((folder / "config.json").read_text())
+    del config["retrieval_attention_contract"]
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def facts_of(out):
+    return json.loads((out / "manifest.json").read_text())["additional_metadata"]
+
+
+def test_the_job_says_the_direction(undeclared, tmp_path):
+    check_every_graph(undeclared, tmp_path / "out", "--mask-mode", "bidirectional", "--target", "ort")
+
+    facts = facts_of(tmp_path / "out")
+    assert facts["direction"] == {"value": "bidirectional", "how": "mask_mode"} and facts["warnings"] == []
+    assert "A token attends to all tokens, by `mask_mode`." in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_a_guessed_direction_is_told_everywhere(undeclared, tmp_path):
+    said = run("colconvctl", "convert", undeclared, "-o", tmp_path / "out", "--variants", "text").stderr
+
+    (warning,) = facts_of(tmp_path / "out")["warnings"]
+    assert facts_of(tmp_path / "out")["direction"] == {"value": "causal", "how": "guess"}
+    for words in ("EVIE-8B", "webAI-ColVec1.1", "colqwen3.5-4.5B-v3", "--mask-mode bidirectional"):
+        assert words in warning
+    assert warning in said
+    assert f"**Check this**: {warning}." in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_a_declared_direction_is_no_reason_to_warn(tmp_path):
+    run("colconvctl", "convert", HERE / "colqwen3_5-tiny-contract", "-o", tmp_path / "out", "--variants", "text")
+
+    facts = facts_of(tmp_path / "out")
+    assert facts["direction"] == {"value": "bidirectional", "how": "retrieval_attention_contract"} and facts["warnings"] == []
+
+
+def test_embeddings_are_cut_before_they_get_their_length(tmp_path):
+    """To 16 of 26 numbers: those of the case, cut and scaled."""
+    checkpoint = tmp_path / "checkpoint"
+    shutil.copytree(HERE / "colqwen3_5-tiny-contract", checkpoint)
+    config = json.loads((checkpoint / "config.json").read_text())
+    (checkpoint / "config.json").write_text(json.dumps({**config, "head_dims": [16, 26]}))
+    for path in checkpoint.glob("case-*.safetensors"):
+        case = tensors.read(path)
+        dtype, shape, data = case["out.embeddings"]
+        numbers = array.array("f", data)
+        rows = [numbers[i:i + 16] for i in range(0, len(numbers), shape[-1])]
+        lengths = [sum(x * x for x in row) ** 0.5 or 1 for row in rows]
+        cut = array.array("f", [x / length for row, length in zip(rows, lengths) for x in row])
+        tensors.write(path, {**case, "out.embeddings": (dtype, [*shape[:-1], 16], cut.tobytes())})
+
+    check_every_graph(checkpoint, tmp_path / "out", "--dim", "16")
+
+    assert facts_of(tmp_path / "out")["dim"] == 16
+    assert "dim must be one of 16, 26" in refused(checkpoint, "-o", tmp_path / "other", "--dim", "20")
+
+
+@pytest.mark.parametrize("name, words", [
+    ("in_proj_qkvz", "as Qwen3-Next joins them"),
+    ("in_proj_ba", "as Qwen3-Next joins them"),
+])
+def test_projections_that_are_joined_are_refused_by_name(name, words, tmp_path):
+    checkpoint = tmp_path / "checkpoint"
+    shutil.copytree(HERE / "colqwen3_5-tiny", checkpoint)
+    weights = tensors.read(checkpoint / "model.safetensors")
+    weights[f"language_model.layers.0.linear_attn.{name}.weight"] = weights.pop("language_model.layers.0.linear_attn.in_proj_a.weight")
+    tensors.write(checkpoint / "model.safetensors", weights)
+
+    said = refused(checkpoint, "-o", tmp_path / "out")
+    assert f"linear_attn.{name}.weight" in said and words in said
+
+
+def test_a_backbone_of_qwen3_5_without_a_projection_is_refused(tmp_path):
+    checkpoint = tmp_path / "checkpoint"
+    shutil.copytree(HERE / "colqwen3_5-tiny", checkpoint)
+    weights = tensors.read(checkpoint / "model.safetensors")
+    tensors.write(checkpoint / "model.safetensors", {k: v for k, v in weights.items() if not k.startswith("custom_text_proj.")})
+
+    assert "there is no projection" in refused(checkpoint, "-o", tmp_path / "out")
 
 
 def test_an_adapter_over_the_base_that_it_names(make_checkpoint, tmp_path):

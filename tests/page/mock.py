@@ -116,7 +116,7 @@ class World:
         n = len(self.jobs) + 1
         self.jobs[n] = {
             "id": n, "state": "queued", "spec": {"variants": ["text"], "dtype": "fp32", "storage": "same", "layout": "single", "profile": "default",
-                                                 "adapter": "auto", "device": "auto", "outputs": ["embeddings"], "positions": "mrope", "mask_mode": "trained", "task": "auto", "head": "auto", "labels": {}, "priority": 0, "timeout": None, "attempts": 3, "parity": {}, **spec},
+                                                 "adapter": "auto", "device": "auto", "outputs": ["embeddings"], "positions": "mrope", "mask_mode": "trained", "dim": 0, "task": "auto", "head": "auto", "labels": {}, "priority": 0, "timeout": None, "attempts": 3, "parity": {}, **spec},
             "owner": HOSTILE if self.hostile else owner, "created": iso(t), "started": None, "ended": None, "attempt": 0, "attempts_max": 3, "cancel_requested": False, "runner": None,
             "waiting": {"for": "slot", "ahead": None, "until": None}, "stage": None, "progress": None, "stages": [], "usage": None,
             "reason": None, "message": None, "result": None, "artifact": None, "event": 0,
@@ -174,7 +174,7 @@ class World:
             j["stages"] = [{"name": s, "seconds": 4.0, "peak_anon_bytes": 9437184 * (i + 1)} for i, s in enumerate(STAGES)]
         if state == "done":
             j["result"] = {"architecture": "ColQwen2ForRetrieval", "parameters": 2208985600, "graphs": [{"variant": v, "file": f"{v}.onnx", "nodes": 3120} for v in j["spec"]["variants"]],
-                           "parity_checked": True, "max_abs": 1.7e-6, "min_cosine": 0.9999999958}
+                           "parity_checked": True, "max_abs": 1.7e-6, "min_cosine": 0.9999999958, "warnings": []}
             j["artifact"] = {"files": 4, "bytes": 8876543210, "removed": None}
         self.state(n, t)
 

@@ -123,8 +123,8 @@ backbone_config(const json_t *params, const struct mkc_layout *l)
 	return vlm;
 }
 
-static json_t *
-config(const json_t *params, const struct mkc_layout *l)
+json_t *
+mkc_qwen_config(const json_t *params, const struct mkc_layout *l)
 {
 	json_t *vlm = backbone_config(params, l);
 
@@ -142,7 +142,7 @@ config(const json_t *params, const struct mkc_layout *l)
 static json_t *
 config3(const json_t *params, const struct mkc_layout *l)
 {
-	json_t *top = config(params, l), *dim = json_object_get(params, "embedding_dim");
+	json_t *top = mkc_qwen_config(params, l), *dim = json_object_get(params, "embedding_dim");
 	const char *type = NULL, *class = NULL;
 
 	if (str_eq(l->name, "tomoro")) {
@@ -168,7 +168,7 @@ config3(const json_t *params, const struct mkc_layout *l)
 static json_t *
 config_jina(const json_t *params, const struct mkc_layout *l)
 {
-	json_t *top = config(params, l);
+	json_t *top = mkc_qwen_config(params, l);
 
 	(void)json_object_update_missing(top, json_object_get(top, "text_config"));
 	(void)json_object_set(top, "multi_vector_projector_dim", json_object_get(params, "embedding_dim"));
@@ -185,7 +185,7 @@ config_jina(const json_t *params, const struct mkc_layout *l)
 static json_t *
 config_omni(const json_t *params, const struct mkc_layout *l)
 {
-	json_t *thinker = config(params, l);
+	json_t *thinker = mkc_qwen_config(params, l);
 
 	if (!str_eq(l->name, "whole"))
 		return thinker;
@@ -194,8 +194,8 @@ config_omni(const json_t *params, const struct mkc_layout *l)
 			 "token2wav_config");
 }
 
-const struct mkc_arch mkc_colqwen2 = {"colqwen2", MKC_SIZES(colqwen2), layouts, config};
-const struct mkc_arch mkc_colqwen2_5 = {"colqwen2_5", MKC_SIZES(colqwen2_5), layouts, config};
+const struct mkc_arch mkc_colqwen2 = {"colqwen2", MKC_SIZES(colqwen2), layouts, mkc_qwen_config};
+const struct mkc_arch mkc_colqwen2_5 = {"colqwen2_5", MKC_SIZES(colqwen2_5), layouts, mkc_qwen_config};
 const struct mkc_arch mkc_jina_v4 = {"jina_v4", MKC_SIZES(colqwen2_5), layouts_jina, config_jina};
 const struct mkc_arch mkc_colqwen3 = {"colqwen3", MKC_SIZES(colqwen3), layouts3, config3};
 const struct mkc_arch mkc_colqwen_omni = {"colqwen_omni", MKC_SIZES(colqwen_omni), layouts_omni, config_omni};

@@ -173,6 +173,11 @@ tests_unit_test_config_lfm2_SOURCES = tests/unit/test_config_lfm2.c
 nodist_EXTRA_tests_unit_test_config_lfm2_SOURCES = dummy.cxx
 tests_unit_test_config_lfm2_LDADD = $(MODEL_LIBS) $(UNIT_LIBS) $(TORCH_LIBS)
 
+check_PROGRAMS += tests/unit/test_colqwen3_5
+tests_unit_test_colqwen3_5_SOURCES = tests/unit/test_colqwen3_5.c
+nodist_EXTRA_tests_unit_test_colqwen3_5_SOURCES = dummy.cxx
+tests_unit_test_colqwen3_5_LDADD = libparity.a $(MODEL_LIBS) $(ONNX_LIBS) $(UNIT_LIBS) $(TORCH_LIBS) -ldl -lpthread
+
 check_PROGRAMS += tests/unit/test_config_gemma3
 tests_unit_test_config_gemma3_SOURCES = tests/unit/test_config_gemma3.c
 nodist_EXTRA_tests_unit_test_config_gemma3_SOURCES = dummy.cxx

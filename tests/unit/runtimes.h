@@ -26,7 +26,7 @@ struct result {
 	struct err e_torch, e_ort;
 };
 
-static void
+static _unused_ void
 need_runtime(void)
 {
 	if (!have_runtime)
@@ -55,7 +55,7 @@ family_load(const char *folder, struct checkpoint **ret_ck, const struct model *
 }
 
 /* Traces it and exports it below the folder of the program. `arange`: with positions 0, 1, ... */
-static void
+static _unused_ void
 graph_open(const struct model *m, const struct checkpoint *ck, const void *config, enum variant v,
 	   bool arange, struct graph *ret)
 {
@@ -127,7 +127,7 @@ run_ort(const struct graph *x, const struct feeds *feeds, float *ret, size_t max
 }
 
 /* Runs both; either both succeed or both fail. Returns whether they succeeded. */
-static bool
+static _unused_ bool
 graph_run(const struct graph *x, const struct feeds *feeds, struct result *ret)
 {
 	bool torch, ort;

@@ -65,6 +65,14 @@ TEST(test_find)
 		{"{\"model_type\": \"qwen3_vl_nemotron_embed\", "
 		 "\"architectures\": [\"Qwen3VLNemotronEmbedModel\"]}",
 		 "colqwen3", LIBRARY_NVIDIA},
+		{"{\"model_type\": \"qwen3_5\", \"architectures\": [\"ColQwen3_5\"]}", "colqwen3_5",
+		 LIBRARY_ENGINE},
+		{"{\"model_type\": \"colqwen3_5\", \"auto_map\": {\"AutoModel\": \"modeling_x.ColQwen3_5\"}}",
+		 "colqwen3_5", LIBRARY_ENGINE},
+		{"{\"model_type\": \"topk_embed\", \"architectures\": [\"TopkEmbedModel\"]}", "colqwen3_5",
+		 LIBRARY_TOPK},
+		{"{\"model_type\": \"qwen3_5\", \"architectures\": [\"Qwen3_5Model\"]}", "colqwen3_5",
+		 LIBRARY_PERPLEXITY},
 	};
 	size_t i;
 
@@ -100,6 +108,8 @@ TEST(test_find_single_vector)
 		{"{\"model_type\": \"qwen2_5_vl\", \"architectures\": [\"BiQwen2_5\"]}", "colqwen2_5",
 		 HEAD_LAST_TOKEN},
 		{"{\"model_type\": \"qwen3_vl\", \"architectures\": [\"BiQwen3\"]}", "colqwen3",
+		 HEAD_LAST_TOKEN},
+		{"{\"model_type\": \"qwen3_5\", \"architectures\": [\"BiQwen3_5\"]}", "colqwen3_5",
 		 HEAD_LAST_TOKEN},
 	};
 	struct model_found f;
@@ -205,16 +215,8 @@ TEST(test_not_supported)
 		 "the class 'Qwen3VLNemotronVLModel'"},
 		{"{\"model_type\": \"colpali\", \"vlm_config\": {\"model_type\": \"qwen2_vl\"}}",
 		 "over 'qwen2_vl'"},
-		{"{\"model_type\": \"qwen3_5\", \"architectures\": [\"ColQwen3_5\"]}",
-		 "this is a model over Qwen3.5, such as ColQwen3.5 or pplx-embed-v2-late (model_type "
-		 "'qwen3_5', "
-		 "architectures 'ColQwen3_5'), which is not supported: its layers with linear attention"},
-		{"{\"model_type\": \"qwen3_5\", \"architectures\": [\"BiQwen3_5\"]}",
-		 "this is a model over Qwen3.5"},
 		{"{\"model_type\": \"qwen3_5\", \"architectures\": [\"ArgusColQwen35Wrapper\"]}",
 		 "this is Argus ("},
-		{"{\"model_type\": \"colqwen3_5\", \"auto_map\": {\"AutoModel\": \"modeling_x.ColQwen3_5\"}}",
-		 "this is ColQwen3.5 (model_type 'colqwen3_5', architectures 'ColQwen3_5')"},
 		{"{\"model_type\": \"qwen3_5_moe\"}", "this is a model over Qwen3.5 with experts"},
 		{"{\"model_type\": \"qwen3_omni_moe\"}", "this is a model over Qwen3-Omni"},
 		{"{\"model_type\": \"qwen3_omni_moe_thinker\", \"architectures\": [\"ColQwen3Omni\"]}",
@@ -286,8 +288,9 @@ TEST(test_rows)
 			assert_non_null(class_find(m->arch, m->spellings[k].class));
 		assert_true(k > 0);
 		for (c = class_next(m->arch, NULL); c; c = class_next(m->arch, c))
-			/* NVIDIA's prompts of ColQwen3 are its repositories' own chat templates. */
-			assert_true(known[c->library] || c->library == LIBRARY_NVIDIA);
+			/* The prompts of these are their repositories' own chat templates. */
+			assert_true(known[c->library] || c->library == LIBRARY_NVIDIA ||
+				    c->library == LIBRARY_TOPK);
 	}
 }
 

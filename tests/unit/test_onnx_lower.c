@@ -369,6 +369,9 @@ BUILD_F32_UNARY(silu, OP_SILU)
 BUILD_F32_UNARY(gelu, OP_GELU)
 BUILD_F32_UNARY(gelu_tanh, OP_GELU_TANH)
 BUILD_F32_UNARY(quick_gelu, OP_QUICK_GELU)
+BUILD_F32_UNARY(sigmoid, OP_SIGMOID)
+BUILD_F32_UNARY(softplus, OP_SOFTPLUS)
+BUILD_F32_UNARY(exp, OP_EXP)
 BUILD_F32_UNARY(cos, OP_COS)
 BUILD_F32_UNARY(sin, OP_SIN)
 
@@ -553,6 +556,9 @@ static const struct row {
 	{OP_L2_NORMALIZE, "l2_normalize", build_l2_normalize, "ReduceL2 Div"},
 	{OP_L2_NORMALIZE, "l2_normalize_eps", build_l2_normalize_eps, "Mul ReduceSum Add Sqrt Div"},
 	{OP_SOFTMAX, "softmax", build_softmax, "Softmax"},
+	{OP_SIGMOID, "sigmoid", build_sigmoid, "Sigmoid"},
+	{OP_SOFTPLUS, "softplus", build_softplus, "Abs Neg Exp Add Div Atanh Relu Add Add"},
+	{OP_EXP, "exp", build_exp, "Exp"},
 	{OP_CAUSAL_CONV, "causal_conv", build_causal_conv,
 	 "Unsqueeze Unsqueeze Transpose Conv Transpose Squeeze"},
 	{OP_DELTA_RULE, "delta_rule", build_delta_rule,

@@ -240,6 +240,9 @@ CASE(l2_normalize) { return tr_l2_normalize(t, floats(t, "x")); }
 CASE(l2_normalize_eps) { return tr_l2_normalize_eps(t, tr_mul(t, floats(t, "x"), tr_f32(t, 1e-3)), 1e-6); }
 CASE(softmax) { return tr_softmax(t, tr_mul(t, floats(t, "x"), tr_f32(t, 50))); }
 CASE(causal_conv) { return tr_causal_conv(t, floats(t, "x"), tr_weight(t, shape_of(3, n(WIDTH), n(1), n(TAPS)), "c.weight")); }
+CASE(sigmoid) { return tr_sigmoid(t, floats(t, "x")); }
+CASE(softplus) { return tr_softplus(t, floats(t, "x")); }
+CASE(exponent) { return tr_exp(t, floats(t, "x")); }
 CASE(silu) { return tr_silu(t, floats(t, "x")); }
 CASE(gelu) { return tr_gelu(t, floats(t, "x")); }
 CASE(gelu_tanh) { return tr_gelu_tanh(t, floats(t, "x")); }
@@ -248,6 +251,14 @@ CASE(cosine) { return tr_cos(t, floats(t, "x")); }
 CASE(sine) { return tr_sin(t, floats(t, "x")); }
 CASE(add) { return tr_add(t, floats(t, "x"), vector(t)); }
 /* clang-format on */
+/* Its small values, a thousand times larger: they must be as exact as the others. */
+CASE(softplus_small)
+{
+	struct ir_value *x = tr_sub(t, floats(t, "x"), tr_f32(t, 8));
+
+	x = tr_softplus(t, x);
+	return tr_mul(t, x, tr_f32(t, 1000));
+}
 CASE(add_rows)
 {
 	return tr_add(t, tr_input(t, "x", ELEM_F32, shape_of(3, dim_symbol(SYM_BATCH), n(1), n(WIDTH))),
@@ -394,6 +405,10 @@ static const struct {
 	{OP_GELU, gelu},
 	{OP_GELU_TANH, gelu_tanh},
 	{OP_QUICK_GELU, quick_gelu},
+	{OP_SIGMOID, sigmoid},
+	{OP_SOFTPLUS, softplus},
+	{OP_SOFTPLUS, softplus_small},
+	{OP_EXP, exponent},
 	{OP_COS, cosine},
 	{OP_SIN, sine},
 	{OP_ADD, add},

@@ -61,7 +61,8 @@ TEST_WITH(test_defaults, NULL, teardown)
 
 	assert_int_equal(parse("{\"model\": \"/m\"}", &e), 0);
 	assert_string_equal(field, "");
-	assert_json("{\"adapter\": \"auto\", \"attempts\": 3, \"base\": null, \"device\": \"auto\", "
+	assert_json("{\"adapter\": \"auto\", \"attempts\": 3, \"base\": null, \"cache\": true, \"device\": "
+		    "\"auto\", \"dim\": 0, "
 		    "\"dtype\": \"fp32\", "
 		    "\"head\": \"auto\", \"labels\": {}, \"layout\": "
 		    "\"single\", "
@@ -77,7 +78,9 @@ TEST_WITH(test_defaults, NULL, teardown)
 TEST_WITH(test_everything, NULL, teardown)
 {
 	static const char text[] =
-		"{\"adapter\": \"merge\", \"attempts\": 10, \"base\": \"/b\", \"device\": \"cuda\", "
+		"{\"adapter\": \"merge\", \"attempts\": 10, \"base\": \"/b\", \"cache\": false, \"device\": "
+		"\"cuda\", \"dim\": "
+		"64, "
 		"\"dtype\": \"fp32\", "
 		"\"head\": \"mean\", \"labels\": {\"team\": "
 		"\"search\"}, \"layout\": \"single\", "
@@ -109,6 +112,7 @@ TEST_WITH(test_everything, NULL, teardown)
 	assert_int_equal(spec.layout, SPEC_LAYOUT_SINGLE);
 	assert_int_equal(spec.positions, SPEC_POSITIONS_ARANGE);
 	assert_int_equal(spec.mask_mode, SPEC_MASK_MODE_CAUSAL);
+	assert_int_equal(spec.dim, 64);
 	assert_int_equal(spec.task, SPEC_TASK_TEXT_MATCHING);
 	assert_int_equal(spec_head(&spec), HEAD_MEAN);
 	assert_int_equal(spec.reference.n, 2);
@@ -127,7 +131,8 @@ TEST_WITH(test_repository, NULL, teardown)
 
 	assert_int_equal(parse("{\"model\": \"vidore/colqwen2-v1.0-hf\", \"parity\": false}", &e), 0);
 	assert_true(spec_is_repo(spec.model));
-	assert_json("{\"adapter\": \"auto\", \"attempts\": 3, \"base\": null, \"device\": \"auto\", "
+	assert_json("{\"adapter\": \"auto\", \"attempts\": 3, \"base\": null, \"cache\": true, \"device\": "
+		    "\"auto\", \"dim\": 0, "
 		    "\"dtype\": \"fp32\", "
 		    "\"head\": \"auto\", \"labels\": {}, \"layout\": "
 		    "\"single\", \"mask_mode\": \"trained\", "
@@ -147,7 +152,8 @@ TEST_WITH(test_parity_off, NULL, teardown)
 	struct err e = ERR_INIT;
 
 	assert_int_equal(parse("{\"model\": \"/m\", \"parity\": false}", &e), 0);
-	assert_json("{\"adapter\": \"auto\", \"attempts\": 3, \"base\": null, \"device\": \"auto\", "
+	assert_json("{\"adapter\": \"auto\", \"attempts\": 3, \"base\": null, \"cache\": true, \"device\": "
+		    "\"auto\", \"dim\": 0, "
 		    "\"dtype\": \"fp32\", "
 		    "\"head\": \"auto\", \"labels\": {}, \"layout\": "
 		    "\"single\", \"mask_mode\": \"trained\", \"model\": \"/m\", "
@@ -266,7 +272,9 @@ static const struct {
 	{"{\"model\": \"/m\", \"positions\": \"x\"}", "positions", "one of mrope, arange, not 'x'"},
 	{"{\"model\": \"/m\", \"head\": \"pooled\"}", "head",
 	 "one of auto, multi-vector, last-token, mean, cls, image-mean, not 'pooled'"},
-	{"{\"model\": \"/m\", \"mask_mode\": \"x\"}", "mask_mode", "one of trained, causal, not 'x'"},
+	{"{\"model\": \"/m\", \"dim\": -1}", "dim", "dim must be from 0 to 65536, not -1"},
+	{"{\"model\": \"/m\", \"mask_mode\": \"x\"}", "mask_mode",
+	 "one of trained, causal, bidirectional, not 'x'"},
 	{"{\"model\": \"/m\", \"reference\": \"/a\"}", "reference", "must be an array"},
 	{"{\"model\": \"/m\", \"reference\": [\"/a\", \"b\"]}", "reference[1]", "absolute path"},
 	{"{\"model\": \"/m\", \"reference\": [\"/a\", 1]}", "reference[1]", "must be a string"},

@@ -12,9 +12,10 @@ const SOURCE = [["revision", "Revision"], ["base", "Base"]];
 const FIRST = ["profile", "target"]; /* the choices that are not under Advanced */
 const SHARD = ["shard_size", "Shard size"];
 const PROMPTS = ["prompts", "Prompts"];
+const DIM = ["dim", "Width of the embeddings", { inputmode: "numeric" }];
 const QUEUE = [["priority", "Priority", { inputmode: "numeric" }], ["timeout", "Time limit in seconds", { inputmode: "numeric" }], ["attempts", "Attempts", { inputmode: "numeric" }]];
 const LIMITS = [["parity.max_abs", "Largest difference", { inputmode: "decimal" }], ["parity.min_cosine", "Smallest cosine", { inputmode: "decimal" }], ["parity.min_top5", "Smallest top-5 agreement", { inputmode: "decimal" }], ["parity.seed", "Seed", { inputmode: "numeric" }]];
-const WHOLE = new Set(["priority", "timeout", "attempts", "parity.seed"]);
+const WHOLE = new Set(["dim", "priority", "timeout", "attempts", "parity.seed"]);
 
 /* From a field in an error ("labels.team", "reference[1]") to the field of the form. */
 const shown = (field) => (field.startsWith("parity.") ? field : field.split(/[.[]/)[0]);
@@ -78,7 +79,7 @@ function body(form, choices) {
 	for (const { name: id, words } of choices)
 		if (of(id) && of(id) !== words[0])
 			out[id] = of(id);
-	for (const id of ["priority", "timeout", "attempts"])
+	for (const id of ["dim", "priority", "timeout", "attempts"])
 		if (of(id))
 			out[id] = number(of(id));
 	if (!data.has("cache"))
@@ -149,7 +150,7 @@ export function submit(query) {
 				checks(fields.get("variants")), h("div", { class: "fields" }, first.map(choice))),
 			h("details", { class: "card", open: like }, h("summary", {}, "Advanced"),
 				h("section", {}, h("h2", {}, "Source"), h("div", { class: "fields" }, inputs(SOURCE))),
-				h("section", {}, h("h2", {}, "Output"), checks(fields.get("outputs")), h("div", { class: "fields" }, others.map(choice), shard, text(fields, PROMPTS))),
+				h("section", {}, h("h2", {}, "Output"), checks(fields.get("outputs")), h("div", { class: "fields" }, others.map(choice), shard, text(fields, PROMPTS), text(fields, DIM))),
 				h("section", {}, h("h2", {}, "Parity"), h("label", { class: "check" }, check, fields.get("parity").help), limits,
 					area("reference", "Your own cases", `${fields.get("reference").help}: one path on the daemon's host per line`)),
 				h("section", {}, h("h2", {}, "Queue"), h("div", { class: "fields" }, inputs(QUEUE)),
