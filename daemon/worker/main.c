@@ -174,7 +174,7 @@ job_run(struct err *e)
 static int
 graph_print(const char *variant, const char *dir, struct err *e)
 {
-	struct conversion c = {.spec = {.head = SPEC_HEAD_AUTO}};
+	struct conversion c = {.spec = {.head = SPEC_HEAD_AUTO, .profile = SPEC_PROFILE_DEFAULT}};
 	struct buf b = BUF_INIT;
 	enum variant v;
 	int r;
