@@ -4,6 +4,7 @@ include tests/unit/local.mk
 include tests/api/local.mk
 include tests/fault/local.mk
 include tests/fuzz/local.mk
+include tests/warm/local.mk
 
 # What runs under pytest, and its data.
 EXTRA_DIST += tests/run tests/schedule.py $(wildcard $(addprefix $(srcdir)/tests/, \

@@ -11,9 +11,9 @@ import subprocess
 import pytest
 
 import tensors
+from programs import BIN
 
 HERE = pathlib.Path(__file__).parent
-BUILD = pathlib.Path(os.environ.get("COLCONV_BUILD", HERE.parent.parent))
 MAX_ABS = 1e-5
 # A picture goes through the page graph where there is one; else it is prepared in C for the graph that takes images.
 GRAPHS = ["text,image", "unified", "text,page"]
@@ -22,7 +22,7 @@ FAMILIES = ["colqwen2", "colqwen3", "colpali", "colidefics3"]
 
 
 def ctl(*args, **env):
-    return subprocess.run([BUILD / "colconvctl", *args], capture_output=True, timeout=120, env={**os.environ, **env})
+    return subprocess.run([BIN / "colconvctl", *args], capture_output=True, timeout=120, env={**os.environ, **env})
 
 
 def words(done):

@@ -7,16 +7,15 @@ the test adds one to its file.
 import array
 import json
 import math
-import os
 import pathlib
 import subprocess
 
 import pytest
 
 import tensors
+from programs import BIN
 
 HERE = pathlib.Path(__file__).parent
-BUILD = pathlib.Path(os.environ.get("COLCONV_BUILD", HERE.parent.parent))
 MAX_ABS = 1e-4  # the rows are not unit vectors
 FIRST_INPUT = "merge.out"
 FAMILIES = ["colqwen2-tiny", "colqwen2_5-tiny", "colqwen3-tiny", "colqwen3-tiny-ops", "colqwen3-tiny-nemotron", "colpali-tiny",
@@ -69,7 +68,7 @@ def describe(checkpoint):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_image_features(name, tmp_path):
-    made = subprocess.run([BUILD / "colconvctl", "convert", HERE / name, "-o", tmp_path / "out", "--variants", "image", "--no-parity"],
+    made = subprocess.run([BIN / "colconvctl", "convert", HERE / name, "-o", tmp_path / "out", "--variants", "image", "--no-parity"],
                           capture_output=True, text=True, timeout=100)
     assert made.returncode == 0, made.stderr
     add_output(tmp_path / "out/image.onnx", FIRST_INPUT)
@@ -81,7 +80,7 @@ def test_image_features(name, tmp_path):
         tensors.write(cases[-1], {**case, "out.first_input": first_input(*facts[:2], case, facts[2])})
     assert cases
 
-    done = subprocess.run([BUILD / "colconv-parity", f"--model=image={tmp_path / 'out/image.onnx'}", "--expect", "first_input",
+    done = subprocess.run([BIN / "colconv-parity", f"--model=image={tmp_path / 'out/image.onnx'}", "--expect", "first_input",
                            "--result", FIRST_INPUT, "--max-abs", str(MAX_ABS), "--json", *[f"--case={case}" for case in cases]],
                           capture_output=True, text=True, timeout=100)
 

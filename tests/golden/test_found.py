@@ -1,6 +1,5 @@
 """Checkpoints as people have them: names that training adds, too many or too few tensors, damaged numbers."""
 import json
-import os
 import pathlib
 import struct
 import subprocess
@@ -8,9 +7,9 @@ import subprocess
 import pytest
 
 import tensors
+from programs import BIN
 
 HERE = pathlib.Path(__file__).parent
-BUILD = pathlib.Path(os.environ.get("COLCONV_BUILD", HERE.parent.parent))
 QWEN = HERE / "colqwen2-tiny"
 UP = "vlm.language_model.layers.1.mlp.up_proj.weight"
 EMBED = "vlm.language_model.embed_tokens.weight"
@@ -36,7 +35,7 @@ def checkpoint(tmp_path):
 def convert(tmp_path):
     def run(folder, *options):
         out = tmp_path / "out"
-        done = subprocess.run([BUILD / "colconvctl", "convert", folder, "-o", out, *options], capture_output=True, text=True,
+        done = subprocess.run([BIN / "colconvctl", "convert", folder, "-o", out, *options], capture_output=True, text=True,
                               timeout=100)
         done.manifest = json.loads((out / "manifest.json").read_text())["additional_metadata"] if done.returncode == 0 else None
         return done

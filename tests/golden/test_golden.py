@@ -1,7 +1,6 @@
 """Compares converted checkpoints with embeddings from the original classes (see README.md here)."""
 import array
 import json
-import os
 import pathlib
 import re
 import shutil
@@ -12,9 +11,9 @@ import pytest
 
 import respell
 import tensors
+from programs import BIN
 
 HERE = pathlib.Path(__file__).parent
-BUILD = pathlib.Path(os.environ.get("COLCONV_BUILD", HERE.parent.parent))
 MAX_ABS = 1e-5
 
 # A name for the test, the folder, and the layout it is respelled to.
@@ -62,7 +61,7 @@ CHECKPOINTS = [
 
 
 def run(program, *args):
-    done = subprocess.run([BUILD / program, *args], capture_output=True, text=True, timeout=100)
+    done = subprocess.run([BIN / program, *args], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -182,7 +181,7 @@ def test_ids_of_sounds_and_videos_are_refused(tmp_path):
         ids = array.array("q", data)
         ids[place] = config[key]
         tensors.write(tmp_path / "case.safetensors", {**case, "in.input_ids": (dtype, shape, ids.tobytes())})
-        done = subprocess.run([BUILD / "colconv-parity", "--model", f"text={out / 'text.onnx'}", "--case", tmp_path / "case.safetensors"],
+        done = subprocess.run([BIN / "colconv-parity", "--model", f"text={out / 'text.onnx'}", "--case", tmp_path / "case.safetensors"],
                               capture_output=True, text=True, timeout=100)
         masked = not array.array("q", case["in.attention_mask"][2])[place]
         assert (done.returncode == 0) == masked, done.stderr
@@ -389,7 +388,7 @@ def test_an_adapter_over_the_base_that_it_names(make_checkpoint, tmp_path):
 
 
 def refused(*args):
-    done = subprocess.run([BUILD / "colconvctl", "convert", *args], capture_output=True, text=True, timeout=100)
+    done = subprocess.run([BIN / "colconvctl", "convert", *args], capture_output=True, text=True, timeout=100)
     assert done.returncode != 0
     return done.stderr
 

@@ -7,7 +7,8 @@ import subprocess
 import pytest
 
 import tensors
-from test_page_graph import BUILD, HERE, convert
+from programs import BIN, BUILD
+from test_page_graph import HERE, convert
 
 IDS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
 QWEN = {"image_token_id": 261, "video_token_id": 262, "vision_start_token_id": 259, "vision_end_token_id": 260}
@@ -101,7 +102,7 @@ def test_pictures(family, checkpoint, tmp_path):
 
     n = cases_write(family, folder, tmp_path / "cases")
     report = tmp_path / "report.json"
-    done = subprocess.run([BUILD / "colconv-parity", "--model", f"preprocess={out / 'preprocess.onnx'}", "--cases", tmp_path / "cases",
+    done = subprocess.run([BIN / "colconv-parity", "--model", f"preprocess={out / 'preprocess.onnx'}", "--cases", tmp_path / "cases",
                            "--output", report], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(json.loads(report.read_text())["cases"]) == n >= 2
@@ -115,7 +116,7 @@ def test_ids_of_another_prompt_are_seen(checkpoint, tmp_path):
     case = tensors.read(path)
     dtype, shape, ids = case["in.input_ids"]
     tensors.write(path, {**case, "in.input_ids": (dtype, shape, ids[:-8] + bytes(8))})
-    done = subprocess.run([BUILD / "colconv-parity", "--model", f"preprocess={out / 'preprocess.onnx'}", "--cases", tmp_path / "cases"],
+    done = subprocess.run([BIN / "colconv-parity", "--model", f"preprocess={out / 'preprocess.onnx'}", "--cases", tmp_path / "cases"],
                           capture_output=True, text=True, timeout=100)
     assert done.returncode == 10 and "the output 'input_ids' differs from in.input_ids" in done.stderr
 

@@ -1,7 +1,6 @@
 """Compares graphs that take a picture with the original library's embeddings for the pages of e2e-*."""
 import array
 import json
-import os
 import pathlib
 import shutil
 import subprocess
@@ -9,15 +8,15 @@ import subprocess
 import pytest
 
 import tensors
+from programs import BIN, BUILD
 
 HERE = pathlib.Path(__file__).parent
-BUILD = pathlib.Path(os.environ.get("COLCONV_BUILD", HERE.parent.parent))
 MAX_ABS = 1e-5
 FAMILIES = ["colqwen2", "colqwen3", "colpali", "colidefics3"]
 
 
 def convert(checkpoint, out, *more):
-    return subprocess.run([BUILD / "colconvctl", "convert", checkpoint, "-o", out, *more], capture_output=True, text=True,
+    return subprocess.run([BIN / "colconvctl", "convert", checkpoint, "-o", out, *more], capture_output=True, text=True,
                           timeout=300)
 
 
@@ -56,7 +55,7 @@ def test_pages(family, tmp_path):
     for number, name in enumerate(json.loads((checkpoint / "e2e.json").read_text())["pages"]):
         tensors.write(cases / f"case-page-{number}.safetensors", page_case(checkpoint, number, name))
     report = tmp_path / "report.json"
-    done = subprocess.run([BUILD / "colconv-parity", "--model", f"page={out / 'page.onnx'}",
+    done = subprocess.run([BIN / "colconv-parity", "--model", f"page={out / 'page.onnx'}",
                            "--model", f"preprocess={out / 'preprocess.onnx'}", "--cases", cases, "--max-abs", str(MAX_ABS),
                            "--output", report], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -75,7 +74,7 @@ def test_other_ids_are_seen(tmp_path):
     dtype, shape, rgb = case["in.image"]
     case["in.image"] = (dtype, shape, bytes(255 - b for b in rgb))
     tensors.write(cases / "case-wrong.safetensors", case)
-    done = subprocess.run([BUILD / "colconv-parity", "--model", f"page={out / 'page.onnx'}",
+    done = subprocess.run([BIN / "colconv-parity", "--model", f"page={out / 'page.onnx'}",
                            "--model", f"preprocess={out / 'preprocess.onnx'}", "--cases", cases, "--max-abs", str(MAX_ABS)],
                           capture_output=True, text=True, timeout=100)
     assert done.returncode == 10
@@ -104,7 +103,7 @@ def test_weights_are_shared(tmp_path):
 @pytest.mark.parametrize("graph", ["preprocess", "page"])
 def test_dump(graph):
     """The graph that is printed as text does not have the nodes that make its inputs."""
-    done = subprocess.run([BUILD / "colconv-worker", "--dump", graph, HERE / "e2e-colqwen2"], capture_output=True, text=True,
+    done = subprocess.run([BIN / "colconv-worker", "--dump", graph, HERE / "e2e-colqwen2"], capture_output=True, text=True,
                           timeout=100)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"graph {graph}\n") and "input image_grid_thw" in done.stdout

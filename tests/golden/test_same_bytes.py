@@ -1,14 +1,14 @@
 """A checkpoint that is converted twice gives the same bytes in every file, whatever the folder and the moment."""
 import hashlib
-import os
 import pathlib
 import subprocess
 import time
 
 import pytest
 
+from programs import BIN
+
 HERE = pathlib.Path(__file__).parent
-BUILD = pathlib.Path(os.environ.get("COLCONV_BUILD", HERE.parent.parent))
 # parity.json says how long each case took, and so manifest.json its hash.
 TIMES = {"parity.json", "manifest.json"}
 
@@ -18,7 +18,7 @@ def hashes(folder):
 
 
 def convert(out, checkpoint, more):
-    done = subprocess.run([BUILD / "colconvctl", "convert", checkpoint, "-o", out, *more], capture_output=True, text=True, timeout=200)
+    done = subprocess.run([BIN / "colconvctl", "convert", checkpoint, "-o", out, *more], capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     return hashes(out)
 

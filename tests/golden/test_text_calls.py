@@ -5,7 +5,8 @@ import subprocess
 
 import pytest
 
-from test_golden import BUILD, HERE, run
+from programs import BIN
+from test_golden import HERE, run
 
 FAMILIES = {
     "colqwen2": "colqwen2-tiny", "colqwen2_5": "colqwen2_5-tiny", "colqwen3": "colqwen3-tiny", "colpali": "colpali-tiny",
@@ -59,7 +60,7 @@ def test_a_text_runs_no_tower(name, options, tmp_path):
         if "image" not in case.name and (not task or "retrieval" in case.name):
             (cases / case.name).symlink_to(case)
     report = tmp_path / "report.json"
-    done = subprocess.run([BUILD / "colconv-parity", "--model", f"unified={tmp_path / 'out/model.onnx'}", "--cases", cases, "--output", report,
+    done = subprocess.run([BIN / "colconv-parity", "--model", f"unified={tmp_path / 'out/model.onnx'}", "--cases", cases, "--output", report,
                            "--max-abs", "5e-2" if options else "1e-5", "--min-cosine", "0.999"], capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stdout + done.stderr
     ran = {f"case-{entry['name']}.safetensors" for entry in json.loads(report.read_text())["cases"]}
@@ -74,6 +75,6 @@ def test_an_image_reads_them(tmp_path):
     with open(tmp_path / "out/model.onnx_data", "r+b") as f:
         f.seek(int(at))
         f.write(b"\xff" * 64)
-    done = subprocess.run([BUILD / "colconv-parity", "--model", f"unified={tmp_path / 'out/model.onnx'}", "--cases", HERE / "colpali-tiny"],
+    done = subprocess.run([BIN / "colconv-parity", "--model", f"unified={tmp_path / 'out/model.onnx'}", "--cases", HERE / "colpali-tiny"],
                           capture_output=True, text=True, timeout=100)
     assert done.returncode == 10 and re.search(r"^image-one .*nan", done.stdout, re.M | re.I), done.stdout

@@ -7,13 +7,14 @@ import subprocess
 
 import pytest
 
+from programs import BIN
+
 HERE = pathlib.Path(__file__).parent
-BUILD = pathlib.Path(os.environ.get("COLCONV_BUILD", HERE.parent.parent))
 TINY = HERE / "colqwen2-tiny"
 
 
 def ctl(*args, **env):
-    return subprocess.run([BUILD / "colconvctl", *args], capture_output=True, text=True, timeout=120, env={**os.environ, **env})
+    return subprocess.run([BIN / "colconvctl", *args], capture_output=True, text=True, timeout=120, env={**os.environ, **env})
 
 
 def convert(checkpoint, out, *more):
