@@ -9,6 +9,7 @@
 #include "config.h"
 #include "glance.h"
 #include "index.h"
+#include "modules.h"
 #include "names.h"
 
 struct checkpoint {
@@ -19,6 +20,7 @@ struct checkpoint {
 	json_t *config;
 	struct st_file **files;
 	size_t file_count;
+	const struct st_file *dense; /* the file of the Dense module; NULL: there is none */
 	struct index_lost lost;
 	struct weight *weights; /* sorted by canonical name, which each owns */
 	size_t weight_count;
@@ -84,6 +86,30 @@ files_open(struct checkpoint *c, struct err *e)
 					      : weights_missing(folder_path(c->dir), GLANCE_WEIGHTS, e);
 }
 
+/* The shards are open: add the file of a projection that is a module of its own. */
+static int
+dense_open(struct checkpoint *c, struct err *e)
+{
+	_cleanup_free_ char *file = NULL;
+	int r = modules_dense_find(c->dir, &file, e);
+
+	if (r < 0 || !file)
+		return r;
+	r = file_add(c, c->dir, file, e);
+	if (r == 0)
+		c->dense = c->files[c->file_count - 1];
+	return r;
+}
+
+/* The tensors of a Dense module, linear.*, are dense.* until it is known whether the model has a projection. */
+static int
+name_of(const struct checkpoint *c, const struct st_file *f, const char *name, char *ret, struct err *e)
+{
+	static const struct name_rule rules[] = {{"linear.", "dense."}, {"", NULL}, {0}};
+
+	return f == c->dense ? name_rules_apply(rules, name, ret, e) : name_canonical(name, ret, e);
+}
+
 static int
 weight_add(struct checkpoint *c, const struct st_file *f, const struct st_tensor *t, struct err *e)
 {
@@ -97,7 +123,7 @@ weight_add(struct checkpoint *c, const struct st_file *f, const struct st_tensor
 			"'%s' holds a model under PEFT that was not merged (tensor '%s'); save it after "
 			"merge_and_unload(), or give the folder of the adapter",
 			st_path(f), t->name);
-	r = name_canonical(t->name, name, e);
+	r = name_of(c, f, t->name, name, e);
 	if (r < 0)
 		return err_context(e, "'%s'", st_path(f));
 	if (r == 0)
@@ -209,6 +235,16 @@ checkpoint_rename(struct checkpoint *c, const struct name_rule *rules, struct er
 	return r < 0 ? r : weights_sort(c, e);
 }
 
+int
+checkpoint_dense_use(struct checkpoint *c, struct err *e)
+{
+	static const struct name_rule use[] = {{"dense.", "proj."}, {0}}, drop[] = {{"dense.", NULL}, {0}};
+
+	if (!c->dense)
+		return 0;
+	return checkpoint_rename(c, checkpoint_find(c, "proj.weight") ? drop : use, e);
+}
+
 /* The model's folder, and the adapter that goes over it. */
 static int
 place_set(struct checkpoint *c, const char *dir, const struct checkpoint_choice *choice, struct err *e)
@@ -280,7 +316,8 @@ checkpoint_open(const char *dir, const struct checkpoint_choice *choice, struct 
 		return err_no_memory(e);
 	if ((r = place_set(c, dir, choice ? choice : &none, e)) < 0 ||
 	    (r = config_read(c->dir, &c->config, e)) < 0 || (r = files_open(c, e)) < 0 ||
-	    (r = weights_collect(c, e)) < 0 || (c->adapter_dir && (r = adapter_put(c, e)) < 0))
+	    (r = dense_open(c, e)) < 0 || (r = weights_collect(c, e)) < 0 ||
+	    (c->adapter_dir && (r = adapter_put(c, e)) < 0))
 		return r;
 	*ret = TAKE(c);
 	return 0;

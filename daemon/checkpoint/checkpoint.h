@@ -86,6 +86,12 @@ struct name_rule; /* names.h */
 int checkpoint_rename(struct checkpoint *c, const struct name_rule *rules, struct err *e);
 
 /*
+ * Makes the Dense module beside a backbone (modules.h) its projection, `proj.*`; where the model has a projection of its own, the
+ * module is left out. Call it after checkpoint_rename().
+ */
+int checkpoint_dense_use(struct checkpoint *c, struct err *e);
+
+/*
  * The weight with that name and exactly that shape. Otherwise E_BAD_CHECKPOINT with a message that names
  * the tensor as the files spell it, its file, the shape found and the shape wanted.
  */

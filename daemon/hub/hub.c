@@ -10,6 +10,7 @@
 #include "cache.h"
 #include "checkpoint/adapter_find.h"
 #include "checkpoint/index.h"
+#include "checkpoint/modules.h"
 #include "listing.h"
 #include "transfer.h"
 #include "net/url.h"
@@ -23,6 +24,9 @@ static const char *const small_files[] = {
 #include "checkpoint/processor.def"
 #undef PROCESSOR_FILE
 	"adapter_config.json",
+	MODULES_NAME,
+	MODULES_DENSE "/config.json",
+	MODULES_DENSE "/model.safetensors",
 	HUB_CARD_FILE,
 };
 

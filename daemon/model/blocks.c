@@ -113,6 +113,23 @@ blk_unsqueeze(struct trace *t, struct ir_value *x, int at)
 }
 
 struct ir_value *
+blk_window(struct trace *t, struct ir_value *unmasked, int64_t reach)
+{
+	struct ir_value *at, *query, *last, *far, *behind, *keys;
+
+	at = tr_iota(t, sym(SYM_SEQUENCE));
+	query = blk_unsqueeze(t, at, 1); /* [sequence, 1] */
+	last = tr_add(t, query, tr_i64(t, reach));
+	far = tr_less(t, last, at); /* [sequence, sequence] */
+	last = tr_add(t, at, tr_i64(t, reach));
+	behind = tr_less(t, last, query);
+	far = tr_or(t, far, behind);
+	far = tr_not(t, far);
+	keys = blk_unsqueeze(t, unmasked, 1); /* [batch, 1, sequence] */
+	return tr_and(t, keys, far);
+}
+
+struct ir_value *
 blk_angles(struct trace *t, struct ir_value *positions, struct ir_value *inv_freq)
 {
 	struct ir_value *p = tr_cast(t, positions, ELEM_F32);

@@ -104,6 +104,12 @@ struct ir_value *blk_running(struct trace *t, struct ir_value *flag);
 void blk_tokens_place(struct trace *t, struct ir_value *is_image, struct ir_value *tokens,
 		      struct ir_value **ret_image, struct ir_value **ret_place);
 
+/*
+ * The keys that each query sees through a window: those that are at most `reach` tokens away, counting padding in between, and
+ * unmasked. bool [batch, sequence] -> [batch, sequence, sequence], the keys of each query.
+ */
+struct ir_value *blk_window(struct trace *t, struct ir_value *unmasked, int64_t reach);
+
 /* Adds an axis of size 1 at position `at`. */
 struct ir_value *blk_unsqueeze(struct trace *t, struct ir_value *x, int at);
 

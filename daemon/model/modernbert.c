@@ -162,27 +162,6 @@ layer_norm(struct trace *t, const struct modernbert_config *c, struct ir_value *
 	return norm(t, c, x, full);
 }
 
-/*
- * Tokens within reach of each other, counting padding in between: bool [batch, sequence, sequence], keys by
- * query.
- */
-static struct ir_value *
-near(struct trace *t, const struct modernbert_config *c, struct ir_value *unmasked)
-{
-	struct ir_value *at, *query, *last, *far, *behind, *keys;
-
-	at = tr_iota(t, sym(SYM_SEQUENCE));
-	query = blk_unsqueeze(t, at, 1); /* [sequence, 1] */
-	last = tr_add(t, query, tr_i64(t, c->reach));
-	far = tr_less(t, last, at); /* [sequence, sequence] */
-	last = tr_add(t, at, tr_i64(t, c->reach));
-	behind = tr_less(t, last, query);
-	far = tr_or(t, far, behind);
-	far = tr_not(t, far);
-	keys = blk_unsqueeze(t, unmasked, 1); /* [batch, 1, sequence] */
-	return tr_and(t, keys, far);
-}
-
 static struct attend
 attend_build(struct trace *t, const struct modernbert_config *c, enum modernbert_kind kind,
 	     struct ir_value *unmasked)
@@ -201,7 +180,7 @@ attend_build(struct trace *t, const struct modernbert_config *c, enum modernbert
 	a.cos = tr_name(t, tr_cos(t, angles), "cos");
 	a.sin = tr_name(t, tr_sin(t, angles), "sin");
 	tr_scope(t, "lm.%s", names[kind]);
-	a.mask = kind == MODERNBERT_LOCAL ? near(t, c, unmasked) : unmasked;
+	a.mask = kind == MODERNBERT_LOCAL ? blk_window(t, unmasked, c->reach) : unmasked;
 	return a;
 }
 

@@ -15,7 +15,8 @@ bool
 model_rounds(const char *weight)
 {
 	static const char *const layers[] = {"lm.layers.", "vis.blocks.", "vis.encoder.layers."};
-	static const char *const tables[] = {"lm.embed_tokens.weight", "lm.embeddings.tok_embeddings.weight"};
+	static const char *const tables[] = {"lm.embed_tokens.weight", "lm.embeddings.tok_embeddings.weight",
+					     "lm.embed_tokens.word_embeddings.weight"};
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(layers); i++)
@@ -179,6 +180,8 @@ model_config_read(const struct model_found *f, struct checkpoint *ck, void *conf
 
 	if (r == 0 && m->names)
 		r = checkpoint_rename(ck, m->names, e);
+	if (r == 0)
+		r = checkpoint_dense_use(ck, e);
 	if (r == 0)
 		r = m->config_read(checkpoint_config(ck), ck, f, config, e);
 	if (r < 0)

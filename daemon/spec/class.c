@@ -7,6 +7,7 @@
 #define HEADS_POOLED (BIT(LAST_TOKEN) | BIT(MEAN) | BIT(CLS))
 #define HEADS_ANY (BIT(MULTI_VECTOR) | HEADS_POOLED)
 #define HEADS_IMAGE_MEAN BIT(IMAGE_MEAN)
+#define HEADS_MEAN BIT(MEAN)
 
 static const struct class classes[] = {
 #define CLASS(family, library, name, head, others) \

@@ -179,6 +179,17 @@ graphs_map(const struct conversion *c, graph_json_fn make)
 	return json_whole(map, failed);
 }
 
+/* The name of a file of weights within its source: "1_Dense/model.safetensors". An adapter has a source of its own. */
+static const char *
+weights_name(const struct checkpoint *ck, const struct st_file *f)
+{
+	const char *path = st_path(f), *dir = checkpoint_dir(ck), *adapter = checkpoint_adapter(ck);
+
+	if ((adapter && str_starts(path, adapter)) || !str_starts(path, dir) || path[strlen(dir)] != '/')
+		return fs_basename(path);
+	return path + strlen(dir) + 1;
+}
+
 /* Adds the files from index `from` up to but excluding `to` to their source. */
 static json_t *
 source_part(const struct conversion *c, json_t *source, size_t from, size_t to)
@@ -191,7 +202,7 @@ source_part(const struct conversion *c, json_t *source, size_t from, size_t to)
 	for (i = from; i < to; i++) {
 		f = checkpoint_file(c->checkpoint, i);
 		failed |= json_array_append_new(
-			list, json_pack("{s:s, s:I, s:s}", "name", fs_basename(st_path(f)), "size",
+			list, json_pack("{s:s, s:I, s:s}", "name", weights_name(c->checkpoint, f), "size",
 					(json_int_t)st_len(f), "sha256", sources_sha256(c->sources, i)));
 	}
 	failed |= json_object_set_new(source, "weights", list);

@@ -76,7 +76,7 @@ WRONG = {
                       ["the class 'ColQwen2ForDocuments' is not supported", "ColQwen2ForRetrieval"]),
     "class of a text model": (config(architectures=["BertModel"], model_type="bert"), GOLDEN, 422, "unsupported_model", ["'BertModel'", "not supported; supported are ColQwen2 ("]),
     "known, not supported": (config(architectures=["ArgusForRetrieval"], model_type="argus"), GOLDEN, 422, "unsupported_model", ["this is Argus", "experts"]),
-    "known by its type": (text("config.json", '{"model_type": "neomme"}'), GOLDEN, 422, "unsupported_model", ["this is NeoMME"]),
+    "known by its type": (text("config.json", '{"model_type": "qwen3_omni_moe"}'), GOLDEN, 422, "unsupported_model", ["this is a model over Qwen3-Omni"]),
     "quantized": (config(quantization_config={"quant_method": "awq", "bits": 4}), GOLDEN, 422, "unsupported_model", ["quantized by 'awq'", "convert the checkpoint that they were made from"]),
     "pointer for adapter": (text("adapter_model.safetensors", POINTER), LORA, 422, "bad_checkpoint", ["adapter_model.safetensors", "Git LFS pointer"]),
     "page for adapter's config": (text("adapter_config.json", PAGE), LORA, 422, "bad_checkpoint", ["adapter_config.json"]),

@@ -57,6 +57,8 @@ CHECKPOINTS = [
     pytest.param("nemoretriever-tiny", "inner", id="nemotron_vl-inner"),
     pytest.param("nemoretriever-tiny", "v5", id="nemotron_vl-v5"),
     pytest.param("nemoretriever-tiny-bf16", None, id="nemotron_vl-bf16"),
+    pytest.param("neomme-tiny", None, id="neomme"),
+    pytest.param("neomme-tiny-defaults", None, id="neomme-defaults"),
 ]
 
 
@@ -137,9 +139,138 @@ def test_an_adapter_over_the_base_that_is_given(name, layout, make_checkpoint, t
 
 @pytest.mark.parametrize("name, layout", [("colqwen2_5-tiny", None), ("colqwen2_5-tiny", "engine"), ("colqwen3-tiny", None),
                                           ("colqwen3_5-tiny", None),
-                                          ("colqwen_omni-tiny", None), ("colqwen_omni-tiny", "whole")])
+                                          ("colqwen_omni-tiny", None), ("colqwen_omni-tiny", "whole"), ("neomme-tiny", None)])
 def test_an_adapter_of_each_family(name, layout, make_checkpoint, tmp_path):
     check_every_graph(HERE / f"{name}-lora", tmp_path / "out", "--base", make_checkpoint(name, layout))
+
+
+@pytest.fixture
+def st_late(tmp_path):
+    """neomme-tiny as Sentence Transformers keeps it: the bare backbone, and the projection in a module of its own."""
+    folder = tmp_path / "st-late"
+    shutil.copytree(HERE / "neomme-tiny", folder)
+    weights = tensors.read(folder / "model.safetensors")
+    projection = weights.pop("multi_vector_head.proj.weight")
+    tensors.write(folder / "model.safetensors", {name.removeprefix("model."): x for name, x in weights.items()})
+    (folder / "1_Dense").mkdir()
+    tensors.write(folder / "1_Dense/model.safetensors", {"linear.weight": projection})
+    (folder / "1_Dense/config.json").write_text(json.dumps({"bias": False, "activation_function": "torch.nn.modules.linear.Identity",
+                                                            "module_input_name": "token_embeddings"}))
+    (folder / "modules.json").write_text(json.dumps([
+        {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.base.modules.transformer.Transformer"},
+        {"idx": 1, "name": "1", "path": "1_Dense", "type": "sentence_transformers.base.modules.dense.Dense"},
+        {"idx": 2, "name": "2", "path": "2_MultiVectorMask", "type": "sentence_transformers.multi_vector_encoder.modules.MultiVectorMask"},
+    ]))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "architectures": ["NeoMMEModel"]}))
+    return folder
+
+
+def test_a_projection_in_a_module_of_its_own(st_late, tmp_path):
+    check_every_graph(st_late, tmp_path / "out")
+
+    weights = source_of(tmp_path / "out")["weights"]
+    assert [f["name"] for f in weights] == ["model.safetensors", "1_Dense/model.safetensors"]
+
+
+def modules_edit(folder, path="1_Dense", twice=False, **config):
+    modules = json.loads((folder / "modules.json").read_text())
+    modules[1]["path"] = path
+    (folder / "modules.json").write_text(json.dumps(modules + [modules[1]] * twice))
+    old = json.loads((folder / "1_Dense/config.json").read_text())
+    (folder / "1_Dense/config.json").write_text(json.dumps({**old, **config}))
+
+
+@pytest.mark.parametrize("change, code, words", [
+    ({"activation_function": "torch.nn.modules.activation.Tanh"}, "unsupported_model", "1_Dense/config.json': the activation_function 'torch.nn.modules.activation.Tanh'"),
+    ({"module_input_name": "sentence_embedding"}, "unsupported_model", "a Dense module over 'sentence_embedding'"),
+    ({"twice": True}, "unsupported_model", "modules.json' lists two Dense modules"),
+    ({"path": "../1_Dense"}, "bad_checkpoint", "the path of the Dense module is '../1_Dense'"),
+    ({"path": "2_Dense"}, "bad_checkpoint", "2_Dense/config.json"),
+])
+def test_a_module_that_is_more_than_a_projection_is_refused(st_late, change, code, words, tmp_path):
+    modules_edit(st_late, **change)
+
+    said = refused(st_late, "-o", tmp_path / "out")
+
+    assert f"({code})" in said and words in said
+
+
+def test_both_outputs_are_compared_and_told(tmp_path):
+    out = tmp_path / "out"
+
+    check_every_graph(HERE / "neomme-tiny", out)
+
+    report = json.loads((out / "parity.json").read_text())
+    facts = json.loads((out / "manifest.json").read_text())["additional_metadata"]
+    assert all(set(case["outputs"]) == {"dense_embeddings"} for case in report["cases"])
+    assert report["outputs"]["dense_embeddings"]["worst"]["max_abs"] <= MAX_ABS
+    assert report["outputs"] == facts["parity"]["outputs"]
+    assert facts["graphs"]["text"]["outputs"] == {"embeddings": {"type": "f32", "shape": "[batch, sequence, 24]"},
+                                                  "dense_embeddings": {"type": "f32", "shape": "[batch, 36]"}}
+    assert "| `dense_embeddings` | difference 1.0e-05" in (out / "README.md").read_text()
+    assert re.search(r"^dense_embeddings +max abs", run("colconvctl", "inspect", out).stdout, re.M)
+    assert "output dense_embeddings: max abs" in run("colconvctl", "parity", out / "parity.json").stdout
+
+
+def test_a_wrong_second_output_fails(tmp_path):
+    case = tensors.read(HERE / "neomme-tiny/case-text-batch.safetensors")
+    kind, shape, data = case["out.dense_embeddings"]
+    tensors.write(tmp_path / "case-wrong.safetensors", {**case, "out.dense_embeddings": (kind, shape, struct.pack("<f", 0.5) + data[4:])})
+
+    done = subprocess.run([BUILD / "colconvctl", "convert", HERE / "neomme-tiny", "-o", tmp_path / "out", "--variants", "text", "--reference",
+                           tmp_path / "case-wrong.safetensors"], capture_output=True, text=True, timeout=100)
+
+    assert done.returncode == 10 and "the output 'dense_embeddings': max abs" in done.stderr
+
+
+def test_a_vector_for_each_row_alone(tmp_path):
+    run("colconvctl", "convert", HERE / "neomme-tiny", "-o", tmp_path / "out", "--variants", "text", "--head", "mean", "--target", "ort")
+    case = tensors.read(HERE / "neomme-tiny/case-text-batch.safetensors")
+    case["out.embedding"] = case.pop("out.dense_embeddings")
+    del case["out.embeddings"]
+    tensors.write(tmp_path / "case-text.safetensors", case)
+
+    done = subprocess.run([BUILD / "colconv-parity", "--model", f"text={tmp_path / 'out/text.onnx'}", "--case", tmp_path / "case-text.safetensors",
+                           "--max-abs", str(MAX_ABS)], capture_output=True, text=True, timeout=100)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(json.loads((tmp_path / "out/manifest.json").read_text())["additional_metadata"]["graphs"]["text"]["outputs"]) == ["embedding"]
+
+
+def test_a_program_for_one_output_gets_one(tmp_path):
+    run("colconvctl", "convert", HERE / "neomme-tiny", "-o", tmp_path / "out", "--profile", "fastembed", "--no-parity")
+
+    graphs = json.loads((tmp_path / "out/manifest.json").read_text())["additional_metadata"]["graphs"]
+    assert list(graphs["unified"]["outputs"]) == ["embeddings"]
+
+
+@pytest.mark.parametrize("change, guard", [
+    ("a word for a patch", "image_tokens_must_match_image_features"),
+    ("a patch and an end of a row change places", "a_page_must_be_one_grid_of_patches_in_a_row_of_its_own"),
+    ("a word behind the page", "a_page_must_be_one_grid_of_patches_in_a_row_of_its_own"),
+])
+def test_a_row_that_is_no_page_fails(change, guard, tmp_path):
+    """Positions follow from the ids; made-up ones would give wrong vectors without an error."""
+    run("colconvctl", "convert", HERE / "neomme-tiny", "-o", tmp_path / "out", "--variants", "image", "--no-parity")
+    case = tensors.read(HERE / "neomme-tiny/case-image-wide.safetensors")
+    (rows, width), ids = case["in.input_ids"][1], list(struct.unpack("<52q", case["in.input_ids"][2]))
+    mask = list(struct.unpack("<52q", case["in.attention_mask"][2]))
+    assert (rows, width, sum(mask[:width])) == (2, 26, 16)  # a page of 1 x 13 with padding behind it, and one of 12 x 1
+    if change == "a word for a patch":
+        ids[width + 4] = 3
+    elif change == "a patch and an end of a row change places":
+        ids[width + 6], ids[width + 7] = ids[width + 7], ids[width + 6]
+    else:
+        mask[16] = 1
+        case["in.attention_mask"] = (*case["in.attention_mask"][:2], struct.pack(f"<{len(mask)}q", *mask))
+    case["in.input_ids"] = (*case["in.input_ids"][:2], struct.pack(f"<{len(ids)}q", *ids))
+    tensors.write(tmp_path / "case-image.safetensors", case)
+
+    done = subprocess.run([BUILD / "colconv-parity", "--model", f"image={tmp_path / 'out/image.onnx'}", "--case", tmp_path / "case-image.safetensors"],
+                          capture_output=True, text=True, timeout=100)
+
+    assert done.returncode == 10 and guard in done.stdout, done.stdout + done.stderr
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ BUILD = pathlib.Path(os.environ.get("COLCONV_BUILD", pathlib.Path(__file__).pare
 SIZES = [
     ("colqwen2", "2b", 731, 2_209_182_336),
     ("collfm2", "450m", 353, 450_953_856),
+    ("neomme", "260m", 162, 263_068_978),
     ("colqwen_omni", "3b", 434 + 518 + 2, 3_085_938_688 + 668_684_288 + 262_272),
     ("nemotron_vl", "1b", 797, 2_388_632_064),
     ("nemotron_vl", "3b", 905, 4_377_106_944),

@@ -178,6 +178,11 @@ tests_unit_test_colqwen3_5_SOURCES = tests/unit/test_colqwen3_5.c
 nodist_EXTRA_tests_unit_test_colqwen3_5_SOURCES = dummy.cxx
 tests_unit_test_colqwen3_5_LDADD = libparity.a $(MODEL_LIBS) $(ONNX_LIBS) $(UNIT_LIBS) $(TORCH_LIBS) -ldl -lpthread
 
+check_PROGRAMS += tests/unit/test_config_neomme
+tests_unit_test_config_neomme_SOURCES = tests/unit/test_config_neomme.c
+nodist_EXTRA_tests_unit_test_config_neomme_SOURCES = dummy.cxx
+tests_unit_test_config_neomme_LDADD = $(MODEL_LIBS) $(UNIT_LIBS) $(TORCH_LIBS)
+
 check_PROGRAMS += tests/unit/test_config_gemma3
 tests_unit_test_config_gemma3_SOURCES = tests/unit/test_config_gemma3.c
 nodist_EXTRA_tests_unit_test_config_gemma3_SOURCES = dummy.cxx

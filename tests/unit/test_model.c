@@ -73,6 +73,10 @@ TEST(test_find)
 		 LIBRARY_TOPK},
 		{"{\"model_type\": \"qwen3_5\", \"architectures\": [\"Qwen3_5Model\"]}", "colqwen3_5",
 		 LIBRARY_PERPLEXITY},
+		{"{\"model_type\": \"neomme\", \"architectures\": [\"NeoMMEForRetrieval\"]}", "neomme",
+		 LIBRARY_TRANSFORMERS},
+		{"{\"model_type\": \"neomme\", \"architectures\": [\"NeoMMEModel\"]}", "neomme",
+		 LIBRARY_TRANSFORMERS},
 	};
 	size_t i;
 
@@ -227,8 +231,6 @@ TEST(test_not_supported)
 		 "this is Llama Nemoretriever ColEmbed v1"},
 		{"{\"model_type\": \"mistral3\"}", "this is ColMinistral3"},
 		{"{\"model_type\": \"granitevisionemb\"}", "this is Granite Vision Embedding"},
-		{"{\"model_type\": \"neomme\", \"architectures\": [\"NeoMMEForRetrieval\"]}",
-		 "this is NeoMME"},
 		{"{\"model_type\": \"modernbert\", \"architectures\": [\"ModernBertModel\"]}",
 		 "this is a text encoder over ModernBERT, such as ColNanoVDR"},
 		/* the model_type is supported, the class is not */

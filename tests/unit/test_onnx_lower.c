@@ -573,6 +573,7 @@ static const struct row {
 	{OP_GELU, "gelu", build_gelu, "Div Erf Add Mul Mul"},
 	{OP_GELU_TANH, "gelu_tanh", build_gelu_tanh, "Mul Mul Add Mul Mul Tanh Add Mul Mul"},
 	{OP_QUICK_GELU, "quick_gelu", build_quick_gelu, "Mul Sigmoid Mul"},
+	{OP_SIGMOID, "sigmoid", build_sigmoid, "Sigmoid"},
 	{OP_COS, "cos", build_cos, "Cos"},
 	{OP_SIN, "sin", build_sin, "Sin"},
 	{OP_ADD, "add", build_add, "Add"},

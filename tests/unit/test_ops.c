@@ -247,6 +247,7 @@ CASE(silu) { return tr_silu(t, floats(t, "x")); }
 CASE(gelu) { return tr_gelu(t, floats(t, "x")); }
 CASE(gelu_tanh) { return tr_gelu_tanh(t, floats(t, "x")); }
 CASE(quick_gelu) { return tr_quick_gelu(t, floats(t, "x")); }
+CASE(sigmoid) { return tr_sigmoid(t, floats(t, "x")); }
 CASE(cosine) { return tr_cos(t, floats(t, "x")); }
 CASE(sine) { return tr_sin(t, floats(t, "x")); }
 CASE(add) { return tr_add(t, floats(t, "x"), vector(t)); }
