@@ -556,7 +556,6 @@ static const struct row {
 	{OP_L2_NORMALIZE, "l2_normalize", build_l2_normalize, "ReduceL2 Div"},
 	{OP_L2_NORMALIZE, "l2_normalize_eps", build_l2_normalize_eps, "Mul ReduceSum Add Sqrt Div"},
 	{OP_SOFTMAX, "softmax", build_softmax, "Softmax"},
-	{OP_SIGMOID, "sigmoid", build_sigmoid, "Sigmoid"},
 	{OP_SOFTPLUS, "softplus", build_softplus, "Abs Neg Exp Add Div Atanh Relu Add Add"},
 	{OP_EXP, "exp", build_exp, "Exp"},
 	{OP_CAUSAL_CONV, "causal_conv", build_causal_conv,

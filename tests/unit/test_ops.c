@@ -240,7 +240,6 @@ CASE(l2_normalize) { return tr_l2_normalize(t, floats(t, "x")); }
 CASE(l2_normalize_eps) { return tr_l2_normalize_eps(t, tr_mul(t, floats(t, "x"), tr_f32(t, 1e-3)), 1e-6); }
 CASE(softmax) { return tr_softmax(t, tr_mul(t, floats(t, "x"), tr_f32(t, 50))); }
 CASE(causal_conv) { return tr_causal_conv(t, floats(t, "x"), tr_weight(t, shape_of(3, n(WIDTH), n(1), n(TAPS)), "c.weight")); }
-CASE(sigmoid) { return tr_sigmoid(t, floats(t, "x")); }
 CASE(softplus) { return tr_softplus(t, floats(t, "x")); }
 CASE(exponent) { return tr_exp(t, floats(t, "x")); }
 CASE(silu) { return tr_silu(t, floats(t, "x")); }
