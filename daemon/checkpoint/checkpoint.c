@@ -9,6 +9,7 @@
 #include "config.h"
 #include "glance.h"
 #include "index.h"
+#include "module_find.h"
 #include "modules.h"
 #include "names.h"
 
@@ -98,6 +99,28 @@ dense_open(struct checkpoint *c, struct err *e)
 	r = file_add(c, c->dir, file, e);
 	if (r == 0)
 		c->dense = c->files[c->file_count - 1];
+	return r;
+}
+
+/* The weights of the modules behind the projection, under their own names. */
+static int
+modules_open(struct checkpoint *c, struct err *e)
+{
+	size_t i, count = 1;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < count; i++) {
+		_cleanup_free_ char *path = NULL, *file = NULL;
+
+		r = module_path(c->dir, i, &path, &count, e);
+		if (r < 0 || !path)
+			continue;
+		file = str_printf("%s/" WEIGHTS_NAME, path);
+		if (!file)
+			return err_no_memory(e);
+		if (folder_has(c->dir, file) && !(c->dense && str_ends(st_path(c->dense), file)))
+			r = file_add(c, c->dir, file, e);
+	}
 	return r;
 }
 
@@ -316,7 +339,7 @@ checkpoint_open(const char *dir, const struct checkpoint_choice *choice, struct 
 		return err_no_memory(e);
 	if ((r = place_set(c, dir, choice ? choice : &none, e)) < 0 ||
 	    (r = config_read(c->dir, &c->config, e)) < 0 || (r = files_open(c, e)) < 0 ||
-	    (r = dense_open(c, e)) < 0 || (r = weights_collect(c, e)) < 0 ||
+	    (r = dense_open(c, e)) < 0 || (r = modules_open(c, e)) < 0 || (r = weights_collect(c, e)) < 0 ||
 	    (c->adapter_dir && (r = adapter_put(c, e)) < 0))
 		return r;
 	*ret = TAKE(c);

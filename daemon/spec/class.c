@@ -30,6 +30,7 @@ static const char *const libraries[] = {
 	[LIBRARY_JINA] = "jinaai",
 	[LIBRARY_TOPK] = "topk-io",
 	[LIBRARY_PERPLEXITY] = "perplexity-ai",
+	[LIBRARY_NANOVDR] = "nanovdr",
 };
 
 _Static_assert(ARRAY_LEN(libraries) == LIBRARY_MAX, "a name for each library");

@@ -15,6 +15,7 @@ enum library {
 	LIBRARY_JINA,       /* code in the repositories of jinaai */
 	LIBRARY_TOPK,       /* code in the repositories of topk-io */
 	LIBRARY_PERPLEXITY, /* modules of sentence-transformers in the repositories of perplexity-ai */
+	LIBRARY_NANOVDR,    /* code in the repositories of nanovdr */
 	LIBRARY_MAX
 };
 

@@ -38,10 +38,11 @@ repository_next(const struct repository *r)
 const struct repository *
 repository_find(const char *name)
 {
+	const bool short_name = !strchr(name, '/');
 	const struct repository *r = NULL;
 
 	while ((r = repository_next(r)))
-		if (strcasecmp(r->name, name) == 0)
+		if (strcasecmp(short_name ? strchr(r->name, '/') + 1 : r->name, name) == 0)
 			return r;
 	return NULL;
 }

@@ -31,7 +31,7 @@ struct repository {
 /* The next row after `r`; NULL begins and ends the list. */
 const struct repository *repository_next(const struct repository *r);
 
-/* The row of that name, in any case of its letters as on the Hub; NULL: none. */
+/* The row of OWNER/NAME, or of NAME alone, in any case of the letters as on the Hub; NULL: none. */
 const struct repository *repository_find(const char *name);
 
 /* The row of classes.def that converts it; NULL: it is refused. */

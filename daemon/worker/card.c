@@ -98,6 +98,15 @@ intro_put(struct buf *b, const struct conversion *c, const json_t *facts)
 		buf_printf(b, "The source declares the license `%s`.\n", licence);
 	else
 		buf_puts(b, "The source declares no license.\n");
+	if (json_object_get(facts, "pages_of"))
+		buf_printf(b,
+			   "\nThe vectors are of queries alone, for the pages of %s%s%s, whose vectors are "
+			   "as long: convert that "
+			   "checkpoint for the graph of pages. Do not scale the vectors of queries to length "
+			   "1; leave out "
+			   "those where the output `mask` is 0.\n",
+			   *fact(facts, "pages_of") ? "`" : "the model that it was made for",
+			   fact(facts, "pages_of"), *fact(facts, "pages_of") ? "`" : "");
 	if (experimental)
 		buf_printf(b, "\n> This conversion is %s.\n", experimental);
 }

@@ -7,6 +7,7 @@
 #include "onnx/front.h"
 #include "onnx/release.h"
 #include "spec/manifest.h"
+#include "spec/repository.h"
 #include "torch/shim.h"
 #include "card.h"
 #include "config.h"
@@ -326,11 +327,25 @@ direction_to_json(const struct conversion *c)
 		 : NULL;
 }
 
+/* The repository whose pages the vectors of queries are for, by the name of the source; NULL: it is not known. */
+static const char *
+pages_of(const struct conversion *c)
+{
+	const char *repo = c->source.snapshot.repo;
+	const struct repository *r = repository_find(repo && *repo ? repo : fs_basename(c->spec.model));
+
+	return r ? r->pages : NULL;
+}
+
 /* All facts except the files: one of these is the card, which is made from the facts. Takes `processing`. */
 static json_t *
 facts_make(const struct conversion *c, json_t *processing)
 {
-	return json_pack(
+	const bool queries_alone = !(c->model->arch->variants & 1u << VARIANT_IMAGE);
+	const char *pages = queries_alone ? pages_of(c) : NULL;
+	json_t *facts;
+
+	facts = json_pack(
 		"{s:s, s:s, s:s, s:I, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O, s:o*}",
 		"format", MANIFEST_FORMAT, "architecture", c->model->arch->family, "title",
 		c->model->arch->title, "parameters", (json_int_t)conversion_parameters(c), "dim", dim_of(c),
@@ -339,6 +354,9 @@ facts_make(const struct conversion *c, json_t *processing)
 		graphs_map(c, graph_to_json), "processing", processing, "versions", versions_list(c),
 		"devices", devices_list(c), "rounding", rounded_to_json(c), "parity", parity_short(c),
 		"warnings", c->warnings, "direction", direction_to_json(c));
+	if (queries_alone)
+		(void)json_object_set_new(facts, "pages_of", pages ? json_string(pages) : json_null());
+	return facts;
 }
 
 /* The last component of the source: "colqwen2-v1.0" for vidore/colqwen2-v1.0. */

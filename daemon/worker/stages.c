@@ -254,11 +254,39 @@ licences_read(struct conversion *c, struct err *e)
 	return r;
 }
 
+/* Without graphs for pages, a job that names no graphs makes those that the family has. */
+static int
+variants_fit(struct conversion *c, struct err *e)
+{
+	const unsigned has = c->model->arch->variants,
+		       usual = (unsigned)spec_fields[SPEC_FIELD_VARIANTS].initial;
+	int v, r = 0;
+
+	if (c->spec.variants == usual && usual & has && usual & ~has) {
+		c->spec.variants &= has;
+		r = warnings_add(c, e,
+				 "%s makes vectors of queries alone, for the pages of another model: of the "
+				 "usual graphs only "
+				 "'text' is made",
+				 c->model->arch->title);
+	}
+	for (v = 0; r == 0 && v < VARIANT_MAX; v++)
+		if (c->spec.variants & ~has & 1u << v)
+			r = err_set(e, E_UNSUPPORTED_MODEL, "%s has no graph '%s'%s", c->model->arch->title,
+				    variant_name((enum variant)v),
+				    has & 1u << VARIANT_IMAGE
+					    ? ""
+					    : ", for it makes vectors of queries alone: "
+					      "ask for --variants text, and convert the model of its "
+					      "pages by itself");
+	return r;
+}
+
 static int
 resolve(struct conversion *c, struct err *e)
 {
 	struct checkpoint_choice choice;
-	int v, r;
+	int r;
 
 	r = source_token_set(c->job->hub_token, e);
 	if (r == 0)
@@ -274,10 +302,8 @@ resolve(struct conversion *c, struct err *e)
 		choice = choice_make(c);
 		r = conversion_resolve(c, source_dir(&c->source), &choice, e);
 	}
-	for (v = 0; r == 0 && v < VARIANT_MAX; v++)
-		if (c->spec.variants & ~c->model->arch->variants & 1u << v)
-			r = err_set(e, E_UNSUPPORTED_MODEL, "%s has no graph '%s'", c->model->arch->title,
-				    variant_name((enum variant)v));
+	if (r == 0)
+		r = variants_fit(c, e);
 	if (r == 0)
 		r = prompt_choose(c, e);
 	if (r == 0)
