@@ -3,6 +3,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "onnx/release.h"
 #include "config.h"
 
 /* With the NUL after it, so that the texts "ab", "c" and "a", "bc" differ. */
@@ -16,10 +17,11 @@ static int
 options_hash(const struct conversion *c, char ret[SHA256_HEX_LEN + 1], struct err *e)
 {
 	_cleanup_(buf_release) struct buf text = BUF_INIT;
+	char release[RELEASE_LEN];
 
 	spec_print_conversion(&c->spec, &text);
-	buf_printf(&text, "\ncolconv %s, libtorch %s, ONNX Runtime 1.%d", PACKAGE_VERSION, tt_version(),
-		   c->runtime);
+	buf_printf(&text, "\ncolconv %s, libtorch %s, ONNX Runtime %s", PACKAGE_VERSION, tt_version(),
+		   release_str(c->runtime, release));
 	return buf_failed(&text, e) < 0 ? E_NO_MEMORY : sha256_bytes(text.data, text.len, ret, e);
 }
 
