@@ -13,7 +13,7 @@ import subprocess
 import pytest
 
 import tensors
-from programs import BIN
+from programs import BIN, BUILD  # noqa: F401
 
 HERE = pathlib.Path(__file__).parent
 MAX_ABS = 1e-4  # the rows are not unit vectors
@@ -118,7 +118,7 @@ def test_a_layer_with_linear_attention(name, case, variant, delta_graphs, tmp_pa
     original = tensors.read(HERE / f"colqwen3_5-tiny/case-{case}.safetensors")
     tensors.write(tmp_path / "case.safetensors", {**original, "out.value": spread(name, original[f"mid.delta.0.{name}"], original["in.attention_mask"])})
 
-    done = subprocess.run([BUILD / "colconv-parity", f"--model={variant}={delta_graphs / variant}.onnx", "--expect", "value",
+    done = subprocess.run([BIN / "colconv-parity", f"--model={variant}={delta_graphs / variant}.onnx", "--expect", "value",
                            "--result", f"lm.00.delta.{DELTA[name]}", "--max-abs", str(MAX_ABS), "--min-cosine", "-1", "--json",
                            f"--case={tmp_path / 'case.safetensors'}"], capture_output=True, text=True, timeout=100)
 
@@ -129,7 +129,7 @@ def test_a_layer_with_linear_attention(name, case, variant, delta_graphs, tmp_pa
 def delta_graphs(tmp_path_factory):
     """The graphs of the golden checkpoint, with the values of the layer among their outputs."""
     out = tmp_path_factory.mktemp("delta") / "out"
-    subprocess.run([BUILD / "colconvctl", "convert", HERE / "colqwen3_5-tiny", "-o", out, "--no-parity"], check=True, capture_output=True, timeout=100)
+    subprocess.run([BIN / "colconvctl", "convert", HERE / "colqwen3_5-tiny", "-o", out, "--no-parity"], check=True, capture_output=True, timeout=100)
     for graph in ("text.onnx", "image.onnx"):
         for name in DELTA.values():
             add_output(out / graph, f"lm.00.delta.{name}")

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 import tensors
-from programs import BIN
+from programs import BIN, BUILD  # noqa: F401
 
 HERE = pathlib.Path(__file__).parent
 QWEN = HERE / "colqwen2-tiny"

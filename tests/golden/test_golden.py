@@ -11,7 +11,7 @@ import pytest
 
 import respell
 import tensors
-from programs import BIN
+from programs import BIN, BUILD  # noqa: F401
 
 HERE = pathlib.Path(__file__).parent
 MAX_ABS = 1e-5
@@ -218,7 +218,7 @@ def test_a_wrong_second_output_fails(tmp_path):
     kind, shape, data = case["out.dense_embeddings"]
     tensors.write(tmp_path / "case-wrong.safetensors", {**case, "out.dense_embeddings": (kind, shape, struct.pack("<f", 0.5) + data[4:])})
 
-    done = subprocess.run([BUILD / "colconvctl", "convert", HERE / "neomme-tiny", "-o", tmp_path / "out", "--variants", "text", "--reference",
+    done = subprocess.run([BIN / "colconvctl", "convert", HERE / "neomme-tiny", "-o", tmp_path / "out", "--variants", "text", "--reference",
                            tmp_path / "case-wrong.safetensors"], capture_output=True, text=True, timeout=100)
 
     assert done.returncode == 10 and "the output 'dense_embeddings': max abs" in done.stderr
@@ -231,7 +231,7 @@ def test_a_vector_for_each_row_alone(tmp_path):
     del case["out.embeddings"]
     tensors.write(tmp_path / "case-text.safetensors", case)
 
-    done = subprocess.run([BUILD / "colconv-parity", "--model", f"text={tmp_path / 'out/text.onnx'}", "--case", tmp_path / "case-text.safetensors",
+    done = subprocess.run([BIN / "colconv-parity", "--model", f"text={tmp_path / 'out/text.onnx'}", "--case", tmp_path / "case-text.safetensors",
                            "--max-abs", str(MAX_ABS)], capture_output=True, text=True, timeout=100)
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -267,7 +267,7 @@ def test_a_row_that_is_no_page_fails(change, guard, tmp_path):
     case["in.input_ids"] = (*case["in.input_ids"][:2], struct.pack(f"<{len(ids)}q", *ids))
     tensors.write(tmp_path / "case-image.safetensors", case)
 
-    done = subprocess.run([BUILD / "colconv-parity", "--model", f"image={tmp_path / 'out/image.onnx'}", "--case", tmp_path / "case-image.safetensors"],
+    done = subprocess.run([BIN / "colconv-parity", "--model", f"image={tmp_path / 'out/image.onnx'}", "--case", tmp_path / "case-image.safetensors"],
                           capture_output=True, text=True, timeout=100)
 
     assert done.returncode == 10 and guard in done.stdout, done.stdout + done.stderr
@@ -355,7 +355,7 @@ def test_shapes_of_images_that_do_not_fit_are_refused(shape, error, tmp_path):
     case["in.spatial_shapes"] = ("I64", [1, 2], array.array("q", shape).tobytes())
     tensors.write(tmp_path / "case.safetensors", case)
 
-    done = subprocess.run([BUILD / "colconv-parity", "--model", f"image={tmp_path / 'out/image.onnx'}", "--case", tmp_path / "case.safetensors",
+    done = subprocess.run([BIN / "colconv-parity", "--model", f"image={tmp_path / 'out/image.onnx'}", "--case", tmp_path / "case.safetensors",
                            "--max-abs", "9", "--min-cosine", "-1"], capture_output=True, text=True, timeout=100)
 
     assert (done.returncode == 0) == (error is None), done.stderr

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from programs import BIN
+from programs import BIN, BUILD  # noqa: F401
 from test_golden import HERE, run
 
 FAMILIES = {
