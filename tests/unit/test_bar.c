@@ -18,7 +18,7 @@ line(const struct bar *b, unsigned width)
 
 static struct board board;
 
-/* Without a terminal: a bar whose lines are only formatted. */
+/* A bar without a terminal: the tests read the lines that it formats. */
 static void
 bar_setup(struct bar *b, FILE **out)
 {
@@ -44,7 +44,7 @@ TEST(test_format)
 		line(&b, 110),
 		"export     [=======>                      ]   25%  1.00 GB of 4.00 GB  500 MB/s  0:06 left  "
 		"lm.03.mlp");
-	/* Less room: first the detail goes, then the cells, then the end. */
+	/* In a narrower terminal the bar drops the detail first, then the cells, then the estimate at the end. */
 	assert_null(strstr(line(&b, 90), "lm.03.mlp"));
 	assert_null(strchr(line(&b, 60), '['));
 	assert_non_null(strstr(line(&b, 60), "500 MB/s"));
@@ -67,7 +67,7 @@ TEST(test_units_other_than_bytes)
 	(void)fclose(out);
 }
 
-/* 145 MB/s in pieces of 64 KiB: two or three within each millisecond. */
+/* 145 MB/s in pieces of 64 KiB: two or three pieces arrive in each millisecond. */
 TEST(test_rate_of_many_pieces_a_millisecond)
 {
 	const double speed = 145e6;
@@ -95,9 +95,9 @@ TEST(test_rate_survives_odd_progress)
 	assert_true(b.rate == 0);
 	bar_progress(&b, 300, 1000, "bytes", "", 2000);
 	assert_true(b.rate == 200);
-	bar_progress(&b, 50, 1000, "bytes", "", 3000); /* began anew */
+	bar_progress(&b, 50, 1000, "bytes", "", 3000); /* the transfer started again */
 	assert_true(b.rate == 0);
-	bar_progress(&b, 5000, 1000, "bytes", "", 4000); /* beyond its total */
+	bar_progress(&b, 5000, 1000, "bytes", "", 4000); /* more than the total */
 	assert_non_null(strstr(line(&b, 80), "100%  1.00 kB of 1.00 kB"));
 	bar_progress(&b, UINT64_MAX, UINT64_MAX, "bytes", "", 5000);
 	(void)line(&b, 80);
@@ -115,7 +115,7 @@ TEST(test_foreign_text_is_harmless)
 	assert_string_equal(b.stage, "\\x1b[2Jx");
 	assert_string_equal(b.unit, "by\\x0ates");
 	assert_string_equal(b.detail, "\\u009bd\\u202e");
-	/* Cut at a whole character. */
+	/* The text is cut between two characters, not within one. */
 	bar_stage(&b, "0123456789012345678901234567890\303\244", 1000);
 	assert_string_equal(b.stage, "0123456789012345678901234567890");
 	bar_stage(&b, "012345678901234567890123456789\303\244", 1000);

@@ -63,7 +63,7 @@ TEST(test_messages_are_utf8)
 	(void)err_set(&e, E_IO, "a\xff\n\xc3\xbc\xe2\x82 b");
 	assert_string_equal(e.msg, "a??\xc3\xbc?? b");
 	memset(word, 'w', sizeof(word));
-	memcpy(word + 998, "\xc3\xbc", 3); /* its second byte is cut off */
+	memcpy(word + 998, "\xc3\xbc", 3); /* the second byte of the character is missing */
 	err_clear(&e);
 	(void)err_set(&e, E_IO, "%s", word);
 	assert_true(str_is_utf8(e.msg, strlen(e.msg)));
@@ -100,7 +100,7 @@ assert_real(double v, const char *want)
 	buf_release(&b);
 }
 
-/* The first and the last character of each hidden range, and the visible neighbours. */
+/* The first and last character of each hidden range, and the visible characters next to the range. */
 TEST(test_times)
 {
 	static const struct {
@@ -125,7 +125,7 @@ TEST(test_times)
 TEST(test_visible_text)
 {
 	static const struct {
-		const char *text, *clean; /* `clean` NULL: the text is visible */
+		const char *text, *clean; /* `clean` is NULL if the whole text is visible */
 	} cases[] = {
 		{"plain ~ \"text\"", NULL},
 		{"\u00a0\u00e9\u4e2d\U0001f600\u00ad\u200b\u200d\ufeff", NULL},
@@ -138,7 +138,7 @@ TEST(test_visible_text)
 		{"a\xc2\x80z", "a??z"}, /* U+0080 */
 		{"a\xc2\x9b"
 		 "31mz",
-		 "a??31mz"}, /* CSI of C1: red on some terminals */
+		 "a??31mz"}, /* CSI as a C1 control: some terminals turn red */
 		{"a\xc2\x9fz", "a??z"},
 		{"a\u061cz", "a??z"},
 		{"a\u200ez", "a???z"},
@@ -191,7 +191,7 @@ TEST(test_json_is_printed)
 	assert_real(1e300, "1e+300");
 }
 
-/* A text that just fits, one that does not, and one after it. */
+/* A text that fits exactly, a text that does not fit, and a text after the failure. */
 TEST(test_buf_grows)
 {
 	char text[400];
@@ -210,7 +210,7 @@ TEST(test_buf_grows)
 	}
 }
 
-/* Each name and number leads back to its row, and no two rows share one. */
+/* Each name and each number finds its own row, so no two rows have the same one. */
 TEST(test_elements)
 {
 	int i;
@@ -230,7 +230,7 @@ TEST(test_elements)
 	assert_true(elem_is_weight(ELEM_F64));
 	assert_false(elem_is_weight(ELEM_F8_E4M3));
 	assert_int_equal(elem_from_name("f32"), ELEM_MAX);
-	assert_int_equal(elem_from_onnx(0), ELEM_MAX); /* several rows have no number */
+	assert_int_equal(elem_from_onnx(0), ELEM_MAX); /* these rows have no ONNX number */
 	assert_int_equal(elem_from_onnx(8), ELEM_MAX); /* strings */
 }
 

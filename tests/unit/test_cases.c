@@ -67,7 +67,10 @@ TEST(test_expect)
 	assert_int_equal(l.count, 1);
 }
 
-/* One vector per row, which counts if a token of the row is unmasked. Both names are accepted. */
+/*
+ * One vector for each row. It is compared if at least one token of the row is unmasked. Both names of the output
+ * are accepted.
+ */
 TEST(test_one_each)
 {
 	static const int64_t none_in_second[] = {1, 0, 1, 0, 0, 0};
@@ -91,7 +94,7 @@ TEST(test_one_each)
 	}
 }
 
-/* Files that are refused, and their errors. */
+/* Case files that must be refused, and the error for each. */
 TEST(test_refused)
 {
 	static const float nan_values[] = {1, 2, 3, 4, 0, NAN, 0, 0, 5, 6, 7, 8};

@@ -61,7 +61,7 @@ TEST_WITH(test_oom_kills, tmpdir_setup, tmpdir_teardown)
 
 	leaf_make(*state, &leaf);
 	assert_true(cgroup_oom_kills(NULL) == 0);
-	assert_true(cgroup_oom_kills(leaf) == 0); /* without the file */
+	assert_true(cgroup_oom_kills(leaf) == 0); /* the file is missing */
 	events_write(leaf, 3);
 	assert_true(cgroup_oom_kills(leaf) == 3);
 }
@@ -96,7 +96,7 @@ on_ended(void *arg, const struct child_end *end)
 	loop_stop(arg);
 }
 
-/* A worker that is killed, in a group that says why. */
+/* A worker is killed, and its control group says why. */
 TEST_WITH(test_words_of_the_limit, tmpdir_setup, tmpdir_teardown)
 {
 	static const struct child_ops ops = {.log = on_log, .ended = on_ended};
@@ -127,7 +127,7 @@ TEST_WITH(test_words_of_the_limit, tmpdir_setup, tmpdir_teardown)
 	assert_int_equal(loop_run(l, &e), 0);
 	assert_error(&why, E_WORKER_KILLED,
 		     "memory limit of 1000000 bytes (setting worker_memory_max); it last wrote: too much");
-	assert_file(leaf, "cgroup.procs", "0"); /* it put itself there */
+	assert_file(leaf, "cgroup.procs", "0"); /* the child moved itself into the group */
 	child_free(&child);
 	loop_free(&l);
 }
@@ -156,6 +156,6 @@ int
 main(void)
 {
 	(void)signal(SIGPIPE,
-		     SIG_IGN); /* as the daemon does: the worker may be gone before it reads its job */
+		     SIG_IGN); /* the daemon ignores it too: a worker may end before it reads its job */
 	return tests_run("cgroup", NULL, NULL);
 }

@@ -22,7 +22,7 @@ put(const char *dir, const char *name, const char *text)
 	tmpdir_write(dir, name, text, strlen(text));
 }
 
-/* A file with these tensors of shape (2, 3), NULL-terminated. */
+/* Writes a file with tensors of shape (2, 3). Their names end with NULL. */
 static void
 put_tensors(const char *dir, const char *file, enum elem dtype, const char *const *names)
 {
@@ -188,7 +188,7 @@ TEST(test_weights)
 	assert_refused(dir, E_BAD_CHECKPOINT, "'vlm.visual.x' in '");
 }
 
-/* The error of a weight of shape (2, 3) that the model needs. */
+/* Checks the error for a weight of shape (2, 3) that the model needs. */
 static void
 assert_unusable(const char *dir, const char *name, int code, const char *words)
 {
@@ -204,7 +204,7 @@ assert_unusable(const char *dir, const char *name, int code, const char *words)
 	checkpoint_free(&c);
 }
 
-/* Tensors that are not floating point are an error only if the model needs them. */
+/* A tensor of whole numbers is an error only if the model needs it. */
 TEST(test_dtypes)
 {
 	_cleanup_free_ char *dir = folder(state, "dtypes");
@@ -225,7 +225,7 @@ TEST(test_dtypes)
 			"dtype F8_E4M3, so the checkpoint is quantized by FP8");
 }
 
-/* Errors use the names that the files have or would have. */
+/* Errors name a tensor as the files spell it, or as they would spell a missing one. */
 TEST(test_missing)
 {
 	_cleanup_free_ char *dir = folder(state, "missing");
@@ -246,7 +246,7 @@ TEST(test_missing)
 			"is quantized by GPTQ or AWQ");
 }
 
-/* Weights that ZeRO-3 did not gather have the shape (0). */
+/* DeepSpeed ZeRO-3 saves a weight that it did not gather with the shape (0). */
 TEST(test_empty)
 {
 	_cleanup_free_ char *dir = folder(state, "empty"), *path = fs_join(dir, "model.safetensors");
@@ -316,7 +316,7 @@ TEST(test_quantized)
 	}
 }
 
-/* Files that a clone without git-lfs, or a proxy, leaves under any of the names. */
+/* A clone without git-lfs leaves a pointer file, and a proxy leaves an HTML page, in place of any of these files. */
 TEST(test_strangers)
 {
 	static const char pointer[] = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n";
@@ -335,7 +335,7 @@ TEST(test_strangers)
 	assert_refused(dir, E_BAD_CHECKPOINT, "index.json': it is a Git LFS pointer");
 }
 
-/* A slash at the end of a folder's name changes nothing. */
+/* A folder may be named with a slash at its end. */
 TEST(test_slash)
 {
 	_cleanup_free_ char *dir = folder(state, "slash"), *slash = str_printf("%s//", dir);
@@ -350,7 +350,7 @@ TEST(test_slash)
 	checkpoint_free(&c);
 }
 
-/* Tensors that are never read may have any dtype. */
+/* A tensor that is never read may have any dtype. */
 TEST(test_ignored)
 {
 	_cleanup_free_ char *dir = folder(state, "ignored");
@@ -438,7 +438,7 @@ TEST(test_index)
 	}
 }
 
-/* A tensor that the index names but no shard has is an error only for a model that needs it. */
+/* A tensor that the index lists but no shard contains is an error only if the model needs it. */
 TEST(test_lost)
 {
 	_cleanup_free_ char *dir = folder(state, "lost");

@@ -27,7 +27,7 @@ TEST(test_identical)
 	assert_int_equal(c.tokens, 3);
 	assert_int_equal(c.not_finite, 0);
 	assert_true(c.max_abs == 0 && c.mean_abs == 0 && c.rel_l2 == 0);
-	assert_true(c.min_cosine == 1 && c.mean_cosine == 1); /* the token of zeros counts as equal */
+	assert_true(c.min_cosine == 1 && c.mean_cosine == 1); /* two vectors of zeros are equal */
 	assert_int_equal(compare_judge(&c, &limits, &e), 0);
 }
 
@@ -46,7 +46,7 @@ TEST(test_flipped_element)
 	assert_error(&e, E_PARITY, "max abs 2 is above 0.0001");
 }
 
-/* A longer vector has a cosine of 1; a wrong direction within max abs is still told. */
+/* A scaled vector has a cosine of 1. A wrong direction is reported even if the difference is within max_abs. */
 TEST(test_direction)
 {
 	const struct limits loose = {.max_abs = 10, .min_cosine = 0.9};
@@ -62,7 +62,7 @@ TEST(test_direction)
 	assert_error(&e, E_PARITY, "min cosine 0 is below 0.9");
 }
 
-/* One vector of zeros where the other has none. */
+/* One vector is zero and the other is not. */
 TEST(test_zero_vector)
 {
 	const float got[] = {0, 0, 1, 0, 0, 0}, got2[] = {3, 4, 1, 0, 0, 1e-9f};
@@ -71,7 +71,7 @@ TEST(test_zero_vector)
 	assert_near(c.min_cosine, 0, 0);
 	c = compared(got2, all);
 	assert_near(c.min_cosine, 0, 0);
-	compare_embeddings(want + 4, got, all, 1, 2, &c); /* nothing wanted and nothing got */
+	compare_embeddings(want + 4, got, all, 1, 2, &c); /* both sides are empty */
 	assert_near(c.rel_l2, 0, 0);
 	compare_embeddings(want + 4, want, all, 1, 2, &c);
 	assert_near(c.rel_l2, 5, 0);
@@ -84,7 +84,7 @@ TEST(test_mask)
 	struct compare c = compared(got, valid);
 
 	assert_int_equal(c.tokens, 2);
-	assert_near(c.max_abs, 0.5, 0); /* masked tokens must be zero in both */
+	assert_near(c.max_abs, 0.5, 0); /* masked tokens must be zero on both sides */
 	assert_near(c.min_cosine, 1, 0);
 	c = compared(got, none);
 	assert_int_equal(c.tokens, 0);
@@ -116,7 +116,7 @@ total(const size_t counts[COMPARE_BINS])
 	return sum;
 }
 
-/* The bin that x is in. */
+/* The number of the bin that contains x. */
 static size_t
 bin_of(double x)
 {
@@ -134,7 +134,7 @@ TEST(test_edges)
 	assert_true(compare_edges[0] == 1e-16 && compare_edges[COMPARE_EDGES - 1] == 10);
 	for (i = 1; i < COMPARE_EDGES; i++)
 		assert_true(compare_edges[i] > compare_edges[i - 1]);
-	/* the default limits are edges, so that no bin holds both what is within and what is not */
+	/* the default limits are edges: no bin mixes pass and fail */
 	assert_true(compare_edges[bin_of(1e-4) - 1] == 1e-4 && compare_edges[bin_of(5e-2) - 1] == 5e-2);
 }
 
@@ -144,32 +144,32 @@ TEST(test_counts)
 	const float got[] = {3, 4, 0, 1, 20, 0.25f};
 	struct compare c = compared(got, valid);
 
-	assert_int_equal(total(c.abs_counts), 6);     /* every element */
-	assert_int_equal(c.abs_counts[0], 2);         /* what is equal is below all edges */
+	assert_int_equal(total(c.abs_counts), 6);     /* one count for each element */
+	assert_int_equal(c.abs_counts[0], 2);         /* equal elements are below all edges */
 	assert_int_equal(c.abs_counts[bin_of(1)], 2); /* an edge belongs to the bin above it */
 	assert_int_equal(c.abs_counts[bin_of(0.25)], 1);
 	assert_int_equal(c.abs_counts[COMPARE_BINS - 1], 1);
-	assert_int_equal(total(c.cosine_counts), 2); /* unmasked tokens */
+	assert_int_equal(total(c.cosine_counts), 2); /* one count for each unmasked token */
 	assert_int_equal(c.cosine_counts[0], 1);
 	assert_int_equal(c.cosine_counts[bin_of(1)], 1);
 }
 
 TEST(test_maxsim)
 {
-	/* dim 5, so that the sum has a rest beyond its blocks of four */
+	/* with dim 5 the sum has one element left after its block of four */
 	const float q[] = {1, 0, 0, 0, 2, 0, 1, 0, 0, 0, 9, 9, 9, 9, 9};
 	const float d[] = {1, 0, 0, 0, 1, 0, -1, 0, 0, 0, 7, 7, 7, 7, 7};
 	const bool valid[] = {true, true, false}, first[] = {true, false, false},
 		   none[] = {false, false, false};
 
 	assert_near(compare_maxsim(q, valid, 3, d, valid, 3, 5), 3 + 0, 0);
-	/* Valid rows only: no masked row of zeros lifts a negative similarity to 0. */
+	/* Only unmasked rows count. A masked row of zeros would raise a negative similarity to 0. */
 	assert_near(compare_maxsim(q + 5, first, 1, d + 5, first, 1, 5), -1, 0);
 	assert_near(compare_maxsim(q, valid, 3, d, none, 3, 5), 0, 0);
 	assert_near(compare_maxsim(q, none, 3, d, valid, 3, 5), 0, 0);
 }
 
-/* One query [1, 0] over documents of one token: the score is the document's first element. */
+/* One query, [1, 0], and documents of one token: the score is the first element of the document. */
 static void
 ranking_of(const float *docs_want, const float *docs_got, size_t nd, struct ranking *ret)
 {
@@ -210,14 +210,17 @@ TEST(test_ranking)
 	ranking_release(&r);
 	ranking_of(tie, tie_swapped, 2, &r);
 	assert_int_equal(r.swapped, 0);
-	assert_true(r.top1 >= 1 && r.mean_tau >= 1); /* no pair is told apart */
+	assert_true(r.top1 >= 1 && r.mean_tau >= 1); /* no pair has different scores */
 	ranking_release(&r);
 	ranking_of(docs, docs, 0, &r);
 	assert_int_equal(r.documents, 0);
 	ranking_release(&r);
 }
 
-/* Two of three pairs in order, the first place lost; of seven documents two of five places. */
+/*
+ * Two of three pairs keep their order and the best document loses its place. Of seven documents, two of the first
+ * five change.
+ */
 TEST(test_agreement)
 {
 	const float docs[] = {0.5f, 0, 0.25f, 0, 0.125f, 0}, swapped[] = {0.25f, 0, 0.5f, 0, 0.125f, 0};
@@ -236,15 +239,15 @@ TEST(test_agreement)
 	ranking_release(&r);
 	for (i = 0; i < 14; i++)
 		right[i] = wrong[i] = i % 2 ? 0 : 1 - (float)i / 20;
-	wrong[0] = wrong[2] = 0; /* the two best are the last now */
+	wrong[0] = wrong[2] = 0; /* the two best documents are the last ones now */
 	ranking_of(right, wrong, 7, &r);
 	assert_near(r.top5, 3.0 / 5, 1e-15);
 	assert_near(r.mean_tau, (21 - 11 - 10) / 21.0,
-		    1e-15); /* of 21 pairs 10 swapped, and the pair of equal scores is neither */
+		    1e-15); /* 10 of 21 pairs are swapped; the pair with equal scores counts as neither */
 	ranking_release(&r);
 	for (i = 0; i < 14; i++)
 		wrong[i] = right[i];
-	right[10] = right[8] - 5e-5f; /* the sixth ties with the fifth */
+	right[10] = right[8] - 5e-5f; /* the fifth and the sixth have the same score */
 	wrong[8] = 0;
 	ranking_of(right, wrong, 7, &r);
 	assert_near(r.top5, 1, 0);

@@ -24,7 +24,7 @@ teardown(void **state)
 	return unlink(path);
 }
 
-/* The words after --config FILE. */
+/* Runs the parser with these words after --config FILE. */
 static int
 load(const char *text, char *a, char *b, struct err *e)
 {

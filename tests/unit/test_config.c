@@ -15,7 +15,7 @@
 	"image_token_id": 301, "vision_config": {"depth": 2, "embed_dim": 48, "num_heads": 3, "mlp_ratio": 3, \
 						 "hidden_size": 96, "in_chans": 3, "spatial_patch_size": 14}
 
-/* One model in every shape that was ever saved. */
+/* The same model, as each version of the libraries saved it. */
 #define EXPAND(...) JSON(__VA_ARGS__)
 static const char *const qwen[] = {
 	EXPAND({"model_type": "colqwen2", "embedding_dim": 64, "vlm_config": {"model_type": "qwen2_vl", QWEN_VISION,
@@ -30,7 +30,7 @@ static const char *const qwen[] = {
 			"rope_scaling": {"type": "default", "rope_type": "mrope", "mrope_section": [1, 4, 3]})}),
 };
 
-/* Keys that are left out mean what the original class takes for them. */
+/* A key that is missing has the original class's default. */
 static const char qwen2_5[] = EXPAND({"model_type": "colqwen2", "vlm_config": {"model_type": "qwen2_5_vl",
 	"image_token_id": 301, "text_config": {QWEN_TEXT(QWEN_V5)}, "vision_config": {"depth": 40, "hidden_size": 48,
 		"out_hidden_size": 96, "num_heads": 3, "window_size": 90, "patch_size": 6}}});
@@ -130,7 +130,7 @@ TEST(test_qwen2_5vl)
 	assert_true(c.text.qkv_bias && !c.text.o_bias && !c.text.qk_norm && !c.text.mrope_interleaved);
 }
 
-/* In a whole model, with the sizes of the 7B where keys are left out. */
+/* The thinker within a whole model. Keys that are missing have the values of the 7B model. */
 TEST(test_qwen2_5_omni)
 {
 	json_auto_t *j = load(omni);
@@ -182,7 +182,7 @@ TEST(test_qwen3vl)
 	assert_true(c.text.qkv_bias && c.text.o_bias);
 }
 
-/* What ColQwen3's publishers say beside the backbone. */
+/* The keys that each publisher of ColQwen3 adds to the backbone's. */
 TEST(test_colqwen3)
 {
 	static const struct {
@@ -264,7 +264,7 @@ TEST(test_paligemma)
 	assert_int_equal(c.gemma.vision.patches, 36);
 	assert_true(fabs(c.gemma.vision.layer_norm_eps - 1e-6) < 1e-12);
 
-	/* The engine's layout, with the keys' other spellings. */
+	/* The layout of colpali-engine, with the other spellings of the keys. */
 	edit(engine, "image_token_index", "");
 	edit(engine, "image_token_id", "302");
 	edit(engine, "text_config.head_dim", "");

@@ -16,7 +16,7 @@ static const char gemma3[] = EXPAND({"model_type": "gemma3", "architectures": ["
 	"vision_config": {"model_type": "siglip_vision_model", "hidden_size": 48, "num_hidden_layers": 2,
 		"num_attention_heads": 3, "intermediate_size": 100, "image_size": 85, "patch_size": 14}});
 
-/* All that tools leave out. */
+/* A config.json without the keys that tools leave out. */
 static const char sparse[] = EXPAND({"model_type": "gemma3", "text_config": {
 		"hidden_size": 2560, "intermediate_size": 10240, "num_hidden_layers": 34,
 		"rope_scaling": {"factor": 8.0, "rope_type": "linear"}, "sliding_window": 1024},
@@ -81,7 +81,7 @@ TEST(test_sparse)
 	assert_int_equal(c.image_begin_id, 255999);
 	assert_int_equal(c.image_end_id, 256000);
 
-	/* The older keys of the text, and a kind without scaling. */
+	/* The older keys of the text model, and a rope type that does not scale. */
 	edit(j, "image_token_id", "7");
 	edit(j, "text_config.sliding_window", "");
 	edit(j, "text_config.sliding_window_pattern", "2");

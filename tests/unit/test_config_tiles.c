@@ -37,7 +37,7 @@ TEST(test_idefics3)
 	assert_int_equal(c.tiles.tokens, 4); /* 8 x 8 patches, 4 x 4 to a token */
 	assert_int_equal(c.tiles.hidden, 96);
 	assert_true(c.tiles.partial);
-	/* what the published configs leave out */
+	/* published configs do not have these keys */
 	assert_int_equal(c.tiles.vision.num_hidden_layers, 12);
 	assert_int_equal(c.tiles.vision.intermediate_size, 3072);
 	assert_true(fabs(c.tiles.vision.layer_norm_eps - 1e-6) < 1e-12);
@@ -54,7 +54,10 @@ TEST(test_idefics3)
 	assert_true(fabs(c.text.rope_theta - 20000) < 1e-9);
 }
 
-/* A config that names the model whose config has the thetas: no theta is guessed. */
+/*
+ * A config that only names the text model it came from: the thetas are in that model's config, and the reader must
+ * not guess them.
+ */
 TEST(test_thetas_are_not_guessed)
 {
 	_cleanup_free_ void *c = calloc(1, model_colmodernvbert.config_size);

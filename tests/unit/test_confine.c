@@ -1,4 +1,7 @@
-/* A confined process can still open all paths except the closed ones, and the open paths below them. */
+/*
+ * A confined process cannot open the closed paths. It can open every other path, and the paths below a closed one
+ * that are listed as open.
+ */
 #include "test.h"
 
 #include <errno.h>
@@ -23,7 +26,7 @@ at(const char *name)
 	return path[i];
 }
 
-/* 0, or the errno of opening it. */
+/* Opens the path; returns 0 or the errno. */
 static int
 try_open(const char *path, int flags)
 {
@@ -65,7 +68,7 @@ confined(void)
 	(void)snprintf(parent, sizeof(parent), "/proc/%d/mem", (int)getppid());
 	MUST(try_open(parent, O_RDONLY) == EACCES);
 	(void)snprintf(parent, sizeof(parent), "/proc/%d/environ", (int)getppid());
-	MUST(geteuid() == 0 || try_open(parent, O_RDONLY) == EACCES); /* CAP_PERFMON is enough for this one */
+	MUST(geteuid() == 0 || try_open(parent, O_RDONLY) == EACCES); /* this one needs only CAP_PERFMON */
 	(void)snprintf(parent, sizeof(parent), "/proc/%d/root", (int)getppid());
 	MUST(try_open(parent, O_RDONLY | O_DIRECTORY) == EACCES);
 

@@ -5,7 +5,7 @@
 #include "base/fs.h"
 #include "base/str.h"
 
-/* Made for this test. */
+/* A key pair that was generated for this test and is used nowhere else. */
 static const char private_pem[] = "-----BEGIN EC PRIVATE KEY-----\n"
 				  "MHcCAQEEIH5v6uZGj8hAn4ydv3zuFB1iv1yK4sluqK6Cioaf2bF2oAoGCCqGSM49\n"
 				  "AwEHoUQDQgAEwk0IZHQ9JrGH73rHf9hWchkXXWg+NG9P+CfJRabqUoITCI9yQV5X\n"

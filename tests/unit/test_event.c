@@ -56,7 +56,7 @@ TEST_WITH(test_lists, queue_setup, queue_teardown)
 	assert_int_equal(n, 1);
 }
 
-/* Numbers of rolled back and of deleted events are not used again. */
+/* The number of an event that was rolled back or deleted is not used again. */
 TEST_WITH(test_newest, queue_setup, queue_teardown)
 {
 	int64_t id, n;
@@ -90,7 +90,7 @@ TEST_WITH(test_of_no_job, queue_setup, queue_teardown)
 	assert_events(EVENTS_ALL, 0, 0, 9, "");
 }
 
-/* A claim, a failure that is retried, and the end: each as the row says. */
+/* A claim, a failure that is retried, and the end each add the event that the table names. */
 TEST_WITH(test_states, queue_setup, queue_teardown)
 {
 	const struct err why = {.code = E_WORKER_CRASHED, .msg = "signal 9"};

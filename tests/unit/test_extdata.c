@@ -15,7 +15,7 @@
 
 #define BIG_ROWS 1701 /* times BIG_COLS: more than one piece of the pipeline */
 #define BIG_COLS 1601
-#define LONG_ROWS 2100001 /* transposed, one row of it is more than a piece */
+#define LONG_ROWS 2100001 /* one row of the transposed matrix is longer than a piece */
 
 /* ---- single elements ---- */
 
@@ -37,7 +37,7 @@ float_of(uint32_t u)
 	return f;
 }
 
-/* From the definition: sign, five bits of exponent, ten of mantissa. */
+/* The value by the definition of a half: sign, five bits of exponent, ten bits of mantissa. */
 static uint32_t
 f16_reference(uint16_t h)
 {
@@ -88,7 +88,7 @@ TEST(test_wide_floats)
 	assert_int_equal(bits_of(dst[0]), bits_of(third));
 }
 
-/* The nearest half to a float, by search: of two that are as near the one with an even mantissa. */
+/* Searches for the half nearest to a float. If two are equally near, the result is the one with an even mantissa. */
 static uint16_t
 f16_nearest(float f)
 {
@@ -109,7 +109,7 @@ f16_nearest(float f)
 	return signbit(f) ? low | 0x8000 : low;
 }
 
-/* Around every half: itself, half way to the next, and a little beside that. */
+/* For every half: the value itself, the middle between it and the next, and values just beside the middle. */
 TEST(test_to_half)
 {
 	static const float beyond[] = {65519.996f, 65520.0f, 65536.0f, 1e30f, 0x1p-149f, 1e-30f, 0x1.8p-25f};
@@ -169,7 +169,7 @@ static char dir[64];
 static char path[96];
 static char ckpt_path[96];
 
-/* Sits at an odd offset: a tensor of one byte comes first. */
+/* A tensor at an odd offset, because a tensor of one byte comes first. */
 static const struct {
 	const char *name;
 	enum elem dtype;
@@ -202,7 +202,7 @@ ckpt_write(struct err *e)
 		len = (size_t)(tensors[i].rows * tensors[i].cols) * elem_size(tensors[i].dtype);
 		data = malloc(len);
 		assert_non_null(data);
-		/* Finite in every format: the high byte stays below the exponents of infinities. */
+		/* Finite numbers in every format: the high byte is below the exponent of infinity. */
 		for (k = 0; k < len; k++)
 			data[k] = (unsigned char)((k * 2654435761u >> 13) & 0x3f);
 		r = stw_data(w, data, len, e);
@@ -290,7 +290,7 @@ element(const struct st_tensor *t, size_t i)
 	return d;
 }
 
-/* What lies at `place` against the plain definition. */
+/* Compares the bytes at `place` with the plain definition. */
 static void
 elements_check(const struct map *m, const char *name, struct extdata_form form, struct extdata_place place)
 {
@@ -319,7 +319,7 @@ elements_check(const struct map *m, const char *name, struct extdata_form form, 
 	}
 }
 
-/* And the zeros up to the next boundary. */
+/* The same, and checks that zeros follow up to the next boundary. */
 static void
 place_check(const struct map *m, const char *name, struct extdata_form form, struct extdata_place place)
 {
@@ -387,7 +387,7 @@ TEST(test_write)
 	extdata_free(&x);
 }
 
-/* Each tensor as each type of 16 bits, transposed and not. */
+/* Each tensor is written as each 16-bit type, transposed and not. */
 TEST(test_write_narrow)
 {
 	static const enum elem dtypes[] = {ELEM_F16, ELEM_BF16};
@@ -405,7 +405,7 @@ TEST(test_write_narrow)
 		for (i = 2; i < ARRAY_LEN(place); i++) {
 			form[i] = i % 2 ? transposed(&weights[i / 2]) : (struct extdata_form){.rows = 0};
 			form[i].dtype = dtypes[d];
-			/* The random bits of the others are numbers beyond a half. */
+			/* The other tensors have random bits, whose numbers are too large for a half. */
 			if (dtypes[d] == ELEM_F16 && tensors[i / 2].dtype != ELEM_F16)
 				form[i].dtype = ELEM_BF16;
 			place[i] = add(x, tensors[i / 2].name, form[i]);
@@ -444,7 +444,7 @@ TEST(test_too_large_for_its_type)
 	extdata_free(&x);
 }
 
-/* Wherever the element lies: at an end of a block of the vectors, of a piece, of the tensor; in any form. */
+/* The bad element is found at the end of a vector block, of a piece and of the tensor, in each form. */
 TEST(test_bad_elements_are_refused)
 {
 	static const struct {
@@ -498,7 +498,7 @@ TEST(test_bad_elements_are_refused)
 	}
 }
 
-/* 1e39 is a number of float64 and none of float32. */
+/* 1e39 is finite in float64 and infinite in float32. */
 TEST(test_too_large_for_float32)
 {
 	const double numbers[] = {1e39, 1};
@@ -593,7 +593,7 @@ TEST(test_shards)
 	}
 }
 
-/* The first file of weights has the name that it was given, the others a number behind it. */
+/* The first file of weights has the given name; later files have the name with a number at the end. */
 TEST(test_file_names)
 {
 	char name[EXTDATA_NAME_LEN];
@@ -653,7 +653,7 @@ TEST(test_embedded)
 	extdata_free(&x);
 }
 
-/* A file of that name with another link stays as it is under the other name. */
+/* If the file has a second hard link, the content under the other name does not change. */
 TEST(test_links_are_not_written_through)
 {
 	char other[128], sha256[SHA256_HEX_LEN + 1];
@@ -678,9 +678,9 @@ TEST(test_links_are_not_written_through)
 
 /* ---- disks that fail ---- */
 
-static int write_errnum; /* what pwrite() fails with; 0: it works */
-static int write_after;  /* ... once so many calls were made */
-static bool write_short; /* it writes a part, or is interrupted */
+static int write_errnum; /* errno of a failing pwrite(); 0: it succeeds */
+static int write_after;  /* how many calls succeed first */
+static bool write_short; /* pwrite() writes only a part, or is interrupted */
 
 ssize_t __real_pwrite(int fd, const void *data, size_t len, off_t offset);
 ssize_t __wrap_pwrite(int fd, const void *data, size_t len, off_t offset);
@@ -750,7 +750,7 @@ TEST(test_file_size_limit)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
 }
 
-/* No disk has room for a tensor of this size; nothing of it is read. */
+/* A tensor that is larger than any disk: the write fails before the tensor is read. */
 TEST(test_disk_too_small)
 {
 	struct st_tensor t = {.name = "huge", .dtype = ELEM_BF16, .rank = 1, .count = INT64_C(1) << 50};

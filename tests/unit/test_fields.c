@@ -59,7 +59,10 @@ member(const json_t *j, const char *path)
 	return j;
 }
 
-/* What the schema of a field has at least; its description is the row's help with an upper-case first letter. */
+/*
+ * The least that the schema of a field must have. Its description is the help of the row, beginning with a
+ * capital.
+ */
 static json_t *
 schema_make(const struct spec_field *f)
 {
@@ -186,7 +189,7 @@ TEST(test_request_schema)
 	}
 }
 
-/* Its list may be shorter: the options in a manifest are printed from the rows. */
+/* This document may list fewer options, because the manifest's are printed from the rows. */
 TEST(test_manifest_schema)
 {
 	json_auto_t *doc = json_of("proto/manifest.schema.json");
@@ -216,7 +219,7 @@ roff_of(const char *option)
 	return buf_take(&b);
 }
 
-/* The manuals have a sentence on each. */
+/* Each manual must mention each option. */
 TEST(test_manuals)
 {
 	_cleanup_free_ char *api = text_of("proto/api.md"), *ctl = text_of("client/colconvctl.1");

@@ -1,4 +1,4 @@
-/* A folder that somebody else filled: what may be opened beneath it, and changes that are noticed. */
+/* A folder that other people can write to: which files may be opened in it, and which changes are noticed. */
 #include "test.h"
 
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #define ALL_ROOTS ((struct folder_roots){.n = 0})
 #define NAME_MAX_LEN 4096
 
-/* TOP/NAME, in static storage that the next call but three overwrites. */
+/* Returns TOP/NAME in one of four static buffers, which later calls use again. */
 static const char *
 at(void **state, const char *name)
 {
@@ -119,7 +119,8 @@ TEST(test_links_that_lead_out)
 		assert_int_equal(unlink(at(state, "links/x")), 0);
 	}
 	read_fails(f, "../secret", E_NOT_ALLOWED, "'");
-	read_fails(f, at(state, "secret"), E_BAD_CHECKPOINT, "does not exist"); /* joined to the folder */
+	read_fails(f, at(state, "secret"), E_BAD_CHECKPOINT,
+		   "does not exist"); /* the path starts with the folder */
 	folder_free(&f);
 }
 
@@ -160,7 +161,7 @@ TEST(test_roots)
 	assert_null(f);
 }
 
-/* A snapshot of the Hub's cache reads the blobs of its own repository, and of no other. */
+/* A snapshot in the Hub's cache may link to blobs of its own repository only. */
 TEST(test_a_snapshot)
 {
 	struct folder *f;
@@ -179,7 +180,7 @@ TEST(test_a_snapshot)
 	read_fails(f, "other", E_NOT_ALLOWED, "other");
 	folder_free(&f);
 
-	/* by a link to the snapshot too */
+	/* the same when the folder is a link to the snapshot */
 	assert_int_equal(symlink("hub/models--o--a/snapshots/c1", at(state, "current")), 0);
 	f = open_ok(state, "current");
 	read_is(f, "own", "A");
@@ -203,7 +204,7 @@ TEST(test_a_snapshot)
 	read_fails(f, "own", E_NOT_ALLOWED, "own");
 	folder_free(&f);
 
-	/* any other folder has no such boundary */
+	/* other folders have no such boundary */
 	dir_make(state, "hub/plain/blobs");
 	dir_make(state, "hub/plain/snapshots/c1");
 	tmpdir_write(*state, "hub/plain/blobs/h", "P", 1);
@@ -231,7 +232,7 @@ do_overwrite(const char *path)
 	assert_int_equal(close(fd), 0);
 }
 
-/* The same size, and the time of modification set back. */
+/* Replaces a file with one that has the same size and the same time of modification. */
 static void
 do_forge(const char *path)
 {
@@ -297,7 +298,7 @@ TEST(test_changes)
 	}
 }
 
-/* Somebody who may link but not read a file must not get it read by us. */
+/* A user who may link to a file but not read it must not be able to have us read it. */
 TEST(test_a_hard_link_to_a_file_of_another_owner)
 {
 	struct folder *f;

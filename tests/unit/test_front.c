@@ -36,7 +36,7 @@ picture_make(struct rng *rng, int64_t height, int64_t width, bool noise, struct 
 	ret->width = width;
 }
 
-/* A graph that contains only the model's inputs. */
+/* A graph that only computes the inputs of the model. */
 static struct ir_graph *
 inputs_graph(const struct prepare *p)
 {
@@ -143,7 +143,10 @@ ids_check(const struct prepare *p, const struct prepared *want, const int64_t *i
 	}
 }
 
-/* Each tile with its place, the ends of rows, and all of the picture; that alone where it is one tile. */
+/*
+ * The tokens of each tile with its row and column, the ends of rows, and the whole picture. A picture of one tile
+ * has the last part only.
+ */
 static void
 tile_ids_check(const struct prepared *want, const int64_t *ids, int64_t n)
 {
@@ -264,7 +267,7 @@ TEST(test_patches)
 	rule_check(&qwen);
 }
 
-/* Other patches and filter; a minimum that most pictures are below. */
+/* Another patch size and filter, and a minimum size that most pictures are below. */
 TEST(test_patches_lanczos)
 {
 	const struct prepare p = {.rule = PREPARE_PATCHES,

@@ -28,7 +28,7 @@ TEST(test_dims)
 	assert_true(dim_eq(dim_mul(d, k(4)), dim_mul(sym(SYM_IMAGES), sym(SYM_PATCHES))));
 	assert_false(dim_is_const(d));
 	assert_true(dim_is_one(dim_div(k(3), 3)));
-	s.of[SYM_PATCHES] = 22; /* not a whole number of fours, with 5 images neither */
+	s.of[SYM_PATCHES] = 22; /* not divisible by 4, neither with 3 nor with 5 images */
 	assert_int_equal(dim_eval(dim_div(sym(SYM_PATCHES), 4), &s), -1);
 	s.of[SYM_PATCHES] = INT64_MAX / 2;
 	assert_int_equal(dim_eval(d, &s), -1);
@@ -43,7 +43,7 @@ TEST(test_shape_text)
 	assert_true(dim_eq(shape_count(&s), dim_mul(dim_mul(sym(SYM_BATCH), sym(SYM_SEQUENCE)), k(128))));
 }
 
-/* What one op makes of its inputs: the shape as text, or the error. */
+/* Infers the shape of one op's result: the shape as text, or the error. */
 struct infer_case {
 	enum ir_op op;
 	struct {
@@ -140,7 +140,7 @@ TEST(test_infer)
 		infer_test(&cases[i]);
 }
 
-/* x -> silu -> output, with room for a mistake. */
+/* x -> silu -> output; each test plants one mistake in it. */
 struct tiny {
 	struct ir_graph *g;
 	struct ir_value *x, *y;

@@ -11,11 +11,11 @@
 
 #define IDS_MAX 128
 #define IMAGES_MAX 4
-#define PATCHES 12 /* of each image, padding too; the largest has 8 */
+#define PATCHES 12 /* of each image, padding included; the largest image has 8 */
 
 enum family { COLQWEN2, COLQWEN2_5, COLQWEN3, COLPALI, COLGEMMA3, FAMILY_MAX };
 
-/* Images of one size each: a family of Gemma's. */
+/* All images of this family have the same size. */
 #define ONE_SIZE(f) ((f) == COLPALI || (f) == COLGEMMA3)
 
 static struct loaded {
@@ -24,7 +24,7 @@ static struct loaded {
 	const struct model *model;
 	void *config;
 	struct model_tokens tokens;
-	int64_t per_patch;                  /* numbers of a patch, or of an image */
+	int64_t per_patch; /* how many numbers a patch has; for families with one size, an image */
 	struct graph graph[VARIANT_MAX][2]; /* the second with positions 0, 1, ... */
 } loaded[FAMILY_MAX] = {
 	[COLQWEN2] = {.folder = "tests/golden/colqwen2-tiny"},
@@ -182,7 +182,7 @@ row_images(const struct batch *b, int row, int next, bool runs)
 	return left ? -1 : n;
 }
 
-/* Runs one row with its own images alone, by libtorch: the row must give the same in any batch. */
+/* Runs one row alone with its own images in libtorch. The row must give the same result in any batch. */
 static void
 row_alone(const struct batch *b, int row, int first, int n, bool arange, struct result *ret)
 {
@@ -217,7 +217,7 @@ names_one_of(const char *msg, const char *const *names)
 	return *names;
 }
 
-/* If several checks fail, the two runtimes may report different ones. */
+/* If a batch fails several checks, the two runtimes may report different ones. */
 static void
 refusal_check(const char *const *names)
 {
@@ -229,7 +229,7 @@ static const char *const token_guards[] = {"image_tokens_must_match_image_featur
 					   "images_must_not_continue_in_another_row",
 					   "each_run_of_image_tokens_must_be_one_image", NULL};
 
-/* Returns whether the pattern was one to accept. */
+/* Returns whether the pattern was valid. */
 static bool
 pattern_check(const struct batch *b, enum variant v, bool arange)
 {
@@ -311,7 +311,7 @@ TEST(test_every_pattern)
 	}
 }
 
-/* Two pages of ColPali whose numbers of image tokens are near those of one image and of two. */
+/* Two pages of ColPali, with one image token more or less than one and two images need. */
 TEST(test_counts)
 {
 	static const int counts[] = {0, 1, 15, 16, 17, 31, 32, 33};
@@ -336,7 +336,7 @@ TEST(test_counts)
 
 /* ---- what is masked, what is padding ---- */
 
-/* Two rows, a page and a text, of which one has `pad` masked tokens before or behind. */
+/* Two rows, a page and a text. One of them has `pad` masked tokens at its beginning or end. */
 static void
 page_and_text(struct batch *b, enum family f, int pad, bool left)
 {
@@ -386,7 +386,7 @@ TEST(test_masked_ids)
 				}
 }
 
-/* A row that only fills the batch up, masked altogether, with an image as any: the originals take that. */
+/* A row of padding: all its tokens are masked, and it has an image. The original classes accept it. */
 TEST(test_masked_row_with_an_image)
 {
 	struct batch b;
@@ -458,7 +458,7 @@ TEST(test_grids)
 		{{2, 2, 2}, 12},         {{0, 2, 4}, 12},
 		{{1, 3, 4}, 12},         {{1, 2, 3}, 12},
 		{{1, 0, 4}, 12},         {{1, -2, -4}, 12},
-		{{1, 4, 4}, 12},         {{1, 2, 4}, 10}, /* blocks of four patches would lie across images */
+		{{1, 4, 4}, 12},         {{1, 2, 4}, 10}, /* blocks of four patches would span two images */
 		{{1, 2, 4}, 4},          {{1, INT64_C(1) << 32, INT64_C(1) << 32}, 12},
 		{{1, INT64_MIN, 2}, 12}, {{INT64_MAX, INT64_MAX, INT64_MAX}, 12},
 		{{1, 2, 4}, 0},

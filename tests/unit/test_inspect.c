@@ -198,7 +198,7 @@ TEST(test_layers)
 	}
 }
 
-/* A weight of a branch's branch counts, and so does its place. */
+/* A weight inside a nested branch is counted, and its external file is found. */
 TEST(test_branches)
 {
 	Onnx__AttributeProto attribute = ONNX__ATTRIBUTE_PROTO__INIT, *attribute_ptr = &attribute;

@@ -1,6 +1,6 @@
 #include "queue.h"
 
-/* A job in each state, as the events bring it there. */
+/* Makes a job and brings it into a state by events. */
 static int64_t
 job_in(enum job_state state, struct job *ret)
 {
@@ -30,7 +30,10 @@ job_in(enum job_state state, struct job *ret)
 	return id;
 }
 
-/* Every pair of state and event: as the table says, or refused and nothing changed. */
+/*
+ * Every pair of state and event: it changes the job as the table says, or it is refused and the job stays the
+ * same.
+ */
 TEST_WITH(test_pairs, queue_setup, queue_teardown)
 {
 	unsigned from, ev;
@@ -62,7 +65,7 @@ TEST_WITH(test_pairs, queue_setup, queue_teardown)
 			}
 			job_release(&before);
 			job_release(&after);
-			/* Out of the way of the next claim. */
+			/* Cancels the job, so that the next claim does not get it. */
 			if (want == JOB_QUEUED)
 				assert_int_equal(job_cancel(store, id, T0, &want, &err), 0);
 		}
@@ -84,7 +87,7 @@ TEST_WITH(test_nonce, queue_setup, queue_teardown)
 	err_clear(&err);
 	assert_string_equal(queue_state(id), "running");
 
-	/* A late worker of the attempt before. */
+	/* A worker of the previous attempt that reports too late. */
 	c.nonce = job.nonce;
 	assert_int_equal(job_apply(store, id, JOB_EVENT_REQUEUE, &c, &err), 0);
 	assert_int_equal(job_claim(store, T0, &again, &err), 1);
@@ -135,7 +138,7 @@ TEST_WITH(test_retries, queue_setup, queue_teardown)
 	assert_int_equal(store_next_due(store, T0, &due, &err), 0);
 	assert_true(due == 0);
 
-	/* Failures that would happen again are not retried. */
+	/* A failure that would happen again in the next attempt is not retried. */
 	id = queue_add();
 	fail_once(id, T0, E_BAD_CHECKPOINT);
 	assert_string_equal(queue_state(id), "failed");
@@ -272,7 +275,7 @@ TEST_WITH(test_priorities, queue_setup, queue_teardown)
 	assert_ahead(b, 2);
 	assert_ahead(low, 3);
 	fail_once(high, T0, E_IO);
-	assert_claims(T0, a); /* the other one pauses */
+	assert_claims(T0, a); /* the other job waits for its retry */
 	assert_claims(T0 + 2000, high);
 	assert_claims(T0 + 2000, b);
 	assert_claims(T0 + 2000, low);
@@ -307,13 +310,13 @@ TEST_WITH(test_retry_on_request, queue_setup, queue_teardown)
 	assert_true(job.ended == 0 && job.started == 0 && job.not_before == 0 && !job.reason && !job.message);
 	job_release(&job);
 
-	/* Two attempts again, with the first one's pause between. */
+	/* A job that is retried by hand has two attempts again, with the first pause between them. */
 	fail_once(id, T0, E_IO);
 	assert_claims(T0 + 1999, 0);
 	fail_once(id, T0 + 2000, E_IO);
 	assert_string_equal(queue_state(id), "failed");
 
-	/* A retried job forgets that it was cancelled while it ran. */
+	/* A job that was cancelled while it ran and is then retried is no longer marked as cancelled. */
 	assert_int_equal(job_retry(store, id, T0, &err), 0);
 	assert_int_equal(job_claim(store, T0, &job, &err), 1);
 	assert_int_equal(job_cancel(store, id, T0, &now, &err), 0);

@@ -1,6 +1,6 @@
 #include "queue.h"
 
-/* A job of this model with these labels, as "name=value name=value", and of this owner. */
+/* Adds a job with a model, labels ("name=value name=value") and an owner. */
 static int64_t
 add(const char *model, const char *labels, const char *owner)
 {
@@ -87,13 +87,16 @@ TEST_WITH(test_filters, queue_setup, queue_teardown)
 	list(FILTER(.labels[0] = {"team", "z"}, .n_labels = 1), INT64_MAX, 9, "");
 	list(FILTER(.labels[0] = {"x", "team"}, .n_labels = 1), INT64_MAX, 9, "");
 
-	/* What is removed is in no index. */
+	/* A job that is removed is removed from all indexes. */
 	assert_int_equal(store_job_remove(store, 1, &err), 0);
 	list(FILTER(.labels[0] = {"env", "prod"}, .n_labels = 1), INT64_MAX, 9, "3 ");
 	list(FILTER(.reason = "trace"), INT64_MAX, 9, "");
 }
 
-/* Few of many: a call ends after so many rows, and the cursor says where; all pages together have them all. */
+/*
+ * A filter that matches few of many jobs: each call stops after a number of rows and returns a cursor. All pages
+ * together have all matches.
+ */
 TEST_WITH(test_looks_are_bounded, queue_setup, queue_teardown)
 {
 	int64_t cursor, pages;
@@ -112,7 +115,7 @@ TEST_WITH(test_looks_are_bounded, queue_setup, queue_teardown)
 			0);
 	assert_string_equal(found, "6002 1 ");
 	assert_int_equal(pages, 2);
-	/* What an index finds takes one call. */
+	/* A filter with an index needs one call. */
 	assert_int_equal(list(FILTER(.model = "/rare"), INT64_MAX, 50, "6002 1 "), 0);
 }
 

@@ -1,4 +1,4 @@
-/* Graphs that are computed in step give what each gives alone, whether their next nodes share weights or not. */
+/* Graphs that are computed together give the same results as each alone, whether their nodes share weights or not. */
 #include "test.h"
 
 #include "base/str.h"

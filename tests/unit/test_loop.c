@@ -59,7 +59,7 @@ TEST_WITH(test_timers_in_order_of_time, setup, teardown)
 	loop_timer_set(f.loop, &f.timers[1], 10);
 	loop_timer_set(f.loop, &f.timers[2], 11);
 	loop_timer_set(f.loop, &f.timers[3], 1000000);
-	loop_timer_set(f.loop, &f.timers[3], 0); /* moved */
+	loop_timer_set(f.loop, &f.timers[3], 0); /* the timer was set to a later time */
 	assert_int_equal(loop_run(f.loop, NULL), 0);
 	assert_string_equal(f.order, "abd");
 }
@@ -74,7 +74,7 @@ unwatch_both(void *arg, uint32_t events)
 	loop_stop(f.loop);
 }
 
-/* Both ends are ready in one turn; the first to be called stops the other. */
+/* Both descriptors are ready in the same turn. The callback of the first one stops the other. */
 TEST_WITH(test_unwatched_is_not_called, setup, teardown)
 {
 	char a[] = "a";

@@ -85,7 +85,7 @@ TEST(test_not_a_file)
 	assert_null(m.range);
 }
 
-/* The descriptor belongs to the map even when mapping fails. */
+/* The map closes the descriptor even if mapping fails. */
 TEST(test_a_failure_closes_the_descriptor)
 {
 	_cleanup_free_ char *path = fs_join(*state, "write-only");
@@ -140,7 +140,7 @@ TEST(test_a_file_that_is_cut)
 	assert_int_equal(map_open(other, E_IO, &whole, NULL), 0);
 	assert_int_equal(truncate(path, PAGE), 0);
 
-	status = read_in_child(m.data); /* this page is still there */
+	status = read_in_child(m.data); /* this page is within the file */
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	status = read_in_child(m.data + 2 * PAGE);
 	assert_true(WIFEXITED(status));
@@ -152,7 +152,7 @@ TEST(test_a_file_that_is_cut)
 	map_close(&m);
 }
 
-/* A mapping that was closed, or is not ours, ends the process by the signal, as a mistake of ours must. */
+/* Reading from a mapping that is closed or not ours is a bug of ours, so the signal must end the process. */
 TEST(test_a_mapping_of_others)
 {
 	_cleanup_free_ char *path = fs_join(*state, "others"), *message = fs_join(*state, "nothing-said");

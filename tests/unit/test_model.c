@@ -95,7 +95,7 @@ TEST(test_find)
 	}
 }
 
-/* The class alone says that a checkpoint gives one vector for each row, and how it pools. */
+/* Only the name of the class says whether a checkpoint gives one vector for each row, and how it pools. */
 TEST(test_find_single_vector)
 {
 	static const struct {
@@ -132,7 +132,7 @@ TEST(test_find_single_vector)
 	}
 }
 
-/* A job can only ask for a head that the class has. */
+/* A job may only request a head that the class has. */
 TEST(test_heads)
 {
 #define BARE(more) "{\"model_type\": \"qwen2_5_vl\"" more "}"
@@ -142,7 +142,7 @@ TEST(test_heads)
 		enum head asked, head;
 		const char *family, *error;
 	} rows[] = {
-		/* the backbone alone says nothing */
+		/* a plain backbone has no head of its own */
 		{BARE(""), HEAD_AUTO, HEAD_MULTI_VECTOR, "colqwen2_5", NULL},
 		{BARE(""), HEAD_LAST_TOKEN, HEAD_LAST_TOKEN, "colqwen2_5", NULL},
 		{CLASS("qwen2_5_vl", "Qwen2_5_VLForConditionalGeneration"), HEAD_LAST_TOKEN, HEAD_LAST_TOKEN,
@@ -157,7 +157,7 @@ TEST(test_heads)
 		 "the head 'multi-vector' is not one of the class 'BiQwen2' that config.json names, which "
 		 "has "
 		 "last-token, mean, cls"},
-		/* the class says a vector for each token, or the model_type does */
+		/* the class or the model_type names a vector for each token */
 		{CLASS("qwen2_vl", "ColQwen2"), HEAD_MULTI_VECTOR, HEAD_MULTI_VECTOR, "colqwen2", NULL},
 		{CLASS("qwen2_vl", "ColQwen2"), HEAD_LAST_TOKEN, 0, NULL,
 		 "the head 'last-token' is not one of the class 'ColQwen2' that config.json names"},
@@ -262,7 +262,7 @@ TEST(test_not_supported)
 	}
 }
 
-/* Each row of the table has everything that the rest of the tree uses. */
+/* Each family has every member that the rest of the tree uses. */
 TEST(test_rows)
 {
 	const struct model *const all[] = {
@@ -294,13 +294,13 @@ TEST(test_rows)
 			assert_non_null(class_find(m->arch, m->spellings[k].class));
 		assert_true(k > 0);
 		for (c = class_next(m->arch, NULL); c; c = class_next(m->arch, c))
-			/* The prompts of these are their repositories' own chat templates. */
+			/* The prompts of these two are the chat templates of their repositories. */
 			assert_true(known[c->library] || c->library == LIBRARY_NVIDIA ||
 				    c->library == LIBRARY_TOPK);
 	}
 }
 
-/* Each id that is not special is drawn, and no other: also where all but one are special. */
+/* Every id that is not special is drawn, and no special one, even if all ids but one are special. */
 TEST(test_words)
 {
 	static const struct {
@@ -337,7 +337,7 @@ TEST(test_words)
 	}
 }
 
-/* Such a checkpoint once made the worker loop forever. */
+/* A checkpoint with only special ids must be refused: no word could be drawn, and the worker would loop forever. */
 TEST(test_special_tokens_only)
 {
 	static const char config[] =
@@ -460,7 +460,7 @@ TEST(test_decoder)
 	assert_non_null(strstr(b.data, "lm.00.mlp.twice = add(lm.00.mlp.out, lm.00.mlp.out)"));
 }
 
-/* Tables of one name are one constant only where their numbers are the same. */
+/* Two constants with the same name are merged only if their numbers are the same. */
 TEST(test_constants)
 {
 	static const float a[] = {1, 2}, b[] = {1, 3};

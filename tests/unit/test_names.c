@@ -3,7 +3,7 @@
 #include "base/str.h"
 #include "checkpoint/names.h"
 
-/* On disk, canonical; NULL: ignored. */
+/* A name on disk and its canonical name; NULL: the tensor is ignored. */
 static const char *const rows[][2] = {
 	/* ColQwen2, layout A: transformers' class, 5.12 */
 	{"vlm.visual.patch_embed.proj.weight", "vis.patch_embed.proj.weight"},
@@ -79,7 +79,7 @@ static const char *const rows[][2] = {
 	{"vlm.visual.rotary_pos_emb.inv_freq", NULL},
 	{"model.layers.0.self_attn.rotary_emb.inv_freq", NULL},
 	{"model.vision_tower.vision_model.embeddings.position_ids", NULL},
-	/* what wraps a model or its modules */
+	/* prefixes that training wrappers add */
 	{"module.vlm.visual.merger.ln_q.bias", "vis.merger.ln_q.bias"},
 	{"_orig_mod.custom_text_proj.weight", "proj.weight"},
 	{"module._orig_mod.model.layers.5.self_attn.o_proj.weight", "lm.layers.5.self_attn.o_proj.weight"},
@@ -94,7 +94,7 @@ static const char *const rows[][2] = {
 	{"_orig_mod", ""},
 	{"a._orig_mod", "a"},
 	{"a_orig_mod.b", "a_orig_mod.b"},
-	/* not ours */
+	/* tensors of other models */
 	{"layersx.weight", "layersx.weight"},
 	{"", ""},
 };
@@ -111,7 +111,7 @@ TEST(test_spellings)
 	}
 }
 
-/* "layers." grows by three bytes. */
+/* Renaming "layers." adds three bytes. */
 TEST(test_too_long)
 {
 	char name[NAME_LEN_MAX], got[NAME_LEN_MAX];
@@ -128,7 +128,7 @@ TEST(test_too_long)
 	assert_error(&e, E_BAD_CHECKPOINT, "is too long");
 }
 
-/* Names as people know them from the files. */
+/* Errors show names as the files spell them. */
 TEST(test_wrapped)
 {
 	char name[NAME_LEN_MAX];
@@ -149,7 +149,7 @@ TEST(test_wrapped)
 	assert_false(name_is_peft("base_model.model.x.q_proj.weight"));
 }
 
-/* The first matching rule counts, and only at the beginning of a name. */
+/* The first rule that matches is used. A rule matches only at the beginning of a name. */
 TEST(test_rules)
 {
 	static const struct name_rule rules[] = {
