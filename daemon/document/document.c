@@ -88,11 +88,12 @@ static int
 places_get(const struct tokenizer *t, const struct document_tile_text *text, struct document *d,
 	   struct err *e)
 {
+	const bool naflex = d->prepare.rule == PREPARE_NAFLEX;
 	struct document_tiles *tiles = &d->tiles;
 	int64_t i;
 	int r = 0;
 
-	tiles->side = d->prepare.longest / d->prepare.tile;
+	tiles->side = naflex ? d->prepare.tiles_max : d->prepare.longest / d->prepare.tile;
 	tiles->place = calloc((size_t)(tiles->side * tiles->side), sizeof(*tiles->place));
 	if (!tiles->place)
 		return err_no_memory(e);
@@ -101,6 +102,8 @@ places_get(const struct tokenizer *t, const struct document_tile_text *text, str
 			str_printf("%s%lld%s%lld%s", text->place[0], (long long)(i / tiles->side + 1),
 				   text->place[1], (long long)(i % tiles->side + 1), text->place[2]);
 
+		if (naflex && (i / tiles->side + 1) * (i % tiles->side + 1) > d->prepare.tiles_max)
+			continue;
 		r = name ? token_get(t, name, &tiles->place[i], e) : err_no_memory(e);
 	}
 	return r;
@@ -116,9 +119,10 @@ static int
 tiles_encode(const struct tokenizer *t, const struct document_tile_text *text, struct document *d,
 	     struct err *e)
 {
-	int r;
+	int r = 0;
 
-	r = token_get(t, text->begin, &d->tiles.begin, e);
+	if (*text->begin)
+		r = token_get(t, text->begin, &d->tiles.begin, e);
 	if (r == 0)
 		r = token_get(t, text->whole, &d->tiles.whole, e);
 	if (r == 0)
@@ -222,6 +226,22 @@ add_tiles(struct ids *ids, const struct document *d, const struct prepared *made
 	ids_add(ids, t->begin);
 }
 
+static void
+add_naflex(struct ids *ids, const struct document *d, const struct prepared *made)
+{
+	const struct prepare *p = &d->prepare;
+	const int64_t side = p->tile / p->patch / p->merge;
+	int64_t i;
+
+	for (i = 0; i < made->rows * made->cols; i++) {
+		ids_add(ids, d->tiles.place[i / made->cols * d->tiles.side + i % made->cols]);
+		add_image(ids, d, side * side);
+	}
+	if (made->whole_rows && made->rows)
+		ids_add(ids, d->tiles.whole);
+	add_image(ids, d, made->whole_rows * made->whole_cols / (p->merge * p->merge));
+}
+
 int
 document_ids(const struct document *d, const struct prepared *made, struct ids *ret, struct err *e)
 {
@@ -230,6 +250,8 @@ document_ids(const struct document *d, const struct prepared *made, struct ids *
 	add_all(ret, &d->before);
 	if (p->rule == PREPARE_TILES)
 		add_tiles(ret, d, made);
+	else if (p->rule == PREPARE_NAFLEX)
+		add_naflex(ret, d, made);
 	else
 		add_image(ret, d,
 			  p->rule == PREPARE_PATCHES ? made->rows * made->cols / (p->merge * p->merge)

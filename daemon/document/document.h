@@ -12,7 +12,8 @@
 #include "tokenizer/tokenizer.h"
 
 /*
- * PREPARE_TILES: the text that a processor puts around the image tokens of each tile, instead of `{image}`.
+ * PREPARE_TILES and PREPARE_NAFLEX: the text that a processor puts around the image tokens of each tile, instead of
+ * `{image}`. PREPARE_NAFLEX has `place` and `whole` alone; the others are empty.
  */
 struct document_tile_text {
 	const char *begin;      /* before each tile, and at the end */
@@ -25,16 +26,16 @@ struct document_tile_text {
 struct document_spec {
 	enum prepare_rule rule;
 	const char *prompt;                     /* `{image}` marks the position of the image tokens */
-	const struct document_tile_text *tiles; /* with PREPARE_TILES; else NULL */
+	const struct document_tile_text *tiles; /* with PREPARE_TILES and PREPARE_NAFLEX; else NULL */
 	int64_t image_token;
-	int64_t image_tokens; /* per picture or tile; PREPARE_PATCHES instead has one for each merge x
-                               * merge patches */
+	int64_t image_tokens; /* per picture or tile; PREPARE_PATCHES and PREPARE_NAFLEX instead have one for
+                               * each merge x merge patches */
 };
 
-/* PREPARE_TILES: the ids around the image tokens of each tile. */
+/* PREPARE_TILES and PREPARE_NAFLEX: the ids around the image tokens of each tile. */
 struct document_tiles {
 	int64_t begin;  /* before each tile, and at the end */
-	int64_t *place; /* [side, side]: after it, by row and column */
+	int64_t *place; /* [side, side]: after it, by row and column; 0 where no tile can be */
 	int64_t side;
 	int64_t whole;        /* the id of the tile that shows the whole picture, instead of `place` */
 	struct ids row, last; /* after a row of tiles, and after the last one */

@@ -61,6 +61,29 @@ ids_make(const struct document *d, const struct prepared *made, struct document_
 	return 0;
 }
 
+/* pixel_values and the sizes of the tiles. */
+static int
+naflex_make(const struct document *d, const struct prepared *made, struct document_inputs *in, struct err *e)
+{
+	const int64_t side = d->prepare.tile / d->prepare.patch, shapes_dim[] = {made->dim[0], 2};
+	float *pixels = add(in, "pixel_values", ELEM_F32, made->rank, made->dim);
+	int64_t *shapes, i;
+
+	if (!pixels)
+		return err_no_memory(e);
+	memcpy(pixels, made->pixels, in->input[in->n - 1].len);
+	shapes = add(in, "spatial_shapes", ELEM_I64, 2, shapes_dim);
+	if (!shapes)
+		return err_no_memory(e);
+	for (i = 0; i < 2 * made->rows * made->cols; i++)
+		*shapes++ = side;
+	if (made->whole_rows) {
+		shapes[0] = made->whole_rows;
+		shapes[1] = made->whole_cols;
+	}
+	return 0;
+}
+
 static int
 pixels_make(const struct document *d, const struct prepared *made, struct document_inputs *in, struct err *e)
 {
@@ -71,6 +94,8 @@ pixels_make(const struct document *d, const struct prepared *made, struct docume
 	float *pixels;
 	int64_t *more = NULL;
 
+	if (rule == PREPARE_NAFLEX)
+		return naflex_make(d, made, in, e);
 	pixels = rule == PREPARE_FIXED ? add(in, "pixel_values", ELEM_F32, made->rank, m)
 				       : add(in, "pixel_values", ELEM_F32, made->rank + 1, list);
 	if (!pixels)

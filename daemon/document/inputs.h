@@ -20,7 +20,7 @@ struct document_input {
 
 enum { DOCUMENT_INPUT_MAX = 4 };
 
-/* input_ids, attention_mask, pixel_values, and image_grid_thw (of patches) or pixel_attention_mask (of tiles). */
+/* input_ids, attention_mask, pixel_values, and image_grid_thw (of patches), pixel_attention_mask (of tiles) or spatial_shapes (of naflex). */
 struct document_inputs {
 	struct document_input input[DOCUMENT_INPUT_MAX];
 	int n;

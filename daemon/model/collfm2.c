@@ -183,11 +183,21 @@ static const struct model_prompt prompts[] = {
 	{0},
 };
 
+static const struct document_tile_text tile_text = {
+	.begin = "",
+	.place = {"<|img_row_", "_col_", "|>"},
+	.whole = "<|img_thumbnail|>",
+	.row = "",
+	.last = "",
+};
+
 const struct model model_collfm2 = {
 	MODEL_OF_FAMILY(collfm2),
 	.names = names,
 	.masks = MODEL_MASKS,
 	.image_inputs = naflex_inputs,
+	.picture = PREPARE_NAFLEX,
+	.tile_text = &tile_text,
 	.plans = PLAN_TEXT | PLAN_IMAGE | PLAN_SIZES,
 	.config_size = sizeof(struct lfm2_config),
 	.tokens = tokens,

@@ -107,7 +107,7 @@ struct model {
 	/* The rule by which its processor makes pixels of a picture; PREPARE_NONE: no graph takes a
 	 * picture. */
 	enum prepare_rule picture;
-	const struct document_tile_text *tile_text; /* with PREPARE_TILES */
+	const struct document_tile_text *tile_text; /* with PREPARE_TILES and PREPARE_NAFLEX */
 
 	/*
 	 * Reads and checks config.json, so that the functions below need no checks. With `ck` the width of

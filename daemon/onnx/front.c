@@ -36,11 +36,12 @@ front_input(void)
 /* The parts from which the graph's inputs are made. */
 struct front {
 	const struct document *f;
-	struct front_size size;  /* of the resized picture */
-	const char *planes;      /* uint8 [3, height, width] */
-	const char *whole;       /* PREPARE_TILES: the same for the last tile */
-	const char *rows, *cols; /* PREPARE_PATCHES: tokens, PREPARE_TILES: tiles; int64 [1] */
-	const char *several;     /* PREPARE_TILES: 1 if there is more than one tile, else 0; int64 [1] */
+	struct front_size size;     /* of the resized picture */
+	const char *planes;         /* uint8 [3, height, width] */
+	const char *whole;          /* PREPARE_TILES: the same for the last tile */
+	const char *rows, *cols;    /* PREPARE_PATCHES: tokens, PREPARE_TILES: tiles; int64 [1] */
+	struct front_naflex naflex; /* PREPARE_NAFLEX: all of them */
+	const char *several;        /* PREPARE_TILES: 1 if there is more than one tile, else 0; int64 [1] */
 };
 
 static struct front_size
@@ -131,6 +132,10 @@ front_make(struct emit *em, struct front *fr)
 		tiles_make(em, fr, in);
 		return;
 	}
+	if (p->rule == PREPARE_NAFLEX) {
+		front_naflex_make(em, p, in, &fr->naflex);
+		return;
+	}
 	fr->size = front_size_emit(em, p, in);
 	levels = front_resize(em, "resize", FRONT_INPUT, p->filter, in, fr->size);
 	fr->planes = planes(em, "planes", levels);
@@ -194,6 +199,8 @@ pixel_values(struct emit *em, const struct front *fr)
 		patches_cut(em, fr);
 	else if (fr->f->prepare.rule == PREPARE_TILES)
 		tiles_cut(em, fr);
+	else if (fr->f->prepare.rule == PREPARE_NAFLEX)
+		front_naflex_pixels(em, &fr->f->prepare, &fr->naflex);
 	else
 		(void)emit_result(em, "Unsqueeze", normalised(em, &fr->f->prepare, fr->planes),
 				  emit_i64_list(em, 0));
@@ -220,6 +227,12 @@ image_grid_thw(struct emit *em, const struct front *fr)
 	x = emit_op(em, "row", "Concat", emit_i64_list(em, 1), rows, cols);
 	emit_attr_int(em, "axis", 0);
 	(void)emit_result(em, "Unsqueeze", x, emit_i64_list(em, 0));
+}
+
+static void
+spatial_shapes(struct emit *em, const struct front *fr)
+{
+	front_naflex_shapes(em, &fr->f->prepare, &fr->naflex);
 }
 
 /* n image tokens: int64 [n] */
@@ -279,20 +292,23 @@ grid_ids(struct emit *em, const struct front *fr, const char *image)
 	return emit_op(em, "grid_or_none", "Slice", x, emit_i64_list(em, 0), size);
 }
 
-static void
-input_ids(struct emit *em, const struct front *fr)
+/* Ids of the picture, in up to four parts. */
+static size_t
+picture_ids(struct emit *em, const struct front *fr, const char **part)
 {
 	const struct document *f = fr->f;
 	const int64_t whole[] = {f->tiles.begin, f->tiles.whole};
 	const bool tiles = f->prepare.rule == PREPARE_TILES;
-	const char *part[6], *count, *image, *x;
+	const char *count, *image;
 	size_t n = 0;
 
+	if (f->prepare.rule == PREPARE_NAFLEX) {
+		part[n++] = front_naflex_ids(em, f, &fr->naflex);
+		return n;
+	}
 	count = fr->rows && !tiles ? emit_op(em, "count", "Mul", fr->rows, fr->cols)
 				   : emit_i64_list(em, f->image_tokens);
 	image = image_tokens(em, f, count);
-	if (f->before.n)
-		part[n++] = emit_i64s(em, f->before.n, f->before.id);
 	if (tiles) {
 		part[n++] = grid_ids(em, fr, image);
 		part[n++] = emit_i64s(em, 2, whole);
@@ -300,6 +316,19 @@ input_ids(struct emit *em, const struct front *fr)
 	part[n++] = image;
 	if (tiles)
 		part[n++] = emit_i64_list(em, f->tiles.begin);
+	return n;
+}
+
+static void
+input_ids(struct emit *em, const struct front *fr)
+{
+	const struct document *f = fr->f;
+	const char *part[6], *x;
+	size_t n = 0;
+
+	if (f->before.n)
+		part[n++] = emit_i64s(em, f->before.n, f->before.id);
+	n += picture_ids(em, fr, part + n);
 	if (f->after.n)
 		part[n++] = emit_i64s(em, f->after.n, f->after.id);
 	x = emit_node(em, "row", "row", "Concat", part, n);
@@ -324,6 +353,7 @@ static const struct {
 	{"pixel_values", pixel_values, PREPARE_NONE},
 	{"image_grid_thw", image_grid_thw, PREPARE_PATCHES},
 	{"pixel_attention_mask", pixel_attention_mask, PREPARE_TILES},
+	{"spatial_shapes", spatial_shapes, PREPARE_NAFLEX},
 };
 
 static void

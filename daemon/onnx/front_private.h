@@ -29,6 +29,32 @@ struct front_size front_size_emit(struct emit *em, const struct prepare *p, stru
 struct front_size front_size_enlarged(struct emit *em, const struct prepare *p, struct front_size in);
 struct front_size front_size_tiles(struct emit *em, const struct prepare *p, struct front_size enlarged);
 
+/*
+ * PREPARE_NAFLEX: front_size_emit() gives the size of a picture in its own shape; *ret_large is whether it is large, int64
+ * scalar, and the result its tiles (1 and 1 if it is not).
+ */
+struct front_size front_naflex_tiles(struct emit *em, const struct prepare *p, struct front_size in,
+				     const char **ret_large);
+
+/* The parts of a PREPARE_NAFLEX picture. Numbers are int64 [1]. */
+struct front_naflex {
+	const char *tiles; /* uint8 [rows*tile, cols*tile, 3]; of one tile if the picture is not large */
+	const char *whole; /* uint8 [height, width, 3] in its own shape */
+	const char *large; /* 1 if the picture is large, else 0 */
+	const char *rows, *cols;             /* tiles */
+	const char *count;                   /* how many of them count: all or none */
+	const char *whole_rows, *whole_cols; /* patches */
+	const char *wholes;                  /* 1 if the one in its own shape counts, else 0 */
+};
+
+void front_naflex_make(struct emit *em, const struct prepare *p, struct front_size in,
+		       struct front_naflex *ret);
+
+/* Emit pixel_values and spatial_shapes; the third gives the ids in place of `{image}`, int64 [n]. */
+void front_naflex_pixels(struct emit *em, const struct prepare *p, const struct front_naflex *f);
+void front_naflex_shapes(struct emit *em, const struct prepare *p, const struct front_naflex *f);
+const char *front_naflex_ids(struct emit *em, const struct document *d, const struct front_naflex *f);
+
 /* uint8 [height, width, 3] from one size to the other. `name` is the scope. */
 const char *front_resize(struct emit *em, const char *name, const char *image, enum resize_filter filter,
 			 struct front_size from, struct front_size to);

@@ -55,22 +55,35 @@ wrong_shape(struct emit *em, const char *h, const char *w)
 	return emit_op(em, "refused", "Not", ratio);
 }
 
+static const char *
+no_pixels(struct emit *em, struct front_size in)
+{
+	const char *area = emit_op(em, "pixels", "Mul", in.height, in.width);
+
+	return emit_op(em, "none", "Less", area, emit_i64(em, 1));
+}
+
 static struct front_size
 patches_size(struct emit *em, const struct prepare *p, struct front_size in)
 {
 	struct patches both = {.f = front_f64(em, (double)(p->patch * p->merge))};
+	const bool naflex = p->rule == PREPARE_NAFLEX;
 	const char *h, *w, *area, *near_h, *near_w, *max = front_f64(em, (double)p->pixels_max),
 						    *min = front_f64(em, (double)p->pixels_min);
 	struct front_size out;
 
 	h = front_cast(em, "h", in.height, ELEM_F64);
 	w = front_cast(em, "w", in.width, ELEM_F64);
-	area = lower_fail(em, wrong_shape(em, h, w));
+	area = lower_fail(em, naflex ? no_pixels(em, in) : wrong_shape(em, h, w));
 	area = front_cast(em, "nothing.f64", area, ELEM_F64);
 	h = emit_op(em, "h.checked", "Add", h, area);
 	area = emit_op(em, "area", "Mul", h, w);
 	near_h = whole(em, "near_h", "Round", h, both.f);
 	near_w = whole(em, "near_w", "Round", w, both.f);
+	if (naflex) {
+		near_h = emit_op(em, "near_h.least", "Max", near_h, both.f);
+		near_w = emit_op(em, "near_w.least", "Max", near_w, both.f);
+	}
 	both.over = emit_op(em, "near_area", "Mul", near_h, near_w);
 	both.under = emit_op(em, "under", "Less", both.over, min);
 	both.over = emit_op(em, "over", "Greater", both.over, max);
@@ -158,9 +171,125 @@ front_size_tiles(struct emit *em, const struct prepare *p, struct front_size enl
 	return sides(em, p, side, wide);
 }
 
+/* Fails for a picture whose shape gives more patches than a tile may have. */
+static struct front_size
+naflex_size(struct emit *em, const struct prepare *p, struct front_size in)
+{
+	struct front_size out = patches_size(em, p, in);
+	const char *area, *most = emit_i64(em, p->patches * p->patch * p->patch);
+
+	front_scope(em, "picture_must_not_be_so_thin");
+	area = emit_op(em, "area", "Mul", out.height, out.width);
+	area = lower_fail(em, emit_op(em, "refused", "Less", most, area));
+	out.height = emit_op(em, "height", "Add", out.height, area);
+	return out;
+}
+
+/* A side in whole tokens, at least a patch. */
+static const char *
+naflex_near(struct emit *em, const char *name, const struct prepare *p, const char *side)
+{
+	const char *x = front_cast(em, emit_format(em, "%s.f64", name), side, ELEM_F64);
+
+	x = whole(em, name, "Round", x, front_f64(em, (double)(p->patch * p->merge)));
+	return emit_op(em, emit_format(em, "%s.least", name), "Max", x, front_f64(em, (double)p->patch));
+}
+
+#define GRIDS_MAX 1000 /* tiles_max is at most 100, and 100 has 9 divisors */
+
+/* The grids that a large picture may have, in the processor's order. */
+struct grids {
+	int64_t count, rows[GRIDS_MAX], cols[GRIDS_MAX];
+	double aspect[GRIDS_MAX];
+	double half[GRIDS_MAX];                   /* of the grid's pixels */
+	float equal[GRIDS_MAX], first[GRIDS_MAX]; /* scores, see naflex_pick() */
+};
+
+static void
+grids_make(const struct prepare *p, struct grids *g)
+{
+	int64_t n, cols, i;
+
+	g->count = 0;
+	for (n = p->tiles_min; n <= p->tiles_max; n++)
+		for (cols = 1; cols <= n; cols++) {
+			if (n % cols)
+				continue;
+			i = g->count++;
+			assert(i < GRIDS_MAX);
+			g->cols[i] = cols;
+			g->rows[i] = n / cols;
+			g->aspect[i] = (double)cols / (double)(n / cols);
+			g->half[i] = 0.5 * (double)(p->tile * p->tile) * (double)n;
+		}
+	for (i = 0; i < g->count; i++) {
+		g->equal[i] = (float)(g->count + 1 + i);
+		g->first[i] = (float)(g->count - i);
+	}
+}
+
+/*
+ * The number of the grid nearest to the picture's aspect: the last of those equally near of whose pixels the picture has more
+ * than half, or else the first of those equally near.
+ */
+static const char *
+naflex_pick(struct emit *em, const struct grids *g, const char *h, const char *w)
+{
+	const int64_t n[] = {g->count};
+	const char *far, *area, *near, *fills, *score;
+
+	far = emit_op(em, "aspect", "Div", w, h);
+	area = emit_op(em, "area", "Mul", w, h);
+	far = emit_op(em, "off", "Sub", far, emit_table(em, NULL, ELEM_F64, 1, n, g->aspect));
+	far = emit_op(em, "far", "Abs", far);
+	near = emit_op(em, "nearest", "ReduceMin", far);
+	near = emit_op(em, "near", "LessOrEqual", far, near);
+	fills = emit_op(em, "fills", "Less", emit_table(em, NULL, ELEM_F64, 1, n, g->half), area);
+	fills = emit_op(em, "near_and_fills", "And", near, fills);
+	score = emit_op(em, "score.near", "Where", near, emit_table(em, NULL, ELEM_F32, 1, n, g->first),
+			emit_f32(em, 0));
+	score = emit_op(em, "score", "Where", fills, emit_table(em, NULL, ELEM_F32, 1, n, g->equal), score);
+	score = emit_op(em, "pick", "ArgMax", score);
+	emit_attr_int(em, "axis", 0);
+	emit_attr_int(em, "keepdims", 0);
+	return score;
+}
+
+struct front_size
+front_naflex_tiles(struct emit *em, const struct prepare *p, struct front_size in, const char **ret_large)
+{
+	const char *h, *w, *x, *one = emit_i64(em, 1);
+	struct front_size tiles;
+	struct grids g;
+
+	front_scope(em, "tiles");
+	if (p->tiles_max == 1) {
+		*ret_large = emit_i64(em, 0);
+		return (struct front_size){one, one};
+	}
+	grids_make(p, &g);
+	h = naflex_near(em, "near_h", p, in.height);
+	w = naflex_near(em, "near_w", p, in.width);
+	x = emit_op(em, "near_area", "Mul", h, w);
+	x = emit_op(em, "large", "Less", front_f64(em, (double)p->pixels_max * p->tolerance), x);
+	*ret_large = front_cast(em, "large.i64", x, ELEM_I64);
+	h = front_cast(em, "h", in.height, ELEM_F64);
+	w = front_cast(em, "w", in.width, ELEM_F64);
+	h = naflex_pick(em, &g, h, w);
+	tiles.height = emit_op(em, "rows", "Gather", emit_i64s(em, (size_t)g.count, g.rows), h);
+	tiles.height = emit_op(em, "rows_or_1", "Where", x, tiles.height, one);
+	tiles.width = emit_op(em, "cols", "Gather", emit_i64s(em, (size_t)g.count, g.cols), h);
+	tiles.width = emit_op(em, "cols_or_1", "Where", x, tiles.width, one);
+	return tiles;
+}
+
 struct front_size
 front_size_emit(struct emit *em, const struct prepare *p, struct front_size in)
 {
+	if (p->rule == PREPARE_NAFLEX) {
+		front_scope(em, "picture_must_have_pixels");
+		return naflex_size(em, p, in);
+	}
 	front_scope(em, "picture_must_have_pixels_and_a_usual_shape");
 	return p->rule == PREPARE_PATCHES ? patches_size(em, p, in) : fixed_size(em, p, in);
 }

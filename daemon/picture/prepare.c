@@ -87,6 +87,70 @@ tiles_size(const struct prepare *p, int64_t height, int64_t width, int64_t *ret_
 	}
 }
 
+/* ---- PREPARE_NAFLEX ---- */
+
+/* As for patches, but for any shape, and no side is less than a token. */
+static int
+naflex_size(const struct prepare *p, int64_t height, int64_t width, int64_t *ret_height, int64_t *ret_width,
+	    struct err *e)
+{
+	const double f = (double)(p->patch * p->merge), h = (double)height, w = (double)width;
+	double rows = MAX(f, rint(h / f) * f), cols = MAX(f, rint(w / f) * f), by;
+
+	if (rows * cols > (double)p->pixels_max) {
+		by = sqrt(h * w / (double)p->pixels_max);
+		rows = MAX(f, floor(h / by / f) * f);
+		cols = MAX(f, floor(w / by / f) * f);
+	} else if (rows * cols < (double)p->pixels_min) {
+		by = sqrt((double)p->pixels_min / (h * w));
+		rows = ceil(h * by / f) * f;
+		cols = ceil(w * by / f) * f;
+	}
+	if (rows * cols > (double)(p->patches * p->patch * p->patch))
+		return err_set(e, E_BAD_REQUEST,
+			       "%lld x %lld pixels: the shorter side is too short for one that long",
+			       (long long)width, (long long)height);
+	*ret_height = (int64_t)rows;
+	*ret_width = (int64_t)cols;
+	return 0;
+}
+
+static bool
+naflex_is_large(const struct prepare *p, const struct picture *in)
+{
+	const double f = (double)(p->patch * p->merge), least = (double)p->patch;
+	const double rows = MAX(least, rint((double)in->height / f) * f);
+	const double cols = MAX(least, rint((double)in->width / f) * f);
+
+	return p->tiles_max > 1 && rows * cols > (double)p->pixels_max * p->tolerance;
+}
+
+/*
+ * The grid whose aspect ratio is nearest to the picture's. The candidates come in the order of their tiles; of two that are
+ * equally near, the later one counts if the picture has more than half of its pixels.
+ */
+static void
+naflex_grid(const struct prepare *p, const struct picture *in, int64_t *ret_rows, int64_t *ret_cols)
+{
+	const double aspect = (double)in->width / (double)in->height;
+	const double area = (double)in->width * (double)in->height;
+	double nearest = INFINITY, far;
+	int64_t n, cols;
+
+	for (n = p->tiles_min; n <= p->tiles_max; n++)
+		for (cols = 1; cols <= n; cols++) {
+			if (n % cols)
+				continue;
+			far = fabs(aspect - (double)cols / (double)(n / cols));
+			if (far > nearest ||
+			    (far == nearest && area <= 0.5 * (double)(p->tile * p->tile) * (double)n))
+				continue;
+			nearest = far;
+			*ret_cols = cols;
+			*ret_rows = n / cols;
+		}
+}
+
 int
 prepare_size(const struct prepare *p, int64_t height, int64_t width, int64_t *ret_height, int64_t *ret_width,
 	     struct err *e)
@@ -95,6 +159,8 @@ prepare_size(const struct prepare *p, int64_t height, int64_t width, int64_t *re
 		return err_set(e, E_BAD_REQUEST, "the picture has no pixels");
 	if (p->rule == PREPARE_PATCHES)
 		return patches_size(p, height, width, ret_height, ret_width, e);
+	if (p->rule == PREPARE_NAFLEX)
+		return naflex_size(p, height, width, ret_height, ret_width, e);
 	*ret_height = p->height;
 	*ret_width = p->width;
 	if (p->rule == PREPARE_TILES)
@@ -225,6 +291,65 @@ tiles_cut(const struct prepare *p, const struct picture *in, struct prepared *re
 	return 0;
 }
 
+/* Writes the patches of a part of the picture row by row, and within a patch its pixels row by row. */
+static void
+naflex_put(const struct prepare *p, const struct picture *in, int64_t top, int64_t left, int64_t height,
+	   int64_t width, float *to)
+{
+	int64_t row, col, y, x;
+	int c;
+
+	for (row = top; row < top + height; row += p->patch)
+		for (col = left; col < left + width; col += p->patch)
+			for (y = row; y < row + p->patch; y++)
+				for (x = col; x < col + p->patch; x++)
+					for (c = 0; c < 3; c++)
+						*to++ = normalised(p, in, y, x, c);
+}
+
+/* Cuts `large`, in whole tiles, if the picture is large (else NULL), and puts `whole` behind it, if there is one. */
+static int
+naflex_cut(const struct prepare *p, const struct picture *large, const struct picture *whole,
+	   struct prepared *ret, struct err *e)
+{
+	int64_t i, each;
+	int r;
+
+	ret->rows = large ? large->height / p->tile : 0;
+	ret->cols = large ? large->width / p->tile : 0;
+	ret->whole_rows = whole ? whole->height / p->patch : 0;
+	ret->whole_cols = whole ? whole->width / p->patch : 0;
+	ret->rank = 3;
+	ret->dim[0] = ret->rows * ret->cols + (whole != NULL);
+	ret->dim[1] = p->patches;
+	ret->dim[2] = p->patch * p->patch * 3;
+	each = ret->dim[1] * ret->dim[2];
+	r = pixels_alloc(ret, e);
+	if (r < 0)
+		return r;
+	for (i = 0; i < ret->rows * ret->cols; i++)
+		naflex_put(p, large, i / ret->cols * p->tile, i % ret->cols * p->tile, p->tile, p->tile,
+			   ret->pixels + i * each);
+	if (whole)
+		naflex_put(p, whole, 0, 0, whole->height, whole->width, ret->pixels + i * each);
+	return 0;
+}
+
+static int
+naflex_run(const struct prepare *p, const struct picture *in, const struct picture *whole,
+	   struct prepared *ret, struct err *e)
+{
+	_cleanup_(picture_release) struct picture large = PICTURE_INIT;
+	int64_t rows = 1, cols = 1;
+	int r;
+
+	if (!naflex_is_large(p, in))
+		return naflex_cut(p, NULL, whole, ret, e);
+	naflex_grid(p, in, &rows, &cols);
+	r = resize(in, rows * p->tile, cols * p->tile, p->filter, p->library, &large, e);
+	return r < 0 ? r : naflex_cut(p, &large, p->whole ? whole : NULL, ret, e);
+}
+
 static int
 resized_get(const struct prepare *p, const struct picture *in, struct picture *ret, struct err *e)
 {
@@ -256,6 +381,9 @@ prepare_run(const struct prepare *p, const struct picture *in, struct prepared *
 		break;
 	case PREPARE_TILES:
 		r = tiles_cut(p, &at_size, &made, e);
+		break;
+	case PREPARE_NAFLEX:
+		r = naflex_run(p, in, &at_size, &made, e);
 		break;
 	default:
 		r = whole_put(p, &at_size, &made, e);

@@ -19,6 +19,8 @@ enum prepare_rule {
 	PREPARE_FIXED,   /* stretched to a fixed size; SigLIP's */
 	PREPARE_TILES,   /* enlarged and cut into square tiles, plus one tile that shows the whole picture;
                           * Idefics3's */
+	PREPARE_NAFLEX,  /* a large picture stretched to whole square tiles and cut, plus one in about its own
+                          * shape; a smaller one in its own shape alone; LFM2's */
 };
 
 struct prepare {
@@ -30,23 +32,32 @@ struct prepare {
 	int64_t patch;                  /* pixels a side */
 	int64_t merge;                  /* patches a side of a token */
 	int64_t frames;                 /* how often a patch is repeated, in models that also take videos */
-	int64_t pixels_min, pixels_max; /* of the resized picture */
+	int64_t pixels_min, pixels_max; /* of the resized picture; PREPARE_NAFLEX: of that in its own shape */
 	/* PREPARE_FIXED */
 	int64_t height, width;
 	/* PREPARE_TILES */
 	int64_t longest; /* side of the enlarged picture */
 	int64_t tile;    /* side of a tile */
+	/* PREPARE_NAFLEX, which has patch, merge and tile too */
+	int64_t tiles_min, tiles_max; /* of a large picture; 1 and 1: none is cut */
+	double tolerance;             /* a picture is large above pixels_max times this */
+	bool whole;                   /* a large picture also has the one in its own shape */
+	int64_t patches;              /* of each tile, padding included */
 };
 
 #define PREPARE_RATIO_MAX 200 /* PREPARE_PATCHES: maximum of longer side / shorter side */
 
 /*
- * The result: rows x cols patches of a picture, or rows x cols tiles and possibly one more; otherwise 1 x 1.
+ * The result: rows x cols patches of a picture, or rows x cols tiles and possibly one more (PREPARE_NAFLEX: none for a
+ * picture that is not large); otherwise 1 x 1.
  */
 struct prepared {
 	int64_t rows, cols;
+	int64_t whole_rows,
+		whole_cols; /* PREPARE_NAFLEX: patches of the last one, in its own shape; 0: none */
 	int rank;
-	int64_t dim[4]; /* [patches, numbers of a patch], or [pictures, 3, height, width] */
+	int64_t dim
+		[4]; /* [patches, numbers of a patch], [tiles, patches, numbers of a patch], or [pictures, 3, height, width] */
 	float *pixels;
 };
 
@@ -65,7 +76,8 @@ int prepare_read(const json_t *j, const char *what, enum prepare_rule rule, stru
 		 struct err *e);
 
 /*
- * The size of a picture before it is cut; for tiles, the size of all tiles except the last. E_BAD_REQUEST
+ * The size of a picture before it is cut; for tiles, the size of all tiles except the last. PREPARE_NAFLEX: the size in its
+ * own shape. E_BAD_REQUEST
  * for a shape that the processor refuses.
  */
 int prepare_size(const struct prepare *p, int64_t height, int64_t width, int64_t *ret_height,

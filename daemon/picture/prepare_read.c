@@ -47,6 +47,8 @@ filter_of_class(const json_t *j, enum prepare_rule rule)
 
 	if (rule == PREPARE_TILES)
 		return LANCZOS;
+	if (rule == PREPARE_NAFLEX)
+		return BILINEAR;
 	return rule == PREPARE_FIXED && class && str_starts(class, "Gemma3") ? BILINEAR : BICUBIC;
 }
 
@@ -163,6 +165,72 @@ tiles_read(const json_t *j, const json_t *size, struct prepare *p, struct err *e
 	return 0;
 }
 
+/* Numbers of one patch's side, of tokens and of tiles, with what the class has where the file does not say. */
+static const struct {
+	const char *key;
+	int64_t max, fallback;
+} naflex_rows[] = {
+	{"encoder_patch_size", 256, 16},  {"downsample_factor", 16, 2}, {"min_image_tokens", 65536, 64},
+	{"max_image_tokens", 65536, 256}, {"tile_size", SIDE_MAX, 512}, {"min_tiles", 100, 2},
+	{"max_tiles", 100, 10},
+};
+
+enum { PATCH, FACTOR, TOKENS_MIN, TOKENS_MAX, TILE, TILES_MIN, TILES_MAX };
+
+/*
+ * With these tiles the order of grids that are equally near, and as large, would count; it is that of a set in Python. No
+ * published file has them.
+ */
+static int
+naflex_tiles_check(const struct prepare *p, struct err *e)
+{
+	if (p->tile % (p->patch * p->merge))
+		return err_set(e, E_UNSUPPORTED_MODEL, "tile_size %lld is not a multiple of %lld",
+			       (long long)p->tile, (long long)(p->patch * p->merge));
+	if (p->tiles_max == 1 || (p->tiles_min <= 2 && p->tiles_max >= 4))
+		return 0;
+	return err_set(
+		e, E_UNSUPPORTED_MODEL,
+		"min_tiles %lld with max_tiles %lld is not supported: at most 2 with at least 4, or 1 with 1",
+		(long long)p->tiles_min, (long long)p->tiles_max);
+}
+
+static int
+naflex_read(const json_t *j, struct prepare *p, struct err *e)
+{
+	int64_t v[ARRAY_LEN(naflex_rows)], token;
+	bool split = true;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < ARRAY_LEN(naflex_rows) && r == 0; i++) {
+		v[i] = naflex_rows[i].fallback;
+		r = json_get_int(j, "", naflex_rows[i].key, JSON_OPTIONAL, 1, naflex_rows[i].max,
+				 E_BAD_CHECKPOINT, &v[i], e);
+	}
+	p->whole = true;
+	p->tolerance = 2;
+	if (r < 0 ||
+	    (r = json_get_bool(j, "", "use_thumbnail", JSON_OPTIONAL, E_BAD_CHECKPOINT, &p->whole, e)) < 0 ||
+	    (r = json_get_bool(j, "", "do_image_splitting", JSON_OPTIONAL, E_BAD_CHECKPOINT, &split, e)) <
+		    0 ||
+	    (r = json_get_double(j, "", "max_pixels_tolerance", JSON_OPTIONAL, E_BAD_CHECKPOINT,
+				 &p->tolerance, e)) < 0)
+		return r;
+	token = v[PATCH] * v[PATCH] * v[FACTOR] * v[FACTOR];
+	p->patch = v[PATCH];
+	p->merge = v[FACTOR];
+	p->tile = v[TILE];
+	p->pixels_min = v[TOKENS_MIN] * token;
+	p->pixels_max = v[TOKENS_MAX] * token;
+	p->tiles_min = split ? v[TILES_MIN] : 1;
+	p->tiles_max = split ? v[TILES_MAX] : 1;
+	p->patches = v[TOKENS_MAX] * v[FACTOR] * v[FACTOR];
+	if (split)
+		p->patches = MAX(p->patches, p->tile / p->patch * (p->tile / p->patch));
+	return naflex_tiles_check(p, e);
+}
+
 static int
 rule_read(const json_t *j, struct prepare *p, struct err *e)
 {
@@ -170,6 +238,8 @@ rule_read(const json_t *j, struct prepare *p, struct err *e)
 	const json_t *size = NULL;
 	int r;
 
+	if (p->rule == PREPARE_NAFLEX)
+		return naflex_read(j, p, e);
 	r = json_get_obj(j, "", "size", need, E_BAD_CHECKPOINT, &size, e);
 	if (r < 0)
 		return r;

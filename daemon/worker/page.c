@@ -34,24 +34,26 @@ rule_check(const struct conversion *c, const struct prepare *p, struct err *e)
 	const struct shape takes = c->model->image_inputs[0].shape(c->config);
 	const bool patches = p->rule == PREPARE_PATCHES;
 	const bool tiles = p->rule == PREPARE_TILES;
-	const int64_t gives[] = {patches ? 3 * p->frames * p->patch * p->patch
-				 : tiles ? p->tile
-					 : p->width,
+	const bool naflex = p->rule == PREPARE_NAFLEX;
+	const int64_t gives[] = {patches  ? 3 * p->frames * p->patch * p->patch
+				 : naflex ? 3 * p->patch * p->patch
+				 : tiles  ? p->tile
+					  : p->width,
 				 tiles ? p->tile : p->height};
 	int i;
 
-	for (i = 0; i < (patches ? 1 : 2); i++)
+	for (i = 0; i < (patches || naflex ? 1 : 2); i++)
 		if (!dim_eq(takes.dim[takes.rank - 1 - i], dim_const(gives[i])))
 			return err_set(e, E_BAD_CHECKPOINT,
 				       "the pictures of preprocessor_config.json do not fit the model: it "
 				       "gives %lld "
 				       "%s where config.json has %lld",
-				       (long long)gives[i], patches ? "numbers a patch" : "pixels a side",
+				       (long long)gives[i],
+				       patches || naflex ? "numbers a patch" : "pixels a side",
 				       (long long)takes.dim[takes.rank - 1 - i].num);
-	if (patches && c->model->image_tokens(c->config, (int)p->merge, (int)p->merge) != 1)
-		return err_set(e, E_BAD_CHECKPOINT,
-			       "merge_size %lld of preprocessor_config.json is not the model's",
-			       (long long)p->merge);
+	if ((patches || naflex) && c->model->image_tokens(c->config, (int)p->merge, (int)p->merge) != 1)
+		return err_set(e, E_BAD_CHECKPOINT, "%s %lld of preprocessor_config.json is not the model's",
+			       naflex ? "downsample_factor" : "merge_size", (long long)p->merge);
 	return 0;
 }
 

@@ -33,15 +33,15 @@ bool
 pictures_embedded(size_t i, const struct prepare *p)
 {
 	/* With a fixed size all pictures take equally long. */
-	return p->rule == PREPARE_PATCHES ? i != LARGE : i == PAGE;
+	return p->rule == PREPARE_PATCHES || p->rule == PREPARE_NAFLEX ? i != LARGE : i == PAGE;
 }
 
 static void
 size_get(size_t i, const struct prepare *p, int64_t *ret_height, int64_t *ret_width)
 {
-	const int64_t kept = p->rule == PREPARE_PATCHES ? p->pixels_max
-			     : p->rule == PREPARE_TILES ? p->longest * p->longest
-							: p->height * p->width;
+	const int64_t kept = p->rule == PREPARE_PATCHES || p->rule == PREPARE_NAFLEX ? p->pixels_max
+			     : p->rule == PREPARE_TILES                              ? p->longest * p->longest
+										     : p->height * p->width;
 	const double pixels = MIN((double)kept * 1.5, PIXELS_MAX);
 
 	*ret_height = rows[i].height ? rows[i].height : (int64_t)sqrt(pixels * 4 / 3) + 1;

@@ -22,6 +22,7 @@ FAMILIES = {
     "jina_v4": (QWEN, "processor-colqwen2", IDS),
     "colqwen_omni": (OMNI, "processor-colqwen2", OMNI_IDS),
     "colmodernvbert": ({"image_token_id": 258, "vision.image_size": 32, "vision.patch_size": 8}, "processor-colmodernvbert", None),
+    "collfm2": ({"image_token_id": 260, "vocab_size": 400}, "processor-collfm2", None),
     "colgemma3": (GEMMA, "processor-colgemma3", GEMMA_IDS),
 }
 
@@ -62,7 +63,7 @@ def ids_wanted(family, folder, case):
     if family == "colgemma3":  # as the chat template says it
         return encode(tokenizer, "<bos><bos><start_of_turn>user\n\n\n<start_of_image>" + "<image_soft_token>" * 4
                       + "<end_of_image>\n\nDescribe this image<end_of_turn>\n")
-    ids = list(array.array("q", case["out.input_ids_engine"][2]))
+    ids = list(array.array("q", case["out.input_ids_engine" if "out.input_ids_engine" in case else "out.input_ids"][2]))
     if family == "colqwen_omni":
         return encode(tokenizer, "<|im_start|>system\nYou are Qwen, a virtual human developed by the Qwen Team, Alibaba Group, capable of "
                       "perceiving auditory and visual inputs, as well as generating text and speech.<|im_end|>\n<|im_start|>user\n"
@@ -83,8 +84,9 @@ def cases_write(family, folder, cases):
         ids = ids_wanted(family, folder, case)
         wanted = {"in.image": case["in.image"], "in.input_ids": ("I64", [1, len(ids)], array.array("q", ids).tobytes()),
                   "in.attention_mask": ("I64", [1, len(ids)], array.array("q", [1] * len(ids)).tobytes())}
-        if "out.image_grid_thw" in case:
-            wanted["in.image_grid_thw"] = case["out.image_grid_thw"]
+        for name in ("image_grid_thw", "spatial_shapes"):
+            if f"out.{name}" in case:
+                wanted[f"in.{name}"] = case[f"out.{name}"]
         tensors.write(cases / path.name, wanted)
     return len(list(cases.iterdir()))
 
