@@ -130,6 +130,8 @@ cmd_embed(struct cli *c, int argc, char **argv, struct err *e)
 		{"output", 'o', "FILE", option_str, &m.output, NULL,
 		 "write FILE.npy (float32 [items, tokens, dim]) or FILE.json; else JSON on the standard "
 		 "output"},
+		{"task", 0, "NAME", passed_on, &m, NULL,
+		 "of an artifact with several tasks: the one to embed for"},
 		{"threads", 0, "N", passed_on, &m, NULL, "threads of ONNX Runtime (as many as CPUs)"},
 		{"runtime", 0, "FILE", passed_on, &m, NULL,
 		 "ONNX Runtime's library, if another one is wanted"},
@@ -227,6 +229,8 @@ cmd_rank(struct cli *c, int argc, char **argv, struct err *e)
 	struct embed m = {.items = 0};
 	const struct option_row rows[] = {
 		{"query", 'q', "TEXT", item_take, &m, NULL, "the query (repeatable: a ranking for each)"},
+		{"task", 0, "NAME", passed_on, &m, NULL,
+		 "of an artifact with several tasks: the one to embed for"},
 		{"threads", 0, "N", passed_on, &m, NULL, "threads of ONNX Runtime (as many as CPUs)"},
 		{"runtime", 0, "FILE", passed_on, &m, NULL,
 		 "ONNX Runtime's library, if another one is wanted"},

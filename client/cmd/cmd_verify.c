@@ -67,7 +67,7 @@ work_make(struct verify *v, struct err *e)
 static int
 options_take(const struct verify *v, json_t *job, struct err *e)
 {
-	static const char *const keys[] = {"positions", "mask_mode", "dim", "prompts"};
+	static const char *const keys[] = {"positions", "mask_mode", "dim", "prompts", "task", "head"};
 	const json_t *options = json_object_get(v->graphs.facts, "options");
 	json_t *value;
 	size_t i;

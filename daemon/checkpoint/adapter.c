@@ -37,50 +37,12 @@ static const char *const segments[] = {".default", ".modules_to_save", ".token_a
 struct adapter {
 	struct adapter_config *config;
 	const char *task; /* NULL: the adapter has no tasks */
+	bool again;       /* another task came before it, with which the tensors of no task were applied */
 	const struct st_file *file;
 	struct weight *weights; /* `count` of them, sorted by name */
 	size_t count;
 	size_t used; /* tensors that change a weight */
 };
-
-static void
-segment_drop(char *name, const char *segment)
-{
-	const size_t n = strlen(segment);
-	char *at = name;
-
-	while ((at = strstr(at, segment))) {
-		if (at[n] == '.' || at[n] == '\0')
-			memmove(at, at + n, strlen(at + n) + 1);
-		else
-			at += n;
-	}
-}
-
-/*
- * Finds the task in the name of a tensor: "code" in "q_proj.lora_A.code.weight". Returns its length, 0 for a tensor
- * that belongs to no task.
- */
-static size_t
-task_find(const char *name, const char **ret)
-{
-	static const char *const before[] = {".lora_A.", ".lora_B."};
-	const char *at;
-	size_t i, n;
-
-	for (i = 0; i < ARRAY_LEN(before); i++) {
-		at = strstr(name, before[i]);
-		if (!at)
-			continue;
-		at += strlen(before[i]);
-		n = strcspn(at, ".");
-		if (!str_eq(at + n, ".weight"))
-			continue;
-		*ret = at;
-		return n;
-	}
-	return 0;
-}
 
 /*
  * Finds the role of a tensor, and the path of its module in the model before peft wrapped it. For ROLE_REPLACE
@@ -95,8 +57,8 @@ tensor_role(const struct st_tensor *t, char module[NAME_LEN_MAX], enum role *ret
 
 	(void)snprintf(module, NAME_LEN_MAX, "%s", name); /* st_open() refuses longer names */
 	for (i = 0; i < ARRAY_LEN(segments); i++)
-		segment_drop(module, segments[i]);
-	n = task_find(module, &task);
+		adapter_name_drop(module, segments[i]);
+	n = adapter_task_find(module, &task);
 	if (n) /* with the dot behind it */
 		memmove(module + (task - module), task + n + 1, strlen(task + n + 1) + 1);
 	*ret = ROLE_REPLACE;
@@ -238,51 +200,15 @@ delta_add(struct adapter *a, struct weight *w, enum role role, const struct st_t
 static int
 task_check(const struct adapter *a, const struct st_tensor *t, struct err *e)
 {
-	char bare[NAME_LEN_MAX];
-	const char *task;
-	size_t n;
+	bool any, own = adapter_task_is(t, a->task, &any);
 
-	(void)snprintf(bare, sizeof(bare), "%s", t->name);
-	segment_drop(bare, ".default");
-	n = task_find(bare, &task);
-	if (n && !a->task)
-		return err_set(e, E_BAD_REQUEST,
-			       "'%s' has an adapter for each of several tasks, '%.*s' among them: choose one "
-			       "with --task",
-			       st_path(a->file), (int)n, task);
-	if (n)
-		return strlen(a->task) == n && memcmp(a->task, task, n) == 0;
-	if (a->task && strstr(bare, ".lora_"))
+	if (any)
+		return own;
+	if (a->task && strstr(t->name, ".lora_"))
 		return err_set(e, E_BAD_REQUEST,
 			       "tensor '%s' in '%s' is of no task: leave --task out for such an adapter",
 			       t->name, st_path(a->file));
 	return 1;
-}
-
-/* The file has other tasks only. */
-static int
-task_missing(const struct adapter *a, struct err *e)
-{
-	_cleanup_(buf_release) struct buf b = BUF_INIT;
-	_cleanup_free_ char *word = NULL;
-	char bare[NAME_LEN_MAX];
-	const char *task;
-	size_t i, n;
-	int r;
-
-	for (i = 0; i < st_count(a->file); i++) {
-		(void)snprintf(bare, sizeof(bare), "%s", st_get(a->file, i)->name);
-		segment_drop(bare, ".default");
-		n = task_find(bare, &task);
-		free(TAKE(word));
-		word = n ? str_printf("'%.*s'", (int)n, task) : NULL;
-		if (word && b.len < 200 && (!b.data || !strstr(b.data, word)))
-			buf_printf(&b, "%s%s", b.len ? ", " : "", word);
-	}
-	r = buf_failed(&b, e);
-	return r < 0 ? r
-		     : err_set(e, E_BAD_REQUEST, "'%s' has no adapter for the task '%s'; it has %s",
-			       st_path(a->file), a->task, b.len ? b.data : "none for any task");
 }
 
 /* What a tensor does to which weight. Returns 0 for a tensor that retrieval does not use, or that is of another task. */
@@ -336,8 +262,8 @@ tensor_apply(struct adapter *a, const struct st_tensor *t, struct err *e)
 			       st_path(a->file), t->name, elem_name(t->dtype));
 	a->used++;
 	w = weight_find(a, name);
-	if (w && w->tensor == t)
-		return 0; /* projection_take() took it */
+	if ((w && w->tensor == t) || (a->again && role == ROLE_REPLACE))
+		return 0; /* projection_take() took it, or an earlier task */
 	if (w && role != ROLE_REPLACE && !elem_is_weight(w->tensor->dtype))
 		return err_set(e, E_UNSUPPORTED_MODEL,
 			       "tensor '%s' of the base is of dtype %s: an adapter can only change a "
@@ -518,28 +444,119 @@ delta_check(const struct adapter *a, const struct weight *w, struct err *e)
 				: matrix_check(a, w, e);
 }
 
+/* Puts the tensors of a task, or of an adapter without tasks, on the weights. The base has the first `n_base`. */
+static int
+tensors_apply(struct adapter *a, size_t n_base, struct err *e)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < st_count(a->file) && r == 0 && !a->again; i++)
+		r = projection_take(a, st_get(a->file, i), n_base, e);
+	qsort(a->weights, a->count, sizeof(*a->weights), cmp_weight);
+	for (i = 0; i < st_count(a->file) && r == 0; i++)
+		r = tensor_apply(a, st_get(a->file, i), e);
+	for (i = 0; i < a->count && r == 0; i++)
+		if (a->weights[i].delta)
+			r = delta_check(a, &a->weights[i], e);
+	return r;
+}
+
 int
 adapter_apply(struct adapter_config *c, const char *task, const struct st_file *f, struct weight *weights,
 	      size_t *count, struct err *e)
 {
 	struct adapter a = {.config = c, .task = task, .file = f, .weights = weights, .count = *count};
-	const size_t n_base = *count;
-	size_t i;
-	int r = 0;
+	int r = tensors_apply(&a, *count, e);
 
-	for (i = 0; i < st_count(f) && r == 0; i++)
-		r = projection_take(&a, st_get(f, i), n_base, e);
-	qsort(weights, a.count, sizeof(*weights), cmp_weight);
-	for (i = 0; i < st_count(f) && r == 0; i++)
-		r = tensor_apply(&a, st_get(f, i), e);
-	for (i = 0; i < a.count && r == 0; i++)
-		if (weights[i].delta)
-			r = delta_check(&a, &weights[i], e);
 	*count = a.count;
-	if (r == 0 && a.used == 0 && task)
-		r = task_missing(&a, e);
 	if (r == 0 && a.used == 0)
 		r = err_set(e, E_BAD_CHECKPOINT, "'%s' has no tensor for any weight of the model",
 			    st_path(f));
+	return r;
+}
+
+/* ---- the factors of several tasks ---- */
+
+/* Takes the factors of a weight, which then is as the base has it. */
+static int
+factors_take(struct weight *w, struct factors *ret, struct err *e)
+{
+	const struct delta *d = w->delta;
+
+	if (d->magnitude || d->bias || d->rows || d->embedding || d->init != WEIGHT_INIT_NONE ||
+	    w->tensor->rank != 2)
+		return err_set(e, E_UNSUPPORTED_MODEL,
+			       "the adapter changes '%s' by more than the product of two matrices, which "
+			       "cannot be kept beside the weight: convert one task (--task)",
+			       w->tensor->name);
+	*ret = d->learned;
+	delta_free(&w->delta);
+	return 0;
+}
+
+/*
+ * Adds the weight that has the A, or the B, of all tasks. `of` has a row for each task, without tensors where a task
+ * does not change the weight.
+ */
+static int
+stack_add(struct adapter *a, const struct weight *base, bool is_a, const struct factors *of, size_t n,
+	  struct err *e)
+{
+	const int stem = (int)(strlen(base->name) - strlen(".weight"));
+	struct weight *w = &a->weights[a->count];
+	struct stack_part *part;
+	int64_t ranks = 0;
+	size_t i, parts = 0;
+	int r;
+
+	for (i = 0; i < n; i++) {
+		ranks += of[i].a ? of[i].a->shape[0] : 0;
+		parts += of[i].a != NULL;
+	}
+	*w = (struct weight){.file = a->file};
+	w->name = str_printf(ADAPTER_FACTOR_FORMAT, stem, base->name, is_a ? 'A' : 'B');
+	if (!w->name)
+		return err_no_memory(e);
+	a->count++;
+	r = stack_new(w, is_a ? 0 : 1, parts, is_a ? ranks : base->tensor->shape[0],
+		      is_a ? base->tensor->shape[1] : ranks, w->name, e);
+	part = r == 0 ? w->stack->part : NULL;
+	for (i = 0; r == 0 && i < n; i++)
+		if (of[i].a)
+			*part++ = (struct stack_part){is_a ? of[i].a : of[i].b, is_a ? 1 : of[i].scale,
+						      (int64_t)i};
+	return r;
+}
+
+int
+adapter_keep(struct adapter_config *c, const struct adapter_tasks *tasks, const struct st_file *f,
+	     struct weight *weights, size_t *count, struct err *e)
+{
+	struct adapter a = {.config = c, .file = f, .weights = weights, .count = *count};
+	_cleanup_free_ struct factors *of = calloc((*count + st_count(f)) * tasks->n + 1, sizeof(*of));
+	const struct factors *row;
+	size_t i, k, n;
+	int r = of ? 0 : err_no_memory(e);
+
+	for (k = 0; r == 0 && k < tasks->n; k++) {
+		a.task = tasks->name[k];
+		a.again = k > 0;
+		r = tensors_apply(&a, *count, e);
+		for (i = 0; r == 0 && i < a.count; i++)
+			if (weights[i].delta)
+				r = factors_take(&weights[i], &of[i * tasks->n + k], e);
+	}
+	n = a.count;
+	for (i = 0; r == 0 && i < n; i++) {
+		row = &of[i * tasks->n];
+		for (k = 0; k < tasks->n && !row[k].a; k++)
+			;
+		if (k < tasks->n)
+			r = stack_add(&a, &weights[i], true, row, tasks->n, e);
+		if (r == 0 && k < tasks->n)
+			r = stack_add(&a, &weights[i], false, row, tasks->n, e);
+	}
+	*count = a.count;
 	return r;
 }

@@ -8,7 +8,8 @@
  *	                                                            folder's model
  *	neither, one subfolder has one   the subfolder's adapter    the same           refused
  *
- * With a task a model's own adapters, in its folder adapters/, go over it; what has no such folder is refused.
+ * With a task a model's own adapters, in its folder adapters/, go over it; what has no such folder is refused. Without
+ * a task checkpoint_open() looks into that folder.
  *
  * A base that the job names takes the place of the one that the adapter names, and of the folder's model.
  */

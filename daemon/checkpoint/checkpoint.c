@@ -17,7 +17,8 @@ struct checkpoint {
 	struct folder *dir;
 	struct folder *adapter_dir; /* NULL: no adapter */
 	struct adapter_config adapter;
-	char *task; /* of the adapter; NULL: it has none */
+	char *task;                 /* of the adapter; NULL: it has none, or all are kept */
+	struct adapter_tasks tasks; /* that are kept; none unless the job asks for all */
 	json_t *config;
 	struct st_file **files;
 	size_t file_count;
@@ -165,6 +166,7 @@ weight_release(struct weight *w)
 {
 	free((char *)(uintptr_t)w->name);
 	delta_free(&w->delta);
+	stack_free(&w->stack);
 }
 
 static int
@@ -268,6 +270,35 @@ checkpoint_dense_use(struct checkpoint *c, struct err *e)
 	return checkpoint_rename(c, checkpoint_find(c, "proj.weight") ? drop : use, e);
 }
 
+/* A model's own adapters for tasks go over it even where the job names no task: task_choose() then judges. */
+static int
+own_tasks_find(struct checkpoint *c, struct folder_roots roots, struct err *e)
+{
+	_cleanup_free_ char *path = fs_join(folder_path(c->dir), ADAPTER_TASKS_DIR);
+	_cleanup_(folder_free) struct folder *dir = NULL;
+	struct adapter_tasks tasks = {.n = 0};
+	struct st_file *f = NULL;
+	int r;
+
+	if (!path)
+		return err_no_memory(e);
+	if (!folder_has(c->dir, ADAPTER_TASKS_DIR "/" ADAPTER_CONFIG_NAME) ||
+	    !folder_has(c->dir, ADAPTER_TASKS_DIR "/" ADAPTER_WEIGHTS_NAME))
+		return 0;
+	r = folder_open(path, roots, E_BAD_CHECKPOINT, &dir, e);
+	if (r == 0)
+		r = st_open_in(dir, ADAPTER_WEIGHTS_NAME, E_BAD_CHECKPOINT, &f, e);
+	if (r == 0)
+		r = adapter_tasks_read(f, &tasks, e);
+	if (r == 0 && tasks.n)
+		r = adapter_config_read(dir, &c->adapter, e);
+	if (r == 0 && tasks.n)
+		c->adapter_dir = TAKE(dir);
+	adapter_tasks_release(&tasks);
+	st_free(&f);
+	return r;
+}
+
 /* The model's folder, and the adapter that goes over it. */
 static int
 place_set(struct checkpoint *c, const char *dir, const struct checkpoint_choice *choice, struct err *e)
@@ -293,15 +324,59 @@ place_set(struct checkpoint *c, const char *dir, const struct checkpoint_choice 
 	if (r < 0)
 		return place.dir ? err_context(e, "base") : r;
 	if (!place.dir)
-		return 0;
-	if (choice->task && !(c->task = strdup(choice->task)))
-		return err_no_memory(e);
+		return choice->adapter == ADAPTER_DEFAULT ? own_tasks_find(c, choice->roots, e) : 0;
 	r = folder_open(place.dir, choice->roots, E_BAD_CHECKPOINT, &c->adapter_dir, e);
 	return r < 0 ? r : adapter_config_read(c->adapter_dir, &c->adapter, e);
 }
 
+/* The adapter does not have the task, or has several and none is chosen. */
 static int
-adapter_put(struct checkpoint *c, struct err *e)
+task_refuse(const struct checkpoint *c, const char *task, const struct adapter_tasks *tasks, struct err *e)
+{
+	const char *path = st_path(c->files[c->file_count - 1]);
+	_cleanup_(buf_release) struct buf b = BUF_INIT;
+	int r;
+
+	adapter_tasks_put(tasks, &b);
+	r = buf_failed(&b, e);
+	if (r < 0)
+		return r;
+	if (!task)
+		return err_set(e, E_BAD_REQUEST,
+			       "'%s' has an adapter for each of the tasks %s: choose one with --task, or "
+			       "--task " CHECKPOINT_TASK_ALL " for an artifact with all of them",
+			       path, b.data);
+	if (!tasks->n)
+		return err_set(e, E_BAD_REQUEST,
+			       "--task %s: the adapter '%s' is of no task: leave --task out", task, path);
+	return err_set(e, E_BAD_REQUEST, "'%s' has no adapter for the task '%s', only for %s", path, task,
+		       b.data);
+}
+
+/* Sets c->task, or c->tasks for all of them, from what the job asks for and the adapter has. */
+static int
+task_choose(struct checkpoint *c, const char *task, struct err *e)
+{
+	const struct st_file *f = c->files[c->file_count - 1];
+	struct adapter_tasks tasks = {.n = 0};
+	int r = adapter_tasks_read(f, &tasks, e);
+
+	if (r == 0)
+		r = adapter_tasks_order(&tasks, json_object_get(c->config, "task_names"), f, e);
+	if (r == 0 && task && str_eq(task, CHECKPOINT_TASK_ALL) && tasks.n) {
+		c->tasks = tasks;
+		return 0;
+	}
+	if (r == 0 && (task ? !adapter_tasks_has(&tasks, task) : tasks.n > 1))
+		r = task_refuse(c, task, &tasks, e);
+	if (r == 0 && tasks.n && !(c->task = strdup(task ? task : tasks.name[0])))
+		r = err_no_memory(e);
+	adapter_tasks_release(&tasks);
+	return r;
+}
+
+static int
+adapter_put(struct checkpoint *c, const char *task, struct err *e)
 {
 	struct weight *weights;
 	const struct st_file *f;
@@ -312,12 +387,16 @@ adapter_put(struct checkpoint *c, struct err *e)
 	r = file_add(c, c->adapter_dir, ADAPTER_WEIGHTS_NAME, e);
 	if (r < 0)
 		return r;
+	r = task_choose(c, task, e);
+	if (r < 0)
+		return r;
 	f = c->files[c->file_count - 1];
 	weights = realloc(c->weights, (c->weight_count + st_count(f) + 1) * sizeof(*weights));
 	if (!weights)
 		return err_no_memory(e);
 	c->weights = weights;
-	r = adapter_apply(&c->adapter, c->task, f, c->weights, &c->weight_count, e);
+	r = c->tasks.n ? adapter_keep(&c->adapter, &c->tasks, f, c->weights, &c->weight_count, e)
+		       : adapter_apply(&c->adapter, c->task, f, c->weights, &c->weight_count, e);
 	return r < 0 ? r : weights_sort(c, e);
 }
 
@@ -337,10 +416,10 @@ checkpoint_open(const char *dir, const struct checkpoint_choice *choice, struct 
 
 	if (!c)
 		return err_no_memory(e);
-	if ((r = place_set(c, dir, choice ? choice : &none, e)) < 0 ||
-	    (r = config_read(c->dir, &c->config, e)) < 0 || (r = files_open(c, e)) < 0 ||
-	    (r = dense_open(c, e)) < 0 || (r = modules_open(c, e)) < 0 || (r = weights_collect(c, e)) < 0 ||
-	    (c->adapter_dir && (r = adapter_put(c, e)) < 0))
+	choice = choice ? choice : &none;
+	if ((r = place_set(c, dir, choice, e)) < 0 || (r = config_read(c->dir, &c->config, e)) < 0 ||
+	    (r = files_open(c, e)) < 0 || (r = dense_open(c, e)) < 0 || (r = modules_open(c, e)) < 0 ||
+	    (r = weights_collect(c, e)) < 0 || (c->adapter_dir && (r = adapter_put(c, choice->task, e)) < 0))
 		return r;
 	*ret = TAKE(c);
 	return 0;
@@ -364,6 +443,7 @@ checkpoint_free(struct checkpoint **pc)
 	json_decref(c->config);
 	adapter_config_release(&c->adapter);
 	free(c->task);
+	adapter_tasks_release(&c->tasks);
 	folder_free(&c->adapter_dir);
 	folder_free(&c->dir);
 	free(c);
@@ -386,6 +466,19 @@ const char *
 checkpoint_task(const struct checkpoint *c)
 {
 	return c->task;
+}
+
+size_t
+checkpoint_task_count(const struct checkpoint *c)
+{
+	return c->tasks.n;
+}
+
+const char *
+checkpoint_task_name(const struct checkpoint *c, size_t i)
+{
+	assert(i < c->tasks.n);
+	return c->tasks.name[i];
 }
 
 struct folder *

@@ -20,11 +20,14 @@
 
 struct checkpoint;
 
+#define CHECKPOINT_TASK_ALL "all"
+
 /* What the job says about adapters, and which folders it may read. */
 struct checkpoint_choice {
 	const char *base; /* folder of its base; NULL: the one that the adapter names */
 	enum adapter_use adapter;
-	const char *task;          /* of an adapter that has several; NULL: it has none */
+	const char *
+		task; /* of an adapter that has several, or CHECKPOINT_TASK_ALL; NULL: the only one, or none */
 	struct folder_roots roots; /* each folder must lie below one of these, or opening it fails with
                                     * E_NOT_ALLOWED */
 };
@@ -33,7 +36,8 @@ struct checkpoint_choice {
  * Opens and checks everything that can be checked without knowing the architecture. `choice` may be NULL.
  *
  * E_BAD_CHECKPOINT: missing or damaged file, index and shards that disagree, two tensors with
- * one canonical name, an adapter whose base is not found or does not fit. E_UNSUPPORTED_MODEL: quantized weights, a model under PEFT that
+ * one canonical name, an adapter whose base is not found or does not fit. E_BAD_REQUEST: a task that the adapter does
+ * not have, or none where it has several. E_UNSUPPORTED_MODEL: quantized weights, a model under PEFT that
  * was not merged, an adapter that cannot be merged.
  */
 int checkpoint_open(const char *dir, const struct checkpoint_choice *choice, struct checkpoint **ret,
@@ -44,7 +48,12 @@ const char *checkpoint_dir(const struct checkpoint *c);     /* holds config.json
                                                          * of its base */
 const char *checkpoint_adapter(const struct checkpoint *c); /* its folder; NULL: no adapter */
 
-const char *checkpoint_task(const struct checkpoint *c); /* whose adapter it is; NULL: of no task */
+const char *
+checkpoint_task(const struct checkpoint *c); /* whose adapter it is; NULL: of no task, or of all */
+
+/* The tasks whose factors are weights of their own (adapter_keep()); 0 unless the job asks for all. */
+size_t checkpoint_task_count(const struct checkpoint *c);
+const char *checkpoint_task_name(const struct checkpoint *c, size_t i);
 
 /*
  * Both as folders, to open further files in them; the second may be NULL. Their folder_check() also covers

@@ -281,6 +281,10 @@ weight_read(const struct weight *w, enum elem to, size_t first, size_t n, void *
 	size_t width;
 	int r;
 
+	if (w->stack) {
+		stack_read(w->stack, to, first, n, ret);
+		return 0;
+	}
 	if (!w->delta) {
 		convert(t->dtype, to, t->data + first * elem_size(t->dtype), n, ret);
 		return 0;
@@ -313,6 +317,10 @@ weight_read_transposed(const struct weight *w, enum elem to, size_t width, size_
 	const float *row_scale;
 	int r;
 
+	if (w->stack) {
+		stack_read_transposed(w->stack, to, row, col, rows, cols, ret);
+		return 0;
+	}
 	if (!w->delta) {
 		convert_transposed(t->dtype, to, t->data + (row * width + col) * elem_size(t->dtype), width,
 				   rows, cols, ret);
@@ -393,9 +401,13 @@ int
 weight_blame(const struct weight *w, enum elem to, struct err *e)
 {
 	const struct delta *d = w->delta;
-	int r;
+	size_t i;
+	int r = 0;
 
-	r = tensor_check(w->tensor, st_path(w->file), e);
+	for (i = 0; r == 0 && w->stack && i < w->stack->n; i++)
+		r = tensor_check(w->stack->part[i].tensor, st_path(w->file), e);
+	if (r == 0 && !w->stack)
+		r = tensor_check(w->tensor, st_path(w->file), e);
 	if (r == 0 && d &&
 	    ((r = tensor_check(d->learned.a, NULL, e)) < 0 || (r = tensor_check(d->learned.b, NULL, e)) < 0 ||
 	     (r = tensor_check(d->magnitude, NULL, e)) < 0 || (r = tensor_check(d->bias, NULL, e)) < 0 ||

@@ -2,7 +2,8 @@
  * A weight of a checkpoint, and how its elements are read.
  *
  * A weight is a view of a mapped tensor. With an adapter it may have a delta too; the merged weight is then
- * computed in float32 whenever a part of it is read, and is never kept.
+ * computed in float32 whenever a part of it is read, and is never kept. A weight may also be a stack of tensors,
+ * which are put together whenever a part of it is read.
  */
 #ifndef CHECKPOINT_WEIGHT_H
 #define CHECKPOINT_WEIGHT_H
@@ -14,6 +15,19 @@ struct weight {
 	const struct st_tensor *tensor; /* dtype, shape, bytes; tensor->name is the name on disk */
 	const struct st_file *file;
 	struct delta *delta; /* NULL: the tensor is the weight */
+	struct stack *stack; /* NULL: likewise */
+};
+
+/* Matrices one behind the other along an axis, 0 or 1, each multiplied by its scale; equal along the other axis. */
+struct stack {
+	int axis;
+	size_t n;
+	struct stack_part {
+		const struct st_tensor *tensor;
+		float scale;
+		int64_t task; /* of the adapter whose factor it is */
+	} * part;
+	struct st_tensor whole; /* the weight's `tensor`: float32 without data */
 };
 
 /* How peft changes the base when it loads an adapter, before it adds the adapter. */
@@ -86,5 +100,15 @@ int weight_read_transposed(const struct weight *w, enum elem to, size_t width, s
 int weight_blame(const struct weight *w, enum elem to, struct err *e);
 
 void delta_free(struct delta **d);
+
+/* For weight.c: weight_read() and weight_read_transposed() of a stack. */
+void stack_read(const struct stack *s, enum elem to, size_t first, size_t n, void *ret);
+void stack_read_transposed(const struct stack *s, enum elem to, size_t row, size_t col, size_t rows,
+			   size_t cols, void *ret);
+void stack_free(struct stack **s);
+
+/* Makes the weight's stack of n parts, all zeros, and its `tensor` of [rows, cols]; `name` must outlive the weight. */
+int stack_new(struct weight *w, int axis, size_t n, int64_t rows, int64_t cols, const char *name,
+	      struct err *e);
 
 #endif

@@ -1,5 +1,6 @@
 #include "artifact.h"
 
+#include "base/buf.h"
 #include "base/fs.h"
 #include "base/str.h"
 #include "spec/manifest.h"
@@ -50,6 +51,7 @@ format_check(struct artifact *a, struct err *e)
 	if (!json_is_object(a->processing) || !json_is_object(json_object_get(a->facts, "graphs")))
 		return err_set(e, E_MISMATCH,
 			       "the " MANIFEST_FILE " of '%s' lacks \"processing\" or \"graphs\"", a->dir);
+	a->tasks = json_object_get(a->facts, "tasks");
 	a->one_each = json_string_value(json_object_get(a->facts, "similarity")) &&
 		      str_eq(json_string_value(json_object_get(a->facts, "similarity")), "cosine");
 	return 0;
@@ -105,6 +107,29 @@ artifact_open(struct artifact *a, const char *dir, struct err *e)
 	if (r == 0)
 		r = format_check(a, e);
 	return r < 0 ? r : files_check(a, e);
+}
+
+int
+artifact_task(const struct artifact *a, const char *name, int64_t *ret, struct err *e)
+{
+	const json_t *number = json_object_get(a->tasks, name ? name : "");
+	_cleanup_(buf_release) struct buf b = BUF_INIT;
+	const char *one;
+	json_t *v;
+	int r;
+
+	*ret = a->tasks ? json_integer_value(number) : -1;
+	if (a->tasks ? json_is_integer(number) : !name)
+		return 0;
+	if (!a->tasks)
+		return err_set(e, E_USAGE, "--task %s: the graphs of '%s' take no task: leave --task out",
+			       name, a->dir);
+	json_object_foreach((json_t *)(uintptr_t)a->tasks, one, v)
+		buf_printf(&b, "%s%s", b.len ? ", " : "", one);
+	r = buf_failed(&b, e);
+	return r < 0 ? r
+		     : err_set(e, E_USAGE, "%s%s: '%s' has the tasks %s: choose one with --task",
+			       name ? "unknown task " : "no task is given", name ? name : "", a->dir, b.data);
 }
 
 static const char *

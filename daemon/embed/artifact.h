@@ -12,6 +12,7 @@ struct artifact {
 	json_t *manifest;
 	const json_t *facts;      /* part of the manifest */
 	const json_t *processing; /* likewise */
+	const json_t *tasks;      /* {"retrieval": 0, ...}; NULL: its graphs have no input for a task */
 	bool one_each;            /* one vector per text or page instead of one per token; compared by
                                    * cosine */
 };
@@ -26,6 +27,12 @@ struct artifact {
  */
 int artifact_open(struct artifact *a, const char *dir, struct err *e);
 void artifact_release(struct artifact *a);
+
+/*
+ * The number of a task in the graphs' input for it; -1 for an artifact without tasks. E_USAGE for a name that it does
+ * not have, or none (NULL) where it has tasks.
+ */
+int artifact_task(const struct artifact *a, const char *name, int64_t *ret, struct err *e);
 
 bool artifact_has(const struct artifact *a, enum variant v);
 

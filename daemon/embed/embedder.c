@@ -4,6 +4,7 @@
 #include "base/fs.h"
 #include "base/str.h"
 #include "document/inputs.h"
+#include "spec/manifest.h"
 
 #define TEXT_MARK "{text}"
 #define QUERY_LEN_MAX (1 << 20)
@@ -77,6 +78,12 @@ graph_run(struct embedder *m, const struct document_inputs *made, struct embeddi
 	_cleanup_(ort_tensor_release) struct ort_tensor out = {0};
 	const struct document_input *x;
 	const struct ort_input *in;
+	const struct document_input task = {.name = MANIFEST_TASK_INPUT,
+					    .elem = ELEM_I64,
+					    .rank = 1,
+					    .dim = {1},
+					    .data = &m->task,
+					    .len = sizeof(m->task)};
 	char nothing[1] = {0}; /* an address for tensors without elements */
 	size_t i;
 	int k, r;
@@ -85,7 +92,7 @@ graph_run(struct embedder *m, const struct document_inputs *made, struct embeddi
 		return err_no_memory(e);
 	for (i = 0; i < count; i++) {
 		in = ort_input_get(m->session, i);
-		x = document_input_find(made, in->name);
+		x = m->task >= 0 && str_eq(in->name, task.name) ? &task : document_input_find(made, in->name);
 		feed[i] = (struct ort_tensor){.type = in->type, .rank = x ? x->rank : in->rank};
 		if (x && x->elem != in->type)
 			return err_set(e, E_BAD_ONNX, "input '%s' of the %s graph is not %s", in->name,

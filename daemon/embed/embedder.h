@@ -19,7 +19,8 @@ struct embedding {
 
 struct embedder {
 	const struct artifact *artifact;
-	int threads; /* of ONNX Runtime */
+	int threads;  /* of ONNX Runtime */
+	int64_t task; /* of artifact_task() */
 	enum variant loaded;
 	struct ort_session *session; /* of the graph `loaded`; NULL: none yet */
 	int64_t dim;                 /* of the embeddings so far; 0: none */

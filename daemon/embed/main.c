@@ -14,14 +14,16 @@ struct args {
 	const char *dir;
 	struct item *items;
 	size_t n;
+	const char *task;
 	bool rank;
 };
 
-enum opt { OPT_QUERY = 1000, OPT_IMAGE, OPT_RANK };
+enum opt { OPT_QUERY = 1000, OPT_IMAGE, OPT_TASK, OPT_RANK };
 
 static const struct option options[] = {
 	{"query", required_argument, NULL, OPT_QUERY},
 	{"image", required_argument, NULL, OPT_IMAGE},
+	{"task", required_argument, NULL, OPT_TASK},
 	{"rank", no_argument, NULL, OPT_RANK},
 	PROGRAM_OPTIONS,
 	{0},
@@ -34,6 +36,7 @@ static const char help[] =
 	"\n"
 	"  --query TEXT      a query\n"
 	"  --image FILE      a page: a PNG or JPEG picture\n"
+	"  --task NAME       of an artifact with several tasks: the one to embed for\n"
 	"  --rank            give the pages of each query, best first, instead of embeddings\n"
 	"  --output FILE     write FILE.json or FILE.npy; else JSON on the standard output\n"
 	"  --threads N       threads of ONNX Runtime (as many as CPUs)\n"
@@ -63,6 +66,9 @@ option_take(struct args *a, int opt, char *const *argv, struct err *e)
 	case OPT_QUERY:
 	case OPT_IMAGE:
 		return item_add(a, opt == OPT_IMAGE, e);
+	case OPT_TASK:
+		a->task = optarg;
+		return 0;
 	case OPT_RANK:
 		a->rank = true;
 		return 0;
@@ -164,6 +170,8 @@ embed(const struct args *a, struct err *e)
 	int r;
 
 	r = artifact_open(&artifact, a->dir, e);
+	if (r == 0)
+		r = artifact_task(&artifact, a->task, &m.task, e);
 	if (r == 0)
 		r = ort_open(a->p.runtime, e);
 	if (r < 0)

@@ -49,7 +49,8 @@ struct ir_value {
 	enum elem elem; /* of the computation; a weight may be stored in another type */
 	struct shape shape;
 	const char *name;
-	struct ir_node *node;        /* IR_RESULT */
+	struct ir_node *node; /* IR_RESULT */
+	bool from_caller;     /* IR_INPUT: also an input of a graph that makes the others from a picture */
 	const struct weight *weight; /* IR_WEIGHT; may have another shape with as many elements */
 	enum ir_transform transform; /* IR_WEIGHT */
 	const void *data;            /* IR_CONST: row-major float, int64_t or bool */

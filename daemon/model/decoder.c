@@ -64,8 +64,8 @@ queries(struct trace *t, const struct decoder *d, struct ir_value *y, int il, st
 	const int64_t width = d->heads * d->head_dim;
 	struct ir_value *q;
 
-	q = blk_linear(t, y, d->gated ? 2 * width : width, d->qkv_bias, "q", "lm.layers.%d.self_attn.q_proj",
-		       il);
+	q = tasks_linear(t, d->tasks, y, d->gated ? 2 * width : width, d->qkv_bias, "q",
+			 "lm.layers.%d.self_attn.q_proj", il);
 	q = blk_heads(t, q, d->heads);
 	if (!d->gated)
 		return q;
@@ -84,8 +84,8 @@ attention(struct trace *t, const struct decoder *d, const struct decoder_attenti
 	struct ir_value *q, *k, *v, *a, *gate = NULL;
 
 	q = queries(t, d, y, il, &gate);
-	k = blk_linear(t, y, kv_width, d->qkv_bias, "k", "lm.layers.%d.self_attn.k_proj", il);
-	v = blk_linear(t, y, kv_width, d->qkv_bias, "v", "lm.layers.%d.self_attn.v_proj", il);
+	k = tasks_linear(t, d->tasks, y, kv_width, d->qkv_bias, "k", "lm.layers.%d.self_attn.k_proj", il);
+	v = tasks_linear(t, d->tasks, y, kv_width, d->qkv_bias, "v", "lm.layers.%d.self_attn.v_proj", il);
 	q = rotate(t, d, kind, q, 'q', il);
 	k = blk_heads(t, k, d->kv_heads); /* [b, s, kv_heads, head_dim] */
 	k = rotate(t, d, kind, k, 'k', il);
@@ -96,7 +96,7 @@ attention(struct trace *t, const struct decoder *d, const struct decoder_attenti
 		a = tr_mul(t, a, gate);
 	}
 	a = blk_heads_merge(t, a); /* [b, s, heads*head_dim] */
-	return blk_linear(t, a, d->hidden, d->o_bias, "o", "lm.layers.%d.%s", il, names(d)->o);
+	return tasks_linear(t, d->tasks, a, d->hidden, d->o_bias, "o", "lm.layers.%d.%s", il, names(d)->o);
 }
 
 /* The part of a layer in which tokens meet. */
@@ -122,12 +122,13 @@ mlp(struct trace *t, const struct decoder *d, struct ir_value *x, int il)
 
 	tr_scope(t, "lm.%02d.mlp", il);
 	y = norm(t, d, x, "norm", "lm.layers.%d.%s.weight", il, before);
-	g = blk_linear(t, y, d->ff, BLK_NO_BIAS, "gate", "lm.layers.%d.%s", il,
-		       names(d)->gate); /* [b, s, ff] */
-	u = blk_linear(t, y, d->ff, BLK_NO_BIAS, "up", "lm.layers.%d.%s", il, names(d)->up);
+	g = tasks_linear(t, d->tasks, y, d->ff, BLK_NO_BIAS, "gate", "lm.layers.%d.%s", il,
+			 names(d)->gate); /* [b, s, ff] */
+	u = tasks_linear(t, d->tasks, y, d->ff, BLK_NO_BIAS, "up", "lm.layers.%d.%s", il, names(d)->up);
 	g = d->act == DECODER_GELU_TANH ? tr_gelu_tanh(t, g) : tr_silu(t, g);
 	g = tr_mul(t, g, u);
-	y = blk_linear(t, g, d->hidden, BLK_NO_BIAS, "down", "lm.layers.%d.%s", il, names(d)->down);
+	y = tasks_linear(t, d->tasks, g, d->hidden, BLK_NO_BIAS, "down", "lm.layers.%d.%s", il,
+			 names(d)->down);
 	if (d->after_norms)
 		y = norm(t, d, y, "after", "lm.layers.%d.post_feedforward_layernorm.weight", il);
 	return tr_name(t, tr_add(t, x, y), "out");

@@ -5,7 +5,7 @@
 #ifndef MODEL_DECODER_H
 #define MODEL_DECODER_H
 
-#include "blocks.h"
+#include "tasks.h"
 
 enum decoder_norm {
 	DECODER_NORM,          /* x / rms(x) * w */
@@ -63,6 +63,7 @@ struct decoder {
 	const bool *mixes;   /* by layer: has `mixer` instead of attention; NULL: no layer */
 	decoder_mixer_fn mixer;
 	const void *mixer_arg;
+	struct tasks *tasks;    /* whose adapters its linears have; NULL: none */
 	decoder_after_fn after; /* NULL: nothing happens after a layer */
 	const void *after_arg;
 };

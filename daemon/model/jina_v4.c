@@ -14,11 +14,14 @@
 static int
 task_check(const struct checkpoint *ck, const struct model_found *as, struct err *e)
 {
-	if (!ck || !str_eq(as->class->name, "JinaEmbeddingsV4Model") || checkpoint_task(ck))
+	if (!ck || !str_eq(as->class->name, "JinaEmbeddingsV4Model") || checkpoint_task(ck) ||
+	    checkpoint_task_count(ck))
 		return 0;
 	return err_set(e, E_BAD_REQUEST,
-		       "'%s' has an adapter for each task (in its folder adapters/), and one must be chosen: "
-		       "--task retrieval, text-matching or code",
+		       "the class JinaEmbeddingsV4Model needs the adapter of a task, and none is used: the "
+		       "folder '%s' must have " ADAPTER_TASKS_DIR
+		       "/adapter_config.json and " ADAPTER_TASKS_DIR
+		       "/adapter_model.safetensors, without --adapter ignore",
 		       checkpoint_dir(ck));
 }
 
@@ -70,6 +73,7 @@ config_read(const json_t *json, const struct checkpoint *ck, const struct model_
 		r = task_check(ck, as, e);
 	if (r < 0)
 		return r;
+	c->tasks = ck ? (int64_t)checkpoint_task_count(ck) : 0;
 	if (as->head == HEAD_MULTI_VECTOR)
 		return multi_read(json, ck, as, c, e);
 	/* The projection may be there: the class has both heads. */

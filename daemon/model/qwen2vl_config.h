@@ -83,6 +83,7 @@ struct qwen2vl_config {
 	bool projection_no_bias;
 	bool sees_all;                    /* a token also sees later tokens */
 	struct model_direction direction; /* of Qwen3.5 */
+	int64_t tasks;                    /* whose adapters are factors in the graph (tasks.h); 0: none */
 };
 
 /*

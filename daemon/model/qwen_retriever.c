@@ -35,6 +35,7 @@ struct build {
 	struct blk_text in;
 	struct qwen2vl_fed image;
 	struct ir_value *flag; /* bool [batch, sequence]: the id is the image token's */
+	struct tasks *tasks;   /* NULL: none */
 	struct ir_value *x;    /* embeddings of the tokens */
 	struct ir_value *deep
 		[QWEN3VL_DEEP_MAX]; /* [j] is added after decoder layer j; float [batch, sequence, hidden] */
@@ -214,8 +215,9 @@ head(struct trace *t, const struct build *b)
 		return pooling_head_build(t, &c->head, z, &b->in);
 	tr_scope(t, "head");
 	if (c->projection)
-		z = blk_linear(t, z, c->projection, c->projection_no_bias ? BLK_NO_BIAS : BLK_BIAS, "proj",
-			       "proj"); /* [batch, sequence, projection] */
+		z = tasks_linear(t, b->tasks, z, c->projection,
+				 c->projection_no_bias ? BLK_NO_BIAS : BLK_BIAS, "proj",
+				 "proj"); /* [batch, sequence, projection] */
 	if (c->projection > c->head.dim)
 		z = tr_slice(t, z, 2, 0, c->head.dim);
 	return blk_unit(t, z, &b->in);
@@ -235,6 +237,7 @@ qwen_build(struct trace *t, const void *config, enum variant v, const struct mod
 	const struct qwen2vl_config *c = config;
 	struct build b = {.c = c, .in = blk_text_inputs(t)};
 	const bool linear = c->generation == QWEN3_5;
+	struct tasks tasks;
 	const struct delta_layer delta = {.c = &c->text.linear,
 					  .hidden = c->text.hidden_size,
 					  .eps = c->text.rms_norm_eps,
@@ -255,6 +258,7 @@ qwen_build(struct trace *t, const void *config, enum variant v, const struct mod
 				  .mixes = linear ? c->text.linear.layer : NULL,
 				  .mixer = delta_layer_mix,
 				  .mixer_arg = &delta,
+				  .tasks = c->tasks ? &tasks : NULL,
 				  .after = deep_add,
 				  .after_arg = &b};
 	struct decoder_attention attention = {NULL};
@@ -262,6 +266,10 @@ qwen_build(struct trace *t, const void *config, enum variant v, const struct mod
 
 	if (v != VARIANT_TEXT)
 		b.image = qwen2vl_image_inputs(t, c);
+	if (c->tasks) {
+		tasks_begin(t, c->tasks, &tasks);
+		b.tasks = &tasks;
+	}
 	tr_scope(t, "%s", "");
 	b.x = embed(t, &b, v, &any);
 	angles = angles_build(t, &b, v, o, any);

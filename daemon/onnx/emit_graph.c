@@ -124,16 +124,16 @@ emit_range(struct emit *em, const char *suffix, struct dim d)
 
 /* ---- graphs ---- */
 
-/* The declared inputs of the graph, which are those of the file unless the front makes them. */
+/* The declared inputs of the graph, which are those of the file unless the front makes them from a picture. */
 static void
-inputs_list(struct emit *em, struct emit_list *ret)
+inputs_list(struct emit *em, bool front, struct emit_list *ret)
 {
 	const struct ir_value *v;
 	size_t i;
 
 	for (i = 0; i < em->graph->n_value; i++) {
 		v = em->graph->value[i];
-		if (v->kind != IR_INPUT)
+		if (v->kind != IR_INPUT || (front && !v->from_caller))
 			continue;
 		emit_list_add(em, ret, emit_value_info(em, v, v->name, elem_onnx(v->elem)));
 		if (em->job->options->optional_images)
@@ -150,8 +150,7 @@ inputs_fill(struct emit *em, Onnx__GraphProto *g)
 	if (em->job->front)
 		emit_list_add(em, &inputs,
 			      emit_value_info(em, &picture, picture.name, elem_onnx(picture.elem)));
-	else
-		inputs_list(em, &inputs);
+	inputs_list(em, em->job->front != NULL, &inputs);
 	g->n_input = inputs.n;
 	g->input = (Onnx__ValueInfoProto **)inputs.at;
 }
@@ -265,7 +264,7 @@ graph_emit(struct emit *em)
 	extra_emit(em);
 	extras_list(em, &outputs);
 	if (!em->graph->output) /* its inputs are what such a graph gives */
-		inputs_list(em, &outputs);
+		inputs_list(em, false, &outputs);
 	list_append(em, &all, &front);
 	list_append(em, &all, &em->prelude);
 	list_append(em, &all, &nodes);

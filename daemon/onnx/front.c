@@ -381,6 +381,6 @@ front_emit(struct emit *em, const struct document *f)
 
 	front_make(em, &fr);
 	for (i = 0; i < em->graph->n_value; i++)
-		if (em->graph->value[i]->kind == IR_INPUT)
+		if (em->graph->value[i]->kind == IR_INPUT && !em->graph->value[i]->from_caller)
 			input_make(em, &fr, em->graph->value[i]->name);
 }

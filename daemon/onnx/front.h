@@ -23,7 +23,7 @@ struct ir_value front_input(void);
 
 struct emit;
 
-/* Makes the inputs of em's graph. E_EXPORT for an input that cannot be made from a picture. */
+/* Makes the inputs of em's graph, but for those that the caller gives. E_EXPORT for an input that cannot be made from a picture. */
 void front_emit(struct emit *em, const struct document *f);
 
 #endif

@@ -15,6 +15,9 @@
 #define MANIFEST_FORMAT "colconv-manifest/2"
 #define MANIFEST_LEN_MAX (16u << 20)
 
+/* The graphs' input for the number of each row's task, where the manifest has `tasks`: their names and numbers. */
+#define MANIFEST_TASK_INPUT "task"
+
 /* The object with our facts, in either format; borrowed from `manifest`. */
 const json_t *manifest_facts(const json_t *manifest);
 

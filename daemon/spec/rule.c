@@ -60,6 +60,19 @@ rule_variants(struct spec *spec, bool given, struct err *e)
 	return 0;
 }
 
+/* The programs of other profiles feed the inputs that they know, and `task` is not among them. */
+int
+rule_task(struct spec *spec, bool given _unused_, struct err *e)
+{
+	if (spec->task != SPEC_TASK_ALL || spec->profile == SPEC_PROFILE_DEFAULT ||
+	    spec->profile == SPEC_PROFILE_SEED)
+		return 0;
+	return err_set(e, E_BAD_REQUEST,
+		       "the task all gives the graphs an input that the profile %s does not feed: choose one "
+		       "task, or the profile default",
+		       spec_word(spec->profile));
+}
+
 int
 rule_storage(struct spec *spec, bool given _unused_, struct err *e)
 {

@@ -104,7 +104,7 @@ eval_feed(struct eval *ev, const struct ir_value *input, const void *data, struc
 	return r < 0 ? r : tensor_put(ev, input, t, e);
 }
 
-/* Merges an adapter into a weight. The tensor owns the merged numbers. */
+/* Puts a weight together of its base and an adapter, or of a stack's parts. The tensor owns the numbers. */
 static int
 merged_make(const struct eval *ev, const struct weight *w, const struct tt_shape *shape, struct tt **ret,
 	    struct err *e)
@@ -130,7 +130,7 @@ constant_make(const struct eval *ev, const struct ir_value *v, struct tt **ret, 
 	int r;
 
 	r = concrete(ev, &v->shape, &shape, v->name, e);
-	if (r == 0 && v->weight && v->weight->delta && ev->device != TT_META)
+	if (r == 0 && v->weight && (v->weight->delta || v->weight->stack) && ev->device != TT_META)
 		r = merged_make(ev, v->weight, &shape, &stored, e);
 	else if (r == 0)
 		r = tt_over(dtype, &shape, data, ev->device, &stored, e);

@@ -148,6 +148,13 @@ tr_input(struct trace *t, const char *name, enum elem elem, struct shape shape)
 	return v;
 }
 
+void
+tr_from_caller(struct trace *t, struct ir_value *input)
+{
+	if (t->err.code == 0)
+		input->from_caller = true;
+}
+
 /* Makes a weight for a trace without a checkpoint, in the graph's memory. NULL: memory ran out. */
 static const struct weight *
 weight_invent(struct trace *t, const char *name, int rank, const int64_t *shape)
@@ -207,6 +214,15 @@ weight_add(struct trace *t, const struct shape *shape, const struct shape *store
 		va_end(ap_);                                                                                 \
 	} while (0)
 /* clang-format on */
+
+const struct weight *
+tr_weight_find(const struct trace *t, const char *fmt, ...)
+{
+	char name[NAME_MAX_LEN];
+
+	NAME_FORMAT(name, fmt);
+	return t->ck ? checkpoint_find(t->ck, name) : NULL;
+}
 
 struct ir_value *
 tr_weight(struct trace *t, struct shape shape, const char *fmt, ...)

@@ -44,6 +44,12 @@ struct ir_value *tr_name(struct trace *t, struct ir_value *v, const char *fmt, .
 
 struct ir_value *tr_input(struct trace *t, const char *name, enum elem elem, struct shape shape);
 
+/* A picture does not give that input: a graph that takes one has this input beside it. */
+void tr_from_caller(struct trace *t, struct ir_value *input);
+
+/* The checkpoint's weight of that name; NULL if it has none, and in a trace without a checkpoint. */
+const struct weight *tr_weight_find(const struct trace *t, const char *fmt, ...) _printf_(2, 3);
+
 /*
  * A weight by its canonical name. Its shape on disk must be `shape`; with tr_weight_as it must be `stored`,
  * which has the same number of elements.

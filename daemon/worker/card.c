@@ -4,6 +4,7 @@
 
 #include "base/fs.h"
 #include "base/str.h"
+#include "spec/manifest.h"
 #include "card_example.h"
 
 static const char *
@@ -126,6 +127,23 @@ direction_put(struct buf *b, const struct conversion *c)
 		buf_printf(b, "\n**Check this**: %s.\n", d->warning);
 }
 
+/* "The input `task` has a number for each row: 0 retrieval, 1 code." */
+static void
+tasks_put(struct buf *b, const json_t *facts)
+{
+	const char *name, *comma = "";
+	json_t *number;
+
+	if (!json_object_get(facts, "tasks"))
+		return;
+	buf_puts(b, "\nThe input `" MANIFEST_TASK_INPUT "` has a number for each row, that of its task:");
+	json_object_foreach(json_object_get(facts, "tasks"), name, number) {
+		buf_printf(b, "%s %" JSON_INTEGER_FORMAT " %s", comma, json_integer_value(number), name);
+		comma = ",";
+	}
+	buf_puts(b, ". A call with another number fails.\n");
+}
+
 static void
 names_put(struct buf *b, const json_t *values)
 {
@@ -157,6 +175,7 @@ graphs_put(struct buf *b, const json_t *facts)
 	}
 	buf_puts(b, "\n`manifest.json` has the details: options, versions, token ids, and the sha256 of each "
 		    "file. It is a model package of ONNX Runtime.\n");
+	tasks_put(b, facts);
 }
 
 /* ---- parity ---- */

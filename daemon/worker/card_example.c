@@ -3,6 +3,7 @@
 #include "base/fs.h"
 #include "base/str.h"
 #include "processing.h"
+#include "spec/manifest.h"
 
 static const char head[] =
 	"\n## Use\n\nA program for the files here, started as `python example.py FOLDER PAGE.png ...`:\n\n"
@@ -15,18 +16,22 @@ static const char head[] =
  * ONNX Runtime lists the inputs that have no default. Inputs that a call with text does not use get an empty
  * tensor.
  */
-static const char run[] =
-	"\n"
-	"folder = sys.argv[1] if len(sys.argv) > 1 else \".\"\n"
-	"types = {\"tensor(float)\": \"float32\", \"tensor(int64)\": \"int64\"}\n"
-	"\n"
-	"\n"
-	"def load(file):\n"
-	"    return onnxruntime.InferenceSession(f\"{folder}/{file}\", "
-	"providers=[\"CPUExecutionProvider\"])\n"
-	"\n"
-	"\n"
-	"def embed(model, **given):\n"
+static const char run[] = "\n"
+			  "folder = sys.argv[1] if len(sys.argv) > 1 else \".\"\n"
+			  "types = {\"tensor(float)\": \"float32\", \"tensor(int64)\": \"int64\"}\n"
+			  "\n"
+			  "\n"
+			  "def load(file):\n"
+			  "    return onnxruntime.InferenceSession(f\"{folder}/{file}\", "
+			  "providers=[\"CPUExecutionProvider\"])\n"
+			  "\n"
+			  "\n"
+			  "def embed(model, **given):\n";
+
+/* Which task it is, for graphs that ask. */
+static const char run_task[] = "    given[\"" MANIFEST_TASK_INPUT "\"] = numpy.array([%lld])  # %s\n";
+
+static const char run_model[] =
 	"    inputs = {}\n"
 	"    for i in model.get_inputs():\n"
 	"        shape = [size if isinstance(size, int) else 0 for size in i.shape]\n"
@@ -129,7 +134,8 @@ card_example_put(struct buf *b, const struct conversion *c, const json_t *facts)
 	const bool processor = has(c, "preprocessor_config.json") || has(c, "processor_config.json");
 	const char *texts = graph_for(facts, false), *images = graph_for(facts, true);
 
-	const char *picture = graph_file(facts, VARIANT_PAGE);
+	const char *picture = graph_file(facts, VARIANT_PAGE), *task;
+	json_t *number;
 
 	if (!texts)
 		return;
@@ -137,6 +143,11 @@ card_example_put(struct buf *b, const struct conversion *c, const json_t *facts)
 	if (c->prompt && has(c, "tokenizer.json"))
 		buf_puts(b, "import tokenizers\n");
 	buf_puts(b, run);
+	json_object_foreach(json_object_get(facts, "tasks"), task, number) {
+		buf_printf(b, run_task, (long long)json_integer_value(number), task);
+		break; /* the first stands for all, which are listed above */
+	}
+	buf_puts(b, run_model);
 	buf_puts(b, c->found.head == HEAD_MULTI_VECTOR ? scores_multi : scores_single);
 	query_put(b, c, texts);
 	if (picture)

@@ -77,16 +77,16 @@ io_add(json_t *list, const struct ir_value *v, const char *name, const char *typ
 		json_pack("{s:s, s:s}", "type", type, "shape", shape_str(&v->shape, shape, sizeof(shape))));
 }
 
-/* Lists the inputs that the graph uses. */
+/* Lists the inputs that the graph uses; with a picture, those beside it. */
 static json_t *
-values_list(const struct ir_graph *g)
+values_list(const struct ir_graph *g, bool picture)
 {
 	json_t *list = json_object();
 	int failed = 0;
 	size_t i;
 
 	for (i = 0; i < g->n_value; i++)
-		if (g->value[i]->kind == IR_INPUT)
+		if (g->value[i]->kind == IR_INPUT && (!picture || g->value[i]->from_caller))
 			failed |= io_add(list, g->value[i], g->value[i]->name, elem_word(g->value[i]->elem));
 	return json_whole(list, failed);
 }
@@ -97,9 +97,9 @@ inputs_list(const struct ir_graph *g, enum variant v)
 	const struct ir_value picture = front_input();
 	json_t *list;
 
-	if (!variant_takes_picture(v))
-		return values_list(g);
-	list = json_object();
+	list = values_list(g, variant_takes_picture(v));
+	if (!list || !variant_takes_picture(v))
+		return list;
 	return json_whole(list, io_add(list, &picture, picture.name, elem_word(picture.elem)));
 }
 
@@ -115,7 +115,7 @@ outputs_list(const struct conversion *c, const struct ir_graph *g)
 	size_t i;
 
 	if (!g->output)
-		return values_list(g);
+		return values_list(g, false);
 	list = json_object();
 	failed = io_add(list, g->output, conversion_output(c), profile->output_half ? "f16" : "f32");
 	for (i = 0; i < g->n_beside; i++) /* none where the program takes float16 */
@@ -337,6 +337,21 @@ pages_of(const struct conversion *c)
 	return r ? r->pages : NULL;
 }
 
+/* {"retrieval": 0, "code": 1}: what the graphs' input for tasks takes. NULL: they have no such input, or memory ran out. */
+static json_t *
+tasks_list(const struct conversion *c)
+{
+	const size_t n = checkpoint_task_count(c->checkpoint);
+	json_t *list = n ? json_object() : NULL;
+	int failed = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		failed |= json_object_set_new(list, checkpoint_task_name(c->checkpoint, i),
+					      json_integer((json_int_t)i));
+	return json_whole(list, failed);
+}
+
 /* All facts except the files: one of these is the card, which is made from the facts. Takes `processing`. */
 static json_t *
 facts_make(const struct conversion *c, json_t *processing)
@@ -387,7 +402,8 @@ manifest_write(struct conversion *c, struct err *e)
 	if (r < 0)
 		return r;
 	facts = facts_make(c, processing);
-	if (!facts)
+	if (!facts ||
+	    (checkpoint_task_count(c->checkpoint) && json_object_set_new(facts, "tasks", tasks_list(c)) < 0))
 		return err_no_memory(e);
 	r = card_write(c, facts, e);
 	if (r == 0)

@@ -8,6 +8,7 @@
 #include "page.h"
 #include "pictures.h"
 #include "rounded.h"
+#include "spec/manifest.h"
 #include "trace/lockstep.h"
 
 /* Maximum time for one node, which may be a matrix product on an old, busy machine. */
@@ -117,6 +118,28 @@ case_add(struct reference *ref, const char *name)
 	return p;
 }
 
+/*
+ * Says the rows' tasks, where the graph has that input: each case begins with the next task, and so does each of its
+ * rows, but the vectors of a ranking must be of one task to be comparable.
+ */
+static int
+tasks_add(const struct reference *ref, struct ref_case *k, struct err *e)
+{
+	const int64_t count = (int64_t)checkpoint_task_count(ref->c->checkpoint);
+	const struct feed *ids = feeds_find(&k->in, "input_ids"), *task;
+	int64_t *row, i;
+
+	if (!count)
+		return 0;
+	task = feeds_add(&k->in, MANIFEST_TASK_INPUT, ELEM_I64, 1, ids->dim);
+	if (!task)
+		return err_no_memory(e);
+	row = task->data;
+	for (i = 0; i < ids->dim[0]; i++)
+		row[i] = k->role ? 0 : ((int64_t)ref->n - 1 + i) % count;
+	return 0;
+}
+
 static int
 plan_add(struct reference *ref, const struct plan *plan, struct err *e)
 {
@@ -128,6 +151,8 @@ plan_add(struct reference *ref, const struct plan *plan, struct err *e)
 		return err_no_memory(e);
 	k->role = plan->role;
 	r = c->model->case_make(c->model, c->config, plan, (uint64_t)c->spec.seed, &k->in, e);
+	if (r == 0)
+		r = tasks_add(ref, k, e);
 	if (r == 0)
 		r = graph_for(ref, plan_has_images(plan), &k->graph, e);
 	return r < 0 ? err_context(e, "case '%s'", k->name) : 0;
@@ -146,6 +171,8 @@ picture_add(struct reference *ref, size_t i, struct err *e)
 	r = pictures_make(i, &c->document->prepare, (uint64_t)c->spec.seed, &picture, e);
 	if (r == 0)
 		r = page_case_make(c, &picture, &k->in, e);
+	if (r == 0)
+		r = tasks_add(ref, k, e);
 	if (r == 0 && picture_embedded(c, i))
 		r = graph_for(ref, /*images=*/true, &k->graph, e);
 	return r < 0 ? err_context(e, "case '%s'", k->name) : 0;

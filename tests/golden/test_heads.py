@@ -23,6 +23,17 @@ def jina(tmp_path):
     return make
 
 
+def keep_tasks(checkpoint, *tasks):
+    weights = tensors.read(checkpoint / ADAPTER)
+    tensors.write(checkpoint / ADAPTER, {name: x for name, x in weights.items() if name.split(".")[-2] in tasks})
+
+
+def names_set(checkpoint, names):
+    config = json.loads((checkpoint / "config.json").read_text())
+    config.pop("task_names", None)
+    (checkpoint / "config.json").write_text(json.dumps({**config, **({"task_names": names} if names else {})}))
+
+
 def facts_of(out):
     return json.loads((out / "manifest.json").read_text())["additional_metadata"]
 
@@ -114,7 +125,7 @@ def test_a_projection_that_was_merged_too(head, plain, tmp_path):
 
 
 @pytest.mark.parametrize("options, words", [
-    ([], "has an adapter for each task (in its folder adapters/), and one must be chosen: --task retrieval"),
+    ([], "has an adapter for each of the tasks retrieval, text-matching, code: choose one with --task, or --task all"),
     (["--task", "code", "--adapter", "ignore"], "--task code asks for an adapter, and --adapter ignore leaves it out"),
     (["--task", "code", "--head", "mean"],
      "the head 'mean' is not one of the class 'JinaEmbeddingsV4Model' that config.json names, which has multi-vector, image-mean"),
@@ -128,12 +139,33 @@ def test_choices_that_do_not_fit(options, words, tmp_path):
 
 def test_a_task_that_the_file_does_not_have(jina, tmp_path):
     checkpoint = jina("code")
-    weights = tensors.read(checkpoint / ADAPTER)
-    tensors.write(checkpoint / ADAPTER, {name: x for name, x in weights.items() if ".code." not in name})
-
+    keep_tasks(checkpoint, "retrieval", "text-matching")
     words = refused(checkpoint, "-o", tmp_path / "out", "--task", "code")
+    assert "config.json: task_names has 'code', and '" in words and "has no adapter for it" in words
 
-    assert "has no adapter for the task 'code'; it has 'retrieval', 'text-matching'" in words
+    names_set(checkpoint, ["retrieval", "text-matching"])
+    words = refused(checkpoint, "-o", tmp_path / "out", "--task", "code")
+    assert "(bad_request)" in words and "has no adapter for the task 'code', only for retrieval, text-matching" in words
+
+    names_set(checkpoint, None)
+    words = refused(checkpoint, "-o", tmp_path / "out")
+    assert "has an adapter for each of the tasks retrieval, text-matching: choose one" in words
+
+
+def test_the_only_task_needs_no_choice(jina, tmp_path):
+    checkpoint = jina("code")
+    keep_tasks(checkpoint, "code")
+    names_set(checkpoint, ["code"])
+    check_every_graph(checkpoint, tmp_path / "out")
+
+
+def test_no_adapters_at_all(jina, tmp_path):
+    checkpoint = jina("code")
+    words = refused(checkpoint, "-o", tmp_path / "out", "--adapter", "ignore")
+    assert "(bad_request)" in words and "needs the adapter of a task, and none is used" in words
+    shutil.rmtree(checkpoint / "adapters")
+    words = refused(checkpoint, "-o", tmp_path / "out")
+    assert "must have adapters/adapter_config.json and adapters/adapter_model.safetensors" in words
 
 
 def test_adapters_of_a_model_that_has_no_tasks(tmp_path):
@@ -142,7 +174,7 @@ def test_adapters_of_a_model_that_has_no_tasks(tmp_path):
     words = refused(HERE / "colqwen2-tiny-lora", "-o", tmp_path / "out", "--task", "code", "--base", HERE / "colqwen2-tiny")
     assert "is of no task: leave --task out" in words
     words = refused(JINA / "adapters", "-o", tmp_path / "out", "--base", JINA)
-    assert "has an adapter for each of several tasks, '" in words and "choose one with --task" in words
+    assert "has an adapter for each of the tasks retrieval, text-matching, code: choose one with --task" in words
 
 
 def test_a_head_of_before_the_release(jina, tmp_path):
