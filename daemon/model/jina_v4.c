@@ -1,7 +1,7 @@
 /*
  * jina-embeddings-v4: ColQwen2.5 with a LoRA adapter for each task (checkpoint/adapter.h merges the one that the job
  * asks for) over the decoder and the projection. It has two heads: a vector for each token, and the mean of a row's
- * tokens, which for a page is that of its image alone.
+ * tokens, which for a page is that of its image alone. Graphs give both, or with the head image-mean the second alone.
  *
  * Two other forms were merged already: `JinaV4MultiVector`, and plain Qwen2.5-VL (the -vllm- repositories), which has
  * no projection and says nothing of itself, so that only a job that asks for its head gets it.
@@ -74,12 +74,13 @@ config_read(const json_t *json, const struct checkpoint *ck, const struct model_
 	if (r < 0)
 		return r;
 	c->tasks = ck ? (int64_t)checkpoint_task_count(ck) : 0;
+	c->beside = (struct pooling_head){.head = HEAD_IMAGE_MEAN,
+					  .begin_id = c->vision_start_token_id,
+					  .end_id = c->vision_end_token_id};
 	if (as->head == HEAD_MULTI_VECTOR)
 		return multi_read(json, ck, as, c, e);
-	/* The projection may be there: the class has both heads. */
-	c->head.head = HEAD_IMAGE_MEAN;
-	c->head.begin_id = c->vision_start_token_id;
-	c->head.end_id = c->vision_end_token_id;
+	/* The vector of a row alone. The projection may be there: the class has both heads. */
+	c->head = c->beside;
 	return 0;
 }
 

@@ -83,6 +83,8 @@ struct qwen2vl_config {
 	bool projection_no_bias;
 	bool sees_all;                    /* a token also sees later tokens */
 	struct model_direction direction; /* of Qwen3.5 */
+	struct pooling_head beside;       /* a vector for each row too, as an output beside that of `head`;
+                                     * HEAD_MULTI_VECTOR: none */
 	int64_t tasks;                    /* whose adapters are factors in the graph (tasks.h); 0: none */
 };
 

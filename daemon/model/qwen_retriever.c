@@ -213,6 +213,8 @@ head(struct trace *t, const struct build *b)
 
 	if (c->head.head != HEAD_MULTI_VECTOR)
 		return pooling_head_build(t, &c->head, z, &b->in);
+	if (c->beside.head != HEAD_MULTI_VECTOR)
+		tr_output(t, pooling_head_build(t, &c->beside, z, &b->in), head_output(c->beside.head));
 	tr_scope(t, "head");
 	if (c->projection)
 		z = tasks_linear(t, b->tasks, z, c->projection,

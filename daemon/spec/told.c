@@ -22,6 +22,14 @@ class_add(struct told *t, const json_t *v)
 		t->class[t->n_class++] = dot ? dot + 1 : said;
 }
 
+/* Keys that only one class writes: they name it where config.json names none, with or without a model_type. */
+static const struct {
+	const char *key, *class;
+} keys[] = {
+	{"multi_vector_projector_dim", "JinaEmbeddingsV4Model"},
+	{"single_vector_pool_strategy", "JinaEmbeddingsV4Model"},
+};
+
 /*
  * auto_map also names classes of configs and processors; those of models are under AutoModel and
  * AutoModelForX.
@@ -42,6 +50,9 @@ told_read(const json_t *config, struct told *ret)
 	json_object_foreach(json_object_get(config, "auto_map"), key, v)
 		if (str_starts(key, "AutoModel"))
 			class_add(ret, v);
+	for (i = 0; ret->n_class == 0 && i < ARRAY_LEN(keys); i++)
+		if (json_object_get(config, keys[i].key))
+			ret->class[ret->n_class++] = keys[i].class;
 }
 
 /* "ColQwen2ForRetrieval, ColQwen2, BiQwen2". `all`: the backbones too. */

@@ -45,6 +45,10 @@ def test_each_task_and_head(task, head, jina, tmp_path):
 
     facts = facts_of(tmp_path / "out")
     single = head == "image-mean"
+    outputs = ["embedding"] if single else ["embeddings", "embedding"]
+    assert all(list(graph["outputs"]) == outputs for graph in facts["graphs"].values())
+    if not single:
+        assert facts["parity"]["outputs"]["embedding"]["worst"]["max_abs"] < 1e-5
     assert facts["warnings"] == []
     assert (facts["architecture"], facts["options"]["task"], facts["options"]["head"]) == ("jina_v4", task, head)
     assert (facts["head"], facts["similarity"]) == (("image-mean", "cosine") if single else ("multi-vector", "maxsim"))
@@ -157,6 +161,18 @@ def test_the_only_task_needs_no_choice(jina, tmp_path):
     keep_tasks(checkpoint, "code")
     names_set(checkpoint, ["code"])
     check_every_graph(checkpoint, tmp_path / "out")
+
+
+@pytest.mark.parametrize("model_type", [None, "qwen2_5_vl"])
+def test_the_keys_name_the_class(model_type, jina, tmp_path):
+    """config.json may name no class, as after a change by hand."""
+    checkpoint = jina("code")
+    config = json.loads((checkpoint / "config.json").read_text())
+    for key in ("architectures", "auto_map"):
+        config.pop(key)
+    (checkpoint / "config.json").write_text(json.dumps({**config, **({"model_type": model_type} if model_type else {})}))
+    check_every_graph(checkpoint, tmp_path / "out", "--task", "code")
+    assert facts_of(tmp_path / "out")["architecture"] == "jina_v4"
 
 
 def test_no_adapters_at_all(jina, tmp_path):
