@@ -56,7 +56,7 @@ queue_teardown(void **state)
 	return fs_remove(state_dir, NULL);
 }
 
-/* With the defaults of a submission; 0 when it could not be added. */
+/* Adds a job with the default options. Returns 0 if that fails. */
 static inline int64_t
 queue_add_model(const char *model)
 {
@@ -86,7 +86,7 @@ queue_result(void)
 	return json_loads(RESULT, 0, NULL);
 }
 
-/* What job_print() says, read back. */
+/* Parses what job_print() prints. */
 static inline json_t *
 job_json(const struct job *job)
 {
@@ -102,7 +102,7 @@ job_json(const struct job *job)
 	return j;
 }
 
-/* The state of a job by its name, NULL when there is none such. */
+/* The name of a job's state; NULL if there is no such job. */
 static inline const char *
 queue_state(int64_t id)
 {
@@ -145,7 +145,7 @@ file_put(const char *dir, const char *name, const char *text)
 
 #define SHA256_OF_ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
-/* A worker's artifact in the staging folder of an attempt. */
+/* Writes an artifact into the staging folder of an attempt, as a worker does. */
 static inline int
 worker_fill(int64_t id, int attempt)
 {
@@ -163,7 +163,7 @@ worker_fill(int64_t id, int attempt)
 	return r;
 }
 
-/* For a list of jobs: their ids, in a text of 64 bytes. */
+/* Appends a job's id to a text of 64 bytes. */
 static inline int
 id_collect(const struct job *job, void *arg, struct err *e)
 {

@@ -11,8 +11,8 @@
 #include "onnx/onnx.h"
 #include "trace/eval.h"
 
-#define OUT_MAX (128 * 320) /* numbers of an output */
-#define LIMIT 1e-5f         /* by which numbers may differ */
+#define OUT_MAX (128 * 320) /* how many numbers an output may have */
+#define LIMIT 1e-5f         /* how much two numbers may differ */
 
 struct graph {
 	struct ir_graph *g;

@@ -14,7 +14,7 @@
 #define C "visual.patch_embed.proj"
 #define BM "base_model.model."
 
-/* Sizes that are not multiples of a tile, and some ranks above one. */
+/* Sizes that are not multiples of a tile, and ranks above 1. */
 #define Q_OUT 70
 #define Q_IN 150
 #define C_OUT 40
@@ -128,7 +128,7 @@ open_made(void **state, const char *config, const struct row *adapter)
 	return c;
 }
 
-/* B A of a module at (i, j), by definition. */
+/* Element (i, j) of the product B A of a module, by definition. */
 static double
 product(const char *module, size_t rank, size_t in, size_t i, size_t j)
 {
@@ -142,7 +142,7 @@ product(const char *module, size_t rank, size_t in, size_t i, size_t j)
 	return sum;
 }
 
-/* A weight is correct however it is read: whole and in parts, in its order and transposed. */
+/* A merged weight has the same numbers whether it is read whole or in parts, in its own order or transposed. */
 static void
 assert_weight(const struct checkpoint *c, const char *name, const double *want, size_t rows, size_t cols)
 {
@@ -190,7 +190,7 @@ struct merged {
 	const char *name, *module;
 	size_t rows, cols, rank;
 	double scale;
-	double initial; /* the factor of the part that init_stub() subtracts */
+	double initial; /* what the part that init_stub() subtracts is multiplied by */
 	bool dora;
 };
 
@@ -233,7 +233,7 @@ assert_merged(const struct checkpoint *c, const struct merged *m)
 #define MERGED_Q .name = "lm.layers.0.self_attn.q_proj.weight", .module = Q, .rows = Q_OUT, .cols = Q_IN
 #define MERGED_C .name = "vis.patch_embed.proj.weight", .module = C, .rows = C_OUT, .cols = C_IN
 
-/* Q merged with this scale, and with DoRA if `dora`. */
+/* Checks Q after a merge with this scale, with DoRA if `dora`. */
 static void
 assert_q(const struct checkpoint *c, size_t rank, double scale, bool dora)
 {
@@ -276,7 +276,7 @@ TEST(test_dora)
 	checkpoint_free(&c);
 }
 
-/* Patterns: the first that matches the whole path, or its end after a dot. */
+/* A pattern matches the whole path of a module, or its end after a dot. The first pattern that matches is used. */
 TEST(test_patterns)
 {
 	static const struct {
@@ -331,7 +331,7 @@ TEST(test_embedding)
 	checkpoint_free(&c);
 }
 
-/* The kernel of a convolution: lora_B has ones for the axes of the kernel. */
+/* For a convolution, lora_B has a 1 in its shape for each axis of the kernel. */
 #define KERNEL_OF(rank)                                                    \
 	{BM C ".lora_A.weight", 5, {rank, 3, 2, 5, 5}, ELEM_F32},          \
 	{                                                                  \
@@ -351,7 +351,7 @@ TEST(test_kernel)
 	checkpoint_free(&c);
 }
 
-/* Rows of an embedding replace others, in the order of the list. */
+/* Trained rows replace rows of the embedding, in the order of the list of token ids. */
 static void
 assert_tokens(void **state, const char *config, const char *tensor, const int *tokens, size_t n)
 {
@@ -381,7 +381,7 @@ TEST(test_tokens)
 		      TOKENS ".default", (int[]){99, 98}, 2);
 }
 
-/* Gives its own numbers, and sees the base. */
+/* Stands for libtorch: checks that it is given the base, and returns numbers of its own. */
 static int
 init_stub(enum weight_init init, const float *w, size_t rows, size_t cols, size_t rank, float *ret_b,
 	  float *ret_a, struct err *e)
@@ -490,7 +490,7 @@ TEST(test_replaced)
 	checkpoint_free(&c);
 }
 
-/* Both spellings of the adapter's name, and a bias that is added to. */
+/* Both spellings of a tensor with the adapter's name, and an adapter that adds to a bias. */
 TEST(test_bias)
 {
 	struct checkpoint *c = open_made(state, CONFIG(", \"lora_bias\": true"),
@@ -534,7 +534,7 @@ assert_refused(const char *dir, const char *base, int code, const char *words)
 	assert_error(&e, code, words);
 }
 
-/* Where the base is looked for. */
+/* The folders in which the base is looked for, in this order. */
 TEST(test_base)
 {
 	_cleanup_free_ char *dir = folders_make(state, base_rows, CONFIG(", \"r\": 37"), q_rows);
@@ -578,7 +578,7 @@ TEST(test_base)
 	checkpoint_free(&c);
 }
 
-/* Wrong adapter_config.json files and their errors. */
+/* Files adapter_config.json that must be refused, and the error for each. */
 static const struct {
 	const char *config;
 	int code;
@@ -637,7 +637,7 @@ TEST(test_bad_config)
 		text_put(dir, "adapter_config.json", bad_configs[i].config);
 		assert_refused(dir, NULL, bad_configs[i].code, bad_configs[i].words);
 	}
-	/* Options that are off or empty are accepted. */
+	/* An unsupported option is accepted if it is off or empty. */
 	text_put(dir, "adapter_config.json",
 		 CONFIG(", \"r\": 37, \"use_qalora\": false, \"arrow_config\": null, \"layer_replication\": "
 			"[], "
@@ -661,7 +661,7 @@ TEST(test_bad_config)
 		BM module ".lora_B.weight", 2, {out, rank}, ELEM_F32 \
 	}
 
-/* Wrong tensors of an adapter and their errors. */
+/* Tensors of an adapter that must be refused, and the error for each. */
 static const struct {
 	const char *more; /* of the config */
 	const struct row rows[5];
@@ -820,7 +820,7 @@ TEST(test_bare_base)
 		       "the base has no projection, and '" BM P ".lora_A.weight' in '");
 }
 
-/* A quantized base has matrices of integers, to which nothing can be added. */
+/* A quantized base has matrices of integers, so an adapter cannot be added to it. */
 TEST(test_integer_base)
 {
 	_cleanup_free_ char *dir = folders_make(state, ROWS({K ".weight", 2, {3, 4}, ELEM_I8}),

@@ -3,7 +3,7 @@
 #include "checkpoint/adapter_find.h"
 #include "tmpdir.h"
 
-/* Makes the files under the test's folder, folders included. Names end with NULL. */
+/* Makes files below the test's folder, with the folders that they need. The list of names ends with NULL. */
 static void
 files_make(void **state, const char *const *names)
 {
@@ -35,7 +35,7 @@ adapter_make(void **state, const char *dir, const char *base)
 	tmpdir_write(path, "adapter_config.json", text, strlen(text));
 }
 
-/* Paths below the test's folder; NULL where there is none. */
+/* Paths below the test's folder; NULL: none is found. */
 static void
 assert_found(void **state, const char *dir, const char *base, enum adapter_use use, const char *want_dir,
 	     const char *want_model)
@@ -68,7 +68,7 @@ assert_refused(void **state, const char *dir, const char *base, enum adapter_use
 
 static const char *const weight_names[] = {"m/a/model.safetensors", "m/a/model.safetensors.index.json"};
 
-/* The table of adapter_find.h, row by row. */
+/* Each row of the table in adapter_find.h. */
 TEST(test_model)
 {
 	size_t i;
@@ -118,13 +118,13 @@ TEST(test_subfolder)
 	assert_refused(state, "m/a", NULL, ADAPTER_IGNORE, "nothing else");
 	adapter_make(state, "m/a/first", "owner/b");
 	assert_refused(state, "m/a", NULL, ADAPTER_DEFAULT, "several subfolders, 'first' and 'last'");
-	/* Subfolders do not change what a model's folder is. */
+	/* A folder with a model is a model, whatever its subfolders hold. */
 	files_make(state, (const char *const[]){"m/a/config.json", NULL});
 	adapter_make(state, "m/a/last", "owner/b");
 	assert_found(state, "m/a", NULL, ADAPTER_DEFAULT, NULL, "m/a");
 }
 
-/* The adapter's name for its base, and where the base lies. */
+/* The name of the base in adapter_config.json, and the folder in which it is found. */
 TEST(test_base)
 {
 	static const struct {

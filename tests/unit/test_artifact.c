@@ -91,12 +91,12 @@ TEST_WITH(test_publish, setup, teardown)
 
 	artifact_list_release(&list);
 	assert_int_equal(artifact_publish(top, 7, 2, /*shared=*/false, &list, &err),
-			 0); /* again: already there */
+			 0); /* a second call: the artifact exists already */
 	assert_int_equal(list.n, 3);
 	assert_int_equal(artifact_publish(top, 8, 1, /*shared=*/false, &list, &err), E_NOT_FOUND);
 }
 
-/* The state that a publication leaves when it failed after its rename. */
+/* The state of the disk after a publication that failed after its rename. */
 TEST_WITH(test_publish_over, setup, teardown)
 {
 	uint64_t size;
@@ -163,7 +163,7 @@ TEST_WITH(test_refused, setup, teardown)
 	assert_int_equal(artifact_publish(top, 7, 2, /*shared=*/false, &list, &err), 0);
 }
 
-/* The manifest itself must be a plain file, too. */
+/* The manifest must be a regular file, as all others. */
 TEST_WITH(test_manifest_link, setup, teardown)
 {
 	_cleanup_free_ char *manifest = fs_join(staging, "manifest.json"), *outside = fs_join(top, "m");
@@ -257,7 +257,10 @@ TEST_WITH(test_stage_empties, setup, teardown)
 	assert_false(has("staging/7.2/text.onnx"));
 }
 
-/* Larger than a step, so it is deleted in several; the hole takes no disk space. */
+/*
+ * A file that is larger than one step, so that it is deleted in several. It is sparse and takes no space on the
+ * disk.
+ */
 static void
 big(const char *name)
 {
@@ -293,7 +296,7 @@ TEST_WITH(test_trash, setup, teardown)
 	assert_true(has("trash/7.1/text.onnx"));
 	assert_int_equal(artifact_open_report(top, 7, &fd, &size, &err), 0); /* it stays until the job goes */
 	assert_text(fd, size, "{}\n");
-	assert_int_equal(steps(), 12 + 2 + 1); /* cuts, files, the folder */
+	assert_int_equal(steps(), 12 + 2 + 1); /* one step for each cut, each file and the folder */
 	assert_false(has("trash/7.1"));
 	assert_true(has("trash"));
 	assert_int_equal(artifact_remove_report(top, 7, &err), 0);
@@ -301,7 +304,10 @@ TEST_WITH(test_trash, setup, teardown)
 	err_clear(&err);
 }
 
-/* Files in a folder of an artifact: they are listed, opened and removed, and strangers beside them are refused. */
+/*
+ * An artifact may have files in a folder: they are listed, opened and removed. Files that are not listed there are
+ * refused.
+ */
 TEST_WITH(test_folder, setup, teardown)
 {
 	_cleanup_free_ char *sub = NULL, *outside = NULL;
@@ -348,7 +354,7 @@ TEST_WITH(test_folder_strangers, setup, teardown)
 		       "'onnx/notes.txt' is not in the manifest");
 }
 
-/* The same number twice, as recovery may have it. */
+/* The same artifact is removed twice, as recovery may do. */
 TEST_WITH(test_trash_twice, setup, teardown)
 {
 	_cleanup_free_ char *again = fs_join(top, "artifacts/7");
@@ -363,7 +369,7 @@ TEST_WITH(test_trash_twice, setup, teardown)
 	assert_false(has("trash/7.1") || has("trash/7.2"));
 }
 
-/* A download that began before the removal continues to its end; the rest is removed meanwhile. */
+/* A download that began before the removal can be read to its end, while the other files are removed. */
 TEST_WITH(test_trash_read, setup, teardown)
 {
 	char buf[8];
@@ -386,7 +392,7 @@ TEST_WITH(test_trash_read, setup, teardown)
 	assert_false(has("trash/7.1"));
 }
 
-/* Entries that an artifact never has, but that somebody may have put there: nothing outside is touched. */
+/* Links and special files that somebody put into an artifact: removing them changes nothing outside. */
 TEST_WITH(test_trash_strange, setup, teardown)
 {
 	_cleanup_free_ char *dir = fs_join(top, "trash/x"), *sub = fs_join(top, "trash/x/sub"),

@@ -106,7 +106,7 @@ TEST(test_bad)
 	}
 }
 
-/* The jobs that submit and convert make of their options. */
+/* The job that `submit` and `convert` make from their options. */
 static int
 job_parse(const char *const *args, json_t *spec, struct err *e)
 {
@@ -125,7 +125,7 @@ job_parse(const char *const *args, json_t *spec, struct err *e)
 
 static const struct {
 	const char *args[ARGS_MAX];
-	const char *json; /* NULL: refused, with these words */
+	const char *json; /* NULL: the options are refused with these words */
 	const char *words;
 } jobs[] = {
 	{{NULL}, "{}", NULL},

@@ -12,7 +12,7 @@
 
 enum { ONNX_FLOAT = 1, ONNX_INT64 = 7, ONNX_DOUBLE = 11, ATTR_INT = 2, ATTR_INTS = 7 };
 
-/* Protobuf by hand: a key, then a varint or a length and bytes. */
+/* Protobuf written by hand: a key, then a varint, or a length and that many bytes. */
 static void
 pb_varint(struct buf *b, uint64_t v)
 {
@@ -40,7 +40,7 @@ pb_str(struct buf *b, unsigned field, const char *s)
 	buf_puts(b, s);
 }
 
-/* Takes the message. */
+/* Frees the message. */
 static void
 pb_msg(struct buf *b, unsigned field, struct buf *msg)
 {
@@ -50,7 +50,7 @@ pb_msg(struct buf *b, unsigned field, struct buf *msg)
 	buf_release(msg);
 }
 
-/* ValueInfoProto with three symbolic dims at most; the last may be a number. */
+/* A ValueInfoProto with at most three symbolic dims. The last dim may be a number. */
 static void
 graph_value(struct buf *graph, unsigned field, const char *name, int type, const char *const *dims, int last)
 {
@@ -117,7 +117,10 @@ model_write(const char *name, struct buf *graph)
 	return path;
 }
 
-/* embeddings [batch, tokens, 1] = input_ids * attention_mask; with pixels (last dim given) + their sum. */
+/*
+ * Writes a graph: embeddings [batch, tokens, 1] = input_ids * attention_mask, plus the sum of the pixels if their
+ * last dim is given.
+ */
 static char *
 graph_write(const char *name, int pixel_dim, int output_type)
 {
@@ -149,7 +152,7 @@ static const float pixels[] = {1, 2, 3};
 #define MASK CASE_TENSOR("in.attention_mask", "I64", "[2, 3]", mask)
 #define WANT(values) CASE_TENSOR("out.embeddings", "F32", "[2, 3, 1]", values)
 
-/* Writes a case of these tensors and runs it; the caller looks at r->why. */
+/* Writes a case of these tensors and runs it. The result is in r->why. */
 static int
 run_once(const char *graph, enum variant v, enum pixels p, const struct case_tensor *t, size_t count,
 	 struct run *r, struct err *e)
@@ -199,7 +202,7 @@ TEST(test_text)
 	assert_error(&r.why, E_PARITY, "max abs 0.5 is above 0.0001");
 }
 
-/* The unified graph: with the case's pixels, with blank ones and with none. */
+/* The unified graph runs with the pixels of the case, with blank pixels and without pixels. */
 TEST(test_unified)
 {
 	static const float shifted[] = {8, 9, 6, 11, 12, 13};
@@ -230,7 +233,7 @@ TEST(test_unified)
 	assert_error(&e, E_BAD_ONNX, "input 'pixel_values' of the unified graph is too large");
 }
 
-/* Results that fail the case but not the program. */
+/* A wrong result fails the case, and the program continues. */
 TEST(test_graph_at_fault)
 {
 	const struct case_tensor wide[] = {

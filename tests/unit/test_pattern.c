@@ -23,7 +23,7 @@ match(const char *pattern, const char *text)
 	return r;
 }
 
-/* What re.match() of Python 3.11 says. */
+/* The expected results are those of re.match() in Python 3.11. */
 static const struct {
 	const char *pattern, *text;
 	int want;
@@ -160,7 +160,7 @@ TEST(test_refused)
 		assert_refused(bad[i].text, bad[i].code, bad[i].words);
 }
 
-/* A text that is repeated. */
+/* Repeats a text. */
 static char *
 times(const char *s, size_t n)
 {
@@ -183,7 +183,7 @@ TEST(test_limits)
 	assert_int_equal(match(longest, "a"), 0);
 }
 
-/* Patterns for which a backtracking matcher would need longer than a lifetime take this many steps. */
+/* A backtracking matcher would never finish these patterns. Ours needs this number of steps. */
 TEST(test_hostile)
 {
 	static const char *const units[] = {"(.*)*",      "(a|a)*",   "(a*)*",          "(.*a){9}",

@@ -69,7 +69,7 @@ tensor_compare(const char *kind, const struct checkpoint *c, const struct st_ten
 	}
 }
 
-/* How many weights differ from the base's. */
+/* Counts the weights that differ from the base. */
 static size_t
 changed_count(const struct checkpoint *c, const struct st_file *base)
 {
@@ -97,7 +97,7 @@ kind_compare(const char *kind)
 		fail_msg("%s: %s", kind, e.msg);
 	for (i = 0; i < st_count(want); i++)
 		tensor_compare(kind, c, st_get(want, i));
-	/* peft saves all biases that it could have trained, changed or not. */
+	/* peft saves every bias that it may train, whether training changed it or not. */
 	assert_true(changed_count(c, checkpoint_file(c, 0)) >= st_count(want));
 	st_free(&want);
 	checkpoint_free(&c);
@@ -166,12 +166,12 @@ TEST(test_factors)
 	assert_int_equal(factors(WEIGHT_INIT_PISSA, w, product, &e), 0);
 	for (i = 0; i < N * N; i++)
 		assert_near((double)product[i], (double)want[i], 1e-6);
-	/* With three equal values it is undefined which are the two largest. */
+	/* If three singular values are equal, the two largest are not unique. */
 	diagonal(equal, w);
 	assert_int_equal(factors(WEIGHT_INIT_PISSA, w, product, &e), E_UNSUPPORTED_MODEL);
 	assert_error(&e, E_UNSUPPORTED_MODEL, "its singular values 2 and 3 are almost equal");
 	err_clear(&e);
-	/* A column of zeros has no direction. */
+	/* A column of zeros has no direction, so its factors are not unique. */
 	w[2] = w[0] = 0;
 	for (i = 0; i < N; i++)
 		w[i * N] = 0;

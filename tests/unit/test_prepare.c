@@ -27,7 +27,7 @@ static const struct {
 	const char *resized, *pixels;
 } libraries[] = {
 	{RESIZE_TORCH, "mid.resized", "out.pixel_values"},
-	{RESIZE_PILLOW, "mid.resized_pil", NULL}, /* it normalises in float64 */
+	{RESIZE_PILLOW, "mid.resized_pil", NULL}, /* this processor normalises in float64 */
 };
 
 static char *
@@ -50,7 +50,7 @@ config_of(const char *dir)
 	return j;
 }
 
-/* The place of a sample in what prepare_run() gives, by the layout that the models document. */
+/* The index of a sample in the result of prepare_run(), by the layout that the models document. */
 static int64_t
 place(const struct prepare *p, int64_t width, int64_t y, int64_t x, int64_t c)
 {
@@ -62,7 +62,7 @@ place(const struct prepare *p, int64_t width, int64_t y, int64_t x, int64_t c)
 	return ((patch * 3 + c) * p->frames * p->patch + y % p->patch) * p->patch + x % p->patch;
 }
 
-/* Samples that differ from `want`, uint8 [pictures, height, width, 3]. */
+/* Counts the samples that differ from `want`, uint8 [pictures, height, width, 3]. */
 static size_t
 differing(const struct prepare *p, const struct prepared *got, const unsigned char *want, int64_t pictures,
 	  int64_t height, int64_t width)
@@ -243,7 +243,7 @@ TEST(test_sizes)
 	assert_error(&e, E_BAD_REQUEST, "201 x 1 pixels: one side may be 200 times as long as the other");
 }
 
-/* What the original class says of pictures that no golden has; tiles of 512 and patches of 16 pixels. */
+/* Sizes that the original class gives for pictures without golden data, with tiles of 512 pixels and patches of 16. */
 TEST(test_naflex_sizes)
 {
 	static const struct {
@@ -285,7 +285,7 @@ TEST(test_naflex_sizes)
 	}
 }
 
-/* What a file may not say. */
+/* Values in preprocessor_config.json that must be refused. */
 TEST(test_refused)
 {
 	static const struct {

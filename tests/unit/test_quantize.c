@@ -18,7 +18,10 @@
 
 /* ---- arithmetic ---- */
 
-/* The definition, by search: no whole number within bounds is nearer to x / scale, and of two that are as near it is the even one. */
+/*
+ * Searches by definition: the result is the whole number within bounds that is nearest to x / scale. If two are
+ * equally near, it is the even one.
+ */
 static int
 nearest(double x, double scale)
 {
@@ -55,7 +58,7 @@ TEST(test_ties_go_to_the_even_number)
 	assert_memory_equal(in_place, want, sizeof(want));
 }
 
-/* Rows of every length around the width of the vectors, with and without factors. */
+/* Rows of every length around the vector width of the CPU, with and without factors. */
 TEST(test_rows)
 {
 	struct rng rng = {5};
@@ -99,12 +102,12 @@ TEST(test_extremes)
 	int8_t q[40];
 	size_t k;
 
-	/* Zeros have a scale that divides. */
+	/* A row of zeros gets a scale that is not 0, because the row is divided by it. */
 	assert_true(quantize_scale(w, NULL, 40, true) > 0);
 	quantize_all(w, quantize_scale(w, NULL, 40, true), 40, q);
 	for (k = 0; k < 40; k++)
 		assert_int_equal(q[k], 0);
-	/* One huge weight takes all steps. */
+	/* One huge weight uses the whole range, so the others become 0. */
 	w[7] = 1e30f;
 	w[8] = 1;
 	quantize_all(w, quantize_scale(w, NULL, 40, true), 40, q);
@@ -164,7 +167,8 @@ ckpt_make(void)
 	(void)stw_begin(w, &e);
 	for (i = 0; i < ARRAY_LEN(tensors); i++) {
 		if (i == 3)
-			numbers[IN + 1] = NAN; /* the last tensor alone; the map keeps what the others got */
+			numbers[IN + 1] =
+				NAN; /* only the last tensor: the map still has the scales of the others */
 		(void)stw_data(w, numbers, (size_t)(tensors[i].rows * tensors[i].cols) * sizeof(float), &e);
 	}
 	(void)stw_finish(w, &e);
@@ -320,7 +324,7 @@ TEST(test_file)
 	graph_free(&g);
 }
 
-/* Channel 5 is 30 times larger than the others, and its weights 100 times smaller. */
+/* Channel 5 is 30 times larger than the other channels, and its weights are 100 times smaller. */
 static float *
 outliers_make(size_t tokens)
 {
@@ -334,7 +338,7 @@ outliers_make(size_t tokens)
 	return x;
 }
 
-/* The relative error of x W^T in 8 bits, computed plainly; the estimate must be near. */
+/* Computes the relative error of x W^T in 8 bits with plain loops. The estimate must be close to it. */
 static double
 error_measure(const struct rounded *m, const float *x, size_t tokens)
 {
@@ -397,7 +401,8 @@ TEST(test_keeps_the_largest_errors)
 	assert_int_equal(rounding_keep_more(r, 1e-9), 1);
 	assert_true(rounding_find(r, &matrix)->kept ==
 		    (rounding_find(r, &matrix)->error > rounding_find(r, &second)->error));
-	assert_int_equal(rounding_keep_more(r, 1), 1); /* never the table, which has no product */
+	assert_int_equal(rounding_keep_more(r, 1),
+			 1); /* the table is not in the plan: it is in no matrix product */
 	assert_int_equal(rounding_keep_more(r, 1), 0);
 	rounding_free(&r);
 	free(x);

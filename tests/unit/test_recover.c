@@ -6,7 +6,7 @@
 
 static struct recover_report report;
 
-/* As a new daemon does it. */
+/* Recovers as a daemon does at its start. */
 static void
 recover_twice(struct recover_report want)
 {
@@ -20,7 +20,7 @@ recover_twice(struct recover_report want)
 	assert_memory_equal(&report, &nothing, sizeof(nothing));
 }
 
-/* A job whose worker runs. */
+/* Adds a job and claims it, as if its worker ran. */
 static int64_t
 running(struct job *ret)
 {
@@ -31,7 +31,7 @@ running(struct job *ret)
 	return id;
 }
 
-/* Step 1 of publish_job() alone: its step 2 has nothing to rename. */
+/* Does step 1 of publish_job() only: step 2 fails because no staging folder exists. */
 static void
 result_kept(const struct job *job)
 {
@@ -113,7 +113,7 @@ TEST_WITH(test_while_the_worker_writes, queue_setup, queue_teardown)
 	struct job job = {.id = 0};
 	int64_t id = running(&job);
 
-	assert_int_equal(worker_fill(id, 1), 0); /* whole, but nobody said so */
+	assert_int_equal(worker_fill(id, 1), 0); /* the files are complete, but the worker sent no result */
 	recover_twice((struct recover_report){.requeued = 1, .staging_removed = 1});
 	assert_false(state_has("staging/%" PRId64 ".1", id));
 	assert_queued_again(id);
@@ -166,7 +166,7 @@ TEST_WITH(test_after_the_end, queue_setup, queue_teardown)
 	job_release(&job);
 }
 
-/* The files of a stored result are missing or changed. */
+/* The result is stored in the queue, but its files are missing or changed. */
 TEST_WITH(test_result_without_files, queue_setup, queue_teardown)
 {
 	struct job job = {.id = 0};
@@ -193,7 +193,7 @@ TEST_WITH(test_result_with_torn_files, queue_setup, queue_teardown)
 	job_release(&job);
 }
 
-/* A publication that failed after its rename, then the attempt counted as failed. */
+/* A publication fails after its rename, and the attempt is recorded as failed. */
 TEST_WITH(test_artifact_of_a_failed_attempt, queue_setup, queue_teardown)
 {
 	const struct err why = {.code = E_NO_SPACE, .msg = "full"};
@@ -225,7 +225,7 @@ TEST_WITH(test_cancel_was_asked_for, queue_setup, queue_teardown)
 	job_release(&job);
 }
 
-/* After the loss of the database the artifacts are kept, and new jobs do not reuse their ids. */
+/* If the database is lost, the artifacts stay and new jobs do not get their ids. */
 TEST_WITH(test_artifacts_without_jobs, queue_setup, queue_teardown)
 {
 	_cleanup_free_ char *a = str_printf("%s/artifacts/3", state_dir),
@@ -253,7 +253,7 @@ TEST_WITH(test_many, queue_setup, queue_teardown)
 	recover_twice((struct recover_report){.requeued = 20});
 }
 
-/* The limit is a separate count, not the job's attempts, which a restart does not use up. */
+/* The limit of deaths is a count of its own. A restart does not use up one of the job's attempts. */
 TEST_WITH(test_too_many_deaths, queue_setup, queue_teardown)
 {
 	struct job job = {.id = 0};
@@ -274,7 +274,7 @@ TEST_WITH(test_too_many_deaths, queue_setup, queue_teardown)
 	job_release(&job);
 }
 
-/* A result does not save a job under which the daemon dies again and again: publishing may be what kills it. */
+/* A job that repeatedly kills the daemon fails even if it has a result: publishing may be what kills the daemon. */
 TEST_WITH(test_too_many_deaths_while_publishing, queue_setup, queue_teardown)
 {
 	struct job job = {.id = 0};

@@ -6,7 +6,7 @@
 static float want[] = {1, 0, 0, 1, 0.6f, 0.8f, 0.8f, 0.6f};
 static bool valid[] = {true, true, true, true};
 
-/* Two text cases and one with pixels, of two elements a token. */
+/* Two text cases and a case with pixels. A token has two elements. */
 static struct parity_case items[] = {
 	{.path = "t", .name = "text", .want = want, .valid = valid, .batch = 2, .tokens = 1, .dim = 2},
 	{.path = "l", .name = "long", .want = want, .valid = valid, .batch = 2, .tokens = 2, .dim = 2},
@@ -27,7 +27,7 @@ static const char *const text[VARIANT_MAX] = {[VARIANT_TEXT] = "t.onnx"};
 static const char *const pair[VARIANT_MAX] = {[VARIANT_TEXT] = "t.onnx", [VARIANT_IMAGE] = "i.onnx"};
 static const char *const unified[VARIANT_MAX] = {[VARIANT_UNIFIED] = "model.onnx"};
 
-/* Makes the results of a run in which the graph gave the expected embeddings. */
+/* Fills in the results of a run whose embeddings are those expected. */
 static void
 run_fill(struct run *r)
 {
@@ -99,7 +99,7 @@ TEST(test_ranking_marked)
 	assert_near(p.rankings[0].r.top5, 1, 1e-12);
 	report_make(&u, &l, unified);
 	u.limits.min_top5 = 0.99;
-	u.runs[3].got[0] = u.runs[3].got[6] = 0; /* moves two of its documents back */
+	u.runs[3].got[0] = u.runs[3].got[6] = 0; /* the result moves two of its documents to a lower rank */
 	u.runs[3].got[1] = u.runs[3].got[7] = 0;
 	assert_int_equal(report_rank(&u, &e), 0);
 	assert_int_equal(u.rankings[0].r.documents, 6);
@@ -121,8 +121,9 @@ TEST(test_ranking)
 	assert_int_equal(p.rankings[0].r.documents, 4);
 	assert_int_equal(p.rankings[0].r.swapped, 0);
 
-	report_make(&u, &all, unified); /* a text case counts once, not once a filling */
-	u.runs[3].got[0] = 0;           /* the image graph moved one document */
+	report_make(&u, &all,
+		    unified); /* a text case counts once, although it runs with two kinds of padding */
+	u.runs[3].got[0] = 0; /* the image graph changes the rank of one document */
 	assert_int_equal(report_rank(&u, &e), 0);
 	assert_int_equal(u.ranking_count, 1);
 	assert_true(u.rankings[0].queries == VARIANT_UNIFIED && u.rankings[0].documents == VARIANT_UNIFIED);
@@ -130,7 +131,8 @@ TEST(test_ranking)
 	assert_near(u.rankings[0].r.max_score_change, 1.4, 1e-6); /* [[0.6, 0.8], [0.8, 0.6]] over [1, 0] */
 	assert_true(u.rankings[0].r.swapped > 0);
 
-	report_make(&t, &texts, text); /* no images: the longest text case's rows */
+	report_make(&t, &texts,
+		    text); /* there are no images: the documents are rows of the longest text case */
 	assert_int_equal(report_rank(&t, &e), 0);
 	assert_true(t.rankings[0].documents == VARIANT_TEXT);
 	assert_int_equal(t.rankings[0].r.documents, 2);
@@ -171,7 +173,7 @@ TEST(test_json)
 	assert_int_equal(json_array_size(json_object_get(j, "ranking")), 1);
 	assert_int_equal(json_array_size(json_object_get(j, "cases")), 4);
 	c = json_array_get(json_object_get(j, "ranking"), 0);
-	scores = json_object_get(c, "original"); /* a row a query, the first being [1, 0] */
+	scores = json_object_get(c, "original"); /* one row for each query; the first query is [1, 0] */
 	assert_int_equal(json_array_size(scores), 4);
 	assert_near(json_real_value(json_array_get(json_array_get(scores, 0), 2)), 0.6, 1e-6);
 	assert_int_equal(json_array_size(json_array_get(json_object_get(c, "onnx"), 3)), 4);
@@ -186,7 +188,10 @@ TEST(test_json)
 	assert_int_equal(json_integer_value(json_object_get(c, "tokens")), 2);
 	assert_true(json_is_true(json_object_get(c, "passed")));
 	assert_null(json_object_get(c, "message"));
-	/* A case that did not run has no figures, but a reason in valid UTF-8, whatever the message was. */
+	/*
+	 * A case that did not run has a reason instead of figures. The reason is valid UTF-8 even if the message
+	 * is not.
+	 */
 	c = json_array_get(json_object_get(j, "cases"), 3);
 	assert_true(json_is_false(json_object_get(c, "passed")));
 	assert_string_equal(json_string_value(json_object_get(c, "message")), "?!");

@@ -1,4 +1,7 @@
-/* What limits and requests remove, in which order, and what a crash between the steps leaves. */
+/*
+ * Which jobs and artifacts the limits and requests remove, in which order, and the state after a crash between the
+ * steps.
+ */
 #include "queue.h"
 
 #include "queue/retention.h"
@@ -117,7 +120,7 @@ TEST_WITH(test_limits, queue_setup, teardown)
 	keep.bytes = 5 * BYTES;
 	select_by(keep, 100, 100);
 	assert_ids(&what.artifacts, 0);
-	keep.bytes = 1; /* the newest stays */
+	keep.bytes = 1; /* the newest artifact stays */
 	select_by(keep, 100, 100);
 	assert_ids(&what.artifacts, 4, 1, 2, 3, 4);
 	keep.bytes = 0;
@@ -188,7 +191,7 @@ TEST_WITH(test_shared_jobs, queue_setup, teardown)
 	assert_stored_copies(2, 1);
 }
 
-/* The oldest is what was published first, whatever its number. */
+/* The oldest artifact is the one published first, whatever the job's number. */
 TEST_WITH(test_order, queue_setup, teardown)
 {
 	struct retention keep = RETENTION_INIT;
@@ -220,7 +223,7 @@ TEST_WITH(test_jobs, queue_setup, teardown)
 	assert_ids(&what.artifacts, 1, 1);
 	select_by(keep, 1, /*max=*/1);
 	assert_ids(&what.jobs, 1, 1);
-	keep.artifacts = 0; /* by two limits at once: there once */
+	keep.artifacts = 0; /* two limits select this job, and it is listed once */
 	select_by(keep, 1, 100);
 	assert_ids(&what.artifacts, 1, 1);
 	assert_int_equal(what.bytes, BYTES);
@@ -263,7 +266,8 @@ TEST_WITH(test_artifact, queue_setup, teardown)
 	assert_stored(0);
 
 	removal_release(&what);
-	assert_int_equal(retention_select_artifact(store, id, &what, &err), 0); /* again: nothing is left */
+	assert_int_equal(retention_select_artifact(store, id, &what, &err),
+			 0); /* a second call has nothing to do */
 	assert_int_equal(what.artifacts.n, 0);
 }
 
@@ -301,7 +305,7 @@ TEST_WITH(test_job, queue_setup, teardown)
 	assert_string_equal(queue_state(queued), "queued");
 }
 
-/* As after a crash: nothing in memory, then what a start does. */
+/* As after a crash: forgets what is in memory, then does what a start does. */
 static void
 restart(int removed)
 {
@@ -351,10 +355,10 @@ TEST_WITH(test_crash_after_step_1_of_a_job, queue_setup, teardown)
 
 	stop_after_step_1(id, /*job=*/true);
 	restart(1);
-	assert_string_equal(queue_state(id), "done"); /* nobody was told that it went */
+	assert_string_equal(queue_state(id), "done"); /* no event told that the artifact was removed */
 }
 
-/* No restart, but the same request again. */
+/* The same request again, without a restart. */
 TEST_WITH(test_again_after_step_1, queue_setup, teardown)
 {
 	int64_t id = done(0);

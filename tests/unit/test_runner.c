@@ -77,7 +77,7 @@ TEST_WITH(test_slots, setup, teardown)
 	assert_string_equal(runners_find_free(&rs)->name, "b");
 }
 
-/* Runs on a, b and c; b goes, c grows, d comes. */
+/* Jobs run on a, b and c. Then the list changes: b is removed, c gets more slots, d is added. */
 TEST_WITH(test_replaced_while_there_are_runs, setup, teardown)
 {
 	struct run runs[4] = {{.job = 1}, {.job = 2}, {.job = 3}, {.job = 4}};
@@ -114,7 +114,7 @@ TEST_WITH(test_replaced_while_there_are_runs, setup, teardown)
 	assert_int_equal(rs.n, 3);
 }
 
-/* Its last run ends before that of one that began to drain after it. */
+/* The last job of this runner ends before that of a runner that was removed later. */
 TEST_WITH(test_drained_before_another, setup, teardown)
 {
 	struct run runs[2] = {{.job = 1}, {.job = 2}};
@@ -131,7 +131,7 @@ TEST_WITH(test_drained_before_another, setup, teardown)
 	run_remove(&rs, &runs[0]);
 	assert_string_equal(runs[1].runner->name, "b");
 
-	assert_int_equal(runners_add(&next, "b 3", NULL), 0); /* it is wanted again */
+	assert_int_equal(runners_add(&next, "b 3", NULL), 0); /* the runner is in the list again */
 	assert_int_equal(runners_replace(&rs, &next, NULL), 0);
 	runners_release(&next);
 	assert_int_equal(rs.n, 1);

@@ -9,7 +9,7 @@
 #include "checkpoint/stwriter.h"
 #include "tmpdir.h"
 
-/* A file of this header and so many bytes of data, 0, 1, 2... */
+/* Makes a file with this header and `data_len` bytes of data: 0, 1, 2... */
 static void
 file_make(struct buf *b, const char *header, size_t header_len, size_t data_len)
 {
@@ -23,7 +23,7 @@ file_make(struct buf *b, const char *header, size_t header_len, size_t data_len)
 	assert_int_equal(buf_failed(b, NULL), 0);
 }
 
-/* Writes the bytes to a file and opens that; the error names it. */
+/* Writes the bytes to a file and opens it. An error must name the file. */
 static int
 open_bytes(void **state, const struct buf *b, struct st_file **ret, struct err *e)
 {
@@ -42,7 +42,7 @@ open_bytes(void **state, const struct buf *b, struct st_file **ret, struct err *
 static const struct {
 	const char *header;
 	size_t data_len;
-	const char *error; /* NULL: it is fine */
+	const char *error; /* NULL: the file is accepted */
 } rows[] = {
 	/* the document */
 	{"{}", 0, NULL},
@@ -215,7 +215,7 @@ TEST(test_length)
 	}
 }
 
-/* Files that a failed download leaves under the name of a safetensors file. */
+/* Other files that a failed download leaves under the name of a safetensors file. */
 TEST(test_strangers)
 {
 	static const struct {
@@ -245,7 +245,7 @@ TEST(test_strangers)
 	}
 }
 
-/* Bytes that RLIMIT_DATA counts now. */
+/* How many bytes RLIMIT_DATA counts now. */
 static size_t
 data_len(void)
 {
@@ -260,7 +260,7 @@ data_len(void)
 	return kib << 10;
 }
 
-/* A header of n tensors without bytes. */
+/* Writes a header of n empty tensors. */
 static void
 many_make(struct buf *b, size_t n)
 {
@@ -275,7 +275,7 @@ many_make(struct buf *b, size_t n)
 	file_make(b, header.data, header.len, 0);
 }
 
-/* Memory is limited by the needs of the tensors: a tree of this header would take 280 MB. */
+/* Only the tensors use memory. A JSON tree of this header would take 280 MB, and the limit is lower. */
 TEST(test_many)
 {
 	_cleanup_(buf_release) struct buf most = BUF_INIT, more = BUF_INIT;
@@ -391,7 +391,7 @@ TEST(test_write)
 	(void)stw_add(w, "big", ELEM_U8, 2, big, &e);
 	(void)stw_begin(w, &e);
 	(void)stw_data(w, "xy", 2, &e);
-	/* Pieces below, at and beyond the writer's block. */
+	/* Pieces smaller than, equal to and larger than the writer's block. */
 	for (at = 0, i = 1; at < 3u << 20; at += i, i = MIN(i * 7, (3u << 20) - at))
 		(void)stw_data(w, bytes + at, i, &e);
 	assert_false(fs_exists(path));

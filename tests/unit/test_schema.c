@@ -46,7 +46,7 @@ TEST_WITH(test_a_version_1, queue_setup, queue_teardown)
 	assert_int_equal(files.n, 2);
 	artifact_list_release(&files);
 
-	/* Its jobs continue, although their specs have fewer fields than today's. */
+	/* Jobs of the old database continue, although their specs have fewer fields. */
 	assert_int_equal(job_retry(store, 4, T0, &err), 0);
 	assert_int_equal(store_job_get(store, 4, &job, &err), 0);
 	assert_int_equal(job.attempts_max, 5);
@@ -72,7 +72,7 @@ TEST_WITH(test_the_copy, queue_setup, queue_teardown)
 	queue_open();
 }
 
-/* A folder with the copy's name stands for every reason why the copy cannot be made. */
+/* A folder with the name of the copy makes the copy fail. It stands for every other reason. */
 TEST_WITH(test_no_copy_no_change, queue_setup, queue_teardown)
 {
 	_cleanup_free_ char *in_the_way = NULL;
@@ -91,7 +91,7 @@ TEST_WITH(test_no_copy_no_change, queue_setup, queue_teardown)
 	queue_open();
 }
 
-/* SQL has its own use for it. */
+/* SQL's own quote character in the path. */
 TEST_WITH(test_a_quote_in_the_path, queue_setup, queue_teardown)
 {
 	char *quoted;
@@ -108,7 +108,7 @@ TEST_WITH(test_a_quote_in_the_path, queue_setup, queue_teardown)
 	*strrchr(state_dir, '/') = '\0';
 }
 
-/* A newer file is nobody's to touch. */
+/* A database of a newer version is refused and not changed. */
 TEST_WITH(test_new_ones_have_no_copy, queue_setup, queue_teardown)
 {
 	queue_reopen();

@@ -14,7 +14,7 @@
 
 #define SECRET "boss admin s3cret-0123456789abcdef\n"
 
-/* The checkpoint that has the file, and an entry of each kind of file that is read. */
+/* One file of each kind that a conversion reads, and a golden checkpoint that has it. */
 static const struct {
 	const char *golden, *name;
 } files[] = {
@@ -45,7 +45,7 @@ enum stranger {
 	FOLDER,
 	FIFO,
 	HARD_LINK, /* to a file of another owner */
-	CONTENT,   /* no link: the secret itself */
+	CONTENT,   /* a regular file with the content of the secret */
 	STRANGER_MAX
 };
 
@@ -86,7 +86,7 @@ copy_all(const char *golden, const char *dir)
 	}
 }
 
-/* false: it cannot be made by this user. */
+/* Returns false if this user cannot make such a file. */
 static bool
 plant(enum stranger s, const char *dir, const char *name, const char *secret)
 {
@@ -132,7 +132,7 @@ plant(enum stranger s, const char *dir, const char *name, const char *secret)
 	return false;
 }
 
-/* Opens the checkpoint and all that a conversion reads of it. */
+/* Opens the checkpoint and every file that a conversion reads. */
 static int
 take(const char *dir, const char *base, const char *reference, const char *out, struct err *e)
 {
@@ -150,7 +150,7 @@ take(const char *dir, const char *base, const char *reference, const char *out, 
 	return r;
 }
 
-/* The secret is nowhere in the folder. */
+/* Checks that no file in the folder contains the secret. */
 static void
 assert_clean(const char *out)
 {
@@ -182,7 +182,7 @@ one(const char *top, size_t i, enum stranger s, size_t *tried)
 		free(reference);
 		reference = fs_join(dir, files[i].name);
 	}
-	/* colconv-parity checks the content of a case; nothing of it is copied. */
+	/* colconv-parity checks what a case contains. A conversion does not copy it. */
 	if (!(is_case && s == CONTENT) && plant(s, dir, files[i].name, secret)) {
 		if (take(dir, lora ? base : NULL, reference, out, &e) == 0)
 			fail_msg("%s: stranger %d was taken", files[i].name, s);
@@ -210,12 +210,12 @@ TEST_WITH(test_strangers, tmpdir_setup, tmpdir_teardown)
 	print_message("%zu strangers in %zu files\n", tried, ARRAY_LEN(files));
 }
 
-/* What each kind of file must hold: good and bad, as processor_check() sees it. */
+/* Content of each kind of file that processor_check() accepts or refuses. */
 TEST(test_contents)
 {
 	static const struct {
 		const char *name, *text;
-		size_t len; /* 0: of the string */
+		size_t len; /* 0: the length of the string */
 		bool good;
 	} rows[] = {
 		{"config.json", "{}", 0, true},

@@ -29,7 +29,7 @@ teardown(void **state)
 	return 0;
 }
 
-/* What spec_print() says, read back. */
+/* Parses what spec_print() prints. */
 static json_t *
 printed(void)
 {
@@ -205,7 +205,7 @@ TEST_WITH(test_shard_size, NULL, teardown)
 #define A16 "aaaaaaaaaaaaaaaa"
 #define A64 A16 A16 A16 A16
 
-/* Each error: the JSON, the field that it blames, and a part of its message. */
+/* JSON that must be refused, the field that the error names, and a part of its message. */
 static const struct {
 	const char *text, *field, *words;
 } refused[] = {
@@ -320,7 +320,7 @@ TEST_WITH(test_refused, NULL, teardown)
 	}
 }
 
-/* Equal specs give equal texts, however they were written. */
+/* Equal specs are printed as equal texts, however they were written. */
 TEST_WITH(test_sha256, NULL, teardown)
 {
 	static const char *const same[] = {

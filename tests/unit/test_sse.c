@@ -24,7 +24,7 @@ static const struct {
 	{"data: a\ndata: b\n\n", "message=a\nb;"},
 	{"data\n\n", "message=;"},
 	{": hello\n\nid: 7\nretry: 5\nevent: log\ndata: y\n\n", "log=y;"},
-	/* An event without data is skipped, and its name is forgotten. */
+	/* An event without data is skipped, and its name does not apply to the next event. */
 	{"event: job\n\ndata: x\n\n", "message=x;"},
 	{"event: job\nevent: log\ndata: x\n\n", "log=x;"},
 	{"event: job\ndata: cut", ""},
@@ -38,7 +38,7 @@ TEST(test_streams)
 	size_t i, k, n;
 
 	for (i = 0; i < ARRAY_LEN(cases); i++) {
-		/* In parts of each length, down to single bytes. */
+		/* The same stream arrives in parts of each length, down to single bytes. */
 		for (n = strlen(cases[i].stream); n > 0; n--) {
 			struct sse s = SSE_INIT;
 			struct buf got = BUF_INIT;
@@ -55,7 +55,7 @@ TEST(test_streams)
 	}
 }
 
-/* The same bytes again and again are refused at last. */
+/* Feeds the same part again and again: a line or event without an end must be refused when it is too long. */
 static void
 refused_without_end(const char *part, size_t len, const char *words)
 {
@@ -100,7 +100,10 @@ TEST(test_reset_forgets)
 	buf_release(&got);
 }
 
-/* Of whole events, also of those without data; a cut one does not count, nor one without a number. */
+/*
+ * The last number is that of a complete event, also of one without data. An event that is cut off or has no number
+ * does not count.
+ */
 TEST(test_last_id)
 {
 	static const char stream[] =

@@ -50,10 +50,10 @@ TEST_WITH(test_claim_order, queue_setup, queue_teardown)
 	assert_true(job.id == a);
 	assert_int_equal(job_fail(store, a, job.nonce, T0, &why, NULL, 0, &err), 0);
 	job_release(&job);
-	assert_int_equal(job_claim(store, T0, &job, &err), 1); /* a pauses */
+	assert_int_equal(job_claim(store, T0, &job, &err), 1); /* a waits for its retry */
 	assert_true(job.id == b);
 	job_release(&job);
-	assert_int_equal(job_claim(store, T0 + 5000, &job, &err), 1); /* and is the oldest again */
+	assert_int_equal(job_claim(store, T0 + 5000, &job, &err), 1); /* a is the oldest queued job again */
 	assert_true(job.id == a && job.attempt == 2 && job.reason == NULL);
 	job_release(&job);
 	assert_int_equal(job_claim(store, T0 + 5000, &job, &err), 1);
@@ -81,7 +81,7 @@ TEST_WITH(test_batch, queue_setup, queue_teardown)
 	store_rollback(store);
 	assert_null(queue_state(id));
 
-	/* A failed call undoes its own work, but not that of its batch. */
+	/* A call that fails undoes its own changes, but not those of its batch. */
 	assert_int_equal(store_begin(store, &err), 0);
 	id = queue_add();
 	assert_int_equal(job_apply(store, id, JOB_EVENT_REQUEUE, &(struct job_change){.now = T0}, NULL),
@@ -122,12 +122,12 @@ TEST_WITH(test_keys, queue_setup, queue_teardown)
 	queue_reopen();
 	assert_int_equal(key_find("/m", "ci", "k", &again), 1);
 	assert_int_equal(again, a);
-	assert_int_equal(key_find("/m", "", "k", &b), 0); /* another's */
+	assert_int_equal(key_find("/m", "", "k", &b), 0); /* the same key of another owner */
 	assert_int_not_equal(b, a);
 	assert_int_equal(key_find("/n", "ci", "k", &b), E_KEY_REUSED);
 	assert_error(&err, E_KEY_REUSED, "made job 1, which has other options");
 	err_clear(&err);
-	assert_int_equal(queue_add(), 3); /* without a key there is nothing to find */
+	assert_int_equal(queue_add(), 3); /* a submission without a key finds no earlier job */
 	assert_int_equal(queue_add(), 4);
 }
 
@@ -146,7 +146,7 @@ TEST_WITH(test_remove, queue_setup, queue_teardown)
 	err_clear(&err);
 	assert_int_equal(store_job_remove(store, a, &err), E_NOT_FOUND);
 	err_clear(&err);
-	assert_true(queue_add() > b); /* no id is used twice */
+	assert_true(queue_add() > b); /* a deleted job's id is not used again */
 }
 
 TEST_WITH(test_one_process, queue_setup, queue_teardown)
@@ -207,15 +207,15 @@ TEST_WITH(test_damaged, queue_setup, queue_teardown)
 	store_close(&store);
 	memset(junk, 0x5a, sizeof(junk));
 	file_poke("queue.db", 8 * 4096, junk, sizeof(junk));
-	file_poke("lock", 0, "1\n", 2); /* nobody holds it: an unclean stop */
+	file_poke("lock", 0, "1\n", 2); /* the file exists but is not locked: the last stop was unclean */
 	assert_int_equal(store_open(state_dir, &store, &err), E_BAD_DATABASE);
 	assert_error(&err, E_BAD_DATABASE, "quick_check");
 	err_clear(&err);
-	/* The next start looks again. */
+	/* The next start checks the database again. */
 	assert_int_equal(store_open(state_dir, &store, &err), E_BAD_DATABASE);
 }
 
-/* A daemon that was killed between fork and exec of a worker. */
+/* A daemon was killed between fork and exec of a worker: the child still has the descriptor of the lock. */
 TEST_WITH(test_lock_of_a_holder_that_died, queue_setup, queue_teardown)
 {
 	bool unclean;

@@ -43,7 +43,7 @@ TEST(test_widths)
 	assert_string_equal(printed(&t, 34), "  ID  STATE      MODEL\n"
 					     "   7  done       .../colqwen2-v1.0\n"
 					     "1234  cancelled  /m\n");
-	/* Too narrow for anything: the other columns stay whole. */
+	/* The terminal is too narrow for the column that may be cut; the other columns are never cut. */
 	assert_string_equal(printed(&t, 5), "  ID  STATE      MODEL\n"
 					    "   7  done       ...-v1.0\n"
 					    "1234  cancelled  /m\n");

@@ -175,7 +175,7 @@ refusals_check(void)
 	refusal_check(result.e_ort.msg);
 }
 
-/* Whether a batch is right, which is: each row has the tokens of its own tiles. */
+/* A batch is right if each row has the tokens of its own tiles. */
 static bool
 is_right(const struct batch *b, enum variant v)
 {
@@ -188,7 +188,7 @@ is_right(const struct batch *b, enum variant v)
 		right &= want == b->image_tokens[row];
 		tokens += b->image_tokens[row];
 	}
-	return right || (v == VARIANT_UNIFIED && tokens == 0); /* a text: nothing reads the tiles */
+	return right || (v == VARIANT_UNIFIED && tokens == 0); /* a text, which does not read the tiles */
 }
 
 static void
@@ -256,7 +256,7 @@ TEST(test_texts_beside_a_blank_tile)
 		}
 }
 
-/* With another number of images than rows only the order counts, as for the originals. */
+/* If the number of images is not that of the rows, only the order of the tiles counts, as in the original classes. */
 TEST(test_tiles_by_order_alone)
 {
 	struct batch b;
@@ -277,7 +277,7 @@ TEST(test_tiles_by_order_alone)
 		}
 }
 
-/* Masked pixels may hold anything, in a tile that is used and in one that is not. */
+/* Masked pixels may have any value, in tiles that are used and in tiles that are not. */
 TEST(test_masked_pixels)
 {
 	const float junk[] = {NAN, INFINITY, -INFINITY, 3e38f, 1};

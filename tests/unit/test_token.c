@@ -62,7 +62,7 @@ TEST_WITH(test_found, setup, teardown)
 	assert_null(tokens_find(t, "AAAAAAAAAAAAAAAA", 16));
 }
 
-/* Errors name the line, but do not show its secret. */
+/* An error names the line but does not show the secret in it. */
 TEST_WITH(test_refused, setup, teardown)
 {
 	static const struct {
@@ -147,7 +147,7 @@ TEST_WITH(test_file, setup, teardown)
 	tokens_free(&t);
 }
 
-/* systemd gives the file to the service alone, whatever its mode says. */
+/* systemd passes the file to this service only, so its mode does not matter. */
 TEST_WITH(test_credential, setup, teardown)
 {
 	struct tokens *t = NULL;
@@ -163,7 +163,7 @@ TEST_WITH(test_credential, setup, teardown)
 	assert_int_equal(tokens_load("", &t, &e), 0);
 	assert_non_null(t);
 	tokens_free(&t);
-	/* the setting wins, and is held to its mode */
+	/* the setting has priority, and its file must have a safe mode */
 	assert_int_equal(tokens_load(path, &t, &e), E_BAD_CONFIG);
 }
 

@@ -1,4 +1,4 @@
-/* A queue as the first version of colconv left it: a job in each state, with all that it had. */
+/* A database of colconv 0.1: a job in each state, with every column that it had. */
 #ifndef TESTS_UNIT_VERSION1_H
 #define TESTS_UNIT_VERSION1_H
 
@@ -94,7 +94,7 @@ database_run(const char *name, const char *sql)
 	return value;
 }
 
-/* In the place of the queue that the setup made. */
+/* Replaces the queue that the setup made. */
 static inline void
 version1_make(void)
 {
