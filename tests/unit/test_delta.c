@@ -328,6 +328,8 @@ inputs_fill(struct run *r, enum regime g, struct rng *rng)
 				x->data[i] = (float)decay_of(g, rng);
 			else if (str_eq(x->name, "beta"))
 				x->data[i] = (float)beta_of(g, rng);
+			else if (str_eq(x->name, "q")) /* so small that EPS counts */
+				x->data[i] = 1e-3f * rng_normal(rng);
 			else if (!str_eq(x->name, "k"))
 				x->data[i] = rng_normal(rng);
 	}
