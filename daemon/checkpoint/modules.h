@@ -12,7 +12,8 @@
 #include "base/folder.h"
 
 #define MODULES_NAME "modules.json"
-#define MODULES_DENSE "1_Dense" /* where the library puts the projection behind a backbone */
+#define MODULES_MASK "2_MultiVectorMask" /* which vectors of a document count (model/skip_words.h) */
+#define MODULES_DENSE "1_Dense"          /* where the library puts the projection behind a backbone */
 
 /*
  * The file of weights of the Dense module that takes each token's vector; NULL: there is none. The caller frees *ret_file.

@@ -23,8 +23,9 @@ static const char *const small_files[] = {
 #define PROCESSOR_FILE(name, ...) name,
 #include "checkpoint/processor.def"
 #undef PROCESSOR_FILE
-	"adapter_config.json", MODULES_NAME, MODULES_DENSE "/config.json", MODULES_DENSE "/model.safetensors",
-	HUB_CARD_FILE,
+	"adapter_config.json",        MODULES_NAME,
+	MODULES_DENSE "/config.json", MODULES_DENSE "/model.safetensors",
+	MODULES_MASK "/config.json",  HUB_CARD_FILE,
 };
 
 struct fetch {

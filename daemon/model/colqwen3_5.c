@@ -154,6 +154,9 @@ head_read(const json_t *json, const struct checkpoint *ck, const struct model_fo
 		return r;
 	if (as->head != HEAD_MULTI_VECTOR)
 		return width_choose(as, &none, c->text.hidden_size, &c->head.dim, e);
+	r = ck ? skip_words_read(ck, &c->skip, e) : 0;
+	if (r < 0)
+		return r;
 	r = stated_read(json, ck ? c->projection : 0, &c->head.dim, e);
 	if (r < 0)
 		return err_context(e, "config.json");

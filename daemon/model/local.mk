@@ -6,5 +6,5 @@ libmodel_a_SOURCES = daemon/model/blocks.c daemon/model/caseinput.c daemon/model
 	daemon/model/jina_v4.c daemon/model/lfm2_config.c daemon/model/llama.c daemon/model/modernbert.c daemon/model/naflex.c daemon/model/nemotron_vl.c daemon/model/neomme.c daemon/model/neomme_config.c daemon/model/plan.c daemon/model/pooling.c daemon/model/prompts.c \
 	daemon/model/qwen2_5vl_tower.c daemon/model/qwen2vl.c daemon/model/qwen2vl_config.c daemon/model/qwen2vl_tower.c \
 	daemon/model/qwen3_5_config.c daemon/model/qwen3vl_tower.c daemon/model/qwen_retriever.c daemon/model/qwen_tower.c daemon/model/registry.c \
-	daemon/model/rope.c daemon/model/siglip.c daemon/model/squares.c daemon/model/tasks.c daemon/model/tiles.c daemon/model/tokens.c daemon/model/width.c
+	daemon/model/rope.c daemon/model/siglip.c daemon/model/skip_words.c daemon/model/squares.c daemon/model/tasks.c daemon/model/tiles.c daemon/model/tokens.c daemon/model/width.c
 MODEL_LIBS = libmodel.a libtrace.a libtorch_shim.a libgraph.a libcheckpoint.a libspec.a

@@ -11,6 +11,7 @@
 #define MODEL_QWEN2VL_CONFIG_H
 
 #include "pooling.h"
+#include "skip_words.h"
 
 enum qwen2vl_generation { QWEN2_VL, QWEN2_5_VL, QWEN2_5_OMNI, QWEN3_VL, QWEN3_5 };
 
@@ -82,6 +83,7 @@ struct qwen2vl_config {
 	int64_t projection; /* rows of proj.weight, at least head.dim; 0: the model has no projection */
 	bool projection_no_bias;
 	bool sees_all;                    /* a token also sees later tokens */
+	struct skip_words skip;           /* of Qwen3.5 */
 	struct model_direction direction; /* of Qwen3.5 */
 	struct pooling_head beside;       /* a vector for each row too, as an output beside that of `head`;
                                      * HEAD_MULTI_VECTOR: none */

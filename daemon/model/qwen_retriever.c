@@ -284,6 +284,7 @@ qwen_build(struct trace *t, const void *config, enum variant v, const struct mod
 	}
 	attention.mask = b.in.unmasked;
 	attention.see = mask_see(c, o);
+	skip_words_output(t, &c->skip, &b.in);
 	b.x = decoder_build(t, &d, b.x, &attention); /* [batch, sequence, hidden] */
 	return head(t, &b);
 }

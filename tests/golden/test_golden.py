@@ -44,6 +44,7 @@ CHECKPOINTS = [
     pytest.param("colqwen3_5-tiny-contract", None, id="colqwen3_5-contract"),
     pytest.param("colqwen3_5-tiny-vlm", None, id="colqwen3_5-vlm"),
     pytest.param("biqwen3_5-tiny", None, id="biqwen3_5"),
+    pytest.param("pplx-late-tiny", None, id="pplx-late"),
     pytest.param("colpali-tiny", None, id="colpali"),
     pytest.param("colpali-tiny", "hub", id="colpali-hub"),
     pytest.param("colmodernvbert-tiny", None, id="colmodernvbert"),
@@ -481,6 +482,31 @@ def test_embeddings_are_cut_before_they_get_their_length(tmp_path):
 
     assert facts_of(tmp_path / "out")["dim"] == 16
     assert "dim must be one of 16, 26" in refused(checkpoint, "-o", tmp_path / "other", "--dim", "20")
+
+
+def test_a_second_output_marks_the_vectors_of_a_document(tmp_path):
+    cases = sorted((HERE / "pplx-late-tiny").glob("case-*.safetensors"))
+
+    run("colconvctl", "convert", HERE / "pplx-late-tiny", "-o", tmp_path / "out", *[word for case in cases for word in ("--reference", case)])
+
+    compared = [entry["outputs"]["mask_document"] for entry in json.loads((tmp_path / "out/parity.json").read_text())["cases"]]
+    assert all(entry["differing"] == 0 for entry in compared)
+    assert facts_of(tmp_path / "out")["graphs"]["text"]["outputs"]["mask_document"] == {"type": "bool", "shape": "[batch, sequence]"}
+    masks = [tensors.read(case)["out.mask_document"][2] for case in cases]
+    assert any(0 in mask for mask in masks)
+
+
+@pytest.mark.parametrize("change, words", [
+    ({"skiplist_tasks": ["query", "document"]}, "skiplist_tasks other than"),
+    ({"keep_only_token_ids": [1]}, "keep_only_token_ids is not supported"),
+])
+def test_another_mask_of_tokens_is_refused(change, words, tmp_path):
+    checkpoint = tmp_path / "checkpoint"
+    shutil.copytree(HERE / "pplx-late-tiny", checkpoint)
+    path = checkpoint / "2_MultiVectorMask/config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+
+    assert words in refused(checkpoint, "-o", tmp_path / "out")
 
 
 @pytest.mark.parametrize("name, words", [
