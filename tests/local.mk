@@ -7,7 +7,7 @@ include tests/fuzz/local.mk
 include tests/warm/local.mk
 
 # What runs under pytest, and its data.
-EXTRA_DIST += tests/run tests/schedule.py $(wildcard $(addprefix $(srcdir)/tests/, \
+EXTRA_DIST += tests/run tests/programs.py tests/schedule.py $(wildcard $(addprefix $(srcdir)/tests/, \
 	*/*.h api/*.py fault/*.py golden/*.py page/*.py golden/README.md golden/*/*.json golden/*/*.safetensors golden/*/*.png golden/*/*.py golden/peft/*/* golden/*/adapters/* golden/pictures/* \
 	docs/*.py lint/*.py \
 	original/*.py original/README.md original/requirements.txt \

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 
-BUILD = pathlib.Path(os.environ.get("COLCONV_BUILD", pathlib.Path(__file__).parents[2]))
+BUILD = pathlib.Path(os.environ.get("COLCONV_BUILD", pathlib.Path(__file__).parents[1]))
 BIN = BUILD / "tests/warm"
 
 

@@ -11,13 +11,15 @@ import sys
 
 import pytest
 
+from programs import BIN
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("COLCONV_BUILD", TOP))
 GOLDEN = TOP / "tests/golden/colqwen2-tiny"
 
 
 def ctl(*args):
-    return subprocess.run([BUILD / "colconvctl", *args], text=True, capture_output=True, timeout=100)
+    return subprocess.run([BIN / "colconvctl", *args], text=True, capture_output=True, timeout=100)
 
 
 def convert(out, *args, checkpoint=GOLDEN):

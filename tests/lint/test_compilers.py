@@ -12,6 +12,8 @@ import subprocess
 
 import pytest
 
+from programs import BIN
+
 BUILD = os.environ.get("COLCONV_BUILD", os.getcwd())
 SOURCE = os.environ.get("COLCONV_SOURCE", os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 ROOMS = ["graph", "trace", "model", "onnx"]
@@ -69,6 +71,6 @@ def test_same_files(second, architecture, tmp_path):
     checkpoint = tmp_path / "checkpoint"
     subprocess.run([os.path.join(BUILD, "tests/tools/mkcheckpoint"), "--arch", architecture, str(checkpoint)],
                    check=True, capture_output=True)
-    ours = convert(BUILD, checkpoint, tmp_path / "ours")
+    ours = convert(BIN, checkpoint, tmp_path / "ours")
     assert len(ours) >= 4
     assert convert(second, checkpoint, tmp_path / "theirs") == ours
