@@ -14,7 +14,8 @@ _Static_assert(ARRAY_LEN(models) == ARCHITECTURE_MAX, "a model for each architec
 bool
 model_rounds(const char *weight)
 {
-	static const char *const layers[] = {"lm.layers.", "vis.blocks.", "vis.encoder.layers."};
+	static const char *const layers[] = {"lm.layers.", "vis.blocks.", "vis.encoder.layers.",
+					     "vis.transformer.layers."};
 	static const char *const tables[] = {"lm.embed_tokens.weight", "lm.embeddings.tok_embeddings.weight",
 					     "lm.embed_tokens.word_embeddings.weight"};
 	size_t i;

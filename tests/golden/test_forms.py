@@ -49,10 +49,12 @@ def test_outputs_beside_the_embeddings(name, output, tmp_path):
 @pytest.mark.parametrize("name, form", [
     *(("colqwen2-tiny", form) for form in FORMS),
     # Where the weights lie does not depend on the family; how they are rounded does, and what the outputs are.
-    *((name, form) for name in ("colqwen2_5-tiny", "colqwen3-tiny", "colpali-tiny", "colmodernvbert-tiny", "colidefics3-tiny", "colgemma3-tiny")
+    *((name, form) for name in ("colqwen2_5-tiny", "colqwen3-tiny", "colpali-tiny", "colmodernvbert-tiny", "colidefics3-tiny", "colgemma3-tiny",
+                               "colministral3-tiny")
       for form in ("bf16", "fp16", "int8")),
     # Windows, tiles, features added behind layers, and each head.
-    *((name, "ort") for name in ("colpali-tiny", "colmodernvbert-tiny", "colidefics3-tiny", "colgemma3-tiny", "colqwen2_5-tiny", "colqwen3-tiny", "biqwen2-tiny")),
+    *((name, "ort") for name in ("colpali-tiny", "colmodernvbert-tiny", "colidefics3-tiny", "colgemma3-tiny", "colqwen2_5-tiny", "colqwen3-tiny", "biqwen2-tiny",
+                              "colministral3-tiny")),
     *((name, "ort-fp16") for name in ("colpali-tiny", "colgemma3-tiny")),
     *((name, "int8") for name in ("colqwen3-tiny-ops", "colqwen3-tiny-nemotron", "biqwen2-tiny", "bimodernvbert-tiny")),
     *((name, "embedanything") for name in ("colpali-tiny", "colmodernvbert-tiny", "colidefics3-tiny")),

@@ -40,6 +40,11 @@ TEST(test_find)
 		 LIBRARY_ENGINE},
 		{"{\"model_type\": \"gemma3\", \"architectures\": [\"ColGemma3\"]}", "colgemma3",
 		 LIBRARY_ENGINE},
+		{"{\"model_type\": \"mistral3\", \"architectures\": [\"ColMinistral3\"]}", "colministral3",
+		 LIBRARY_SAUERKRAUT},
+		{"{\"model_type\": \"mistral3\", \"architectures\": "
+		 "[\"Mistral3ForConditionalGeneration\"]}",
+		 "colministral3", LIBRARY_SAUERKRAUT},
 		{"{\"model_type\": \"qwen2_vl\", \"auto_map\": {\"AutoConfig\": "
 		 "\"configuration_x.MyConfig\", "
 		 "\"AutoModel\": \"owner/name--modeling_x.ColQwen2\"}}",
@@ -231,7 +236,6 @@ TEST(test_not_supported)
 		 "this is ColUltraVBERT"},
 		{"{\"model_type\": \"llama_nemoretrievercolembed\"}",
 		 "this is Llama Nemoretriever ColEmbed v1"},
-		{"{\"model_type\": \"mistral3\"}", "this is ColMinistral3"},
 		{"{\"model_type\": \"granitevisionemb\"}", "this is Granite Vision Embedding"},
 		/* the model_type is supported, the class is not */
 		{"{\"model_type\": \"paligemma\", \"architectures\": [\"BiPaliProj\"]}",
