@@ -97,8 +97,11 @@ options_print(const json_t *reply)
 	size_t i;
 
 	(void)fputs("\nThe classes that are read, their heads, and known repositories of the Hub:\n", stdout);
-	json_array_foreach(json_object_get(reply, "models"), i, model)
+	json_array_foreach(json_object_get(reply, "models"), i, model) {
 		classes_print(model);
+		if (json_object_get(model, "lacking"))
+			fact_print("", text_of(model, "lacking"));
+	}
 	(void)fputs("\nA job's fields and their words:\n", stdout);
 	json_object_foreach((json_t *)(uintptr_t)options, field, words) {
 		_cleanup_(buf_release) struct buf b = BUF_INIT;

@@ -103,6 +103,7 @@ outputs_check(const struct check *c)
 	size_t i, j;
 	int k, s, r = 0;
 
+	known[SYM_VECTORS] = true; /* its size is that of the output */
 	if (!c->g->output)
 		return err_set(c->e, E_INTERNAL, "graph '%s' has no output", c->g->name);
 	for (i = 0; i < c->g->n_value; i++)

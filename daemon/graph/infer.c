@@ -329,13 +329,16 @@ static int
 infer_if(struct infer *x)
 {
 	const struct ir_value *a = x->n->attr.then_block->result, *b = x->n->attr.else_block->result;
+	struct shape vectors = a->shape, other = b->shape;
 
 	if (x->elem != ELEM_BOOL || x->shape.rank != 0)
 		return misfit(x, "the condition must be one bool");
-	if (a->elem != b->elem || !shape_eq(&a->shape, &b->shape))
+	if (x->n->attr.i && a->shape.rank > 1 && b->shape.rank > 1)
+		vectors.dim[1] = other.dim[1] = dim_symbol(SYM_VECTORS);
+	if (a->elem != b->elem || !shape_eq(&vectors, &other))
 		return misfit(x, "the branches give different shapes");
 	x->elem = a->elem;
-	x->shape = a->shape;
+	x->shape = vectors;
 	return 0;
 }
 

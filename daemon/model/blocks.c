@@ -4,6 +4,8 @@
 #include <stdarg.h>
 
 #define WEIGHT_NAME_MAX 160
+#define TINY \
+	1e-30 /* added to the square of a length: it keeps a vector of zeros from becoming NaN, and changes no other */
 
 struct ir_value *
 blk_linear(struct trace *t, struct ir_value *x, int64_t out, enum blk_bias bias, const char *name,
@@ -184,25 +186,43 @@ blk_projection_rows(const struct checkpoint *ck, int64_t *dim, struct err *e)
 	return 0;
 }
 
-struct ir_value *
-blk_head(struct trace *t, struct ir_value *x, const struct blk_text *in, int64_t dim, enum blk_bias bias)
+/* Padded rows become zero. */
+static struct ir_value *
+rows_keep(struct trace *t, struct ir_value *z, const struct blk_text *in)
 {
-	struct ir_value *z;
+	struct ir_value *keep;
+
+	keep = tr_cast(t, in->unmasked, ELEM_F32);
+	keep = blk_unsqueeze(t, keep, 2);
+	return tr_mul(t, z, keep);
+}
+
+struct ir_value *
+blk_head(struct trace *t, struct ir_value *x, const struct blk_text *in, int64_t dim, enum blk_bias bias,
+	 double eps)
+{
+	struct ir_value *z, *y, *length, *by;
 
 	tr_scope(t, "head");
 	z = blk_linear(t, x, dim, bias, "proj", "proj"); /* [batch, sequence, dim] */
+	if (eps > 0) {
+		y = tr_l2_normalize_eps(t, z, TINY);
+		length = tr_mul(t, z, y);
+		length = tr_sum(t, length, 2);
+		length = blk_unsqueeze(t, length, 2);
+		by = tr_add(t, length, tr_f32(t, eps));
+		by = tr_div(t, length, by);
+		y = tr_mul(t, y, by);
+		return rows_keep(t, y, in);
+	}
 	return blk_unit(t, z, in);
 }
 
 struct ir_value *
 blk_unit(struct trace *t, struct ir_value *z, const struct blk_text *in)
 {
-	struct ir_value *keep;
-
 	z = tr_l2_normalize(t, z);
-	keep = tr_cast(t, in->unmasked, ELEM_F32);
-	keep = blk_unsqueeze(t, keep, 2);
-	return tr_mul(t, z, keep);
+	return rows_keep(t, z, in);
 }
 
 struct ir_value *

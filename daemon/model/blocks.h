@@ -78,9 +78,12 @@ struct blk_text blk_text_inputs(struct trace *t);
  */
 int blk_projection_rows(const struct checkpoint *ck, int64_t *dim, struct err *e);
 
-/* The retrieval head: projection, unit length, padded rows zeroed. x [batch, sequence, hidden]. */
+/*
+ * The retrieval head: projection, unit length, padded rows zeroed. x [batch, sequence, hidden]. `eps` is added to the length that a
+ * vector is divided by.
+ */
 struct ir_value *blk_head(struct trace *t, struct ir_value *x, const struct blk_text *in, int64_t dim,
-			  enum blk_bias bias);
+			  enum blk_bias bias, double eps);
 
 /* The last steps of that head: z [batch, sequence, dim] scaled to unit length, padded rows zeroed. */
 struct ir_value *blk_unit(struct trace *t, struct ir_value *z, const struct blk_text *in);

@@ -125,7 +125,7 @@ config_read(const json_t *json, const struct checkpoint *ck, const struct model_
 		r = json_get_int(json, "", "dim", JSON_OPTIONAL, 1, 65536, E_BAD_CHECKPOINT, &stated, e);
 	if (r < 0)
 		return err_context(e, "config.json");
-	c->head = (struct pooling_head){.dim = ck ? 0 : stated, .no_bias = true};
+	c->head = (struct pooling_head){.dim = ck ? 0 : stated, .no_bias = true, .eps = 1e-8};
 	r = pooling_head_read(as, ck, &c->head, e);
 	if (r == 0 && stated && c->head.dim && stated != c->head.dim)
 		return err_set(e, E_BAD_CHECKPOINT,

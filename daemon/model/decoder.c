@@ -74,6 +74,15 @@ queries(struct trace *t, const struct decoder *d, struct ir_value *y, int il, st
 	return tr_name(t, q, "q.heads");
 }
 
+/* The state x with what a part of the layer gives for it. */
+static struct ir_value *
+add(struct trace *t, const struct decoder *d, struct ir_value *x, struct ir_value *part)
+{
+	if (d->residual > 0)
+		part = tr_mul(t, part, tr_f32(t, d->residual));
+	return tr_name(t, tr_add(t, x, part), "out");
+}
+
 /* What is added to the state x, whose norm is y. */
 static struct ir_value *
 attention(struct trace *t, const struct decoder *d, const struct decoder_attention *kind, struct ir_value *y,
@@ -111,7 +120,7 @@ mix(struct trace *t, const struct decoder *d, const struct decoder_attention *ki
 	a = d->mixes && d->mixes[il] ? d->mixer(t, y, il, d->mixer_arg) : attention(t, d, kind, y, il);
 	if (d->after_norms)
 		a = norm(t, d, a, "after", "lm.layers.%d.post_attention_layernorm.weight", il);
-	return tr_name(t, tr_add(t, x, a), "out");
+	return add(t, d, x, a);
 }
 
 static struct ir_value *
@@ -131,7 +140,7 @@ mlp(struct trace *t, const struct decoder *d, struct ir_value *x, int il)
 			 names(d)->down);
 	if (d->after_norms)
 		y = norm(t, d, y, "after", "lm.layers.%d.post_feedforward_layernorm.weight", il);
-	return tr_name(t, tr_add(t, x, y), "out");
+	return add(t, d, x, y);
 }
 
 struct decoder_attention

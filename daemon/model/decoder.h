@@ -50,6 +50,7 @@ struct decoder {
 	int64_t ff;       /* inner width of the feed-forward part */
 	double eps;       /* of the norms */
 	double scale;     /* of q k^T; 0: 1 / sqrt(head_dim) */
+	double residual;  /* factor of what attention and feed-forward part add to the state; 0: 1 */
 	enum decoder_norm norm;
 	enum decoder_act act;
 	enum blk_bias qkv_bias, o_bias;

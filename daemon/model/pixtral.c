@@ -123,7 +123,7 @@ pixtral_trace_sizes(const void *config)
 
 /* Tokens along a side of that many patches, the last one whole. */
 static int64_t
-side_tokens(const struct pixtral_config *c, int patches)
+tokens_along(const struct pixtral_config *c, int patches)
 {
 	return DIV_ROUND_UP(patches, c->merge);
 }
@@ -131,7 +131,7 @@ side_tokens(const struct pixtral_config *c, int patches)
 int64_t
 pixtral_image_tokens(const void *config, int h, int w)
 {
-	return side_tokens(config, h) * side_tokens(config, w);
+	return tokens_along(config, h) * tokens_along(config, w);
 }
 
 /* Writes the images of a plan, each padded with zeros. */
@@ -145,8 +145,8 @@ images_fill(const struct pixtral_config *c, const struct plan *plan, const struc
 
 	for (i = 0; i < plan->n_rows; i++)
 		for (k = 0; k < plan->row[i].n_images; k++) {
-			sizes[0] = side_tokens(c, plan->row[i].image[k].h) * step;
-			sizes[1] = side_tokens(c, plan->row[i].image[k].w) * step;
+			sizes[0] = tokens_along(c, plan->row[i].image[k].h) * step;
+			sizes[1] = tokens_along(c, plan->row[i].image[k].w) * step;
 			for (ch = 0; ch < c->num_channels; ch++)
 				for (y = 0; y < sizes[0]; y++)
 					case_fill_normal(rng, pixels + (ch * height + y) * width, sizes[1]);
@@ -170,10 +170,11 @@ pixtral_case_make(const struct model *m, const void *config, const struct plan *
 		return r;
 	for (i = 0; i < plan->n_rows; i++)
 		for (k = 0; k < plan->row[i].n_images; k++) {
-			s.of[SYM_IMAGE_HEIGHT] = MAX(s.of[SYM_IMAGE_HEIGHT],
-						     side_tokens(c, plan->row[i].image[k].h) * token_side(c));
+			s.of[SYM_IMAGE_HEIGHT] =
+				MAX(s.of[SYM_IMAGE_HEIGHT],
+				    tokens_along(c, plan->row[i].image[k].h) * token_side(c));
 			s.of[SYM_IMAGE_WIDTH] = MAX(s.of[SYM_IMAGE_WIDTH],
-						    side_tokens(c, plan->row[i].image[k].w) * token_side(c));
+						    tokens_along(c, plan->row[i].image[k].w) * token_side(c));
 		}
 	pixels = model_input_feed(ret, &pixtral_inputs[PIXELS], c, &s);
 	sizes = model_input_feed(ret, &pixtral_inputs[SIZES], c, &s);

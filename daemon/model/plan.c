@@ -57,7 +57,7 @@ plan_ranked(size_t i, unsigned kinds, size_t pages, struct plan *ret)
 		first = pages_done + (i - DIV_ROUND_UP(pages_done, PLAN_ROWS_MAX)) * PLAN_ROWS_MAX;
 		end = PLAN_RANKED;
 	} else {
-		ret->kind = tiles ? PLAN_TILES : PLAN_IMAGE;
+		ret->kind = tiles ? PLAN_TILES : kinds & PLAN_PAGES ? PLAN_PAGES : PLAN_IMAGE;
 	}
 	for (k = first; k < MIN(first + PLAN_ROWS_MAX, end); k++)
 		ret->row[ret->n_rows++] = document_row(k, k < pages_done, tiles);

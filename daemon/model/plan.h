@@ -13,6 +13,7 @@ enum {
 	PLAN_IMAGE = 1 << 1,   /* rows with and without images; the sizes of the images do not matter */
 	PLAN_SIZES = 1 << 2,   /* images of different sizes */
 	PLAN_TILES = 1 << 3,   /* images of different counts of tiles; sizes are in tiles */
+	PLAN_PAGES = 1 << 5,   /* each row has one image; sizes are in quarters of a tile */
 	PLAN_PARTIAL = 1 << 4, /* likewise, and each tile is partly masked */
 };
 

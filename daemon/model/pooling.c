@@ -127,6 +127,7 @@ struct ir_value *
 pooling_head_build(struct trace *t, const struct pooling_head *h, struct ir_value *x,
 		   const struct blk_text *in)
 {
-	return h->head == HEAD_MULTI_VECTOR ? blk_head(t, x, in, h->dim, h->no_bias ? BLK_NO_BIAS : BLK_BIAS)
-					    : pool(t, h, x, in);
+	return h->head == HEAD_MULTI_VECTOR
+		       ? blk_head(t, x, in, h->dim, h->no_bias ? BLK_NO_BIAS : BLK_BIAS, h->eps)
+		       : pool(t, h, x, in);
 }

@@ -12,7 +12,8 @@ struct pooling_head {
 	enum head head;
 	int64_t dim;  /* for HEAD_MULTI_VECTOR; 0 until the projection is found, because config.json does
                       * not say */
-	bool no_bias; /* the projection has none; for the family to set */
+	bool no_bias; /* the projection has none; for the family to set, as is: */
+	double eps;   /* what is added to the length by which a projected vector is divided */
 	int64_t begin_id, end_id; /* of HEAD_IMAGE_MEAN, for the family to set: the tokens around an image */
 };
 

@@ -143,3 +143,27 @@ siglip_shuffle(struct trace *t, const struct siglip_config *c, int64_t factor, s
 	x = tr_transpose(t, x, squares_first); /* [images, s, s, f, f*width] */
 	return tr_reshape(t, x, shape_of(2, dim_mul(images, n(s * s)), n(f * f * w)));
 }
+
+struct ir_value *
+siglip_outputs(struct trace *t, const struct siglip_config *c, struct ir_value *pixels, const int64_t used[],
+	       int64_t count)
+{
+	struct ir_value *x, *out[SIGLIP_USED_MAX] = {NULL};
+	int64_t il, i, last = 0;
+
+	for (i = 0; i < count; i++)
+		last = MAX(last, used[i]);
+	tr_scope(t, "vis");
+	x = embed(t, c, pixels, NULL);
+	for (il = 0;; il++) {
+		for (i = 0; i < count; i++)
+			if (used[i] == il)
+				out[i] = x;
+		if (il == last)
+			break;
+		x = attention(t, c, x, NULL, (int)il);
+		x = mlp(t, c, x, (int)il);
+	}
+	tr_scope(t, "vis");
+	return count == 1 ? x : tr_concat(t, 2, (int)count, out[0], out[1], out[2], out[3]);
+}

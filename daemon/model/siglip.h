@@ -50,4 +50,13 @@ struct ir_value *siglip_layers(struct trace *t, const struct siglip_config *c, s
 struct ir_value *siglip_shuffle(struct trace *t, const struct siglip_config *c, int64_t factor,
 				struct ir_value *x);
 
+#define SIGLIP_USED_MAX 4
+
+/*
+ * The outputs of `count` layers, from 1 to SIGLIP_USED_MAX, joined in the order of `used`, where 0 are the embeddings and k is layer k - 1.
+ * No norm follows. Float [images, patches, count*width].
+ */
+struct ir_value *siglip_outputs(struct trace *t, const struct siglip_config *c, struct ir_value *pixels,
+				const int64_t used[], int64_t count);
+
 #endif

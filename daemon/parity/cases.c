@@ -129,6 +129,17 @@ mask_sizes(struct parity_case *c, struct err *e)
 	return 0;
 }
 
+/*
+ * Some models give fewer vectors for a page than it has tokens, so that the mask says nothing of these. All of them count:
+ * a masked one is zeros, on both sides.
+ */
+static bool
+fewer_vectors(const struct parity_case *c, const struct st_tensor *mask, size_t batch, size_t tokens)
+{
+	return st_find(c->file, "in.pixel_values") && (size_t)mask->shape[0] == batch &&
+	       (size_t)mask->shape[1] > tokens;
+}
+
 /* The mask as a bool for each of [batch, tokens], or with `one_each` for each row: whether it has an unmasked token. */
 static int
 mask_read(const struct parity_case *c, size_t batch, size_t tokens, bool one_each, bool **ret, struct err *e)
@@ -141,6 +152,13 @@ mask_read(const struct parity_case *c, size_t batch, size_t tokens, bool one_eac
 	r = tensor_get(c->file, "in.attention_mask", ELEM_I64, 2, &t, e);
 	if (r < 0)
 		return r;
+	if (!one_each && fewer_vectors(c, t, batch, tokens)) {
+		*ret = malloc(batch * tokens * sizeof(**ret) + 1);
+		if (!*ret)
+			return err_no_memory(e);
+		memset(*ret, true, batch * tokens * sizeof(**ret));
+		return 0;
+	}
 	if ((size_t)t->shape[0] != batch || (!one_each && (size_t)t->shape[1] != tokens))
 		return err_set(
 			e, E_BAD_REFERENCE,

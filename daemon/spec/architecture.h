@@ -19,4 +19,10 @@ struct architecture {
 
 extern const struct architecture architectures[ARCHITECTURE_MAX];
 
+/* Why it has not all graphs; NULL: there is nothing to say. */
+const char *architecture_lacking(const struct architecture *a);
+
+/* E_UNSUPPORTED_MODEL for the first of `variants`, bits 1u << VARIANT_*, that it lacks. */
+int architecture_variants_check(const struct architecture *a, unsigned variants, struct err *e);
+
 #endif

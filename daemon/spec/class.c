@@ -31,6 +31,7 @@ static const char *const libraries[] = {
 	[LIBRARY_TOPK] = "topk-io",
 	[LIBRARY_PERPLEXITY] = "perplexity-ai",
 	[LIBRARY_NANOVDR] = "nanovdr",
+	[LIBRARY_IBM] = "ibm-granite",
 };
 
 _Static_assert(ARRAY_LEN(libraries) == LIBRARY_MAX, "a name for each library");

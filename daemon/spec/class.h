@@ -16,6 +16,7 @@ enum library {
 	LIBRARY_TOPK,       /* code in the repositories of topk-io */
 	LIBRARY_PERPLEXITY, /* modules of sentence-transformers in the repositories of perplexity-ai */
 	LIBRARY_NANOVDR,    /* code in the repositories of nanovdr */
+	LIBRARY_IBM,        /* code in the repositories of ibm-granite */
 	LIBRARY_MAX
 };
 

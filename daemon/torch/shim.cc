@@ -78,13 +78,16 @@ raw(const struct tt_args *a, int i)
 	return a->in[i]->t;
 }
 
-/* Input i, converted to the type that ops compute with. A converted weight is freed at the end of the op. */
+/*
+ * Input i, converted to the type that ops compute with: float32, but for values that a cast made float64. A converted weight is
+ * freed at the end of the op.
+ */
 Tensor
 in(const struct tt_args *a, int i)
 {
 	const Tensor &t = a->in[i]->t;
 
-	return t.is_floating_point() ? t.to(at::kFloat) : t;
+	return t.is_floating_point() && t.scalar_type() != at::kDouble ? t.to(at::kFloat) : t;
 }
 
 /* A result without elements, for kernels that libtorch 1.13 does not have on the meta device. */

@@ -119,6 +119,19 @@ merged_make(const struct eval *ev, const struct weight *w, const struct tt_shape
 	return r < 0 ? r : tt_over_take(ELEM_F32, shape, TAKE(data), ev->device, ret, e);
 }
 
+static int
+float_make(struct tt **t, struct err *e)
+{
+	struct tt *made = NULL;
+	int r = tt_cast(&(struct tt_args){.n_in = 1, .in = {*t}, .dtype = ELEM_F32}, &made, e);
+
+	if (r < 0)
+		return r;
+	tt_free(t);
+	*t = made;
+	return 0;
+}
+
 /* Makes a tensor of a weight or a constant, which the caller frees after the node. */
 static int
 constant_make(const struct eval *ev, const struct ir_value *v, struct tt **ret, struct err *e)
@@ -134,6 +147,9 @@ constant_make(const struct eval *ev, const struct ir_value *v, struct tt **ret, 
 		r = merged_make(ev, v->weight, &shape, &stored, e);
 	else if (r == 0)
 		r = tt_over(dtype, &shape, data, ev->device, &stored, e);
+	if (r == 0 && v->weight &&
+	    dtype == ELEM_F64) /* weights are computed with in float32, however they are stored */
+		r = float_make(&stored, e);
 	if (r < 0)
 		return r;
 	if (v->transform == IR_PLUS_ONE)
@@ -232,12 +248,30 @@ eval_stored_free(struct tt *made[IR_IN_MAX])
 		tt_free(&made[i]);
 }
 
+/* The size `vectors` is that of the first result that has it. */
+static void
+vectors_bind(struct eval *ev, const struct ir_value *v, const struct tt *t)
+{
+	const struct tt_shape got = tt_shape_get(t);
+
+	if (ev->device != TT_META && v->shape.rank > 1 && got.rank > 1 && !ev->sizes.of[SYM_VECTORS] &&
+	    dim_eq(v->shape.dim[1], dim_symbol(SYM_VECTORS)))
+		ev->sizes.of[SYM_VECTORS] = got.dim[1];
+}
+
+const struct sizes *
+eval_sizes(const struct eval *ev)
+{
+	return &ev->sizes;
+}
+
 /* Stores the result of a node, once it has the shape that was recorded, and frees the inputs that it was the last to use. */
 static int
 result_put(struct eval *ev, const struct ir_node *n, struct tt *out, struct err *e)
 {
 	int i, r;
 
+	vectors_bind(ev, n->out, out);
 	r = shape_compare(ev, n->out, out, e);
 	if (r < 0) {
 		tt_free(&out);

@@ -46,6 +46,9 @@ int eval_stored_make(const struct eval *ev, const struct ir_node *n, struct tt *
 		     struct err *e);
 void eval_stored_free(struct tt *made[IR_IN_MAX]);
 
+/* The sizes of this run; those that only results have are known after it. */
+const struct sizes *eval_sizes(const struct eval *ev);
+
 /* Copies the elements of a result, row-major. `len` must be their exact size in bytes. */
 int eval_read(const struct eval *ev, const struct ir_value *v, void *ret, size_t len, struct err *e);
 

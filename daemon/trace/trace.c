@@ -538,14 +538,28 @@ branch_trace(struct trace *t, tr_branch_fn fn, const void *arg)
 	return b;
 }
 
-struct ir_value *
-tr_if(struct trace *t, struct ir_value *cond, tr_branch_fn then_fn, tr_branch_fn else_fn, const void *arg)
+static struct ir_value *
+branches(struct trace *t, struct ir_value *cond, tr_branch_fn then_fn, tr_branch_fn else_fn, const void *arg,
+	 bool vectors)
 {
-	struct ir_attr attr = {.i = 0};
+	struct ir_attr attr = {.i = vectors};
 
 	attr.then_block = branch_trace(t, then_fn, arg);
 	attr.else_block = branch_trace(t, else_fn, arg);
 	return OP_ADD(t, OP_IF, &attr, cond);
+}
+
+struct ir_value *
+tr_if(struct trace *t, struct ir_value *cond, tr_branch_fn then_fn, tr_branch_fn else_fn, const void *arg)
+{
+	return branches(t, cond, then_fn, else_fn, arg, /*vectors=*/false);
+}
+
+struct ir_value *
+tr_if_vectors(struct trace *t, struct ir_value *cond, tr_branch_fn then_fn, tr_branch_fn else_fn,
+	      const void *arg)
+{
+	return branches(t, cond, then_fn, else_fn, arg, /*vectors=*/true);
 }
 
 static void

@@ -123,4 +123,8 @@ typedef struct ir_value *(*tr_branch_fn)(struct trace *t, const void *arg);
 struct ir_value *tr_if(struct trace *t, struct ir_value *cond, tr_branch_fn then_fn, tr_branch_fn else_fn,
 		       const void *arg);
 
+/* The same for the output of a graph: the branches may give different numbers of vectors, on axis 1. */
+struct ir_value *tr_if_vectors(struct trace *t, struct ir_value *cond, tr_branch_fn then_fn,
+			       tr_branch_fn else_fn, const void *arg);
+
 #endif

@@ -182,8 +182,8 @@ graph_print(const char *variant, const char *dir, struct err *e)
 	r = variant_from_str(variant, E_USAGE, &v, e);
 	if (r == 0)
 		r = conversion_resolve(&c, dir, /*choice=*/NULL, e);
-	if (r == 0 && !(c.model->arch->variants & 1u << v))
-		r = err_set(e, E_UNSUPPORTED_MODEL, "%s has no graph '%s'", c.model->arch->title, variant);
+	if (r == 0)
+		r = architecture_variants_check(c.model->arch, 1u << v, e);
 	if (r == 0)
 		r = conversion_trace(&c, v, &c.graph[v], e);
 	if (r == 0) {

@@ -324,7 +324,7 @@ case_save(const struct conversion *c, const struct ref_case *k, struct err *e)
 	if (!path)
 		return err_no_memory(e);
 	for (i = 0; r == 0 && k->graph && (v = graph_output(k->graph, i)); i++) {
-		out = feeds_add_sized(&made, v->name, v->elem, &v->shape, &k->sizes);
+		out = feeds_add_sized(&made, v->name, v->elem, &v->shape, eval_sizes(k->eval));
 		if (!out)
 			return err_no_memory(e);
 		r = eval_read(k->eval, v, out->data, (size_t)feed_count(out) * elem_size(out->elem), e);

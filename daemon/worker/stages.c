@@ -270,15 +270,14 @@ variants_fit(struct conversion *c, struct err *e)
 				 "'text' is made",
 				 c->model->arch->title);
 	}
+	if (has & 1u << VARIANT_IMAGE)
+		return r < 0 ? r : architecture_variants_check(c->model->arch, c->spec.variants, e);
 	for (v = 0; r == 0 && v < VARIANT_MAX; v++)
 		if (c->spec.variants & ~has & 1u << v)
-			r = err_set(e, E_UNSUPPORTED_MODEL, "%s has no graph '%s'%s", c->model->arch->title,
-				    variant_name((enum variant)v),
-				    has & 1u << VARIANT_IMAGE
-					    ? ""
-					    : ", for it makes vectors of queries alone: "
-					      "ask for --variants text, and convert the model of its "
-					      "pages by itself");
+			r = err_set(e, E_UNSUPPORTED_MODEL,
+				    "%s has no graph '%s', for it makes vectors of queries alone: ask for "
+				    "--variants text, and convert the model of its pages by itself",
+				    c->model->arch->title, variant_name((enum variant)v));
 	return r;
 }
 

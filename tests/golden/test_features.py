@@ -21,7 +21,8 @@ FIRST_INPUT = "merge.out"
 FAMILIES = ["colqwen2-tiny", "colqwen2_5-tiny", "colqwen3-tiny", "colqwen3-tiny-ops", "colqwen3-tiny-nemotron", "colpali-tiny",
             "colmodernvbert-tiny", "bimodernvbert-tiny", "colidefics3-tiny", "colgemma3-tiny", "biqwen2-tiny", "colqwen_omni-tiny", "collfm2-tiny",
             "colqwen3_5-tiny", "biqwen3_5-tiny",
-            "colministral3-tiny"]
+            "colministral3-tiny",
+            "granitevisionemb-tiny"]
 
 
 def field(number, content):

@@ -60,6 +60,8 @@ CHECKPOINTS = [
     pytest.param("nemoretriever-tiny-bf16", None, id="nemotron_vl-bf16"),
     pytest.param("neomme-tiny", None, id="neomme"),
     pytest.param("neomme-tiny-defaults", None, id="neomme-defaults"),
+    pytest.param("granitevisionemb-tiny", None, id="granitevisionemb"),
+    pytest.param("granitevisionemb-tiny-bf16", None, id="granitevisionemb-bf16"),
     pytest.param("colministral3-tiny", None, id="colministral3"),
     pytest.param("colministral3-tiny-bf16", None, id="colministral3-bf16"),
 ]

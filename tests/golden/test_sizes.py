@@ -13,6 +13,8 @@ SIZES = [
     ("collfm2", "450m", 353, 450_953_856),
     ("neomme", "260m", 162, 263_068_978),
     ("colministral3", "3b", 459, 3_849_090_048 + 128 * 3072),
+    # Without the tower's last norm and pooling head, which are not used.
+    ("granitevisionemb", "2b", 804, 2_975_659_200 - 15_238_352 - 2_304),
     ("colqwen_omni", "3b", 434 + 518 + 2, 3_085_938_688 + 668_684_288 + 262_272),
     ("nemotron_vl", "1b", 797, 2_388_632_064),
     ("nemotron_vl", "3b", 905, 4_377_106_944),

@@ -13,8 +13,9 @@ FAMILIES = {
     "colmodernvbert": "colmodernvbert-tiny", "colidefics3": "colidefics3-tiny", "colgemma3": "colgemma3-tiny", "jina_v4": "jina_v4-tiny",
     "colqwen_omni": "colqwen_omni-tiny", "collfm2": "collfm2-tiny", "neomme": "neomme-tiny",
     "colministral3": "colministral3-tiny",
+    "granitevisionemb": "granitevisionemb-tiny",
 }
-TOWER = ("vis.", "mmproj.", "patch_embeddings.")  # as the weights of a tower and of the layers behind it are called
+TOWER = ("vis.", "mmproj.", "patch_embeddings.", "image_newline")  # as the weights of a tower and of the layers behind it are called
 FP32, FP16 = [], ["--dtype", "fp16"]
 
 

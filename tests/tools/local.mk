@@ -9,7 +9,7 @@ demo: all
 noinst_PROGRAMS += tests/tools/mkcheckpoint
 tests_tools_mkcheckpoint_SOURCES = tests/tools/mkcheckpoint.c tests/tools/mkcheckpoint_adapter.c \
 	tests/tools/mkcheckpoint_collfm2.c tests/tools/mkcheckpoint_colgemma3.c tests/tools/mkcheckpoint_colidefics3.c tests/tools/mkcheckpoint_colmodernvbert.c \
-	tests/tools/mkcheckpoint_colnanovdr.c tests/tools/mkcheckpoint_colministral3.c tests/tools/mkcheckpoint_colpali.c tests/tools/mkcheckpoint_colqwen3_5.c tests/tools/mkcheckpoint_config.c tests/tools/mkcheckpoint_fill.c tests/tools/mkcheckpoint_nemotron_vl.c tests/tools/mkcheckpoint_neomme.c tests/tools/mkcheckpoint_qwen.c \
+	tests/tools/mkcheckpoint_colnanovdr.c tests/tools/mkcheckpoint_colministral3.c tests/tools/mkcheckpoint_granitevisionemb.c tests/tools/mkcheckpoint_colpali.c tests/tools/mkcheckpoint_colqwen3_5.c tests/tools/mkcheckpoint_config.c tests/tools/mkcheckpoint_fill.c tests/tools/mkcheckpoint_nemotron_vl.c tests/tools/mkcheckpoint_neomme.c tests/tools/mkcheckpoint_qwen.c \
 	tests/tools/mkcheckpoint_tensors.c
 tests_tools_mkcheckpoint_CPPFLAGS = $(AM_CPPFLAGS) -DEMBED_TOP='"$(top_srcdir)"'
 nodist_EXTRA_tests_tools_mkcheckpoint_SOURCES = dummy.cxx

@@ -18,9 +18,10 @@
 #define BLOCK_VALUES (1u << 20)
 
 static const struct mkc_arch *const archs[] = {
-	&mkc_colqwen2,    &mkc_colqwen2_5, &mkc_colqwen3, &mkc_colpali,      &mkc_colmodernvbert,
-	&mkc_colidefics3, &mkc_colgemma3,  &mkc_jina_v4,  &mkc_colqwen_omni, &mkc_collfm2,
-	&mkc_nemotron_vl, &mkc_colqwen3_5, &mkc_neomme,   &mkc_colnanovdr,   &mkc_colministral3};
+	&mkc_colqwen2,       &mkc_colqwen2_5,  &mkc_colqwen3,      &mkc_colpali,
+	&mkc_colmodernvbert, &mkc_colidefics3, &mkc_colgemma3,     &mkc_jina_v4,
+	&mkc_colqwen_omni,   &mkc_collfm2,     &mkc_nemotron_vl,   &mkc_colqwen3_5,
+	&mkc_neomme,         &mkc_colnanovdr,  &mkc_colministral3, &mkc_granitevisionemb};
 
 static const char usage[] =
 	"usage: mkcheckpoint --arch ARCH [OPTION]... FOLDER\n"

@@ -47,7 +47,7 @@ struct mkc_layout {
 	bool vlm_config;  /* transformers' class, not the engine's */
 	bool text_config; /* ColQwen2: text keys apart; ColPali always has them so */
 	bool v5;          /* rope_parameters and dtype, not rope_scaling and torch_dtype */
-	struct mkc_prefix prefixes[4];
+	struct mkc_prefix prefixes[5];
 };
 
 /*
@@ -69,7 +69,7 @@ struct mkc_arch {
 
 extern const struct mkc_arch mkc_colqwen2, mkc_colqwen2_5, mkc_colqwen3, mkc_colpali, mkc_colmodernvbert,
 	mkc_colidefics3, mkc_colgemma3, mkc_jina_v4, mkc_colqwen_omni, mkc_collfm2, mkc_nemotron_vl,
-	mkc_colqwen3_5, mkc_neomme, mkc_colnanovdr, mkc_colministral3;
+	mkc_colqwen3_5, mkc_neomme, mkc_colnanovdr, mkc_colministral3, mkc_granitevisionemb;
 
 /* config.json of a family over Qwen-VL: params in the shape of the layout, of the class that they name. */
 json_t *mkc_qwen_config(const json_t *params, const struct mkc_layout *l);

@@ -194,6 +194,16 @@ tests_unit_test_config_refusals_SOURCES = tests/unit/test_config_refusals.c
 nodist_EXTRA_tests_unit_test_config_refusals_SOURCES = dummy.cxx
 tests_unit_test_config_refusals_LDADD = $(MODEL_LIBS) $(UNIT_LIBS) $(TORCH_LIBS)
 
+check_PROGRAMS += tests/unit/test_config_ministral3
+tests_unit_test_config_ministral3_SOURCES = tests/unit/test_config_ministral3.c
+nodist_EXTRA_tests_unit_test_config_ministral3_SOURCES = dummy.cxx
+tests_unit_test_config_ministral3_LDADD = $(MODEL_LIBS) $(UNIT_LIBS) $(TORCH_LIBS)
+
+check_PROGRAMS += tests/unit/test_config_granite
+tests_unit_test_config_granite_SOURCES = tests/unit/test_config_granite.c
+nodist_EXTRA_tests_unit_test_config_granite_SOURCES = dummy.cxx
+tests_unit_test_config_granite_LDADD = $(MODEL_LIBS) $(UNIT_LIBS) $(TORCH_LIBS)
+
 check_PROGRAMS += tests/unit/test_model
 tests_unit_test_model_SOURCES = tests/unit/test_model.c
 nodist_EXTRA_tests_unit_test_model_SOURCES = dummy.cxx

@@ -31,7 +31,7 @@ TEST(test_idefics3)
 	assert_no_error(&e);
 	assert_int_equal(c.text.head_dim, 16);
 	assert_true(fabs(c.text.rms_norm_eps - 1e-5) < 1e-12);
-	assert_true(fabs(c.text.rope_theta - 5000) < 1e-9);
+	assert_true(fabs(c.text.rope.theta - 5000) < 1e-9);
 	assert_int_equal(c.tiles.image_token_id, 301);
 	assert_int_equal(c.tiles.factor, 4);
 	assert_int_equal(c.tiles.tokens, 4); /* 8 x 8 patches, 4 x 4 to a token */
@@ -51,7 +51,7 @@ TEST(test_idefics3)
 	assert_no_error(&e);
 	assert_int_equal(c.text.head_dim, 10);
 	assert_int_equal(c.text.num_key_value_heads, 6);
-	assert_true(fabs(c.text.rope_theta - 20000) < 1e-9);
+	assert_true(fabs(c.text.rope.theta - 20000) < 1e-9);
 }
 
 /*

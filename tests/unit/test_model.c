@@ -40,6 +40,8 @@ TEST(test_find)
 		 LIBRARY_ENGINE},
 		{"{\"model_type\": \"gemma3\", \"architectures\": [\"ColGemma3\"]}", "colgemma3",
 		 LIBRARY_ENGINE},
+		{"{\"model_type\": \"granitevisionemb\", \"architectures\": [\"GraniteVisionEmb\"]}",
+		 "granitevisionemb", LIBRARY_IBM},
 		{"{\"model_type\": \"mistral3\", \"architectures\": [\"ColMinistral3\"]}", "colministral3",
 		 LIBRARY_SAUERKRAUT},
 		{"{\"model_type\": \"mistral3\", \"architectures\": "
@@ -236,7 +238,6 @@ TEST(test_not_supported)
 		 "this is ColUltraVBERT"},
 		{"{\"model_type\": \"llama_nemoretrievercolembed\"}",
 		 "this is Llama Nemoretriever ColEmbed v1"},
-		{"{\"model_type\": \"granitevisionemb\"}", "this is Granite Vision Embedding"},
 		/* the model_type is supported, the class is not */
 		{"{\"model_type\": \"paligemma\", \"architectures\": [\"BiPaliProj\"]}",
 		 "the class 'BiPaliProj' is not supported; classes that compute what ColPali does are "
@@ -286,7 +287,7 @@ TEST(test_rows)
 		assert_true(m->plans & PLAN_TEXT);
 		if (m->arch->variants & 1u << VARIANT_IMAGE) {
 			assert_non_null(m->image_inputs[0].name);
-			assert_true(m->plans & (PLAN_IMAGE | PLAN_TILES));
+			assert_true(m->plans & (PLAN_IMAGE | PLAN_TILES | PLAN_PAGES));
 		}
 		memset(known, 0, sizeof(known));
 		for (p = m->prompts; p->versions; p++) {

@@ -151,6 +151,18 @@ classes_to_json(const struct architecture *arch)
 	return all;
 }
 
+static json_t *
+model_to_json(const struct architecture *a)
+{
+	const char *lacking = architecture_lacking(a);
+	json_t *j = json_pack("{s:s, s:s, s:o, s:o}", "architecture", a->family, "name", a->title, "variants",
+			      variants_to_json(a->variants), "classes", classes_to_json(a));
+
+	if (lacking)
+		(void)json_object_set_new(j, "lacking", json_string(lacking));
+	return j;
+}
+
 int
 api_model_list(struct request *q, struct err *e)
 {
@@ -158,11 +170,7 @@ api_model_list(struct request *q, struct err *e)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(architectures); i++)
-		(void)json_array_append_new(models,
-					    json_pack("{s:s, s:s, s:o, s:o}", "architecture",
-						      architectures[i].family, "name", architectures[i].title,
-						      "variants", variants_to_json(architectures[i].variants),
-						      "classes", classes_to_json(&architectures[i])));
+		(void)json_array_append_new(models, model_to_json(&architectures[i]));
 	return reply_json_take(q, MHD_HTTP_OK,
 			       json_pack("{s:o, s:o, s:o, s:o}", "models", models, "repositories",
 					 repositories_to_json(), "options", options_to_json(), "fields",
