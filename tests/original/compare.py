@@ -91,7 +91,7 @@ class Draw:
                 if "q_proj" in name or "k_proj" in name:
                     p.data *= sharp
             else:
-                is_norm = name.endswith("weight") and ("norm" in name or "ln_q" in name)
+                is_norm = name.endswith("weight") and ("norm" in name or "ln_q" in name or "ln_pre" in name)
                 p.data = (norm_base if is_norm else 0) + 0.2 * self.normal(*p.shape)
         return model.eval()
 
@@ -489,9 +489,84 @@ class ColGemma3:
         return {"trained": model(**inputs)}
 
 
+class ColMinistral3(transformers.Mistral3PreTrainedModel):
+    """sauerkrautlm-colpali's class over transformers' own: the projection, the length that it divides by, and the mask."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.model = transformers.Mistral3Model(config)
+        self.custom_text_proj = torch.nn.Linear(config.text_config.hidden_size, config.dim, bias=False)
+        self.post_init()
+
+    def forward(self, attention_mask, **inputs):
+        states = self.model(attention_mask=attention_mask, use_cache=False, **inputs).last_hidden_state
+        z = self.custom_text_proj(states)
+        return z / (z.norm(dim=-1, keepdim=True) + 1e-8) * attention_mask.unsqueeze(-1)
+
+
+class Ministral3:
+    name = "colministral3"
+    model = ColMinistral3
+    modes = {"trained": ()}
+    norm_base = 1
+
+    def __init__(self, draw):
+        self.draw = draw
+        self.vocab = draw.between(64, 500)
+        self.image = draw.between(5, self.vocab - 1)
+        self.words = [i for i in range(5, self.vocab) if i != self.image]
+        self.merge, self.patch = draw.between(1, 3), draw.pick(2, 3, 4)
+        heads = draw.between(1, 8)
+        rope = {"rope_type": "yarn", "rope_theta": draw.pick(1e6, 1e4, 123.0), "factor": draw.pick(1.0, 4.0, 16.0),
+                "original_max_position_embeddings": draw.between(2, 60), "llama_4_scaling_beta": draw.pick(0.1, 0.5, 0.0),
+                **draw.pick({}, {"beta_fast": 16.0}, {"beta_slow": 2.0, "truncate": False}),
+                **draw.pick({}, {"mscale": 1.0, "mscale_all_dim": 1.0}, {"mscale": 0.7, "mscale_all_dim": 1.3}, {"attention_factor": 1.2})}
+        if draw.chance(0.2):
+            rope = {"rope_type": "default", **{key: rope[key] for key in ("rope_theta", "original_max_position_embeddings", "llama_4_scaling_beta")}}
+        text = dict(
+            model_type="ministral3", vocab_size=self.vocab, hidden_size=draw.between(8, 90), intermediate_size=draw.between(1, 150),
+            num_hidden_layers=draw.between(1, 5), num_attention_heads=heads, num_key_value_heads=draw.kv_heads(heads),
+            head_dim=2 * draw.between(2, 20), rms_norm_eps=draw.pick(1e-6, 1e-5, 1e-3), max_position_embeddings=4096, sliding_window=None,
+            rope_parameters=rope, pad_token_id=0, bos_token_id=1, eos_token_id=2)
+        heads, layers = draw.between(1, 5), draw.between(1, 4)
+        vision = dict(
+            model_type="pixtral", hidden_size=heads * 4 * draw.between(2, 6), intermediate_size=draw.between(1, 120), num_hidden_layers=layers,
+            num_attention_heads=heads, image_size=64, patch_size=self.patch, hidden_act=draw.pick("silu", "gelu"),
+            rope_parameters={"rope_type": "axial", "rope_theta": draw.pick(1e4, 123.0)})
+        self.config = transformers.Mistral3Config(
+            text_config=text, vision_config=vision, image_token_index=self.image, spatial_merge_size=self.merge, dim=draw.between(1, 130),
+            vision_feature_layer=draw.pick(-1, -1, draw.between(-layers - 1, -1), draw.between(1, layers)), multimodal_projector_bias=draw.chance(0.3))
+
+    def text(self):
+        rows = [self.draw.random.choices(self.words, k=self.draw.length()) for _ in range(self.draw.between(1, 6))]
+        return make.batch(rows, left=self.draw.chance(0.5))
+
+    def images(self):
+        """Rows of 0 to 3 images of any sizes; more than one token, of which the class takes an axis away."""
+        counts = [self.draw.between(0, 3) for _ in range(self.draw.between(1, 4))]
+        counts[self.draw.between(0, len(counts) - 1)] = self.draw.between(1, 3)
+        sides = [(self.draw.between(1, 7), self.draw.between(2, 7)) for _ in range(sum(counts))]
+        rows, left = [], iter(sides)
+        for count in counts:
+            rows.append(self.draw.random.choices(self.words, k=self.draw.between(1, 10)))
+            for h, w in [next(left) for _ in range(count)]:
+                for _ in range(h):
+                    rows[-1] += [self.image] * w + self.draw.random.choices(self.words, k=self.draw.between(0, 1))
+        side = self.merge * self.patch
+        pixels = torch.zeros(len(sides), 3, max(h for h, _ in sides) * side, max(w for _, w in sides) * side)
+        for image, (h, w) in zip(pixels, sides):
+            image[:, :h * side, :w * side] = self.draw.normal(3, h * side, w * side)
+        return {**make.batch(rows, left=self.draw.chance(0.5)), "pixel_values": pixels,
+                "image_sizes": torch.tensor([(h * side, w * side) for h, w in sides])}
+
+    def embed(self, model, inputs):
+        positions = torch.arange(inputs["input_ids"].shape[1]).expand(inputs["input_ids"].shape)
+        return {"trained": model(position_ids=positions, **inputs)}
+
+
 FAMILIES = {family.name: family for family in (
     ColQwen2, BiQwen2, ColQwen2_5, BiQwen2_5, ColQwen3, BiQwen3, ColPali, ColModernVBert, BiModernVBert, ColIdefics3, BiIdefics3,
-    ColGemma3)}
+    ColGemma3, Ministral3)}
 
 
 def save_checkpoint(draw, family, folder):
