@@ -246,7 +246,13 @@ static const struct model_spelling spellings[] = {
 	{0},
 };
 
+/*
+ * The chat template begins with <s>, and the tokenizer adds another one. {system} is the message that the template sets
+ * for a conversation without one.
+ */
 static const struct model_prompt prompts[] = {
+	{LIBRARY_SAUERKRAUT, "all", "<s>", "</s>", 10, "",
+	 "<s><s>[SYSTEM_PROMPT]{system}[/SYSTEM_PROMPT][INST]{image}[/INST]"},
 	{0},
 };
 

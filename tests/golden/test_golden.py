@@ -380,6 +380,40 @@ def test_a_pickled_projection_is_refused_by_its_name(make_checkpoint, tmp_path):
     assert "(unsupported_model)" in words and "collfm2_projection.pt" in words and "model.safetensors" in words
 
 
+def adapter_make(checkpoint, folder, modules, path):
+    """An adapter of rank 1 for these modules of every layer and for the projection, and the checkpoint with it merged. All products are exact."""
+    (folder / "adapter").mkdir()
+    shutil.copytree(checkpoint, folder / "merged", ignore=shutil.ignore_patterns("case-*"))
+    weights, lora = tensors.read(checkpoint / "model.safetensors"), {}
+    for name, (dtype, shape, data) in list(weights.items()):
+        layer = re.search(r"language_model\..*(layers\.\d+\.\S+)\.weight$", name)
+        if not (layer and layer[1].endswith(modules)) and name != "custom_text_proj.weight":
+            continue
+        rows, cols = shape
+        a = array.array("f", [(k % 7 - 3) / 8 for k in range(cols)])
+        b = array.array("f", [(k % 5 - 2) / 16 for k in range(rows)])
+        at = f"base_model.model.{path}{layer[1]}" if layer else "base_model.model.custom_text_proj"
+        lora[f"{at}.lora_A.weight"], lora[f"{at}.lora_B.weight"] = ("F32", [1, cols], a.tobytes()), ("F32", [rows, 1], b.tobytes())
+        w = array.array("f", data)
+        weights[name] = dtype, shape, array.array("f", [w[r * cols + c] + 1.5 * b[r] * a[c] for r in range(rows) for c in range(cols)]).tobytes()
+    config = {"peft_type": "LORA", "r": 1, "lora_alpha": 1.5, "target_modules": list(modules), "base_model_name_or_path": "nobody/base"}
+    (folder / "adapter/adapter_config.json").write_text(json.dumps(config))
+    tensors.write(folder / "adapter/adapter_model.safetensors", lora)
+    tensors.write(folder / "merged/model.safetensors", weights)
+    return folder / "adapter", folder / "merged"
+
+
+@pytest.mark.parametrize("name, path", [("colministral3-tiny", "model.language_model."), ("granitevisionemb-tiny", "model.language_model.model.")])
+def test_an_adapter_gives_the_weights_of_the_merged_model(name, path, tmp_path):
+    adapter, merged = adapter_make(HERE / name, tmp_path, ("q_proj", "o_proj", "down_proj"), path)
+    written = {}
+    for what, argv in {"base": [HERE / name], "merged": [merged], "adapter": [adapter, "--base", HERE / name]}.items():
+        run("colconvctl", "convert", *argv, "-o", tmp_path / f"out-{what}", "--variants", "text,image")
+        written[what] = (tmp_path / f"out-{what}/model.onnx_data").read_bytes()
+
+    assert written["adapter"] == written["merged"] != written["base"]
+
+
 @pytest.fixture
 def bare(make_checkpoint, tmp_path):
     """The plain Qwen2.5-VL under a retriever, and an adapter for it that also holds the retriever's additional tensors."""

@@ -129,3 +129,9 @@ def test_pictures_that_are_cut_are_refused(checkpoint, tmp_path):
     config.write_text(json.dumps({**json.loads(config.read_text()), "do_pan_and_scan": True}))
     done = convert(folder, tmp_path / "artifact", "--variants", "page")
     assert done.returncode != 0 and "do_pan_and_scan true is not supported" in done.stderr
+
+
+def test_a_family_without_pages_says_why(tmp_path):
+    done = convert(HERE / "granitevisionemb-tiny", tmp_path / "artifact", "--variants", "text,page")
+    assert done.returncode != 0
+    assert "Granite Vision Embedding has no graph 'page': how its processor resizes a picture before it cuts it into tiles is not public" in done.stderr

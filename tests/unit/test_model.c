@@ -299,9 +299,9 @@ TEST(test_rows)
 			assert_non_null(class_find(m->arch, m->spellings[k].class));
 		assert_true(k > 0);
 		for (c = class_next(m->arch, NULL); c; c = class_next(m->arch, c))
-			/* The prompts of these two are the chat templates of their repositories. */
+			/* The prompts of the first two are the chat templates of their repositories; IBM's have a token whose text is not known. */
 			assert_true(known[c->library] || c->library == LIBRARY_NVIDIA ||
-				    c->library == LIBRARY_TOPK);
+				    c->library == LIBRARY_TOPK || c->library == LIBRARY_IBM);
 	}
 }
 
