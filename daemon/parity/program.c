@@ -1,5 +1,7 @@
 #include "program.h"
 
+#include <sched.h>
+
 #include "base/map.h"
 #include "base/str.h"
 #include "ort.h"
@@ -15,13 +17,24 @@ error_tell(const struct err *e)
 	(void)fprintf(stderr, "%s: %s: %s\n", program_name, err_name(e->code), e->msg);
 }
 
+/* As many as the process may use: fewer than the machine has in a container, or under taskset. */
+static int
+cpus_count(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) == 0)
+		return CPU_COUNT(&set);
+	return (int)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
 void
 program_init(struct program *p, const char *name, const char *help)
 {
 	*p = (struct program){
 		.name = name,
 		.help = help,
-		.threads = (int)sysconf(_SC_NPROCESSORS_ONLN),
+		.threads = cpus_count(),
 	};
 	program_name = name;
 	map_catch(error_tell);

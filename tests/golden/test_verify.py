@@ -139,3 +139,20 @@ def test_nothing_is_left(artifact, tmp_path):
     for checkpoint in (TINY, tmp_path / "none"):
         ctl("verify", artifact, "-c", checkpoint, TMPDIR=str(temporary))
     assert list(temporary.glob("colconvctl*")) == []
+
+
+def threads_of(artifact, cpus):
+    """The most threads that colconv-parity has while it may use these CPUs."""
+    running = subprocess.Popen([BIN / "colconv-parity", f"--model=text={artifact / 'text.onnx'}", "--cases", TINY], stdout=subprocess.DEVNULL,
+                               preexec_fn=lambda: os.sched_setaffinity(0, cpus))
+    most = 0
+    while running.poll() is None:
+        most = max(most, len(list(pathlib.Path(f"/proc/{running.pid}/task").iterdir())))
+    assert running.returncode == 0
+    return most
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one CPU")
+def test_threads_for_the_cpus_that_it_may_use(made):
+    cpus = sorted(os.sched_getaffinity(0))
+    assert threads_of(made, cpus[:1]) < threads_of(made, cpus[:2])
