@@ -245,7 +245,7 @@ TEST(test_paligemma)
 	(void)config_read(j, NULL, NULL, &c, &e);
 	assert_no_error(&e);
 	assert_int_equal(c.gemma.head.dim, 96);
-	assert_int_equal(c.gemma.image_token_id, 301);
+	assert_int_equal(c.gemma.images.image_token_id, 301);
 	assert_int_equal(c.gemma.text.hidden_size, 80);
 	assert_int_equal(c.gemma.text.num_hidden_layers, 2);
 	assert_int_equal(c.gemma.text.num_attention_heads, 5);
@@ -255,14 +255,14 @@ TEST(test_paligemma)
 	assert_int_equal(c.gemma.text.vocab_size, 350);
 	assert_true(fabs(c.gemma.text.rms_norm_eps - 1e-6) < 1e-12);
 	assert_true(fabs(c.rope_theta - 1e4) < 1e-9);
-	assert_int_equal(c.gemma.vision.hidden_size, 48);
-	assert_int_equal(c.gemma.vision.num_hidden_layers, 2);
-	assert_int_equal(c.gemma.vision.head_dim, 16);
-	assert_int_equal(c.gemma.vision.intermediate_size, 100);
-	assert_int_equal(c.gemma.vision.num_channels, 3);
-	assert_int_equal(c.gemma.vision.image_size, 90);
-	assert_int_equal(c.gemma.vision.patches, 36);
-	assert_true(fabs(c.gemma.vision.layer_norm_eps - 1e-6) < 1e-12);
+	assert_int_equal(c.gemma.images.vision.hidden_size, 48);
+	assert_int_equal(c.gemma.images.vision.num_hidden_layers, 2);
+	assert_int_equal(c.gemma.images.vision.head_dim, 16);
+	assert_int_equal(c.gemma.images.vision.intermediate_size, 100);
+	assert_int_equal(c.gemma.images.vision.num_channels, 3);
+	assert_int_equal(c.gemma.images.vision.image_size, 90);
+	assert_int_equal(c.gemma.images.vision.patches, 36);
+	assert_true(fabs(c.gemma.images.vision.layer_norm_eps - 1e-6) < 1e-12);
 
 	/* The layout of colpali-engine, with the other spellings of the keys. */
 	edit(engine, "image_token_index", "");
@@ -274,7 +274,7 @@ TEST(test_paligemma)
 	(void)config_read(engine, NULL, NULL, &c, &e);
 	assert_no_error(&e);
 	assert_int_equal(c.gemma.head.dim, 0);
-	assert_int_equal(c.gemma.image_token_id, 302);
+	assert_int_equal(c.gemma.images.image_token_id, 302);
 	assert_int_equal(c.gemma.text.head_dim, 256);
 	assert_true(fabs(c.rope_theta - 2e4) < 1e-9);
 }

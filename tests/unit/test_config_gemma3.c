@@ -46,10 +46,10 @@ TEST(test_full)
 	assert_near(c.theta, 2e6, 1e-9);
 	assert_near(c.factor, 4, 1e-9);
 	assert_near(c.theta_sliding, 3e4, 1e-9);
-	assert_int_equal(c.gemma.vision.patches, 36);
-	assert_int_equal(c.gemma.image_tokens, 9);
+	assert_int_equal(c.gemma.images.vision.patches, 36);
+	assert_int_equal(c.gemma.images.image_tokens, 9);
 	assert_int_equal(c.side, 3);
-	assert_int_equal(c.gemma.image_token_id, 301);
+	assert_int_equal(c.gemma.images.image_token_id, 301);
 	assert_int_equal(c.image_begin_id, 302);
 	assert_int_equal(c.image_end_id, 303);
 	assert_int_equal(c.gemma.head.dim, 0);
@@ -75,9 +75,9 @@ TEST(test_sparse)
 	assert_near(c.theta, 1e6, 1e-9);
 	assert_near(c.factor, 8, 1e-9);
 	assert_near(c.theta_sliding, 1e4, 1e-9);
-	assert_int_equal(c.gemma.image_tokens, 256);
+	assert_int_equal(c.gemma.images.image_tokens, 256);
 	assert_int_equal(c.side, 16);
-	assert_int_equal(c.gemma.image_token_id, 262144);
+	assert_int_equal(c.gemma.images.image_token_id, 262144);
 	assert_int_equal(c.image_begin_id, 255999);
 	assert_int_equal(c.image_end_id, 256000);
 
@@ -96,7 +96,7 @@ TEST(test_sparse)
 	assert_near(c.theta, 5e5, 1e-9);
 	assert_near(c.factor, 1, 1e-9);
 	assert_near(c.theta_sliding, 2e4, 1e-9);
-	assert_int_equal(c.gemma.image_token_id, 7);
+	assert_int_equal(c.gemma.images.image_token_id, 7);
 }
 
 int
