@@ -215,13 +215,20 @@ blk_head(struct trace *t, struct ir_value *x, const struct blk_text *in, int64_t
 		y = tr_mul(t, y, by);
 		return rows_keep(t, y, in);
 	}
-	return blk_unit(t, z, in);
+	return blk_unit(t, z, in, /*floor=*/0);
+}
+
+/* The floor's square, added to the length's, changes only lengths that are about as small as the floor. */
+struct ir_value *
+blk_normalize(struct trace *t, struct ir_value *x, double floor)
+{
+	return floor > 0 ? tr_l2_normalize_eps(t, x, floor * floor) : tr_l2_normalize(t, x);
 }
 
 struct ir_value *
-blk_unit(struct trace *t, struct ir_value *z, const struct blk_text *in)
+blk_unit(struct trace *t, struct ir_value *z, const struct blk_text *in, double floor)
 {
-	z = tr_l2_normalize(t, z);
+	z = blk_normalize(t, z, floor);
 	return rows_keep(t, z, in);
 }
 

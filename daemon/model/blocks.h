@@ -85,8 +85,15 @@ int blk_projection_rows(const struct checkpoint *ck, int64_t *dim, struct err *e
 struct ir_value *blk_head(struct trace *t, struct ir_value *x, const struct blk_text *in, int64_t dim,
 			  enum blk_bias bias, double eps);
 
+/*
+ * x / max(|x|, floor) over the last axis. Originals that call torch's normalize() have the floor 1e-12, so that zeros stay
+ * zeros; with the floor 0, for those that divide by the length itself, zeros become NaN.
+ */
+#define BLK_FLOOR 1e-12
+struct ir_value *blk_normalize(struct trace *t, struct ir_value *x, double floor);
+
 /* The last steps of that head: z [batch, sequence, dim] scaled to unit length, padded rows zeroed. */
-struct ir_value *blk_unit(struct trace *t, struct ir_value *z, const struct blk_text *in);
+struct ir_value *blk_unit(struct trace *t, struct ir_value *z, const struct blk_text *in, double floor);
 
 /*
  * Replaces rows of `x` [batch, sequence, hidden] where `is_image` [batch, sequence] is true: the k-th image

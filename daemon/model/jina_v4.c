@@ -76,7 +76,9 @@ config_read(const json_t *json, const struct checkpoint *ck, const struct model_
 	c->tasks = ck ? (int64_t)checkpoint_task_count(ck) : 0;
 	c->beside = (struct pooling_head){.head = HEAD_IMAGE_MEAN,
 					  .begin_id = c->vision_start_token_id,
-					  .end_id = c->vision_end_token_id};
+					  .end_id = c->vision_end_token_id,
+					  .floor = BLK_FLOOR};
+	c->head.floor = BLK_FLOOR;
 	if (as->head == HEAD_MULTI_VECTOR)
 		return multi_read(json, ck, as, c, e);
 	/* The vector of a row alone. The projection may be there: the class has both heads. */

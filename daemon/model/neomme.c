@@ -188,13 +188,6 @@ rms(struct trace *t, const struct neomme_config *c, struct ir_value *x, const ch
 	return tr_name(t, tr_rms_norm(t, x, w, c->eps), "%s", name);
 }
 
-/* x / max(||x||, 1e-12) */
-static struct ir_value *
-unit(struct trace *t, struct ir_value *x)
-{
-	return tr_l2_normalize_eps(t, x, 1e-24);
-}
-
 /* bool [batch, sequence]: 1 where the token before, in the same row, is the one of that id. */
 static struct ir_value *
 follows(struct trace *t, struct ir_value *flag)
@@ -479,7 +472,7 @@ exclude(struct trace *t, const struct neomme_config *c, struct ir_value *o, stru
 	const struct shape heads = o->shape;
 	struct ir_value *share = shares(t, c, il), *u, *part;
 
-	u = unit(t, v);
+	u = blk_normalize(t, v, BLK_FLOOR);
 	u = blk_unsqueeze(t, u, 3); /* [batch, sequence, kv_heads, 1, head_dim] */
 	o = tr_reshape(t, o,
 		       shape_of(5, axis(o, 0), axis(o, 1), n(c->kv_heads), n(c->heads / c->kv_heads),
@@ -567,7 +560,7 @@ token_vectors(struct trace *t, const struct neomme_config *c, struct ir_value *x
 
 	tr_scope(t, "head");
 	z = blk_linear(t, x, c->dim, c->proj_bias ? BLK_BIAS : BLK_NO_BIAS, "proj", "proj");
-	z = unit(t, z);
+	z = blk_normalize(t, z, BLK_FLOOR);
 	return tr_where(t, keep, z, tr_f32(t, 0));
 }
 

@@ -115,7 +115,8 @@ pool(struct trace *t, const struct pooling_head *h, struct ir_value *x, const st
 		at = h->head == HEAD_CLS ? zero : last_token(t, in);
 		x = pick(t, x, at);
 	}
-	x = tr_l2_normalize(t, tr_name(t, x, "pooled"));
+	x = tr_name(t, x, "pooled");
+	x = blk_normalize(t, x, h->floor);
 	seen = tr_cast(t, in->unmasked, ELEM_I64);
 	seen = tr_sum(t, seen, 1);
 	seen = tr_less(t, zero, seen);

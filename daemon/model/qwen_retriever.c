@@ -222,7 +222,7 @@ head(struct trace *t, const struct build *b)
 				 "proj"); /* [batch, sequence, projection] */
 	if (c->projection > c->head.dim)
 		z = tr_slice(t, z, 2, 0, c->head.dim);
-	return blk_unit(t, z, &b->in);
+	return blk_unit(t, z, &b->in, c->head.floor);
 }
 
 static enum ir_mask

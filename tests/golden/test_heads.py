@@ -208,6 +208,58 @@ def test_a_head_of_before_the_release(jina, tmp_path):
     assert "(unsupported_model)" in words and "'single_vector_projector.weight'" in words
 
 
+# Vectors of zeros, and faults that the cases must see
+
+@pytest.mark.parametrize("options", [[], ["--target", "ort"]])
+def test_vectors_of_zeros_stay_zeros(options, jina, tmp_path):
+    """The original divides by 1e-12 at least, so that a length of 0 does not give NaN."""
+    checkpoint = jina("code")
+    zeroed = {"model.norm.weight", "multi_vector_projector.bias"}
+    for file in checkpoint.glob("model-*.safetensors"):
+        weights = tensors.read(file)
+        zeroed -= weights.keys()
+        tensors.write(file, {name: (dtype, shape, bytes(len(data)) if name in ("model.norm.weight", "multi_vector_projector.bias") else data)
+                             for name, (dtype, shape, data) in weights.items()})
+    assert not zeroed
+    for path in checkpoint.glob("case-*"):
+        tensors.write(path, {name: (dtype, shape, bytes(len(data)) if name.startswith("out.") else data)
+                             for name, (dtype, shape, data) in tensors.read(path).items()})
+
+    check_every_graph(checkpoint, tmp_path / "out", "--task", "code", *options)
+
+
+def adapter_config_set(checkpoint, **values):
+    path = checkpoint / "adapters/adapter_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def zero_factors(checkpoint, part):
+    tensors.write(checkpoint / ADAPTER, {name: (dtype, shape, bytes(len(data)) if part in name and ".lora_B." in name else data)
+                                         for name, (dtype, shape, data) in tensors.read(checkpoint / ADAPTER).items()})
+
+
+def windows_remove(checkpoint):
+    config = json.loads((checkpoint / "config.json").read_text())
+    config["vision_config"]["fullatt_block_indexes"] = list(range(config["vision_config"]["depth"]))
+    (checkpoint / "config.json").write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize("fault, task", [
+    pytest.param(lambda c: adapter_config_set(c, use_rslora=True), "retrieval", id="alpha over the root of r"),
+    pytest.param(lambda c: zero_factors(c, ""), "retrieval", id="no adapter"),
+    pytest.param(lambda c: zero_factors(c, "multi_vector_projector"), "retrieval", id="projection without its adapter"),
+    pytest.param(lambda c: None, "code", id="the adapter of another task"),
+    pytest.param(windows_remove, "retrieval", id="no windows in the tower"),
+])
+def test_the_cases_see_a_fault(fault, task, jina, tmp_path):
+    """Each makes an embedding that is wrong by much, and no error."""
+    checkpoint = jina("retrieval")
+    (case,) = checkpoint.glob("case-*-image-*")
+    fault(checkpoint)
+    words = refused(checkpoint, "-o", tmp_path / "out", "--task", task, "--variants", "image", "--reference", case)
+    assert "runs failed, the first being case 'retrieval-image-left-padded' on the image graph" in words
+
+
 # The backbone alone
 
 @pytest.fixture
