@@ -7,8 +7,10 @@
  * no projection and says nothing of itself, so that only a job that asks for its head gets it.
  */
 #include "base/str.h"
+#include "checkpoint/config_scope.h"
 #include "qwen2vl.h"
 #include "qwen_retriever.h"
+#include "width.h"
 
 /* The released class has adapters, always: without one it gives no embeddings at all. */
 static int
@@ -60,6 +62,42 @@ multi_read(const json_t *json, const struct checkpoint *ck, const struct model_f
 	return r;
 }
 
+/*
+ * The width of a row's vector; the vectors of tokens are never cut. Of the class, config.json lists the widths. The forms
+ * that were merged have lost the list, and nothing refuses a width there.
+ */
+static int
+cut_read(const json_t *json, const struct model_found *as, struct qwen2vl_config *c, struct err *e)
+{
+	const struct config_scope top = {.obj = json};
+	const int64_t whole = c->text.hidden_size;
+	struct widths w = {.any = false};
+	int64_t usual = 0;
+	int r;
+
+	if ((r = widths_read(&top, "matryoshka_dims", whole, &w, e)) < 0 ||
+	    (r = json_get_int(json, "", "truncate_dim", JSON_OPTIONAL, 0, 65536, E_BAD_CHECKPOINT, &usual,
+			      e)) < 0)
+		return err_context(e, "config.json");
+	w.any = !w.n && !str_eq(as->class->name, "JinaEmbeddingsV4Model");
+	if (!as->dim && usual < whole && width_allowed(&w, usual, whole))
+		c->encode_dim = usual;
+	return width_choose(as, &w, whole, &c->beside.cut, e);
+}
+
+static void
+advise(const void *config, struct buf *ret)
+{
+	const struct qwen2vl_config *c = config;
+
+	if (c->encode_dim)
+		buf_printf(ret,
+			   "the graphs give all %lld numbers of a row's vector, as the class does. Its "
+			   "encode_text() and encode_image() then cut it to the truncate_dim of config.json: "
+			   "--dim %lld gives the same",
+			   (long long)c->text.hidden_size, (long long)c->encode_dim);
+}
+
 static int
 config_read(const json_t *json, const struct checkpoint *ck, const struct model_found *as, void *config,
 	    struct err *e)
@@ -78,6 +116,9 @@ config_read(const json_t *json, const struct checkpoint *ck, const struct model_
 					  .begin_id = c->vision_start_token_id,
 					  .end_id = c->vision_end_token_id,
 					  .floor = BLK_FLOOR};
+	r = cut_read(json, as, c, e);
+	if (r < 0)
+		return r;
 	c->head.floor = BLK_FLOOR;
 	if (as->head == HEAD_MULTI_VECTOR)
 		return multi_read(json, ck, as, c, e);
@@ -100,7 +141,5 @@ static const struct model_prompt prompts[] = {
 };
 
 const struct model model_jina_v4 = {
-	MODEL_OF_FAMILY(jina_v4),
-	QWEN_RETRIEVER,
-	.pad_right = true,
+	MODEL_OF_FAMILY(jina_v4), QWEN_RETRIEVER, .pad_right = true, .cuts = true, .advise = advise,
 };

@@ -123,6 +123,9 @@ struct model {
 	/* NULL: all checkpoints of the family have the same direction. */
 	const struct model_direction *(*direction)(const void *config);
 
+	/* Puts a warning about this checkpoint into `ret`, or nothing. NULL: there is none. */
+	void (*advise)(const void *config, struct buf *ret);
+
 	/* The number of image tokens for an image of h x w patches. */
 	int64_t (*image_tokens)(const void *config, int h, int w);
 

@@ -116,6 +116,8 @@ pool(struct trace *t, const struct pooling_head *h, struct ir_value *x, const st
 		x = pick(t, x, at);
 	}
 	x = tr_name(t, x, "pooled");
+	if (h->cut)
+		x = tr_slice(t, x, 1, 0, h->cut);
 	x = blk_normalize(t, x, h->floor);
 	seen = tr_cast(t, in->unmasked, ELEM_I64);
 	seen = tr_sum(t, seen, 1);

@@ -15,6 +15,7 @@ struct pooling_head {
 	bool no_bias; /* the projection has none; for the family to set, as is: */
 	double eps;   /* what is added to the length by which a projected vector is divided */
 	double floor; /* the least length by which a vector is divided. 0: none, and zeros become NaN */
+	int64_t cut;  /* of a vector for each row: its first numbers that are kept; 0: all */
 	int64_t begin_id, end_id; /* of HEAD_IMAGE_MEAN, for the family to set: the tokens around an image */
 };
 

@@ -87,6 +87,7 @@ struct qwen2vl_config {
 	struct model_direction direction; /* of Qwen3.5 */
 	struct pooling_head beside;       /* a vector for each row too, as an output beside that of `head`;
                                      * HEAD_MULTI_VECTOR: none */
+	int64_t encode_dim;               /* to which the class cuts a row's vector outside its graph; 0: not */
 	int64_t tasks;                    /* whose adapters are factors in the graph (tasks.h); 0: none */
 };
 

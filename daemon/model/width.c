@@ -23,8 +23,8 @@ widths_read(const struct config_scope *s, const char *key, int64_t whole, struct
 	return 0;
 }
 
-static bool
-allowed(const struct widths *w, int64_t dim, int64_t whole)
+bool
+width_allowed(const struct widths *w, int64_t dim, int64_t whole)
 {
 	size_t i;
 
@@ -67,7 +67,7 @@ width_choose(const struct model_found *as, const struct widths *w, int64_t whole
 {
 	if (!as->dim)
 		return 0;
-	if (!allowed(w, as->dim, whole))
+	if (!width_allowed(w, as->dim, whole))
 		return refuse(w, as->dim, whole, e);
 	*dim = as->dim;
 	return 0;

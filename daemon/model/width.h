@@ -21,6 +21,9 @@ struct widths {
 int widths_read(const struct config_scope *s, const char *key, int64_t whole, struct widths *ret,
 		struct err *e);
 
+/* Embeddings of the width `whole` may be cut to `dim`. */
+bool width_allowed(const struct widths *w, int64_t dim, int64_t whole);
+
 /*
  * Sets *dim to the width that the job asks for; *dim is on entry the one that embeddings have otherwise, and
  * `whole` that of the projection. E_BAD_REQUEST lists the widths that are allowed.

@@ -266,6 +266,19 @@ direction_survey(struct conversion *c, struct err *e)
 	return d && d->warning ? warnings_add(c, e, "%s", d->warning) : 0;
 }
 
+static int
+advice_survey(struct conversion *c, struct err *e)
+{
+	_cleanup_(buf_release) struct buf b = BUF_INIT;
+	int r;
+
+	if (!c->model->advise)
+		return 0;
+	c->model->advise(c->config, &b);
+	r = buf_failed(&b, e);
+	return r == 0 && b.len ? warnings_add(c, e, "%s", b.data) : r;
+}
+
 int
 warnings_collect(struct conversion *c, struct err *e)
 {
@@ -287,6 +300,8 @@ warnings_collect(struct conversion *c, struct err *e)
 	}
 	if (r == 0)
 		r = direction_survey(c, e);
+	if (r == 0)
+		r = advice_survey(c, e);
 	if (r == 0)
 		r = names_tell(&s, &zero, "norms whose weight is all zero", e);
 	if (r == 0)

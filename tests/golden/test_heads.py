@@ -208,6 +208,100 @@ def test_a_head_of_before_the_release(jina, tmp_path):
     assert "(unsupported_model)" in words and "'single_vector_projector.weight'" in words
 
 
+# The single vector, cut
+
+def cut_cases(checkpoint, dim):
+    """The cases have what the original gives when it cuts, in place of the whole vector."""
+    for path in checkpoint.glob("case-*"):
+        case = tensors.read(path)
+        tensors.write(path, {**case, "out.embedding": case[f"out.embedding_{dim}"]})
+
+
+def config_set(checkpoint, **values):
+    config = {**json.loads((checkpoint / "config.json").read_text()), **values}
+    (checkpoint / "config.json").write_text(json.dumps({key: value for key, value in config.items() if value is not None}))
+
+
+@pytest.mark.parametrize("task, head, dim", [("retrieval", "auto", 8), ("code", "auto", 32), ("text-matching", "image-mean", 8),
+                                             ("retrieval", "image-mean", 32)])
+def test_the_single_vector_is_cut(task, head, dim, jina, tmp_path):
+    checkpoint = jina(task)
+    cut_cases(checkpoint, dim)
+
+    check_every_graph(checkpoint, tmp_path / "out", "--task", task, "--head", head, "--dim", str(dim))
+
+    facts = facts_of(tmp_path / "out")
+    for graph in facts["graphs"].values():
+        assert graph["outputs"]["embedding"]["shape"] == f"[batch, {dim}]"
+        assert head == "image-mean" or graph["outputs"]["embeddings"]["shape"] == "[batch, sequence, 20]"
+    if head == "auto":
+        assert facts["parity"]["outputs"]["embedding"]["worst"]["max_abs"] < 1e-5
+    assert facts["dim"] == (dim if head == "image-mean" else 20) and facts["options"]["dim"] == dim and facts["warnings"] == []
+
+
+@pytest.mark.parametrize("options", [[], ["--target", "ort"]])
+def test_the_single_vector_is_cut_for_all_tasks(options, jina, tmp_path):
+    checkpoint = jina("code")
+    cut_cases(checkpoint, 8)
+    for path in checkpoint.glob("case-*"):
+        case = tensors.read(path)
+        rows = case["in.input_ids"][1][0]
+        tensors.write(path, {**case, "in.task": ("I64", [rows], array.array("q", [2] * rows).tobytes())})
+
+    check_every_graph(checkpoint, tmp_path / "out", "--task", "all", "--dim", "8", *options)
+
+
+@pytest.mark.parametrize("class_name, head", [("Qwen2_5_VLForConditionalGeneration", "image-mean"), ("JinaV4MultiVector", "auto")])
+def test_a_form_without_the_list_is_cut_to_any_width(class_name, head, plain, tmp_path):
+    checkpoint = plain("retrieval", projection=head == "auto", class_name=class_name)
+    config_set(checkpoint, matryoshka_dims=None)
+    cut_cases(checkpoint, 32)
+
+    check_every_graph(checkpoint, tmp_path / "out", "--head", head, "--dim", "32")
+
+    words = refused(checkpoint, "-o", tmp_path / "other", "--head", head, "--dim", "49")
+    assert "(bad_request)" in words and "dim must be from 1 to 48 for this checkpoint, not 49" in words
+
+
+def test_widths_that_are_not_allowed(jina, tmp_path):
+    for dim in (20, 49):
+        words = refused(JINA, "-o", tmp_path / "out", "--task", "code", "--dim", str(dim))
+        assert "(bad_request)" in words and f"dim must be one of 8, 16, 32, 48, which matryoshka_dims in config.json lists, not {dim}" in words
+    checkpoint = jina("code")
+    config_set(checkpoint, matryoshka_dims=None)
+    words = refused(checkpoint, "-o", tmp_path / "out", "--task", "code", "--dim", "8")
+    assert "(bad_request)" in words and "dim 8: this checkpoint's embeddings have 48 numbers, and nothing in its config.json says" in words
+
+
+def test_a_width_for_the_methods_that_encode(jina, tmp_path):
+    """The class's forward pass never cuts, so that its whole vector is what the cases have."""
+    checkpoint = jina("code")
+    config_set(checkpoint, truncate_dim=32)
+    check_every_graph(checkpoint, tmp_path / "out", "--task", "code")
+    (warning,) = facts_of(tmp_path / "out")["warnings"]
+    assert "all 48 numbers of a row's vector" in warning and "truncate_dim of config.json: --dim 32 gives the same" in warning
+
+    cut_cases(checkpoint, 32)
+    check_every_graph(checkpoint, tmp_path / "cut", "--task", "code", "--dim", "32")
+    assert facts_of(tmp_path / "cut")["warnings"] == []
+
+
+@pytest.mark.parametrize("value", [0, 48])
+def test_a_width_that_cuts_nothing(value, jina, tmp_path):
+    checkpoint = jina("code")
+    config_set(checkpoint, truncate_dim=value)
+    run("colconvctl", "convert", checkpoint, "-o", tmp_path / "out", "--task", "code", "--variants", "text", "--no-parity")
+    assert facts_of(tmp_path / "out")["warnings"] == []
+
+
+@pytest.mark.parametrize("key, value", [("truncate_dim", "32"), ("matryoshka_dims", [8, 0])])
+def test_widths_in_config_json_that_are_wrong(key, value, jina, tmp_path):
+    checkpoint = jina("code")
+    config_set(checkpoint, **{key: value})
+    words = refused(checkpoint, "-o", tmp_path / "out", "--task", "code")
+    assert "(bad_checkpoint)" in words and f"config.json: {key} must be" in words
+
+
 # Vectors of zeros, and faults that the cases must see
 
 @pytest.mark.parametrize("options", [[], ["--target", "ort"]])
