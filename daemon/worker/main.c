@@ -174,12 +174,14 @@ job_run(struct err *e)
 static int
 graph_print(const char *variant, const char *dir, struct err *e)
 {
-	struct conversion c = {.spec = {.head = SPEC_HEAD_AUTO, .profile = SPEC_PROFILE_DEFAULT}};
+	struct conversion c = {.job = NULL};
 	struct buf b = BUF_INIT;
 	enum variant v;
 	int r;
 
 	r = variant_from_str(variant, E_USAGE, &v, e);
+	if (r == 0) /* for the defaults of all options */
+		r = spec_from_text("{\"model\": \"/\"}", "the job", E_INTERNAL, &c.spec, e);
 	if (r == 0)
 		r = conversion_resolve(&c, dir, /*choice=*/NULL, e);
 	if (r == 0)

@@ -13,7 +13,7 @@ SPEC = {
     "model": "/srv/models/colqwen2", "base": None, "adapter": "auto", "variants": ["text"], "dtype": "fp32", "target": "portable", "storage": "same",
     "layout": "single", "profile": "default", "reference": [],
     "parity": {"max_abs": 1e-4, "min_cosine": 0.99999, "min_top5": 0.0, "seed": 1}, "device": "auto", "outputs": ["embeddings"], "positions": "mrope", "mask_mode": "trained", "dim": 0, "task": "auto", "head": "auto",
-    "labels": {}, "priority": 0, "timeout": None, "attempts": 3,
+    "labels": {}, "priority": 0, "timeout": None, "attempts": 3, "cache": True,
 }
 TIME = "2026-01-31T08:00:00.123Z"
 
@@ -24,7 +24,7 @@ def job(state="running", **more):
         "attempt": 0 if state == "queued" else 1, "attempts_max": 3, "cancel_requested": False, "runner": None,
         "waiting": {"for": "slot", "ahead": 0, "until": None} if state == "queued" else None,
         "stage": None, "progress": None, "stages": [], "usage": None, "reason": None, "message": None, "result": None,
-        "artifact": {"files": 3, "bytes": 1048581, "removed": None} if state == "done" else None, "event": 1,
+        "artifact": {"files": 3, "bytes": 1048581, "removed": None, "cached": False, "made_by": 42} if state == "done" else None, "event": 1,
     }
     doc.update(more)
     return doc

@@ -34,11 +34,11 @@ enum how {
 	BAKED,      /* its result is the number `n` */
 };
 
-enum family { COLQWEN2, COLQWEN2_5, COLPALI, COLIDEFICS3, BIQWEN2, FAMILY_MAX };
+enum family { COLQWEN2, COLQWEN2_5, COLPALI, COLIDEFICS3, BIQWEN2, GRANITE, FAMILY_MAX };
 
 static const char *const folders[FAMILY_MAX] = {
 	[COLQWEN2] = "colqwen2-tiny", [COLQWEN2_5] = "colqwen2_5-tiny",   [COLPALI] = "colpali-tiny",
-	[BIQWEN2] = "biqwen2-tiny",   [COLIDEFICS3] = "colidefics3-tiny",
+	[BIQWEN2] = "biqwen2-tiny",   [COLIDEFICS3] = "colidefics3-tiny", [GRANITE] = "granitevisionemb-tiny",
 };
 
 /* clang-format off */
@@ -87,6 +87,10 @@ static const struct fault {
 	{"tiles after the third show the third", COLIDEFICS3, VARIANT_IMAGE, CAPPED, "images.image", 0, NULL, 2, "tiles-one"},
 	{"blank tiles count as others", COLIDEFICS3, VARIANT_IMAGE, DOES, "images.real", 0, "LessOrEqual", 0, "tiles-several"},
 	{"masked patches are attended to", COLIDEFICS3, VARIANT_IMAGE, SCALED, "vis.pos.reshape.8/bias", 0, NULL, 0, "tiles-partial"},
+
+	{"what a tall page does not fill is not cut off", GRANITE, VARIANT_IMAGE, CAPPED, "images.where.2", 0, NULL, 0, "pages-mixed"},
+	{"rows and columns of the tiles change places", GRANITE, VARIANT_IMAGE, SWAPPED, "images.grid_rows", 0, "images.grid_cols", 0, "pages-one"},
+	{"every page has the first one's columns", GRANITE, VARIANT_IMAGE, FIRST_ROW, "images.grid_cols", 0, NULL, 0, "pages-several"},
 };
 /* clang-format on */
 

@@ -327,7 +327,7 @@ migration_check(void)
 	int64_t n[JOB_STATE_MAX];
 	unsigned i;
 
-	assert_true(version == 1 || version == 2);
+	assert_true(version == 1 || version == 3);
 	assert_int_equal(database_run("queue.db", "SELECT count(*) FROM job"), VERSION1_JOBS);
 	err_clear(&err);
 	queue_open();

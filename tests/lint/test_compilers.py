@@ -7,6 +7,7 @@ import concurrent.futures
 import glob
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 
@@ -17,8 +18,10 @@ from programs import BIN
 BUILD = os.environ.get("COLCONV_BUILD", os.getcwd())
 SOURCE = os.environ.get("COLCONV_SOURCE", os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 ROOMS = ["graph", "trace", "model", "onnx"]
-ARCHITECTURES = [line.split("(")[1].split(",")[0] for line in open(
-    os.path.join(SOURCE, "daemon/spec/architectures.def"), encoding="utf-8") if line.startswith("ARCHITECTURE(")]
+GRAPHS = {row[1]: row[2].lower().split(" | ") for row in re.finditer(
+    r"^ARCHITECTURE\((\w+),.*,\s*([A-Z| ]+)\)$", open(os.path.join(SOURCE, "daemon/spec/architectures.def"), encoding="utf-8").read(), re.M)}
+# Its folder has files that are no weights, which mkcheckpoint does not write.
+WHOLE = {"colnanovdr": os.path.join(SOURCE, "tests/golden/colnanovdr-tiny")}
 
 
 def make_says(expression):
@@ -59,18 +62,20 @@ def second(tmp_path_factory):
     return folder
 
 
-def convert(programs, checkpoint, out):
-    subprocess.run([os.path.join(programs, "colconvctl"), "convert", checkpoint, "-o", str(out), "--variants",
-                    "text,image,unified", "--no-parity"], check=True, capture_output=True)
+def convert(programs, checkpoint, variants, out):
+    subprocess.run([os.path.join(programs, "colconvctl"), "convert", checkpoint, "-o", str(out), "--variants", variants, "--no-parity"],
+                   check=True, capture_output=True)
     return {os.path.basename(path): hashlib.sha256(open(path, "rb").read()).hexdigest()
             for path in glob.glob(f"{out}/*.onnx*")}
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", GRAPHS)
 def test_same_files(second, architecture, tmp_path):
-    checkpoint = tmp_path / "checkpoint"
-    subprocess.run([os.path.join(BUILD, "tests/tools/mkcheckpoint"), "--arch", architecture, str(checkpoint)],
-                   check=True, capture_output=True)
-    ours = convert(BIN, checkpoint, tmp_path / "ours")
-    assert len(ours) >= 4
-    assert convert(second, checkpoint, tmp_path / "theirs") == ours
+    checkpoint = WHOLE.get(architecture, tmp_path / "checkpoint")
+    if architecture not in WHOLE:
+        subprocess.run([os.path.join(BUILD, "tests/tools/mkcheckpoint"), "--arch", architecture, str(checkpoint)],
+                       check=True, capture_output=True)
+    variants = [v for v in GRAPHS[architecture] if v in ("text", "image", "unified")]
+    ours = convert(BIN, checkpoint, ",".join(variants), tmp_path / "ours")
+    assert len(ours) > len(variants)
+    assert convert(second, checkpoint, ",".join(variants), tmp_path / "theirs") == ours

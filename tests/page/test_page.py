@@ -307,12 +307,13 @@ def test_the_form_has_the_help_of_the_table(browser, site):
 
     shown = dict(browser.script("return [...document.querySelectorAll('.field')].map((e) => [e.dataset.field, e.querySelector('.help').textContent])"))
 
-    want = {f["name"]: f["help"].removeprefix("Parity: ") for f in mock.FIELDS if f["name"] != "parity"}
+    boxes = ["parity", "cache"]  # a check box with the help beside it
+    want = {f["name"]: f["help"].removeprefix("Parity: ") for f in mock.FIELDS if f["name"] not in boxes}
     assert shown.keys() == want.keys()
     for name, words in want.items():
         assert shown[name][1:].startswith(words[1:]), name
     assert shown["priority"].endswith("; from -100 to 100")
-    assert browser.texts("label.check")[-1] == next(f["help"] for f in mock.FIELDS if f["name"] == "parity")
+    assert browser.texts("label.check")[-2:] == [next(f["help"] for f in mock.FIELDS if f["name"] == name) for name in boxes]
     assert browser.script("return [...document.querySelectorAll('input[name=variants]:checked')].map((e) => e.value)") == ["text", "image"]
 
 

@@ -66,10 +66,42 @@ TEST_WITH(test_the_copy, queue_setup, queue_teardown)
 	assert_int_equal(database_run("queue.db.1", "PRAGMA user_version"), 1);
 	assert_int_equal(database_run("queue.db.1", "SELECT count(*) FROM job"), VERSION1_JOBS);
 	assert_int_equal(database_run("queue.db.1", "SELECT count(*) FROM history"), 5);
-	assert_int_equal(database_run("queue.db", "PRAGMA user_version"), 2);
+	assert_int_equal(database_run("queue.db", "PRAGMA user_version"), 3);
 	assert_int_equal(database_run("queue.db", "SELECT count(*) FROM event"), 5);
 	assert_int_equal(database_run("queue.db", "SELECT count(*) FROM pragma_foreign_key_check"), 0);
 	queue_open();
+}
+
+/* A database of version 2, as commits before 0.2.0 wrote it: the artifacts have no recipe, and each has its own files. */
+TEST_WITH(test_a_version_2, queue_setup, queue_teardown)
+{
+	static const char back[] =
+		"DROP TRIGGER stored_move; DROP TRIGGER stored_remove; DROP VIEW sharer;"
+		"DROP INDEX job_recipe; DROP INDEX job_made_by;"
+		"ALTER TABLE job DROP COLUMN recipe; ALTER TABLE job DROP COLUMN made_by;"
+		"CREATE TRIGGER stored_move AFTER UPDATE OF artifact_files ON job BEGIN SELECT 1; END;"
+		"CREATE TRIGGER stored_remove AFTER DELETE ON job BEGIN SELECT 1; END;"
+		"PRAGMA user_version = 2; SELECT 1;";
+	struct removal what = REMOVAL_INIT;
+	struct job job = {.id = 0};
+	struct stored stored;
+
+	version1_make();
+	queue_open();
+	store_close(&store);
+	(void)database_run("queue.db", back);
+	queue_open();
+	assert_true(state_has("queue.db.2"));
+	assert_int_equal(store_job_get(store, 3, &job, &err), 0);
+	assert_int_equal(job.artifact.made_by, 0);
+	job_release(&job);
+	assert_int_equal(store_stored(store, &stored, &err), 0);
+	assert_true(stored.artifacts == 1 && stored.bytes == 10);
+	assert_int_equal(retention_select_artifact(store, 3, &what, &err), 0);
+	assert_int_equal(removal_run(store, state_dir, &what, T0, &err), 0);
+	assert_int_equal(store_stored(store, &stored, &err), 0);
+	assert_true(stored.artifacts == 0 && stored.bytes == 0);
+	removal_release(&what);
 }
 
 /* A folder with the name of the copy makes the copy fail. It stands for every other reason. */

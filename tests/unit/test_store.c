@@ -177,7 +177,7 @@ TEST_WITH(test_newer_version, queue_setup, queue_teardown)
 	store_close(&store);
 	file_poke("queue.db", 60, version, sizeof(version));
 	assert_int_equal(store_open(state_dir, &store, &err), E_BAD_DATABASE);
-	assert_error(&err, E_BAD_DATABASE, "has version 99, and this program knows versions up to 2");
+	assert_error(&err, E_BAD_DATABASE, "has version 99, and this program knows versions up to 3");
 	assert_null(store);
 }
 
