@@ -119,8 +119,13 @@ static int
 tiles_encode(const struct tokenizer *t, const struct document_tile_text *text, struct document *d,
 	     struct err *e)
 {
+	int64_t row;
 	int r = 0;
 
+	if (d->prepare.rule == PREPARE_PADDED) {
+		r = token_get(t, text->row, &row, e);
+		return r < 0 ? r : encode(t, text->row, strlen(text->row), &d->tiles.row, e);
+	}
 	if (*text->begin)
 		r = token_get(t, text->begin, &d->tiles.begin, e);
 	if (r == 0)
@@ -242,6 +247,19 @@ add_naflex(struct ids *ids, const struct document *d, const struct prepared *mad
 	add_image(ids, d, made->whole_rows * made->whole_cols / (p->merge * p->merge));
 }
 
+/* A token for the picture, then one for each patch of a row and the row's end. */
+static void
+add_padded(struct ids *ids, const struct document *d, const struct prepared *made)
+{
+	int64_t row;
+
+	add_image(ids, d, 1);
+	for (row = 0; row < made->rows; row++) {
+		add_image(ids, d, made->cols);
+		add_all(ids, &d->tiles.row);
+	}
+}
+
 int
 document_ids(const struct document *d, const struct prepared *made, struct ids *ret, struct err *e)
 {
@@ -252,6 +270,8 @@ document_ids(const struct document *d, const struct prepared *made, struct ids *
 		add_tiles(ret, d, made);
 	else if (p->rule == PREPARE_NAFLEX)
 		add_naflex(ret, d, made);
+	else if (p->rule == PREPARE_PADDED)
+		add_padded(ret, d, made);
 	else
 		add_image(ret, d,
 			  p->rule == PREPARE_PATCHES ? made->rows * made->cols / (p->merge * p->merge)

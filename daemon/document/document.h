@@ -12,8 +12,9 @@
 #include "tokenizer/tokenizer.h"
 
 /*
- * PREPARE_TILES and PREPARE_NAFLEX: the text that a processor puts around the image tokens of each tile, instead of
- * `{image}`. PREPARE_NAFLEX has `place` and `whole` alone; the others are empty.
+ * PREPARE_TILES, PREPARE_NAFLEX and PREPARE_PADDED: the text that a processor puts around the image tokens of each tile, instead of
+ * `{image}`. PREPARE_NAFLEX has `place` and `whole` alone; the others are empty. PREPARE_PADDED has `row` alone, a token
+ * behind each row of patches.
  */
 struct document_tile_text {
 	const char *begin;      /* before each tile, and at the end */
@@ -25,14 +26,16 @@ struct document_tile_text {
 /* How a family's processor works. */
 struct document_spec {
 	enum prepare_rule rule;
-	const char *prompt;                     /* `{image}` marks the position of the image tokens */
-	const struct document_tile_text *tiles; /* with PREPARE_TILES and PREPARE_NAFLEX; else NULL */
+	const char *prompt; /* `{image}` marks the position of the image tokens */
+	const struct document_tile_text
+		*tiles; /* with PREPARE_TILES, PREPARE_NAFLEX and PREPARE_PADDED; else NULL */
 	int64_t image_token;
 	int64_t image_tokens; /* per picture or tile; PREPARE_PATCHES and PREPARE_NAFLEX instead have one for
-                               * each merge x merge patches */
+                               * each merge x merge patches, PREPARE_PADDED one for each patch and one
+                               * before them */
 };
 
-/* PREPARE_TILES and PREPARE_NAFLEX: the ids around the image tokens of each tile. */
+/* The ids of a document_tile_text: around the image tokens of each tile. PREPARE_PADDED has `row` alone. */
 struct document_tiles {
 	int64_t begin;  /* before each tile, and at the end */
 	int64_t *place; /* [side, side]: after it, by row and column; 0 where no tile can be */

@@ -88,6 +88,7 @@ static int
 pixels_make(const struct document *d, const struct prepared *made, struct document_inputs *in, struct err *e)
 {
 	const enum prepare_rule rule = d->prepare.rule;
+	const bool alone = rule == PREPARE_FIXED || rule == PREPARE_PADDED; /* nothing says the sizes */
 	const int64_t *m = made->dim, list[] = {1, m[0], m[1], m[2], m[3]},
 		      grid[] = {1, made->rows, made->cols}, grid_dim[] = {1, 3},
 		      mask_dim[] = {1, m[0], m[2], m[3]};
@@ -96,12 +97,12 @@ pixels_make(const struct document *d, const struct prepared *made, struct docume
 
 	if (rule == PREPARE_NAFLEX)
 		return naflex_make(d, made, in, e);
-	pixels = rule == PREPARE_FIXED ? add(in, "pixel_values", ELEM_F32, made->rank, m)
-				       : add(in, "pixel_values", ELEM_F32, made->rank + 1, list);
+	pixels = alone ? add(in, "pixel_values", ELEM_F32, made->rank, m)
+		       : add(in, "pixel_values", ELEM_F32, made->rank + 1, list);
 	if (!pixels)
 		return err_no_memory(e);
 	memcpy(pixels, made->pixels, in->input[in->n - 1].len);
-	if (rule == PREPARE_FIXED)
+	if (alone)
 		return 0;
 	if (rule == PREPARE_PATCHES && (more = add(in, "image_grid_thw", ELEM_I64, 2, grid_dim)))
 		memcpy(more, grid, sizeof(grid));

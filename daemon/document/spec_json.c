@@ -9,10 +9,8 @@
 #include "document.h"
 
 static const char *const rules[] = {
-	[PREPARE_PATCHES] = "patches",
-	[PREPARE_FIXED] = "fixed",
-	[PREPARE_TILES] = "tiles",
-	[PREPARE_NAFLEX] = "naflex",
+	[PREPARE_PATCHES] = "patches", [PREPARE_FIXED] = "fixed",   [PREPARE_TILES] = "tiles",
+	[PREPARE_NAFLEX] = "naflex",   [PREPARE_PADDED] = "padded",
 };
 
 static json_t *
@@ -30,9 +28,9 @@ document_spec_to_json(const struct document_spec *spec)
 	if (spec->rule == PREPARE_NONE)
 		return json_null();
 	return json_pack("{s:s, s:o, s:o}", "rule", rules[spec->rule], "image_tokens",
-			 spec->rule == PREPARE_PATCHES || spec->rule == PREPARE_NAFLEX
-				 ? json_null()
-				 : json_integer(spec->image_tokens),
+			 spec->rule == PREPARE_FIXED || spec->rule == PREPARE_TILES
+				 ? json_integer(spec->image_tokens)
+				 : json_null(),
 			 "tiles", tiles_to_json(spec->tiles));
 }
 
@@ -95,7 +93,8 @@ document_spec_from_json(const json_t *processing, struct document_spec *ret,
 	if (r == 0)
 		r = json_get_int(page, "page", "image_tokens", JSON_OPTIONAL, 1, 1 << 20, E_MISMATCH,
 				 &spec.image_tokens, e);
-	if (r == 0 && (spec.rule == PREPARE_TILES || spec.rule == PREPARE_NAFLEX)) {
+	if (r == 0 &&
+	    (spec.rule == PREPARE_TILES || spec.rule == PREPARE_NAFLEX || spec.rule == PREPARE_PADDED)) {
 		r = tiles_read(page, ret_tiles, e);
 		spec.tiles = ret_tiles;
 	}

@@ -107,7 +107,8 @@ struct model {
 	/* The rule by which its processor makes pixels of a picture; PREPARE_NONE: no graph takes a
 	 * picture. */
 	enum prepare_rule picture;
-	const struct document_tile_text *tile_text; /* with PREPARE_TILES and PREPARE_NAFLEX */
+	const struct document_tile_text
+		*tile_text; /* with PREPARE_TILES, PREPARE_NAFLEX and PREPARE_PADDED */
 
 	/*
 	 * Reads and checks config.json, so that the functions below need no checks. With `ck` the width of

@@ -51,7 +51,7 @@ tokens(const void *config)
 	return (struct model_tokens){
 		.vocab = c->vocab_size,
 		.image = c->image_id,
-		.image_begin = -1,
+		.image_begin = c->document_id,
 		.image_end = -1,
 		.video = -1,
 		.audio = -1,
@@ -623,10 +623,20 @@ static const struct model_prompt prompts[] = {
 	{0},
 };
 
+static const struct document_tile_text tile_text = {
+	.begin = "",
+	.place = {"", "", ""},
+	.whole = "",
+	.row = "<row>",
+	.last = "",
+};
+
 const struct model model_neomme = {
 	MODEL_OF_FAMILY(neomme),
 	.names = names,
 	.image_inputs = image_inputs,
+	.picture = PREPARE_PADDED,
+	.tile_text = &tile_text,
 	.plans = PLAN_TEXT | PLAN_IMAGE | PLAN_SIZES,
 	.config_size = sizeof(struct neomme),
 	.tokens = tokens,

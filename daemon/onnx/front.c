@@ -41,6 +41,7 @@ struct front {
 	const char *whole;          /* PREPARE_TILES: the same for the last tile */
 	const char *rows, *cols;    /* PREPARE_PATCHES: tokens, PREPARE_TILES: tiles; int64 [1] */
 	struct front_naflex naflex; /* PREPARE_NAFLEX: all of them */
+	struct front_padded padded; /* PREPARE_PADDED: likewise */
 	const char *several;        /* PREPARE_TILES: 1 if there is more than one tile, else 0; int64 [1] */
 };
 
@@ -136,6 +137,10 @@ front_make(struct emit *em, struct front *fr)
 		front_naflex_make(em, p, in, &fr->naflex);
 		return;
 	}
+	if (p->rule == PREPARE_PADDED) {
+		front_padded_make(em, p, in, &fr->padded);
+		return;
+	}
 	fr->size = front_size_emit(em, p, in);
 	levels = front_resize(em, "resize", FRONT_INPUT, p->filter, in, fr->size);
 	fr->planes = planes(em, "planes", levels);
@@ -201,6 +206,8 @@ pixel_values(struct emit *em, const struct front *fr)
 		tiles_cut(em, fr);
 	else if (fr->f->prepare.rule == PREPARE_NAFLEX)
 		front_naflex_pixels(em, &fr->f->prepare, &fr->naflex);
+	else if (fr->f->prepare.rule == PREPARE_PADDED)
+		front_padded_pixels(em, &fr->f->prepare, &fr->padded);
 	else
 		(void)emit_result(em, "Unsqueeze", normalised(em, &fr->f->prepare, fr->planes),
 				  emit_i64_list(em, 0));
@@ -302,8 +309,9 @@ picture_ids(struct emit *em, const struct front *fr, const char **part)
 	const char *count, *image;
 	size_t n = 0;
 
-	if (f->prepare.rule == PREPARE_NAFLEX) {
-		part[n++] = front_naflex_ids(em, f, &fr->naflex);
+	if (f->prepare.rule == PREPARE_NAFLEX || f->prepare.rule == PREPARE_PADDED) {
+		part[n++] = f->prepare.rule == PREPARE_NAFLEX ? front_naflex_ids(em, f, &fr->naflex)
+							      : front_padded_ids(em, f, &fr->padded);
 		return n;
 	}
 	count = fr->rows && !tiles ? emit_op(em, "count", "Mul", fr->rows, fr->cols)

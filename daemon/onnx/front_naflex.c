@@ -44,12 +44,9 @@ front_naflex_make(struct emit *em, const struct prepare *p, struct front_size in
 	ret->wholes = p->whole ? emit_i64_list(em, 1) : x;
 }
 
-/*
- * Patches of uint8 [rows*side*patch, cols*side*patch, 3], where a tile has sides of `down` x `across` patches:
- * [rows*cols, down*across, patch*patch*3]
- */
-static const char *
-patches(struct emit *em, const char *name, const struct prepare *p, const char *image, const char *sizes[4])
+const char *
+front_patches(struct emit *em, const char *name, const struct prepare *p, const char *image,
+	      const char *sizes[4])
 {
 	const int64_t s = p->patch;
 	const char *x, *shape;
@@ -68,16 +65,23 @@ patches(struct emit *em, const char *name, const struct prepare *p, const char *
 	return emit_op(em, "patches", "Reshape", x, shape);
 }
 
+const char *
+front_colours_last(struct emit *em, const struct prepare *p, const char *x)
+{
+	const int64_t colours[] = {3};
+
+	x = front_cast(em, "levels", x, ELEM_F32);
+	x = emit_op(em, "centred", "Sub", x, emit_table(em, NULL, ELEM_F32, 1, colours, p->mean));
+	return emit_op(em, "normalised", "Div", x, emit_table(em, NULL, ELEM_F32, 1, colours, p->std));
+}
+
 /* Normalises uint8 [tiles, n, patch*patch, 3], and puts zeros behind the n patches of a tile. */
 static const char *
 finished(struct emit *em, const struct prepare *p, const char *x, const char *n)
 {
-	const int64_t colours[] = {3};
 	const char *pad;
 
-	x = front_cast(em, "levels", x, ELEM_F32);
-	x = emit_op(em, "centred", "Sub", x, emit_table(em, NULL, ELEM_F32, 1, colours, p->mean));
-	x = emit_op(em, "normalised", "Div", x, emit_table(em, NULL, ELEM_F32, 1, colours, p->std));
+	x = front_colours_last(em, p, x);
 	x = emit_op(em, "flat", "Reshape", x, emit_i64_list(em, 0, 0, -1));
 	pad = emit_op(em, "behind.1", "Sub", emit_i64_list(em, p->patches), n);
 	pad = emit_op(em, "behind", "Concat", emit_i64_list(em, 0, 0, 0, 0), pad, emit_i64_list(em, 0));
@@ -99,10 +103,11 @@ front_naflex_pixels(struct emit *em, const struct prepare *p, const struct front
 	const char *one = emit_i64_list(em, 1), *down = emit_i64_list(em, side), *name = em->prefix, *tiles,
 		   *whole, *n;
 
-	tiles = patches(em, "tiles", p, f->tiles, (const char *[]){f->rows, down, f->cols, down});
+	tiles = front_patches(em, "tiles", p, f->tiles, (const char *[]){f->rows, down, f->cols, down});
 	tiles = finished(em, p, tiles, emit_i64_list(em, side * side));
 	tiles = first(em, "kept", tiles, f->count);
-	whole = patches(em, "whole", p, f->whole, (const char *[]){one, f->whole_rows, one, f->whole_cols});
+	whole = front_patches(em, "whole", p, f->whole,
+			      (const char *[]){one, f->whole_rows, one, f->whole_cols});
 	n = emit_op(em, "count", "Mul", f->whole_rows, f->whole_cols);
 	whole = finished(em, p, whole, n);
 	whole = first(em, "kept", whole, f->wholes);

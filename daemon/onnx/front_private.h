@@ -55,6 +55,29 @@ void front_naflex_pixels(struct emit *em, const struct prepare *p, const struct 
 void front_naflex_shapes(struct emit *em, const struct prepare *p, const struct front_naflex *f);
 const char *front_naflex_ids(struct emit *em, const struct document *d, const struct front_naflex *f);
 
+/*
+ * Patches of uint8 [rows*down*patch, cols*across*patch, 3], where a tile has sides of `down` x `across` patches:
+ * [rows*cols, down*across, patch*patch, 3]. `sizes` are rows, down, cols and across, int64 [1]; `name` is the scope.
+ */
+const char *front_patches(struct emit *em, const char *name, const struct prepare *p, const char *image,
+			  const char *sizes[4]);
+
+/* Normalises uint8 [..., 3]; float32. */
+const char *front_colours_last(struct emit *em, const struct prepare *p, const char *x);
+
+/* A PREPARE_PADDED picture. */
+struct front_padded {
+	const char *levels;      /* uint8 [rows*patch, cols*patch, 3] */
+	const char *rows, *cols; /* patches; int64 [1] */
+};
+
+void front_padded_make(struct emit *em, const struct prepare *p, struct front_size in,
+		       struct front_padded *ret);
+
+/* Emit pixel_values; the second gives the ids in place of `{image}`, int64 [n]. */
+void front_padded_pixels(struct emit *em, const struct prepare *p, const struct front_padded *f);
+const char *front_padded_ids(struct emit *em, const struct document *d, const struct front_padded *f);
+
 /* uint8 [height, width, 3] from one size to the other. `name` is the scope. */
 const char *front_resize(struct emit *em, const char *name, const char *image, enum resize_filter filter,
 			 struct front_size from, struct front_size to);

@@ -283,12 +283,128 @@ front_naflex_tiles(struct emit *em, const struct prepare *p, struct front_size i
 	return tiles;
 }
 
+/* ---- PREPARE_PADDED ---- */
+
+/* A side: the scaled one as a whole number by that op, at least 1. */
+static const char *
+padded_side(struct emit *em, const char *name, const char *type, const char *scaled)
+{
+	const char *x = emit_op(em, emit_format(em, "%s.whole", name), type, scaled);
+
+	return emit_op(em, name, "Max", x, front_f64(em, 1));
+}
+
+/* bool: the sides are beyond the limits. */
+static const char *
+padded_beyond(struct emit *em, const char *name, const struct prepare *p, const char *h, const char *w)
+{
+	const char *back = em->prefix, *longer, *area;
+
+	em->prefix = emit_format(em, "%s/%s", back, name);
+	longer = emit_op(em, "longer", "Max", h, w);
+	longer = emit_op(em, "too_long", "Less", front_f64(em, (double)p->longest), longer);
+	area = emit_op(em, "area", "Mul", h, w);
+	area = emit_op(em, "too_large", "Less", front_f64(em, (double)p->pixels_max), area);
+	longer = emit_op(em, "out", "Or", longer, area);
+	em->prefix = back;
+	return longer;
+}
+
+static const char *
+padded_scale(struct emit *em, const struct prepare *p, const char *h, const char *w, const char *area)
+{
+	const char *by, *other;
+
+	by = emit_op(em, "by_least.2", "Div", front_f64(em, (double)p->pixels_min), area);
+	by = emit_op(em, "by_least.1", "Sqrt", by);
+	by = emit_op(em, "by_least", "Max", by, front_f64(em, 1)); /* above 1 if the picture is too small */
+	other = emit_op(em, "longer", "Max", h, w);
+	other = emit_op(em, "by_longest", "Div", front_f64(em, (double)p->longest), other);
+	by = emit_op(em, "by.1", "Min", by, other);
+	other = emit_op(em, "by_most.2", "Div", front_f64(em, (double)p->pixels_max), area);
+	other = emit_op(em, "by_most", "Sqrt", other);
+	return emit_op(em, "by", "Min", by, other);
+}
+
+/* The sides of a picture beyond the limits: rounded down, and the longer one less if that is not enough. */
+static void
+padded_reduced(struct emit *em, const struct prepare *p, const char **h, const char **w)
+{
+	const char *most = front_f64(em, (double)p->pixels_max), *rows, *cols, *still, *tall, *less;
+
+	front_scope(em, "size.reduced");
+	rows = padded_side(em, "rows", "Floor", *h);
+	cols = padded_side(em, "cols", "Floor", *w);
+	still = emit_op(em, "area", "Mul", rows, cols);
+	still = emit_op(em, "still_too_large", "Less", most, still);
+	tall = emit_op(em, "tall", "LessOrEqual", cols, rows);
+	tall = emit_op(em, "rows_must_shrink", "And", still, tall);
+	less = emit_op(em, "wide", "Less", rows, cols);
+	still = emit_op(em, "cols_must_shrink", "And", still, less);
+	less = emit_op(em, "rows.room", "Div", most, cols);
+	less = padded_side(em, "rows.less", "Floor", less);
+	*h = emit_op(em, "height", "Where", tall, less, rows);
+	less = emit_op(em, "cols.room", "Div", most, rows);
+	less = padded_side(em, "cols.less", "Floor", less);
+	*w = emit_op(em, "width", "Where", still, less, cols);
+}
+
+/* The sides of all other pictures: rounded to the nearest, or up if that would leave a small one too small. */
+static void
+padded_kept(struct emit *em, const struct prepare *p, const char *small, const char *near_h,
+	    const char *near_w, const char **h, const char **w)
+{
+	const char *rows, *cols, *up;
+
+	front_scope(em, "size.kept");
+	up = emit_op(em, "area", "Mul", near_h, near_w);
+	up = emit_op(em, "still_too_small", "Less", up, front_f64(em, (double)p->pixels_min));
+	up = emit_op(em, "small", "And", small, up);
+	rows = padded_side(em, "rows", "Ceil", *h);
+	cols = padded_side(em, "cols", "Ceil", *w);
+	small = padded_beyond(em, "beyond", p, rows, cols);
+	small = emit_op(em, "fits", "Not", small);
+	up = emit_op(em, "up", "And", up, small);
+	*h = emit_op(em, "height", "Where", up, rows, near_h);
+	*w = emit_op(em, "width", "Where", up, cols, near_w);
+}
+
+static struct front_size
+padded_size(struct emit *em, const struct prepare *p, struct front_size in)
+{
+	const char *h, *w, *area, *by, *small, *near_h, *near_w, *beyond, *low_h, *low_w;
+	struct front_size out;
+
+	h = front_cast(em, "h", in.height, ELEM_F64);
+	w = front_cast(em, "w", in.width, ELEM_F64);
+	area = lower_fail(em, no_pixels(em, in));
+	area = front_cast(em, "nothing.f64", area, ELEM_F64);
+	h = emit_op(em, "h.checked", "Add", h, area);
+	area = emit_op(em, "area", "Mul", h, w);
+	front_scope(em, "size.scale");
+	by = padded_scale(em, p, h, w, area);
+	small = emit_op(em, "small", "Less", area, front_f64(em, (double)p->pixels_min));
+	h = low_h = emit_op(em, "height", "Mul", h, by);
+	w = low_w = emit_op(em, "width", "Mul", w, by);
+	near_h = padded_side(em, "near_h", "Round", h);
+	near_w = padded_side(em, "near_w", "Round", w);
+	beyond = padded_beyond(em, "beyond", p, near_h, near_w);
+	padded_reduced(em, p, &low_h, &low_w);
+	padded_kept(em, p, small, near_h, near_w, &h, &w);
+	front_scope(em, "size");
+	h = emit_op(em, "height.f64", "Where", beyond, low_h, h);
+	w = emit_op(em, "width.f64", "Where", beyond, low_w, w);
+	out.height = front_cast(em, "height", h, ELEM_I64);
+	out.width = front_cast(em, "width", w, ELEM_I64);
+	return out;
+}
+
 struct front_size
 front_size_emit(struct emit *em, const struct prepare *p, struct front_size in)
 {
-	if (p->rule == PREPARE_NAFLEX) {
+	if (p->rule == PREPARE_NAFLEX || p->rule == PREPARE_PADDED) {
 		front_scope(em, "picture_must_have_pixels");
-		return naflex_size(em, p, in);
+		return p->rule == PREPARE_NAFLEX ? naflex_size(em, p, in) : padded_size(em, p, in);
 	}
 	front_scope(em, "picture_must_have_pixels_and_a_usual_shape");
 	return p->rule == PREPARE_PATCHES ? patches_size(em, p, in) : fixed_size(em, p, in);

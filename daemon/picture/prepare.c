@@ -151,6 +151,52 @@ naflex_grid(const struct prepare *p, const struct picture *in, int64_t *ret_rows
 		}
 }
 
+/* ---- PREPARE_PADDED ---- */
+
+static bool
+is_beyond(const struct prepare *p, double rows, double cols)
+{
+	return MAX(rows, cols) > (double)p->longest || rows * cols > (double)p->pixels_max;
+}
+
+/* By how much both sides change: the limits of a large picture count more than the minimum of a small one. */
+static double
+padded_scale(const struct prepare *p, double h, double w)
+{
+	const double area = h * w;
+	double by = area < (double)p->pixels_min ? sqrt((double)p->pixels_min / area) : 1;
+
+	by = MIN(by, (double)p->longest / MAX(h, w));
+	return MIN(by, sqrt((double)p->pixels_max / area));
+}
+
+/* Uses doubles and the processor's order of operations, as patches_size() does. */
+static void
+padded_size(const struct prepare *p, int64_t height, int64_t width, int64_t *ret_height, int64_t *ret_width)
+{
+	const double h = (double)height, w = (double)width, by = padded_scale(p, h, w);
+	const double least = (double)p->pixels_min, most = (double)p->pixels_max;
+	double rows = MAX(1, rint(h * by)), cols = MAX(1, rint(w * by)), up, across;
+
+	if (is_beyond(p, rows, cols)) {
+		rows = MAX(1, floor(h * by));
+		cols = MAX(1, floor(w * by));
+		if (rows * cols > most && rows >= cols)
+			rows = MAX(1, floor(most / cols));
+		else if (rows * cols > most)
+			cols = MAX(1, floor(most / rows));
+	} else if (h * w < least && rows * cols < least) {
+		up = MAX(1, ceil(h * by));
+		across = MAX(1, ceil(w * by));
+		if (!is_beyond(p, up, across)) {
+			rows = up;
+			cols = across;
+		}
+	}
+	*ret_height = (int64_t)rows;
+	*ret_width = (int64_t)cols;
+}
+
 int
 prepare_size(const struct prepare *p, int64_t height, int64_t width, int64_t *ret_height, int64_t *ret_width,
 	     struct err *e)
@@ -165,6 +211,8 @@ prepare_size(const struct prepare *p, int64_t height, int64_t width, int64_t *re
 	*ret_width = p->width;
 	if (p->rule == PREPARE_TILES)
 		tiles_size(p, height, width, ret_height, ret_width);
+	if (p->rule == PREPARE_PADDED)
+		padded_size(p, height, width, ret_height, ret_width);
 	return 0;
 }
 
@@ -293,8 +341,8 @@ tiles_cut(const struct prepare *p, const struct picture *in, struct prepared *re
 
 /* Writes the patches of a part of the picture row by row, and within a patch its pixels row by row. */
 static void
-naflex_put(const struct prepare *p, const struct picture *in, int64_t top, int64_t left, int64_t height,
-	   int64_t width, float *to)
+colours_last_put(const struct prepare *p, const struct picture *in, int64_t top, int64_t left, int64_t height,
+		 int64_t width, float *to)
 {
 	int64_t row, col, y, x;
 	int c;
@@ -328,10 +376,10 @@ naflex_cut(const struct prepare *p, const struct picture *large, const struct pi
 	if (r < 0)
 		return r;
 	for (i = 0; i < ret->rows * ret->cols; i++)
-		naflex_put(p, large, i / ret->cols * p->tile, i % ret->cols * p->tile, p->tile, p->tile,
-			   ret->pixels + i * each);
+		colours_last_put(p, large, i / ret->cols * p->tile, i % ret->cols * p->tile, p->tile, p->tile,
+				 ret->pixels + i * each);
 	if (whole)
-		naflex_put(p, whole, 0, 0, whole->height, whole->width, ret->pixels + i * each);
+		colours_last_put(p, whole, 0, 0, whole->height, whole->width, ret->pixels + i * each);
 	return 0;
 }
 
@@ -348,6 +396,43 @@ naflex_run(const struct prepare *p, const struct picture *in, const struct pictu
 	naflex_grid(p, in, &rows, &cols);
 	r = resize(in, rows * p->tile, cols * p->tile, p->filter, p->library, &large, e);
 	return r < 0 ? r : naflex_cut(p, &large, p->whole ? whole : NULL, ret, e);
+}
+
+/* The same picture with black on the right and below, so that its sides are whole patches. */
+static int
+padded_make(const struct prepare *p, const struct picture *in, struct picture *ret, struct err *e)
+{
+	const int64_t rows = (in->height + p->patch - 1) / p->patch;
+	const int64_t cols = (in->width + p->patch - 1) / p->patch;
+	int64_t y;
+	int r = picture_alloc(ret, (uint64_t)(rows * p->patch), (uint64_t)(cols * p->patch), e);
+
+	if (r < 0)
+		return r;
+	memset(ret->rgb, 0, (size_t)(ret->height * ret->width * 3));
+	for (y = 0; y < in->height; y++)
+		memcpy(ret->rgb + y * ret->width * 3, picture_row(in, y), (size_t)in->width * 3);
+	return 0;
+}
+
+static int
+padded_cut(const struct prepare *p, const struct picture *in, struct prepared *ret, struct err *e)
+{
+	_cleanup_(picture_release) struct picture whole = PICTURE_INIT;
+	int r;
+
+	r = padded_make(p, in, &whole, e);
+	if (r < 0)
+		return r;
+	ret->rows = whole.height / p->patch;
+	ret->cols = whole.width / p->patch;
+	ret->rank = 2;
+	ret->dim[0] = ret->rows * ret->cols;
+	ret->dim[1] = 3 * p->patch * p->patch;
+	r = pixels_alloc(ret, e);
+	if (r == 0)
+		colours_last_put(p, &whole, 0, 0, whole.height, whole.width, ret->pixels);
+	return r;
 }
 
 static int
@@ -384,6 +469,9 @@ prepare_run(const struct prepare *p, const struct picture *in, struct prepared *
 		break;
 	case PREPARE_NAFLEX:
 		r = naflex_run(p, in, &at_size, &made, e);
+		break;
+	case PREPARE_PADDED:
+		r = padded_cut(p, &at_size, &made, e);
 		break;
 	default:
 		r = whole_put(p, &at_size, &made, e);

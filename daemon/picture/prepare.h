@@ -21,6 +21,8 @@ enum prepare_rule {
                           * Idefics3's */
 	PREPARE_NAFLEX,  /* a large picture stretched to whole square tiles and cut, plus one in about its own
                           * shape; a smaller one in its own shape alone; LFM2's */
+	PREPARE_PADDED,  /* in its own size unless that is beyond limits, and filled up with black to whole
+                          * patches on the right and below; NeoMME's */
 };
 
 struct prepare {
@@ -32,11 +34,12 @@ struct prepare {
 	int64_t patch;                  /* pixels a side */
 	int64_t merge;                  /* patches a side of a token */
 	int64_t frames;                 /* how often a patch is repeated, in models that also take videos */
-	int64_t pixels_min, pixels_max; /* of the resized picture; PREPARE_NAFLEX: of that in its own shape */
+	int64_t pixels_min, pixels_max; /* of the resized picture; PREPARE_NAFLEX: of that in its own shape.
+                                         * PREPARE_PADDED: without the black; 0 and PREPARE_NO_LIMIT: any */
 	/* PREPARE_FIXED */
 	int64_t height, width;
 	/* PREPARE_TILES */
-	int64_t longest; /* side of the enlarged picture */
+	int64_t longest; /* side of the enlarged picture; PREPARE_PADDED: of any, or PREPARE_NO_LIMIT */
 	int64_t tile;    /* side of a tile */
 	/* PREPARE_NAFLEX, which has patch, merge and tile too */
 	int64_t tiles_min, tiles_max; /* of a large picture; 1 and 1: none is cut */
@@ -45,10 +48,12 @@ struct prepare {
 	int64_t patches;              /* of each tile, padding included */
 };
 
+#define PREPARE_NO_LIMIT ((int64_t)1 << 50) /* more than any picture has */
+
 #define PREPARE_RATIO_MAX 200 /* PREPARE_PATCHES: maximum of longer side / shorter side */
 
 /*
- * The result: rows x cols patches of a picture, or rows x cols tiles and possibly one more (PREPARE_NAFLEX: none for a
+ * The result: rows x cols patches of a picture (PREPARE_PADDED: with the black), or rows x cols tiles and possibly one more (PREPARE_NAFLEX: none for a
  * picture that is not large); otherwise 1 x 1.
  */
 struct prepared {

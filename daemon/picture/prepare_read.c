@@ -47,7 +47,7 @@ filter_of_class(const json_t *j, enum prepare_rule rule)
 
 	if (rule == PREPARE_TILES)
 		return LANCZOS;
-	if (rule == PREPARE_NAFLEX)
+	if (rule == PREPARE_NAFLEX || rule == PREPARE_PADDED)
 		return BILINEAR;
 	return rule == PREPARE_FIXED && class && str_starts(class, "Gemma3") ? BILINEAR : BICUBIC;
 }
@@ -231,10 +231,38 @@ naflex_read(const json_t *j, struct prepare *p, struct err *e)
 	return naflex_tiles_check(p, e);
 }
 
+/* A limit that is absent or null does not apply. */
+static int
+padded_read(const json_t *j, const json_t *size, struct prepare *p, struct err *e)
+{
+	static const char least[] = "min_pixels", most[] = "max_pixels";
+	const char *key;
+	json_t *unused;
+	int r;
+
+	p->patch = 32;
+	p->longest = p->pixels_max = PREPARE_NO_LIMIT;
+	json_object_foreach((json_t *)(uintptr_t)size, key, unused)
+		if (!str_eq(key, least) && !str_eq(key, most))
+			return err_set(e, E_UNSUPPORTED_MODEL,
+				       "size.%s is not supported, only size.%s and size.%s are", key, least,
+				       most);
+	if ((r = json_get_int(j, "", "patch_size", JSON_OPTIONAL, 1, 256, E_BAD_CHECKPOINT, &p->patch, e)) <
+		    0 ||
+	    (r = json_get_int(j, "", "max_side", JSON_OPTIONAL, 1, PICTURE_PIXELS_MAX, E_BAD_CHECKPOINT,
+			      &p->longest, e)) < 0 ||
+	    (r = json_get_int(size, "size", least, JSON_OPTIONAL, 1, PICTURE_PIXELS_MAX, E_BAD_CHECKPOINT,
+			      &p->pixels_min, e)) < 0)
+		return r;
+	return json_get_int(size, "size", most, JSON_OPTIONAL, 1, PICTURE_PIXELS_MAX, E_BAD_CHECKPOINT,
+			    &p->pixels_max, e);
+}
+
 static int
 rule_read(const json_t *j, struct prepare *p, struct err *e)
 {
-	const enum json_need need = p->rule == PREPARE_PATCHES ? JSON_OPTIONAL : JSON_REQUIRED;
+	const bool may_lack = p->rule == PREPARE_PATCHES || p->rule == PREPARE_PADDED;
+	const enum json_need need = may_lack ? JSON_OPTIONAL : JSON_REQUIRED;
 	const json_t *size = NULL;
 	int r;
 
@@ -245,6 +273,8 @@ rule_read(const json_t *j, struct prepare *p, struct err *e)
 		return r;
 	if (p->rule == PREPARE_PATCHES)
 		return patches_read(j, size, p, e);
+	if (p->rule == PREPARE_PADDED)
+		return padded_read(j, size, p, e);
 	return p->rule == PREPARE_FIXED ? fixed_read(j, size, p, e) : tiles_read(j, size, p, e);
 }
 

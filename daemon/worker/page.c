@@ -34,22 +34,22 @@ rule_check(const struct conversion *c, const struct prepare *p, struct err *e)
 	const struct shape takes = c->model->image_inputs[0].shape(c->config);
 	const bool patches = p->rule == PREPARE_PATCHES;
 	const bool tiles = p->rule == PREPARE_TILES;
-	const bool naflex = p->rule == PREPARE_NAFLEX;
-	const int64_t gives[] = {patches  ? 3 * p->frames * p->patch * p->patch
-				 : naflex ? 3 * p->patch * p->patch
-				 : tiles  ? p->tile
-					  : p->width,
+	const bool naflex = p->rule == PREPARE_NAFLEX, padded = p->rule == PREPARE_PADDED;
+	const bool cut = patches || naflex || padded;
+	const int64_t gives[] = {patches            ? 3 * p->frames * p->patch * p->patch
+				 : naflex || padded ? 3 * p->patch * p->patch
+				 : tiles            ? p->tile
+						    : p->width,
 				 tiles ? p->tile : p->height};
 	int i;
 
-	for (i = 0; i < (patches || naflex ? 1 : 2); i++)
+	for (i = 0; i < (cut ? 1 : 2); i++)
 		if (!dim_eq(takes.dim[takes.rank - 1 - i], dim_const(gives[i])))
 			return err_set(e, E_BAD_CHECKPOINT,
 				       "the pictures of preprocessor_config.json do not fit the model: it "
 				       "gives %lld "
 				       "%s where config.json has %lld",
-				       (long long)gives[i],
-				       patches || naflex ? "numbers a patch" : "pixels a side",
+				       (long long)gives[i], cut ? "numbers a patch" : "pixels a side",
 				       (long long)takes.dim[takes.rank - 1 - i].num);
 	if ((patches || naflex) && c->model->image_tokens(c->config, (int)p->merge, (int)p->merge) != 1)
 		return err_set(e, E_BAD_CHECKPOINT, "%s %lld of preprocessor_config.json is not the model's",
@@ -96,6 +96,8 @@ document_check(const struct conversion *c, const struct document *d, struct err 
 		r = ids_check(c, &d->before, e);
 	if (r == 0)
 		r = ids_check(c, &d->after, e);
+	if (r == 0)
+		r = ids_check(c, &d->tiles.row, e);
 	return r < 0 ? r : around_check(c, d, e);
 }
 

@@ -33,16 +33,18 @@ bool
 pictures_embedded(size_t i, const struct prepare *p)
 {
 	/* With a fixed size all pictures take equally long. */
-	return p->rule == PREPARE_PATCHES || p->rule == PREPARE_NAFLEX ? i != LARGE : i == PAGE;
+	return p->rule == PREPARE_FIXED || p->rule == PREPARE_TILES ? i == PAGE : i != LARGE;
 }
 
 static void
 size_get(size_t i, const struct prepare *p, int64_t *ret_height, int64_t *ret_width)
 {
-	const int64_t kept = p->rule == PREPARE_PATCHES || p->rule == PREPARE_NAFLEX ? p->pixels_max
-			     : p->rule == PREPARE_TILES                              ? p->longest * p->longest
-										     : p->height * p->width;
-	const double pixels = MIN((double)kept * 1.5, PIXELS_MAX);
+	const double longest = (double)p->longest,
+		     kept = p->rule == PREPARE_FIXED    ? (double)(p->height * p->width)
+			    : p->rule == PREPARE_TILES  ? longest * longest
+			    : p->rule == PREPARE_PADDED ? MIN(longest * longest, (double)p->pixels_max)
+							: (double)p->pixels_max;
+	const double pixels = MIN(kept * 1.5, PIXELS_MAX);
 
 	*ret_height = rows[i].height ? rows[i].height : (int64_t)sqrt(pixels * 4 / 3) + 1;
 	*ret_width = rows[i].width ? rows[i].width : (int64_t)sqrt(pixels * 3 / 4) + 1;

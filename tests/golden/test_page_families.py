@@ -24,7 +24,9 @@ FAMILIES = {
     "colmodernvbert": ({"image_token_id": 258, "vision.image_size": 32, "vision.patch_size": 8}, "processor-colmodernvbert", None),
     "collfm2": ({"image_token_id": 260, "vocab_size": 400}, "processor-collfm2", None),
     "colgemma3": (GEMMA, "processor-colgemma3", GEMMA_IDS),
+    "neomme": ({"document_token_id": 258, "image_token_id": 259, "patch_size": 8}, "processor-neomme", None),
 }
+LIMITS = (64, -1, -1)  # of NeoMME's processor_config.json: longest side, fewest and most pixels; -1: none
 
 
 @pytest.fixture
@@ -34,7 +36,8 @@ def checkpoint(tmp_path):
         folder = tmp_path / family
         subprocess.run([BUILD / "tests/tools/mkcheckpoint", "--arch", family,
                         *(f"--set={key}={value}" for key, value in sets.items()), folder], check=True, capture_output=True)
-        shutil.copy(HERE / processor / "preprocessor_config.json", folder)
+        for config in (HERE / processor).glob("*processor_config.json"):
+            shutil.copy(config, folder)
         source = HERE / processor / "tokenizer.json"
         tokenizer = json.loads((source if source.exists() else HERE / "processor-colqwen2/tokenizer.json").read_text())
         for token, name in zip(tokenizer["added_tokens"], names or []):
@@ -75,11 +78,11 @@ def ids_wanted(family, folder, case):
     return ids
 
 
-def cases_write(family, folder, cases):
+def cases_write(family, folder, cases, limits=LIMITS):
     cases.mkdir()
     for path in sorted((HERE / FAMILIES[family][1]).glob("case-*.safetensors")):
         case = tensors.read(path)
-        if "in.image" not in case:
+        if "in.image" not in case or "in.limits" in case and tuple(array.array("q", case["in.limits"][2])) != limits:
             continue
         ids = ids_wanted(family, folder, case)
         wanted = {"in.image": case["in.image"], "in.input_ids": ("I64", [1, len(ids)], array.array("q", ids).tobytes()),
@@ -87,8 +90,22 @@ def cases_write(family, folder, cases):
         for name in ("image_grid_thw", "spatial_shapes"):
             if f"out.{name}" in case:
                 wanted[f"in.{name}"] = case[f"out.{name}"]
+        if family == "neomme" and "out.pixel_values" in case:
+            wanted["in.pixel_values"] = case["out.pixel_values"]
+            wanted["in.grey_level"] = ("F32", [1], array.array("f", [1 / 127.5]).tobytes())
         tensors.write(cases / path.name, wanted)
     return len(list(cases.iterdir()))
+
+
+def cases_run(n, out, tmp_path):
+    """Returns how many cases there were."""
+    report = tmp_path / "report.json"
+    done = subprocess.run([BIN / "colconv-parity", "--model", f"preprocess={out / 'preprocess.onnx'}", "--cases", tmp_path / "cases",
+                           "--output", report], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stdout + done.stderr
+    entries = json.loads(report.read_text())["cases"]
+    assert len(entries) == n and not any(entry.get("differing") for entry in entries)
+    return n
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -100,14 +117,9 @@ def test_pictures(family, checkpoint, tmp_path):
     for entry in json.loads((out / "parity.json").read_text())["cases"]:
         assert entry["passed"], entry
         runs.setdefault(entry["model"], []).append(entry)
-    assert runs["page"] and all(entry["samples"] > 1000 and entry["differing"] == 0 for entry in runs["preprocess"])
+    assert runs["page"] and all(entry["samples"] > (100 if family == "neomme" else 1000) and entry["differing"] == 0 for entry in runs["preprocess"])
 
-    n = cases_write(family, folder, tmp_path / "cases")
-    report = tmp_path / "report.json"
-    done = subprocess.run([BIN / "colconv-parity", "--model", f"preprocess={out / 'preprocess.onnx'}", "--cases", tmp_path / "cases",
-                           "--output", report], capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert len(json.loads(report.read_text())["cases"]) == n >= 2
+    assert cases_run(cases_write(family, folder, tmp_path / "cases"), out, tmp_path) >= 2
 
 
 def test_ids_of_another_prompt_are_seen(checkpoint, tmp_path):
@@ -135,3 +147,95 @@ def test_a_family_without_pages_says_why(tmp_path):
     done = convert(HERE / "granitevisionemb-tiny", tmp_path / "artifact", "--variants", "text,page")
     assert done.returncode != 0
     assert "Granite Vision Embedding has no graph 'page': how its processor resizes a picture before it cuts it into tiles is not public" in done.stderr
+
+
+@pytest.mark.parametrize("limits, n", [((40, -1, -1), 1), ((72, 100, 3000), 1), ((-1, 64, 900), 1), ((-1, 700, 4000), 1), ((-1, -1, -1), 3)])
+def test_limits_of_a_page(limits, n, checkpoint, tmp_path):
+    """NeoMME keeps a picture's size unless processor_config.json has limits, each of which may be missing."""
+    folder, out = checkpoint("neomme"), tmp_path / "artifact"
+    side, least, most = limits
+    config = json.loads((folder / "processor_config.json").read_text())
+    config["image_processor"]["max_side"] = side if side > 0 else None
+    config["image_processor"]["size"] = {"min_pixels": least, "max_pixels": most} if least > 0 else None
+    (folder / "processor_config.json").write_text(json.dumps(config))
+    assert convert(folder, out, "--variants", "preprocess", "--no-parity").returncode == 0
+    assert cases_run(cases_write("neomme", folder, tmp_path / "cases", limits), out, tmp_path) == n
+
+
+@pytest.mark.parametrize("change, words", [
+    ({"patch_size": 16}, "it gives 768 numbers a patch where config.json has 192"),
+    ({"size": {"longest_edge": 64}}, "size.longest_edge is not supported, only size.min_pixels and size.max_pixels are"),
+])
+def test_a_processor_that_does_not_fit(change, words, checkpoint, tmp_path):
+    folder = checkpoint("neomme")
+    config = json.loads((folder / "processor_config.json").read_text())
+    config["image_processor"].update(change)
+    (folder / "processor_config.json").write_text(json.dumps(config))
+    done = convert(folder, tmp_path / "artifact", "--variants", "page")
+    assert done.returncode != 0 and words in done.stderr
+
+
+def test_a_page_without_ends_of_rows_is_refused(checkpoint, tmp_path):
+    folder = checkpoint("neomme")
+    tokenizer = folder / "tokenizer.json"
+    tokenizer.write_text(tokenizer.read_text().replace("<row>", "<line>"))
+    done = convert(folder, tmp_path / "artifact", "--variants", "page")
+    assert done.returncode != 0 and "tokenizer.json has no token '<row>', which the prompt needs" in done.stderr
+
+
+def test_another_mark_of_a_page_is_refused(checkpoint, tmp_path):
+    folder = checkpoint("neomme")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "document_token_id": 3}))
+    done = convert(folder, tmp_path / "artifact", "--variants", "page")
+    assert done.returncode != 0 and "tokenizer.json puts the ids 258 and -1 around an image, config.json 3 and -1" in done.stderr
+
+
+PAGE_IDS = {"<pad>": 150, "<doc>": 151, "<img>": 152, "<row>": 153, "<query>": 154, "<mask>": 155}
+
+
+@pytest.fixture
+def with_pages(tmp_path):
+    """neomme-tiny, which has no processor, with one whose ids and patches are its own."""
+    folder = shutil.copytree(HERE / "neomme-tiny", tmp_path / "checkpoint")
+    tokenizer = json.loads((HERE / "processor-neomme/tokenizer.json").read_text())
+    tokenizer["model"]["vocab"] = {text: n for text, n in tokenizer["model"]["vocab"].items() if n < 150}
+    for token in tokenizer["added_tokens"]:
+        token["id"] = PAGE_IDS[token["content"]]
+    tokenizer["added_tokens"].sort(key=lambda token: token["id"])
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    config = json.loads((HERE / "processor-neomme/processor_config.json").read_text())
+    config["image_processor"].update(patch_size=5, max_side=None)
+    (folder / "processor_config.json").write_text(json.dumps(config))
+    return folder
+
+
+def page_differences(out, report):
+    """The worst of each page, of its tokens and of its row."""
+    done = subprocess.run([BIN / "colconv-parity", "--model", f"page={out / 'page.onnx'}", "--cases", HERE / "pages-neomme", "--max-abs", "1e-5",
+                           "--output", report], capture_output=True, text=True, timeout=100)
+    entries = json.loads(report.read_text())["cases"]
+    assert (done.returncode == 0) == all(entry["passed"] for entry in entries), done.stdout + done.stderr
+    return {entry["name"]: max(entry["max_abs"], entry["outputs"]["dense_embeddings"]["max_abs"]) for entry in entries}
+
+
+def test_a_blank_page(with_pages, tmp_path):
+    """A white page, white with black on two sides, grey levels that differ by one, and a page with text: as the original embeds them."""
+    out = tmp_path / "artifact"
+    assert convert(with_pages, out, "--variants", "page", "--no-parity").returncode == 0
+    worst = page_differences(out, tmp_path / "report.json")
+    assert set(worst) == {"page-white", "page-white-whole", "page-flat", "page-text"} and all(x <= 1e-5 for x in worst.values()), worst
+
+
+def test_pages_are_embedded(with_pages, tmp_path):
+    """Prepared in C for the graph that takes patches, and by the graph that takes the picture."""
+    found = []
+    for variants in ("text,image", "text,page"):
+        out = tmp_path / variants
+        assert convert(with_pages, out, "--variants", variants, "--no-parity").returncode == 0
+        done = subprocess.run([BIN / "colconvctl", "embed", out, "--image", HERE / "e2e-colqwen2/page-0.png"], capture_output=True, text=True,
+                              timeout=100)
+        assert done.returncode == 0, done.stderr
+        found.append(json.loads(done.stdout)["items"][0]["embeddings"])
+    assert len(found[0]) == len(found[1]) > 100
+    assert max(abs(a - b) for x, y in zip(*found) for a, b in zip(x, y)) <= 1e-5

@@ -44,12 +44,15 @@ inputs_graph(const struct prepare *p)
 	const struct shape grid = shape_of(2, dim_symbol(SYM_IMAGES), dim_const(3));
 	const bool cut = p->rule == PREPARE_PATCHES;
 	const bool tiled = p->rule == PREPARE_TILES;
-	const struct shape pixels = cut     ? shape_of(3, dim_symbol(SYM_IMAGES), dim_symbol(SYM_PATCHES),
-						       dim_const(3 * p->frames * p->patch * p->patch))
-				    : tiled ? shape_of(5, dim_symbol(SYM_IMAGES), dim_symbol(SYM_TILES),
-						       dim_const(3), dim_const(TILE), dim_const(TILE))
-					    : shape_of(4, dim_symbol(SYM_IMAGES), dim_const(3),
-						       dim_const(p->height), dim_const(p->width));
+	const bool padded = p->rule == PREPARE_PADDED;
+	const struct shape pixels =
+		padded  ? shape_of(2, dim_symbol(SYM_PATCHES), dim_const(3 * p->patch * p->patch))
+		: cut   ? shape_of(3, dim_symbol(SYM_IMAGES), dim_symbol(SYM_PATCHES),
+				   dim_const(3 * p->frames * p->patch * p->patch))
+		: tiled ? shape_of(5, dim_symbol(SYM_IMAGES), dim_symbol(SYM_TILES), dim_const(3),
+				   dim_const(TILE), dim_const(TILE))
+			: shape_of(4, dim_symbol(SYM_IMAGES), dim_const(3), dim_const(p->height),
+				   dim_const(p->width));
 	const struct shape full =
 		shape_of(4, dim_symbol(SYM_IMAGES), dim_symbol(SYM_TILES), dim_const(TILE), dim_const(TILE));
 	struct ir_graph *g;
@@ -176,6 +179,25 @@ tile_ids_check(const struct prepared *want, const int64_t *ids, int64_t n)
 	assert_int_equal(at, n);
 }
 
+/* A token for the picture, then the patches of each row and its end. */
+static void
+padded_ids_check(const struct prepared *want, const int64_t *ids, int64_t n)
+{
+	int64_t at = 0, row, col;
+	size_t i;
+
+	assert_int_equal(ids[at++], 1000);
+	for (row = 0; row < want->rows; row++) {
+		for (col = 0; col < want->cols; col++)
+			assert_int_equal(ids[at++], 1000);
+		assert_int_equal(ids[at++], 50);
+		assert_int_equal(ids[at++], 51);
+	}
+	for (i = 0; i < ARRAY_LEN(after); i++)
+		assert_int_equal(ids[at++], after[i]);
+	assert_int_equal(at, n);
+}
+
 static void
 picture_check(const struct prepare *p, struct ort_session *s, const struct picture *in)
 {
@@ -191,7 +213,7 @@ picture_check(const struct prepare *p, struct ort_session *s, const struct pictu
 	pixels = output(s, out, "pixel_values");
 	ids = output(s, out, "input_ids");
 	mask = output(s, out, "attention_mask");
-	assert_int_equal(pixels->shape[0], 1);
+	assert_int_equal(pixels->shape[0], p->rule == PREPARE_PADDED ? want.rows * want.cols : 1);
 	for (count = 1, i = 0; i < (size_t)want.rank; i++)
 		count *= (size_t)want.dim[i];
 	assert_int_equal(pixels->len, count * sizeof(float));
@@ -203,6 +225,8 @@ picture_check(const struct prepare *p, struct ort_session *s, const struct pictu
 	assert_int_equal(ids->len, mask->len);
 	if (p->rule == PREPARE_TILES)
 		tile_ids_check(&want, ids->data, ids->shape[1]);
+	else if (p->rule == PREPARE_PADDED)
+		padded_ids_check(&want, ids->data, ids->shape[1]);
 	else
 		ids_check(p, &want, ids->data, mask->data, ids->shape[1]);
 	if (p->rule == PREPARE_TILES) {
@@ -313,12 +337,38 @@ TEST(test_one_tile)
 	rule_check(&p);
 }
 
+/* Without limits, with one for the longest side, with two for the pixels, and with all of them. */
+TEST(test_padded)
+{
+	static const int64_t none = PREPARE_NO_LIMIT;
+	const int64_t limits[][3] = {{none, 0, none},  {40, 0, none},   {none, 700, 4000},
+				     {none, 700, 701}, {72, 100, 3000}, {30, 9000, none}};
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(limits); i++) {
+		const struct prepare p = {.rule = PREPARE_PADDED,
+					  .mean = {127.5F, 127.5F, 127.5F},
+					  .std = {127.5F, 127.5F, 127.5F},
+					  .patch = 8,
+					  .longest = limits[i][0],
+					  .pixels_min = limits[i][1],
+					  .pixels_max = limits[i][2]};
+
+		rule_check(&p);
+	}
+}
+
 /* A picture of a refused shape and one without pixels. */
 TEST(test_refused)
 {
 	static const int64_t refused[][2] = {{1, 201}, {402, 2}, {0, 5}, {5, 0}, {0, 0}};
 	const struct prepare fixed = {.rule = PREPARE_FIXED, CLIP, .height = 56, .width = 56};
-	_cleanup_(ort_session_free) struct ort_session *s = NULL, *f = NULL;
+	const struct prepare padded = {.rule = PREPARE_PADDED,
+				       CLIP,
+				       .patch = 8,
+				       .longest = PREPARE_NO_LIMIT,
+				       .pixels_max = PREPARE_NO_LIMIT};
+	_cleanup_(ort_session_free) struct ort_session *s = NULL, *f = NULL, *own = NULL;
 	unsigned char bytes[2 * 402 * 3] = {0};
 	struct ort_tensor out[4];
 	size_t i;
@@ -327,6 +377,7 @@ TEST(test_refused)
 		skip();
 	s = session_make(&qwen);
 	f = session_make(&fixed);
+	own = session_make(&padded);
 	for (i = 0; i < ARRAY_LEN(refused); i++) {
 		const struct picture in = {.rgb = bytes, .height = refused[i][0], .width = refused[i][1]};
 		struct err e = ERR_INIT;
@@ -338,6 +389,9 @@ TEST(test_refused)
 			continue;
 		assert_int_equal(graph_run(f, &in, out, &e), E_BAD_ONNX);
 		assert_error(&e, E_BAD_ONNX, "picture_must_have_pixels_and_a_usual_shape");
+		err_clear(&e);
+		assert_int_equal(graph_run(own, &in, out, &e), E_BAD_ONNX);
+		assert_error(&e, E_BAD_ONNX, "picture_must_have_pixels");
 	}
 }
 

@@ -19,7 +19,7 @@ static const struct {
 	{"processor-colqwen2", PREPARE_PATCHES},       {"processor-colqwen3", PREPARE_PATCHES},
 	{"processor-colpali", PREPARE_FIXED},          {"processor-colgemma3", PREPARE_FIXED},
 	{"processor-colidefics3", PREPARE_TILES},      {"processor-collfm2", PREPARE_NAFLEX},
-	{"processor-collfm2-nothumb", PREPARE_NAFLEX},
+	{"processor-collfm2-nothumb", PREPARE_NAFLEX}, {"processor-neomme", PREPARE_PADDED},
 };
 
 static const struct {
@@ -41,13 +41,14 @@ processor_dir(const char *folder)
 static json_t *
 config_of(const char *dir)
 {
-	_cleanup_free_ char *path = fs_join(dir, "preprocessor_config.json");
+	_cleanup_free_ char *old = fs_join(dir, "preprocessor_config.json");
+	_cleanup_free_ char *new = fs_join(dir, "processor_config.json");
+	json_auto_t *j = NULL;
 	struct err e = ERR_INIT;
-	json_t *j = NULL;
 
-	(void)json_read(path, 1 << 20, E_BAD_CHECKPOINT, &j, &e);
+	(void)json_read(fs_exists(old) ? old : new, 1 << 20, E_BAD_CHECKPOINT, &j, &e);
 	assert_no_error(&e);
-	return j;
+	return json_incref(fs_exists(old) ? j : json_object_get(j, "image_processor"));
 }
 
 /* The index of a sample in the result of prepare_run(), by the layout that the models document. */
@@ -60,6 +61,15 @@ place(const struct prepare *p, int64_t width, int64_t y, int64_t x, int64_t c)
 	const int64_t patch = token * p->merge * p->merge + inner;
 
 	return ((patch * 3 + c) * p->frames * p->patch + y % p->patch) * p->patch + x % p->patch;
+}
+
+/* The same for PREPARE_PADDED: a patch has its pixels row by row, each with its three colours. */
+static int64_t
+place_padded(const struct prepare *p, int64_t cols, int64_t y, int64_t x, int64_t c)
+{
+	const int64_t patch = y / p->patch * cols + x / p->patch;
+
+	return ((patch * p->patch + y % p->patch) * p->patch + x % p->patch) * 3 + c;
 }
 
 /* Counts the samples that differ from `want`, uint8 [pictures, height, width, 3]. */
@@ -76,6 +86,11 @@ differing(const struct prepare *p, const struct prepared *got, const unsigned ch
 			for (x = 0; x < width; x++)
 				for (c = 0; c < 3; c++) {
 					v = ((float)*want++ - p->mean[c]) / p->std[c];
+					if (p->rule == PREPARE_PADDED) {
+						at = place_padded(p, got->cols, y, x, c);
+						wrong += got->pixels[at] != v;
+						continue;
+					}
 					if (p->rule != PREPARE_PATCHES) {
 						at = ((i * 3 + c) * height + y) * width + x;
 						wrong += got->pixels[at] != v;
@@ -125,6 +140,62 @@ naflex_check(struct prepare *p, const struct picture *in, const struct st_file *
 	return 1;
 }
 
+/* A case's own limits; -1: none. */
+static struct prepare
+limited(const struct prepare *p, const struct st_file *f)
+{
+	const struct st_tensor *t = st_find(f, "in.limits");
+	struct prepare own = *p;
+	const int64_t *v;
+
+	assert_non_null(t);
+	v = (const int64_t *)(const void *)t->data;
+	own.longest = v[0] < 0 ? PREPARE_NO_LIMIT : v[0];
+	own.pixels_min = MAX(v[1], 0);
+	own.pixels_max = v[2] < 0 ? PREPARE_NO_LIMIT : v[2];
+	return own;
+}
+
+/* Pages of one call: their patches follow one another. Returns how many comparisons were made. */
+static int
+padded_check(const struct prepare *given, const struct st_file *f, const char *path)
+{
+	const struct prepare p = limited(given, f);
+	const struct st_tensor *resized = st_find(f, "mid.resized"), *pixels = st_find(f, "out.pixel_values"),
+			       *image = st_find(f, "in.image");
+	size_t at = 0;
+	int i;
+
+	if (!image)
+		image = st_find(f, "in.images.0");
+	assert_non_null(image);
+	for (i = 0; image; i++) {
+		const struct picture in = {.rgb = (unsigned char *)(uintptr_t)image->data,
+					   .height = image->shape[0],
+					   .width = image->shape[1]};
+		_cleanup_(prepared_release) struct prepared got = PREPARED_INIT;
+		struct err e = ERR_INIT;
+		char name[32];
+		size_t len;
+
+		(void)prepare_run(&p, &in, &got, &e);
+		assert_no_error(&e);
+		len = (size_t)(got.dim[0] * got.dim[1]) * sizeof(float);
+		assert_int_equal(got.dim[0], got.rows * got.cols);
+		if (resized &&
+		    differing(&p, &got, resized->data, 1, resized->shape[0], resized->shape[1]) != 0)
+			fail_msg("%s: samples differ from mid.resized", path);
+		if (pixels && (at + len > pixels->len || memcmp(pixels->data + at, got.pixels, len) != 0))
+			fail_msg("%s: the pixels of picture %d differ", path, i);
+		at += len;
+		(void)snprintf(name, sizeof(name), "in.images.%d", i + 1);
+		image = st_find(f, name);
+	}
+	if (pixels)
+		assert_int_equal(at, pixels->len);
+	return (resized != NULL) + (pixels != NULL);
+}
+
 static void
 sizes_check(const struct prepare *p, const struct prepared *got, const struct st_file *f)
 {
@@ -151,6 +222,8 @@ case_check(struct prepare *p, const char *path)
 
 	(void)st_open(path, E_BAD_REFERENCE, &f, &e);
 	assert_no_error(&e);
+	if (p->rule == PREPARE_PADDED)
+		return padded_check(p, f, path);
 	image = st_find(f, "in.image");
 	for (i = 0; image && i < ARRAY_LEN(libraries); i++) {
 		const struct picture in = {.rgb = (unsigned char *)(uintptr_t)image->data,
@@ -212,7 +285,7 @@ TEST(test_originals)
 		free(names);
 	}
 	print_message("%d comparisons\n", made);
-	assert_true(made >= 39);
+	assert_true(made >= 61);
 }
 
 TEST(test_sizes)
@@ -285,6 +358,48 @@ TEST(test_naflex_sizes)
 	}
 }
 
+/* Sizes that the original class gives for pictures without golden data, with limits of each kind; 0: none. */
+TEST(test_padded_sizes)
+{
+	static const struct {
+		int64_t h, w, longest, least, most, want_h, want_w;
+	} rows[] = {
+		{3000, 2000, 2048, 0, 0, 2048, 1365},
+		{2048, 2048, 2048, 0, 0, 2048, 2048},
+		{1, 5000, 2048, 0, 0, 1, 2048},
+		{100, 100, 2048, 20000, 0, 142, 142}, /* rounded up: 141 x 141 has too few */
+		{39, 37, 0, 2407, 9628, 51, 48},      /* likewise, and up to 48 alone */
+		{24, 81, 96, 2965, 2965, 29, 96},
+		{100, 21, 0, 2134, 2159, 101, 21}, /* rounded up it would have too many */
+		{9, 22, 22, 654, 2616, 9, 22},     /* not enlarged, because its side is at its limit */
+		{37, 91, 0, 5000, 5010, 45, 111},
+		{1000, 999, 0, 100, 10000, 100, 100},
+		{7, 4000, 0, 1, 300, 1, 300}, /* as long as the other side, a single pixel, lets it be */
+		{4000, 7, 0, 1, 300, 300, 1},
+		{1, 106, 0, 10, 10, 1, 10},
+		{117, 3, 75, 1, 1, 1, 1},
+		{1, 1, 0, 50000, 60000, 224, 224},
+		{1, 1, 0, 0, 0, 1, 1},
+		{300, 200, 300, 90000, 0, 300, 200},
+	};
+	struct err e = ERR_INIT;
+	int64_t h, w;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct prepare p = {.rule = PREPARE_PADDED,
+					  .longest = rows[i].longest ? rows[i].longest : PREPARE_NO_LIMIT,
+					  .pixels_min = rows[i].least,
+					  .pixels_max = rows[i].most ? rows[i].most : PREPARE_NO_LIMIT};
+
+		(void)prepare_size(&p, rows[i].h, rows[i].w, &h, &w, &e);
+		assert_no_error(&e);
+		if (h != rows[i].want_h || w != rows[i].want_w)
+			fail_msg("row %zu: %lld x %lld became %lld x %lld", i, (long long)rows[i].h,
+				 (long long)rows[i].w, (long long)h, (long long)w);
+	}
+}
+
 /* Values in preprocessor_config.json that must be refused. */
 TEST(test_refused)
 {
@@ -329,6 +444,13 @@ TEST(test_refused)
 		 E_UNSUPPORTED_MODEL, "tile_size 500 is not a multiple of 32"},
 		{PREPARE_NAFLEX, "{'image_mean':[1,1,1], 'image_std':[1,1,1], 'max_tiles':3}",
 		 E_UNSUPPORTED_MODEL, "min_tiles 2 with max_tiles 3 is not supported"},
+		{PREPARE_PADDED,
+		 "{'image_mean':[1,1,1], 'image_std':[1,1,1], 'size':{'min_pixels':1,'longest_edge':2}}",
+		 E_UNSUPPORTED_MODEL, "p.json: size.longest_edge is not supported, only size.min_pixels and"},
+		{PREPARE_PADDED, "{'image_mean':[1,1,1], 'image_std':[1,1,1], 'size':{'max_pixels':0}}",
+		 E_BAD_CHECKPOINT, "size.max_pixels must be"},
+		{PREPARE_PADDED, "{'image_mean':[1,1,1], 'image_std':[1,1,1], 'max_side':0}",
+		 E_BAD_CHECKPOINT, "max_side must be"},
 		{PREPARE_NAFLEX, "{'image_mean':[1,1,1], 'image_std':[1,1,1], 'max_image_tokens':0}",
 		 E_BAD_CHECKPOINT, "max_image_tokens must be"},
 	};
