@@ -118,7 +118,8 @@ emit_default_none(struct emit *em, const struct ir_value *v)
 	Onnx__TensorProto *t;
 	int i;
 
-	if (v->shape.rank == 0 || !dim_eq(v->shape.dim[0], dim_symbol(SYM_IMAGES)))
+	if (v->shape.rank == 0 || (!dim_eq(v->shape.dim[0], dim_symbol(SYM_IMAGES)) &&
+				   !dim_eq(v->shape.dim[0], dim_symbol(SYM_PATCHES))))
 		return;
 	for (i = 0; i < v->shape.rank; i++)
 		dims[i] = dim_is_const(v->shape.dim[i]) ? v->shape.dim[i].num : 0;

@@ -38,8 +38,8 @@ struct onnx_options {
 	bool embed;           /* weights inside each file; E_TOO_LARGE when a file would exceed 2 GiB */
 	const char *own_data; /* each graph has its own weights, in a file named after the graph with this
                            * suffix; NULL: shared weights */
-	bool optional_images; /* a call may leave out inputs whose first size is the number of images: it
-                               * then has no images */
+	bool optional_images; /* a call may leave out inputs whose first size is the number of images, or of
+                               * the patches of all images: it then has no images */
 	unsigned extras;      /* EXTRA_*: outputs beside the embeddings (extra.h) */
 	int64_t image_token;  /* for EXTRA_IMAGE_TOKEN */
 	uint64_t shard_max;   /* maximum bytes of a file of weights; 0: one file of any size */

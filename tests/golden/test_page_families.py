@@ -1,6 +1,7 @@
 """Graphs that take a picture, of the families that have no e2e folder: random weights, and the files of a tiny processor."""
 import array
 import json
+import re
 import shutil
 import subprocess
 
@@ -225,6 +226,14 @@ def test_a_blank_page(with_pages, tmp_path):
     assert convert(with_pages, out, "--variants", "page", "--no-parity").returncode == 0
     worst = page_differences(out, tmp_path / "report.json")
     assert set(worst) == {"page-white", "page-white-whole", "page-flat", "page-text"} and all(x <= 1e-5 for x in worst.values()), worst
+
+
+def test_a_call_may_leave_out_the_patches(tmp_path):
+    """Their number is the first size of pixel_values, where other families have the images."""
+    out = tmp_path / "artifact"
+    assert convert(HERE / "neomme-tiny", out, "--profile", "sentence-transformers", "--no-parity").returncode == 0
+    dump = subprocess.run([BIN / "colconv-worker", "--dump-onnx", out / "onnx/model.onnx"], capture_output=True, text=True, timeout=100).stdout
+    assert re.search(r"^initializer pixel_values +FLOAT \[0, 75\]", dump, re.M), [line for line in dump.splitlines() if "pixel_values" in line]
 
 
 def test_pages_are_embedded(with_pages, tmp_path):
