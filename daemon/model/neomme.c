@@ -17,13 +17,34 @@
 #include "model.h"
 #include "neomme_config.h"
 #include "pooling.h"
+#include "width.h"
 
 struct neomme {
 	struct neomme_config config;
-	enum head head; /* of the first output */
+	enum head head;    /* of the first output */
+	int64_t row_width; /* of a vector for each row */
 };
 
 /* ---- config ---- */
+
+/* The widths for which the published checkpoints were trained; no config.json lists them. */
+static const int64_t row_widths[] = {128, 256, 512, 1024};
+
+/* The width of the vector for each row. The vectors of tokens are never cut. */
+static int
+row_width_read(const struct model_found *as, struct neomme *m, struct err *e)
+{
+	const int64_t whole = m->config.hidden_size;
+	struct widths w = {.n = 0};
+	size_t i;
+
+	m->row_width = whole;
+	for (i = 0; i < ARRAY_LEN(row_widths) && row_widths[i] < whole; i++)
+		w.at[w.n++] = row_widths[i];
+	if (w.n)
+		w.at[w.n++] = whole;
+	return as ? width_choose(as, &w, whole, &m->row_width, e) : 0;
+}
 
 static int
 config_read(const json_t *json, const struct checkpoint *ck, const struct model_found *as, void *config,
@@ -39,6 +60,9 @@ config_read(const json_t *json, const struct checkpoint *ck, const struct model_
 	if (m->head != HEAD_MULTI_VECTOR && m->head != HEAD_MEAN)
 		return err_set(e, E_BAD_REQUEST, "NeoMME has no head '%s': leave head out, or ask for mean",
 			       head_name(m->head));
+	r = row_width_read(as, m, e);
+	if (r < 0)
+		return r;
 	c->proj_bias = ck && checkpoint_find(ck, "proj.bias");
 	return m->head == HEAD_MULTI_VECTOR ? blk_projection_rows(ck, &c->dim, e) : 0;
 }
@@ -569,7 +593,8 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 {
 	const struct neomme *m = config;
 	const struct neomme_config *c = &m->config;
-	const struct pooling_head row = {.head = HEAD_MEAN};
+	const struct pooling_head row = {.head = HEAD_MEAN,
+					 .cut = m->row_width < c->hidden_size ? m->row_width : 0};
 	struct build b = {.c = c, .in = blk_text_inputs(t)};
 	struct shared s;
 	struct ir_value *words, *x, *dense;
@@ -637,6 +662,7 @@ const struct model model_neomme = {
 	.image_inputs = image_inputs,
 	.picture = PREPARE_PADDED,
 	.tile_text = &tile_text,
+	.cuts = true,
 	.plans = PLAN_TEXT | PLAN_IMAGE | PLAN_SIZES,
 	.config_size = sizeof(struct neomme),
 	.tokens = tokens,

@@ -56,10 +56,13 @@ refuse(const struct widths *w, int64_t dim, int64_t whole, struct err *e)
 	for (i = 0; i < w->n; i++)
 		buf_printf(&b, "%s%" PRId64, i ? ", " : "", w->at[i]);
 	r = buf_failed(&b, e);
-	return r < 0 ? r
-		     : err_set(e, E_BAD_REQUEST,
-			       "dim must be one of %s, which %s in config.json lists, not %" PRId64, b.data,
-			       w->key, dim);
+	if (r < 0)
+		return r;
+	return w->key ? err_set(e, E_BAD_REQUEST,
+				"dim must be one of %s, which %s in config.json lists, not %" PRId64, b.data,
+				w->key, dim)
+		      : err_set(e, E_BAD_REQUEST, "dim must be one of %s for this checkpoint, not %" PRId64,
+				b.data, dim);
 }
 
 int

@@ -12,9 +12,9 @@
 
 struct widths {
 	bool any; /* each from 1 to the whole */
-	size_t n; /* of those that config.json lists; 0 without `any`: the embeddings must not be cut */
+	size_t n; /* of those that are listed; 0 without `any`: the embeddings must not be cut */
 	int64_t at[WIDTHS_MAX];
-	const char *key; /* that lists them */
+	const char *key; /* that lists them; NULL: they are the family's, which config.json does not list */
 };
 
 /* Reads the list of widths under `key`, if config.json has it, without those above `whole`. */

@@ -192,6 +192,41 @@ def test_another_mark_of_a_page_is_refused(checkpoint, tmp_path):
     assert done.returncode != 0 and "tokenizer.json puts the ids 258 and -1 around an image, config.json 3 and -1" in done.stderr
 
 
+def queries(artifact):
+    done = subprocess.run([BIN / "colconvctl", "embed", artifact, "--query", "a table of rates", "--query", "x"], capture_output=True, text=True,
+                          timeout=100)
+    assert done.returncode == 0, done.stderr
+    return [item["embedding"] for item in json.loads(done.stdout)["items"]]
+
+
+def test_a_row_is_cut_before_it_gets_its_length(tmp_path):
+    """NeoMME's vector for each row, to 128 of 160 numbers; those of tokens stay as they are."""
+    folder = tmp_path / "checkpoint"
+    subprocess.run([BUILD / "tests/tools/mkcheckpoint", "--arch", "neomme", "--set=hidden_size=160", folder], check=True, capture_output=True)
+    shutil.copy(HERE / "processor-neomme/tokenizer.json", folder)
+    for name, more in (("whole", ["--head", "mean"]), ("cut", ["--head", "mean", "--dim", "128"]), ("both", ["--dim", "128"])):
+        done = convert(folder, tmp_path / name, "--variants", "text", *more)
+        assert done.returncode == 0, done.stderr
+    for whole, cut in zip(queries(tmp_path / "whole"), queries(tmp_path / "cut")):
+        length = sum(x * x for x in whole[:128]) ** 0.5
+        assert length < 0.99 and cut == pytest.approx([x / length for x in whole[:128]], abs=1e-6)
+    facts = json.loads((tmp_path / "both/manifest.json").read_text())["additional_metadata"]
+    assert {name: x["shape"] for name, x in facts["graphs"]["text"]["outputs"].items()} == \
+        {"embeddings": "[batch, sequence, 24]", "dense_embeddings": "[batch, 128]"}
+
+
+@pytest.mark.parametrize("checkpoint_name, dim, words", [
+    (None, "100", "dim must be one of 128, 160 for this checkpoint, not 100"),
+    ("neomme-tiny", "16", "dim 16: this checkpoint's embeddings have 36 numbers, and nothing in its config.json says that they may be cut"),
+])
+def test_other_widths_are_refused(checkpoint_name, dim, words, tmp_path):
+    folder = HERE / checkpoint_name if checkpoint_name else tmp_path / "checkpoint"
+    if not checkpoint_name:
+        subprocess.run([BUILD / "tests/tools/mkcheckpoint", "--arch", "neomme", "--set=hidden_size=160", folder], check=True, capture_output=True)
+    done = convert(folder, tmp_path / "artifact", "--variants", "text", "--dim", dim)
+    assert done.returncode != 0 and words in done.stderr
+
+
 PAGE_IDS = {"<pad>": 150, "<doc>": 151, "<img>": 152, "<row>": 153, "<query>": 154, "<mask>": 155}
 
 
