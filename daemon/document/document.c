@@ -1,5 +1,6 @@
 #include "document.h"
 
+#include "base/buf.h"
 #include "base/fs.h"
 #include "base/str.h"
 
@@ -8,6 +9,9 @@
 #define CONFIG_LEN_MAX (8 << 20)
 #define TOKENIZER_FILE "tokenizer.json"
 #define IMAGE_MARK "{image}"
+#define SYSTEM_MARK "{system}"
+#define TEMPLATE_FILE "chat_template.jinja"
+#define TEMPLATE_FILE_OLD "tokenizer_config.json" /* has it as a string */
 
 void
 document_free(struct document **document)
@@ -33,6 +37,18 @@ missing(const char *name, const char *file, struct err *e)
 /* ---- the picture's rule ---- */
 
 static int
+token_side_read(const char *path, const char *name, struct prepare *ret, struct err *e)
+{
+	json_auto_t *j = NULL;
+	int r;
+
+	if (!fs_exists(path))
+		return missing(name, CONFIG_FILE_NEW, e);
+	r = json_read(path, CONFIG_LEN_MAX, E_BAD_CHECKPOINT, &j, e);
+	return r < 0 ? r : prepare_token_read(j, CONFIG_FILE_NEW, ret, e);
+}
+
+static int
 rule_read(const char *dir, const char *name, enum prepare_rule rule, struct prepare *ret, struct err *e)
 {
 	_cleanup_free_ char *old = fs_join(dir, CONFIG_FILE), *new = fs_join(dir, CONFIG_FILE_NEW);
@@ -50,8 +66,10 @@ rule_read(const char *dir, const char *name, enum prepare_rule rule, struct prep
 	if (r < 0)
 		return r;
 	own = is_old ? j : json_object_get(j, "image_processor");
-	return own ? prepare_read(own, is_old ? CONFIG_FILE : CONFIG_FILE_NEW, rule, ret, e)
-		   : missing(name, CONFIG_FILE, e);
+	if (!own)
+		return missing(name, CONFIG_FILE, e);
+	r = prepare_read(own, is_old ? CONFIG_FILE : CONFIG_FILE_NEW, rule, ret, e);
+	return r < 0 || rule != PREPARE_WHOLE ? r : token_side_read(new, name, ret, e);
 }
 
 /* ---- the prompt ---- */
@@ -66,7 +84,7 @@ token_get(const struct tokenizer *t, const char *content, int64_t *ret, struct e
 }
 
 /*
- * Every <name> in the prompt must be a token: an unknown one would be encoded as plain letters, without an
+ * Every <name> and [NAME] in the prompt must be a token: an unknown one would be encoded as plain letters, without an
  * error.
  */
 static int
@@ -76,7 +94,8 @@ marks_check(const struct tokenizer *t, const char *text, struct err *e)
 	int64_t id;
 	int r = 0;
 
-	for (p = text; r == 0 && (p = strchr(p, '<')) && (end = strchr(p, '>')); p = end) {
+	for (p = text; r == 0 && (p = strpbrk(p, "<[")) && (end = strchr(p, *p == '<' ? '>' : ']'));
+	     p = end) {
 		_cleanup_free_ char *mark = strndup(p, (size_t)(end - p) + 1);
 
 		r = mark ? token_get(t, mark, &id, e) : err_no_memory(e);
@@ -115,6 +134,16 @@ encode(const struct tokenizer *t, const char *text, size_t len, struct ids *ret,
 	return tokenizer_encode(t, text, len, /*with_special=*/false, ret, e);
 }
 
+/* The ids after the rows of tiles, or of image tokens. */
+static int
+rows_encode(const struct tokenizer *t, const struct document_tile_text *text, struct document *d,
+	    struct err *e)
+{
+	int r = encode(t, text->row, strlen(text->row), &d->tiles.row, e);
+
+	return r < 0 ? r : encode(t, text->last, strlen(text->last), &d->tiles.last, e);
+}
+
 static int
 tiles_encode(const struct tokenizer *t, const struct document_tile_text *text, struct document *d,
 	     struct err *e)
@@ -126,21 +155,106 @@ tiles_encode(const struct tokenizer *t, const struct document_tile_text *text, s
 		r = token_get(t, text->row, &row, e);
 		return r < 0 ? r : encode(t, text->row, strlen(text->row), &d->tiles.row, e);
 	}
+	if (d->prepare.rule == PREPARE_WHOLE) {
+		r = marks_check(t, text->row, e);
+		if (r == 0)
+			r = marks_check(t, text->last, e);
+		return r < 0 ? r : rows_encode(t, text, d, e);
+	}
 	if (*text->begin)
 		r = token_get(t, text->begin, &d->tiles.begin, e);
 	if (r == 0)
 		r = token_get(t, text->whole, &d->tiles.whole, e);
 	if (r == 0)
 		r = places_get(t, text, d, e);
-	if (r == 0)
-		r = encode(t, text->row, strlen(text->row), &d->tiles.row, e);
-	return r < 0 ? r : encode(t, text->last, strlen(text->last), &d->tiles.last, e);
+	return r < 0 ? r : rows_encode(t, text, d, e);
+}
+
+/* ---- the message of the chat template ---- */
+
+/* Writes the characters of a string literal up to its end; NULL: it does not end. */
+static const char *
+literal_read(const char *p, struct buf *ret)
+{
+	for (; *p && *p != '\''; p++) {
+		if (*p == '\\' && p[1]) {
+			p++;
+			buf_printf(ret, "%c", *p == 'n' ? '\n' : *p);
+		} else {
+			buf_printf(ret, "%c", *p);
+		}
+	}
+	return *p ? p : NULL;
+}
+
+/* The message that the template's text sets, or NULL. */
+static char *
+system_find(const char *template)
+{
+	static const char set[] = "set default_system_message = '", end[] = "' %}";
+	const char *p = strstr(template, set);
+	_cleanup_(buf_release) struct buf b = BUF_INIT;
+
+	p = p ? literal_read(p + strlen(set), &b) : NULL;
+	return p && str_starts(p, end) ? buf_take(&b) : NULL;
+}
+
+/* Reads the template from its own file, or from the tokenizer's. *ret stays NULL where there is none. */
+static int
+template_read(const char *dir, char **ret, struct err *e)
+{
+	_cleanup_free_ char *own = fs_join(dir, TEMPLATE_FILE), *old = fs_join(dir, TEMPLATE_FILE_OLD);
+	json_auto_t *j = NULL;
+	const char *text = NULL;
+	size_t len;
+	int r;
+
+	if (!own || !old)
+		return err_no_memory(e);
+	if (fs_exists(own))
+		return fs_read(own, CONFIG_LEN_MAX, E_BAD_CHECKPOINT, ret, &len, e);
+	if (!fs_exists(old))
+		return 0;
+	r = json_read(old, CONFIG_LEN_MAX, E_BAD_CHECKPOINT, &j, e);
+	text = r == 0 ? json_string_value(json_object_get(j, "chat_template")) : NULL;
+	if (!text)
+		return r;
+	*ret = strdup(text);
+	return *ret ? 0 : err_no_memory(e);
+}
+
+/* The prompt with the message in it, which must be the checkpoint's own: it is part of what the model was trained with. */
+static int
+prompt_complete(const char *dir, const char *name, const char *prompt, char **ret, struct err *e)
+{
+	const char *mark = strstr(prompt, SYSTEM_MARK);
+	_cleanup_free_ char *template = NULL, *message = NULL;
+	int r;
+
+	if (mark) {
+		r = template_read(dir, &template, e);
+		if (r < 0)
+			return r;
+		message = template ? system_find(template) : NULL;
+		if (!message)
+			return err_set(
+				e, E_BAD_CHECKPOINT,
+				"'%s' has no " TEMPLATE_FILE " that sets default_system_message, which "
+				"stands before a page: add the file of the model's repository, or leave "
+				"out the graphs preprocess and page",
+				name);
+	}
+	*ret = mark ? str_printf("%.*s%s%s", (int)(mark - prompt), prompt, message,
+				 mark + strlen(SYSTEM_MARK))
+		    : strdup(prompt);
+	return *ret ? 0 : err_no_memory(e);
 }
 
 static int
-prompt_encode(const struct tokenizer *t, const struct document_spec *spec, struct document *d, struct err *e)
+prompt_encode(const struct tokenizer *t, const struct document_spec *spec, const char *prompt,
+	      struct document *d, struct err *e)
 {
-	const char *mark = strstr(spec->prompt, IMAGE_MARK), *rest;
+	const char *mark = strstr(prompt, IMAGE_MARK), *rest;
 	int r;
 
 	if (!mark)
@@ -149,7 +263,7 @@ prompt_encode(const struct tokenizer *t, const struct document_spec *spec, struc
 	rest = mark + strlen(IMAGE_MARK);
 	r = marks_check(t, spec->prompt, e);
 	if (r == 0)
-		r = encode(t, spec->prompt, (size_t)(mark - spec->prompt), &d->before, e);
+		r = encode(t, prompt, (size_t)(mark - prompt), &d->before, e);
 	if (r == 0)
 		r = encode(t, rest, strlen(rest), &d->after, e);
 	if (r == 0 && spec->tiles)
@@ -162,6 +276,7 @@ prompt_read(const char *dir, const char *name, const struct document_spec *spec,
 	    struct err *e)
 {
 	_cleanup_free_ char *path = fs_join(dir, TOKENIZER_FILE);
+	_cleanup_free_ char *prompt = NULL;
 	_cleanup_(tokenizer_free) struct tokenizer *t = NULL;
 	int r;
 
@@ -170,7 +285,9 @@ prompt_read(const char *dir, const char *name, const struct document_spec *spec,
 	if (!fs_exists(path))
 		return missing(name, TOKENIZER_FILE, e);
 	r = tokenizer_open(path, &t, e);
-	return r < 0 ? r : prompt_encode(t, spec, d, e);
+	if (r == 0)
+		r = prompt_complete(dir, name, spec->prompt, &prompt, e);
+	return r < 0 ? r : prompt_encode(t, spec, prompt, d, e);
 }
 
 int
@@ -260,6 +377,17 @@ add_padded(struct ids *ids, const struct document *d, const struct prepared *mad
 	}
 }
 
+static void
+add_rows(struct ids *ids, const struct document *d, const struct prepared *made)
+{
+	int64_t row;
+
+	for (row = 0; row < made->rows; row++) {
+		add_image(ids, d, made->cols);
+		add_all(ids, row + 1 < made->rows ? &d->tiles.row : &d->tiles.last);
+	}
+}
+
 int
 document_ids(const struct document *d, const struct prepared *made, struct ids *ret, struct err *e)
 {
@@ -272,6 +400,8 @@ document_ids(const struct document *d, const struct prepared *made, struct ids *
 		add_naflex(ret, d, made);
 	else if (p->rule == PREPARE_PADDED)
 		add_padded(ret, d, made);
+	else if (p->rule == PREPARE_WHOLE)
+		add_rows(ret, d, made);
 	else
 		add_image(ret, d,
 			  p->rule == PREPARE_PATCHES ? made->rows * made->cols / (p->merge * p->merge)

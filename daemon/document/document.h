@@ -12,9 +12,10 @@
 #include "tokenizer/tokenizer.h"
 
 /*
- * PREPARE_TILES, PREPARE_NAFLEX and PREPARE_PADDED: the text that a processor puts around the image tokens of each tile, instead of
- * `{image}`. PREPARE_NAFLEX has `place` and `whole` alone; the others are empty. PREPARE_PADDED has `row` alone, a token
- * behind each row of patches.
+ * PREPARE_TILES, PREPARE_NAFLEX and PREPARE_PADDED: the text that a processor puts around the image tokens of each tile,
+ * instead of `{image}`. PREPARE_NAFLEX has `place` and `whole` alone; the others are empty. PREPARE_PADDED has `row` alone, a
+ * token behind each row of patches. PREPARE_WHOLE has `row` and `last` alone, which stand after each row of image tokens; the
+ * others are NULL.
  */
 struct document_tile_text {
 	const char *begin;      /* before each tile, and at the end */
@@ -26,9 +27,13 @@ struct document_tile_text {
 /* How a family's processor works. */
 struct document_spec {
 	enum prepare_rule rule;
-	const char *prompt; /* `{image}` marks the position of the image tokens */
+	/*
+	 * `{image}` marks the position of the image tokens, and `{system}` that of the message that the checkpoint's chat template
+	 * has for a conversation without a message of the system's own.
+	 */
+	const char *prompt;
 	const struct document_tile_text
-		*tiles; /* with PREPARE_TILES, PREPARE_NAFLEX and PREPARE_PADDED; else NULL */
+		*tiles; /* with PREPARE_TILES and the three rules named there; else NULL */
 	int64_t image_token;
 	int64_t image_tokens; /* per picture or tile; PREPARE_PATCHES and PREPARE_NAFLEX instead have one for
                                * each merge x merge patches, PREPARE_PADDED one for each patch and one

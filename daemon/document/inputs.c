@@ -90,15 +90,15 @@ pixels_make(const struct document *d, const struct prepared *made, struct docume
 	const enum prepare_rule rule = d->prepare.rule;
 	const bool alone = rule == PREPARE_FIXED || rule == PREPARE_PADDED; /* nothing says the sizes */
 	const int64_t *m = made->dim, list[] = {1, m[0], m[1], m[2], m[3]},
-		      grid[] = {1, made->rows, made->cols}, grid_dim[] = {1, 3},
-		      mask_dim[] = {1, m[0], m[2], m[3]};
+		      grid[] = {1, made->rows, made->cols}, grid_dim[] = {1, 3}, sizes[] = {m[2], m[3]},
+		      sizes_dim[] = {1, 2}, mask_dim[] = {1, m[0], m[2], m[3]};
 	float *pixels;
 	int64_t *more = NULL;
 
 	if (rule == PREPARE_NAFLEX)
 		return naflex_make(d, made, in, e);
-	pixels = alone ? add(in, "pixel_values", ELEM_F32, made->rank, m)
-		       : add(in, "pixel_values", ELEM_F32, made->rank + 1, list);
+	pixels = alone || rule == PREPARE_WHOLE ? add(in, "pixel_values", ELEM_F32, made->rank, m)
+						: add(in, "pixel_values", ELEM_F32, made->rank + 1, list);
 	if (!pixels)
 		return err_no_memory(e);
 	memcpy(pixels, made->pixels, in->input[in->n - 1].len);
@@ -106,6 +106,8 @@ pixels_make(const struct document *d, const struct prepared *made, struct docume
 		return 0;
 	if (rule == PREPARE_PATCHES && (more = add(in, "image_grid_thw", ELEM_I64, 2, grid_dim)))
 		memcpy(more, grid, sizeof(grid));
+	if (rule == PREPARE_WHOLE && (more = add(in, "image_sizes", ELEM_I64, 2, sizes_dim)))
+		memcpy(more, sizes, sizeof(sizes));
 	if (rule == PREPARE_TILES && (more = add(in, "pixel_attention_mask", ELEM_I64, 4, mask_dim)))
 		fill(more, in->input[in->n - 1].len, 1); /* tiles of pictures have no padding */
 	return more ? 0 : err_no_memory(e);

@@ -20,7 +20,10 @@ struct document_input {
 
 enum { DOCUMENT_INPUT_MAX = 4 };
 
-/* input_ids, attention_mask, pixel_values, and image_grid_thw (of patches), pixel_attention_mask (of tiles) or spatial_shapes (of naflex). */
+/*
+ * input_ids, attention_mask, pixel_values, and image_grid_thw (of patches), image_sizes (of whole pictures),
+ * pixel_attention_mask (of tiles) or spatial_shapes (of naflex).
+ */
 struct document_inputs {
 	struct document_input input[DOCUMENT_INPUT_MAX];
 	int n;

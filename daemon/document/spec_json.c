@@ -4,13 +4,15 @@
  *	"processing": {"prompt": {"document": "...{image}..."}, "tokens": {"image": 7},
  *	               "page": {"rule": "tiles", "image_tokens": 64,
  *	                        "tiles": {"begin", "place": ["<row_", "_col_", ">"], "whole", "row", "last"}}}
+ *
+ * The rule "whole" has the last two alone.
  */
 #include "base/str.h"
 #include "document.h"
 
 static const char *const rules[] = {
-	[PREPARE_PATCHES] = "patches", [PREPARE_FIXED] = "fixed",   [PREPARE_TILES] = "tiles",
-	[PREPARE_NAFLEX] = "naflex",   [PREPARE_PADDED] = "padded",
+	[PREPARE_PATCHES] = "patches", [PREPARE_FIXED] = "fixed",   [PREPARE_WHOLE] = "whole",
+	[PREPARE_TILES] = "tiles",     [PREPARE_NAFLEX] = "naflex", [PREPARE_PADDED] = "padded",
 };
 
 static json_t *
@@ -18,6 +20,8 @@ tiles_to_json(const struct document_tile_text *t)
 {
 	if (!t)
 		return json_null();
+	if (!t->begin)
+		return json_pack("{s:s, s:s}", "row", t->row, "last", t->last);
 	return json_pack("{s:s, s:[s, s, s], s:s, s:s, s:s}", "begin", t->begin, "place", t->place[0],
 			 t->place[1], t->place[2], "whole", t->whole, "row", t->row, "last", t->last);
 }
@@ -53,7 +57,7 @@ rule_read(const json_t *page, enum prepare_rule *ret, struct err *e)
 }
 
 static int
-tiles_read(const json_t *page, struct document_tile_text *ret, struct err *e)
+tiles_read(const json_t *page, bool whole, struct document_tile_text *ret, struct err *e)
 {
 	const struct {
 		const char *key;
@@ -64,8 +68,10 @@ tiles_read(const json_t *page, struct document_tile_text *ret, struct err *e)
 	int r;
 
 	r = json_get_obj(page, "page", "tiles", JSON_REQUIRED, E_MISMATCH, &tiles, e);
-	for (i = 0; r == 0 && i < ARRAY_LEN(rows); i++)
+	for (i = whole ? 2 : 0; r == 0 && i < ARRAY_LEN(rows); i++)
 		r = json_get_str(tiles, "page.tiles", rows[i].key, JSON_REQUIRED, E_MISMATCH, rows[i].ret, e);
+	if (r < 0 || whole)
+		return r;
 	if (r == 0)
 		r = json_get_array(tiles, "page.tiles", "place", JSON_REQUIRED, E_MISMATCH, &place, e);
 	for (i = 0; r == 0 && i < ARRAY_LEN(ret->place); i++) {
@@ -93,9 +99,9 @@ document_spec_from_json(const json_t *processing, struct document_spec *ret,
 	if (r == 0)
 		r = json_get_int(page, "page", "image_tokens", JSON_OPTIONAL, 1, 1 << 20, E_MISMATCH,
 				 &spec.image_tokens, e);
-	if (r == 0 &&
-	    (spec.rule == PREPARE_TILES || spec.rule == PREPARE_NAFLEX || spec.rule == PREPARE_PADDED)) {
-		r = tiles_read(page, ret_tiles, e);
+	if (r == 0 && (spec.rule == PREPARE_TILES || spec.rule == PREPARE_NAFLEX ||
+		       spec.rule == PREPARE_PADDED || spec.rule == PREPARE_WHOLE)) {
+		r = tiles_read(page, spec.rule == PREPARE_WHOLE, ret_tiles, e);
 		spec.tiles = ret_tiles;
 	}
 	if (r == 0)

@@ -256,9 +256,14 @@ static const struct model_prompt prompts[] = {
 	{0},
 };
 
+static const struct document_tile_text rows_text = {.row = "[IMG_BREAK]", .last = "[IMG_END]"};
+
 const struct model model_colministral3 = {
 	MODEL_OF_FAMILY(colministral3),
 	.image_inputs = pixtral_inputs,
+	.picture = PREPARE_WHOLE,
+	.tile_text = &rows_text,
+	.token_side = pixtral_token_side,
 	.plans = PLAN_TEXT | PLAN_IMAGE | PLAN_SIZES,
 	.config_size = sizeof(struct ministral3_config),
 	.tokens = tokens,

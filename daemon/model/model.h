@@ -107,8 +107,8 @@ struct model {
 	/* The rule by which its processor makes pixels of a picture; PREPARE_NONE: no graph takes a
 	 * picture. */
 	enum prepare_rule picture;
-	const struct document_tile_text
-		*tile_text; /* with PREPARE_TILES, PREPARE_NAFLEX and PREPARE_PADDED */
+	const struct document_tile_text *tile_text; /* as in struct document_spec */
+	int64_t (*token_side)(const void *config);  /* with PREPARE_WHOLE: pixels on each side of a token */
 
 	/*
 	 * Reads and checks config.json, so that the functions below need no checks. With `ck` the width of

@@ -108,6 +108,12 @@ token_side(const struct pixtral_config *c)
 	return c->patch_size * c->merge;
 }
 
+int64_t
+pixtral_token_side(const void *config)
+{
+	return token_side(config);
+}
+
 struct sizes
 pixtral_trace_sizes(const void *config)
 {

@@ -41,6 +41,7 @@ int pixtral_config_read(const struct config_scope *s, struct pixtral_config *c, 
 extern const struct model_input pixtral_inputs[];
 struct sizes pixtral_trace_sizes(const void *config);
 int64_t pixtral_image_tokens(const void *config, int h, int w);
+int64_t pixtral_token_side(const void *config);
 int pixtral_case_make(const struct model *m, const void *config, const struct plan *plan, uint64_t seed,
 		      struct feeds *ret, struct err *e);
 

@@ -36,10 +36,11 @@ front_input(void)
 /* The parts from which the graph's inputs are made. */
 struct front {
 	const struct document *f;
-	struct front_size size;     /* of the resized picture */
-	const char *planes;         /* uint8 [3, height, width] */
-	const char *whole;          /* PREPARE_TILES: the same for the last tile */
-	const char *rows, *cols;    /* PREPARE_PATCHES: tokens, PREPARE_TILES: tiles; int64 [1] */
+	struct front_size size; /* of the resized picture */
+	const char *planes;     /* uint8 [3, height, width] */
+	const char *whole;      /* PREPARE_TILES: the same for the last tile */
+	const char *rows,
+		*cols; /* PREPARE_TILES: tiles, PREPARE_PATCHES and PREPARE_WHOLE: tokens; int64 [1] */
 	struct front_naflex naflex; /* PREPARE_NAFLEX: all of them */
 	struct front_padded padded; /* PREPARE_PADDED: likewise */
 	const char *several;        /* PREPARE_TILES: 1 if there is more than one tile, else 0; int64 [1] */
@@ -83,6 +84,26 @@ normalised(struct emit *em, const struct prepare *p, const char *levels)
 	x = front_cast(em, "levels", levels, ELEM_F32);
 	x = emit_op(em, "centred", "Sub", x, emit_table(em, NULL, ELEM_F32, 3, dims, p->mean));
 	return emit_op(em, "normalised", "Div", x, emit_table(em, NULL, ELEM_F32, 3, dims, p->std));
+}
+
+/*
+ * PREPARE_WHOLE: looks the grey levels up in a table of what prepare_level() gives, because casts to bfloat16 round differently in
+ * versions of ONNX Runtime. uint8 [3, height, width] to float32.
+ */
+static const char *
+looked_up(struct emit *em, const struct prepare *p, const char *levels)
+{
+	static const int32_t first[] = {0, 256, 512}; /* of each colour */
+	const int64_t len = 3 * 256, dims[] = {3, 1, 1};
+	float table[3 * 256];
+	const char *x;
+	int i;
+
+	for (i = 0; i < (int)len; i++)
+		table[i] = prepare_level(p, i / 256, i % 256);
+	x = front_cast(em, "levels", levels, ELEM_I32);
+	x = emit_op(em, "places", "Add", x, emit_table(em, NULL, ELEM_I32, 3, dims, first));
+	return emit_op(em, "normalised", "Gather", emit_table(em, NULL, ELEM_F32, 1, &len, table), x);
 }
 
 /* Counts the tokens along a side of that many pixels: int64 [1]. */
@@ -144,7 +165,7 @@ front_make(struct emit *em, struct front *fr)
 	fr->size = front_size_emit(em, p, in);
 	levels = front_resize(em, "resize", FRONT_INPUT, p->filter, in, fr->size);
 	fr->planes = planes(em, "planes", levels);
-	if (p->rule != PREPARE_PATCHES)
+	if (p->rule != PREPARE_PATCHES && p->rule != PREPARE_WHOLE)
 		return;
 	fr->rows = tokens(em, "rows", fr->size.height, p->patch * p->merge);
 	fr->cols = tokens(em, "cols", fr->size.width, p->patch * p->merge);
@@ -208,6 +229,9 @@ pixel_values(struct emit *em, const struct front *fr)
 		front_naflex_pixels(em, &fr->f->prepare, &fr->naflex);
 	else if (fr->f->prepare.rule == PREPARE_PADDED)
 		front_padded_pixels(em, &fr->f->prepare, &fr->padded);
+	else if (fr->f->prepare.rule == PREPARE_WHOLE)
+		(void)emit_result(em, "Unsqueeze", looked_up(em, &fr->f->prepare, fr->planes),
+				  emit_i64_list(em, 0));
 	else
 		(void)emit_result(em, "Unsqueeze", normalised(em, &fr->f->prepare, fr->planes),
 				  emit_i64_list(em, 0));
@@ -222,6 +246,17 @@ pixel_attention_mask(struct emit *em, const struct front *fr)
 	(void)fr;
 	shape = emit_op(em, "shape", "Gather", shape, emit_i64_list(em, 0, 1, 3, 4));
 	(void)emit_result(em, "Expand", emit_i64_list(em, 1), shape);
+}
+
+static void
+image_sizes(struct emit *em, const struct front *fr)
+{
+	const char *h = emit_op(em, "h", "Unsqueeze", fr->size.height, emit_i64_list(em, 0));
+	const char *w = emit_op(em, "w", "Unsqueeze", fr->size.width, emit_i64_list(em, 0)), *x;
+
+	x = emit_op(em, "row", "Concat", h, w);
+	emit_attr_int(em, "axis", 0);
+	(void)emit_result(em, "Unsqueeze", x, emit_i64_list(em, 0));
 }
 
 static void
@@ -275,14 +310,12 @@ tile_ids(struct emit *em, const struct front *fr, const char *image)
 	return emit_op(em, "rows", "Reshape", x, size);
 }
 
-/*
- * Ids of all tiles except the last, each row followed by its end id. Empty for a picture with a single tile.
- */
+/* Rows of ids [rows, n] as one list, with the ids that end a row after each, and others after the last one. */
 static const char *
-grid_ids(struct emit *em, const struct front *fr, const char *image)
+rows_ended(struct emit *em, const struct front *fr, const char *x)
 {
 	const struct document_tiles *t = &fr->f->tiles;
-	const char *x = tile_ids(em, fr, image), *end, *size;
+	const char *end, *size;
 
 	size = emit_op(em, "ends.shape", "Concat", fr->rows, emit_i64_list(em, (int64_t)t->row.n));
 	emit_attr_int(em, "axis", 0);
@@ -294,9 +327,31 @@ grid_ids(struct emit *em, const struct front *fr, const char *image)
 		    emit_i64_list(em, -(int64_t)t->row.n));
 	x = emit_op(em, "grid", "Concat", x, emit_i64s(em, t->last.n, t->last.id));
 	emit_attr_int(em, "axis", 0);
+	return x;
+}
+
+/*
+ * Ids of all tiles except the last, each row followed by its end id. Empty for a picture with a single tile.
+ */
+static const char *
+grid_ids(struct emit *em, const struct front *fr, const char *image)
+{
+	const char *x = tile_ids(em, fr, image), *size;
+
+	x = rows_ended(em, fr, x);
 	size = emit_op(em, "grid.len", "Shape", x);
 	size = emit_op(em, "grid.len_or_0", "Mul", size, fr->several);
 	return emit_op(em, "grid_or_none", "Slice", x, emit_i64_list(em, 0), size);
+}
+
+/* PREPARE_WHOLE: rows of image tokens, each with its end. */
+static const char *
+token_rows(struct emit *em, const struct front *fr)
+{
+	const char *size = emit_op(em, "rows.shape", "Concat", fr->rows, fr->cols);
+
+	emit_attr_int(em, "axis", 0);
+	return rows_ended(em, fr, emit_op(em, "rows", "Expand", emit_i64_list(em, fr->f->image_token), size));
 }
 
 /* Ids of the picture, in up to four parts. */
@@ -312,6 +367,10 @@ picture_ids(struct emit *em, const struct front *fr, const char **part)
 	if (f->prepare.rule == PREPARE_NAFLEX || f->prepare.rule == PREPARE_PADDED) {
 		part[n++] = f->prepare.rule == PREPARE_NAFLEX ? front_naflex_ids(em, f, &fr->naflex)
 							      : front_padded_ids(em, f, &fr->padded);
+		return n;
+	}
+	if (f->prepare.rule == PREPARE_WHOLE) {
+		part[n++] = token_rows(em, fr);
 		return n;
 	}
 	count = fr->rows && !tiles ? emit_op(em, "count", "Mul", fr->rows, fr->cols)
@@ -360,6 +419,7 @@ static const struct {
 	{"attention_mask", attention_mask, PREPARE_NONE},
 	{"pixel_values", pixel_values, PREPARE_NONE},
 	{"image_grid_thw", image_grid_thw, PREPARE_PATCHES},
+	{"image_sizes", image_sizes, PREPARE_WHOLE},
 	{"pixel_attention_mask", pixel_attention_mask, PREPARE_TILES},
 	{"spatial_shapes", spatial_shapes, PREPARE_NAFLEX},
 };

@@ -2,7 +2,7 @@
  * Nodes that come before a graph so that it takes a picture: they make the graph's inputs from its pixels.
  *
  *	image uint8 [height, width, 3] -> input_ids, attention_mask, pixel_values,
- *	                                  image_grid_thw (of patches), pixel_attention_mask (of tiles)
+ *	                                  image_grid_thw (of patches), image_sizes (of whole pictures), pixel_attention_mask (of tiles)
  *
  * Resizing and normalising give the same bits as picture/prepare.h, because float64 sums of integer weights
  * and grey levels are exact in any order. The graph computes the resize weights from the two sizes, so a

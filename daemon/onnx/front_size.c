@@ -399,6 +399,46 @@ padded_size(struct emit *em, const struct prepare *p, struct front_size in)
 	return out;
 }
 
+/* ---- PREPARE_WHOLE ---- */
+
+/* A side of PREPARE_WHOLE, float64: smaller by `by` where that is over 1. */
+static const char *
+limited(struct emit *em, const char *name, const char *x, const char *by, const char *over)
+{
+	const char *less;
+
+	front_scope(em, emit_format(em, "size.%s", name));
+	less = emit_op(em, "reduced", "Div", x, by);
+	less = emit_op(em, "floor", "Floor", less);
+	return emit_op(em, "pixels", "Where", over, less, x);
+}
+
+static struct front_size
+whole_picture_size(struct emit *em, const struct prepare *p, struct front_size in)
+{
+	const char *longest = front_f64(em, (double)p->longest),
+		   *step = front_f64(em, (double)(p->patch * p->merge));
+	const char *h, *w, *by, *over, *wrong, *x, *name = em->prefix;
+
+	h = front_cast(em, "h", in.height, ELEM_F64);
+	w = front_cast(em, "w", in.width, ELEM_F64);
+	by = emit_op(em, "by_height", "Div", h, longest);
+	x = emit_op(em, "by_width", "Div", w, longest);
+	by = emit_op(em, "by", "Max", by, x);
+	over = emit_op(em, "over", "Greater", by, front_f64(em, 1));
+	h = limited(em, "height", h, by, over);
+	w = limited(em, "width", w, by, over);
+	em->prefix = name;
+	wrong = emit_op(em, "shorter", "Min", h, w);
+	wrong = emit_op(em, "refused", "Less", wrong, front_f64(em, 1));
+	wrong = front_cast(em, "nothing.f64", lower_fail(em, wrong), ELEM_F64);
+	h = emit_op(em, "h.checked", "Add", h, wrong);
+	h = whole(em, "height", "Ceil", h, step);
+	w = whole(em, "width", "Ceil", w, step);
+	return (struct front_size){.height = front_cast(em, "height.out", h, ELEM_I64),
+				   .width = front_cast(em, "width.out", w, ELEM_I64)};
+}
+
 struct front_size
 front_size_emit(struct emit *em, const struct prepare *p, struct front_size in)
 {
@@ -407,5 +447,7 @@ front_size_emit(struct emit *em, const struct prepare *p, struct front_size in)
 		return p->rule == PREPARE_NAFLEX ? naflex_size(em, p, in) : padded_size(em, p, in);
 	}
 	front_scope(em, "picture_must_have_pixels_and_a_usual_shape");
+	if (p->rule == PREPARE_WHOLE)
+		return whole_picture_size(em, p, in);
 	return p->rule == PREPARE_PATCHES ? patches_size(em, p, in) : fixed_size(em, p, in);
 }

@@ -8,4 +8,4 @@ libonnx_a_SOURCES = daemon/onnx/dump.c daemon/onnx/emit.c daemon/onnx/emit_block
 	daemon/onnx/export.c daemon/onnx/front.c daemon/onnx/front_naflex.c daemon/onnx/front_padded.c daemon/onnx/front_resize.c daemon/onnx/front_size.c \
 	daemon/onnx/lower_attention.c daemon/onnx/lower_blocks.c daemon/onnx/lower_control.c daemon/onnx/lower_delta.c daemon/onnx/lower_elementwise.c daemon/onnx/lower_layer.c daemon/onnx/lower_ort.c daemon/onnx/lower_rounded.c \
 	daemon/onnx/lower_shape.c daemon/onnx/quantize.c daemon/onnx/rounding.c daemon/onnx/target.c
-ONNX_LIBS = libonnx.a libonnxread.a libproto.a libcheckpoint.a libgraph.a $(PROTOBUF_C_LIBS) $(BASE_LIBS) -lpthread
+ONNX_LIBS = libonnx.a libonnxread.a libproto.a libcheckpoint.a libgraph.a $(PICTURE_LIBS) $(PROTOBUF_C_LIBS) $(BASE_LIBS) -lpthread

@@ -197,6 +197,28 @@ padded_size(const struct prepare *p, int64_t height, int64_t width, int64_t *ret
 	*ret_width = (int64_t)cols;
 }
 
+/* PREPARE_WHOLE: never enlarged but to the next whole token. */
+static int
+whole_size(const struct prepare *p, int64_t height, int64_t width, int64_t *ret_height, int64_t *ret_width,
+	   struct err *e)
+{
+	const int64_t side = p->patch * p->merge;
+	const double longest = (double)p->longest,
+		     by = MAX((double)height / longest, (double)width / longest);
+
+	if (by > 1) {
+		height = (int64_t)floor((double)height / by);
+		width = (int64_t)floor((double)width / by);
+	}
+	if (height < 1 || width < 1)
+		return err_set(e, E_BAD_REQUEST,
+			       "one side of the picture is more than %lld times as long as the other",
+			       (long long)p->longest);
+	*ret_height = DIV_ROUND_UP(height, side) * side;
+	*ret_width = DIV_ROUND_UP(width, side) * side;
+	return 0;
+}
+
 int
 prepare_size(const struct prepare *p, int64_t height, int64_t width, int64_t *ret_height, int64_t *ret_width,
 	     struct err *e)
@@ -207,6 +229,8 @@ prepare_size(const struct prepare *p, int64_t height, int64_t width, int64_t *re
 		return patches_size(p, height, width, ret_height, ret_width, e);
 	if (p->rule == PREPARE_NAFLEX)
 		return naflex_size(p, height, width, ret_height, ret_width, e);
+	if (p->rule == PREPARE_WHOLE)
+		return whole_size(p, height, width, ret_height, ret_width, e);
 	*ret_height = p->height;
 	*ret_width = p->width;
 	if (p->rule == PREPARE_TILES)
@@ -218,10 +242,31 @@ prepare_size(const struct prepare *p, int64_t height, int64_t width, int64_t *re
 
 /* ---- pixels ---- */
 
+/* To the nearest bfloat16, halves to even; x is finite. */
+static float
+bf16_round(float x)
+{
+	uint32_t bits;
+
+	memcpy(&bits, &x, sizeof(bits));
+	bits += 0x7fff + (bits >> 16 & 1);
+	bits &= 0xffff0000;
+	memcpy(&x, &bits, sizeof(x));
+	return x;
+}
+
+float
+prepare_level(const struct prepare *p, int colour, int level)
+{
+	const float x = ((float)level - p->mean[colour]) / p->std[colour];
+
+	return p->rule == PREPARE_WHOLE ? bf16_round(x) : x;
+}
+
 static float
 normalised(const struct prepare *p, const struct picture *in, int64_t y, int64_t x, int c)
 {
-	return ((float)picture_row(in, y)[x * 3 + c] - p->mean[c]) / p->std[c];
+	return prepare_level(p, c, picture_row(in, y)[x * 3 + c]);
 }
 
 static int
@@ -296,6 +341,10 @@ whole_put(const struct prepare *p, const struct picture *in, struct prepared *re
 	int r;
 
 	ret->rows = ret->cols = 1;
+	if (p->rule == PREPARE_WHOLE) {
+		ret->rows = in->height / (p->patch * p->merge);
+		ret->cols = in->width / (p->patch * p->merge);
+	}
 	ret->rank = 4;
 	ret->dim[0] = 1;
 	ret->dim[1] = 3;

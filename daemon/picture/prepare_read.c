@@ -141,6 +141,28 @@ fixed_read(const json_t *j, const json_t *size, struct prepare *p, struct err *e
 				    &p->width, e);
 }
 
+/* The side of a token is in another file, processor_config.json: prepare_token_read(). */
+static int
+whole_read(const json_t *size, struct prepare *p, struct err *e)
+{
+	return json_get_int(size, "size", "longest_edge", JSON_REQUIRED, 1, SIDE_MAX, E_BAD_CHECKPOINT,
+			    &p->longest, e);
+}
+
+int
+prepare_token_read(const json_t *j, const char *what, struct prepare *p, struct err *e)
+{
+	int r;
+
+	p->patch = 16;
+	p->merge = 1;
+	r = json_get_int(j, "", "patch_size", JSON_OPTIONAL, 1, 256, E_BAD_CHECKPOINT, &p->patch, e);
+	if (r == 0)
+		r = json_get_int(j, "", "spatial_merge_size", JSON_OPTIONAL, 1, 16, E_BAD_CHECKPOINT,
+				 &p->merge, e);
+	return r < 0 ? err_context(e, "%s", what) : 0;
+}
+
 static int
 tiles_read(const json_t *j, const json_t *size, struct prepare *p, struct err *e)
 {
@@ -275,6 +297,8 @@ rule_read(const json_t *j, struct prepare *p, struct err *e)
 		return patches_read(j, size, p, e);
 	if (p->rule == PREPARE_PADDED)
 		return padded_read(j, size, p, e);
+	if (p->rule == PREPARE_WHOLE)
+		return whole_read(size, p, e);
 	return p->rule == PREPARE_FIXED ? fixed_read(j, size, p, e) : tiles_read(j, size, p, e);
 }
 

@@ -27,6 +27,19 @@ page_document_spec(const struct conversion *c)
 	};
 }
 
+static int
+token_side_check(const struct conversion *c, const struct prepare *p, struct err *e)
+{
+	const int64_t side = c->model->token_side(c->config);
+
+	return p->patch * p->merge == side
+		       ? 0
+		       : err_set(e, E_BAD_CHECKPOINT,
+				 "a token has %lld pixels a side in processor_config.json (patch_size * "
+				 "spatial_merge_size), and %lld in config.json",
+				 (long long)(p->patch * p->merge), (long long)side);
+}
+
 /* The pixels must have the form that the model takes: another model's processor would give wrong embeddings. */
 static int
 rule_check(const struct conversion *c, const struct prepare *p, struct err *e)
@@ -43,6 +56,8 @@ rule_check(const struct conversion *c, const struct prepare *p, struct err *e)
 				 tiles ? p->tile : p->height};
 	int i;
 
+	if (p->rule == PREPARE_WHOLE)
+		return token_side_check(c, p, e);
 	for (i = 0; i < (cut ? 1 : 2); i++)
 		if (!dim_eq(takes.dim[takes.rank - 1 - i], dim_const(gives[i])))
 			return err_set(e, E_BAD_CHECKPOINT,
@@ -98,6 +113,8 @@ document_check(const struct conversion *c, const struct document *d, struct err 
 		r = ids_check(c, &d->after, e);
 	if (r == 0)
 		r = ids_check(c, &d->tiles.row, e);
+	if (r == 0)
+		r = ids_check(c, &d->tiles.last, e);
 	return r < 0 ? r : around_check(c, d, e);
 }
 

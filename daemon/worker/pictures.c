@@ -40,8 +40,8 @@ static void
 size_get(size_t i, const struct prepare *p, int64_t *ret_height, int64_t *ret_width)
 {
 	const double longest = (double)p->longest,
-		     kept = p->rule == PREPARE_FIXED    ? (double)(p->height * p->width)
-			    : p->rule == PREPARE_TILES  ? longest * longest
+		     kept = p->rule == PREPARE_FIXED ? (double)(p->height * p->width)
+			    : p->rule == PREPARE_TILES || p->rule == PREPARE_WHOLE ? longest * longest
 			    : p->rule == PREPARE_PADDED ? MIN(longest * longest, (double)p->pixels_max)
 							: (double)p->pixels_max;
 	const double pixels = MIN(kept * 1.5, PIXELS_MAX);

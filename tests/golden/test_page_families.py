@@ -24,10 +24,14 @@ FAMILIES = {
     "colqwen_omni": (OMNI, "processor-colqwen2", OMNI_IDS),
     "colmodernvbert": ({"image_token_id": 258, "vision.image_size": 32, "vision.patch_size": 8}, "processor-colmodernvbert", None),
     "collfm2": ({"image_token_id": 260, "vocab_size": 400}, "processor-collfm2", None),
+    "colministral3": ({"image_token_id": 261}, "processor-colministral3", None),
     "colgemma3": (GEMMA, "processor-colgemma3", GEMMA_IDS),
     "neomme": ({"document_token_id": 258, "image_token_id": 259, "patch_size": 8}, "processor-neomme", None),
 }
 LIMITS = (64, -1, -1)  # of NeoMME's processor_config.json: longest side, fewest and most pixels; -1: none
+# As the published one, where the message is longer.
+TEMPLATE = "{%- if x %}\n{%- set default_system_message = 'It\\'s {today}.\\nRead [the] <page>.' %}\n{{- '[SYSTEM_PROMPT]' }}"
+MESSAGE = "It's {today}.\nRead [the] <page>."
 
 
 @pytest.fixture
@@ -43,6 +47,11 @@ def checkpoint(tmp_path):
         tokenizer = json.loads((source if source.exists() else HERE / "processor-colqwen2/tokenizer.json").read_text())
         for token, name in zip(tokenizer["added_tokens"], names or []):
             token["content"] = name
+        if family == "colministral3":
+            shutil.copy(HERE / processor / "processor_config.json", folder)
+            (folder / "chat_template.jinja").write_text(TEMPLATE)
+            for name in ("[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]"):
+                tokenizer["added_tokens"].append({**tokenizer["added_tokens"][-1], "id": tokenizer["added_tokens"][-1]["id"] + 1, "content": name})
         (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
         return folder
     return make
@@ -67,6 +76,9 @@ def ids_wanted(family, folder, case):
     if family == "colgemma3":  # as the chat template says it
         return encode(tokenizer, "<bos><bos><start_of_turn>user\n\n\n<start_of_image>" + "<image_soft_token>" * 4
                       + "<end_of_image>\n\nDescribe this image<end_of_turn>\n")
+    if family == "colministral3":  # the golden data are of a template without a message, which would stand behind <s><s>
+        ids = list(array.array("q", case["out.input_ids"][2]))
+        return ids[:2] + encode(tokenizer, f"[SYSTEM_PROMPT]{MESSAGE}[/SYSTEM_PROMPT]") + ids[2:]
     ids = list(array.array("q", case["out.input_ids_engine" if "out.input_ids_engine" in case else "out.input_ids"][2]))
     if family == "colqwen_omni":
         return encode(tokenizer, "<|im_start|>system\nYou are Qwen, a virtual human developed by the Qwen Team, Alibaba Group, capable of "
@@ -88,12 +100,14 @@ def cases_write(family, folder, cases, limits=LIMITS):
         ids = ids_wanted(family, folder, case)
         wanted = {"in.image": case["in.image"], "in.input_ids": ("I64", [1, len(ids)], array.array("q", ids).tobytes()),
                   "in.attention_mask": ("I64", [1, len(ids)], array.array("q", [1] * len(ids)).tobytes())}
-        for name in ("image_grid_thw", "spatial_shapes"):
+        for name in ("image_grid_thw", "spatial_shapes", "image_sizes"):
             if f"out.{name}" in case:
                 wanted[f"in.{name}"] = case[f"out.{name}"]
         if family == "neomme" and "out.pixel_values" in case:
             wanted["in.pixel_values"] = case["out.pixel_values"]
             wanted["in.grey_level"] = ("F32", [1], array.array("f", [1 / 127.5]).tobytes())
+        if family == "colministral3":
+            wanted["in.pixel_values"] = case["out.pixel_values"]
         tensors.write(cases / path.name, wanted)
     return len(list(cases.iterdir()))
 
@@ -118,7 +132,7 @@ def test_pictures(family, checkpoint, tmp_path):
     for entry in json.loads((out / "parity.json").read_text())["cases"]:
         assert entry["passed"], entry
         runs.setdefault(entry["model"], []).append(entry)
-    assert runs["page"] and all(entry["samples"] > (100 if family == "neomme" else 1000) and entry["differing"] == 0 for entry in runs["preprocess"])
+    assert runs["page"] and all(entry["samples"] > 100 and entry["differing"] == 0 for entry in runs["preprocess"])
 
     assert cases_run(cases_write(family, folder, tmp_path / "cases"), out, tmp_path) >= 2
 
@@ -283,3 +297,17 @@ def test_pages_are_embedded(with_pages, tmp_path):
         found.append(json.loads(done.stdout)["items"][0]["embeddings"])
     assert len(found[0]) == len(found[1]) > 100
     assert max(abs(a - b) for x, y in zip(*found) for a, b in zip(x, y)) <= 1e-5
+
+
+@pytest.mark.parametrize("change, words", [
+    (lambda folder: (folder / "chat_template.jinja").write_text("{{ bos_token }}"), "no chat_template.jinja that sets default_system_message"),
+    (lambda folder: (folder / "chat_template.jinja").write_text("{%- set default_system_message = 'x"), "no chat_template.jinja that sets"),
+    (lambda folder: (folder / "processor_config.json").write_text('{"patch_size": 4, "spatial_merge_size": 3}'),
+     "a token has 12 pixels a side in processor_config.json (patch_size * spatial_merge_size), and 8 in config.json"),
+    (lambda folder: (folder / "processor_config.json").unlink(), "has no processor_config.json"),
+])
+def test_a_page_that_cannot_be_made_is_refused(change, words, checkpoint, tmp_path):
+    folder = checkpoint("colministral3")
+    change(folder)
+    done = convert(folder, tmp_path / "artifact", "--variants", "page")
+    assert done.returncode != 0 and words in done.stderr

@@ -108,7 +108,7 @@ tests_unit_test_table_LDADD = libclient.a $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test_ops
 tests_unit_test_ops_SOURCES = tests/unit/test_ops.c
 nodist_EXTRA_tests_unit_test_ops_SOURCES = dummy.cxx
-tests_unit_test_ops_LDADD = libparity.a libtrace.a libtorch_shim.a libonnx.a libonnxread.a libgraph.a libcheckpoint.a libproto.a \
+tests_unit_test_ops_LDADD = libparity.a libtrace.a libtorch_shim.a libonnx.a libonnxread.a libgraph.a libcheckpoint.a libproto.a $(PICTURE_LIBS) \
 	$(UNIT_LIBS) $(PROTOBUF_C_LIBS) $(TORCH_LIBS) -ldl -lpthread
 
 check_PROGRAMS += tests/unit/test_delta

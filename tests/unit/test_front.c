@@ -45,12 +45,16 @@ inputs_graph(const struct prepare *p)
 	const bool cut = p->rule == PREPARE_PATCHES;
 	const bool tiled = p->rule == PREPARE_TILES;
 	const bool padded = p->rule == PREPARE_PADDED;
+	const bool whole = p->rule == PREPARE_WHOLE;
+	const struct shape sizes = shape_of(2, dim_symbol(SYM_IMAGES), dim_const(2));
 	const struct shape pixels =
 		padded  ? shape_of(2, dim_symbol(SYM_PATCHES), dim_const(3 * p->patch * p->patch))
 		: cut   ? shape_of(3, dim_symbol(SYM_IMAGES), dim_symbol(SYM_PATCHES),
 				   dim_const(3 * p->frames * p->patch * p->patch))
 		: tiled ? shape_of(5, dim_symbol(SYM_IMAGES), dim_symbol(SYM_TILES), dim_const(3),
 				   dim_const(TILE), dim_const(TILE))
+		: whole ? shape_of(4, dim_symbol(SYM_IMAGES), dim_const(3), dim_symbol(SYM_IMAGE_HEIGHT),
+				   dim_symbol(SYM_IMAGE_WIDTH))
 			: shape_of(4, dim_symbol(SYM_IMAGES), dim_const(3), dim_const(p->height),
 				   dim_const(p->width));
 	const struct shape full =
@@ -64,6 +68,8 @@ inputs_graph(const struct prepare *p)
 	(void)graph_value_add(g, IR_INPUT, ELEM_F32, &pixels, "pixel_values");
 	if (cut)
 		(void)graph_value_add(g, IR_INPUT, ELEM_I64, &grid, "image_grid_thw");
+	if (whole)
+		(void)graph_value_add(g, IR_INPUT, ELEM_I64, &sizes, "image_sizes");
 	if (tiled)
 		(void)graph_value_add(g, IR_INPUT, ELEM_I64, &full, "pixel_attention_mask");
 	return g;
@@ -198,6 +204,27 @@ padded_ids_check(const struct prepared *want, const int64_t *ids, int64_t n)
 	assert_int_equal(at, n);
 }
 
+/* Rows of image tokens, each with its end. */
+static void
+row_ids_check(const struct prepared *want, const int64_t *ids, int64_t n)
+{
+	int64_t at = 0, row, i;
+
+	for (row = 0; row < want->rows; row++) {
+		for (i = 0; i < want->cols; i++)
+			assert_int_equal(ids[at++], 1000);
+		if (row + 1 < want->rows) {
+			assert_int_equal(ids[at++], 50);
+			assert_int_equal(ids[at++], 51);
+		} else {
+			assert_int_equal(ids[at++], 52);
+		}
+	}
+	for (i = 0; i < (int64_t)ARRAY_LEN(after); i++)
+		assert_int_equal(ids[at++], after[i]);
+	assert_int_equal(at, n);
+}
+
 static void
 picture_check(const struct prepare *p, struct ort_session *s, const struct picture *in)
 {
@@ -227,6 +254,8 @@ picture_check(const struct prepare *p, struct ort_session *s, const struct pictu
 		tile_ids_check(&want, ids->data, ids->shape[1]);
 	else if (p->rule == PREPARE_PADDED)
 		padded_ids_check(&want, ids->data, ids->shape[1]);
+	else if (p->rule == PREPARE_WHOLE)
+		row_ids_check(&want, ids->data, ids->shape[1]);
 	else
 		ids_check(p, &want, ids->data, mask->data, ids->shape[1]);
 	if (p->rule == PREPARE_TILES) {
@@ -240,6 +269,11 @@ picture_check(const struct prepare *p, struct ort_session *s, const struct pictu
 		assert_int_equal(((const int64_t *)grid->data)[0], 1);
 		assert_int_equal(((const int64_t *)grid->data)[1], want.rows);
 		assert_int_equal(((const int64_t *)grid->data)[2], want.cols);
+	}
+	if (p->rule == PREPARE_WHOLE) {
+		grid = output(s, out, "image_sizes");
+		assert_int_equal(((const int64_t *)grid->data)[0], want.dim[2]);
+		assert_int_equal(((const int64_t *)grid->data)[1], want.dim[3]);
 	}
 	for (i = 0; i < ort_output_count(s); i++)
 		ort_tensor_release(&out[i]);
@@ -285,6 +319,9 @@ static const struct prepare qwen = {.rule = PREPARE_PATCHES,
 				    .frames = 2,
 				    .pixels_min = 3136,
 				    .pixels_max = 50176};
+
+static const struct prepare pixtral = {
+	.rule = PREPARE_WHOLE, .filter = RESIZE_BICUBIC, CLIP, .patch = 7, .merge = 2, .longest = 210};
 
 TEST(test_patches)
 {
@@ -356,6 +393,12 @@ TEST(test_padded)
 
 		rule_check(&p);
 	}
+}
+
+/* Pictures that are smaller than the limit, and larger ones. */
+TEST(test_whole)
+{
+	rule_check(&pixtral);
 }
 
 /* A picture of a refused shape and one without pixels. */

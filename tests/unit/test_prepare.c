@@ -20,6 +20,7 @@ static const struct {
 	{"processor-colpali", PREPARE_FIXED},          {"processor-colgemma3", PREPARE_FIXED},
 	{"processor-colidefics3", PREPARE_TILES},      {"processor-collfm2", PREPARE_NAFLEX},
 	{"processor-collfm2-nothumb", PREPARE_NAFLEX}, {"processor-neomme", PREPARE_PADDED},
+	{"processor-colministral3", PREPARE_WHOLE},
 };
 
 static const struct {
@@ -49,6 +50,20 @@ config_of(const char *dir)
 	(void)json_read(fs_exists(old) ? old : new, 1 << 20, E_BAD_CHECKPOINT, &j, &e);
 	assert_no_error(&e);
 	return json_incref(fs_exists(old) ? j : json_object_get(j, "image_processor"));
+}
+
+/* PREPARE_WHOLE: this processor has the side of a token in a file of its own. */
+static void
+token_read(const char *dir, struct prepare *p)
+{
+	_cleanup_free_ char *path = fs_join(dir, "processor_config.json");
+	json_auto_t *j = NULL;
+	struct err e = ERR_INIT;
+
+	(void)json_read(path, 1 << 20, E_BAD_CHECKPOINT, &j, &e);
+	assert_no_error(&e);
+	(void)prepare_token_read(j, "processor_config.json", p, &e);
+	assert_no_error(&e);
 }
 
 /* The index of a sample in the result of prepare_run(), by the layout that the models document. */
@@ -122,19 +137,43 @@ shapes_check(const struct prepare *p, const struct prepared *got, const struct s
 	}
 }
 
-/* This processor has no form for Pillow, and no golden has the picture between resizing and cutting. */
+static void
+image_sizes_check(const struct prepare *p, const struct prepared *got, const struct st_file *f)
+{
+	const struct st_tensor *t = st_find(f, "out.image_sizes");
+	const int64_t side = p->patch * p->merge;
+	int i;
+
+	assert_non_null(t);
+	for (i = 0; i < 2; i++)
+		assert_int_equal(((const int64_t *)(const void *)t->data)[i], got->dim[2 + i]);
+	assert_int_equal(got->rows * side, got->dim[2]);
+	assert_int_equal(got->cols * side, got->dim[3]);
+}
+
+/*
+ * For processors without a form for Pillow: no golden has the picture between resizing and the pixels. Those of PREPARE_WHOLE
+ * are bfloat16.
+ */
 static int
-naflex_check(struct prepare *p, const struct picture *in, const struct st_file *f, const char *path)
+pixels_check(const struct prepare *p, const struct picture *in, const struct st_file *f, const char *path)
 {
 	_cleanup_(prepared_release) struct prepared got = PREPARED_INIT;
 	const struct st_tensor *want = st_find(f, "out.pixel_values");
 	struct err e = ERR_INIT;
+	size_t count = 1;
+	int i;
 
 	(void)prepare_run(p, in, &got, &e);
 	assert_no_error(&e);
-	shapes_check(p, &got, f);
+	if (p->rule == PREPARE_NAFLEX)
+		shapes_check(p, &got, f);
+	else
+		image_sizes_check(p, &got, f);
 	assert_non_null(want);
-	assert_int_equal(want->len, (size_t)(got.dim[0] * got.dim[1] * got.dim[2]) * sizeof(float));
+	for (i = 0; i < got.rank; i++)
+		count *= (size_t)got.dim[i];
+	assert_int_equal(want->len, count * sizeof(float));
 	if (memcmp(want->data, got.pixels, want->len) != 0)
 		fail_msg("%s: the pixels differ", path);
 	return 1;
@@ -233,8 +272,8 @@ case_check(struct prepare *p, const char *path)
 		size_t wrong;
 
 		p->library = libraries[i].library;
-		if (p->rule == PREPARE_NAFLEX)
-			return naflex_check(p, &in, f, path);
+		if (p->rule == PREPARE_NAFLEX || p->rule == PREPARE_WHOLE)
+			return pixels_check(p, &in, f, path);
 		(void)prepare_run(p, &in, &got, &e);
 		assert_no_error(&e);
 		sizes_check(p, &got, f);
@@ -274,6 +313,8 @@ TEST(test_originals)
 
 		(void)prepare_read(j, "preprocessor_config.json", processors[k].rule, &p, &e);
 		assert_no_error(&e);
+		if (p.rule == PREPARE_WHOLE)
+			token_read(dir, &p);
 		n = scandir(dir, &names, is_case, alphasort);
 		assert_true(n > 0);
 		for (i = 0; i < n; i++) {
@@ -285,7 +326,7 @@ TEST(test_originals)
 		free(names);
 	}
 	print_message("%d comparisons\n", made);
-	assert_true(made >= 61);
+	assert_true(made >= 68);
 }
 
 TEST(test_sizes)
@@ -400,6 +441,48 @@ TEST(test_padded_sizes)
 	}
 }
 
+/* Sizes that the original class gives for the published values. */
+TEST(test_whole_sizes)
+{
+	static const struct {
+		int64_t h, w, want_h, want_w;
+	} rows[] = {
+		{1, 1, 28, 28},           {28, 28, 28, 28},         {29, 57, 56, 84},
+		{1540, 1540, 1540, 1540}, {1541, 1540, 1540, 1540}, {2200, 1700, 1540, 1204},
+		{3001, 1999, 1540, 1036}, {1567, 1103, 1540, 1092}, {200, 1600, 196, 1540},
+		{5, 4000, 28, 1540},      {1601, 3, 1540, 28},
+	};
+	const struct prepare p = {.rule = PREPARE_WHOLE, .patch = 14, .merge = 2, .longest = 1540};
+	struct err e = ERR_INIT;
+	int64_t h, w;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		(void)prepare_size(&p, rows[i].h, rows[i].w, &h, &w, &e);
+		assert_no_error(&e);
+		if (h != rows[i].want_h || w != rows[i].want_w)
+			fail_msg("%lld x %lld became %lld x %lld", (long long)rows[i].h, (long long)rows[i].w,
+				 (long long)h, (long long)w);
+	}
+	assert_int_equal(prepare_size(&p, 4621, 3, &h, &w, &e), E_BAD_REQUEST);
+	assert_error(&e, E_BAD_REQUEST,
+		     "one side of the picture is more than 1540 times as long as the other");
+}
+
+/* A processor's own values, and values that must be refused. */
+TEST(test_token_side)
+{
+	json_auto_t *none = json_object(), *wrong = json_pack("{s:i}", "spatial_merge_size", 0);
+	struct prepare p = {.rule = PREPARE_WHOLE};
+	struct err e = ERR_INIT;
+
+	assert_int_equal(prepare_token_read(none, "p.json", &p, &e), 0);
+	assert_int_equal(p.patch, 16);
+	assert_int_equal(p.merge, 1);
+	assert_true(prepare_token_read(wrong, "p.json", &p, &e) < 0);
+	assert_error(&e, E_BAD_CHECKPOINT, "p.json: spatial_merge_size must be");
+}
+
 /* Values in preprocessor_config.json that must be refused. */
 TEST(test_refused)
 {
@@ -440,6 +523,8 @@ TEST(test_refused)
 		 "{'image_mean':[1,1,1], 'image_std':[1,1,1], 'size':{'longest_edge':128}, "
 		 "'max_image_size':{'longest_edge':64}, 'do_image_splitting':false}",
 		 E_UNSUPPORTED_MODEL, "do_image_splitting false is not supported"},
+		{PREPARE_WHOLE, "{'image_mean':[1,1,1], 'image_std':[1,1,1], 'size':{'height':9}}",
+		 E_BAD_CHECKPOINT, "size.longest_edge is missing"},
 		{PREPARE_NAFLEX, "{'image_mean':[1,1,1], 'image_std':[1,1,1], 'tile_size':500}",
 		 E_UNSUPPORTED_MODEL, "tile_size 500 is not a multiple of 32"},
 		{PREPARE_NAFLEX, "{'image_mean':[1,1,1], 'image_std':[1,1,1], 'max_tiles':3}",
