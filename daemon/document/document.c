@@ -223,9 +223,8 @@ template_read(const char *dir, char **ret, struct err *e)
 	return *ret ? 0 : err_no_memory(e);
 }
 
-/* The prompt with the message in it, which must be the checkpoint's own: it is part of what the model was trained with. */
-static int
-prompt_complete(const char *dir, const char *name, const char *prompt, char **ret, struct err *e)
+int
+document_prompt(const char *dir, const char *prompt, char **ret, struct err *e)
 {
 	const char *mark = strstr(prompt, SYSTEM_MARK);
 	_cleanup_free_ char *template = NULL, *message = NULL;
@@ -237,12 +236,7 @@ prompt_complete(const char *dir, const char *name, const char *prompt, char **re
 			return r;
 		message = template ? system_find(template) : NULL;
 		if (!message)
-			return err_set(
-				e, E_BAD_CHECKPOINT,
-				"'%s' has no " TEMPLATE_FILE " that sets default_system_message, which "
-				"stands before a page: add the file of the model's repository, or leave "
-				"out the graphs preprocess and page",
-				name);
+			return 0;
 	}
 	*ret = mark ? str_printf("%.*s%s%s", (int)(mark - prompt), prompt, message,
 				 mark + strlen(SYSTEM_MARK))
@@ -255,13 +249,14 @@ prompt_encode(const struct tokenizer *t, const struct document_spec *spec, const
 	      struct document *d, struct err *e)
 {
 	const char *mark = strstr(prompt, IMAGE_MARK), *rest;
-	int r;
+	int r = 0;
 
 	if (!mark)
 		return err_set(e, E_UNSUPPORTED_MODEL, "the document prompt '%s' has no " IMAGE_MARK,
 			       spec->prompt);
 	rest = mark + strlen(IMAGE_MARK);
-	r = marks_check(t, spec->prompt, e);
+	if (!spec->complete) /* a message may have any words between such brackets */
+		r = marks_check(t, spec->prompt, e);
 	if (r == 0)
 		r = encode(t, prompt, (size_t)(mark - prompt), &d->before, e);
 	if (r == 0)
@@ -286,7 +281,13 @@ prompt_read(const char *dir, const char *name, const struct document_spec *spec,
 		return missing(name, TOKENIZER_FILE, e);
 	r = tokenizer_open(path, &t, e);
 	if (r == 0)
-		r = prompt_complete(dir, name, spec->prompt, &prompt, e);
+		r = document_prompt(dir, spec->prompt, &prompt, e);
+	if (r == 0 && !prompt)
+		return err_set(e, E_BAD_CHECKPOINT,
+			       "'%s' has no " TEMPLATE_FILE " that sets default_system_message, which "
+			       "stands before a page: add the file of the model's repository, or leave out "
+			       "the graphs preprocess and page",
+			       name);
 	return r < 0 ? r : prompt_encode(t, spec, prompt, d, e);
 }
 

@@ -32,6 +32,7 @@ struct document_spec {
 	 * has for a conversation without a message of the system's own.
 	 */
 	const char *prompt;
+	bool complete; /* the prompt is a manifest's, which has no {system}, and was checked by the conversion */
 	const struct document_tile_text
 		*tiles; /* with PREPARE_TILES and the three rules named there; else NULL */
 	int64_t image_token;
@@ -48,6 +49,12 @@ struct document_tiles {
 	int64_t whole;        /* the id of the tile that shows the whole picture, instead of `place` */
 	struct ids row, last; /* after a row of tiles, and after the last one */
 };
+
+/*
+ * The prompt with the message of the chat template in the folder `dir`, which must be the checkpoint's own: it is part of
+ * what the model was trained with. *ret stays NULL if the prompt needs a message and there is none.
+ */
+int document_prompt(const char *dir, const char *prompt, char **ret, struct err *e);
 
 /* Prints the spec as the member `page` of a manifest's `processing`; null: no rule. */
 json_t *document_spec_to_json(const struct document_spec *spec);

@@ -87,7 +87,7 @@ document_spec_from_json(const json_t *processing, struct document_spec *ret,
 			struct document_tile_text *ret_tiles, struct err *e)
 {
 	const json_t *page = NULL, *prompt = NULL, *tokens = NULL;
-	struct document_spec spec = {.rule = PREPARE_NONE, .image_tokens = 1};
+	struct document_spec spec = {.rule = PREPARE_NONE, .image_tokens = 1, .complete = true};
 	int r;
 
 	r = json_get_obj(processing, "", "page", JSON_OPTIONAL, E_MISMATCH, &page, e);

@@ -336,13 +336,21 @@ prompts_put(struct buf *b, const json_t *facts)
 		"tokens. Rows of a batch are padded on the %s.\n\n",
 		fact(own, "library"), fact(own, "versions"), fact(processing, "padding_side"));
 	prompt_put(b, "Query", fact(own, "query"));
-	prompt_put(b, "Page", fact(own, "document"));
+	if (json_is_string(json_object_get(own, "document")))
+		prompt_put(b, "Page", fact(own, "document"));
+	else
+		buf_puts(b,
+			 "The prompt of a page is not known: the checkpoint has no chat template that sets "
+			 "the message before it.\n\n");
 	buf_puts(b, "What other libraries' processors add, for a model that was trained with one of them:\n\n"
 		    "| library | versions | query | page |\n|---|---|---|---|\n");
 	json_array_foreach(json_object_get(processing, "prompts"), i, row) {
 		buf_printf(b, "| %s | %s |", fact(row, "library"), fact(row, "versions"));
 		cell_put(b, fact(row, "query"));
-		cell_put(b, fact(row, "document"));
+		if (json_is_string(json_object_get(row, "document")))
+			cell_put(b, fact(row, "document"));
+		else
+			buf_puts(b, " not known |");
 		buf_puts(b, "\n");
 	}
 }

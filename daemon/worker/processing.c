@@ -56,27 +56,38 @@ prompt_query(const struct model_prompt *p)
 
 /* ---- in the manifest ---- */
 
-static json_t *
-prompt_to_json(const struct model_prompt *p)
+/* The prompt of a page is null if it needs a message that the checkpoint does not have. */
+static int
+prompt_to_json(const struct conversion *c, const struct model_prompt *p, json_t **ret, struct err *e)
 {
-	_cleanup_free_ char *query = p ? prompt_query(p) : NULL;
+	_cleanup_free_ char *query = p ? prompt_query(p) : NULL, *document = NULL;
+	struct err why = ERR_INIT;
+	int r = p ? document_prompt(c->job->out_dir, p->document, &document, &why) : 0;
 
-	if (!p)
-		return json_null();
-	return json_pack("{s:s, s:s, s:s, s:s}", "library", library_name(p->library), "versions", p->versions,
-			 "query", query, "document", p->document);
+	if (r < 0 && r != E_BAD_CHECKPOINT) /* a template that cannot be read gives no message */
+		return err_set(e, r, "%s", why.msg);
+	*ret = p ? json_pack("{s:s, s:s, s:s, s:s?}", "library", library_name(p->library), "versions",
+			     p->versions, "query", query, "document", document)
+		 : json_null();
+	return *ret ? 0 : err_no_memory(e);
 }
 
-static json_t *
-prompts_to_json(const struct conversion *c)
+static int
+prompts_to_json(const struct conversion *c, json_t **ret, struct err *e)
 {
 	const struct model_prompt *p;
-	json_t *all = json_array();
-	int failed = 0;
+	json_auto_t *all = json_array();
+	json_t *one;
+	int r = all ? 0 : err_no_memory(e);
 
-	for (p = c->model->prompts; p && !model_prompt_is_end(p); p++)
-		failed |= json_array_append_new(all, prompt_to_json(p));
-	return json_whole(all, failed);
+	for (p = c->model->prompts; r == 0 && p && !model_prompt_is_end(p); p++) {
+		r = prompt_to_json(c, p, &one, e);
+		if (r == 0 && json_array_append_new(all, one) < 0)
+			r = err_no_memory(e);
+	}
+	if (r == 0)
+		*ret = TAKE(all);
+	return r;
 }
 
 /* An id of -1, a token that the family does not have, becomes null. */
@@ -156,13 +167,13 @@ pictures_to_json(const json_t *from)
 	return json_null();
 }
 
-/* How the inputs of a page are made; null where that is not known. */
+/* How the inputs of a page are made; null where that is not known, as where `prompt` has none for a page. */
 static json_t *
-page_to_json(const struct conversion *c)
+page_to_json(const struct conversion *c, const json_t *prompt)
 {
 	struct document_spec spec;
 
-	if (!c->prompt)
+	if (!json_is_string(json_object_get(prompt, "document")))
 		return json_null();
 	spec = page_document_spec(c);
 	return document_spec_to_json(&spec);
@@ -171,7 +182,7 @@ page_to_json(const struct conversion *c)
 int
 processing_make(const struct conversion *c, json_t **ret, struct err *e)
 {
-	json_auto_t *tokenizer = NULL, *own = NULL, *processor = NULL;
+	json_auto_t *tokenizer = NULL, *own = NULL, *processor = NULL, *prompt = NULL, *prompts = NULL;
 	const json_t *pictures;
 	int r;
 
@@ -180,12 +191,15 @@ processing_make(const struct conversion *c, json_t **ret, struct err *e)
 		r = copy_read(c, "preprocessor_config.json", &own, e);
 	if (r == 0)
 		r = copy_read(c, "processor_config.json", &processor, e);
+	if (r == 0)
+		r = prompt_to_json(c, c->prompt, &prompt, e);
+	if (r == 0)
+		r = prompts_to_json(c, &prompts, e);
 	if (r < 0)
 		return r;
 	pictures = own ? own : json_object_get(processor, "image_processor");
-	*ret = json_pack("{s:o, s:o, s:o, s:s, s:o, s:o}", "prompt", prompt_to_json(c->prompt), "prompts",
-			 prompts_to_json(c), "tokens", tokens_to_json(c), "padding_side",
-			 padding_side(c, tokenizer), "pictures", pictures_to_json(pictures), "page",
-			 page_to_json(c));
+	*ret = json_pack("{s:O, s:O, s:o, s:s, s:o, s:o}", "prompt", prompt, "prompts", prompts, "tokens",
+			 tokens_to_json(c), "padding_side", padding_side(c, tokenizer), "pictures",
+			 pictures_to_json(pictures), "page", page_to_json(c, prompt));
 	return *ret ? 0 : err_no_memory(e);
 }

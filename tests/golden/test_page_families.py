@@ -158,6 +158,32 @@ def test_pictures_that_are_cut_are_refused(checkpoint, tmp_path):
     assert done.returncode != 0 and "do_pan_and_scan true is not supported" in done.stderr
 
 
+def test_the_message_of_the_template_is_in_the_manifest(checkpoint, tmp_path):
+    """Without a graph that takes a picture, colconvctl makes the inputs by the manifest."""
+    folder, made = checkpoint("colministral3"), []
+    (folder / "chat_template.jinja").unlink()
+    (folder / "tokenizer_config.json").write_text(json.dumps({"chat_template": TEMPLATE}))
+    for variant in ("image", "page"):
+        out = tmp_path / variant
+        done = convert(folder, out, "--variants", variant, "--no-parity")
+        assert done.returncode == 0, done.stderr
+        prompt = json.loads((out / "manifest.json").read_text())["additional_metadata"]["processing"]["prompt"]["document"]
+        assert prompt == f"<s><s>[SYSTEM_PROMPT]{MESSAGE}[/SYSTEM_PROMPT][INST]{{image}}[/INST]"
+        done = subprocess.run([BIN / "colconvctl", "embed", out, "--image", HERE / "e2e-colqwen2/page-0.png"], capture_output=True, text=True, timeout=100)
+        assert done.returncode == 0, done.stderr
+        made.append(json.loads(done.stdout)["items"][0]["embeddings"])
+    assert len(made[0]) == len(made[1]) > 40
+    assert max(abs(a - b) for rows in zip(*made) for a, b in zip(*rows)) < 1e-5
+
+
+def test_a_message_that_is_not_known_is_in_no_manifest(tmp_path):
+    done = convert(HERE / "colministral3-tiny", tmp_path / "artifact", "--variants", "text,image", "--no-parity")
+    assert done.returncode == 0, done.stderr
+    processing = json.loads((tmp_path / "artifact/manifest.json").read_text())["additional_metadata"]["processing"]
+    assert processing["prompt"]["document"] is None and processing["prompts"] == [processing["prompt"]] and processing["page"] is None
+    assert "{system}" not in (tmp_path / "artifact/README.md").read_text() + (tmp_path / "artifact/manifest.json").read_text()
+
+
 def test_a_family_without_pages_says_why(tmp_path):
     done = convert(HERE / "granitevisionemb-tiny", tmp_path / "artifact", "--variants", "text,page")
     assert done.returncode != 0
