@@ -12,8 +12,8 @@ FAMILIES = {
     "colqwen2": "colqwen2-tiny", "colqwen2_5": "colqwen2_5-tiny", "colqwen3": "colqwen3-tiny", "colpali": "colpali-tiny",
     "colmodernvbert": "colmodernvbert-tiny", "colidefics3": "colidefics3-tiny", "colgemma3": "colgemma3-tiny", "jina_v4": "jina_v4-tiny",
     "colqwen_omni": "colqwen_omni-tiny", "collfm2": "collfm2-tiny", "neomme": "neomme-tiny",
-    "colministral3": "colministral3-tiny",
-    "granitevisionemb": "granitevisionemb-tiny",
+    "colministral3": "colministral3-tiny", "granitevisionemb": "granitevisionemb-tiny", "colqwen3_5": "colqwen3_5-tiny",
+    "nemotron_vl": "nemoretriever-tiny",
 }
 TOWER = ("vis.", "mmproj.", "patch_embeddings.", "image_newline")  # as the weights of a tower and of the layers behind it are called
 FP32, FP16 = [], ["--dtype", "fp16"]
