@@ -576,7 +576,8 @@ pages_read(struct trace *t, const struct build *b)
 	struct pages p = {.im = images_read(t, b->c, b->sizes), .pixels = b->pixels};
 	struct ir_value *all = tr_sum(t, p.im.tokens, 0);
 
-	p.is_image = guard_image_tokens(t, b->flag, b->in.unmasked, all, &p.pixels);
+	/* The count is checked before the images of tokens are looked up, which would fail without a name. */
+	p.is_image = guard_image_tokens(t, b->flag, b->in.unmasked, all, &p.im.tokens);
 	blk_tokens_place(t, p.is_image, p.im.tokens, &p.image, &p.place);
 	return p;
 }
