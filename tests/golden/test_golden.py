@@ -367,6 +367,67 @@ def test_shapes_of_images_that_do_not_fit_are_refused(shape, error, tmp_path):
     assert error is None or error in done.stderr
 
 
+FIT, COUNT = "image_sizes_must_fit_pixel_values", "image_tokens_must_match_image_features"
+APART = "images_must_not_continue_in_another_row|each_row_must_have_the_tokens_of_one_image"
+
+
+@pytest.mark.parametrize("name, case, sizes, error", [
+    # 16 x 24 pixels, tokens of 8 x 8
+    *(("colministral3", "one", sizes, FIT) for sizes in ([24, 24], [16, 32], [16, 20], [0, 24], [-16, 24], [16, 1 << 62])),
+    ("colministral3", "one", [16, 16], COUNT), ("colministral3", "one", [16, 24], None),
+    ("colministral3", "right-padded", [16, 40, 24, 16], APART),  # as many tokens, each image with those of the other one
+    # room for 6 tiles of 13 x 13 and the whole page; 3 of them in the tall one
+    *(("granitevisionemb", "one", sizes, FIT) for sizes in ([0, 30], [24, -30], [24, 1 << 62])), ("granitevisionemb", "tall", [24, 30], FIT),
+    ("granitevisionemb", "one", [99, 8], COUNT), ("granitevisionemb", "one", [24, 30], None),
+    ("granitevisionemb", "batch", [384, 768, 497, 384, 20, 24], APART),
+])
+def test_sizes_of_images_that_do_not_fit_are_refused(name, case, sizes, error, tmp_path):
+    golden = HERE / f"{name}-tiny"
+    case = tensors.read(golden / f"case-image-{case}.safetensors")
+    case["in.image_sizes"] = ("I64", [len(sizes) // 2, 2], array.array("q", sizes).tobytes())
+    tensors.write(tmp_path / "case.safetensors", case)
+    run("colconvctl", "convert", golden, "-o", tmp_path / "out", "--variants", "image", "--no-parity")
+
+    done = subprocess.run([BIN / "colconv-parity", "--model", f"image={tmp_path / 'out/image.onnx'}", "--case", tmp_path / "case.safetensors"],
+                          capture_output=True, text=True, timeout=100)
+
+    assert (done.returncode == 0) == (error is None), done.stderr
+    assert error is None or re.search(error, done.stderr), done.stderr
+
+
+def padding_of(name, case):
+    """The places in pixel_values that are padding: beyond an image's own size, or of missing tiles, which are zero."""
+    dtype, shape, data = case["in.pixel_values"]
+    pixels = array.array("f", data)
+    if name.startswith("granite"):
+        tile = len(pixels) // (shape[0] * shape[1])
+        return [i for first in range(0, len(pixels), tile) if not any(pixels[first:first + tile]) for i in range(first, first + tile)]
+    _, channels, height, width = shape
+    sizes = array.array("q", case["in.image_sizes"][2])
+    return [((image * channels + channel) * height + y) * width + x for image in range(shape[0]) for channel in range(channels)
+            for y in range(height) for x in range(width) if y >= sizes[2 * image] or x >= sizes[2 * image + 1]]
+
+
+@pytest.mark.parametrize("name", ["colministral3-tiny", "granitevisionemb-tiny"])
+def test_padding_around_images_may_be_anything(name, tmp_path):
+    (tmp_path / "cases").mkdir()
+    padded = 0
+    for path in sorted((HERE / name).glob("case-image-*.safetensors")):
+        case = tensors.read(path)
+        dtype, shape, data = case["in.pixel_values"]
+        pixels = array.array("f", data)
+        for place in padding_of(name, case):
+            pixels[place] = float("nan")
+            padded += 1
+        tensors.write(tmp_path / "cases" / path.name, {**case, "in.pixel_values": (dtype, shape, pixels.tobytes())})
+    assert padded > 1000
+
+    run("colconvctl", "convert", HERE / name, "-o", tmp_path / "out", "--variants", "image,unified", "--no-parity")
+
+    for variant, file in (("image", "image.onnx"), ("unified", "model.onnx")):
+        run("colconv-parity", "--model", f"{variant}={tmp_path / 'out' / file}", "--cases", tmp_path / "cases", "--max-abs", str(MAX_ABS))
+
+
 def test_a_pickled_projection_is_refused_by_its_name(make_checkpoint, tmp_path):
     folder = make_checkpoint("collfm2-tiny", "sauerkraut")
     weights = tensors.read(folder / "model.safetensors")
