@@ -9,7 +9,6 @@
 #include "config.h"
 #include "glance.h"
 #include "index.h"
-#include "module_find.h"
 #include "modules.h"
 #include "names.h"
 
@@ -113,7 +112,7 @@ modules_open(struct checkpoint *c, struct err *e)
 	for (i = 0; r == 0 && i < count; i++) {
 		_cleanup_free_ char *path = NULL, *file = NULL;
 
-		r = module_path(c->dir, i, &path, &count, e);
+		r = modules_path(c->dir, i, &path, &count, e);
 		if (r < 0 || !path)
 			continue;
 		file = str_printf("%s/" WEIGHTS_NAME, path);

@@ -3,13 +3,14 @@
 #include "base/json.h"
 #include "base/str.h"
 
-#define LEN_MAX (1u << 20)
-
-/* A plain name: the folder of a module lies in that of the model. */
-static bool
-path_ok(const char *path)
+/* The list of modules; NULL: the folder has none. */
+static int
+list_read(struct folder *dir, json_t **ret, struct err *e)
 {
-	return path && *path && *path != '.' && !strchr(path, '/');
+	*ret = NULL;
+	return folder_has(dir, MODULES_NAME)
+		       ? json_read_in(dir, MODULES_NAME, MODULES_SETTINGS_MAX, E_BAD_CHECKPOINT, ret, e)
+		       : 0;
 }
 
 static const char *
@@ -20,6 +21,58 @@ text_of(const json_t *obj, const char *key, const char *otherwise)
 	return s ? s : otherwise;
 }
 
+/* A plain name: the folder of a module lies in the model's. *ret is NULL for "", the model's own folder. */
+static int
+path_take(struct folder *dir, const json_t *module, char **ret, struct err *e)
+{
+	const char *path = text_of(module, "path", "");
+
+	*ret = NULL;
+	if (!*path)
+		return 0;
+	if (*path == '.' || strchr(path, '/'))
+		return err_set(e, E_BAD_CHECKPOINT,
+			       "'%s/" MODULES_NAME "': the path of a module is '%.80s', not the "
+			       "name of a folder beside it",
+			       folder_path(dir), path);
+	*ret = strdup(path);
+	return *ret ? 0 : err_no_memory(e);
+}
+
+/* Module *at of the list or the next one of that type, and its number; NULL: there is none. */
+static const json_t *
+next_of(const json_t *modules, const char *type, size_t *at)
+{
+	for (; *at < json_array_size(modules); ++*at)
+		if (str_ends(text_of(json_array_get(modules, *at), "type", ""), type))
+			return json_array_get(modules, *at);
+	return NULL;
+}
+
+int
+modules_find(struct folder *dir, const char *type, char **ret, struct err *e)
+{
+	json_auto_t *modules = NULL;
+	const json_t *m;
+	size_t at = 0;
+	int r = list_read(dir, &modules, e);
+
+	*ret = NULL;
+	m = next_of(modules, type, &at);
+	return r < 0 || !m ? r : path_take(dir, m, ret, e);
+}
+
+int
+modules_path(struct folder *dir, size_t i, char **ret, size_t *ret_count, struct err *e)
+{
+	json_auto_t *modules = NULL;
+	int r = list_read(dir, &modules, e);
+
+	*ret = NULL;
+	*ret_count = json_array_size(modules);
+	return r < 0 ? r : path_take(dir, json_array_get(modules, i), ret, e);
+}
+
 /* The library's defaults of a Dense are tanh, over the vector of a row. */
 static int
 dense_check(struct folder *dir, const char *path, struct err *e)
@@ -27,7 +80,8 @@ dense_check(struct folder *dir, const char *path, struct err *e)
 	_cleanup_free_ char *name = str_printf("%s/config.json", path);
 	const char *act, *input;
 	json_auto_t *config = NULL;
-	int r = name ? json_read_in(dir, name, LEN_MAX, E_BAD_CHECKPOINT, &config, e) : err_no_memory(e);
+	int r = name ? json_read_in(dir, name, MODULES_SETTINGS_MAX, E_BAD_CHECKPOINT, &config, e)
+		     : err_no_memory(e);
 
 	if (r < 0)
 		return r;
@@ -45,39 +99,43 @@ dense_check(struct folder *dir, const char *path, struct err *e)
 	return 0;
 }
 
+/* The folder of the only Dense module; NULL: there is none. */
+static int
+dense_path(struct folder *dir, char **ret, struct err *e)
+{
+	json_auto_t *modules = NULL;
+	const json_t *dense;
+	size_t at = 0;
+	int r = list_read(dir, &modules, e);
+
+	*ret = NULL;
+	dense = next_of(modules, ".Dense", &at);
+	if (r < 0 || !dense)
+		return r;
+	at++;
+	if (next_of(modules, ".Dense", &at))
+		return err_set(e, E_UNSUPPORTED_MODEL,
+			       "'%s/" MODULES_NAME "' lists two Dense modules; one at most is supported",
+			       folder_path(dir));
+	r = path_take(dir, dense, ret, e);
+	if (r < 0 || *ret)
+		return r;
+	return err_set(e, E_BAD_CHECKPOINT,
+		       "'%s/" MODULES_NAME "': the Dense module has no path, the name of its folder",
+		       folder_path(dir));
+}
+
 int
 modules_dense_find(struct folder *dir, char **ret_file, struct err *e)
 {
-	json_auto_t *modules = NULL;
-	const char *path = NULL;
-	json_t *m;
-	size_t i;
-	int r;
+	_cleanup_free_ char *path = NULL;
+	int r = dense_path(dir, &path, e);
 
 	*ret_file = NULL;
-	if (!folder_has(dir, MODULES_NAME))
-		return 0;
-	r = json_read_in(dir, MODULES_NAME, LEN_MAX, E_BAD_CHECKPOINT, &modules, e);
-	if (r < 0)
-		return r;
-	json_array_foreach(modules, i, m) {
-		if (!str_ends(text_of(m, "type", ""), ".Dense"))
-			continue;
-		if (path)
-			return err_set(e, E_UNSUPPORTED_MODEL,
-				       "'%s/" MODULES_NAME
-				       "' lists two Dense modules; one at most is supported",
-				       folder_path(dir));
-		path = text_of(m, "path", "");
-		if (!path_ok(path))
-			return err_set(e, E_BAD_CHECKPOINT,
-				       "'%s/" MODULES_NAME
-				       "': the path of the Dense module is '%.80s', not the "
-				       "name of a folder beside it",
-				       folder_path(dir), path);
-	}
-	r = path ? dense_check(dir, path, e) : 0;
 	if (r < 0 || !path)
+		return r;
+	r = dense_check(dir, path, e);
+	if (r < 0)
 		return r;
 	*ret_file = str_printf("%s/model.safetensors", path);
 	return *ret_file ? 0 : err_no_memory(e);

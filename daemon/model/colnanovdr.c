@@ -11,7 +11,7 @@
  */
 #include "base/str.h"
 #include "caseinput.h"
-#include "checkpoint/module_find.h"
+#include "checkpoint/modules.h"
 #include "checkpoint/names.h"
 #include "guards.h"
 #include "model.h"
@@ -81,7 +81,7 @@ module_read(const struct checkpoint *ck, struct nanovdr_config *c, struct err *e
 {
 	_cleanup_free_ char *path = NULL, *file = NULL;
 	json_auto_t *obj = NULL;
-	int r = module_find(checkpoint_folder(ck), WEIGHTING, &path, e);
+	int r = modules_find(checkpoint_folder(ck), WEIGHTING, &path, e);
 
 	if (r < 0)
 		return r;
@@ -92,7 +92,7 @@ module_read(const struct checkpoint *ck, struct nanovdr_config *c, struct err *e
 			       "modules.json lists a module ColNanoVDRWeighting",
 			       checkpoint_dir(ck));
 	file = str_printf("%s/config.json", path);
-	r = file ? json_read_in(checkpoint_folder(ck), file, MODULE_SETTINGS_MAX, E_BAD_CHECKPOINT, &obj, e)
+	r = file ? json_read_in(checkpoint_folder(ck), file, MODULES_SETTINGS_MAX, E_BAD_CHECKPOINT, &obj, e)
 		 : err_no_memory(e);
 	return r < 0 ? r : weighting_read(obj, file, c, e);
 }

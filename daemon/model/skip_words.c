@@ -5,7 +5,6 @@
 
 #define CONFIG MODULES_MASK "/config.json"
 #define TOKENIZER "tokenizer.json"
-#define CONFIG_MAX (1u << 20)
 #define TOKENIZER_MAX (64u << 20)
 
 /* The id of a word that is an entry of the vocabulary; -1: it is not. */
@@ -73,7 +72,7 @@ skip_words_read(const struct checkpoint *ck, struct skip_words *ret, struct err 
 	ret->stated = folder_has(dir, CONFIG);
 	if (!ret->stated)
 		return 0;
-	r = json_read_in(dir, CONFIG, CONFIG_MAX, E_BAD_CHECKPOINT, &config, e);
+	r = json_read_in(dir, CONFIG, MODULES_SETTINGS_MAX, E_BAD_CHECKPOINT, &config, e);
 	if (r == 0)
 		r = kind_check(config, e);
 	if (r == 0 && !folder_has(dir, TOKENIZER))

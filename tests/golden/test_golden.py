@@ -190,7 +190,7 @@ def modules_edit(folder, path="1_Dense", twice=False, **config):
     ({"activation_function": "torch.nn.modules.activation.Tanh"}, "unsupported_model", "1_Dense/config.json': the activation_function 'torch.nn.modules.activation.Tanh'"),
     ({"module_input_name": "sentence_embedding"}, "unsupported_model", "a Dense module over 'sentence_embedding'"),
     ({"twice": True}, "unsupported_model", "modules.json' lists two Dense modules"),
-    ({"path": "../1_Dense"}, "bad_checkpoint", "the path of the Dense module is '../1_Dense'"),
+    ({"path": "../1_Dense"}, "bad_checkpoint", "the path of a module is '../1_Dense'"),
     ({"path": "2_Dense"}, "bad_checkpoint", "2_Dense/config.json"),
 ])
 def test_a_module_that_is_more_than_a_projection_is_refused(st_late, change, code, words, tmp_path):

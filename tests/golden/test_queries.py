@@ -90,7 +90,7 @@ def test_a_module_elsewhere_is_refused(path, folder, tmp_path):
     modules[3]["path"] = path
     (folder / "modules.json").write_text(json.dumps(modules))
 
-    assert f"the path '{path}' is not the name of a folder" in refused(folder, "-o", tmp_path / "out")
+    assert f"the path of a module is '{path}', not the name of a folder" in refused(folder, "-o", tmp_path / "out")
 
 
 def test_weights_of_tokens_that_are_missing(folder, tmp_path):
