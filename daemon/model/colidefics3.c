@@ -90,7 +90,7 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 	x = tiles_words(t, &b, c->text.vocab_size);
 	x = llama_embed(t, &c->text, x);
 	x = tiles_merge(t, &b, x);
-	attention = llama_attention(t, &c->text, b.in.unmasked);
+	attention = decoder_attention_counted(t, &c->text.rope, c->text.head_dim, b.in.unmasked);
 	if (o->mask == MODEL_MASK_BIDIRECTIONAL)
 		attention.see = IR_MASK_FULL;
 	x = decoder_build(t, &d, x, &attention); /* [batch, sequence, hidden] */

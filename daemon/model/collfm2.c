@@ -144,7 +144,7 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 
 	x = embed(t, &c->text, &b);
 	x = naflex_merge(t, &b, x);
-	attention = decoder_attention_counted(t, c->text.rope_theta, c->text.head_dim, b.in.unmasked);
+	attention = decoder_attention_counted(t, &c->text.rope, c->text.head_dim, b.in.unmasked);
 	if (o->mask == MODEL_MASK_BIDIRECTIONAL)
 		attention.see = IR_MASK_FULL;
 	mixer.unmasked = blk_unsqueeze(t, b.in.unmasked, 2);

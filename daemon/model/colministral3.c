@@ -218,7 +218,7 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 		b.image = pixtral_fed(t, &c->vision);
 	tr_scope(t, "%s", "");
 	x = embed(t, &b, v);
-	attention = llama_attention(t, &c->text, b.in.unmasked);
+	attention = decoder_attention_counted(t, &c->text.rope, c->text.head_dim, b.in.unmasked);
 	queries_grow(t, c, &attention);
 	x = decoder_build(t, &d, x, &attention); /* [batch, sequence, hidden] */
 	return pooling_head_build(t, &c->head, x, &b.in);

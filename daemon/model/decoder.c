@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdarg.h>
 
+#include "rope.h"
+
 static const struct decoder_names llama = {
 	.before_attention = "input_layernorm",
 	.before_ff = "post_attention_layernorm",
@@ -144,18 +146,26 @@ mlp(struct trace *t, const struct decoder *d, struct ir_value *x, int il)
 }
 
 struct decoder_attention
-decoder_attention_counted(struct trace *t, double theta, int64_t head_dim, struct ir_value *unmasked)
+decoder_attention_counted(struct trace *t, const struct rope *rope, int64_t head_dim,
+			  struct ir_value *unmasked)
 {
 	struct decoder_attention a = {.mask = unmasked, .see = IR_MASK_CAUSAL};
-	struct ir_value *angles, *inv;
+	struct ir_value *angles, *inv, *magnitude;
 
 	tr_scope(t, "rope");
-	inv = blk_inv_freq(t, "rope.inv_freq", theta, head_dim, 0, head_dim / 2);
+	inv = rope_inv_freq(t, rope, head_dim);
 	angles = tr_iota(t, sym(SYM_SEQUENCE));
 	angles = blk_angles(t, angles, inv);
 	angles = blk_unsqueeze(t, angles, 1); /* [sequence, 1, head_dim/2] */
-	a.cos = tr_name(t, tr_cos(t, angles), "cos");
-	a.sin = tr_name(t, tr_sin(t, angles), "sin");
+	a.cos = tr_cos(t, angles);
+	a.sin = tr_sin(t, angles);
+	if (rope->magnitude != 0 && rope->magnitude != 1) {
+		magnitude = tr_f32(t, rope->magnitude);
+		a.cos = tr_mul(t, a.cos, magnitude);
+		a.sin = tr_mul(t, a.sin, magnitude);
+	}
+	a.cos = tr_name(t, a.cos, "cos");
+	a.sin = tr_name(t, a.sin, "sin");
 	return a;
 }
 

@@ -7,6 +7,8 @@
 
 #include "tasks.h"
 
+struct rope; /* rope.h */
+
 enum decoder_norm {
 	DECODER_NORM,          /* x / rms(x) * w */
 	DECODER_NORM_ONE_PLUS, /* x / rms(x) * (1 + w) */
@@ -69,8 +71,11 @@ struct decoder {
 	const void *after_arg;
 };
 
-/* For tokens at positions 0, 1, ..., padding included, whose whole heads are rotated and which see only earlier ones. */
-struct decoder_attention decoder_attention_counted(struct trace *t, double theta, int64_t head_dim,
+/*
+ * Tokens at positions 0, 1, ..., padding included, with whole heads rotated. A token sees only itself and earlier ones; a family
+ * whose tokens see all sets `see`.
+ */
+struct decoder_attention decoder_attention_counted(struct trace *t, const struct rope *rope, int64_t head_dim,
 						   struct ir_value *unmasked);
 
 /*

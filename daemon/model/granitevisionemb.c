@@ -751,7 +751,7 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 	b.x = state(t, &b, v, any);
 	tr_scope(t, "lm");
 	b.x = tr_name(t, tr_mul(t, b.x, tr_f32(t, c->embedding)), "scaled"); /* words and features */
-	attention = llama_attention(t, &c->text, b.in.unmasked);
+	attention = decoder_attention_counted(t, &c->text.rope, c->text.head_dim, b.in.unmasked);
 	b.x = decoder_build(t, &d, b.x, &attention);
 	return head(t, &b, v, any);
 }

@@ -62,7 +62,7 @@ theta_read(const struct config_scope *s, struct lfm2_text *t, struct err *e)
 				   "is %g but rope_theta is %g, and the versions of transformers disagree on "
 				   "which counts: keep the one that the model was trained with",
 				   theta, used);
-	t->rope_theta = used;
+	t->rope = (struct rope){.theta = used};
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "naflex.h"
 #include "pooling.h"
+#include "rope.h"
 
 #define LFM2_LAYERS_MAX 1000
 
@@ -22,7 +23,7 @@ struct lfm2_text {
 	bool conv[LFM2_LAYERS_MAX]; /* by layer: it has a convolution, not attention */
 	bool conv_bias;
 	double norm_eps;
-	double rope_theta;
+	struct rope rope; /* plain */
 };
 
 struct lfm2_config {

@@ -83,26 +83,3 @@ llama_embed(struct trace *t, const struct llama_text *c, struct ir_value *words)
 	table = tr_weight(t, shape_of(2, n(c->vocab_size), n(c->hidden_size)), "lm.embed_tokens.weight");
 	return tr_name(t, tr_gather(t, table, words), "embed");
 }
-
-struct decoder_attention
-llama_attention(struct trace *t, const struct llama_text *c, struct ir_value *unmasked)
-{
-	struct decoder_attention a = {.mask = unmasked, .see = IR_MASK_CAUSAL};
-	struct ir_value *angles, *inv, *magnitude;
-
-	tr_scope(t, "rope");
-	inv = rope_inv_freq(t, &c->rope, c->head_dim);
-	angles = tr_iota(t, sym(SYM_SEQUENCE));
-	angles = blk_angles(t, angles, inv);
-	angles = blk_unsqueeze(t, angles, 1); /* [sequence, 1, head_dim/2] */
-	a.cos = tr_cos(t, angles);
-	a.sin = tr_sin(t, angles);
-	if (c->rope.magnitude != 0 && c->rope.magnitude != 1) {
-		magnitude = tr_f32(t, c->rope.magnitude);
-		a.cos = tr_mul(t, a.cos, magnitude);
-		a.sin = tr_mul(t, a.sin, magnitude);
-	}
-	a.cos = tr_name(t, a.cos, "cos");
-	a.sin = tr_name(t, a.sin, "sin");
-	return a;
-}

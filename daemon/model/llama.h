@@ -1,6 +1,5 @@
 /*
- * What the families with a Llama decoder share: the keys of its config, the table of words, positions 0, 1, ... and
- * a token that sees only earlier ones.
+ * What the families with a Llama decoder share: the keys of its config and the table of words.
  */
 #ifndef MODEL_LLAMA_H
 #define MODEL_LLAMA_H
@@ -34,9 +33,5 @@ struct decoder llama_decoder(const struct llama_text *c);
 
 /* The rows of the table of words: float [batch, sequence, hidden]. */
 struct ir_value *llama_embed(struct trace *t, const struct llama_text *c, struct ir_value *words);
-
-/* Positions count padding. */
-struct decoder_attention llama_attention(struct trace *t, const struct llama_text *c,
-					 struct ir_value *unmasked);
 
 #endif

@@ -188,7 +188,7 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 	x = squares_words(t, &b, c->text.vocab_size);
 	x = llama_embed(t, &c->text, x);
 	x = squares_merge(t, &b, x);
-	attention = llama_attention(t, &c->text, b.in.unmasked);
+	attention = decoder_attention_counted(t, &c->text.rope, c->text.head_dim, b.in.unmasked);
 	attention.see = o->mask == MODEL_MASK_CAUSAL ? IR_MASK_CAUSAL : IR_MASK_FULL;
 	x = decoder_build(t, &d, x, &attention); /* [batch, sequence, hidden] */
 	tr_scope(t, "head");

@@ -32,7 +32,7 @@ TEST(test_full)
 	assert_int_equal(c.text.kernel, 4);
 	assert_true(c.text.conv_bias);
 	assert_true(c.text.conv[0] && !c.text.conv[1] && c.text.conv[2] && !c.text.conv[3]);
-	assert_near(c.text.rope_theta, 2e4, 1e-9);
+	assert_near(c.text.rope.theta, 2e4, 1e-9);
 	assert_near(c.text.norm_eps, 1e-6, 1e-12);
 	assert_int_equal(c.images.table_side, 6);
 	assert_int_equal(c.images.inner, 40);
@@ -92,7 +92,7 @@ TEST(test_other_keys)
 	assert_int_equal(c.images.image_token_id, 302);
 	assert_true(c.text.conv[0] && !c.text.conv[1] && c.text.conv[2] && !c.text.conv[3]);
 	assert_int_equal(c.text.ff, 80); /* 133 / 2 = 66 */
-	assert_near(c.text.rope_theta, 3e4, 1e-9);
+	assert_near(c.text.rope.theta, 3e4, 1e-9);
 	edit(j, "text_config.full_attn_idxs", "null");
 	edit(j, "text_config.block_auto_adjust_ff_dim", "false");
 	(void)lfm2_config_read(j, NULL, &c, &e);
