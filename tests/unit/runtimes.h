@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "model/model.h"
 #include "onnx/onnx.h"
+#include "onnx/target.h"
 #include "trace/eval.h"
 
 #define OUT_MAX (128 * 320) /* how many numbers an output may have */
@@ -33,12 +34,10 @@ need_runtime(void)
 		skip();
 }
 
-/* The checkpoint in a folder of the sources, and what its family's reader made of its config.json, to be freed. */
+/* The checkpoint in a folder, and what its family's reader made of its config.json, to be freed. */
 static void *
-family_load(const char *folder, struct checkpoint **ret_ck, const struct model **ret_model)
+folder_load(const char *path, struct checkpoint **ret_ck, const struct model **ret_model)
 {
-	const char *top = getenv("COLCONV_SOURCE");
-	_cleanup_free_ char *path = fs_join(top ? top : ".", folder);
 	struct model_found found;
 	struct err e = ERR_INIT;
 	void *config;
@@ -54,6 +53,37 @@ family_load(const char *folder, struct checkpoint **ret_ck, const struct model *
 	return config;
 }
 
+/* The same of a folder of the sources. */
+static _unused_ void *
+family_load(const char *folder, struct checkpoint **ret_ck, const struct model **ret_model)
+{
+	const char *top = getenv("COLCONV_SOURCE");
+	_cleanup_free_ char *path = fs_join(top ? top : ".", folder);
+
+	return folder_load(path, ret_ck, ret_model);
+}
+
+/* Ends the trace, whose output is `out`, and exports the graph for a target into NAME below the folder of the program. */
+static _unused_ void
+graph_finish(struct trace *t, struct ir_value *out, const char *name, const struct target *target,
+	     struct graph *ret)
+{
+	const struct onnx_options onnx = {.target = target};
+	_cleanup_(onnx_export_free) struct onnx_export *job = NULL;
+	_cleanup_free_ char *sub = fs_join(dir, name);
+	_cleanup_free_ char *path = fs_join(sub, "graph.onnx");
+	struct err e = ERR_INIT;
+
+	(void)trace_finish(t, out, head_output(HEAD_MULTI_VECTOR), &ret->g, &e);
+	assert_no_error(&e);
+	assert_int_equal(mkdir(sub, 0700), 0);
+	(void)onnx_export_new(sub, &onnx, &job, &e);
+	(void)onnx_export_add(job, ret->g, "graph.onnx", &e);
+	(void)onnx_export_write(job, NULL, NULL, &e);
+	(void)ort_session_new(path, 1, &ret->s, &e);
+	assert_no_error(&e);
+}
+
 /* Traces it and exports it below the folder of the program. `arange`: with positions 0, 1, ... */
 static _unused_ void
 graph_open(const struct model *m, const struct checkpoint *ck, const void *config, enum variant v,
@@ -61,23 +91,13 @@ graph_open(const struct model *m, const struct checkpoint *ck, const void *confi
 {
 	const struct sizes sizes = m->trace_sizes(config);
 	const struct model_options options = {.positions_arange = arange};
-	const struct onnx_options onnx = {.half = false};
-	_cleanup_(onnx_export_free) struct onnx_export *job = NULL;
 	_cleanup_(trace_free) struct trace *t = NULL;
-	_cleanup_free_ char *name = str_printf("%s-%d-%d.onnx", m->arch->family, v, arange);
-	_cleanup_free_ char *sub = str_printf("%s/%s-%d-%d", dir, m->arch->family, v, arange);
-	_cleanup_free_ char *path = fs_join(sub, name);
+	_cleanup_free_ char *name = str_printf("%s-%d-%d", m->arch->family, v, arange);
 	struct err e = ERR_INIT;
 
 	(void)trace_new(variant_name(v), ck, &sizes, &t, &e);
-	(void)trace_finish(t, m->build(t, config, v, &options), head_output(HEAD_MULTI_VECTOR), &ret->g, &e);
 	assert_no_error(&e);
-	assert_int_equal(mkdir(sub, 0700), 0);
-	(void)onnx_export_new(sub, &onnx, &job, &e);
-	(void)onnx_export_add(job, ret->g, name, &e);
-	(void)onnx_export_write(job, NULL, NULL, &e);
-	(void)ort_session_new(path, 1, &ret->s, &e);
-	assert_no_error(&e);
+	graph_finish(t, m->build(t, config, v, &options), name, &target_portable, ret);
 }
 
 /* `ret` has room for `max` numbers. */
@@ -143,14 +163,20 @@ graph_run(const struct graph *x, const struct feeds *feeds, struct result *ret)
 }
 
 static void
-numbers_compare(const float *want, const float *got, int64_t count, const char *what)
+numbers_near(const float *want, const float *got, int64_t count, float limit, const char *what)
 {
 	int64_t i;
 
 	for (i = 0; i < count; i++)
-		if (!(fabsf(want[i] - got[i]) <= LIMIT))
+		if (!(fabsf(want[i] - got[i]) <= limit))
 			fail_msg("%s: element %lld is %.9g, not %.9g", what, (long long)i, (double)got[i],
 				 (double)want[i]);
+}
+
+static _unused_ void
+numbers_compare(const float *want, const float *got, int64_t count, const char *what)
+{
+	numbers_near(want, got, count, LIMIT, what);
 }
 
 #endif
