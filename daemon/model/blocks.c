@@ -186,15 +186,13 @@ blk_projection_rows(const struct checkpoint *ck, int64_t *dim, struct err *e)
 	return 0;
 }
 
-/* Padded rows become zero. */
+/* Padded rows become zero, also those without a length: a product with the mask would keep their NaN. */
 static struct ir_value *
 rows_keep(struct trace *t, struct ir_value *z, const struct blk_text *in)
 {
-	struct ir_value *keep;
+	struct ir_value *keep = blk_unsqueeze(t, in->unmasked, 2);
 
-	keep = tr_cast(t, in->unmasked, ELEM_F32);
-	keep = blk_unsqueeze(t, keep, 2);
-	return tr_mul(t, z, keep);
+	return tr_where(t, keep, z, tr_f32(t, 0));
 }
 
 struct ir_value *

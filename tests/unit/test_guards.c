@@ -8,6 +8,7 @@
 #include "runtimes.h"
 
 #include "base/rng.h"
+#include "model/blocks.h"
 
 #define IDS_MAX 128
 #define IMAGES_MAX 4
@@ -495,6 +496,47 @@ TEST(test_tokens_without_images)
 			b.patches = 0;
 			assert_false(batch_run(&b, v, false, &result));
 		}
+}
+
+/* ---- padding behind the head ---- */
+
+/* The last steps of a head, over vectors of two numbers that are fed. */
+static struct ir_value *
+unit_build(struct trace *t)
+{
+	const struct shape s = shape_of(2, sym(SYM_BATCH), sym(SYM_SEQUENCE));
+	struct blk_text in = {NULL};
+	struct ir_value *x, *masked;
+
+	x = tr_input(t, "x", ELEM_F32, shape_of(3, s.dim[0], s.dim[1], n(2)));
+	masked = tr_equal(t, tr_input(t, "mask", ELEM_I64, s), tr_i64(t, 0));
+	in.unmasked = tr_not(t, masked);
+	return blk_unit(t, x, &in);
+}
+
+/* A masked token has no direction where its vector is 0, and may hold anything: it gives 0. */
+TEST(test_padding_of_any_content_gives_zeros)
+{
+	static const struct sizes traced = {.of = {[SYM_BATCH] = 2, [SYM_SEQUENCE] = 3}};
+	static const float x[5][2] = {{3, -4}, {0, 0}, {NAN, 1}, {INFINITY, 1}, {0, 2}};
+	static const float want[5][2] = {{0.6f, -0.8f}, {0, 0}, {0, 0}, {0, 0}, {0, 1}};
+	const int64_t dim[3] = {1, 5, 2}, mask[5] = {1, 0, 0, 0, 1};
+	_cleanup_(feeds_release) struct feeds feeds = {.n = 0};
+	_cleanup_(trace_free) struct trace *t = NULL;
+	struct graph graph = {NULL};
+	struct err e = ERR_INIT;
+
+	need_runtime();
+	(void)trace_new("unit", /*ck=*/NULL, &traced, &t, &e);
+	assert_no_error(&e);
+	graph_finish(t, unit_build(t), "unit", &target_portable, &graph);
+	memcpy(feeds_add(&feeds, "x", ELEM_F32, 3, dim)->data, x, sizeof(x));
+	memcpy(feeds_add(&feeds, "mask", ELEM_I64, 2, dim)->data, mask, sizeof(mask));
+	assert_true(graph_run(&graph, &feeds, &result));
+	numbers_compare(want[0], result.torch, 10, "libtorch");
+	numbers_compare(want[0], result.ort, 10, "ONNX Runtime");
+	ort_session_free(&graph.s);
+	graph_free(&graph.g);
 }
 
 /* ---- */
