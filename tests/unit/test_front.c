@@ -381,8 +381,8 @@ TEST(test_one_tile)
 TEST(test_padded)
 {
 	static const int64_t none = PREPARE_NO_LIMIT;
-	const int64_t limits[][3] = {{none, 0, none},  {40, 0, none},   {none, 700, 4000},
-				     {none, 700, 701}, {72, 100, 3000}, {30, 9000, none}};
+	const int64_t limits[][3] = {{none, 0, none}, {40, 0, none}, {none, 700, 4000}, {none, 700, 701},
+				     {none, 50, 100}, {5, 0, none},  {72, 100, 3000},   {30, 9000, none}};
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(limits); i++) {
