@@ -20,6 +20,7 @@ OMNI_IDS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_bos|>", "<|
 # The family, the ids and sizes of its checkpoint, the processor's folder, what its tokens are called.
 FAMILIES = {
     "colqwen2_5": (QWEN, "processor-colqwen2", IDS),
+    "colqwen3_5": (QWEN, "processor-colqwen3", IDS),
     "jina_v4": (QWEN, "processor-colqwen2", IDS),
     "colqwen_omni": (OMNI, "processor-colqwen2", OMNI_IDS),
     "colmodernvbert": ({"image_token_id": 258, "vision.image_size": 32, "vision.patch_size": 8}, "processor-colmodernvbert", None),
