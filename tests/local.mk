@@ -8,7 +8,7 @@ include tests/warm/local.mk
 
 # What runs under pytest, and its data.
 EXTRA_DIST += tests/run tests/programs.py tests/schedule.py $(wildcard $(addprefix $(srcdir)/tests/, \
-	*/*.h api/*.py fault/*.py golden/*.py page/*.py golden/README.md golden/*/*.json golden/*/*.safetensors golden/*/*.png golden/*/*.py golden/peft/*/* golden/*/adapters/* golden/pictures/* \
+	*/*.h api/*.py fault/*.py golden/*.py page/*.py golden/README.md golden/*/*.json golden/*/*.safetensors golden/*/*.png golden/*/*.py golden/peft/*/* golden/*/adapters/* golden/*/[0-9]_*/* golden/pictures/* \
 	docs/*.py lint/*.py \
 	original/*.py original/README.md original/requirements.txt \
 	consumers/*.py consumers/*.mjs consumers/README.md consumers/run consumers/requirements/*.txt \

@@ -28,7 +28,12 @@ def test_the_list_is_whole(answer):
     assert sum(r["listed"] for r in answer["repositories"]) == 53
 
 
-def test_what_is_verified_has_golden_data(answer):
+def test_what_is_verified_has_golden_data_of_its_class(answer):
+    checked = set(golden_classes())
+    assert [r["name"] for r in answer["repositories"] if r["status"] == "verified" and r["class"] not in checked] == []
+
+
+def test_what_is_converted_has_golden_data_of_its_family(answer):
     families = {c["class"]: m["architecture"] for m in answer["models"] for c in m["classes"]}
     checked = {families.get(c) for c in golden_classes()}
     assert {r["architecture"] for r in answer["repositories"] if r["status"] != "refused"} <= checked
