@@ -172,7 +172,7 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 	counts = scoring(t, c, &in);
 	tr_scope(t, "head");
 	z = blk_linear(t, x, c->dim, BLK_NO_BIAS, "proj", "proj"); /* [batch, sequence, dim] */
-	z = blk_unit(t, z, &in, /*floor=*/0);
+	z = blk_unit(t, z, &in, BLK_FLOOR);
 	if (c->weighs) {
 		x = weigh(t, x, counts);
 		tr_scope(t, "head");

@@ -66,6 +66,7 @@ nemotron_read(const json_t *json, struct qwen2vl_config *c, struct err *e)
 	int r = config_only(&top, "pooling", "colbert", "colbert", e);
 
 	c->head.head = HEAD_MULTI_VECTOR;
+	c->head.floor = BLK_FLOOR;
 	c->projection = 0;
 	c->head.dim = c->text.hidden_size;
 	c->sees_all = true;

@@ -192,7 +192,7 @@ build(struct trace *t, const void *config, enum variant v, const struct model_op
 	attention.see = o->mask == MODEL_MASK_CAUSAL ? IR_MASK_CAUSAL : IR_MASK_FULL;
 	x = decoder_build(t, &d, x, &attention); /* [batch, sequence, hidden] */
 	tr_scope(t, "head");
-	return blk_unit(t, x, &b.in, /*floor=*/0);
+	return blk_unit(t, x, &b.in, BLK_FLOOR);
 }
 
 static struct model_tokens

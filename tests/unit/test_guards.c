@@ -511,15 +511,15 @@ unit_build(struct trace *t)
 	x = tr_input(t, "x", ELEM_F32, shape_of(3, s.dim[0], s.dim[1], n(2)));
 	masked = tr_equal(t, tr_input(t, "mask", ELEM_I64, s), tr_i64(t, 0));
 	in.unmasked = tr_not(t, masked);
-	return blk_unit(t, x, &in);
+	return blk_unit(t, x, &in, BLK_FLOOR);
 }
 
-/* A masked token has no direction where its vector is 0, and may hold anything: it gives 0. */
+/* A masked token may hold anything, and gives 0; so does an unmasked vector of zeros where the original has a floor. */
 TEST(test_padding_of_any_content_gives_zeros)
 {
 	static const struct sizes traced = {.of = {[SYM_BATCH] = 2, [SYM_SEQUENCE] = 3}};
-	static const float x[5][2] = {{3, -4}, {0, 0}, {NAN, 1}, {INFINITY, 1}, {0, 2}};
-	static const float want[5][2] = {{0.6f, -0.8f}, {0, 0}, {0, 0}, {0, 0}, {0, 1}};
+	static const float x[5][2] = {{3, -4}, {0, 0}, {NAN, 1}, {INFINITY, 1}, {0, 0}};
+	static const float want[5][2] = {{0.6f, -0.8f}, {0, 0}, {0, 0}, {0, 0}, {0, 0}};
 	const int64_t dim[3] = {1, 5, 2}, mask[5] = {1, 0, 0, 0, 1};
 	_cleanup_(feeds_release) struct feeds feeds = {.n = 0};
 	_cleanup_(trace_free) struct trace *t = NULL;
