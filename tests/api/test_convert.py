@@ -317,3 +317,40 @@ def test_a_base_that_only_the_adapter_names_must_lie_below_the_roots(stopped, tm
         assert "base" in end["message"]
     for base in (str(inside / "colqwen2-tiny"), "colqwen2-tiny"):
         assert convert(base)["state"] == "done"
+
+
+def direction_of(tmp_path, outer, inner):
+    """A checkpoint of ColQwen3.5 that declares these directions of attention; None: not this one."""
+    checkpoint = shutil.copytree(TOP / "tests/golden/colqwen3_5-tiny-contract", tmp_path / "checkpoint")
+    config = json.loads((checkpoint / "config.json").read_text())
+    for holder, value in ((config, outer), (config["text_config"], inner)):
+        holder.pop("retrieval_attention_contract", None)
+        if value:
+            holder["retrieval_attention_contract"] = value
+    (checkpoint / "config.json").write_text(json.dumps(config))
+    return checkpoint
+
+
+def test_a_guessed_direction_is_told_everywhere(real, tmp_path):
+    job = submit(real, direction_of(tmp_path, None, None), variants=["text"])
+
+    end = real.wait_end(job)
+
+    assert end["state"] == "done", end
+    (warning,) = end["result"]["warnings"]
+    assert warning.startswith("whether tokens see later ones is a guess") and "--mask-mode bidirectional" in warning
+    facts = real.get(f"/v1/jobs/{job}/files/manifest.json").json["additional_metadata"]
+    assert facts["direction"] == {"value": "causal", "how": "guess"} and facts["warnings"] == [warning]
+    assert f"**Check this**: {warning}." in real.get(f"/v1/jobs/{job}/files/README.md").body.decode()
+    assert warning in real.get(f"/v1/jobs/{job}/log").body.decode()
+    shown = subprocess.run([BUILD / "colconvctl", "show", str(job), "--server", f"http://127.0.0.1:{real.port}"],
+                           capture_output=True, text=True, timeout=60, check=True).stdout
+    assert warning in " ".join(shown.split())
+
+
+def test_directions_that_contradict_each_other_are_refused_with_both(real, tmp_path):
+    end = real.wait_end(submit(real, direction_of(tmp_path, "causal", "bidirectional"), variants=["text"]))
+
+    assert (end["state"], end["reason"]) == ("failed", "bad_checkpoint"), end
+    for words in ("retrieval_attention_contract", "'causal'", "text_config", "'bidirectional'", "mask-mode"):
+        assert words in end["message"]
