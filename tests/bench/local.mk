@@ -1,6 +1,6 @@
 # make bench BENCH='convert memory': see tests/bench/run.
 EXTRA_DIST += tests/bench/run tests/bench/conversion.py tests/bench/crowd.py tests/bench/daemon.py \
-	tests/bench/machine.py tests/bench/many.py tests/bench/original.py tests/bench/picture.py tests/bench/rounded.py \
+	tests/bench/machine.py tests/bench/many.py tests/bench/original.py tests/bench/picture.py tests/bench/qwen3_5.py tests/bench/rounded.py \
 	tests/bench/service.py tests/bench/targets.py
 
 EXTRA_PROGRAMS += tests/bench/load tests/bench/flood tests/bench/bare_sqlite tests/bench/claim

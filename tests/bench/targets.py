@@ -27,9 +27,11 @@ def status(field):
         return next(int(line.split()[1]) * 1024 for line in f if line.startswith(field + ":"))
 
 
-def session(path):
+def session(path, profile=None):
     import onnxruntime
     options = onnxruntime.SessionOptions()
+    if profile:
+        options.enable_profiling, options.profile_file_prefix = True, profile
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
@@ -53,21 +55,22 @@ def inputs(shape, config):
 
 
 def fed(one, values):
-    return {i.name: values[i.name] for i in one.get_inputs()}
+    return {i.name: values[i.name] for i in one.get_inputs() if i.name in values}
 
 
 def config_of(path):
-    with open(os.path.join(os.path.dirname(path), "config.json"), encoding="utf-8") as f:
+    folder = path if os.path.isdir(path) else os.path.dirname(path)
+    with open(os.path.join(folder, "config.json"), encoding="utf-8") as f:
         return json.load(f)
 
 
-def times(shape, *paths):
+def times(shape, *paths, opened=session, runs=RUNS):
     import numpy
-    sessions = [session(path) for path in paths]
+    sessions = [opened(path) for path in paths]
     values = inputs(shape, config_of(paths[0]))
     first = [one.run(None, fed(one, values))[0] for one in sessions]
     seconds = [[] for _ in sessions]
-    for _ in range(RUNS):
+    for _ in range(runs):
         for one, list_ in zip(sessions, seconds):
             begin = time.perf_counter()
             one.run(None, fed(one, values))
@@ -89,11 +92,16 @@ def memory(shape, path):
 
 # ---- under the bench's own ----
 
-def under(python, *args):
-    done = subprocess.run([python, os.path.abspath(__file__), *map(str, args)], capture_output=True, text=True)
+def under(python, *args, program=__file__):
+    done = subprocess.run([python, os.path.abspath(program), *map(str, args)], capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError((done.stderr.strip() or "no words").splitlines()[-1])
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def convert(bench, checkpoint, artifact, target):
+    subprocess.run([bench.build / "colconvctl", "convert", checkpoint, "-o", artifact, "--target", target,
+                    "--variants", "text,image", "--no-parity"], check=True, capture_output=True)
 
 
 @functools.cache
@@ -105,8 +113,7 @@ def artifacts(bench):
     subprocess.run([bench.build / "tests/tools/mkcheckpoint", "--arch", "colqwen2", "--size", "tiny" if bench.tiny else "2b",
                     *sets, folder / "checkpoint"], check=True, stdout=subprocess.DEVNULL)
     for target in ("portable", "ort"):
-        subprocess.run([bench.build / "colconvctl", "convert", folder / "checkpoint", "-o", folder / target, "--target", target,
-                        "--variants", "text,image", "--no-parity"], check=True, capture_output=True)
+        convert(bench, folder / "checkpoint", folder / target, target)
     return folder
 
 
