@@ -147,8 +147,7 @@ status_add(struct buf *b, const json_t *row)
 	if (str_eq(status, "verified"))
 		buf_puts(b, "converted, and verified on golden data of its class");
 	else if (str_eq(status, "unseen"))
-		buf_printf(b, "converted; its class is verified on golden data, but not seen was: %s",
-			   detail);
+		buf_printf(b, "converted, with something not seen: %s", detail);
 	else
 		buf_printf(b, "%s%s%s", status, *detail ? ": " : "", detail);
 }

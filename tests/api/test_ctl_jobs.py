@@ -221,7 +221,7 @@ def test_what_is_known_of_a_model(stub):
         "name           a/b-v1.0", "architecture   colqwen2", "class          BiQwen2", "parameters     2210000000", "width          1536",
         "status         converted, and verified on golden data of its class", "note           an adapter"]
     unseen = known("d-v2.0").stdout  # without its owner
-    assert "status         converted; its class is verified on golden data, but not seen was: its config.json\n" in unseen
+    assert "status         converted, with something not seen: its config.json\n" in unseen
     assert "head           last-token\n" in unseen and "pages          a/b-v1.0\n" in unseen
     assert "experimental   experimental: rebuilt\n" in unseen
     assert "status         refused: its experts\n" in known("argus").stdout
@@ -229,7 +229,7 @@ def test_what_is_known_of_a_model(stub):
         assert known(name).stdout.splitlines() == [
             "colqwen2       BiQwen2 (colpali-engine; last-token, mean)",
             "BiQwen2        a/b-v1.0: converted, and verified on golden data of its class",
-            "BiQwen2        c/d-v2.0: converted; its class is verified on golden data, but not seen was: its config.json"]
+            "BiQwen2        c/d-v2.0: converted, with something not seen: its config.json"]
     assert known("biqwen2", "-o", "name").stdout == "a/b-v1.0\nc/d-v2.0\n"
     assert [r["name"] for r in json.loads(known("biqwen2", "--json").stdout)] == ["a/b-v1.0", "c/d-v2.0"]
 
