@@ -460,6 +460,27 @@ def test_an_adapter_gives_the_weights_of_the_merged_model(name, path, tmp_path):
     assert written["adapter"] == written["merged"] != written["base"]
 
 
+@pytest.mark.parametrize("name, changed, expected", [
+    ("granitevisionemb-tiny", {"text_config.rms_norm_eps": 3e-5, "vision_config.layer_norm_eps": 2e-4}, {"lm": 3e-5, "vis": 2e-4}),
+    ("colministral3-tiny", {"text_config.rms_norm_eps": 3e-5}, {"lm": 3e-5, "mmproj": 3e-5, "vis": 1e-5}),
+    ("neomme-tiny", {"norm_eps": 3e-5}, {"lm": 3e-5, "patches": 1e-5}),
+])
+def test_norms_have_the_epsilon_of_their_part(name, changed, expected, tmp_path):
+    """The states of golden cases are so large that a wrong epsilon hardly shows in the embeddings."""
+    folder = pathlib.Path(shutil.copytree(HERE / name, tmp_path / "checkpoint", ignore=shutil.ignore_patterns("case-*")))
+    config = json.loads((folder / "config.json").read_text())
+    for path, epsilon in changed.items():
+        *parts, key = path.split(".")
+        (config[parts[0]] if parts else config)[key] = epsilon
+    (folder / "config.json").write_text(json.dumps(config))
+
+    graph = run("colconv-worker", "--dump", "image", folder).stdout
+
+    norms = re.findall(r"^(\w+)\.\S+ = (?:rms|layer)_norm\(.+, (\S+)\) ", graph, re.M)
+    assert len(norms) == len(re.findall(r" = (?:rms|layer)_norm\(", graph))
+    assert {part: {float(epsilon) for own, epsilon in norms if own == part} for part, _ in norms} == {part: {x} for part, x in expected.items()}
+
+
 @pytest.fixture
 def bare(make_checkpoint, tmp_path):
     """The plain Qwen2.5-VL under a retriever, and an adapter for it that also holds the retriever's additional tensors."""
