@@ -90,6 +90,37 @@ def test_image_features(name, tmp_path):
     assert {pathlib.Path(run["file"]) for run in json.loads(done.stdout)["cases"]} == set(cases)
 
 
+def normed(patch, weight, bias):
+    mean = sum(patch) / len(patch)
+    spread = math.sqrt(sum((x - mean) ** 2 for x in patch) / len(patch) + 1e-5)
+    return [(x - mean) / spread * w + b for x, w, b in zip(patch, weight, bias)]
+
+
+def test_the_norm_of_a_patch_without_contrast(tmp_path):
+    """
+    Most patches of a page are one grey with a few others. Their mean must lose no digits, which it does in float32 unless the grey is taken
+    off before: in a published patch, of 3072 numbers, and here in 75 of a grey far out.
+    """
+    golden = HERE / "neomme-tiny"
+    case = tensors.read(golden / "case-image-smallest.safetensors")  # a page of one patch
+    shape = [1, 75]
+    assert case["in.pixel_values"][1] == shape
+    pixels = array.array("f", [1000 + i % 7 / 128 for i in range(75)])  # exact in float32
+    weights = tensors.read(golden / "model.safetensors")
+    weight, bias = (numbers(weights[f"model.patch_embeddings.norm.{what}"], "f") for what in ("weight", "bias"))
+    case["in.pixel_values"] = "F32", shape, pixels.tobytes()
+    case["out.norm"] = "F32", shape, array.array("f", normed(pixels, weight, bias)).tobytes()
+    tensors.write(tmp_path / "case.safetensors", case)
+    subprocess.run([BIN / "colconvctl", "convert", golden, "-o", tmp_path / "out", "--variants", "image", "--no-parity"], check=True,
+                   capture_output=True, timeout=100)
+    add_output(tmp_path / "out/image.onnx", "patches.norm")
+
+    done = subprocess.run([BIN / "colconv-parity", f"--model=image={tmp_path / 'out/image.onnx'}", "--expect", "norm", "--result", "patches.norm",
+                           "--max-abs", "1e-5", f"--case={tmp_path / 'case.safetensors'}"], capture_output=True, text=True, timeout=100)
+
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
 # What the first layer with linear attention reads from its tokens and gives, by the name in a case, and the value in a graph.
 DELTA = {"q": "q", "k": "k", "v": "v", "g": "decay", "beta": "beta", "y": "o"}
 
