@@ -1,6 +1,7 @@
 """Compares converted checkpoints with embeddings from the original classes (see README.md here)."""
 import array
 import json
+import math
 import pathlib
 import re
 import shutil
@@ -479,6 +480,29 @@ def test_norms_have_the_epsilon_of_their_part(name, changed, expected, tmp_path)
     norms = re.findall(r"^(\w+)\.\S+ = (?:rms|layer)_norm\(.+, (\S+)\) ", graph, re.M)
     assert len(norms) == len(re.findall(r" = (?:rms|layer)_norm\(", graph))
     assert {part: {float(epsilon) for own, epsilon in norms if own == part} for part, _ in norms} == {part: {x} for part, x in expected.items()}
+
+
+def yarn(whole):
+    """The frequencies of 16 elements with theta 1e6, trained for 16384 tokens and stretched 4 times; `whole`: between whole limits."""
+    low, high = (16 * math.log(16384 / (turns * 2 * math.pi)) / (2 * math.log(1e6)) for turns in (32, 1))
+    if whole:
+        low, high = math.floor(low), math.ceil(high)
+    plain, slow = [1e6 ** (-k / 8) for k in range(8)], [min(max((k - low) / (high - low), 0), 1) for k in range(8)]
+    return [x * (1 - share + share / 4) for x, share in zip(plain, slow)]
+
+
+@pytest.mark.parametrize("changed, whole", [({}, True), ({"truncate": True}, True), ({"truncate": False}, False)])
+def test_the_frequencies_of_a_long_text(changed, whole, tmp_path):
+    """The golden checkpoint is trained for so few tokens that both limits are at the first frequency, whole or not."""
+    folder = pathlib.Path(shutil.copytree(HERE / "colministral3-tiny", tmp_path / "checkpoint", ignore=shutil.ignore_patterns("case-*")))
+    config = json.loads((folder / "config.json").read_text())
+    config["text_config"]["rope_parameters"].update(original_max_position_embeddings=16384, **changed)
+    (folder / "config.json").write_text(json.dumps(config))
+    run("colconvctl", "convert", folder, "-o", tmp_path / "out", "--variants", "text", "--no-parity")
+
+    (numbers,) = re.findall(rb"rope\.inv_freqJ (.{32})", (tmp_path / "out/text.onnx").read_bytes(), re.S)
+
+    assert struct.unpack("<8f", numbers) == pytest.approx(yarn(whole), rel=1e-5)
 
 
 @pytest.fixture
