@@ -365,6 +365,7 @@ APART = "images_must_not_continue_in_another_row|each_row_must_have_the_tokens_o
     # room for 6 tiles of 13 x 13 and the whole page; 3 of them in the tall one
     *(("granitevisionemb", "one", sizes, FIT) for sizes in ([0, 30], [24, -30], [24, 1 << 62])), ("granitevisionemb", "tall", [24, 30], FIT),
     ("granitevisionemb", "one", [99, 8], COUNT), ("granitevisionemb", "one", [24, 30], None),
+    ("granitevisionemb", "one", [24, 27], None),  # as many, in 2 x 3 tiles: 2 x 2 hold it as 23 x 26 whole pixels
     ("granitevisionemb", "batch", [384, 768, 497, 384, 20, 24], APART),
 ])
 def test_sizes_of_images_that_do_not_fit_are_refused(name, case, sizes, error, tmp_path):
@@ -379,6 +380,18 @@ def test_sizes_of_images_that_do_not_fit_are_refused(name, case, sizes, error, t
 
     assert (done.returncode == 0) == (error is None), done.stderr
     assert error is None or re.search(error, done.stderr), done.stderr
+
+
+def test_a_grid_is_the_one_that_leaves_the_fewest_pixels_empty(tmp_path):
+    """One of the pages is so small that two grids hold all its pixels: the smaller one counts, although it comes later in this file."""
+    folder = pathlib.Path(shutil.copytree(HERE / "granitevisionemb-tiny", tmp_path / "checkpoint", ignore=shutil.ignore_patterns("case-*")))
+    config = json.loads((folder / "config.json").read_text())
+    config["image_grid_pinpoints"].reverse()
+    (folder / "config.json").write_text(json.dumps(config))
+    run("colconvctl", "convert", folder, "-o", tmp_path / "out", "--variants", "image", "--no-parity")
+
+    run("colconv-parity", "--model", f"image={tmp_path / 'out/image.onnx'}", "--case", HERE / "granitevisionemb-tiny/case-image-batch.safetensors",
+        "--max-abs", str(MAX_ABS))
 
 
 def padding_of(name, case):
