@@ -154,11 +154,12 @@ is_held_up(const struct attempt *a, const struct err *why)
 	return !a->run.child && resources_lack(why->code);
 }
 
-/* The artifact that the worker took for its own is gone by now, or its files cannot be linked: the job must be converted. */
+/* The artifact that the worker would make again is gone or damaged, or its files cannot be linked: the job must be converted. */
 static bool
 is_unshared(const struct attempt *a, const struct err *why)
 {
-	return a->end.result && a->end.result->known && (why->code == E_NOT_FOUND || why->code == E_IO);
+	return a->end.result && a->end.result->known &&
+	       (why->code == E_NOT_FOUND || why->code == E_MISMATCH || why->code == E_IO);
 }
 
 /*

@@ -114,10 +114,12 @@ def test_references_are_sources(real, checkpoint):
     assert not convert(real, checkpoint)["artifact"]["cached"]
 
 
-def test_an_artifact_without_its_folder_is_not_used(real, checkpoint):
-    """The row says that the artifact is there and the folder is gone, as after a restore: the job is converted."""
+@pytest.mark.parametrize("lost", ["", "text.onnx"])
+def test_an_artifact_that_is_not_whole_is_not_used(real, checkpoint, lost):
+    """The row says that the artifact is there, and its folder or a file of it is gone, as after a restore: the job is converted."""
     first = convert(real, checkpoint)
-    shutil.rmtree(real.state / f"artifacts/{first['id']}")
+    gone = real.state / f"artifacts/{first['id']}" / lost
+    gone.unlink() if lost else shutil.rmtree(gone)
     second = convert(real, checkpoint)
     assert not second["artifact"]["cached"]
     assert second["attempt"] == 2
